@@ -1,0 +1,56 @@
+"""How often to save a sharded recommendation model, which recovery to use, and what it costs.
+
+>>> from cprmodel import Job, plan
+>>> from cprmodel.presets import load_preset
+>>> plan(load_preset("cpr-dlrm")).recommended
+'partial'
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "Accuracy": "cprmodel.jobs",
+    "Breakdown": "cprmodel.facts.results",
+    "Checkpoint": "cprmodel.jobs",
+    "Cluster": "cprmodel.jobs",
+    "CprModelError": "cprmodel.facts.errors",
+    "DomainError": "cprmodel.facts.errors",
+    "Exact": "cprmodel.planning",
+    "Failures": "cprmodel.jobs",
+    "FirstOrder": "cprmodel.planning",
+    "Job": "cprmodel.jobs",
+    "JobError": "cprmodel.facts.errors",
+    "Plan": "cprmodel.planning",
+    "StrategyPlan": "cprmodel.planning",
+    "ValidityWarning": "cprmodel.facts.errors",
+    "Work": "cprmodel.jobs",
+    "load_preset": "cprmodel.presets",
+    "plan": "cprmodel.planning",
+}
+
+__all__ = [*_PUBLIC, "__version__"]  # noqa: PLE0604
+
+if TYPE_CHECKING:
+    from cprmodel.facts.errors import CprModelError, DomainError, JobError, ValidityWarning
+    from cprmodel.facts.results import Breakdown
+    from cprmodel.jobs import Accuracy, Checkpoint, Cluster, Failures, Job, Work
+    from cprmodel.planning import Exact, FirstOrder, Plan, StrategyPlan, plan
+    from cprmodel.presets import load_preset
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used, so that importing cprmodel costs next to nothing."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'cprmodel' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_PUBLIC[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""The ground floor: names, units, sources, special functions, parameters, strategies and results."""

@@ -1,0 +1,47 @@
+"""What can be wrong, as typed exceptions whose text is one line that a person can act on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["CprModelError", "DomainError", "JobError", "Problem", "ValidityWarning"]
+
+
+class CprModelError(Exception):
+    """Base of every error that cprmodel raises on purpose."""
+
+
+class DomainError(CprModelError, ValueError):
+    """A formula was given a number outside the set where it means anything (a negative time, say)."""
+
+
+class ValidityWarning(UserWarning):
+    """A formula was used outside the range in which it is a good approximation."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with an input: where, what was read, what is expected."""
+
+    field: str
+    value: str
+    expected: str
+
+    def __str__(self) -> str:
+        what = f"{self.field} = {self.value}" if self.value else self.field
+        return f"{what}: expected {self.expected}" if what else f"expected {self.expected}"
+
+
+class JobError(CprModelError, ValueError):
+    """A job cannot be read or planned; ``problems`` lists everything wrong, the text names the first.
+
+    >>> str(JobError("JOB.toml", [Problem("checkpoint.save", '"4"', 'a time with its unit, such as "30 min"')]))
+    'JOB.toml: checkpoint.save = "4": expected a time with its unit, such as "30 min"'
+    """
+
+    def __init__(self, source: str, problems: list[Problem]) -> None:
+        self.source = source
+        self.problems = tuple(problems)
+        more = len(problems) - 1
+        tail = f" (and {more} more problem{'s' if more > 1 else ''})" if more else ""
+        super().__init__(f"{source}: {problems[0]}{tail}")

@@ -1,0 +1,114 @@
+"""One table of names: every argument of every formula, with its symbol, unit, meaning and domain.
+
+Formulas check their numbers against it, ``--explain`` and the documentation print from it, and the
+nomenclature page is made of it. Times are in seconds, sizes in bytes: SI inside, always.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+__all__ = ["NOMENCLATURE", "Domain", "Name"]
+
+
+class Domain(Enum):
+    """The set of numbers that an argument may take, worded as an error message words it."""
+
+    POSITIVE = "a number greater than 0"
+    NON_NEGATIVE = "a number of at least 0"
+    SHARE = "a number between 0 and 1"
+    OPEN_SHARE = "a number between 0 (included) and 1 (not included)"
+    AT_LEAST_ONE = "a number of at least 1"
+
+
+@dataclass(frozen=True)
+class Name:
+    """What an argument is called in code and on paper."""
+
+    argument: str
+    symbol: str
+    latex: str
+    unit: str
+    meaning: str
+    domain: Domain
+
+
+_ROWS = [
+    ("work_s", "T", "T", "s", "useful training time the job needs, without failures or saves", Domain.POSITIVE),
+    ("interval_s", "τ", r"\tau", "s", "useful work between two saves", Domain.POSITIVE),
+    ("save_s", "C", "C", "s", "time a save blocks training", Domain.NON_NEGATIVE),
+    ("load_s", "L", "L", "s", "time to read a whole checkpoint back", Domain.NON_NEGATIVE),
+    (
+        "reschedule_s",
+        "D",
+        "D",
+        "s",
+        "time to detect a failure, get a node and restart (detection included)",
+        Domain.NON_NEGATIVE,
+    ),
+    ("partial_load_s", "L'", "L'", "s", "time for the failed shards to read their part", Domain.NON_NEGATIVE),
+    (
+        "partial_reschedule_s",
+        "D'",
+        "D'",
+        "s",
+        "time to detect a failed shard and replace it (detection included)",
+        Domain.NON_NEGATIVE,
+    ),
+    (
+        "trainer_reschedule_s",
+        "Dₜ",
+        "D_t",
+        "s",
+        "time to detect a failed trainer and replace it (detection included)",
+        Domain.NON_NEGATIVE,
+    ),
+    ("mtbf_s", "μ", r"\mu", "s", "mean time between failures that interrupt the job", Domain.POSITIVE),
+    ("node_mtbf_s", "μₙ", r"\mu_n", "s", "mean time between failures of one node", Domain.POSITIVE),
+    ("nodes", "n", "n", "1", "nodes of the job", Domain.POSITIVE),
+    (
+        "per_1000_node_days",
+        "r",
+        "r",
+        "1/(1000 node-days)",
+        "failures per 1,000 node-days",
+        Domain.POSITIVE,
+    ),
+    ("shards", "N", "N", "1", "embedding shards (Emb PS nodes)", Domain.AT_LEAST_ONE),
+    ("failed_shards", "k", "k", "1", "shards lost per shard failure (its mean)", Domain.POSITIVE),
+    ("shard_share", "s", "s", "1", "share of failures that take a shard", Domain.SHARE),
+    ("trainer_share", "t", "t", "1", "share of failures that take a trainer", Domain.SHARE),
+    ("whole_job_share", "w", "w", "1", "share of failures that take the whole job", Domain.SHARE),
+    (
+        "pls",
+        "PLS",
+        r"\mathrm{PLS}",
+        "1",
+        "portion of lost samples: samples whose updates a shard lost for good, over (total samples × shards)",
+        Domain.OPEN_SHARE,
+    ),
+    (
+        "metric_drop_per_pls",
+        "β",
+        r"\beta",
+        "metric/PLS",
+        "metric (AUC, say) lost per unit of PLS",
+        Domain.POSITIVE,
+    ),
+    ("max_metric_drop", "Δ", r"\Delta", "metric", "largest drop of the metric to accept", Domain.POSITIVE),
+    (
+        "loss_price",
+        "v",
+        "v",
+        "1/PLS",
+        "price of lost work: overhead that one unit of PLS is worth",
+        Domain.POSITIVE,
+    ),
+    ("size_bytes", "S", "S", "B", "size of a checkpoint", Domain.NON_NEGATIVE),
+    ("bandwidth_bytes_per_s", "B", "B", "B/s", "bandwidth to checkpoint storage", Domain.POSITIVE),
+    ("overhead", "O", "O", "1", "time over the useful time, as a fraction of the useful time", Domain.NON_NEGATIVE),
+]
+
+#: Argument name → :class:`Name`.
+NOMENCLATURE: dict[str, Name] = {row[0]: Name(*row) for row in _ROWS}

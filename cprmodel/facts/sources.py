@@ -1,0 +1,61 @@
+"""Where formulas come from, and how sure we are of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+__all__ = ["CPR_2021", "DALY_2006", "DERIVED", "Evidence", "Source", "YOUNG_1974", "BOUGERET_2011", "KOKOLIS_2025"]
+
+
+class Evidence(Enum):
+    """How the formula was come by. What is derived or remembered is never cited as published."""
+
+    READ = "read in the source"
+    PUBLISHED_FIGURES = "standard form; reproduces the source's published figures"
+    SECOND_HAND = "taken from a second-hand account of the source"
+    MEMORY = "the standard form, from memory"
+    DERIVED = "derived here; checked by an independent computation in tests/"
+    DEFINITION = "a definition"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A citation: who, when, what, and where to find it."""
+
+    key: str
+    citation: str
+    url: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.citation} {self.url}".strip()
+
+
+DERIVED = Source("derived", "derived in cprmodel (docs/models)")
+YOUNG_1974 = Source(
+    "young_1974",
+    "J. W. Young, A first order approximation to the optimum checkpoint interval, CACM 17(9), 1974.",
+    "https://doi.org/10.1145/361147.361115",
+)
+DALY_2006 = Source(
+    "daly_2006",
+    "J. T. Daly, A higher order estimate of the optimum checkpoint interval for restart dumps, "
+    "FGCS 22(3), 2006, eq. 37.",
+    "https://doi.org/10.1016/j.future.2004.11.016",
+)
+BOUGERET_2011 = Source(
+    "bougeret_2011",
+    "M. Bougeret, H. Casanova, M. Rabie, Y. Robert, F. Vivien, Checkpointing strategies for parallel jobs, SC'11.",
+    "https://doi.org/10.1145/2063384.2063428",
+)
+CPR_2021 = Source(
+    "cpr_2021",
+    "K. Maeng et al., CPR: Understanding and Improving Failure Tolerant Training for Deep Learning "
+    "Recommendation with Partial Recovery, MLSys 2021.",
+    "https://arxiv.org/abs/2011.02999",
+)
+KOKOLIS_2025 = Source(
+    "kokolis_2025",
+    "A. Kokolis et al., Revisiting Reliability in Large-Scale Machine Learning Research Clusters, HPCA 2025.",
+    "https://arxiv.org/abs/2410.21680",
+)

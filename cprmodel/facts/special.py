@@ -1,0 +1,159 @@
+r"""Special functions that the formulas need, each with a backend for NumPy, SymPy and mpmath.
+
+A formula asks :func:`namespace` for the functions that fit its arguments and is then written once.
+
+``renewal_root``
+    R(c), the root x in [0, 1) of ``x + log(1 − x) = −c``; R(c) = 1 + W₀(−e^(−1−c)).
+    It gives the exact optimal interval, τ = μ·R(C/μ). Written with Lambert's W it loses half its digits
+    near c = 0, so the NumPy backend uses the series in √(2c) there (the expansion of Temme 1979, DLMF 8.12;
+    coefficients from the recurrence of x·x' = s(1 − x), radius of convergence 2√π).
+``phi2``
+    (e^z − 1 − z)/z², the second φ function of exponential integrators; x·phi2(−x) is the expected lost share
+    of an interval.
+``log1p_gap``
+    z − log(1 + z) without cancellation.
+``exprel``
+    (e^z − 1)/z.
+``intervals``
+    ⌈T/τ⌉, the number of pieces that saves every τ cut a job of length T into; a ratio within 1e-12 of a whole
+    number counts as whole, so that T/(T/K) is K.
+``above_zero``, ``infinite_at_zero``
+    For a formula that divides by a share: on arrays, shares of 0 give infinity and no warning.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from scipy import special as _scipy
+
+__all__ = ["Number", "namespace"]
+
+#: A float, a NumPy array, a SymPy expression or an mpmath number.
+Number = Any
+
+_SERIES_TERMS = 30
+_SERIES_LIMIT = 0.5  # s = √(2c) ≤ 1, so the last of 30 terms is (1/(2√π))³⁰ ≈ 3e-17 of the first
+
+
+def _renewal_series() -> list[float]:
+    """Coefficients a₁, a₂, … of x(s) = Σ aₙ sⁿ, from x·x' = s(1 − x) with x = s + …"""
+    a = [0.0, 1.0]
+    for n in range(2, _SERIES_TERMS + 1):
+        products = sum(a[i] * a[n + 1 - i] for i in range(2, n))
+        a.append(-a[n - 1] / (n + 1) - products / 2)
+    return a
+
+
+_RENEWAL_SERIES = _renewal_series()
+_PHI2_SERIES = [1.0 / float(_scipy.factorial(k + 2, exact=True)) for k in range(20)]
+_ATANH_SERIES = [1.0 / (2 * k + 3) for k in range(16)]
+
+
+def _renewal_root_numpy(c: Number) -> Number:
+    c = np.asarray(c, dtype=float)
+    near = np.polynomial.polynomial.polyval(np.sqrt(2 * np.minimum(c, _SERIES_LIMIT)), _RENEWAL_SERIES)
+    far = 1 + _scipy.lambertw(-np.exp(-1 - np.maximum(c, _SERIES_LIMIT))).real
+    return np.where(c < _SERIES_LIMIT, near, far)
+
+
+def _phi2_numpy(z: Number) -> Number:
+    z = np.asarray(z, dtype=float)
+    small = np.abs(z) < 1
+    near = np.polynomial.polynomial.polyval(np.where(small, z, 0), _PHI2_SERIES)
+    safe = np.where(small, 1, z)
+    return np.where(small, near, (np.expm1(safe) - safe) / safe**2)
+
+
+def _log1p_gap_numpy(z: Number) -> Number:
+    z = np.asarray(z, dtype=float)
+    small = np.abs(z) < 0.5
+    near = np.where(small, z, 0)
+    r = near / (2 + near)  # log(1 + z) = 2 artanh(r)
+    gap = r * near - 2 * r**3 * np.polynomial.polynomial.polyval(r**2, _ATANH_SERIES)
+    return np.where(small, gap, z - np.log1p(z))
+
+
+def _intervals_numpy(work: Number, interval: Number) -> Number:
+    ratio = np.asarray(work, dtype=float) / interval
+    return np.maximum(np.ceil(ratio * (1 - 1e-12)), 1)
+
+
+NUMPY = SimpleNamespace(
+    name="numpy",
+    exp=np.exp,
+    expm1=np.expm1,
+    log=np.log,
+    log1p=np.log1p,
+    sqrt=np.sqrt,
+    maximum=np.maximum,
+    where=np.where,
+    exprel=_scipy.exprel,
+    renewal_root=_renewal_root_numpy,
+    phi2=_phi2_numpy,
+    log1p_gap=_log1p_gap_numpy,
+    intervals=_intervals_numpy,
+    above_zero=lambda share: np.where(np.asarray(share) > 0, share, 1.0),
+    infinite_at_zero=lambda share, value: np.where(np.asarray(share) > 0, value, np.inf),
+)
+
+
+def _mpmath_backend() -> SimpleNamespace:
+    import mpmath as mp
+
+    def renewal_root(c: Number) -> Number:
+        with mp.workprec(2 * mp.mp.prec + 20):  # the branch point costs half the digits: carry twice as many
+            return 1 + mp.lambertw(-mp.exp(-1 - c)).real
+
+    def phi2(z: Number) -> Number:
+        with mp.workprec(3 * mp.mp.prec + 20):
+            return (mp.expm1(z) - z) / z**2 if z else mp.mpf(1) / 2
+
+    def log1p_gap(z: Number) -> Number:
+        with mp.workprec(3 * mp.mp.prec + 20):
+            return z - mp.log1p(z)
+
+    return SimpleNamespace(
+        name="mpmath",
+        exp=mp.exp,
+        expm1=mp.expm1,
+        log=mp.log,
+        log1p=mp.log1p,
+        sqrt=mp.sqrt,
+        maximum=max,
+        where=lambda condition, yes, no: yes if condition else no,
+        exprel=lambda z: mp.expm1(z) / z if z else mp.mpf(1),
+        renewal_root=renewal_root,
+        phi2=phi2,
+        log1p_gap=log1p_gap,
+        intervals=lambda work, interval: max(mp.ceil(work / interval), 1),
+        above_zero=lambda share: share,
+        infinite_at_zero=lambda share, value: value,
+    )
+
+
+def _is_from(module: str, values: tuple[Number, ...]) -> bool:
+    return any(type(value).__module__.partition(".")[0] == module for value in values)
+
+
+def namespace(*values: Number) -> Any:
+    """The functions (``exp``, ``sqrt``, ``renewal_root``, …) that fit these arguments.
+
+    SymPy and mpmath are looked at only when they are already loaded, so plain numbers never import them.
+
+    >>> float(namespace(1.0).renewal_root(0.0))
+    0.0
+    >>> import sympy
+    >>> namespace(sympy.Symbol("c")).name
+    'sympy'
+    """
+    if "sympy" in sys.modules and _is_from("sympy", values):
+        from cprmodel.facts.symbolic import SYMPY
+
+        return SYMPY
+    if "mpmath" in sys.modules and _is_from("mpmath", values):
+        return _mpmath_backend()
+    return NUMPY

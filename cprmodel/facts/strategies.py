@@ -1,0 +1,154 @@
+"""Kinds of failure, recoveries and saving policies: frozen objects that every part of the package shares.
+
+Planning prices them, the simulator plays them, and the validation harness carries them out. A new recovery
+is a frozen dataclass with ``name`` and ``response``; a new saving policy one with ``save_s``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+__all__ = [
+    "BlockingSave",
+    "FailureKind",
+    "FailureMix",
+    "FullRecovery",
+    "PartialRecovery",
+    "Recovery",
+    "Response",
+    "RollBack",
+    "SavingPolicy",
+    "Strategy",
+]
+
+
+class FailureKind(Enum):
+    """What a failure takes."""
+
+    SHARD = "shard"
+    TRAINER = "trainer"
+    WHOLE_JOB = "whole_job"
+
+
+class RollBack(Enum):
+    """Who returns to the last complete save."""
+
+    NOBODY = "nobody"
+    FAILED_SHARDS = "failed_shards"
+    EVERYBODY = "everybody"
+
+
+@dataclass(frozen=True)
+class Response:
+    """What a recovery does about one failure: who rolls back, and the time it takes [s]."""
+
+    rolls_back: RollBack
+    reschedule_s: float
+    load_s: float
+
+    @property
+    def total_s(self) -> float:
+        """Detection, rescheduling and loading together [s]."""
+        return self.reschedule_s + self.load_s
+
+
+@dataclass(frozen=True)
+class FailureMix:
+    """How often the job fails, and what its failures take (the shares sum to 1).
+
+    >>> FailureMix(mtbf_s=3600.0, shard_share=0.9, trainer_share=0.1).share(FailureKind.TRAINER)
+    0.1
+    """
+
+    mtbf_s: float
+    shard_share: float = 1.0
+    trainer_share: float = 0.0
+    whole_job_share: float = 0.0
+    shards_per_failure: float = 1.0
+
+    def share(self, kind: FailureKind) -> float:
+        """Share of the failures that are of this kind."""
+        return float(getattr(self, f"{kind.value}_share"))
+
+
+class Recovery(Protocol):
+    """What happens after a failure."""
+
+    @property
+    def name(self) -> str: ...
+
+    def response(self, kind: FailureKind) -> Response: ...
+
+
+@dataclass(frozen=True)
+class FullRecovery:
+    """Whatever fails, everybody rolls back to the last complete save and replays.
+
+    >>> FullRecovery(reschedule_s=600.0, load_s=240.0).response(FailureKind.SHARD).rolls_back
+    <RollBack.EVERYBODY: 'everybody'>
+    """
+
+    reschedule_s: float
+    load_s: float
+
+    @property
+    def name(self) -> str:
+        return "full"
+
+    def response(self, kind: FailureKind) -> Response:
+        """The same for every kind of failure."""
+        return Response(RollBack.EVERYBODY, self.reschedule_s, self.load_s)
+
+
+@dataclass(frozen=True)
+class PartialRecovery:
+    """Only the failed shards roll back; a dead trainer loses no embedding; the whole job still replays.
+
+    >>> partial = PartialRecovery(600.0, 240.0, 180.0, 30.0, 180.0)
+    >>> partial.response(FailureKind.SHARD)
+    Response(rolls_back=<RollBack.FAILED_SHARDS: 'failed_shards'>, reschedule_s=180.0, load_s=30.0)
+    """
+
+    reschedule_s: float
+    load_s: float
+    partial_reschedule_s: float
+    partial_load_s: float
+    trainer_reschedule_s: float
+
+    @property
+    def name(self) -> str:
+        return "partial"
+
+    def response(self, kind: FailureKind) -> Response:
+        """By kind of failure."""
+        if kind is FailureKind.SHARD:
+            return Response(RollBack.FAILED_SHARDS, self.partial_reschedule_s, self.partial_load_s)
+        if kind is FailureKind.TRAINER:
+            return Response(RollBack.NOBODY, self.trainer_reschedule_s, 0.0)
+        return Response(RollBack.EVERYBODY, self.reschedule_s, self.load_s)
+
+
+class SavingPolicy(Protocol):
+    """How a checkpoint is written."""
+
+    @property
+    def save_s(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class BlockingSave:
+    """Training stops while the whole checkpoint is written; a failure meanwhile makes it void."""
+
+    save_s: float
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """A recovery, a saving policy, and the useful work between two saves [s]."""
+
+    name: str
+    recovery: Recovery
+    saving: SavingPolicy
+    interval_s: float

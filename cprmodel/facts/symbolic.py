@@ -1,0 +1,77 @@
+"""The SymPy backend of the special functions; imported only when a formula meets a symbol."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import sympy as sp
+
+__all__ = ["SYMPY", "RenewalRoot"]
+
+
+class RenewalRoot(sp.Function):  # type: ignore[misc]
+    """R(c), the root x in [0, 1) of x + log(1 − x) = −c, as a symbol that differentiates and evaluates.
+
+    >>> c = sp.Symbol("c", positive=True)
+    >>> RenewalRoot(c).diff(c)
+    (1 - R(c))/R(c)
+    >>> RenewalRoot(c).rewrite(sp.LambertW)
+    LambertW(-exp(-c - 1)) + 1
+    """
+
+    nargs = 1
+
+    @classmethod
+    def eval(cls, c: Any) -> Any:
+        return sp.S.Zero if c.is_zero else None
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        return (1 - self) / self
+
+    def _eval_rewrite_as_LambertW(self, c: Any, **_: Any) -> Any:  # noqa: N802 (SymPy's hook)
+        return 1 + sp.LambertW(-sp.exp(-1 - c))
+
+    def _eval_evalf(self, prec: int) -> Any:
+        c = self.args[0]
+        if not c.is_number:
+            return None
+        return (1 + sp.LambertW(-sp.exp(-1 - c.evalf(2 * prec)))).evalf(prec)
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        body = rf"R\left({printer._print(self.args[0])}\right)"
+        return rf"{body}^{{{exp}}}" if exp else body
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"R({printer._print(self.args[0])})"
+
+
+def _where(condition: Any, yes: Any, no: Any) -> Any:
+    return sp.Piecewise((yes, condition), (no, True))
+
+
+def _exprel(z: Any) -> Any:
+    return sp.S.One if sp.sympify(z).is_zero else (sp.exp(z) - 1) / z
+
+
+def _phi2(z: Any) -> Any:
+    return sp.S.Half if sp.sympify(z).is_zero else (sp.exp(z) - 1 - z) / z**2
+
+
+SYMPY = SimpleNamespace(
+    name="sympy",
+    exp=sp.exp,
+    expm1=lambda z: sp.exp(z) - 1,
+    log=sp.log,
+    log1p=lambda z: sp.log(1 + z),
+    sqrt=sp.sqrt,
+    maximum=sp.Max,
+    where=_where,
+    exprel=_exprel,
+    renewal_root=RenewalRoot,
+    phi2=_phi2,
+    log1p_gap=lambda z: z - sp.log(1 + z),
+    intervals=lambda work, interval: sp.ceiling(work / interval),
+    above_zero=lambda share: share,
+    infinite_at_zero=lambda share, value: value,
+)

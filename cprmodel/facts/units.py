@@ -1,0 +1,148 @@
+"""Quantities with units, read and written at the edge of the package alone.
+
+The grammar is strict on purpose: one or more ``NUMBER UNIT`` terms ("30 min", "1 h 30 min", "5 GB/s").
+Units are pint's, in a registry that knows times, bytes and nothing else, so that "4 m" is a question
+rather than four metres. pint is imported when the first quantity is read.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+from typing import Any
+
+__all__ = ["QuantityError", "format_share", "format_time", "parse_quantity"]
+
+_TERM = re.compile(r"([+-]?(?:\d+(?:_\d+)*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-z][A-Za-z/]*(?:\s*/\s*[A-Za-z]+)?)")
+
+_DEFINITIONS = """
+second = [time] = s = sec = secs
+minute = 60 * second = min = mins
+hour = 60 * minute = h = hr = hrs
+day = 24 * hour = d
+week = 7 * day = wk
+year = 365.25 * day = yr
+byte = [information] = B
+bit = byte / 8 = b
+nano- = 1e-9 = n-
+micro- = 1e-6 = u-
+milli- = 1e-3 = m-
+kilo- = 1e3 = k-
+mega- = 1e6 = M-
+giga- = 1e9 = G-
+tera- = 1e12 = T-
+peta- = 1e15 = P-
+kibi- = 2**10 = Ki-
+mebi- = 2**20 = Mi-
+gibi- = 2**30 = Gi-
+tebi- = 2**40 = Ti-
+pebi- = 2**50 = Pi-
+"""
+
+#: Kind of quantity → (SI unit, what an error message expects).
+KINDS = {
+    "time": ("second", 'a time with its unit, such as "30 min"'),
+    "size": ("byte", 'a size with its unit, such as "1.2 TB"'),
+    "bandwidth": ("byte/second", 'a bandwidth with its unit, such as "5 GB/s"'),
+}
+
+
+class QuantityError(ValueError):
+    """The text is not a quantity of the wanted kind; the message says what is expected."""
+
+
+@functools.lru_cache(maxsize=1)
+def _registry() -> Any:
+    import pint
+
+    registry = pint.UnitRegistry(None)
+    registry.load_definitions([line for line in _DEFINITIONS.splitlines() if line])
+    return registry
+
+
+@functools.lru_cache(maxsize=256)
+def _factor(unit: str, si_unit: str) -> float:
+    """How many SI units one ``unit`` is; raises QuantityError with the reason."""
+    from pint.errors import DimensionalityError, UndefinedUnitError
+
+    registry = _registry()
+    try:
+        return float(registry.Quantity(1.0, unit.replace(" ", "")).to(si_unit).magnitude)
+    except UndefinedUnitError:
+        raise QuantityError(f"no unit {unit!r} is known") from None
+    except DimensionalityError:
+        raise QuantityError(f"{unit!r} is of another kind") from None
+    except Exception:  # pint's parser raises many kinds on malformed text
+        raise QuantityError(f"{unit!r} is not a unit") from None
+
+
+def parse_quantity(text: str, kind: str) -> float:
+    """A quantity such as "30 min" in SI units.
+
+    >>> parse_quantity("1 h 30 min", "time"), parse_quantity("5 GB/s", "bandwidth")
+    (5400.0, 5000000000.0)
+    >>> parse_quantity("10 GB/s", "size")
+    Traceback (most recent call last):
+        ...
+    cprmodel.facts.units.QuantityError: a size with its unit, such as "1.2 TB"
+    """
+    si_unit, expected = KINDS[kind]
+    position, total = 0, 0.0
+    stripped = text.strip()
+    while position < len(stripped):
+        match = _TERM.match(stripped, position)
+        if match is None:
+            raise QuantityError(expected)
+        try:
+            total += float(match[1]) * _factor(match[2], si_unit)
+        except QuantityError:
+            raise QuantityError(expected) from None
+        position = match.end()
+        while position < len(stripped) and stripped[position] == " ":
+            position += 1
+    if not stripped:
+        raise QuantityError(expected)
+    if not math.isfinite(total):
+        raise QuantityError(f"{expected}, and finite")
+    return total
+
+
+def format_time(seconds: float) -> str:
+    """Seconds as a person would say them, to three or four figures.
+
+    >>> format_time(161280), format_time(240), format_time(5400), format_time(0.25), format_time(3599.99)
+    ('44 h 48 min', '4 min', '1 h 30 min', '250 ms', '1 h')
+    """
+    if seconds == 0:
+        return "0 s"
+    if seconds < 1:
+        return f"{seconds * 1e3:.3g} ms" if seconds >= 1e-3 else f"{seconds:.3g} s"
+    if round(seconds, 1) < 60:
+        return f"{seconds:.3g} s"
+    if round(seconds) < 3600:
+        return _two(round(seconds), (60, "min"), (1, "s"))
+    if seconds < 3 * 86400 - 30:
+        return _two(60 * round(seconds / 60), (3600, "h"), (60, "min"))
+    return _two(3600 * round(seconds / 3600), (86400, "d"), (3600, "h"))
+
+
+def _two(seconds: int, large: tuple[int, str], small: tuple[int, str]) -> str:
+    whole, rest = divmod(seconds, large[0])
+    tail = f" {rest // small[0]} {small[1]}" if rest else ""
+    return f"{whole:,} {large[1]}{tail}"
+
+
+def format_share(share: float) -> str:
+    """A fraction as a percentage with three figures.
+
+    >>> format_share(0.0853), format_share(0.00123), format_share(0)
+    ('8.53%', '0.123%', '0%')
+    """
+    percent = 100 * share
+    if percent == 0:
+        return "0%"
+    if percent >= 1000:
+        return f"{percent:,.0f}%"
+    digits = max(0, 2 - math.floor(math.log10(abs(percent))))
+    return f"{percent:.{min(digits, 8)}f}%"

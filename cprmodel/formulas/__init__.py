@@ -1,0 +1,65 @@
+"""The formulas: plain numbers, arrays or symbols in; the same out. One formula, one body, no state.
+
+Every function here takes SI units, broadcasts over NumPy arrays, accepts SymPy symbols and mpmath numbers,
+and carries its source and validity in ``.about`` (see :mod:`cprmodel.facts.formula`).
+"""
+
+from cprmodel.formulas.accuracy import metric_drop, pls_for_metric_drop
+from cprmodel.formulas.cost import transfer_time
+from cprmodel.formulas.failures import mtbf_from_node_days, mtbf_from_nodes
+from cprmodel.formulas.interval import (
+    daly_2006,
+    exact_interval,
+    optimal_chunks,
+    partial_recovery_interval,
+    priced_loss_interval,
+    young_1974,
+)
+from cprmodel.formulas.loss import (
+    cpr_2021_interval,
+    cpr_2021_pls,
+    cpr_2021_pls_finite,
+    cpr_2021_pls_spread,
+    exact_pls,
+    exact_pls_interval,
+    lost_fraction,
+    lost_fraction_with_saves,
+)
+from cprmodel.formulas.makespan import (
+    bougeret_2011_chunk,
+    full_recovery_chunk,
+    full_recovery_makespan,
+    partial_recovery_exact_interval,
+    partial_recovery_makespan,
+)
+from cprmodel.formulas.overhead import effective_time_ratio, full_recovery_overhead, partial_recovery_overhead
+
+__all__ = [
+    "bougeret_2011_chunk",
+    "cpr_2021_interval",
+    "cpr_2021_pls",
+    "cpr_2021_pls_finite",
+    "cpr_2021_pls_spread",
+    "daly_2006",
+    "effective_time_ratio",
+    "exact_interval",
+    "exact_pls",
+    "exact_pls_interval",
+    "full_recovery_chunk",
+    "full_recovery_makespan",
+    "full_recovery_overhead",
+    "lost_fraction",
+    "lost_fraction_with_saves",
+    "metric_drop",
+    "mtbf_from_node_days",
+    "mtbf_from_nodes",
+    "optimal_chunks",
+    "partial_recovery_exact_interval",
+    "partial_recovery_interval",
+    "partial_recovery_makespan",
+    "partial_recovery_overhead",
+    "pls_for_metric_drop",
+    "priced_loss_interval",
+    "transfer_time",
+    "young_1974",
+]

@@ -1,0 +1,284 @@
+r"""Portion of lost samples (PLS) under partial recovery.
+
+PLS counts the samples whose updates a shard lost for good, over (total samples × shards). A shard loses what
+it learned since it was last saved *or restored*, so PLS ≤ 1. Whole-job failures replay their samples and
+trainer failures lose none: only shard failures count, at rate sk/(μN) for a given shard.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cprmodel.facts.formula import Validity, formula
+from cprmodel.facts.sources import CPR_2021, DERIVED, Evidence
+from cprmodel.facts.special import Number, namespace
+
+__all__ = [
+    "cpr_2021_interval",
+    "cpr_2021_pls",
+    "cpr_2021_pls_finite",
+    "cpr_2021_pls_spread",
+    "exact_pls",
+    "exact_pls_interval",
+    "lost_fraction",
+    "lost_fraction_with_saves",
+]
+
+_FIRST_ORDER_RANGE = Validity(
+    quantity="skτ/(μN)",
+    of=lambda interval_s, mtbf_s, shards, shard_share, failed_shards: (
+        np.asarray(shard_share, dtype=float) * failed_shards * interval_s / (np.asarray(mtbf_s) * shards)
+    ),
+    at_most=0.3,
+    because="beyond, the first-order PLS is more than 10% too high, for it counts a shard's repeated losses twice",
+)
+_BUDGET_RANGE = Validity(
+    quantity="PLS",
+    of=lambda pls: np.asarray(pls, dtype=float),
+    at_most=0.15,
+    because="beyond, skτ/(μN) is over 0.3 and the first-order interval is over 10% too short",
+)
+
+
+@formula("PLS", CPR_2021, Evidence.READ, (_FIRST_ORDER_RANGE,), "first order in τ/μ")
+def cpr_2021_pls(
+    interval_s: Number, mtbf_s: Number, shards: Number, shard_share: Number = 1, failed_shards: Number = 1
+) -> Number:
+    r"""First-order PLS: what CPR's recursion gives on average.
+
+    .. math:: \mathrm{PLS} = \frac{s k \tau}{2 \mu N}
+
+    Parameters
+    ----------
+    interval_s : useful work between two saves, τ [s]
+    mtbf_s : mean time between failures of the job, μ [s]
+    shards : embedding shards, N
+    shard_share : share of failures that take a shard, s
+    failed_shards : shards lost per shard failure, k (its mean where random)
+
+    Notes
+    -----
+    CPR adds k·(samples since the last checkpoint)/(total samples × N) at each failure (s = k = 1 there), which
+    counts twice what a shard loses when it fails twice between saves; :func:`exact_pls` does not. Within 10%
+    of it while skτ/(μN) ≤ 0.3; beyond, a warning.
+
+    Examples
+    --------
+    >>> cpr_2021_pls(interval_s=44.8 * 3600, mtbf_s=28 * 3600, shards=8)
+    0.1
+    """
+    return shard_share * failed_shards * interval_s / (2 * mtbf_s * shards)
+
+
+@formula("τ", CPR_2021, Evidence.READ, (_BUDGET_RANGE,), "first order in τ/μ")
+def cpr_2021_interval(
+    pls: Number, mtbf_s: Number, shards: Number, shard_share: Number = 1, failed_shards: Number = 1
+) -> Number:
+    r"""The interval whose first-order PLS is the budget.
+
+    .. math:: \tau = \frac{2\, \mathrm{PLS}\, N \mu}{s k}
+
+    Parameters
+    ----------
+    pls : the PLS budget
+    mtbf_s : mean time between failures of the job, μ [s]
+    shards : embedding shards, N
+    shard_share : share of failures that take a shard, s, greater than 0
+    failed_shards : shards lost per shard failure, k
+
+    Examples
+    --------
+    >>> round(cpr_2021_interval(pls=0.1, mtbf_s=28 * 3600, shards=8) / 3600, 9)
+    44.8
+    """
+    return 2 * pls * shards * mtbf_s / (shard_share * failed_shards)
+
+
+@formula("PLS", DERIVED, Evidence.DERIVED, (_FIRST_ORDER_RANGE,), "first order in τ/μ")
+def cpr_2021_pls_finite(
+    work_s: Number,
+    interval_s: Number,
+    mtbf_s: Number,
+    shards: Number,
+    shard_share: Number = 1,
+    failed_shards: Number = 1,
+) -> Number:
+    r"""First-order PLS of a job of finite length: its last interval is shorter.
+
+    .. math:: \mathrm{PLS} = \frac{a (m \tau^2 + \rho^2)}{2 T}, \qquad a = \frac{sk}{\mu N}
+
+    with m whole intervals and a rest ρ, T = mτ + ρ.
+
+    Parameters
+    ----------
+    work_s : useful training time, T [s]
+    interval_s : useful work between two saves, τ [s]
+    mtbf_s : mean time between failures of the job, μ [s]
+    shards : embedding shards, N
+    shard_share, failed_shards : s and k
+
+    Examples
+    --------
+    >>> round(cpr_2021_pls_finite(56.0, 44.8, 28.0, shards=8), 4)
+    0.085
+    """
+    xp = namespace(work_s, interval_s, mtbf_s, shards)
+    saves = xp.intervals(work_s, interval_s) - 1
+    rest = work_s - saves * interval_s
+    rate = shard_share * failed_shards / (mtbf_s * shards)
+    return rate * (saves * interval_s**2 + rest**2) / (2 * work_s)
+
+
+@formula("SD/mean of PLS", DERIVED, Evidence.DERIVED, (), "CPR's recursion, k fixed, many intervals")
+def cpr_2021_pls_spread(work_s: Number, mtbf_s: Number, shard_share: Number = 1) -> Number:
+    r"""How much the PLS of one run scatters around its mean.
+
+    .. math:: \frac{\mathrm{SD}}{\mathrm{mean}} = \frac{2}{\sqrt 3} \Big/ \sqrt{\frac{sT}{\mu}}
+
+    (Poisson many losses, each uniform between 0 and kτ/(TN): a compound Poisson sum.)
+
+    Parameters
+    ----------
+    work_s : useful training time, T [s]
+    mtbf_s : mean time between failures of the job, μ [s]
+    shard_share : share of failures that take a shard, s, greater than 0
+
+    Examples
+    --------
+    >>> round(cpr_2021_pls_spread(work_s=56.0, mtbf_s=28.0), 3)  # two failures expected
+    0.816
+    """
+    xp = namespace(work_s, mtbf_s, shard_share)
+    return 2 / xp.sqrt(3 * shard_share * work_s / mtbf_s)
+
+
+@formula("f", DERIVED, Evidence.DERIVED, (), "Poisson failures, none counted during saves and recoveries")
+def lost_fraction(
+    interval_s: Number, mtbf_s: Number, shards: Number, shard_share: Number = 1, failed_shards: Number = 1
+) -> Number:
+    r"""Expected share of an interval's samples that a shard loses for good.
+
+    .. math:: f(x) = 1 - \frac{1 - e^{-x}}{x} = x\, \varphi_2(-x), \qquad x = \frac{s k \tau}{\mu N}
+
+    The expected position of the last failure in the interval, for what came after it is kept.
+
+    Parameters
+    ----------
+    interval_s : useful work between two saves, τ [s]
+    mtbf_s : mean time between failures of the job, μ [s]
+    shards : embedding shards, N
+    shard_share, failed_shards : s and k
+
+    Examples
+    --------
+    >>> round(lost_fraction(interval_s=44.8, mtbf_s=28.0, shards=8), 4)
+    0.0937
+    """
+    xp = namespace(interval_s, mtbf_s, shards)
+    x = shard_share * failed_shards * interval_s / (mtbf_s * shards)
+    return x * xp.phi2(-x)
+
+
+@formula("f", DERIVED, Evidence.DERIVED, (), "Poisson failures; those during recoveries not counted")
+def lost_fraction_with_saves(
+    interval_s: Number,
+    save_s: Number,
+    mtbf_s: Number,
+    shards: Number,
+    shard_share: Number = 1,
+    failed_shards: Number = 1,
+) -> Number:
+    r"""Expected lost share of an interval when failures during its save count too.
+
+    .. math:: 1 - e^{-aC}\,\frac{1 - e^{-a\tau}}{a\tau}, \qquad a = \frac{sk}{\mu N}
+
+    A failure during the save makes it void and takes the whole interval from the failed shard.
+
+    Parameters
+    ----------
+    interval_s : useful work between two saves, τ [s]
+    save_s : time a save blocks training, C [s]
+    mtbf_s : mean time between failures of the job, μ [s]
+    shards : embedding shards, N
+    shard_share, failed_shards : s and k
+
+    Examples
+    --------
+    >>> lost_fraction_with_saves(44.8, 0.0, 28.0, shards=8) == lost_fraction(44.8, 28.0, shards=8)
+    True
+    """
+    xp = namespace(interval_s, save_s, mtbf_s, shards)
+    rate = shard_share * failed_shards / (mtbf_s * shards)
+    x = rate * interval_s
+    return x * xp.phi2(-x) - xp.expm1(-rate * save_s) * xp.exprel(-x)
+
+
+@formula("PLS", DERIVED, Evidence.DERIVED, (), "Poisson failures, none counted during saves and recoveries")
+def exact_pls(
+    work_s: Number,
+    interval_s: Number,
+    mtbf_s: Number,
+    shards: Number,
+    shard_share: Number = 1,
+    failed_shards: Number = 1,
+) -> Number:
+    r"""Expected PLS of a job of finite length, no loss counted twice.
+
+    .. math:: \mathrm{PLS} = \frac{1}{T} \sum_i a_i\, f\!\left(\frac{s k a_i}{\mu N}\right)
+
+    over its intervals aᵢ: τ each, and a shorter last one (the only one where τ ≥ T).
+
+    Parameters
+    ----------
+    work_s : useful training time, T [s]
+    interval_s : useful work between two saves, τ [s]
+    mtbf_s : mean time between failures of the job, μ [s]
+    shards : embedding shards, N
+    shard_share, failed_shards : s and k
+
+    Examples
+    --------
+    >>> round(exact_pls(work_s=56.0, interval_s=44.8, mtbf_s=28.0, shards=8), 4)
+    0.0798
+    """
+    xp = namespace(work_s, interval_s, mtbf_s, shards)
+    saves = xp.intervals(work_s, interval_s) - 1
+    rest = work_s - saves * interval_s
+    rate = shard_share * failed_shards / (mtbf_s * shards)
+    whole = interval_s * (rate * interval_s) * xp.phi2(-rate * interval_s)
+    last = rest * (rate * rest) * xp.phi2(-rate * rest)
+    return (saves * whole + last) / work_s
+
+
+@formula("τ", DERIVED, Evidence.DERIVED, (), "Poisson failures; a finite job's PLS is at most this budget")
+def exact_pls_interval(
+    pls: Number, mtbf_s: Number, shards: Number, shard_share: Number = 1, failed_shards: Number = 1
+) -> Number:
+    r"""The interval whose expected lost share is the budget: the inverse of :func:`lost_fraction`.
+
+    .. math:: \tau = \frac{x \mu N}{s k}, \qquad x = \delta + R\!\left(\delta - \log(1 + \delta)\right),
+              \quad \delta = \frac{\mathrm{PLS}}{1 - \mathrm{PLS}}
+
+    which is x = 1/c + W₀(−e^(−1/c)/c) with c = 1 − PLS, without its loss of digits at small budgets.
+
+    Parameters
+    ----------
+    pls : the PLS budget, below 1
+    mtbf_s : mean time between failures of the job, μ [s]
+    shards : embedding shards, N
+    shard_share : share of failures that take a shard, s, greater than 0
+    failed_shards : shards lost per shard failure, k
+
+    Returns
+    -------
+    Useful work between two saves, τ [s]; cap it at the job's length.
+
+    Examples
+    --------
+    >>> round(exact_pls_interval(pls=0.1, mtbf_s=28.0, shards=8), 3)
+    48.06
+    """
+    xp = namespace(pls, mtbf_s, shards)
+    excess = pls / (1 - pls)
+    x = excess + xp.renewal_root(xp.log1p_gap(excess))
+    return x * mtbf_s * shards / (shard_share * failed_shards)

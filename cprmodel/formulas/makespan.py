@@ -1,0 +1,366 @@
+r"""Exact expected time to train under exponential failures: no first-order argument anywhere.
+
+Semantics (the simulator plays the same ones)
+    A chunk is W of work and then a save of C; the last one of a job has no save. A failure during a save makes
+    that save void. A failure during a recovery starts it again; where two kinds are pending together the
+    larger counts (the whole job over a shard over a trainer, and the longer of a shard's and a trainer's).
+    In partial recovery a shard's or a trainer's failure stops everybody until it is repaired, then the work
+    goes on where it stood (an interrupted save from its beginning); a whole-job failure sends everybody back
+    to the last complete save.
+
+Results are :class:`~cprmodel.facts.results.Breakdown` in seconds, over and above the useful work.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from cprmodel.facts.formula import formula
+from cprmodel.facts.results import Breakdown
+from cprmodel.facts.sources import BOUGERET_2011, DERIVED, Evidence
+from cprmodel.facts.special import Number, namespace
+
+__all__ = [
+    "bougeret_2011_chunk",
+    "full_recovery_chunk",
+    "full_recovery_makespan",
+    "partial_recovery_exact_interval",
+    "partial_recovery_makespan",
+]
+
+
+@formula("E", DERIVED, Evidence.DERIVED, (), "exponential failures, which strike recoveries too")
+def full_recovery_chunk(
+    interval_s: Number, save_s: Number, mtbf_s: Number, load_s: Number = 0, reschedule_s: Number = 0
+) -> Number:
+    r"""Expected time to do a chunk of work and its save, full recovery.
+
+    .. math:: E = \mu\, e^{(L + D)/\mu} \left(e^{(\tau + C)/\mu} - 1\right)
+
+    Parameters
+    ----------
+    interval_s : work of the chunk, τ [s]
+    save_s : its save, C [s]
+    mtbf_s : mean time between failures of the job, μ [s]
+    load_s, reschedule_s : L and D [s]; failures strike during them too, and they start again
+
+    Returns
+    -------
+    Expected time from the chunk's start to its complete save [s].
+
+    Examples
+    --------
+    >>> round(full_recovery_chunk(interval_s=60.0, save_s=5.0, mtbf_s=1440.0) - 65, 3)
+    1.489
+    """
+    xp = namespace(interval_s, save_s, mtbf_s, load_s, reschedule_s)
+    return mtbf_s * xp.exp((load_s + reschedule_s) / mtbf_s) * xp.expm1((interval_s + save_s) / mtbf_s)
+
+
+@formula("E", BOUGERET_2011, Evidence.MEMORY, (), "exponential failures, none during detection and rescheduling")
+def bougeret_2011_chunk(
+    interval_s: Number, save_s: Number, mtbf_s: Number, load_s: Number = 0, reschedule_s: Number = 0
+) -> Number:
+    r"""Expected time to do a chunk of work and its save when nothing fails during D.
+
+    .. math:: E = e^{L/\mu} (\mu + D) \left(e^{(\tau + C)/\mu} - 1\right)
+
+    Parameters
+    ----------
+    interval_s : work of the chunk, τ [s]
+    save_s : its save, C [s]
+    mtbf_s : mean time between failures of the job, μ [s]
+    load_s : time to read a checkpoint back, L [s]
+    reschedule_s : time to detect, get a node and restart, D [s], free of failures
+
+    Returns
+    -------
+    Expected time from the chunk's start to its complete save [s].
+
+    Examples
+    --------
+    >>> bougeret_2011_chunk(60.0, 5.0, 1440.0, load_s=5.0) == full_recovery_chunk(60.0, 5.0, 1440.0, load_s=5.0)
+    True
+    """
+    xp = namespace(interval_s, save_s, mtbf_s, load_s, reschedule_s)
+    return xp.exp(load_s / mtbf_s) * (mtbf_s + reschedule_s) * xp.expm1((interval_s + save_s) / mtbf_s)
+
+
+def _full_chunk_parts(work: Number, save: Number, mtbf: Number, load: Number, reschedule: Number) -> Breakdown:
+    """The parts of :func:`full_recovery_chunk`: its roll-backs, each with a recovery that may start again."""
+    xp = namespace(work, save, mtbf, load, reschedule)
+    failures = xp.expm1((work + save) / mtbf)
+    loading = mtbf * xp.expm1(load / mtbf)
+    return Breakdown(
+        save=save,
+        load=failures * loading,
+        lost=(work + save) ** 2 / mtbf * xp.phi2((work + save) / mtbf),
+        reschedule=failures * mtbf * xp.exp(load / mtbf) * xp.expm1(reschedule / mtbf),
+    )
+
+
+def _job(chunk: Breakdown, count: Number, last: Breakdown) -> Breakdown:
+    return Breakdown(*(count * one + end for one, end in zip(chunk, last, strict=True)))
+
+
+@formula("time over T", DERIVED, Evidence.DERIVED, (), "exponential failures, which strike saves and recoveries too")
+def full_recovery_makespan(
+    work_s: Number,
+    interval_s: Number,
+    save_s: Number,
+    mtbf_s: Number,
+    load_s: Number = 0,
+    reschedule_s: Number = 0,
+) -> Breakdown:
+    r"""Expected time to train beyond the useful work, full recovery, a job of finite length.
+
+    .. math:: \mu\, e^{(L + D)/\mu} \left[ m \left(e^{(\tau + C)/\mu} - 1\right)
+              + \left(e^{\rho/\mu} - 1\right) \right] - T
+
+    with m = ⌈T/τ⌉ − 1 saves and a rest ρ = T − mτ that no save follows.
+
+    Parameters
+    ----------
+    work_s : useful training time, T [s]
+    interval_s : useful work between two saves, τ [s]
+    save_s : time a save blocks training, C [s]
+    mtbf_s : mean time between failures of the job, μ [s]
+    load_s : time to read a checkpoint back, L [s]
+    reschedule_s : time to detect, get a node and restart, D [s]
+
+    Returns
+    -------
+    Breakdown in seconds; add ``work_s`` to its total for the makespan.
+
+    Examples
+    --------
+    >>> parts = full_recovery_makespan(work_s=120.0, interval_s=60.0, save_s=5.0, mtbf_s=1440.0)
+    >>> round(parts.total, 3) == round(full_recovery_chunk(60.0, 5.0, 1440.0) - 60
+    ...                                + full_recovery_chunk(60.0, 0.0, 1440.0) - 60, 3)
+    True
+    """
+    xp = namespace(work_s, interval_s, save_s, mtbf_s, load_s, reschedule_s)
+    saves = xp.intervals(work_s, interval_s) - 1
+    chunk = _full_chunk_parts(interval_s, save_s, mtbf_s, load_s, reschedule_s)
+    last = _full_chunk_parts(work_s - saves * interval_s, 0, mtbf_s, load_s, reschedule_s)
+    return _job(chunk, saves, last)
+
+
+class _Stop(NamedTuple):
+    """A stop of partial recovery: how it ends and the expected time spent until then."""
+
+    rolled_back: Number  # probability that a whole-job failure ends it (else it is repaired)
+    load: Number
+    reschedule: Number
+
+
+def _stop(rate: Number, reschedule: Number, load: Number, w: Number, upgrade: tuple[Number, _Stop]) -> _Stop:
+    """A recovery. When struck it starts again, becomes a larger one (``upgrade``), or all roll back (``w``)."""
+    xp = namespace(rate, reschedule, load, w)
+    clear = xp.exp(-rate * (reschedule + load))
+    struck = -xp.expm1(-rate * (reschedule + load))
+    rescheduling = reschedule * xp.exprel(-rate * reschedule)
+    loading = xp.exp(-rate * reschedule) * load * xp.exprel(-rate * load)
+    share, larger = upgrade
+    once = clear + struck * (share + w)  # shares sum to 1: the probability that it does not start again
+    return _Stop(
+        rolled_back=struck * (w + share * larger.rolled_back) / once,
+        load=(loading + struck * share * larger.load) / once,
+        reschedule=(rescheduling + struck * share * larger.reschedule) / once,
+    )
+
+
+class _Pace(NamedTuple):
+    """What partial recovery makes of working and saving; none of it depends on the interval."""
+
+    stop_rate: Number  # failures per unit of progress, of every kind
+    rolled_back: Number  # probability that a failure ends in a roll-back of everything
+    stop_load: Number  # expected time of a failure's stop until it is repaired or rolls back
+    stop_reschedule: Number
+    back_load: Number  # expected time of a whole-job recovery
+    back_reschedule: Number
+    save: Number
+    voids: Number  # saves made void per complete save, were there no roll-backs
+
+
+def _pace(
+    save: Number,
+    mtbf: Number,
+    partial_load: Number,
+    partial_reschedule: Number,
+    s: Number,
+    t: Number,
+    w: Number,
+    trainer_reschedule: Number,
+    load: Number,
+    reschedule: Number,
+) -> _Pace:
+    xp = namespace(save, mtbf, partial_load, partial_reschedule, s, t, w, trainer_reschedule, load, reschedule)
+    rate = 1 / mtbf
+    longer = xp.maximum(partial_reschedule, trainer_reschedule - partial_load)
+    both = _stop(rate, longer, partial_load, w, (0, _Stop(0, 0, 0)))
+    shard = _stop(rate, partial_reschedule, partial_load, w, (t, both))
+    trainer = _stop(rate, trainer_reschedule, 0, w, (s, both))
+    return _Pace(
+        stop_rate=rate,
+        rolled_back=w + s * shard.rolled_back + t * trainer.rolled_back,
+        stop_load=s * shard.load + t * trainer.load,
+        stop_reschedule=s * shard.reschedule + t * trainer.reschedule,
+        back_load=mtbf * xp.expm1(rate * load),
+        back_reschedule=mtbf * xp.exp(rate * load) * xp.expm1(rate * reschedule),
+        save=save,
+        voids=xp.expm1(rate * save),
+    )
+
+
+def _partial_chunk_parts(pace: _Pace, work: Number, saved: bool) -> Breakdown:
+    """Work and a save (or none) under partial recovery.
+
+    Every attempt at the chunk ends in its complete save or in a roll-back; attempts are independent, so
+    expected totals are those of one attempt times their expected number. A save phase ends in its save with
+    probability S, and 1/S = 1 + voids·(probability that a void save rolls back).
+    """
+    xp = namespace(work, *pace)
+    save, voids = (pace.save, pace.voids) if saved else (0, 0)
+    x = pace.stop_rate * pace.rolled_back * work
+    unsaved = voids * pace.rolled_back  # 1/S − 1
+    backs = xp.expm1(x) * (1 + unsaved) + unsaved
+    stops = pace.stop_rate * work * xp.exprel(x) * (1 + unsaved) + voids
+    return Breakdown(
+        save=save,
+        load=stops * pace.stop_load + backs * pace.back_load,
+        lost=work * (x * xp.phi2(x) * (1 + unsaved) + unsaved)
+        + pace.stop_rate * save**2 * xp.phi2(pace.stop_rate * save),
+        reschedule=stops * pace.stop_reschedule + backs * pace.back_reschedule,
+    )
+
+
+@formula("time over T", DERIVED, Evidence.DERIVED, (), "exponential failures, which strike saves and recoveries too")
+def partial_recovery_makespan(
+    work_s: Number,
+    interval_s: Number,
+    save_s: Number,
+    mtbf_s: Number,
+    partial_load_s: Number = 0,
+    partial_reschedule_s: Number = 0,
+    shard_share: Number = 1,
+    trainer_share: Number = 0,
+    whole_job_share: Number = 0,
+    trainer_reschedule_s: Number = 0,
+    load_s: Number = 0,
+    reschedule_s: Number = 0,
+) -> Breakdown:
+    r"""Expected time to train beyond the useful work, partial recovery, a job of finite length.
+
+    With shard failures alone
+
+    .. math:: \left(T + m\mu\left(e^{C/\mu} - 1\right)\right) e^{(L' + D')/\mu} - T
+
+    for m = ⌈T/τ⌉ − 1 saves. With trainer and whole-job failures the stops are an absorbing Markov chain
+    (docs/models); a chunk of W then costs
+
+    .. math:: \frac{(1 + g)(e^{\rho W} - 1)}{\rho S} + \frac{Q}{S} + \left(\frac{e^{\rho W}}{S} - 1\right) E_w
+
+    with ρ the rate of roll-backs and g the time in stops per unit of progress, S the probability that a
+    save phase ends in a save, Q its length, and E_w the expected recovery of the whole job.
+
+    Parameters
+    ----------
+    work_s : useful training time, T [s]
+    interval_s : useful work between two saves, τ [s]
+    save_s : time a save blocks training, C [s]
+    mtbf_s : mean time between failures of the job, all kinds together, μ [s]
+    partial_load_s, partial_reschedule_s : L' and D' of a shard failure [s]
+    shard_share, trainer_share, whole_job_share : shares of failures s, t, w, summing to 1
+    trainer_reschedule_s : Dₜ of a trainer failure [s]
+    load_s, reschedule_s : L and D of a whole-job failure [s]
+
+    Returns
+    -------
+    Breakdown in seconds; add ``work_s`` to its total for the makespan.
+
+    Notes
+    -----
+    With w = 1 it is :func:`full_recovery_makespan`.
+
+    Examples
+    --------
+    >>> import math
+    >>> parts = partial_recovery_makespan(work_s=100.0, interval_s=50.0, save_s=1.0, mtbf_s=10.0)
+    >>> round(parts.total, 6) == round(10 * math.expm1(0.1), 6)  # one save, again whenever it is struck
+    True
+    """
+    xp = namespace(work_s, interval_s, save_s, mtbf_s, partial_load_s, shard_share, whole_job_share)
+    pace = _pace(
+        save_s,
+        mtbf_s,
+        partial_load_s,
+        partial_reschedule_s,
+        shard_share,
+        trainer_share,
+        whole_job_share,
+        trainer_reschedule_s,
+        load_s,
+        reschedule_s,
+    )
+    saves = xp.intervals(work_s, interval_s) - 1
+    chunk = _partial_chunk_parts(pace, interval_s, saved=True)
+    last = _partial_chunk_parts(pace, work_s - saves * interval_s, saved=False)
+    return _job(chunk, saves, last)
+
+
+@formula("τ", DERIVED, Evidence.DERIVED, (), "exponential failures, a job much longer than τ")
+def partial_recovery_exact_interval(
+    save_s: Number,
+    mtbf_s: Number,
+    partial_load_s: Number = 0,
+    partial_reschedule_s: Number = 0,
+    shard_share: Number = 1,
+    trainer_share: Number = 0,
+    whole_job_share: Number = 0,
+    trainer_reschedule_s: Number = 0,
+    load_s: Number = 0,
+    reschedule_s: Number = 0,
+) -> Number:
+    r"""The interval that minimises partial recovery's exact cost per unit of work, before the accuracy budget.
+
+    .. math:: \tau = \frac{1}{\rho} R\!\left(-\log\left(1 - \frac{G}{A}\right)\right), \quad
+              A = \frac{(1 + g)/\rho + E_w}{S}, \quad G = \frac{Q}{S} + \left(\frac1S - 1\right) E_w
+
+    (the chunk costs A e^(ρW) + G − A, whose ratio to W is least where (1 − ρW) e^(ρW) = 1 − G/A).
+
+    Parameters
+    ----------
+    save_s, mtbf_s, partial_load_s, partial_reschedule_s, shard_share, trainer_share, whole_job_share, \
+    trainer_reschedule_s, load_s, reschedule_s : as in :func:`partial_recovery_makespan`
+
+    Returns
+    -------
+    Useful work between two saves, τ [s]; infinite where no failure takes the whole job (w = 0).
+
+    Examples
+    --------
+    >>> alone = partial_recovery_exact_interval(300.0, 86400.0, shard_share=0, whole_job_share=1)
+    >>> round(alone / 60, 3)  # the exact interval of full recovery
+    116.69
+    """
+    xp = namespace(save_s, mtbf_s, partial_load_s, partial_reschedule_s, shard_share, whole_job_share)
+    pace = _pace(
+        save_s,
+        mtbf_s,
+        partial_load_s,
+        partial_reschedule_s,
+        shard_share,
+        trainer_share,
+        xp.above_zero(whole_job_share),
+        trainer_reschedule_s,
+        load_s,
+        reschedule_s,
+    )
+    back = pace.back_load + pace.back_reschedule
+    stop = pace.stop_load + pace.stop_reschedule
+    per_save = 1 + pace.voids * pace.rolled_back  # 1/S
+    grows = ((mtbf_s + stop) / pace.rolled_back + back) * per_save  # A
+    fixed = pace.voids * (mtbf_s + stop) + (per_save - 1) * back  # G
+    interval = xp.renewal_root(-xp.log1p(-fixed / grows)) * mtbf_s / pace.rolled_back
+    return xp.infinite_at_zero(whole_job_share, interval)

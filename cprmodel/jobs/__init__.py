@@ -1,0 +1,17 @@
+"""What a user says about a job: the models behind a job file, and how a file is read."""
+
+from cprmodel.jobs.model import Accuracy, Checkpoint, Cluster, Failures, Job, Preset, Work
+from cprmodel.jobs.reading import job_from_file, job_from_mapping, job_from_text
+
+__all__ = [
+    "Accuracy",
+    "Checkpoint",
+    "Cluster",
+    "Failures",
+    "Job",
+    "Preset",
+    "Work",
+    "job_from_file",
+    "job_from_mapping",
+    "job_from_text",
+]

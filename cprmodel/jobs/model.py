@@ -1,0 +1,274 @@
+"""A training job as its owner describes it: the pydantic models behind a job file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from cprmodel.facts.strategies import BlockingSave, FailureMix, FullRecovery, PartialRecovery
+from cprmodel.facts.units import format_time
+from cprmodel.formulas.accuracy import pls_for_metric_drop
+from cprmodel.formulas.cost import transfer_time
+from cprmodel.formulas.failures import mtbf_from_node_days, mtbf_from_nodes
+from cprmodel.jobs.quantities import Section, wrong
+
+__all__ = ["Accuracy", "Checkpoint", "Cluster", "Failures", "Job", "Preset", "Work"]
+
+
+def _plain_number(value: Any) -> Any:
+    if isinstance(value, (bool, str)):
+        raise wrong("", value, "a plain number, without quotes")
+    return value
+
+
+_Plain = BeforeValidator(_plain_number)
+Positive = Annotated[float, Field(gt=0, le=1e15, allow_inf_nan=False), _Plain]
+AtLeastOne = Annotated[float, Field(ge=1, le=1e9, allow_inf_nan=False), _Plain]
+Count = Annotated[int, Field(ge=1, le=10**9), _Plain]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), _Plain]
+Budget = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False), _Plain]
+
+
+class Work(Section):
+    """What is trained (``[job]``)."""
+
+    work_s: float = Field(description="useful training time the job needs, without failures or saves")
+    step_s: float | None = Field(None, description="time of one training step; intervals are then given in steps too")
+    current_interval_s: float | None = Field(None, description="useful work between two saves today")
+    current_recovery: str = Field("full", pattern="^(full|partial)$", description="recovery used today")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Work:
+        if self.step_s is not None and self.step_s > self.work_s:
+            raise wrong("step", self.step_s, "a step that is not longer than the job's work")
+        return self
+
+
+class Cluster(Section):
+    """What it runs on (``[cluster]``)."""
+
+    embedding_shards: Count | None = Field(None, description="embedding shards (Emb PS nodes); none: dense model")
+    trainers: Count | None = Field(None, description="trainer nodes")
+
+
+class Failures(Section):
+    """How it fails (``[failures]``)."""
+
+    mtbf_s: float | None = Field(None, description="mean time between failures that interrupt the job")
+    node_mtbf_s: float | None = Field(None, description="mean time between failures of one node (with nodes)")
+    nodes: Count | None = Field(None, description="nodes of the job")
+    per_1000_node_days: Positive | None = Field(None, description="failures per 1,000 node-days (with nodes)")
+    shard_share: Share | None = Field(None, description="share of failures that take a shard; default: the rest")
+    trainer_share: Share = Field(0.0, description="share that take a trainer (loses no embedding)")
+    whole_job_share: Share = Field(0.0, description="share that take everything (partial recovery can't help)")
+    shards_per_failure: AtLeastOne = Field(1.0, description="shards lost per shard failure (its mean)")
+
+    @model_validator(mode="after")
+    def _one_rate(self) -> Failures:
+        given = [key for key in ("mtbf_s", "node_mtbf_s", "per_1000_node_days") if getattr(self, key) is not None]
+        names = [key.removesuffix("_s") for key in given]
+        if len(given) != 1:
+            raise wrong(
+                " and ".join(names) or "mtbf",
+                tuple(getattr(self, key) for key in given) or "",
+                "exactly one of mtbf, node_mtbf (with nodes) and per_1000_node_days (with nodes)",
+            )
+        if given != ["mtbf_s"] and self.nodes is None:
+            raise wrong("nodes", "", f"the number of nodes, since {names[0]} is given")
+        rest = 1 - self.trainer_share - self.whole_job_share
+        total = 1.0 if self.shard_share is None else self.shard_share + 1 - rest
+        if rest < -1e-9 or abs(total - 1) > 1e-9:
+            shown = 1 - rest + (self.shard_share or 0)
+            raise wrong("shard_share + trainer_share + whole_job_share", shown, "shares that sum to 1")
+        return self
+
+    @property
+    def mtbf_of_job_s(self) -> float:
+        """MTBF of the whole job [s], from whichever rate is given."""
+        if self.mtbf_s is not None:
+            return self.mtbf_s
+        if self.node_mtbf_s is not None:
+            return float(mtbf_from_nodes.raw(self.node_mtbf_s, self.nodes))
+        return float(mtbf_from_node_days.raw(self.nodes, self.per_1000_node_days))
+
+
+class Checkpoint(Section):
+    """What saving and recovering cost (``[checkpoint]``)."""
+
+    may_be_zero: ClassVar[frozenset[str]] = frozenset(
+        {"load_s", "detect_s", "reschedule_s", "partial_load_s", "partial_reschedule_s", "trainer_reschedule_s"}
+    )
+    save_s: float | None = Field(None, description="time a save blocks training")
+    size_bytes: float | None = Field(None, description="size of a checkpoint (with bandwidth, instead of save)")
+    bandwidth_bytes_per_s: float | None = Field(None, description="bandwidth to checkpoint storage")
+    load_s: float | None = Field(None, description="time to read a checkpoint back; default: as long as a save")
+    detect_s: float = Field(0.0, description="time to notice a failure")
+    reschedule_s: float = Field(0.0, description="time to get a node and restart")
+    partial_load_s: float | None = Field(None, description="time to load the failed shards; default: load/shards")
+    partial_reschedule_s: float | None = Field(None, description="the same for one shard; default: reschedule")
+    trainer_reschedule_s: float | None = Field(None, description="the same for a trainer; default: as a shard")
+
+    @model_validator(mode="after")
+    def _one_cost(self) -> Checkpoint:
+        by_size = self.size_bytes is not None or self.bandwidth_bytes_per_s is not None
+        if self.save_s is not None and by_size:
+            other = "size" if self.size_bytes is not None else "bandwidth"
+            shown = (self.save_s, self.size_bytes if other == "size" else self.bandwidth_bytes_per_s)
+            raise wrong(f"save and {other}", shown, "either save, or size with bandwidth")
+        if self.save_s is None and (self.size_bytes is None or self.bandwidth_bytes_per_s is None):
+            missing = "bandwidth" if self.size_bytes is not None else "size" if by_size else "save"
+            raise wrong(missing, "", "either save, or size with bandwidth")
+        return self
+
+
+class Accuracy(Section):
+    """What may be lost (``[accuracy]``)."""
+
+    pls_budget: Budget | None = Field(None, description="largest expected portion of lost samples")
+    max_metric_drop: Positive | None = Field(None, description="or: largest expected drop of the metric")
+    metric_drop_per_pls: Positive | None = Field(None, description="metric lost per unit of PLS")
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> Accuracy:
+        if self.pls_budget is not None and self.max_metric_drop is not None:
+            both = (self.pls_budget, self.max_metric_drop)
+            raise wrong("pls_budget and max_metric_drop", both, "only one of the two")
+        if self.pls_budget is None and self.max_metric_drop is None:
+            raise wrong("pls_budget", "", "either pls_budget, or max_metric_drop with metric_drop_per_pls")
+        if self.max_metric_drop is not None and self.metric_drop_per_pls is None:
+            raise wrong("metric_drop_per_pls", "", "the metric lost per unit of PLS, since max_metric_drop is given")
+        return self
+
+
+class Preset(Section):
+    """Where a preset's figures come from (``[preset]``); free text, no number is read from it."""
+
+    title: str
+    summary: str = ""
+    sources: dict[str, str] = Field(default_factory=dict)
+
+
+class Job(Section):
+    """A job: what is trained, on what, how it fails, what saving costs, what may be lost.
+
+    >>> job = Job(
+    ...     job=Work(work_s=56 * 3600),
+    ...     cluster=Cluster(embedding_shards=8),
+    ...     failures=Failures(mtbf_s=28 * 3600),
+    ...     checkpoint=Checkpoint(save_s=240, load_s=240, reschedule_s=600),
+    ...     accuracy=Accuracy(pls_budget=0.1),
+    ... )
+    >>> job.partial_recovery.partial_load_s  # load / shards
+    30.0
+    """
+
+    job: Work
+    cluster: Cluster = Field(default_factory=lambda: Cluster())
+    failures: Failures
+    checkpoint: Checkpoint
+    accuracy: Accuracy | None = None
+    preset: Preset | None = None
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> Job:
+        mtbf = self.failures.mtbf_of_job_s
+        if not 1e-9 <= mtbf <= 1e12:
+            raise wrong("failures", f"MTBF of {mtbf:.3g} s", "an MTBF of the job between 1e-9 s and 1e12 s")
+        if self.save_s > mtbf:
+            expected = f"a save that is not longer than the job's MTBF ({format_time(mtbf)})"
+            raise wrong("checkpoint.save", format_time(self.save_s), expected)
+        if not 1e-12 <= self.save_s <= 1e12:
+            raise wrong("checkpoint.size / bandwidth", f"{self.save_s:g} s", "a save between 1e-12 s and 1e12 s")
+        shards = self.cluster.embedding_shards
+        lost = self.failures.shards_per_failure
+        if lost > (shards or 1):
+            raise wrong("failures.shards_per_failure", lost, f"at most cluster.embedding_shards ({shards or 1})")
+        return self
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Job:
+        """Read a job file (TOML); raises :class:`~cprmodel.facts.errors.JobError` with one clear line."""
+        from cprmodel.jobs.reading import job_from_file
+
+        return job_from_file(path)
+
+    @classmethod
+    def from_mapping(cls, data: Mapping[str, Any]) -> Job:
+        """Read a job from nested mappings, such as parsed TOML or JSON; raises JobError."""
+        from cprmodel.jobs.reading import job_from_mapping
+
+        return job_from_mapping(data)
+
+    @property
+    def save_s(self) -> float:
+        """Time a save blocks training, C [s]."""
+        if self.checkpoint.save_s is not None:
+            return self.checkpoint.save_s
+        return float(transfer_time.raw(self.checkpoint.size_bytes, self.checkpoint.bandwidth_bytes_per_s))
+
+    @property
+    def saving(self) -> BlockingSave:
+        """The saving policy."""
+        return BlockingSave(self.save_s)
+
+    @property
+    def load_s(self) -> float:
+        """Time to read a checkpoint back, L [s]; as long as a save where not given."""
+        return self.save_s if self.checkpoint.load_s is None else self.checkpoint.load_s
+
+    @property
+    def failure_mix(self) -> FailureMix:
+        """How often it fails and what its failures take."""
+        failures = self.failures
+        rest = max(0.0, 1 - failures.trainer_share - failures.whole_job_share)
+        return FailureMix(
+            mtbf_s=failures.mtbf_of_job_s,
+            shard_share=rest if failures.shard_share is None else failures.shard_share,
+            trainer_share=failures.trainer_share,
+            whole_job_share=failures.whole_job_share,
+            shards_per_failure=failures.shards_per_failure,
+        )
+
+    @property
+    def full_recovery(self) -> FullRecovery:
+        """Full recovery at this job's costs; detection counts as rescheduling."""
+        return FullRecovery(self.checkpoint.detect_s + self.checkpoint.reschedule_s, self.load_s)
+
+    @property
+    def partial_recovery(self) -> PartialRecovery:
+        """Partial recovery at this job's costs; detection counts as rescheduling."""
+        point = self.checkpoint
+        shard = point.reschedule_s if point.partial_reschedule_s is None else point.partial_reschedule_s
+        trainer = shard if point.trainer_reschedule_s is None else point.trainer_reschedule_s
+        load = point.partial_load_s
+        if load is None:
+            load = self.load_s / (self.cluster.embedding_shards or 1)
+        return PartialRecovery(
+            reschedule_s=point.detect_s + point.reschedule_s,
+            load_s=self.load_s,
+            partial_reschedule_s=point.detect_s + shard,
+            partial_load_s=load,
+            trainer_reschedule_s=point.detect_s + trainer,
+        )
+
+    @property
+    def pls_budget(self) -> float | None:
+        """The PLS budget, given or from the largest metric drop; at most 1. None without [accuracy]."""
+        if self.accuracy is None:
+            return None
+        if self.accuracy.pls_budget is not None:
+            return self.accuracy.pls_budget
+        drop, slope = self.accuracy.max_metric_drop, self.accuracy.metric_drop_per_pls
+        return min(1.0, float(pls_for_metric_drop.raw(drop, slope)))
+
+    def assumptions(self) -> Sequence[str]:
+        """What the file leaves out and is taken as its default: worth a line in every answer."""
+        said = []
+        if self.checkpoint.load_s is None:
+            said.append("checkpoint.load isn't given: taken to be as long as a save")
+        if self.checkpoint.reschedule_s == 0:
+            said.append("checkpoint.reschedule isn't given or is 0: a restart is taken to cost no time")
+        return said

@@ -1,0 +1,133 @@
+"""From a TOML file or a mapping to a :class:`~cprmodel.jobs.model.Job`, or to one clear line."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from cprmodel.facts.errors import JobError, Problem
+from cprmodel.jobs.model import Job
+from cprmodel.jobs.quantities import quantity_key
+
+__all__ = ["job_from_file", "job_from_mapping", "job_from_text"]
+
+
+def job_from_file(path: str | Path) -> Job:
+    """Read a job file; raises :class:`~cprmodel.facts.errors.JobError`."""
+    name = str(path)
+    try:
+        text = Path(path).read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        raise JobError(name, [Problem("", "", "a job file, but there is no such file")]) from None
+    except IsADirectoryError:
+        raise JobError(name, [Problem("", "", "a job file, not a folder")]) from None
+    except UnicodeDecodeError:
+        raise JobError(name, [Problem("", "", "a TOML file in UTF-8")]) from None
+    except OSError as error:
+        raise JobError(name, [Problem("", "", f"a file that can be read ({error.strerror})")]) from None
+    return job_from_text(text, name)
+
+
+def job_from_text(text: str, source: str = "job") -> Job:
+    """Read a job from TOML text."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise JobError(source, [Problem("", "", f"TOML ({str(error).lower()})")]) from None
+    return job_from_mapping(data, source)
+
+
+def job_from_mapping(data: Mapping[str, Any], source: str = "job") -> Job:
+    """Read a job from nested mappings, such as parsed TOML or JSON.
+
+    >>> job_from_mapping({"job": {"work": "56 h"}, "failures": {"mtbf": "28 h"}, "checkpoint": {"save": 4}})
+    Traceback (most recent call last):
+        ...
+    cprmodel.facts.errors.JobError: job: checkpoint.save = 4: expected a time with its unit, such as "30 min"
+    """
+    try:
+        return Job.model_validate(dict(data))
+    except ValidationError as error:
+        raise JobError(source, problems_of(error)) from None
+
+
+def problems_of(error: ValidationError) -> list[Problem]:
+    """pydantic's findings in our words: field, value, what is expected."""
+    findings = sorted(error.errors(include_url=False), key=lambda finding: finding["type"] == "missing")
+    return [_problem(dict(finding)) for finding in findings]  # a misspelt key before the one it leaves missing
+
+
+def _problem(finding: dict[str, Any]) -> Problem:
+    path = [str(part) for part in finding["loc"]]
+    kind = finding["type"]
+    context = finding.get("ctx", {})
+    value = finding.get("input")
+    if kind == "cprmodel":
+        field = context["field"]
+        shown = context["value"]
+        return Problem(".".join([*path, field] if field else path), "" if shown == "" else _show(shown), context["expected"])
+    field = ".".join(_file_keys(path))
+    if kind == "missing":
+        what = "this table" if len(path) == 1 else "this key"
+        return Problem(field, "", f"{what}, but it is missing")
+    if kind == "extra_forbidden":
+        return Problem(field, "" if isinstance(value, dict) else _show(value), _known_keys(path))
+    return Problem(field, _show(value), _EXPECTED.get(kind, lambda c: finding["msg"].lower())(context))
+
+
+_EXPECTED: dict[str, Any] = {
+    "greater_than": lambda c: f"a number greater than {c['gt']:g}",
+    "greater_than_equal": lambda c: f"a number of at least {c['ge']:g}",
+    "less_than_equal": lambda c: f"a number of at most {c['le']:g}",
+    "finite_number": lambda c: "a finite number",
+    "float_type": lambda c: "a number",
+    "float_parsing": lambda c: "a number",
+    "int_type": lambda c: "a whole number",
+    "int_parsing": lambda c: "a whole number",
+    "int_from_float": lambda c: "a whole number",
+    "string_type": lambda c: "text in quotes",
+    "string_pattern_mismatch": lambda c: " or ".join(f'"{w}"' for w in c["pattern"].strip("^$()").split("|")),
+    "model_type": lambda c: "a table",
+    "dict_type": lambda c: "a table",
+}
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, tuple):
+        return " and ".join(_show(item) for item in value)
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _file_keys(path: list[str]) -> list[str]:
+    last = quantity_key(path[-1]) if path else None
+    return [*path[:-1], last[0]] if last else path
+
+
+def _model_at(path: list[str]) -> type[BaseModel]:
+    model: type[BaseModel] = Job
+    for part in path:
+        annotation = model.model_fields[part].annotation
+        options = [annotation, *getattr(annotation, "__args__", ())]
+        model = next(o for o in options if isinstance(o, type) and issubclass(o, BaseModel))
+    return model
+
+
+def _known_keys(path: list[str]) -> str:
+    model = _model_at(path[:-1])
+    names = [(quantity_key(field) or (field,))[0] for field in model.model_fields]
+    close = difflib.get_close_matches(path[-1], names, n=1)
+    if close:
+        return f'a known key, perhaps "{close[0]}"'
+    return f"a known key: {', '.join(names)}"

@@ -1,0 +1,169 @@
+"""The recommendation in words, and what would change it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from cprmodel.facts.strategies import PartialRecovery
+from cprmodel.facts.units import format_share, format_time
+from cprmodel.jobs import Accuracy, Job
+
+if TYPE_CHECKING:
+    from cprmodel.planning.models import CostModel
+    from cprmodel.planning.result import Plan, StrategyPlan
+
+    Strategies = Callable[[Job, CostModel], tuple[list[StrategyPlan], list[str]]]
+    Price = Callable[..., StrategyPlan]
+
+__all__ = ["HOURS_PER_MONTH", "hours_saved_per_month", "recommendation", "what_would_change"]
+
+#: A mean Gregorian month, 365.2425 × 24 / 12.
+HOURS_PER_MONTH = 730.485
+
+
+def hours_saved_per_month(best: StrategyPlan, today: StrategyPlan) -> float:
+    """Hours of a month of training that the change gives back for the same useful work.
+
+    A month at today's overhead o does 730/(1 + o) hours of useful work; with the recommended overhead the
+    same work takes (1 + o_best) times that.
+    """
+    now = 1 + today.overhead_fraction
+    return HOURS_PER_MONTH * (today.overhead_fraction - best.overhead_fraction) / now
+
+
+def _interval(one: StrategyPlan) -> str:
+    steps = f" ({one.interval_steps:,} steps)" if one.interval_steps is not None else ""
+    return f"{format_time(one.interval_s)}{steps}"
+
+
+def recommendation(plan: Plan, today: StrategyPlan | None) -> str:
+    """One sentence: what to do, what it costs, what it saves, what it risks."""
+    best = plan.best
+    recovery = "partial" if isinstance(best.strategy.recovery, PartialRecovery) else "full"
+    if best.name == "current":
+        what = f"Keep saving every {_interval(best)} of work with {recovery} recovery"
+    elif best.interval_s >= plan.job.job.work_s:
+        what = f"Use {recovery} recovery and make no save: the interval would reach the end of the job"
+    else:
+        what = f"Save every {_interval(best)} of work with {recovery} recovery"
+    said = f"{what}: overhead {format_share(best.overhead_fraction)}"
+    if today and best.name != "current":
+        hours = plan.hours_saved_per_month or 0.0
+        said += f" against {format_share(today.overhead_fraction)} today"
+        if hours > 0:
+            said += f", {hours:.3g} hours saved a month"
+        if not today.feasible:
+            said += " (what is done today does not keep the accuracy budget)"
+    if best.expected_pls > 0 and plan.job.pls_budget is not None:
+        said += f"; expected PLS {best.expected_pls:.3g} of a budget of {plan.job.pls_budget:.3g}"
+        if best.expected_metric_drop is not None:
+            said += f" (metric drop {best.expected_metric_drop:.2g})"
+    elif recovery == "full" and any(one.name == "partial" for one in plan.strategies):
+        said += "; partial recovery does not win here, so fall back to full"
+    return f"{said}."
+
+
+def what_would_change(plan: Plan, strategies_of: Strategies, price: Price) -> list[str]:
+    """Where the other recovery would win, and what a wrong MTBF costs."""
+    said = []
+    if any(one.name == "partial" for one in plan.strategies):
+        said += _budget_threshold(plan, strategies_of)
+        said += _reschedule_threshold(plan, strategies_of)
+    said += _wrong_mtbf(plan, strategies_of, price)
+    return said
+
+
+def _partial_wins(job: Job, model: CostModel, strategies_of: Strategies) -> bool:
+    priced = {one.name: one for one in strategies_of(job, model)[0]}
+    partial, full = priced.get("partial"), priced.get("full")
+    if partial is None or full is None:
+        return partial is not None
+    return partial.overhead_fraction < full.overhead_fraction
+
+
+def _crossing(wins: Callable[[float], bool], inside: float, outside: float) -> float | None:
+    """The value between the two where ``wins`` flips, by bisection on the ratio; None where it does not."""
+    if wins(inside) == wins(outside):
+        return None
+    here = wins(inside)
+    for _ in range(40):
+        middle = (inside * outside) ** 0.5
+        if wins(middle) == here:
+            inside = middle
+        else:
+            outside = middle
+    return outside
+
+
+def _budget_threshold(plan: Plan, strategies_of: Strategies) -> list[str]:
+    job, budget = plan.job, plan.job.pls_budget
+    if budget is None:
+        return []
+    slope = job.accuracy.metric_drop_per_pls if job.accuracy else None
+
+    def wins(pls: float) -> bool:
+        varied = Accuracy(pls_budget=pls, metric_drop_per_pls=slope)
+        return _partial_wins(job.model_copy(update={"accuracy": varied}), plan.model, strategies_of)
+
+    if wins(budget):
+        low = _crossing(wins, budget, budget * 1e-6)
+        if low is None:
+            return ["At any PLS budget partial recovery costs less than full."]
+        return [f"Below a PLS budget of {low:.2g} full recovery costs less than partial."]
+    high = _crossing(wins, budget, 1.0)
+    if high is None:
+        return ["At no PLS budget does partial recovery cost less than full."]
+    return [f"Above a PLS budget of {high:.2g} partial recovery costs less than full."]
+
+
+def _reschedule_threshold(plan: Plan, strategies_of: Strategies) -> list[str]:
+    job = plan.job
+    given = job.partial_recovery.partial_reschedule_s - job.checkpoint.detect_s
+    at = max(given, 1.0)
+
+    def wins(seconds: float) -> bool:
+        point = job.checkpoint.model_copy(update={"partial_reschedule_s": seconds})
+        return _partial_wins(job.model_copy(update={"checkpoint": point}), plan.model, strategies_of)
+
+    if wins(at):
+        high = _crossing(wins, at, at * 1e4)
+        if high is None:
+            return []
+        return [
+            f"If replacing a shard took over {format_time(high)} (now {format_time(given)}), "
+            "full recovery would cost less."
+        ]
+    low = _crossing(wins, at, at * 1e-4)
+    if low is None:
+        return []
+    return [
+        f"If replacing a shard took under {format_time(low)} (now {format_time(given)}), "
+        "partial recovery would cost less."
+    ]
+
+
+def _wrong_mtbf(plan: Plan, strategies_of: Strategies, price: Price) -> list[str]:
+    """What this very strategy costs, and the best then, when the job fails twice as often."""
+    job, best = plan.job, plan.best
+    half = job.failure_mix.mtbf_s / 2
+    if job.save_s > half:
+        return []
+    failures = job.failures.model_copy(update={"mtbf_s": half, "node_mtbf_s": None, "per_1000_node_days": None})
+    worse = job.model_copy(update={"failures": failures})
+    kept = price(worse, plan.model, replace(best.strategy, name=best.name))
+    again = [one for one in strategies_of(worse, plan.model)[0] if one.feasible]
+    if not again or not kept.overhead_fraction < 1e9:
+        return []
+    new = min(again, key=lambda one: one.overhead_fraction)
+    said = (
+        f"If failures come twice as often (MTBF {format_time(half)}), this interval costs "
+        f"{format_share(kept.overhead_fraction)}"
+    )
+    if not kept.feasible:
+        return [
+            f"{said} and breaks the accuracy budget (PLS {kept.expected_pls:.3g}); "
+            f"then save every {_interval(new)} ({new.name}, {format_share(new.overhead_fraction)})."
+        ]
+    return [f"{said}; the best then is every {_interval(new)} ({new.name}, {format_share(new.overhead_fraction)})."]

@@ -1,0 +1,257 @@
+"""Cost models: what a strategy costs and loses, and which interval suits it.
+
+:class:`FirstOrder` uses the published first-order formulas, :class:`Exact` the exact ones for exponential
+failures and a job of finite length. Both answer the same three questions, so a third can join them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from cprmodel.facts.formula import Formula
+from cprmodel.facts.results import Breakdown
+from cprmodel.facts.strategies import FailureKind, FullRecovery, PartialRecovery, Recovery, RollBack, Strategy
+from cprmodel.formulas import interval, loss, makespan, overhead
+from cprmodel.jobs import Job
+
+__all__ = ["Choice", "Cost", "CostModel", "Exact", "FirstOrder", "Step"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One formula as it was used: with these arguments it gave this value."""
+
+    formula: Formula[Any, Any]
+    arguments: dict[str, Any]
+    value: Any
+
+    @property
+    def warnings(self) -> list[str]:
+        """Sentences for the validity ranges that the arguments leave."""
+        return [f"{self.formula.__name__}: {sentence}" for sentence in self.formula.outside(**self.arguments)]
+
+
+def use(formula: Formula[Any, Any], **arguments: Any) -> Step:
+    """Apply a formula and keep what went in; overflow gives infinity, for the caller to see."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return Step(formula, arguments, formula.raw(**arguments))
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a strategy costs (fractions of the useful time) and loses (PLS), and how that was found."""
+
+    breakdown: Breakdown
+    pls: float
+    steps: tuple[Step, ...] = field(repr=False, default=())
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An interval, what set it, and how it was found."""
+
+    interval_s: float
+    set_by: str
+    steps: tuple[Step, ...] = field(repr=False, default=())
+
+
+class CostModel(Protocol):
+    """What planning asks of a cost model."""
+
+    @property
+    def name(self) -> str: ...
+
+    def full_interval(self, job: Job) -> Choice: ...
+
+    def partial_interval(self, job: Job, pls_budget: float) -> Choice: ...
+
+    def cost(self, job: Job, strategy: Strategy) -> Cost: ...
+
+
+WHOLE_JOB = "the length of the job"
+OPTIMUM = "the least overhead"
+BUDGET = "the accuracy budget"
+
+
+def loses_samples(recovery: Recovery) -> bool:
+    """Whether a shard failure costs samples for good (the shard alone rolls back)."""
+    return recovery.response(FailureKind.SHARD).rolls_back is RollBack.FAILED_SHARDS
+
+
+def recovery_arguments(job: Job, recovery: Recovery) -> dict[str, float]:
+    """The arguments of the overhead formulas that describe a recovery."""
+    if isinstance(recovery, FullRecovery):
+        return {"load_s": recovery.load_s, "reschedule_s": recovery.reschedule_s}
+    if isinstance(recovery, PartialRecovery):
+        mix = job.failure_mix
+        return {
+            "partial_load_s": recovery.partial_load_s,
+            "partial_reschedule_s": recovery.partial_reschedule_s,
+            "shard_share": mix.shard_share,
+            "trainer_share": mix.trainer_share,
+            "whole_job_share": mix.whole_job_share,
+            "trainer_reschedule_s": recovery.trainer_reschedule_s,
+            "load_s": recovery.load_s,
+            "reschedule_s": recovery.reschedule_s,
+        }
+    raise TypeError(f"no cost model for recovery {recovery.name!r}")
+
+
+def _loss_arguments(job: Job) -> dict[str, float]:
+    mix = job.failure_mix
+    return {
+        "mtbf_s": mix.mtbf_s,
+        "shards": job.cluster.embedding_shards or 1,
+        "shard_share": mix.shard_share,
+        "failed_shards": mix.shards_per_failure,
+    }
+
+
+def _capped(job: Job, choices: Iterable[Choice]) -> Choice:
+    """The shortest of the intervals, and no longer than the job."""
+    return min((*choices, Choice(job.job.work_s, WHOLE_JOB)), key=lambda choice: choice.interval_s)
+
+
+def _chosen(step: Step, set_by: str) -> Choice:
+    return Choice(float(step.value), set_by, (step,))
+
+
+def _floats(parts: Breakdown) -> Breakdown:
+    return Breakdown(*(float(part) for part in parts))
+
+
+@dataclass(frozen=True)
+class FirstOrder:
+    """The published formulas, to first order in 1/μ.
+
+    >>> FirstOrder().name
+    'first-order'
+    """
+
+    name: str = "first-order"
+
+    def full_interval(self, job: Job) -> Choice:
+        """Young's interval, no longer than the job."""
+        step = use(interval.young_1974, save_s=job.save_s, mtbf_s=job.failure_mix.mtbf_s)
+        return _capped(job, [_chosen(step, OPTIMUM)])
+
+    def partial_interval(self, job: Job, pls_budget: float) -> Choice:
+        """The budget's interval, or the optimum where whole-job failures make it shorter."""
+        choices = []
+        mix = job.failure_mix
+        if mix.shard_share > 0:
+            budget = use(loss.cpr_2021_interval, pls=pls_budget, **_loss_arguments(job))
+            choices.append(_chosen(budget, BUDGET))
+        if mix.whole_job_share > 0:
+            best = use(
+                interval.partial_recovery_interval,
+                save_s=job.save_s,
+                mtbf_s=mix.mtbf_s,
+                whole_job_share=mix.whole_job_share,
+            )
+            choices.append(_chosen(best, OPTIMUM))
+        return _capped(job, choices)
+
+    def cost(self, job: Job, strategy: Strategy) -> Cost:
+        """First-order overhead and PLS at the strategy's interval."""
+        formula = (
+            overhead.partial_recovery_overhead
+            if isinstance(strategy.recovery, PartialRecovery)
+            else overhead.full_recovery_overhead
+        )
+        spent = use(
+            formula,
+            interval_s=strategy.interval_s,
+            save_s=strategy.saving.save_s,
+            mtbf_s=job.failure_mix.mtbf_s,
+            **recovery_arguments(job, strategy.recovery),
+        )
+        if not loses_samples(strategy.recovery):
+            return Cost(_floats(spent.value), 0.0, (spent,))
+        lost = use(loss.cpr_2021_pls, interval_s=strategy.interval_s, **_loss_arguments(job))
+        return Cost(_floats(spent.value), float(lost.value), (spent, lost))
+
+
+@dataclass(frozen=True)
+class Exact:
+    """Exact expectations for exponential failures and a job of finite length.
+
+    >>> Exact().name
+    'exact'
+    """
+
+    name: str = "exact"
+
+    def full_interval(self, job: Job) -> Choice:
+        """The best of T/K over the number of pieces K."""
+        ideal = use(interval.exact_interval, save_s=job.save_s, mtbf_s=job.failure_mix.mtbf_s)
+        return self._best_pieces(job, job.full_recovery, ideal, fewest=1)
+
+    def partial_interval(self, job: Job, pls_budget: float) -> Choice:
+        """The inverse of the exact PLS, or the best T/K where whole-job failures make that shorter."""
+        mix = job.failure_mix
+        work = job.job.work_s
+        if mix.shard_share > 0 and pls_budget < 1:
+            budget = use(loss.exact_pls_interval, pls=pls_budget, **_loss_arguments(job))
+            bound = _capped(job, [_chosen(budget, BUDGET)])
+        else:
+            bound = Choice(work, WHOLE_JOB)
+        if mix.whole_job_share == 0:
+            return bound
+        ideal = use(
+            makespan.partial_recovery_exact_interval,
+            save_s=job.save_s,
+            mtbf_s=mix.mtbf_s,
+            **recovery_arguments(job, job.partial_recovery),
+        )
+        fewest = int(np.maximum(np.ceil(work / bound.interval_s * (1 - 1e-12)), 1))
+        best = self._best_pieces(job, job.partial_recovery, ideal, fewest)
+        if round(work / best.interval_s) == fewest and fewest > 1:
+            return Choice(best.interval_s, bound.set_by, (*bound.steps, *best.steps))
+        return best
+
+    def cost(self, job: Job, strategy: Strategy) -> Cost:
+        """Exact expected overhead and PLS at the strategy's interval."""
+        spent = self._makespan(job, strategy.recovery, strategy.saving.save_s, strategy.interval_s)
+        parts = _floats(spent.value.scaled(1 / job.job.work_s))
+        if not loses_samples(strategy.recovery):
+            return Cost(parts, 0.0, (spent,))
+        lost = use(
+            loss.exact_pls, work_s=job.job.work_s, interval_s=strategy.interval_s, **_loss_arguments(job)
+        )
+        return Cost(parts, float(lost.value), (spent, lost))
+
+    @staticmethod
+    def _makespan(job: Job, recovery: Recovery, save_s: float, interval_s: Any) -> Step:
+        formula: Formula[Any, Breakdown] = (
+            makespan.partial_recovery_makespan
+            if isinstance(recovery, PartialRecovery)
+            else makespan.full_recovery_makespan
+        )
+        return use(
+            formula,
+            work_s=job.job.work_s,
+            interval_s=interval_s,
+            save_s=save_s,
+            mtbf_s=job.failure_mix.mtbf_s,
+            **recovery_arguments(job, recovery),
+        )
+
+    def _best_pieces(self, job: Job, recovery: Recovery, ideal: Step, fewest: int) -> Choice:
+        """The cheapest of equal pieces: the cost is convex in their number, so neighbours of T/τ suffice."""
+        work = job.job.work_s
+        nearest = np.floor(work / float(ideal.value)) + np.arange(-2, 4)
+        pieces = np.unique(np.maximum(np.append(nearest, fewest), fewest))
+        spent = self._makespan(job, recovery, job.save_s, work / pieces).value.total
+        best = float(pieces[int(np.argmin(np.where(np.isnan(spent), np.inf, spent)))])
+        if best == 1:
+            return Choice(work, WHOLE_JOB, (ideal,))
+        return Choice(work / best, OPTIMUM, (ideal,))
+
+
+#: Model name → model, for the command line.
+MODELS: dict[str, Callable[[], CostModel]] = {"first-order": FirstOrder, "exact": Exact}

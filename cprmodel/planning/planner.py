@@ -1,0 +1,149 @@
+"""From a job to strategies side by side and a recommendation."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.strategies import Recovery, Strategy
+from cprmodel.facts.units import format_time
+from cprmodel.formulas import accuracy, loss
+from cprmodel.formulas.overhead import effective_time_ratio
+from cprmodel.jobs import Job
+from cprmodel.planning import advice
+from cprmodel.planning.models import BUDGET, WHOLE_JOB, Choice, CostModel, FirstOrder, loses_samples, use
+from cprmodel.planning.result import Plan, StrategyPlan
+
+__all__ = ["plan", "price"]
+
+#: An expected time to train beyond this many times the useful work counts as never.
+NEVER = 1e9
+
+
+def plan(job: Job, model: CostModel | None = None) -> Plan:
+    """Price the strategies for a job and recommend the one with the least overhead that keeps the budget.
+
+    Parameters
+    ----------
+    job : what is trained, how it fails, what saving costs (see :class:`~cprmodel.Job`)
+    model : :class:`~cprmodel.FirstOrder` (the default) or :class:`~cprmodel.Exact`
+
+    Returns
+    -------
+    A frozen :class:`~cprmodel.Plan`.
+
+    Raises
+    ------
+    JobError
+        when no strategy can finish the job.
+
+    Examples
+    --------
+    >>> from cprmodel import Job, plan
+    >>> job = Job.from_mapping({
+    ...     "job": {"work": "56 h"},
+    ...     "cluster": {"embedding_shards": 8},
+    ...     "failures": {"mtbf": "28 h"},
+    ...     "checkpoint": {"save": "4 min", "load": "4 min", "reschedule": "10 min"},
+    ...     "accuracy": {"pls_budget": 0.1},
+    ... })
+    >>> answer = plan(job)
+    >>> answer.recommended, round(answer["partial"].interval_s / 3600, 3)
+    ('partial', 44.8)
+    """
+    model = model or FirstOrder()
+    strategies, notes = strategies_of(job, model)
+    feasible = [one for one in strategies if one.feasible]
+    if not feasible:
+        reason = "; ".join(f"{one.name}: {one.reason}" for one in strategies) or "; ".join(notes)
+        raise JobError("job", [Problem("", "", f"a job that some strategy can finish ({reason})")])
+    best = min(feasible, key=lambda one: one.overhead_fraction)
+    today = next((one for one in strategies if one.name == "current"), None)
+    step_warnings = [f"{one.name}: {w}" for one in strategies for step in one.steps for w in step.warnings]
+    bare = Plan(
+        job=job,
+        model=model,
+        strategies=tuple(strategies),
+        recommended=best.name,
+        sentence="",
+        what_would_change_it=(),
+        warnings=tuple(dict.fromkeys([*job.assumptions(), *notes, *step_warnings])),
+        hours_saved_per_month=advice.hours_saved_per_month(best, today) if today else None,
+    )
+    return replace(
+        bare,
+        sentence=advice.recommendation(bare, today),
+        what_would_change_it=tuple(advice.what_would_change(bare, strategies_of, price)),
+    )
+
+
+def strategies_of(job: Job, model: CostModel) -> tuple[list[StrategyPlan], list[str]]:
+    """The priced strategies, and notes on those left out or capped."""
+    full, partial = job.full_recovery, job.partial_recovery
+    budget = job.pls_budget
+    at_optimum = model.full_interval(job)
+    wanted: list[tuple[str, Recovery, Choice]] = [("full", full, at_optimum)]
+    notes = []
+    if job.cluster.embedding_shards is None:
+        notes.append("cluster.embedding_shards isn't given: partial recovery is not considered")
+    else:
+        wanted.append(("partial-at-full-interval", partial, at_optimum))
+        if budget is None:
+            notes.append("no [accuracy] budget is given: partial recovery cannot be recommended without one")
+        else:
+            wanted.append(("partial", partial, model.partial_interval(job, budget)))
+    if job.job.current_interval_s is not None:
+        recovery: Recovery = partial if job.job.current_recovery == "partial" else full
+        today = Choice(job.job.current_interval_s, "what is done today")
+        if today.interval_s > job.job.work_s:
+            today = replace(today, interval_s=job.job.work_s)
+            notes.append("job.current_interval is longer than the job: planned as no save at all")
+        wanted.append(("current", recovery, today))
+    priced = []
+    for name, recovery, choice in wanted:
+        strategy = Strategy(name, recovery, job.saving, choice.interval_s)
+        one = price(job, model, strategy, choice)
+        if math.isfinite(one.overhead_fraction) and one.overhead_fraction < NEVER:
+            priced.append(one)
+            if choice.set_by == WHOLE_JOB:
+                notes.append(
+                    f"{name}: the interval reaches the end of the job, so no save is needed"
+                    + (" (the first-order overhead charges one)" if model.name == "first-order" else "")
+                )
+        else:
+            notes.append(f"{name}: left out, for at an interval of {format_time(choice.interval_s)} it never ends")
+    return priced, notes
+
+
+def price(job: Job, model: CostModel, strategy: Strategy, choice: Choice | None = None) -> StrategyPlan:
+    """What one strategy costs and loses."""
+    cost = model.cost(job, strategy)
+    budget = job.pls_budget
+    feasible, reason = True, f"interval set by {choice.set_by}" if choice else ""
+    if loses_samples(strategy.recovery) and job.failure_mix.shard_share > 0:
+        if budget is None:
+            feasible, reason = False, "it loses samples, and no accuracy budget is given"
+        elif cost.pls > budget * (1 + 1e-9):
+            feasible, reason = False, f"expected PLS {cost.pls:.3g} is above the budget {budget:.3g}"
+        elif choice and choice.set_by == BUDGET:
+            reason = f"interval set by the accuracy budget (PLS {budget:.3g})"
+    spread = 0.0
+    if cost.pls > 0:
+        share = job.failure_mix.shard_share
+        spread = cost.pls * float(loss.cpr_2021_pls_spread.raw(job.job.work_s, job.failure_mix.mtbf_s, share))
+    slope = job.accuracy.metric_drop_per_pls if job.accuracy else None
+    step_s = job.job.step_s
+    return StrategyPlan(
+        strategy=strategy,
+        model=model.name,
+        feasible=feasible,
+        reason=reason,
+        interval_steps=None if step_s is None else max(1, math.floor(strategy.interval_s / step_s * (1 + 1e-12))),
+        breakdown=cost.breakdown,
+        expected_pls=cost.pls,
+        pls_standard_deviation=spread,
+        expected_metric_drop=None if slope is None else float(accuracy.metric_drop.raw(cost.pls, slope)),
+        effective_time_ratio=float(effective_time_ratio.raw(cost.breakdown.total)),
+        steps=(*(choice.steps if choice else ()), *cost.steps),
+    )

@@ -1,0 +1,127 @@
+"""The answer: strategies side by side, a recommendation and the reasons; frozen, plain, drawable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cprmodel.facts.results import Breakdown
+from cprmodel.facts.strategies import Strategy
+from cprmodel.jobs import Job
+from cprmodel.planning.models import CostModel, Step
+
+__all__ = ["SCHEMA_VERSION", "Plan", "StrategyPlan"]
+
+#: Version of the JSON that ``plan --json`` prints: raised when a key changes meaning or goes.
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class StrategyPlan:
+    """One strategy, priced. Overhead and breakdown are fractions of the useful time."""
+
+    strategy: Strategy
+    model: str
+    feasible: bool
+    reason: str  #: why it is not feasible, or what set its interval
+    interval_steps: int | None
+    breakdown: Breakdown
+    expected_pls: float
+    pls_standard_deviation: float
+    expected_metric_drop: float | None
+    effective_time_ratio: float
+    steps: tuple[Step, ...] = field(repr=False, compare=False, default=())
+
+    @property
+    def name(self) -> str:
+        """The strategy's name."""
+        return self.strategy.name
+
+    @property
+    def interval_s(self) -> float:
+        """Useful work between two saves [s]."""
+        return self.strategy.interval_s
+
+    @property
+    def overhead_fraction(self) -> float:
+        """Extra time over useful time."""
+        return float(self.breakdown.total)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, as ``plan --json`` prints it."""
+        return {
+            "name": self.name,
+            "recovery": self.strategy.recovery.name,
+            "feasible": self.feasible,
+            "reason": self.reason,
+            "model": self.model,
+            "interval_s": self.interval_s,
+            "interval_steps": self.interval_steps,
+            "overhead_fraction": self.overhead_fraction,
+            "breakdown": self.breakdown._asdict(),
+            "effective_time_ratio": self.effective_time_ratio,
+            "expected_pls": self.expected_pls,
+            "pls_standard_deviation": self.pls_standard_deviation,
+            "expected_metric_drop": self.expected_metric_drop,
+        }
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What :func:`cprmodel.plan` returns."""
+
+    job: Job
+    model: CostModel
+    strategies: tuple[StrategyPlan, ...]
+    recommended: str
+    sentence: str  #: the recommendation, for a person
+    what_would_change_it: tuple[str, ...]
+    warnings: tuple[str, ...]
+    hours_saved_per_month: float | None
+
+    def __getitem__(self, name: str) -> StrategyPlan:
+        """The strategy of that name.
+
+        >>> from cprmodel import Job, plan
+        >>> from cprmodel.presets import load_preset
+        >>> plan(load_preset("cpr-dlrm"))["partial"].feasible
+        True
+        """
+        for one in self.strategies:
+            if one.name == name:
+                return one
+        raise KeyError(f"{name} (have: {', '.join(one.name for one in self.strategies)})")
+
+    @property
+    def best(self) -> StrategyPlan:
+        """The recommended strategy."""
+        return self[self.recommended]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, as ``plan --json`` prints it; ``inputs`` can be read again by ``Job.from_mapping``."""
+        from cprmodel import __version__
+
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "cprmodel_version": __version__,
+            "inputs": self.job.model_dump(exclude_none=True),
+            "recommended": self.recommended,
+            "recommendation": self.sentence,
+            "what_would_change_it": list(self.what_would_change_it),
+            "hours_saved_per_month": self.hours_saved_per_month,
+            "warnings": list(self.warnings),
+            "strategies": [one.to_dict() for one in self.strategies],
+        }
+
+    def chart(self) -> Any:
+        """Overhead against interval, each strategy marked: an Altair chart."""
+        from cprmodel.report.charts import overhead_against_interval
+
+        return overhead_against_interval(self)
+
+    def save_report(self, path: str | Path) -> None:
+        """Write one self-contained page with charts and their data."""
+        from cprmodel.report.page import write_report
+
+        write_report(self, path)
