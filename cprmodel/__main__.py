@@ -1,0 +1,3 @@
+from cprmodel.cli import main
+
+main()

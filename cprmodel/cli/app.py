@@ -1,0 +1,109 @@
+"""The commands and their options; each one's work is in a module of its own."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="cprmodel",
+    help="How often to save a sharded recommendation model, which recovery to use, and what it costs.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+class ModelName(str, Enum):
+    """Which cost model prices the strategies."""
+
+    FIRST_ORDER = "first-order"
+    EXACT = "exact"
+
+
+JobSource = Annotated[str, typer.Argument(metavar="JOB.toml", help="A job file, or preset:NAME.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from cprmodel import __version__
+
+        typer.echo(f"cprmodel {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """How often to save a sharded recommendation model, which recovery to use, and what it costs."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+def plan(
+    job: JobSource,
+    model: Annotated[ModelName, typer.Option(help="first-order: the published formulas; exact: no approximation.")] = (
+        ModelName.FIRST_ORDER
+    ),
+    as_json: AsJson = False,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Write a self-contained page with charts.")
+    ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Print each formula with its numbers and source.")] = False,
+) -> None:
+    """Price the strategies for a job and recommend one."""
+    from cprmodel.cli.plan import run
+
+    run(job, model.value, as_json, report, explain)
+
+
+@app.command()
+def interval(
+    save: Annotated[str, typer.Option(metavar="TIME", help='Time a save blocks training, such as "5 min".')],
+    mtbf: Annotated[str, typer.Option(metavar="TIME", help='Mean time between failures of the job, such as "24 h".')],
+    load: Annotated[str | None, typer.Option(metavar="TIME", help="Time to read a checkpoint back.")] = None,
+    reschedule: Annotated[str | None, typer.Option(metavar="TIME", help="Time to detect and restart.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Optimal intervals of full recovery side by side: Young 1974, Daly 2006, exact."""
+    from cprmodel.cli.interval import run
+
+    run(save, mtbf, load, reschedule, as_json)
+
+
+@app.command()
+def presets(as_json: AsJson = False) -> None:
+    """List the jobs that ship with cprmodel, with the source of each figure."""
+    from cprmodel.cli.presets import run
+
+    run(as_json)
+
+
+@app.command()
+def new(
+    path: Annotated[Path, typer.Argument(metavar="JOB.toml", help="The file to write.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Write a commented job file to start from."""
+    from cprmodel.cli.new import run
+
+    run(path, force)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of a job file, for editors."""
+    from cprmodel.cli.new import print_schema
+
+    print_schema()

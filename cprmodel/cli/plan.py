@@ -1,0 +1,40 @@
+"""``cprmodel plan``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import typer
+
+from cprmodel.facts.errors import JobError
+from cprmodel.planning import plan
+from cprmodel.planning.models import MODELS
+from cprmodel.presets import load_job
+
+__all__ = ["run"]
+
+
+def run(source: str, model: str, as_json: bool, report: Path | None, explain: bool) -> None:
+    """Plan a job and print, or write, the answer."""
+    job = load_job(source)
+    try:
+        answer = plan(job, MODELS[model]())
+    except JobError as error:
+        raise JobError(source, list(error.problems)) from None
+    if report is not None:
+        answer.save_report(report)
+    if as_json:
+        typer.echo(json.dumps(answer.to_dict(), indent=2, allow_nan=False))
+        return
+    from cprmodel.report.text import print_plan
+
+    print_plan(answer)
+    if explain:
+        from cprmodel.report.explain import explain_lines
+
+        typer.echo("")
+        for line in explain_lines(answer):
+            typer.echo(line)
+    if report is not None:
+        typer.echo(f"Report: {report}")

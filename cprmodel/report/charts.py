@@ -1,0 +1,239 @@
+"""Charts of a plan, in Altair; each also hands out its data as rows."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import altair as alt
+import numpy as np
+
+from cprmodel.facts.strategies import PartialRecovery, Strategy
+from cprmodel.facts.units import format_time
+from cprmodel.formulas.loss import cpr_2021_interval
+from cprmodel.planning.planner import price
+from cprmodel.planning.result import Plan, StrategyPlan
+
+__all__ = [
+    "breakdown_stacked",
+    "breakdown_rows",
+    "curve_rows",
+    "data_rows",
+    "overhead_against_interval",
+    "overhead_against_pls",
+    "strategy_rows",
+]
+
+Rows = list[dict[str, Any]]
+
+_RECOVERIES = ["full", "partial"]
+_RECOVERY_COLORS = ["#c1440e", "#1f6f8b"]
+_PARTS = ["save", "load", "lost", "reschedule"]
+_PART_LABELS = {"save": "saves", "load": "loads", "lost": "lost work", "reschedule": "rescheduling"}
+_PART_COLORS = ["#1f6f8b", "#99c1b9", "#c1440e", "#f2b880"]
+_POINTS_PER_CURVE = 160
+
+
+def _recovery(one: StrategyPlan) -> str:
+    return "partial" if isinstance(one.strategy.recovery, PartialRecovery) else "full"
+
+
+def clean(rows: Rows) -> Rows:
+    """Rows without numbers that JSON cannot hold."""
+    return [
+        row for row in rows if all(math.isfinite(v) for v in row.values() if isinstance(v, float))
+    ]
+
+
+def strategy_rows(plan: Plan) -> Rows:
+    """One row per strategy: interval, overhead, PLS."""
+    return clean(
+        [
+            {
+                "strategy": one.name,
+                "recovery": _recovery(one),
+                "interval_s": one.interval_s,
+                "interval": format_time(one.interval_s),
+                "overhead_fraction": one.overhead_fraction,
+                "expected_pls": one.expected_pls,
+                "feasible": one.feasible,
+                "recommended": one.name == plan.recommended,
+            }
+            for one in plan.strategies
+        ]
+    )
+
+
+def curve_rows(plan: Plan) -> Rows:
+    """Overhead and PLS over a range of intervals around the strategies', for each recovery."""
+    job = plan.job
+    recoveries: list[Any] = [job.full_recovery]
+    intervals = [one.interval_s for one in plan.strategies]
+    if job.cluster.embedding_shards is not None:
+        recoveries.append(job.partial_recovery)
+        if job.pls_budget is not None and job.pls_budget < 1 and job.failure_mix.shard_share > 0:
+            mix = job.failure_mix
+            shards = job.cluster.embedding_shards
+            budget_s = cpr_2021_interval.raw(
+                job.pls_budget, mix.mtbf_s, shards, mix.shard_share, mix.shards_per_failure
+            )
+            intervals.append(min(float(budget_s), job.job.work_s))
+    low = min(intervals) / 4
+    high = max(min(max(intervals) * 4, job.job.work_s), max(intervals))
+    rows: Rows = []
+    for recovery in recoveries:
+        for interval in np.geomspace(low, high, _POINTS_PER_CURVE):
+            one = price(job, plan.model, Strategy("curve", recovery, job.saving, float(interval)))
+            rows.append(
+                {
+                    "recovery": _recovery(one),
+                    "interval_s": float(interval),
+                    "overhead_fraction": one.overhead_fraction,
+                    "expected_pls": one.expected_pls,
+                }
+            )
+    return clean(rows)
+
+
+def data_rows(plan: Plan) -> Rows:
+    """What the two curve charts draw: the curves, and the strategies under their names."""
+    keys = ("strategy", "recovery", "interval_s", "overhead_fraction", "expected_pls")
+    return [{key: row.get(key, "") for key in keys} for row in (*strategy_rows(plan), *curve_rows(plan))]
+
+
+def breakdown_rows(plan: Plan) -> Rows:
+    """One row per strategy and part of its overhead."""
+    return clean(
+        [
+            {
+                "strategy": one.name,
+                "part": _PART_LABELS[part],
+                "order": order,
+                "fraction": float(getattr(one.breakdown, part)),
+            }
+            for one in plan.strategies
+            for order, part in enumerate(_PARTS)
+        ]
+    )
+
+
+def _color(marks: Rows) -> alt.Color:
+    present = [name for name in _RECOVERIES if any(row["recovery"] == name for row in marks)]
+    scale = alt.Scale(domain=present, range=[_RECOVERY_COLORS[_RECOVERIES.index(name)] for name in present])
+    return alt.Color("recovery:N", title="recovery", scale=scale)
+
+
+def _time_unit(rows: Rows) -> tuple[str, float]:
+    middle = sorted(row["interval_s"] for row in rows)[len(rows) // 2]
+    if middle >= 3600:
+        return "h", 3600.0
+    return ("min", 60.0) if middle >= 60 else ("s", 1.0)
+
+
+def _ceiling(marks: Rows, curves: Rows) -> float:
+    top = max(row["overhead_fraction"] for row in marks)
+    return 1.5 * max(top, min(row["overhead_fraction"] for row in curves)) or 1.0
+
+
+def _marks(marks: Rows, x: str, x_title: str) -> alt.LayerChart:
+    base = alt.Chart(alt.Data(values=marks))
+    tooltip = [
+        alt.Tooltip("strategy:N"),
+        alt.Tooltip("interval:N", title="save every"),
+        alt.Tooltip("overhead_fraction:Q", title="overhead", format=".3%"),
+        alt.Tooltip("expected_pls:Q", title="expected PLS", format=".3g"),
+    ]
+    points = base.mark_point(filled=True, size=130, opacity=1).encode(
+        x=alt.X(x, title=x_title),
+        y="overhead_fraction:Q",
+        color=_color(marks),
+        shape=alt.Shape("recommended:N", legend=None, scale=alt.Scale(domain=[True, False], range=["diamond", "circle"])),
+        tooltip=tooltip,
+    )
+    labels = base.mark_text(align="left", dx=8, dy=-9, fontSize=12).encode(
+        x=alt.X(x), y="overhead_fraction:Q", text="strategy:N", color=_color(marks)
+    )
+    return alt.layer(points, labels)
+
+
+def overhead_against_interval(plan: Plan) -> alt.LayerChart:
+    """Overhead against the interval, a curve per recovery, each strategy marked (diamond: recommended)."""
+    curves, marks = curve_rows(plan), strategy_rows(plan)
+    unit, seconds = _time_unit(marks)
+    for row in (*curves, *marks):
+        row["x"] = row["interval_s"] / seconds
+    title = f"useful work between two saves [{unit}]"
+    x = alt.X("x:Q", title=title, scale=alt.Scale(type="log", nice=False), axis=alt.Axis(format="~g", tickCount=8))
+    y = alt.Y(
+        "overhead_fraction:Q",
+        title="overhead (extra time / useful time)",
+        axis=alt.Axis(format="~%"),
+        scale=alt.Scale(domain=[0, _ceiling(marks, curves)], nice=True),
+    )
+    lines = (
+        alt.Chart(alt.Data(values=curves)).mark_line(clip=True, strokeWidth=2.5).encode(x=x, y=y, color=_color(marks))
+    )
+    return _sized(alt.layer(lines, _marks(marks, "x:Q", title)), 320)
+
+
+def breakdown_stacked(plan: Plan) -> alt.Chart:
+    """What each strategy's overhead is made of."""
+    order = [one.name for one in plan.strategies]
+    labels = [_PART_LABELS[part] for part in _PARTS]
+    chart = (
+        alt.Chart(alt.Data(values=breakdown_rows(plan)))
+        .mark_bar()
+        .encode(
+            y=alt.Y("strategy:N", sort=order, title=None, axis=alt.Axis(labelLimit=220)),
+            x=alt.X("sum(fraction):Q", title="overhead (extra time / useful time)", axis=alt.Axis(format="~%")),
+            color=alt.Color("part:N", title=None, sort=labels, scale=alt.Scale(domain=labels, range=_PART_COLORS)),
+            order=alt.Order("order:Q"),
+            tooltip=[
+                alt.Tooltip("strategy:N"),
+                alt.Tooltip("part:N"),
+                alt.Tooltip("fraction:Q", title="overhead", format=".3%"),
+            ],
+        )
+    )
+    return _sized(chart, 44 * len(order) + 20)
+
+
+def overhead_against_pls(plan: Plan) -> alt.LayerChart | None:
+    """What accuracy buys: overhead against expected PLS, the budget ruled in; None for a dense model."""
+    curves = [row for row in curve_rows(plan) if row["recovery"] == "partial" and row["expected_pls"] > 0]
+    marks = strategy_rows(plan)
+    if not curves:
+        return None
+    title = "expected portion of lost samples (PLS)"
+    budget = plan.job.pls_budget
+    widest = max([row["expected_pls"] for row in marks] + ([budget] if budget else []))
+    curves = [row for row in curves if row["expected_pls"] <= 1.3 * widest] or curves
+    x = alt.X("expected_pls:Q", title=title, axis=alt.Axis(format="~g", tickCount=8))
+    y = alt.Y(
+        "overhead_fraction:Q",
+        title="overhead (extra time / useful time)",
+        axis=alt.Axis(format="~%"),
+        scale=alt.Scale(domain=[0, _ceiling(marks, curves)], nice=True),
+    )
+    layers: list[Any] = [
+        alt.Chart(alt.Data(values=curves)).mark_line(clip=True, strokeWidth=2.5).encode(x=x, y=y, color=_color(marks)),
+    ]
+    if budget is not None:
+        rule = alt.Chart(alt.Data(values=[{"budget": budget, "label": f"budget {budget:.3g}"}]))
+        layers.append(rule.mark_rule(strokeDash=[5, 4], color="#777").encode(x="budget:Q"))
+        layers.append(
+            rule.mark_text(align="right", dx=-5, dy=8, baseline="top", color="#777").encode(
+                x="budget:Q", y=alt.value(0), text="label:N"
+            )
+        )
+    layers.append(_marks(marks, "expected_pls:Q", title))
+    return _sized(alt.layer(*layers), 320)
+
+
+def _sized(chart: Any, height: int) -> Any:
+    return (
+        chart.properties(width="container", height=height)
+        .configure_view(stroke=None)
+        .configure_axis(labelFontSize=12, titleFontSize=12, gridColor="#eee")
+        .configure_legend(labelFontSize=12, titleFontSize=12, orient="top")
+    )

@@ -1,0 +1,65 @@
+"""A plan as text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cprmodel.facts.units import format_share, format_time
+from cprmodel.planning.result import Plan, StrategyPlan
+
+__all__ = ["plan_rows", "print_plan"]
+
+_ROWS: list[tuple[str, Callable[[StrategyPlan], str]]] = [
+    ("save every (work)", lambda one: format_time(one.interval_s)),
+    ("  in steps", lambda one: f"{one.interval_steps:,}" if one.interval_steps is not None else ""),
+    ("overhead", lambda one: format_share(one.overhead_fraction)),
+    ("  saves", lambda one: format_share(one.breakdown.save)),
+    ("  loads", lambda one: format_share(one.breakdown.load)),
+    ("  lost work", lambda one: format_share(one.breakdown.lost)),
+    ("  rescheduling", lambda one: format_share(one.breakdown.reschedule)),
+    ("effective time", lambda one: format_share(one.effective_time_ratio)),
+    ("expected PLS", lambda one: f"{one.expected_pls:.3g}"),
+    ("  ± SD of one run", lambda one: f"{one.pls_standard_deviation:.2g}" if one.expected_pls else ""),
+    (
+        "metric drop",
+        lambda one: "" if one.expected_metric_drop is None else f"{one.expected_metric_drop:.2g}",
+    ),
+    ("keeps the budget", lambda one: "yes" if one.feasible else "no"),
+]
+
+
+def plan_rows(plan: Plan) -> list[tuple[str, list[str]]]:
+    """The table: one row per quantity, one cell per strategy; rows that say nothing are left out."""
+    rows = [(label, [show(one) for one in plan.strategies]) for label, show in _ROWS]
+    return [(label, cells) for label, cells in rows if any(cells)]
+
+
+def print_plan(plan: Plan) -> None:
+    """Print the table, the recommendation and the warnings to standard output."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False, soft_wrap=False)
+    title = plan.job.preset.title if plan.job.preset else ""
+    if title:
+        console.print(Text(title, style="bold"))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("")
+    for one in plan.strategies:
+        mark = " *" if one.name == plan.recommended else ""
+        table.add_column(one.name.replace("at-full", "at-\nfull") + mark, justify="right", no_wrap=True)
+    for label, cells in plan_rows(plan):
+        table.add_row(Text(label), *cells)
+    console.print(table)
+    console.print()
+    console.print(Text("Recommended (*): ", style="bold") + Text(plan.sentence, style=""))
+    if plan.what_would_change_it:
+        console.print(Text("\nWhat would change it", style="bold"))
+        for line in plan.what_would_change_it:
+            console.print(Text(f"  - {line}"))
+    if plan.warnings:
+        console.print(Text("\nNote", style="bold"))
+        for line in plan.warnings:
+            console.print(Text(f"  - {line}"))
+    console.print(Text(f"\nModel: {plan.model.name}. Formulas, sources and validity: --explain", style="dim"))
