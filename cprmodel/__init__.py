@@ -33,7 +33,26 @@ _PUBLIC = {
     "plan": "cprmodel.planning",
 }
 
-__all__ = [*_PUBLIC, "__version__"]  # noqa: PLE0604
+__all__ = [
+    "Accuracy",
+    "Breakdown",
+    "Checkpoint",
+    "Cluster",
+    "CprModelError",
+    "DomainError",
+    "Exact",
+    "Failures",
+    "FirstOrder",
+    "Job",
+    "JobError",
+    "Plan",
+    "StrategyPlan",
+    "ValidityWarning",
+    "Work",
+    "__version__",
+    "load_preset",
+    "plan",
+]
 
 if TYPE_CHECKING:
     from cprmodel.facts.errors import CprModelError, DomainError, JobError, ValidityWarning

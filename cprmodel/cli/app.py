@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +19,7 @@ app = typer.Typer(
 )
 
 
-class ModelName(str, Enum):
+class ModelName(StrEnum):
     """Which cost model prices the strategies."""
 
     FIRST_ORDER = "first-order"
@@ -53,14 +53,16 @@ def root(
 @app.command()
 def plan(
     job: JobSource,
-    model: Annotated[ModelName, typer.Option(help="first-order: the published formulas; exact: no approximation.")] = (
-        ModelName.FIRST_ORDER
-    ),
+    model: Annotated[
+        ModelName, typer.Option(help="first-order: the published formulas; exact: no approximation.")
+    ] = (ModelName.FIRST_ORDER),
     as_json: AsJson = False,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="Write a self-contained page with charts.")
     ] = None,
-    explain: Annotated[bool, typer.Option("--explain", help="Print each formula with its numbers and source.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Print each formula with its numbers and source.")
+    ] = False,
 ) -> None:
     """Price the strategies for a job and recommend one."""
     from cprmodel.cli.plan import run
@@ -71,7 +73,9 @@ def plan(
 @app.command()
 def interval(
     save: Annotated[str, typer.Option(metavar="TIME", help='Time a save blocks training, such as "5 min".')],
-    mtbf: Annotated[str, typer.Option(metavar="TIME", help='Mean time between failures of the job, such as "24 h".')],
+    mtbf: Annotated[
+        str, typer.Option(metavar="TIME", help='Mean time between failures of the job, such as "24 h".')
+    ],
     load: Annotated[str | None, typer.Option(metavar="TIME", help="Time to read a checkpoint back.")] = None,
     reschedule: Annotated[str | None, typer.Option(metavar="TIME", help="Time to detect and restart.")] = None,
     as_json: AsJson = False,

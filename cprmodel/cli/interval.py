@@ -70,10 +70,7 @@ def run(save: str, mtbf: str, load: str | None, reschedule: str | None, as_json:
     for name, label in _LABELS.items():
         tau, costs = answer[f"{name}_s"], answer["overhead"][name]
         shown = "never ends" if costs is None else format_share(costs)
-        if costs is None or best is None:
-            excess = ""
-        else:
-            excess = f"{max(0.0, costs / best - 1):.2%}"
+        excess = "" if costs is None or best is None else f"{max(0.0, costs / best - 1):.2%}"
         typer.echo(f"{label:12}{format_time(tau):>16}{f'({tau:.5g} s)':>14}{shown:>14}{excess:>15}")
     for line in answer["warnings"]:
         typer.echo(f"warning: {line}")

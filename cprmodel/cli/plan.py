@@ -22,19 +22,16 @@ def run(source: str, model: str, as_json: bool, report: Path | None, explain: bo
         answer = plan(job, MODELS[model]())
     except JobError as error:
         raise JobError(source, list(error.problems)) from None
-    if report is not None:
-        answer.save_report(report)
     if as_json:
         typer.echo(json.dumps(answer.to_dict(), indent=2, allow_nan=False))
-        return
-    from cprmodel.report.text import print_plan
+    else:
+        from cprmodel.report.text import print_plan
 
-    print_plan(answer)
-    if explain:
-        from cprmodel.report.explain import explain_lines
+        print_plan(answer)
+        if explain:
+            from cprmodel.report.explain import explain_lines
 
-        typer.echo("")
-        for line in explain_lines(answer):
-            typer.echo(line)
+            typer.echo("\n" + "\n".join(explain_lines(answer)))
     if report is not None:
-        typer.echo(f"Report: {report}")
+        answer.save_report(report)
+        typer.echo(f"Report: {report}", err=as_json)

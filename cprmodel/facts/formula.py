@@ -5,6 +5,7 @@ numbers. The decorator adds what every formula needs and none should repeat:
 
 * numbers outside an argument's domain raise :class:`~cprmodel.facts.errors.DomainError` naming the argument;
 * numbers outside the validity range warn with :class:`~cprmodel.facts.errors.ValidityWarning`;
+* a result beyond what a float can hold is infinite, and one that would be NaN raises DomainError;
 * ``formula.raw`` is the bare body (no checks: for planners, which report validity themselves);
 * ``formula.about`` says where it comes from; ``formula.symbols()`` and ``formula.expression()`` give SymPy.
 """
@@ -27,7 +28,7 @@ from cprmodel.facts.sources import Evidence, Source
 __all__ = ["About", "Formula", "Validity", "formula"]
 
 P = ParamSpec("P")
-R = TypeVar("R", covariant=True)
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,10 @@ def formula(
             _check_domains(body.__name__, arguments)
             for sentence in outside(**arguments):
                 warnings.warn(f"{body.__name__}: {sentence}", ValidityWarning, stacklevel=2)
-            result: R = _plain(body(*args, **kwargs))
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                result: R = _plain(body(*args, **kwargs))
+            if np.any(np.isnan(result)):
+                raise DomainError(f"{body.__name__}: expected arguments whose result a float can hold")
             return result
 
         def outside(**arguments: Any) -> list[str]:

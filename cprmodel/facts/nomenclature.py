@@ -35,7 +35,14 @@ class Name:
 
 
 _ROWS = [
-    ("work_s", "T", "T", "s", "useful training time the job needs, without failures or saves", Domain.POSITIVE),
+    (
+        "work_s",
+        "T",
+        "T",
+        "s",
+        "useful training time the job needs, without failures or saves",
+        Domain.POSITIVE,
+    ),
     ("interval_s", "τ", r"\tau", "s", "useful work between two saves", Domain.POSITIVE),
     ("save_s", "C", "C", "s", "time a save blocks training", Domain.NON_NEGATIVE),
     ("load_s", "L", "L", "s", "time to read a whole checkpoint back", Domain.NON_NEGATIVE),
@@ -107,7 +114,14 @@ _ROWS = [
     ),
     ("size_bytes", "S", "S", "B", "size of a checkpoint", Domain.NON_NEGATIVE),
     ("bandwidth_bytes_per_s", "B", "B", "B/s", "bandwidth to checkpoint storage", Domain.POSITIVE),
-    ("overhead", "O", "O", "1", "time over the useful time, as a fraction of the useful time", Domain.NON_NEGATIVE),
+    (
+        "overhead",
+        "O",
+        "O",
+        "1",
+        "time over the useful time, as a fraction of the useful time",
+        Domain.NON_NEGATIVE,
+    ),
 ]
 
 #: Argument name → :class:`Name`.

@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-__all__ = ["CPR_2021", "DALY_2006", "DERIVED", "Evidence", "Source", "YOUNG_1974", "BOUGERET_2011", "KOKOLIS_2025"]
+__all__ = [
+    "BOUGERET_2011",
+    "CPR_2021",
+    "DALY_2006",
+    "DERIVED",
+    "KOKOLIS_2025",
+    "YOUNG_1974",
+    "Evidence",
+    "Source",
+]
 
 
 class Evidence(Enum):

@@ -14,7 +14,7 @@ from typing import Any
 
 __all__ = ["QuantityError", "format_share", "format_time", "parse_quantity"]
 
-_TERM = re.compile(r"([+-]?(?:\d+(?:_\d+)*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-z][A-Za-z/]*(?:\s*/\s*[A-Za-z]+)?)")
+_TERM = re.compile(r"([+-]?(?:\d+(?:_\d+)*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-z]+(?:\s*/\s*[A-Za-z]+)?)")
 
 _DEFINITIONS = """
 second = [time] = s = sec = secs
@@ -56,7 +56,7 @@ class QuantityError(ValueError):
 def _registry() -> Any:
     import pint
 
-    registry = pint.UnitRegistry(None)
+    registry: Any = pint.UnitRegistry(None)
     registry.load_definitions([line for line in _DEFINITIONS.splitlines() if line])
     return registry
 

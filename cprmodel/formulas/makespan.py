@@ -103,7 +103,13 @@ def _job(chunk: Breakdown, count: Number, last: Breakdown) -> Breakdown:
     return Breakdown(*(count * one + end for one, end in zip(chunk, last, strict=True)))
 
 
-@formula("time over T", DERIVED, Evidence.DERIVED, (), "exponential failures, which strike saves and recoveries too")
+@formula(
+    "time beyond T",
+    DERIVED,
+    Evidence.DERIVED,
+    (),
+    "exponential failures, which strike saves and recoveries too",
+)
 def full_recovery_makespan(
     work_s: Number,
     interval_s: Number,
@@ -235,7 +241,13 @@ def _partial_chunk_parts(pace: _Pace, work: Number, saved: bool) -> Breakdown:
     )
 
 
-@formula("time over T", DERIVED, Evidence.DERIVED, (), "exponential failures, which strike saves and recoveries too")
+@formula(
+    "time beyond T",
+    DERIVED,
+    Evidence.DERIVED,
+    (),
+    "exponential failures, which strike saves and recoveries too",
+)
 def partial_recovery_makespan(
     work_s: Number,
     interval_s: Number,

@@ -11,12 +11,10 @@ from cprmodel.facts.special import Number
 
 __all__ = ["effective_time_ratio", "full_recovery_overhead", "partial_recovery_overhead"]
 
-_LOW = "beyond, the first-order overhead is more than about 10% too low: use the exact model"
+_LOW = "beyond, the first-order overhead can be over 10% too low: use the exact model"
 
 
-def _full_reach(
-    interval_s: Number, save_s: Number, mtbf_s: Number, load_s: Number, reschedule_s: Number
-) -> Number:
+def _full_reach(interval_s: Number, save_s: Number, mtbf_s: Number, load_s: Number, reschedule_s: Number) -> Number:
     return (np.asarray(interval_s, dtype=float) + save_s + load_s + reschedule_s) / mtbf_s
 
 
@@ -42,8 +40,8 @@ def _partial_reach(
     return (np.asarray(whole_job_share, dtype=float) * interval_s + save_s + longest) / mtbf_s
 
 
-_FULL_RANGE = Validity("(τ + C + L + D)/μ", _full_reach, at_most=0.15, because=_LOW)
-_PARTIAL_RANGE = Validity("(wτ + C + longest recovery)/μ", _partial_reach, at_most=0.15, because=_LOW)
+_FULL_RANGE = Validity("(τ + C + L + D)/μ", _full_reach, at_most=0.1, because=_LOW)
+_PARTIAL_RANGE = Validity("(wτ + C + longest recovery)/μ", _partial_reach, at_most=0.1, because=_LOW)
 
 
 @formula("O/T", CPR_2021, Evidence.READ, (_FULL_RANGE,), "first order in 1/μ")
@@ -69,7 +67,7 @@ def full_recovery_overhead(
     Notes
     -----
     Source: CPR (Maeng et al. 2021); its shape is confirmed by MoC-System eq. 4. For
-    (τ + C + L + D)/μ ≤ 0.15 it is within 10% of the exact overhead
+    (τ + C + L + D)/μ ≤ 0.1 it is within 10% of the exact overhead
     (:func:`~cprmodel.formulas.full_recovery_makespan`); beyond, a warning.
 
     Examples

@@ -36,7 +36,9 @@ class Work(Section):
     """What is trained (``[job]``)."""
 
     work_s: float = Field(description="useful training time the job needs, without failures or saves")
-    step_s: float | None = Field(None, description="time of one training step; intervals are then given in steps too")
+    step_s: float | None = Field(
+        None, description="time of one training step; intervals are then given in steps too"
+    )
     current_interval_s: float | None = Field(None, description="useful work between two saves today")
     current_recovery: str = Field("full", pattern="^(full|partial)$", description="recovery used today")
 
@@ -99,7 +101,14 @@ class Checkpoint(Section):
     """What saving and recovering cost (``[checkpoint]``)."""
 
     may_be_zero: ClassVar[frozenset[str]] = frozenset(
-        {"load_s", "detect_s", "reschedule_s", "partial_load_s", "partial_reschedule_s", "trainer_reschedule_s"}
+        {
+            "load_s",
+            "detect_s",
+            "reschedule_s",
+            "partial_load_s",
+            "partial_reschedule_s",
+            "trainer_reschedule_s",
+        }
     )
     save_s: float | None = Field(None, description="time a save blocks training")
     size_bytes: float | None = Field(None, description="size of a checkpoint (with bandwidth, instead of save)")
@@ -139,7 +148,9 @@ class Accuracy(Section):
         if self.pls_budget is None and self.max_metric_drop is None:
             raise wrong("pls_budget", "", "either pls_budget, or max_metric_drop with metric_drop_per_pls")
         if self.max_metric_drop is not None and self.metric_drop_per_pls is None:
-            raise wrong("metric_drop_per_pls", "", "the metric lost per unit of PLS, since max_metric_drop is given")
+            raise wrong(
+                "metric_drop_per_pls", "", "the metric lost per unit of PLS, since max_metric_drop is given"
+            )
         return self
 
 

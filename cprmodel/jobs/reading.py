@@ -70,7 +70,11 @@ def _problem(finding: dict[str, Any]) -> Problem:
     if kind == "cprmodel":
         field = context["field"]
         shown = context["value"]
-        return Problem(".".join([*path, field] if field else path), "" if shown == "" else _show(shown), context["expected"])
+        return Problem(
+            ".".join([*path, field] if field else path),
+            "" if shown == "" else _show(shown),
+            context["expected"],
+        )
     field = ".".join(_file_keys(path))
     if kind == "missing":
         what = "this table" if len(path) == 1 else "this key"

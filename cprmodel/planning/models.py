@@ -37,7 +37,7 @@ class Step:
 
 def use(formula: Formula[Any, Any], **arguments: Any) -> Step:
     """Apply a formula and keep what went in; overflow gives infinity, for the caller to see."""
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         return Step(formula, arguments, formula.raw(**arguments))
 
 
@@ -220,9 +220,7 @@ class Exact:
         parts = _floats(spent.value.scaled(1 / job.job.work_s))
         if not loses_samples(strategy.recovery):
             return Cost(parts, 0.0, (spent,))
-        lost = use(
-            loss.exact_pls, work_s=job.job.work_s, interval_s=strategy.interval_s, **_loss_arguments(job)
-        )
+        lost = use(loss.exact_pls, work_s=job.job.work_s, interval_s=strategy.interval_s, **_loss_arguments(job))
         return Cost(parts, float(lost.value), (spent, lost))
 
     @staticmethod

@@ -12,12 +12,12 @@ from cprmodel.formulas import accuracy, loss
 from cprmodel.formulas.overhead import effective_time_ratio
 from cprmodel.jobs import Job
 from cprmodel.planning import advice
-from cprmodel.planning.models import BUDGET, WHOLE_JOB, Choice, CostModel, FirstOrder, loses_samples, use
+from cprmodel.planning.models import BUDGET, WHOLE_JOB, Choice, CostModel, FirstOrder, loses_samples
 from cprmodel.planning.result import Plan, StrategyPlan
 
 __all__ = ["plan", "price"]
 
-#: An expected time to train beyond this many times the useful work counts as never.
+#: When failures cost more than this many times the useful work, the job never ends.
 NEVER = 1e9
 
 
@@ -104,7 +104,7 @@ def strategies_of(job: Job, model: CostModel) -> tuple[list[StrategyPlan], list[
     for name, recovery, choice in wanted:
         strategy = Strategy(name, recovery, job.saving, choice.interval_s)
         one = price(job, model, strategy, choice)
-        if math.isfinite(one.overhead_fraction) and one.overhead_fraction < NEVER:
+        if one.overhead_fraction - one.breakdown.save < NEVER:  # not so for NaN and infinity either
             priced.append(one)
             if choice.set_by == WHOLE_JOB:
                 notes.append(

@@ -15,8 +15,8 @@ from cprmodel.planning.planner import price
 from cprmodel.planning.result import Plan, StrategyPlan
 
 __all__ = [
-    "breakdown_stacked",
     "breakdown_rows",
+    "breakdown_stacked",
     "curve_rows",
     "data_rows",
     "overhead_against_interval",
@@ -40,9 +40,7 @@ def _recovery(one: StrategyPlan) -> str:
 
 def clean(rows: Rows) -> Rows:
     """Rows without numbers that JSON cannot hold."""
-    return [
-        row for row in rows if all(math.isfinite(v) for v in row.values() if isinstance(v, float))
-    ]
+    return [row for row in rows if all(math.isfinite(v) for v in row.values() if isinstance(v, float))]
 
 
 def strategy_rows(plan: Plan) -> Rows:
@@ -117,6 +115,10 @@ def breakdown_rows(plan: Plan) -> Rows:
     )
 
 
+def _chart(rows: Rows) -> alt.Chart:
+    return alt.Chart(alt.InlineData(values=rows))
+
+
 def _color(marks: Rows) -> alt.Color:
     present = [name for name in _RECOVERIES if any(row["recovery"] == name for row in marks)]
     scale = alt.Scale(domain=present, range=[_RECOVERY_COLORS[_RECOVERIES.index(name)] for name in present])
@@ -135,8 +137,8 @@ def _ceiling(marks: Rows, curves: Rows) -> float:
     return 1.5 * max(top, min(row["overhead_fraction"] for row in curves)) or 1.0
 
 
-def _marks(marks: Rows, x: str, x_title: str) -> alt.LayerChart:
-    base = alt.Chart(alt.Data(values=marks))
+def _marks(marks: Rows, x: str, x_title: str) -> Any:
+    base = _chart(marks)
     tooltip = [
         alt.Tooltip("strategy:N"),
         alt.Tooltip("interval:N", title="save every"),
@@ -147,7 +149,9 @@ def _marks(marks: Rows, x: str, x_title: str) -> alt.LayerChart:
         x=alt.X(x, title=x_title),
         y="overhead_fraction:Q",
         color=_color(marks),
-        shape=alt.Shape("recommended:N", legend=None, scale=alt.Scale(domain=[True, False], range=["diamond", "circle"])),
+        shape=alt.Shape(
+            "recommended:N", legend=None, scale=alt.Scale(domain=[True, False], range=["diamond", "circle"])
+        ),
         tooltip=tooltip,
     )
     labels = base.mark_text(align="left", dx=8, dy=-9, fontSize=12).encode(
@@ -156,7 +160,7 @@ def _marks(marks: Rows, x: str, x_title: str) -> alt.LayerChart:
     return alt.layer(points, labels)
 
 
-def overhead_against_interval(plan: Plan) -> alt.LayerChart:
+def overhead_against_interval(plan: Plan) -> Any:
     """Overhead against the interval, a curve per recovery, each strategy marked (diamond: recommended)."""
     curves, marks = curve_rows(plan), strategy_rows(plan)
     unit, seconds = _time_unit(marks)
@@ -170,18 +174,16 @@ def overhead_against_interval(plan: Plan) -> alt.LayerChart:
         axis=alt.Axis(format="~%"),
         scale=alt.Scale(domain=[0, _ceiling(marks, curves)], nice=True),
     )
-    lines = (
-        alt.Chart(alt.Data(values=curves)).mark_line(clip=True, strokeWidth=2.5).encode(x=x, y=y, color=_color(marks))
-    )
+    lines = _chart(curves).mark_line(clip=True, strokeWidth=2.5).encode(x=x, y=y, color=_color(marks))
     return _sized(alt.layer(lines, _marks(marks, "x:Q", title)), 320)
 
 
-def breakdown_stacked(plan: Plan) -> alt.Chart:
+def breakdown_stacked(plan: Plan) -> Any:
     """What each strategy's overhead is made of."""
     order = [one.name for one in plan.strategies]
     labels = [_PART_LABELS[part] for part in _PARTS]
     chart = (
-        alt.Chart(alt.Data(values=breakdown_rows(plan)))
+        _chart(breakdown_rows(plan))
         .mark_bar()
         .encode(
             y=alt.Y("strategy:N", sort=order, title=None, axis=alt.Axis(labelLimit=220)),
@@ -198,7 +200,7 @@ def breakdown_stacked(plan: Plan) -> alt.Chart:
     return _sized(chart, 44 * len(order) + 20)
 
 
-def overhead_against_pls(plan: Plan) -> alt.LayerChart | None:
+def overhead_against_pls(plan: Plan) -> Any:
     """What accuracy buys: overhead against expected PLS, the budget ruled in; None for a dense model."""
     curves = [row for row in curve_rows(plan) if row["recovery"] == "partial" and row["expected_pls"] > 0]
     marks = strategy_rows(plan)
@@ -216,10 +218,10 @@ def overhead_against_pls(plan: Plan) -> alt.LayerChart | None:
         scale=alt.Scale(domain=[0, _ceiling(marks, curves)], nice=True),
     )
     layers: list[Any] = [
-        alt.Chart(alt.Data(values=curves)).mark_line(clip=True, strokeWidth=2.5).encode(x=x, y=y, color=_color(marks)),
+        _chart(curves).mark_line(clip=True, strokeWidth=2.5).encode(x=x, y=y, color=_color(marks)),
     ]
     if budget is not None:
-        rule = alt.Chart(alt.Data(values=[{"budget": budget, "label": f"budget {budget:.3g}"}]))
+        rule = _chart([{"budget": budget, "label": f"budget {budget:.3g}"}])
         layers.append(rule.mark_rule(strokeDash=[5, 4], color="#777").encode(x="budget:Q"))
         layers.append(
             rule.mark_text(align="right", dx=-5, dy=8, baseline="top", color="#777").encode(

@@ -48,7 +48,7 @@ def _value(step: Step) -> str:
     if isinstance(value, Breakdown):
         if step.formula.about.gives == "O/T":
             return format_share(float(value.total))
-        return f"{format_time(float(value.total))} over T"
+        return f"{format_time(float(value.total))} beyond T"
     if step.formula.about.gives == "τ":
         return format_time(float(value))
     return f"{float(value):.4g}"

@@ -32,7 +32,13 @@ def _inputs(plan: Plan) -> list[tuple[str, str, str]]:
     for table, keys in plan.job.model_dump(exclude_none=True, exclude={"preset"}).items():
         for key, value in keys.items():
             file_key = f"{table}.{key.removesuffix('_bytes_per_s').removesuffix('_bytes').removesuffix('_s')}"
-            rows.append((f"{table}.{key}", f"{value:g}" if isinstance(value, float) else str(value), notes.get(file_key, "")))
+            rows.append(
+                (
+                    f"{table}.{key}",
+                    f"{value:g}" if isinstance(value, float) else str(value),
+                    notes.get(file_key, ""),
+                )
+            )
     return rows
 
 
@@ -43,7 +49,7 @@ def render_report(plan: Plan) -> str:
 
     from cprmodel import __version__
 
-    figures = [
+    figures: list[dict[str, Any]] = [
         {
             "id": "overhead-against-interval",
             "title": "Overhead against the interval",
@@ -83,7 +89,7 @@ def render_report(plan: Plan) -> str:
         inputs=_inputs(plan),
         explanation="\n".join(explain_lines(plan)).rstrip(),
         version=__version__,
-        vega=vl_convert.javascript_bundle(),
+        vega=vl_convert.javascript_bundle(),  # type: ignore[call-arg]  # its stub wants a snippet
     )
 
 
@@ -95,5 +101,9 @@ def write_report(plan: Plan, path: str | Path) -> None:
     try:
         beside.write_text(page, encoding="utf-8")
         beside.replace(target)
+    except OSError as error:
+        error.filename = str(target)
+        error.filename2 = None
+        raise
     finally:
         beside.unlink(missing_ok=True)

@@ -1,0 +1,53 @@
+# Two commands need nothing but git, make and Python 3.11 or newer: `make demo` and `make test`.
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: demo test lint types unit docs bench picture clean
+
+demo: $(VENV)/installed ## plan a preset and write its report
+	$(BIN)/cprmodel plan preset:cpr-dlrm --report demo-report.html
+	@echo
+	@echo "Open demo-report.html in a browser. Your own job: $(BIN)/cprmodel new JOB.toml"
+
+test: $(VENV)/installed-test lint types unit docs ## everything that must pass
+
+$(VENV)/created:
+	@test -n "$(PYTHON)" || { echo "cprmodel: expected Python 3.11 or newer on the PATH" >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "cprmodel: expected Python's venv module (on Debian: apt install python3-venv)" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/installed: $(VENV)/created pyproject.toml constraints.txt
+	$(PIP) install -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/installed-test: $(VENV)/created pyproject.toml constraints.txt
+	$(PIP) install -c constraints.txt -e ".[test,docs]"
+	@touch $@ $(VENV)/installed
+
+lint: $(VENV)/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
+
+types: $(VENV)/installed-test
+	$(BIN)/mypy
+
+unit: $(VENV)/installed-test
+	$(BIN)/python -m pytest -n auto
+
+docs: $(VENV)/installed-test
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
+bench: $(VENV)/installed-test ## speed, as ratios in one run
+	$(BIN)/python benchmarks/startup.py
+
+picture: $(VENV)/installed ## the README's picture of the report (needs Debian's chromium)
+	$(BIN)/python docs/pictures.py
+
+clean:
+	rm -rf $(VENV) build dist docs/_build demo-report.html

@@ -1,0 +1,38 @@
+"""Shared by all tests: published numbers, and which tests this machine can run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+
+HERE = Path(__file__).parent
+EXAMPLE = HERE.parent / "examples" / "production-dlrm.toml"
+
+hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("fixed")
+
+
+def literature(name: str) -> dict[str, Any]:
+    """Published numbers, each file with its source."""
+    return tomllib.loads((HERE / "literature" / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Browser tests run where chromium is (CI installs it) and are deselected elsewhere."""
+    if shutil.which("chromium") or os.environ.get("CPRMODEL_CI"):
+        return
+    browser = [item for item in items if item.get_closest_marker("browser")]
+    config.hook.pytest_deselected(items=browser)
+    items[:] = [item for item in items if item not in browser]
+
+
+@pytest.fixture
+def example() -> Path:
+    """The job file that grows with the product."""
+    return EXAMPLE

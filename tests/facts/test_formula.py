@@ -1,0 +1,132 @@
+"""What every formula must be: checked, documented, broadcast, symbolic, with a source."""
+
+from __future__ import annotations
+
+import inspect
+import math
+
+import mpmath
+import numpy as np
+import pytest
+import sympy as sp
+
+from cprmodel import DomainError, ValidityWarning, formulas
+from cprmodel.facts.nomenclature import NOMENCLATURE, Domain
+from cprmodel.facts.results import Breakdown
+
+FORMULAS = {name: getattr(formulas, name) for name in formulas.__all__ if hasattr(getattr(formulas, name), "about")}
+
+#: A point inside every formula's domain, one value per argument name.
+POINT = {
+    "work_s": 200_000.0,
+    "interval_s": 7_100.0,
+    "save_s": 241.0,
+    "load_s": 233.0,
+    "reschedule_s": 611.0,
+    "partial_load_s": 31.0,
+    "partial_reschedule_s": 127.0,
+    "trainer_reschedule_s": 143.0,
+    "mtbf_s": 100_801.0,
+    "node_mtbf_s": 1e7,
+    "nodes": 128.0,
+    "per_1000_node_days": 6.5,
+    "shards": 8.0,
+    "failed_shards": 1.5,
+    "shard_share": 0.85,
+    "trainer_share": 0.1,
+    "whole_job_share": 0.05,
+    "pls": 0.1,
+    "metric_drop_per_pls": 0.005,
+    "max_metric_drop": 0.0005,
+    "loss_price": 3.0,
+    "size_bytes": 1e12,
+    "bandwidth_bytes_per_s": 5e9,
+    "overhead": 0.08,
+}
+
+
+def at(formula: object) -> dict[str, float]:
+    return {name: POINT[name] for name in inspect.signature(formula).parameters}  # type: ignore[arg-type]
+
+
+def total(value: object) -> object:
+    return value.total if isinstance(value, Breakdown) else value
+
+
+def test_all_are_here() -> None:
+    assert len(FORMULAS) >= 24
+    assert set(formulas.__all__) - set(FORMULAS) == {"optimal_chunks"}  # a search, not a closed form
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_names_are_the_nomenclature_s(name: str) -> None:
+    assert set(inspect.signature(FORMULAS[name]).parameters) <= set(NOMENCLATURE)
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_docstring_says_what_it_must(name: str) -> None:
+    text = FORMULAS[name].__doc__
+    assert "Parameters" in text
+    assert ">>> " in text
+    for argument in inspect.signature(FORMULAS[name]).parameters:
+        assert argument in text, argument
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_numbers_arrays_symbols_and_mpmath_agree(name: str) -> None:
+    formula = FORMULAS[name]
+    point = at(formula)
+    number = total(formula(**point))
+    assert type(number) is float
+    arrays = {key: np.array([value, value]) for key, value in point.items()}
+    assert total(formula(**arrays)) == pytest.approx([number, number], rel=1e-15)
+    symbols = formula.symbols()
+    expression = total(formula(**symbols))
+    values = {symbols[key]: sp.Float(value, 40) for key, value in point.items()}
+    assert float(sp.sympify(expression).subs(values).evalf(30)) == pytest.approx(number, rel=1e-12)
+    with mpmath.workdps(50):
+        precise = total(formula(**{key: mpmath.mpf(value) for key, value in point.items()}))
+        assert float(precise) == pytest.approx(number, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_latex_is_printable(name: str) -> None:
+    assert len(sp.latex(total(FORMULAS[name].expression()))) > 2
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_a_number_outside_its_domain_is_named(name: str) -> None:
+    formula = FORMULAS[name]
+    for argument in at(formula):
+        domain = NOMENCLATURE[argument].domain
+        bad = [-1.0, math.nan, math.inf, "5"]
+        if domain in (Domain.POSITIVE, Domain.AT_LEAST_ONE):
+            bad.append(0.0)
+        if domain in (Domain.SHARE, Domain.OPEN_SHARE):
+            bad.append(1.5)
+        for value in bad:
+            with pytest.raises(DomainError, match=f"{name}: {argument} = .*expected"):
+                formula(**{**at(formula), argument: value})
+
+
+@pytest.mark.parametrize("name", [name for name in FORMULAS if FORMULAS[name].about.validity])
+def test_leaving_the_validity_range_warns(name: str) -> None:
+    formula = FORMULAS[name]
+    (rule,) = formula.about.validity
+    far = {**at(formula), **({"pls": 0.5} if "pls" in at(formula) else {})}
+    if "interval_s" in far:
+        far["interval_s"] = 30 * POINT["mtbf_s"]
+    if "save_s" in far:
+        far["save_s"] = POINT["mtbf_s"]
+    with pytest.warns(ValidityWarning, match=f"{name}: .*is above {rule.at_most:g}"):
+        formula(**far)
+
+
+def test_every_formula_has_a_source_and_evidence() -> None:
+    for name, formula in FORMULAS.items():
+        about = formula.about
+        assert str(about.source), name
+        assert about.evidence.value, name
+        assert about.validity_text(), name
+        if about.source.key == "derived":
+            assert about.evidence.name in ("DERIVED", "DEFINITION"), name  # nothing derived poses as published

@@ -1,0 +1,249 @@
+"""Job files: what they mean, and one clear line for everything that is wrong."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cprmodel import Accuracy, Checkpoint, Cluster, Failures, Job, JobError, Work
+from cprmodel.jobs import job_from_mapping, job_from_text
+from cprmodel.jobs.schema import job_file_schema
+from tests.conftest import EXAMPLE
+
+TEXT = EXAMPLE.read_text(encoding="utf-8")
+
+TIME = 'a time with its unit, such as "30 min"'
+
+
+def test_the_example_as_understood() -> None:
+    job = Job.from_file(EXAMPLE)
+    assert job.job.work_s == 56 * 3600
+    assert job.save_s == job.load_s == 240
+    mix = job.failure_mix
+    assert (mix.mtbf_s, mix.shard_share, mix.trainer_share, mix.whole_job_share) == (100800, 0.9, 0.05, 0.05)
+    assert job.full_recovery.reschedule_s == 600  # detection counts as rescheduling
+    partial = job.partial_recovery
+    assert (partial.partial_load_s, partial.partial_reschedule_s, partial.trainer_reschedule_s) == (30, 180, 180)
+    assert job.pls_budget == 0.1
+
+
+def test_python_and_file_describe_the_same_job() -> None:
+    made = Job(
+        job=Work(work_s=56 * 3600, step_s=0.2, current_interval_s=1800),
+        cluster=Cluster(embedding_shards=8, trainers=20),
+        failures=Failures(mtbf_s=28 * 3600, shard_share=0.9, trainer_share=0.05, whole_job_share=0.05),
+        checkpoint=Checkpoint(
+            save_s=240, load_s=240, detect_s=60, reschedule_s=540, partial_load_s=30, partial_reschedule_s=120
+        ),
+        accuracy=Accuracy(pls_budget=0.1, metric_drop_per_pls=0.005),
+    )
+    assert made == Job.from_file(EXAMPLE)
+    assert Job.from_mapping(made.model_dump(exclude_none=True)) == made
+
+
+def test_defaults() -> None:
+    job = job_from_text(
+        '[job]\nwork = "10 h"\n[cluster]\nembedding_shards = 4\n[failures]\nmtbf = "5 h"\ntrainer_share = 0.2\n'
+        '[checkpoint]\nsize = "1.2 TB"\nbandwidth = "5 GB/s"\nreschedule = "8 min"\n'
+    )
+    assert job.save_s == job.load_s == 240
+    assert job.failure_mix.shard_share == 0.8
+    assert job.partial_recovery.partial_load_s == 60
+    assert job.partial_recovery.partial_reschedule_s == 480
+    assert job.pls_budget is None
+    assert any("load" in line for line in job.assumptions())
+
+
+def test_rates_of_nodes() -> None:
+    base = {"job": {"work": "10 h"}, "checkpoint": {"save": "1 min"}}
+    by_node = job_from_mapping({**base, "failures": {"node_mtbf": "100 d", "nodes": 50}})
+    assert by_node.failure_mix.mtbf_s == 2 * 86400
+    by_days = job_from_mapping({**base, "failures": {"per_1000_node_days": 6.5, "nodes": 128}})
+    assert by_days.failure_mix.mtbf_s == pytest.approx(1000 * 86400 / (6.5 * 128))
+
+
+def test_metric_drop_sets_the_budget() -> None:
+    text = TEXT.replace("pls_budget = 0.1", "max_metric_drop = 0.0002")
+    assert job_from_text(text).pls_budget == pytest.approx(0.04)
+    generous = TEXT.replace("pls_budget = 0.1", "max_metric_drop = 0.1")
+    assert job_from_text(generous).pls_budget == 1  # no PLS can exceed 1
+
+
+BAD = [
+    # what to replace, with what, field, value, expected
+    ('save = "4 min"', 'save = "4"', "checkpoint.save", '"4"', TIME),
+    ('save = "4 min"', "save = 4", "checkpoint.save", "4", TIME),
+    ('save = "4 min"', 'save = "10 GB/s"', "checkpoint.save", '"10 GB/s"', TIME),
+    (
+        'save = "4 min"',
+        'size = "10 GB/s"\nbandwidth = "1 GB/s"',
+        "checkpoint.size",
+        '"10 GB/s"',
+        "a size with its unit",
+    ),
+    (
+        'save = "4 min"',
+        'size = "10 GB"\nbandwidth = "1 GB"',
+        "checkpoint.bandwidth",
+        '"1 GB"',
+        "a bandwidth with its",
+    ),
+    ('save = "4 min"', 'save = "-4 min"', "checkpoint.save", '"-4 min"', "greater than 0"),
+    ('save = "4 min"', 'save = "0 s"', "checkpoint.save", '"0 s"', "greater than 0"),
+    ('save = "4 min"', "save = nan", "checkpoint.save", "nan", TIME),
+    ('save = "4 min"', "save = inf", "checkpoint.save", "inf", TIME),
+    ('save = "4 min"', 'save = "1e999 h"', "checkpoint.save", '"1e999 h"', "finite"),
+    ('save = "4 min"', 'save = "1e99 h"', "checkpoint.save", '"1e99 h"', "at most 1e+12 s"),
+    ('save = "4 min"', 'save = "30 h"', "checkpoint.save", '"30 h"', "not longer than the job's MTBF (28 h)"),
+    ('save = "4 min"', 'save_s = "4 min"', "checkpoint.save_s", '"4 min"', "a number in SI units"),
+    ('save = "4 min"', "save_s = -4.0", "checkpoint.save_s", "-4", "greater than 0"),
+    ('save = "4 min"', 'save = "4 min"\nsave_s = 240', "checkpoint.save", '"4 min"', "only one of save and save_s"),
+    (
+        'save = "4 min"',
+        'save = "4 min"\nsize = "1 TB"',
+        "checkpoint.save and size",
+        "240 and 1e+12",
+        "either save, or",
+    ),
+    ('save = "4 min"', 'size = "1 TB"', "checkpoint.bandwidth", "", "either save, or size with bandwidth"),
+    ('save = "4 min"', "", "checkpoint.save", "", "either save, or size with bandwidth"),
+    ('load = "4 min"', 'load = "-1 s"', "checkpoint.load", '"-1 s"', "not negative"),
+    ("pls_budget = 0.1", "pls_budget = 1.5", "accuracy.pls_budget", "1.5", "at most 1"),
+    ("pls_budget = 0.1", "pls_budget = 0", "accuracy.pls_budget", "0", "greater than 0"),
+    ("pls_budget = 0.1", "pls_budget = -0.1", "accuracy.pls_budget", "-0.1", "greater than 0"),
+    ("pls_budget = 0.1", "pls_budget = nan", "accuracy.pls_budget", "nan", "finite"),
+    ("pls_budget = 0.1", 'pls_budget = "0.1"', "accuracy.pls_budget", '"0.1"', "without quotes"),
+    ("pls_budget = 0.1", "", "accuracy.pls_budget", "", "either pls_budget, or max_metric_drop"),
+    (
+        "pls_budget = 0.1",
+        "pls_budget = 0.1\nmax_metric_drop = 0.1",
+        "accuracy.pls_budget and max_metric_drop",
+        "0.1 and 0.1",
+        "only one of the two",
+    ),
+    ("shard_share = 0.9", "shard_share = 0.8", "failures.shard_share + ", "0.9", "shares that sum to 1"),
+    ("shard_share = 0.9", "shard_share = -0.9", "failures.shard_share", "-0.9", "at least 0"),
+    ("trainer_share = 0.05", "trainer_share = 1.2", "failures.trainer_share", "1.2", "at most 1"),
+    (
+        "shards_per_failure = 1",
+        "shards_per_failure = 9",
+        "failures.shards_per_failure",
+        "9",
+        "embedding_shards (8)",
+    ),
+    ("shards_per_failure = 1", "shards_per_failure = 0", "failures.shards_per_failure", "0", "at least 1"),
+    ('mtbf = "28 h"', 'mtfb = "28 h"', "failures.mtfb", '"28 h"', 'perhaps "mtbf"'),
+    ('mtbf = "28 h"', "nodes = 4", "failures.mtbf", "", "exactly one of mtbf, node_mtbf"),
+    ('mtbf = "28 h"', 'node_mtbf = "28 h"', "failures.nodes", "", "since node_mtbf is given"),
+    (
+        'mtbf = "28 h"',
+        'mtbf = "28 h"\nnode_mtbf = "3 h"\nnodes = 2',
+        "failures.mtbf and node_mtbf",
+        "100800 and 10800",
+        "exactly one",
+    ),
+    ("embedding_shards = 8", "embedding_shards = 0", "cluster.embedding_shards", "0", "at least 1"),
+    ("embedding_shards = 8", "embedding_shards = 2.5", "cluster.embedding_shards", "2.5", "a whole number"),
+    ("embedding_shards = 8", "embedding_shards = true", "cluster.embedding_shards", "true", "a plain number"),
+    ('step = "0.2 s"', 'step = "60 h"', "job.step", "216000", "not longer than the job's work"),
+    ('step = "0.2 s"', 'current_recovery = "none"', "job.current_recovery", '"none"', '"full" or "partial"'),
+    ('work = "56 h"', "", "job.work", "", "it is missing"),
+    ('[job]\nwork = "56 h"', '[jb]\nwork = "56 h"', "jb", "", 'perhaps "job"'),
+    ("[accuracy]", "[accuracy", "", "", "TOML"),
+]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field", "value", "expected"), BAD, ids=[f"{b[2]}: {b[1][:24]}" for b in BAD]
+)
+def test_one_clear_line(old: str, new: str, field: str, value: str, expected: str) -> None:
+    assert old in TEXT
+    with pytest.raises(JobError) as caught:
+        job_from_text(TEXT.replace(old, new, 1), "JOB.toml")
+    line = str(caught.value)
+    assert "\n" not in line
+    assert line.startswith("JOB.toml: ")
+    assert field in line
+    assert expected in line
+    if value:
+        assert f" = {value}: expected" in line
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    for path, expected in [
+        (tmp_path / "nope.toml", "no such file"),
+        (tmp_path, "not a folder"),
+    ]:
+        with pytest.raises(JobError, match=expected):
+            Job.from_file(path)
+    binary = tmp_path / "binary.toml"
+    binary.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(JobError, match="UTF-8"):
+        Job.from_file(binary)
+
+
+def test_all_problems_are_kept() -> None:
+    with pytest.raises(JobError, match=r"and 1 more problem\)") as caught:
+        job_from_text(TEXT.replace('"4 min"', '"4"', 1).replace("pls_budget = 0.1", "pls_budget = 3"))
+    assert [problem.field for problem in caught.value.problems] == ["checkpoint.save", "accuracy.pls_budget"]
+
+
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.just("3 min"), st.just("1 GB/s")
+)
+KEYS = [
+    "work",
+    "step",
+    "mtbf",
+    "nodes",
+    "save",
+    "size",
+    "bandwidth",
+    "load",
+    "shard_share",
+    "pls_budget",
+    "x",
+    "save_s",
+]
+TABLES = st.dictionaries(st.sampled_from(KEYS), SCALARS | st.lists(SCALARS, max_size=2), max_size=5)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["job", "cluster", "failures", "checkpoint", "accuracy", "y"]), TABLES | SCALARS
+    )
+)
+def test_any_mapping_is_a_job_or_a_clear_line(data: dict[str, object]) -> None:
+    said = "expected"
+    try:
+        job_from_mapping(data)
+    except JobError as error:
+        said = str(error)
+    assert "expected" in said
+    assert "\n" not in said
+
+
+def test_the_schema_accepts_the_example_and_refuses_a_bare_number() -> None:
+    import tomllib
+
+    import jsonschema
+
+    schema = job_file_schema()
+    data = tomllib.loads(TEXT)
+    jsonschema.validate(data, schema)
+    data["checkpoint"]["save"] = 4
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(data, schema)
+
+
+def test_every_table_is_frozen_and_documented() -> None:
+    job = Job.from_file(EXAMPLE)
+    with pytest.raises(ValueError, match="frozen"):
+        job.failures.mtbf_s = 1.0  # type: ignore[misc]
+    tables = [Work, Cluster, Failures, Checkpoint, Accuracy]
+    for name, field in itertools.chain.from_iterable(table.model_fields.items() for table in tables):
+        assert field.description, name

@@ -1,0 +1,299 @@
+"""Plans of known jobs, and properties over the whole space of jobs."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cprmodel import Exact, FirstOrder, Job, JobError, Plan, formulas, load_preset, plan
+from cprmodel.facts.strategies import FailureKind, Strategy
+from cprmodel.jobs import job_from_mapping, job_from_text
+from cprmodel.planning.planner import price
+from tests.conftest import EXAMPLE, literature
+
+MODELS = [FirstOrder(), Exact()]
+TEXT = EXAMPLE.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def answer() -> Plan:
+    return plan(Job.from_file(EXAMPLE))
+
+
+def test_first_order_by_hand(answer: Plan) -> None:
+    """Each number of theory.md section 1, in minutes, written out."""
+    full, partial, at_full, today = (answer[n] for n in ("full", "partial", "partial-at-full-interval", "current"))
+    mu, save = 28 * 60, 4
+    tau = math.sqrt(2 * save * mu)
+    assert full.interval_s == pytest.approx(60 * tau)
+    assert full.overhead_fraction == pytest.approx(save / tau + (4 + 10 + tau / 2) / mu)
+    tau_partial = min(2 * 0.1 * 8 * mu / 0.9, math.sqrt(2 * save * mu / 0.05))
+    assert partial.interval_s == pytest.approx(60 * tau_partial)
+
+    def partial_overhead(tau: float) -> float:
+        return save / tau + (0.9 * (0.5 + 3) + 0.05 * 3 + 0.05 * (4 + 10 + tau / 2)) / mu
+
+    assert partial.overhead_fraction == pytest.approx(partial_overhead(tau_partial))
+    assert at_full.overhead_fraction == pytest.approx(partial_overhead(tau))
+    assert partial.expected_pls == pytest.approx(0.9 * tau_partial / (2 * mu * 8))
+    assert partial.expected_metric_drop == pytest.approx(0.005 * partial.expected_pls)
+    assert today.overhead_fraction == pytest.approx(save / 30 + (14 + 15) / mu)
+    assert today.interval_steps == 9000
+    assert answer.recommended == "partial"
+    saved = 730.485 * (today.overhead_fraction - partial.overhead_fraction) / (1 + today.overhead_fraction)
+    assert answer.hours_saved_per_month == pytest.approx(saved)
+
+
+def test_where_the_budget_binds() -> None:
+    job = job_from_text(TEXT.replace("pls_budget = 0.1", "pls_budget = 0.01"))
+    one = plan(job)["partial"]
+    assert one.interval_s == pytest.approx(2 * 0.01 * 8 * 28 * 3600 / 0.9)
+    assert one.expected_pls == pytest.approx(0.01)
+    assert "accuracy budget" in one.reason
+
+
+def test_exact_uses_the_exact_forms() -> None:
+    text = (
+        TEXT.replace("shard_share = 0.9", "")
+        .replace("trainer_share = 0.05", "")
+        .replace("whole_job_share = 0.05", "")
+    )
+    job = job_from_text(text)
+    answer = plan(job, Exact())
+    one = answer["partial"]
+    assert one.interval_s == pytest.approx(formulas.exact_pls_interval(0.1, 28 * 3600, 8))
+    pls = formulas.exact_pls(56 * 3600, one.interval_s, 28 * 3600, 8)
+    assert one.expected_pls == pytest.approx(pls)
+    assert one.model == "exact"
+    closed = (56 * 3600 + 28 * 3600 * math.expm1(240 / 100800)) * math.exp((30 + 180) / 100800)
+    assert one.overhead_fraction == pytest.approx(closed / (56 * 3600) - 1, rel=1e-9)
+
+
+@pytest.mark.parametrize("text", [TEXT, TEXT.replace('"56 h"', '"9 h"'), TEXT.replace('"28 h"', '"40 min"')])
+@pytest.mark.parametrize("name", ["full", "partial"])
+def test_exact_intervals_are_the_brute_force_optimum_of_the_exact_cost(text: str, name: str) -> None:
+    """Over every number of equal pieces, and over intervals that do not divide the job."""
+    job = job_from_text(text.replace("pls_budget = 0.1", "pls_budget = 1.0"))
+    model = Exact()
+    one = plan(job, model)[name]
+    work = job.job.work_s
+    grid = np.concatenate([work / np.arange(1, 600), np.geomspace(work / 600, work, 700)])
+    costs = [
+        model.cost(job, Strategy("x", one.strategy.recovery, job.saving, float(tau))).breakdown.total
+        for tau in grid
+    ]
+    assert one.overhead_fraction <= min(costs) * (1 + 1e-12)
+
+
+def test_partial_optimum_equals_a_numerical_one() -> None:
+    job = Job.from_file(EXAMPLE)
+    one = plan(job)["partial"]
+    costs = [
+        FirstOrder().cost(job, Strategy("x", job.partial_recovery, job.saving, float(tau))).breakdown.total
+        for tau in one.interval_s * np.geomspace(0.5, 2, 2001)
+    ]
+    assert one.overhead_fraction <= min(costs)
+    assert np.argmin(costs) == 1000
+
+
+def test_falls_back_to_full_and_says_so() -> None:
+    slow = TEXT.replace('partial_reschedule = "2 min"', 'partial_reschedule = "5 h"').replace(
+        'current_interval = "30 min"', ""
+    )
+    answer = plan(job_from_text(slow))
+    assert answer.recommended == "full"
+    assert "fall back to full" in answer.sentence
+    assert any("replacing a shard took under" in line for line in answer.what_would_change_it)
+
+
+def test_a_dense_model_has_full_recovery_only() -> None:
+    answer = plan(load_preset("bloom-176b"))
+    assert [one.name for one in answer.strategies] == ["full", "current"]
+    assert any("embedding_shards" in line for line in answer.warnings)
+
+
+def test_no_budget_no_partial_recommendation() -> None:
+    text = TEXT[: TEXT.index("[accuracy]")]
+    answer = plan(job_from_text(text))
+    assert not answer["partial-at-full-interval"].feasible
+    assert answer.recommended == "full"
+    assert any("[accuracy]" in line for line in answer.warnings)
+
+
+def test_current_partial_recovery() -> None:
+    text = TEXT.replace('current_interval = "30 min"', 'current_interval = "50 h"\ncurrent_recovery = "partial"')
+    today = plan(job_from_text(text))["current"]
+    assert today.strategy.recovery.name == "partial"
+    assert not today.feasible
+    assert "above the budget" in today.reason
+
+
+def test_the_current_interval_can_be_the_recommendation() -> None:
+    job = job_from_text(
+        TEXT.replace('current_interval = "30 min"', 'current_interval = "8 h 38 min"\ncurrent_recovery = "partial"')
+    )
+    better = plan(job)["partial"].overhead_fraction
+    assert plan(job)["current"].overhead_fraction == pytest.approx(better, rel=1e-5)
+
+
+def test_leaving_a_validity_range_is_a_warning() -> None:
+    answer = plan(job_from_text(TEXT.replace('"28 h"', '"1 h"')))
+    assert any("full_recovery_overhead" in line and "above 0.1" in line for line in answer.warnings)
+
+
+def test_a_job_that_cannot_finish_is_refused() -> None:
+    text = TEXT.replace('reschedule = "9 min"', 'reschedule = "9000 h"')
+    with pytest.raises(JobError, match="can finish"):
+        plan(job_from_text(text), Exact())
+
+
+def test_a_strategy_that_never_ends_is_left_out_with_the_reason() -> None:
+    text = TEXT.replace('"30 min"', '"40 h"').replace('"28 h"', '"20 min"')
+    answer = plan(job_from_text(text), Exact())
+    assert "current" not in [one.name for one in answer.strategies]
+    assert any(line.startswith("current: left out") for line in answer.warnings)
+
+
+@pytest.mark.parametrize("name", ["cpr-dlrm"])
+def test_the_cpr_like_preset_lands_where_its_paper_does(name: str) -> None:
+    published = literature("presets")[name]
+    answer = plan(load_preset(name))
+    assert published["full_overhead_low"] <= answer["full"].overhead_fraction <= published["full_overhead_high"]
+
+
+def test_llama_3_keeps_its_effective_time() -> None:
+    published = literature("presets")["llama3-405b"]
+    job = load_preset("llama3-405b")
+    assert job.failure_mix.mtbf_s == pytest.approx(published["days"] * 86400 / published["interruptions"], rel=1e-3)
+    assert plan(job)["full"].effective_time_ratio > published["effective_time_above"]
+
+
+@pytest.mark.parametrize("name", ["rsc-1", "rsc-2"])
+def test_rsc_rates(name: str) -> None:
+    rate = literature("presets")[name]["per_1000_node_days"]
+    assert load_preset(name).failure_mix.mtbf_s == pytest.approx(1000 * 86400 / (128 * rate))
+
+
+# The whole input space ------------------------------------------------------------------------------------
+
+_EXPONENTS = st.floats(-3, 9)
+_SECONDS = _EXPONENTS.map(lambda e: 10.0**e)
+_OR_ZERO = st.just(0.0) | _SECONDS
+
+
+@st.composite
+def jobs(draw: st.DrawFn) -> dict[str, Any]:
+    mtbf = draw(_SECONDS)
+    shards = draw(st.none() | st.integers(1, 100_000))
+    s, t, w = (draw(st.floats(0, 1)) + 1e-3 for _ in range(3))
+    kinds = draw(st.sampled_from(["all", "shards", "mixed", "no whole job", "whole job"]))
+    t, w = {"shards": (0, 0), "no whole job": (t, 0), "whole job": (0, 1)}.get(kinds, (t, w))
+    s = 0 if kinds == "whole job" else s
+    total = s + t + w
+    save = mtbf * 10.0 ** draw(st.floats(-9, 0))
+    data: dict[str, Any] = {
+        "job": {"work_s": draw(_SECONDS)},
+        "failures": {"mtbf_s": mtbf, "trainer_share": t / total, "whole_job_share": w / total},
+        "checkpoint": {
+            "save_s": max(save, 1e-12),
+            "load_s": draw(_OR_ZERO),
+            "detect_s": draw(_OR_ZERO),
+            "reschedule_s": draw(_OR_ZERO),
+        },
+    }
+    if shards is not None:
+        data["cluster"] = {"embedding_shards": shards}
+        data["failures"]["shards_per_failure"] = draw(st.floats(1, shards))
+        if draw(st.booleans()):
+            data["checkpoint"] |= {"partial_load_s": draw(_OR_ZERO), "partial_reschedule_s": draw(_OR_ZERO)}
+    if draw(st.booleans()):
+        data["accuracy"] = {"pls_budget": draw(st.floats(-9, 0).map(lambda e: 10.0**e))}
+        if draw(st.booleans()):
+            data["accuracy"]["metric_drop_per_pls"] = draw(_SECONDS)
+    if draw(st.booleans()):
+        data["job"]["current_interval_s"] = draw(_SECONDS)
+    if draw(st.booleans()):
+        data["job"]["step_s"] = min(draw(_SECONDS), data["job"]["work_s"])
+    return data
+
+
+def answer_or_refusal(job: Job, model: FirstOrder | Exact) -> tuple[Plan | None, str]:
+    try:
+        return plan(job, model), ""
+    except JobError as error:
+        return None, str(error)
+
+
+@given(data=jobs(), model=st.sampled_from(MODELS))
+@settings(max_examples=400)
+def test_over_the_whole_input_space(data: dict[str, Any], model: FirstOrder | Exact) -> None:
+    job = job_from_mapping(data)
+    answer, refusal = answer_or_refusal(job, model)
+    if answer is None:
+        assert "can finish" in refusal
+        if isinstance(model, FirstOrder):  # failures cost 1e9 times the work and more
+            assert job.full_recovery.response(FailureKind.SHARD).total_s > 1e8 * job.failure_mix.mtbf_s
+        return
+    json.dumps(answer.to_dict(), allow_nan=False)
+    budget = job.pls_budget
+    for one in answer.strategies:
+        parts = one.breakdown
+        assert sum(parts) == pytest.approx(one.overhead_fraction, rel=1e-12)
+        assert min(parts) >= 0
+        assert 0 < one.interval_s <= job.job.work_s * (1 + 1e-12)
+        assert 0 < one.effective_time_ratio <= 1
+        assert one.expected_pls >= 0
+        if isinstance(model, Exact):
+            assert one.expected_pls <= 1
+        if one.feasible and one.expected_pls > 0:
+            assert budget is not None
+            assert one.expected_pls <= budget * (1 + 1e-9)
+        if one.feasible:
+            assert one.overhead_fraction >= answer.best.overhead_fraction
+    assert answer.best.feasible
+    assert answer.sentence.endswith(".")
+    assert job_from_mapping(answer.to_dict()["inputs"]) == job
+
+
+@given(data=jobs(), model=st.sampled_from(MODELS), where=st.floats(0, 1), partial=st.booleans())
+@settings(max_examples=300)
+def test_no_interval_at_all_beats_the_recommendation(
+    data: dict[str, Any], model: FirstOrder | Exact, where: float, partial: bool
+) -> None:
+    """Not only the listed strategies: any interval with either recovery that keeps the budget costs as much."""
+    job = job_from_mapping(data)
+    if partial and (job.cluster.embedding_shards is None or job.pls_budget is None):
+        return
+    answer, _ = answer_or_refusal(job, model)
+    if answer is None:
+        return
+    best = answer.best
+    work = job.job.work_s
+    tau = work ** (1 - where) * min(best.interval_s * 1e-3, work) ** where
+    recovery = job.partial_recovery if partial else job.full_recovery
+    other = price(job, model, Strategy("other", recovery, job.saving, tau))
+    if other.feasible and math.isfinite(other.overhead_fraction):
+        assert other.overhead_fraction >= best.overhead_fraction * (1 - 1e-9)
+
+
+def test_threads_agree() -> None:
+    job = Job.from_file(EXAMPLE)
+    expected = plan(job, Exact()).to_dict()
+    found: list[dict[str, Any]] = []
+
+    def work() -> None:
+        found.extend(plan(job, Exact()).to_dict() for _ in range(5))
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [expected] * 40
