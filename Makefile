@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint types unit docs bench picture clean
+.PHONY: demo test lint types unit docs bench picture constraints clean
 
 demo: $(VENV)/installed ## plan a preset and write its report
 	$(BIN)/cprmodel plan preset:cpr-dlrm --report demo-report.html
@@ -48,6 +48,11 @@ bench: $(VENV)/installed-test ## speed, as ratios in one run
 
 picture: $(VENV)/installed ## the README's picture of the report (needs Debian's chromium)
 	$(BIN)/python docs/pictures.py
+
+constraints: $(VENV)/created ## renew the pins (then make test)
+	$(PIP) install -e ".[test,docs]"
+	{ echo "# Every package that make installs. Renew with: rm -rf .venv && make constraints"; \
+	  $(BIN)/python -m pip freeze --exclude-editable | grep -v ' @ '; } > constraints.txt
 
 clean:
 	rm -rf $(VENV) build dist docs/_build demo-report.html

@@ -155,7 +155,8 @@ def formula(
                 warnings.warn(f"{body.__name__}: {sentence}", ValidityWarning, stacklevel=2)
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                 result: R = _plain(body(*args, **kwargs))
-            if np.any(np.isnan(result)):
+            parts: Any = result if isinstance(result, tuple) else (result,)
+            if any(np.isnan(part).any() for part in parts):
                 raise DomainError(f"{body.__name__}: expected arguments whose result a float can hold")
             return result
 

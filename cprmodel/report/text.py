@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 
 from cprmodel.facts.units import format_share, format_time
@@ -10,6 +11,7 @@ from cprmodel.planning.result import Plan, StrategyPlan
 __all__ = ["plan_rows", "print_plan"]
 
 _ROWS: list[tuple[str, Callable[[StrategyPlan], str]]] = [
+    ("recovery", lambda one: one.strategy.recovery.name),
     ("save every (work)", lambda one: format_time(one.interval_s)),
     ("  in steps", lambda one: f"{one.interval_steps:,}" if one.interval_steps is not None else ""),
     ("overhead", lambda one: format_share(one.overhead_fraction)),
@@ -54,12 +56,10 @@ def print_plan(plan: Plan) -> None:
     console.print(table)
     console.print()
     console.print(Text("Recommended (*): ", style="bold") + Text(plan.sentence, style=""))
-    if plan.what_would_change_it:
-        console.print(Text("\nWhat would change it", style="bold"))
-        for line in plan.what_would_change_it:
-            console.print(Text(f"  - {line}"))
-    if plan.warnings:
-        console.print(Text("\nNote", style="bold"))
-        for line in plan.warnings:
-            console.print(Text(f"  - {line}"))
+    for heading, lines in (("What would change it", plan.what_would_change_it), ("Note", plan.warnings)):
+        if lines:
+            console.print(Text(f"\n{heading}", style="bold"))
+        for line in lines:
+            hanging = textwrap.fill(line, console.width, initial_indent="  - ", subsequent_indent="    ")
+            console.print(Text(hanging))
     console.print(Text(f"\nModel: {plan.model.name}. Formulas, sources and validity: --explain", style="dim"))

@@ -130,3 +130,25 @@ def test_every_formula_has_a_source_and_evidence() -> None:
         assert about.validity_text(), name
         if about.source.key == "derived":
             assert about.evidence.name in ("DERIVED", "DEFINITION"), name  # nothing derived poses as published
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_arguments_broadcast(name: str) -> None:
+    """One argument varies along rows, the others along columns: every cell is the scalar call's value."""
+    formula = FORMULAS[name]
+    point = at(formula)
+    first = next(iter(point))
+    factors = np.array([0.9, 1.0])
+    grid = {key: value * factors[None, :] ** 0.1 for key, value in point.items()}
+    grid[first] = point[first] * factors[:, None] ** 0.1
+    whole = np.broadcast_to(total(formula(**grid)), (2, 2 if len(point) > 1 else 1))
+    for row, column in np.ndindex(whole.shape):
+        cell = {key: float(np.broadcast_to(value, (2, 2))[row, column]) for key, value in grid.items()}
+        assert whole[row, column] == pytest.approx(total(formula(**cell)), rel=1e-14)
+
+
+def test_nothing_is_ever_nan() -> None:
+    never = formulas.full_recovery_makespan(1e9, 1e8, 1.0, 1.0, 1.0, 1.0)
+    assert never.total == math.inf
+    with pytest.raises(DomainError, match="a float can hold"):
+        formulas.partial_recovery_makespan(1e3, 1.0, 1.0, 1.0, 1e6, 1e6, 0.5, 0.5, 0.0, 1e6)
