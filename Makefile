@@ -41,7 +41,7 @@ unit: $(VENV)/installed-test
 	$(BIN)/python -m pytest -n auto
 
 docs: $(VENV)/installed-test
-	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	$(BIN)/python -m sphinx -W -n --keep-going -q -b html docs docs/_build/html
 
 bench: $(VENV)/installed-test ## speed, as ratios in one run
 	$(BIN)/python benchmarks/startup.py

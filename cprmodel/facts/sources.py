@@ -20,7 +20,6 @@ __all__ = [
 class Evidence(Enum):
     """How the formula was come by. What is derived or remembered is never cited as published."""
 
-    READ = "read in the source"
     PUBLISHED_FIGURES = "standard form; reproduces the source's published figures"
     SECOND_HAND = "taken from a second-hand account of the source"
     MEMORY = "the standard form, from memory"

@@ -29,18 +29,18 @@ _FIRST_ORDER_RANGE = Validity(
     of=lambda interval_s, mtbf_s, shards, shard_share, failed_shards: (
         np.asarray(shard_share, dtype=float) * failed_shards * interval_s / (np.asarray(mtbf_s) * shards)
     ),
-    at_most=0.3,
+    at_most=0.29,
     because="beyond, the first-order PLS is more than 10% too high, for it counts a shard's repeated losses twice",
 )
 _BUDGET_RANGE = Validity(
     quantity="PLS",
     of=lambda pls: np.asarray(pls, dtype=float),
-    at_most=0.15,
-    because="beyond, skτ/(μN) is over 0.3 and the first-order interval is over 10% too short",
+    at_most=0.14,
+    because="beyond, the first-order interval is over 10% too short",
 )
 
 
-@formula("PLS", CPR_2021, Evidence.READ, (_FIRST_ORDER_RANGE,), "first order in τ/μ")
+@formula("PLS", CPR_2021, Evidence.SECOND_HAND, (_FIRST_ORDER_RANGE,), "first order in τ/μ")
 def cpr_2021_pls(
     interval_s: Number, mtbf_s: Number, shards: Number, shard_share: Number = 1, failed_shards: Number = 1
 ) -> Number:
@@ -60,7 +60,7 @@ def cpr_2021_pls(
     -----
     CPR adds k·(samples since the last checkpoint)/(total samples × N) at each failure (s = k = 1 there), which
     counts twice what a shard loses when it fails twice between saves; :func:`exact_pls` does not. Within 10%
-    of it while skτ/(μN) ≤ 0.3; beyond, a warning.
+    of it while skτ/(μN) ≤ 0.29; beyond, a warning.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def cpr_2021_pls(
     return shard_share * failed_shards * interval_s / (2 * mtbf_s * shards)
 
 
-@formula("τ", CPR_2021, Evidence.READ, (_BUDGET_RANGE,), "first order in τ/μ")
+@formula("τ", CPR_2021, Evidence.SECOND_HAND, (_BUDGET_RANGE,), "first order in τ/μ")
 def cpr_2021_interval(
     pls: Number, mtbf_s: Number, shards: Number, shard_share: Number = 1, failed_shards: Number = 1
 ) -> Number:
@@ -105,9 +105,9 @@ def cpr_2021_pls_finite(
 ) -> Number:
     r"""First-order PLS of a job of finite length: its last interval is shorter.
 
-    .. math:: \mathrm{PLS} = \frac{a (m \tau^2 + \rho^2)}{2 T}, \qquad a = \frac{sk}{\mu N}
+    .. math:: \mathrm{PLS} = \frac{a (m \tau^2 + r^2)}{2 T}, \qquad a = \frac{sk}{\mu N}
 
-    with m whole intervals and a rest ρ, T = mτ + ρ.
+    with m whole intervals and a rest r, T = mτ + r.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def cpr_2021_pls_finite(
 def cpr_2021_pls_spread(work_s: Number, mtbf_s: Number, shard_share: Number = 1) -> Number:
     r"""How much the PLS of one run scatters around its mean.
 
-    .. math:: \frac{\mathrm{SD}}{\mathrm{mean}} = \frac{2}{\sqrt 3} \Big/ \sqrt{\frac{sT}{\mu}}
+    .. math:: \frac{\mathrm{SD}}{\mathrm{mean}} = \frac{2}{\sqrt{3 s T / \mu}}
 
     (Poisson many losses, each uniform between 0 and kτ/(TN): a compound Poisson sum.)
 
@@ -179,7 +179,13 @@ def lost_fraction(
     return x * xp.phi2(-x)
 
 
-@formula("f", DERIVED, Evidence.DERIVED, (), "Poisson failures; those during recoveries not counted")
+@formula(
+    "f",
+    DERIVED,
+    Evidence.DERIVED,
+    (),
+    "Poisson failures; repeated saves and recoveries not counted",
+)
 def lost_fraction_with_saves(
     interval_s: Number,
     save_s: Number,

@@ -121,9 +121,9 @@ def full_recovery_makespan(
     r"""Expected time to train beyond the useful work, full recovery, a job of finite length.
 
     .. math:: \mu\, e^{(L + D)/\mu} \left[ m \left(e^{(\tau + C)/\mu} - 1\right)
-              + \left(e^{\rho/\mu} - 1\right) \right] - T
+              + \left(e^{r/\mu} - 1\right) \right] - T
 
-    with m = ⌈T/τ⌉ − 1 saves and a rest ρ = T − mτ that no save follows.
+    with m = ⌈T/τ⌉ − 1 saves and a rest r = T − mτ that no save follows.
 
     Parameters
     ----------
@@ -269,12 +269,13 @@ def partial_recovery_makespan(
     .. math:: \left(T + m\mu\left(e^{C/\mu} - 1\right)\right) e^{(L' + D')/\mu} - T
 
     for m = ⌈T/τ⌉ − 1 saves. With trainer and whole-job failures the stops are an absorbing Markov chain
-    (docs/models); a chunk of W then costs
+    (docs/models/makespan.md); a chunk of W then takes
 
-    .. math:: \frac{(1 + g)(e^{\rho W} - 1)}{\rho S} + \frac{Q}{S} + \left(\frac{e^{\rho W}}{S} - 1\right) E_w
+    .. math:: \frac{e^{\rho W} - 1}{\rho S}\left(1 + \frac{G}{\mu}\right) + v\,(\mu + G)
+              + \left(\frac{e^{\rho W}}{S} - 1\right) E_w
 
-    with ρ the rate of roll-backs and g the time in stops per unit of progress, S the probability that a
-    save phase ends in a save, Q its length, and E_w the expected recovery of the whole job.
+    with b the probability that a failure ends in a roll-back of everybody, ρ = b/μ, G the expected stop after
+    a failure, v = e^(C/μ) − 1 void saves per complete one, 1/S = 1 + bv, and E_w the recovery of the whole job.
 
     Parameters
     ----------
@@ -336,15 +337,19 @@ def partial_recovery_exact_interval(
 ) -> Number:
     r"""The interval that minimises partial recovery's exact cost per unit of work, before the accuracy budget.
 
-    .. math:: \tau = \frac{1}{\rho} R\!\left(-\log\left(1 - \frac{G}{A}\right)\right), \quad
-              A = \frac{(1 + g)/\rho + E_w}{S}, \quad G = \frac{Q}{S} + \left(\frac1S - 1\right) E_w
+    .. math:: \tau = \frac{\mu}{b}\, R\!\left(\log\left(1 + b\left(e^{C/\mu} - 1\right)\right)\right)
 
-    (the chunk costs A e^(ρW) + G − A, whose ratio to W is least where (1 − ρW) e^(ρW) = 1 − G/A).
+    with b the probability that a failure, of whatever kind, ends in a roll-back of everybody. (A chunk of W
+    costs A e^(ρW) − B with ρ = b/μ and B/A = 1/(1 + b(e^(C/μ) − 1)); its ratio to W is least where
+    (1 − ρW) e^(ρW) = B/A. Recovery times enter through b alone.)
 
     Parameters
     ----------
-    save_s, mtbf_s, partial_load_s, partial_reschedule_s, shard_share, trainer_share, whole_job_share, \
-    trainer_reschedule_s, load_s, reschedule_s : as in :func:`partial_recovery_makespan`
+    save_s, mtbf_s : C and μ [s]
+    partial_load_s, partial_reschedule_s : L' and D' of a shard failure [s]
+    shard_share, trainer_share, whole_job_share : shares of failures s, t, w, summing to 1
+    trainer_reschedule_s : Dₜ of a trainer failure [s]
+    load_s, reschedule_s : L and D of a whole-job failure [s]
 
     Returns
     -------
@@ -369,10 +374,6 @@ def partial_recovery_exact_interval(
         load_s,
         reschedule_s,
     )
-    back = pace.back_load + pace.back_reschedule
-    stop = pace.stop_load + pace.stop_reschedule
-    per_save = 1 + pace.voids * pace.rolled_back  # 1/S
-    grows = ((mtbf_s + stop) / pace.rolled_back + back) * per_save  # A
-    fixed = pace.voids * (mtbf_s + stop) + (per_save - 1) * back  # G
-    interval = xp.renewal_root(-xp.log1p(-fixed / grows)) * mtbf_s / pace.rolled_back
+    b = pace.rolled_back
+    interval = mtbf_s / b * xp.renewal_root(xp.log1p(b * xp.expm1(save_s / mtbf_s)))
     return xp.infinite_at_zero(whole_job_share, interval)

@@ -44,7 +44,7 @@ _FULL_RANGE = Validity("(τ + C + L + D)/μ", _full_reach, at_most=0.1, because=
 _PARTIAL_RANGE = Validity("(wτ + C + longest recovery)/μ", _partial_reach, at_most=0.1, because=_LOW)
 
 
-@formula("O/T", CPR_2021, Evidence.READ, (_FULL_RANGE,), "first order in 1/μ")
+@formula("O/T", CPR_2021, Evidence.SECOND_HAND, (_FULL_RANGE,), "first order in 1/μ")
 def full_recovery_overhead(
     interval_s: Number, save_s: Number, mtbf_s: Number, load_s: Number = 0, reschedule_s: Number = 0
 ) -> Breakdown:
@@ -142,7 +142,7 @@ def partial_recovery_overhead(
     )
 
 
-@formula("T/(T + O)", DERIVED, Evidence.DEFINITION)
+@formula("effective time", DERIVED, Evidence.DEFINITION)
 def effective_time_ratio(overhead: Number) -> Number:
     """Share of the elapsed time that is useful work, 1/(1 + O/T) ("goodput", ETTR without queueing).
 

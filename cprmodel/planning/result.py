@@ -28,7 +28,7 @@ class StrategyPlan:
     interval_steps: int | None
     breakdown: Breakdown
     expected_pls: float
-    pls_standard_deviation: float
+    pls_standard_deviation: float  #: scatter of one run (CPR's recursion; an upper estimate for the exact PLS)
     expected_metric_drop: float | None
     effective_time_ratio: float
     steps: tuple[Step, ...] = field(repr=False, compare=False, default=())

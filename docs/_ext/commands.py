@@ -1,0 +1,69 @@
+"""``{run} COMMAND``: what a ``cprmodel`` command prints, run when the documentation is built.
+
+The commands of a page share a folder. ``:from: TEXT`` starts the output at the first line that holds the text,
+``:to: TEXT`` ends it before one that does. A command that fails stops the build.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx.util.docutils import SphinxDirective
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+ROOT = Path(__file__).parents[2]
+WIDTH = 92
+
+
+def _fold(line: str) -> list[str]:
+    """A long line as a terminal would show it, but at a space and indented."""
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return textwrap.wrap(line, WIDTH, subsequent_indent=indent) if len(line) > WIDTH else [line]
+
+
+class Run(SphinxDirective):
+    """A ``cprmodel`` command and what it printed just now."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+    option_spec: ClassVar[dict[str, Any]] = {"from": directives.unchanged, "to": directives.unchanged}
+
+    def run(self) -> list[nodes.Node]:
+        shown = self.arguments[0]
+        here: Any = self.env.temp_data.setdefault("run-folder", tempfile.TemporaryDirectory())
+        out = subprocess.run(
+            [sys.executable, "-m", *shlex.split(shown)],
+            cwd=here.name,
+            env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": str(WIDTH), "NO_COLOR": "1", "TERM": "dumb"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if out.returncode:
+            raise self.error(f"{shown}: exit status {out.returncode}: {out.stderr}")
+        lines = [folded for line in out.stdout.rstrip().splitlines() for folded in _fold(line.rstrip())]
+        start = next(i for i, line in enumerate(lines) if self.options.get("from", "") in line)
+        stop = self.options.get("to")
+        end = next((i for i in range(start, len(lines)) if stop in lines[i]), 0) if stop else len(lines)
+        if not end:
+            raise self.error(f"{shown}: no line with {stop!r}")
+        lines = [*["…"][: start > 0], *lines[start:end], *["…"][: end < len(lines)]]
+        text = "\n".join([f"$ {shown}", *lines])
+        return [nodes.literal_block(text, text, language="console", classes=["run"])]
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Add the directive."""
+    app.add_directive("run", Run)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
