@@ -20,9 +20,9 @@ _PUBLIC = {
     "Cluster": "cprmodel.jobs",
     "CprModelError": "cprmodel.facts.errors",
     "DomainError": "cprmodel.facts.errors",
-    "Exact": "cprmodel.planning",
+    "Exact": "cprmodel.costing",
     "Failures": "cprmodel.jobs",
-    "FirstOrder": "cprmodel.planning",
+    "FirstOrder": "cprmodel.costing",
     "Job": "cprmodel.jobs",
     "JobError": "cprmodel.facts.errors",
     "Plan": "cprmodel.planning",
@@ -55,10 +55,11 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from cprmodel.costing import Exact, FirstOrder
     from cprmodel.facts.errors import CprModelError, DomainError, JobError, ValidityWarning
     from cprmodel.facts.results import Breakdown
     from cprmodel.jobs import Accuracy, Checkpoint, Cluster, Failures, Job, Work
-    from cprmodel.planning import Exact, FirstOrder, Plan, StrategyPlan, plan
+    from cprmodel.planning import Plan, StrategyPlan, plan
     from cprmodel.presets import load_preset
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import typer
 
+from cprmodel.costing.models import MODELS
 from cprmodel.facts.errors import JobError
 from cprmodel.planning import plan
-from cprmodel.planning.models import MODELS
 from cprmodel.presets import load_job
 
 __all__ = ["run"]

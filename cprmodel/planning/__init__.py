@@ -1,6 +1,6 @@
 """Decisions: which interval, which recovery, and what would change the answer."""
 
-from cprmodel.planning.models import CostModel, Exact, FirstOrder
+from cprmodel.costing import CostModel, Exact, FirstOrder
 from cprmodel.planning.planner import plan
 from cprmodel.planning.result import Plan, StrategyPlan
 

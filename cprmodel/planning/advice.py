@@ -11,7 +11,7 @@ from cprmodel.facts.units import format_share, format_time
 from cprmodel.jobs import Accuracy, Job
 
 if TYPE_CHECKING:
-    from cprmodel.planning.models import CostModel
+    from cprmodel.costing.models import CostModel
     from cprmodel.planning.result import Plan, StrategyPlan
 
     Strategies = Callable[[Job, CostModel], tuple[list[StrategyPlan], list[str]]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from cprmodel.costing.models import BUDGET, WHOLE_JOB, Choice, CostModel, FirstOrder, loses_samples
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.strategies import Recovery, Strategy
 from cprmodel.facts.units import format_time
@@ -12,7 +13,6 @@ from cprmodel.formulas import accuracy, loss
 from cprmodel.formulas.overhead import effective_time_ratio
 from cprmodel.jobs import Job
 from cprmodel.planning import advice
-from cprmodel.planning.models import BUDGET, WHOLE_JOB, Choice, CostModel, FirstOrder, loses_samples
 from cprmodel.planning.result import Plan, StrategyPlan
 
 __all__ = ["plan", "price"]

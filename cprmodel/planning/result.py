@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cprmodel.costing.models import CostModel, Step
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.strategies import Strategy
 from cprmodel.jobs import Job
-from cprmodel.planning.models import CostModel, Step
 
 __all__ = ["SCHEMA_VERSION", "Plan", "StrategyPlan"]
 

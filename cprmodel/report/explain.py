@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from cprmodel.costing.models import Step
 from cprmodel.facts.nomenclature import NOMENCLATURE
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.units import format_share, format_time
-from cprmodel.planning.models import Step
 from cprmodel.planning.result import Plan
 
 __all__ = ["explain_lines", "explain_step"]

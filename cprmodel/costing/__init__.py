@@ -1,0 +1,5 @@
+"""Cost models: what a strategy costs and loses, which interval suits it, and the formulas that said so."""
+
+from cprmodel.costing.models import MODELS, Choice, Cost, CostModel, Exact, FirstOrder, Step, loses_samples, use
+
+__all__ = ["MODELS", "Choice", "Cost", "CostModel", "Exact", "FirstOrder", "Step", "loses_samples", "use"]
