@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 __all__ = ["main"]
@@ -14,12 +15,15 @@ def main() -> None:
     from cprmodel.cli.app import app
     from cprmodel.facts.errors import CprModelError
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without Greek letters gets question marks
     try:
         status = app(standalone_mode=False)
     except CprModelError as error:
         _complain(str(error))
     except typer.TyperException as error:
-        _complain(error.format_message())
+        _complain(error.format_message().replace("Value error, ", "expected a value that is known: "))
     except typer.Abort:
         sys.exit(130)
     except BrokenPipeError:
@@ -32,5 +36,7 @@ def main() -> None:
 
 
 def _complain(line: str) -> None:
-    print(f"cprmodel: {' '.join(line.split())}", file=sys.stderr)
+    from cprmodel.facts.errors import one_line
+
+    print(f"cprmodel: {one_line(line)}", file=sys.stderr)
     sys.exit(2)

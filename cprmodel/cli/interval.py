@@ -26,7 +26,8 @@ def _time(option: str, text: str, may_be_zero: bool = False) -> float:
     except QuantityError as error:
         raise JobError(f"--{option}", [Problem("", "", f'{error}, not "{text}"')]) from None
     if not (0 < seconds <= 1e12 or (may_be_zero and seconds == 0)):
-        raise JobError(f"--{option}", [Problem("", "", f'a time greater than 0 and at most 1e12 s, not "{text}"')])
+        least = "a time of at least 0" if may_be_zero else "a time greater than 0"
+        raise JobError(f"--{option}", [Problem("", "", f'{least} and at most 1e12 s, not "{text}"')])
     return seconds
 
 
@@ -66,11 +67,11 @@ def run(save: str, mtbf: str, load: str | None, reschedule: str | None, as_json:
         return
     best = answer["overhead"]["exact"]
     typer.echo(f"save {format_time(save_s)}, MTBF {format_time(mtbf_s)} (C/μ = {save_s / mtbf_s:.3g})")
-    typer.echo(f"{'':12}{'save every':>16}{'':>14}{'really costs':>14}{'over the best':>15}")
+    typer.echo(f"{'':12}{'save every':>16} {'':>15} {'really costs':>14}{'over the best':>15}")
     for name, label in _LABELS.items():
         tau, costs = answer[f"{name}_s"], answer["overhead"][name]
         shown = "never ends" if costs is None else format_share(costs)
         excess = "" if costs is None or best is None else f"{max(0.0, costs / best - 1):.2%}"
-        typer.echo(f"{label:12}{format_time(tau):>16}{f'({tau:.5g} s)':>14}{shown:>14}{excess:>15}")
+        typer.echo(f"{label:12}{format_time(tau):>16} {f'({tau:.5g} s)':>15} {shown:>14}{excess:>15}")
     for line in answer["warnings"]:
         typer.echo(f"warning: {line}")

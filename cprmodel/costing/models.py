@@ -7,14 +7,16 @@ failures and a job of finite length. Both answer the same three questions, so a 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 
 from cprmodel.facts.formula import Formula
 from cprmodel.facts.results import Breakdown
+from cprmodel.facts.special import NUMPY
 from cprmodel.facts.strategies import FailureKind, FullRecovery, PartialRecovery, Recovery, RollBack, Strategy
+from cprmodel.facts.units import format_time
 from cprmodel.formulas import interval, loss, makespan, overhead
 from cprmodel.jobs import Job
 
@@ -48,6 +50,7 @@ class Cost:
     breakdown: Breakdown
     pls: float
     steps: tuple[Step, ...] = field(repr=False, default=())
+    notes: tuple[str, ...] = ()  #: what a reader of the figures should know
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class Choice:
     interval_s: float
     set_by: str
     steps: tuple[Step, ...] = field(repr=False, default=())
+    notes: tuple[str, ...] = ()
 
 
 class CostModel(Protocol):
@@ -201,14 +205,14 @@ class Exact:
         else:
             bound = Choice(work, WHOLE_JOB)
         if mix.whole_job_share == 0:
-            return bound
+            return replace(bound, notes=self._even_pieces(job, bound.interval_s))
         ideal = use(
             makespan.partial_recovery_exact_interval,
             save_s=job.save_s,
             mtbf_s=mix.mtbf_s,
             **recovery_arguments(job, job.partial_recovery),
         )
-        fewest = int(np.maximum(np.ceil(work / bound.interval_s * (1 - 1e-12)), 1))
+        fewest = float(NUMPY.intervals(work, bound.interval_s))
         best = self._best_pieces(job, job.partial_recovery, ideal, fewest)
         if round(work / best.interval_s) == fewest and fewest > 1:
             return Choice(best.interval_s, bound.set_by, (*bound.steps, *best.steps))
@@ -221,7 +225,34 @@ class Exact:
         if not loses_samples(strategy.recovery):
             return Cost(parts, 0.0, (spent,))
         lost = use(loss.exact_pls, work_s=job.job.work_s, interval_s=strategy.interval_s, **_loss_arguments(job))
-        return Cost(parts, float(lost.value), (spent, lost))
+        return Cost(parts, float(lost.value), (spent, lost), self._during_saves(job, strategy, float(lost.value)))
+
+    @staticmethod
+    def _even_pieces(job: Job, interval_s: float) -> tuple[str, ...]:
+        """The budget's interval rarely divides the job: equal pieces cost the same and lose less."""
+        work = job.job.work_s
+        even = work / float(NUMPY.intervals(work, interval_s))
+        if even > interval_s * (1 - 1e-3):
+            return ()
+        pls = float(loss.exact_pls.raw(work, even, **_loss_arguments(job)))
+        return (
+            f"saving every {format_time(even)} instead makes as many saves, in equal pieces, "
+            f"and lowers the expected PLS to {pls:.3g}",
+        )
+
+    @staticmethod
+    def _during_saves(job: Job, strategy: Strategy, pls: float) -> tuple[str, ...]:
+        """Failures during saves are not in the exact PLS: say so where they matter."""
+        arguments = {**_loss_arguments(job), "save_s": strategy.saving.save_s}
+        more = pls + float(
+            loss.lost_fraction_with_saves.raw(interval_s=strategy.interval_s, **arguments)
+            - loss.lost_fraction.raw(interval_s=strategy.interval_s, **_loss_arguments(job))
+        )
+        if strategy.interval_s >= job.job.work_s or more <= 1.05 * pls:
+            return ()
+        return (
+            f"the expected PLS of {pls:.3g} leaves out failures during saves: with them it is about {more:.3g}",
+        )
 
     @staticmethod
     def _makespan(job: Job, recovery: Recovery, save_s: float, interval_s: Any) -> Step:
@@ -239,7 +270,7 @@ class Exact:
             **recovery_arguments(job, recovery),
         )
 
-    def _best_pieces(self, job: Job, recovery: Recovery, ideal: Step, fewest: int) -> Choice:
+    def _best_pieces(self, job: Job, recovery: Recovery, ideal: Step, fewest: float) -> Choice:
         """The cheapest of equal pieces: the cost is convex in their number, so neighbours of T/τ suffice."""
         work = job.job.work_s
         nearest = np.floor(work / float(ideal.value)) + np.arange(-2, 4)

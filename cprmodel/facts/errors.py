@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["CprModelError", "DomainError", "JobError", "Problem", "ValidityWarning"]
+__all__ = ["CprModelError", "DomainError", "JobError", "Problem", "ValidityWarning", "one_line"]
 
 
 class CprModelError(Exception):
@@ -19,6 +19,16 @@ class ValidityWarning(UserWarning):
     """A formula was used outside the range in which it is a good approximation."""
 
 
+def one_line(text: str) -> str:
+    """Text for a terminal: one line, and no control characters that somebody put into a file.
+
+    >>> one_line("a\\nb \\x1b[31mred")
+    'a b \\\\x1b[31mred'
+    """
+    joined = " ".join(text.split())
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in joined)
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing wrong with an input: where, what was read, what is expected."""
@@ -28,7 +38,8 @@ class Problem:
     expected: str
 
     def __str__(self) -> str:
-        what = f"{self.field} = {self.value}" if self.value else self.field
+        field = self.field if len(self.field) <= 80 else f"{self.field[:77]}..."
+        what = f"{field} = {self.value}" if self.value else field
         return f"{what}: expected {self.expected}" if what else f"expected {self.expected}"
 
 

@@ -17,6 +17,8 @@ import inspect
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
 import numpy as np
@@ -43,9 +45,10 @@ class Validity:
     def outside(self, arguments: dict[str, Any]) -> str | None:
         """The sentence to print when the arguments leave the range, or None."""
         names = inspect.signature(self.of).parameters
-        worst = float(np.max(self.of(**{name: arguments[name] for name in names})))
-        if worst <= self.at_most:
+        reached = np.asarray(self.of(**{name: arguments[name] for name in names}))
+        if reached.size == 0 or np.max(reached) <= self.at_most:
             return None
+        worst = float(np.max(reached))
         return f"{self.quantity} = {worst:.3g} is above {self.at_most:.3g}: {self.because}"
 
     def __str__(self) -> str:
@@ -102,14 +105,23 @@ def _check_domains(name: str, arguments: dict[str, Any]) -> None:
         if known is None:
             continue
         numbers = np.asarray(value)
-        if not (np.issubdtype(numbers.dtype, np.number) and np.all(np.isfinite(numbers))):
-            raise DomainError(f"{name}: {argument} = {value!r}: expected finite numbers")
+        if numbers.dtype.kind not in "iuf" or not np.all(np.isfinite(numbers)):
+            raise DomainError(f"{name}: {argument} = {value!r}: expected real, finite numbers")
         if numbers.size and not _in_domain(known.domain, numbers):
             raise DomainError(f"{name}: {argument} = {value!r}: expected {known.domain.value}")
 
 
 def _is_number(value: Any) -> bool:
     return type(value).__module__.partition(".")[0] not in ("sympy", "mpmath")
+
+
+def _as_numbers(value: Any) -> Any:
+    """Lists become arrays, and other real numbers (fractions, decimals, huge integers) floats."""
+    if isinstance(value, (list, tuple)):
+        return np.asarray(value)
+    if isinstance(value, (Fraction, Decimal)) or (isinstance(value, int) and abs(value) >= 2**63):
+        return float(value)
+    return value
 
 
 def _plain(value: Any) -> Any:
@@ -147,14 +159,14 @@ def formula(
         def checked(*args: P.args, **kwargs: P.kwargs) -> R:
             bound = signature.bind(*args, **kwargs)
             bound.apply_defaults()
-            arguments = bound.arguments
+            arguments = {name: _as_numbers(value) for name, value in bound.arguments.items()}
             if not all(_is_number(value) for value in arguments.values()):
-                return body(*args, **kwargs)
+                return body(**arguments)  # type: ignore[call-arg]
             _check_domains(body.__name__, arguments)
             for sentence in outside(**arguments):
                 warnings.warn(f"{body.__name__}: {sentence}", ValidityWarning, stacklevel=2)
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                result: R = _plain(body(*args, **kwargs))
+                result: R = _plain(body(**arguments))  # type: ignore[call-arg]
             parts: Any = result if isinstance(result, tuple) else (result,)
             if any(np.isnan(part).any() for part in parts):
                 raise DomainError(f"{body.__name__}: expected arguments whose result a float can hold")

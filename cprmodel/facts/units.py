@@ -14,7 +14,9 @@ from typing import Any
 
 __all__ = ["QuantityError", "format_share", "format_time", "parse_quantity"]
 
-_TERM = re.compile(r"([+-]?(?:\d+(?:_\d+)*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-z]+(?:\s*/\s*[A-Za-z]+)?)")
+_TERM = re.compile(
+    r"([+-]?(?:[0-9]+(?:_[0-9]+)*\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?) *([A-Za-z]+(?: */ *[A-Za-z]+)?)"
+)
 
 _DEFINITIONS = """
 second = [time] = s = sec = secs
@@ -88,16 +90,20 @@ def parse_quantity(text: str, kind: str) -> float:
     cprmodel.facts.units.QuantityError: a size with its unit, such as "1.2 TB"
     """
     si_unit, expected = KINDS[kind]
-    position, total = 0, 0.0
-    stripped = text.strip()
+    position, total, last = 0, 0.0, math.inf
+    stripped = text.strip(" ")
     while position < len(stripped):
         match = _TERM.match(stripped, position)
         if match is None:
             raise QuantityError(expected)
         try:
-            total += float(match[1]) * _factor(match[2], si_unit)
+            factor = _factor(match[2], si_unit)
         except QuantityError:
             raise QuantityError(expected) from None
+        if factor >= last or (position > 0 and match[1][0] in "+-"):
+            raise QuantityError(expected)  # "1 h 30 min" adds up; "30 s 1 h" and "1 h -5 min" are slips
+        last = factor
+        total += float(match[1]) * factor
         position = match.end()
         while position < len(stripped) and stripped[position] == " ":
             position += 1
@@ -142,6 +148,8 @@ def format_share(share: float) -> str:
     percent = 100 * share
     if percent == 0:
         return "0%"
+    if percent >= 1e6:
+        return f"{share:.3g} times"
     if percent >= 1000:
         return f"{percent:,.0f}%"
     digits = max(0, 2 - math.floor(math.log10(abs(percent))))

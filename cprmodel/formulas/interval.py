@@ -180,7 +180,7 @@ def priced_loss_interval(
     return xp.sqrt(2 * save_s * mtbf_s * shards / (loss_price * shard_share * failed_shards))
 
 
-def optimal_chunks(work_s: float, save_s: float, mtbf_s: float, final_save: bool = False) -> int:
+def optimal_chunks(work_s: Number, save_s: Number, mtbf_s: Number, final_save: bool = False) -> Number:
     r"""Into how many pieces to cut a job of finite length under full recovery.
 
     .. math:: K_0 = \frac{T'}{\mu R(C/\mu)}, \qquad
@@ -199,7 +199,7 @@ def optimal_chunks(work_s: float, save_s: float, mtbf_s: float, final_save: bool
 
     Returns
     -------
-    Number of pieces K; K − 1 saves are made (K with ``final_save``).
+    Number of pieces K (an int, or an array of them); K − 1 saves are made (K with ``final_save``).
 
     Notes
     -----
@@ -211,14 +211,14 @@ def optimal_chunks(work_s: float, save_s: float, mtbf_s: float, final_save: bool
     3
     >>> optimal_chunks(work_s=200 * 60, save_s=5 * 60, mtbf_s=360 * 60, final_save=True)
     4
+    >>> optimal_chunks(work_s=[12000.0, 24000.0], save_s=300, mtbf_s=21600)
+    array([3, 7])
     """
-    length = work_s if final_save else work_s - save_s
-    if length <= 0:
-        return 1
-    ideal = length / exact_interval(save_s, mtbf_s)
-
-    def log_cost(pieces: float) -> float:
-        exponent = (length / pieces + save_s) / mtbf_s
-        return float(np.log(pieces) + exponent + np.log(-np.expm1(-exponent)))
-
-    return min((max(1, int(np.floor(ideal))), max(1, int(np.ceil(ideal)))), key=log_cost)
+    work, save, mtbf = np.broadcast_arrays(*(np.asarray(x, dtype=float) for x in (work_s, save_s, mtbf_s)))
+    length = work if final_save else np.maximum(work - save, 0.0)
+    ideal = length / exact_interval(save, mtbf)
+    candidates = np.maximum(np.stack([np.floor(ideal), np.ceil(ideal)]), 1)
+    exponent = (length / candidates + save) / mtbf
+    log_cost = np.log(candidates) + exponent + np.log(-np.expm1(-exponent))  # cannot overflow
+    best: np.ndarray = np.where(log_cost[0] <= log_cost[1], candidates[0], candidates[1]).astype(np.int64)
+    return int(best) if best.ndim == 0 else best

@@ -20,7 +20,7 @@ __all__ = ["Accuracy", "Checkpoint", "Cluster", "Failures", "Job", "Preset", "Wo
 
 def _plain_number(value: Any) -> Any:
     if isinstance(value, (bool, str)):
-        raise wrong("", value, "a plain number, without quotes")
+        raise wrong("", value, "a plain number" + (", without quotes" if isinstance(value, str) else ""))
     return value
 
 
@@ -29,7 +29,7 @@ Positive = Annotated[float, Field(gt=0, le=1e15, allow_inf_nan=False), _Plain]
 AtLeastOne = Annotated[float, Field(ge=1, le=1e9, allow_inf_nan=False), _Plain]
 Count = Annotated[int, Field(ge=1, le=10**9), _Plain]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), _Plain]
-Budget = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False), _Plain]
+Budget = Annotated[float, Field(ge=1e-12, le=1, allow_inf_nan=False), _Plain]
 
 
 class Work(Section):
@@ -45,7 +45,7 @@ class Work(Section):
     @model_validator(mode="after")
     def _fits(self) -> Work:
         if self.step_s is not None and self.step_s > self.work_s:
-            raise wrong("step", self.step_s, "a step that is not longer than the job's work")
+            raise wrong("step", format_time(self.step_s), "a step that is not longer than the job's work")
         return self
 
 
@@ -142,11 +142,18 @@ class Accuracy(Section):
 
     @model_validator(mode="after")
     def _one_budget(self) -> Accuracy:
+        drop, slope = self.max_metric_drop, self.metric_drop_per_pls
+        if drop is not None and slope is not None and drop / slope < 1e-12:
+            raise wrong("max_metric_drop", drop, f"at least 1e-12 of metric_drop_per_pls ({slope:g})")
         if self.pls_budget is not None and self.max_metric_drop is not None:
             both = (self.pls_budget, self.max_metric_drop)
             raise wrong("pls_budget and max_metric_drop", both, "only one of the two")
         if self.pls_budget is None and self.max_metric_drop is None:
-            raise wrong("pls_budget", "", "either pls_budget, or max_metric_drop with metric_drop_per_pls")
+            raise wrong(
+                "pls_budget",
+                "",
+                "either pls_budget, or max_metric_drop with metric_drop_per_pls (or no [accuracy])",
+            )
         if self.max_metric_drop is not None and self.metric_drop_per_pls is None:
             raise wrong(
                 "metric_drop_per_pls", "", "the metric lost per unit of PLS, since max_metric_drop is given"

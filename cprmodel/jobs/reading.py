@@ -19,9 +19,11 @@ __all__ = ["job_from_file", "job_from_mapping", "job_from_text"]
 
 def job_from_file(path: str | Path) -> Job:
     """Read a job file; raises :class:`~cprmodel.facts.errors.JobError`."""
-    name = str(path)
+    name = str(path) or '""'
+    if not str(path):
+        raise JobError(name, [Problem("", "", "the path of a job file")])
     try:
-        text = Path(path).read_bytes().decode("utf-8")
+        text = Path(path).read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise JobError(name, [Problem("", "", "a job file, but there is no such file")]) from None
     except IsADirectoryError:
@@ -37,6 +39,8 @@ def job_from_text(text: str, source: str = "job") -> Job:
     """Read a job from TOML text."""
     try:
         data = tomllib.loads(text)
+    except RecursionError:
+        raise JobError(source, [Problem("", "", "TOML without thousands of nested brackets")]) from None
     except tomllib.TOMLDecodeError as error:
         raise JobError(source, [Problem("", "", f"TOML ({str(error).lower()})")]) from None
     return job_from_mapping(data, source)
@@ -50,6 +54,8 @@ def job_from_mapping(data: Mapping[str, Any], source: str = "job") -> Job:
         ...
     cprmodel.facts.errors.JobError: job: checkpoint.save = 4: expected a time with its unit, such as "30 min"
     """
+    if not isinstance(data, Mapping):
+        raise JobError(source, [Problem("", "", f"a mapping of tables, not {type(data).__name__}")])
     try:
         return Job.model_validate(dict(data))
     except ValidationError as error:
@@ -91,6 +97,7 @@ _EXPECTED: dict[str, Any] = {
     "finite_number": lambda c: "a finite number",
     "float_type": lambda c: "a number",
     "float_parsing": lambda c: "a number",
+    "int_parsing_size": lambda c: "a whole number of at most 1e+09",
     "int_type": lambda c: "a whole number",
     "int_parsing": lambda c: "a whole number",
     "int_from_float": lambda c: "a whole number",
@@ -105,7 +112,7 @@ def _show(value: Any) -> str:
     if isinstance(value, tuple):
         return " and ".join(_show(item) for item in value)
     if isinstance(value, str):
-        return f'"{value}"'
+        return f'"{value}"' if len(value) <= 80 else f'"{value[:77]}..."'
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):

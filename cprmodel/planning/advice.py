@@ -38,6 +38,10 @@ def _interval(one: StrategyPlan) -> str:
     return f"{format_time(one.interval_s)}{steps}"
 
 
+def _advice(one: StrategyPlan, job: Job) -> str:
+    return "make no save" if one.interval_s >= job.job.work_s else f"save every {_interval(one)}"
+
+
 def recommendation(plan: Plan, today: StrategyPlan | None) -> str:
     """One sentence: what to do, what it costs, what it saves, what it risks."""
     best = plan.best
@@ -49,15 +53,19 @@ def recommendation(plan: Plan, today: StrategyPlan | None) -> str:
     else:
         what = f"Save every {_interval(best)} of work with {recovery} recovery"
     said = f"{what}: overhead {format_share(best.overhead_fraction)}"
+    if best.interval_s >= plan.job.job.work_s and plan.model.name == "first-order":
+        said += " (the first-order formula charges one save all the same; --model exact does not)"
     if today and best.name != "current":
         hours = plan.hours_saved_per_month or 0.0
+        saved = f"{hours:.3g} hours" if hours >= 1 else f"{60 * hours:.2g} minutes"
         said += f" against {format_share(today.overhead_fraction)} today"
         if hours > 0:
-            said += f", {hours:.3g} hours saved a month"
+            said += f", {saved} saved a month"
         if not today.feasible:
             said += " (what is done today does not keep the accuracy budget)"
     if best.expected_pls > 0 and plan.job.pls_budget is not None:
-        said += f"; expected PLS {best.expected_pls:.3g} of a budget of {plan.job.pls_budget:.3g}"
+        said += f"; expected portion of lost samples (PLS) {best.expected_pls:.3g}"
+        said += f" of a budget of {plan.job.pls_budget:.3g}"
         if best.expected_metric_drop is not None:
             said += f" (metric drop {best.expected_metric_drop:.2g})"
     elif recovery == "full" and any(one.name == "partial" for one in plan.strategies):
@@ -80,7 +88,7 @@ def _partial_wins(job: Job, model: CostModel, strategies_of: Strategies) -> bool
     partial, full = priced.get("partial"), priced.get("full")
     if partial is None or full is None:
         return partial is not None
-    return partial.overhead_fraction < full.overhead_fraction
+    return partial.overhead_fraction < full.overhead_fraction * (1 - 1e-12)
 
 
 def _crossing(wins: Callable[[float], bool], inside: float, outside: float) -> float | None:
@@ -108,14 +116,14 @@ def _budget_threshold(plan: Plan, strategies_of: Strategies) -> list[str]:
         return _partial_wins(job.model_copy(update={"accuracy": varied}), plan.model, strategies_of)
 
     if wins(budget):
-        low = _crossing(wins, budget, budget * 1e-6)
+        low = _crossing(wins, budget, max(budget * 1e-6, 1e-12))
         if low is None:
             return ["At any PLS budget partial recovery costs less than full."]
-        return [f"Below a PLS budget of {low:.2g} full recovery costs less than partial."]
+        return [f"Below a PLS budget of {low:.3g} full recovery costs less than partial."]
     high = _crossing(wins, budget, 1.0)
     if high is None:
         return ["At no PLS budget does partial recovery cost less than full."]
-    return [f"Above a PLS budget of {high:.2g} partial recovery costs less than full."]
+    return [f"Above a PLS budget of {high:.3g} partial recovery costs less than full."]
 
 
 def _reschedule_threshold(plan: Plan, strategies_of: Strategies) -> list[str]:
@@ -164,6 +172,6 @@ def _wrong_mtbf(plan: Plan, strategies_of: Strategies, price: Price) -> list[str
     if not kept.feasible:
         return [
             f"{said} and breaks the accuracy budget (PLS {kept.expected_pls:.3g}); "
-            f"then save every {_interval(new)} ({new.name}, {format_share(new.overhead_fraction)})."
+            f"then {_advice(new, job)} ({new.name}, {format_share(new.overhead_fraction)})."
         ]
-    return [f"{said}; the best then is every {_interval(new)} ({new.name}, {format_share(new.overhead_fraction)})."]
+    return [f"{said}; the best then is to {_advice(new, job)} ({new.name}, {format_share(new.overhead_fraction)})."]

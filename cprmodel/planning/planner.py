@@ -17,6 +17,9 @@ from cprmodel.planning.result import Plan, StrategyPlan
 
 __all__ = ["plan", "price"]
 
+#: Overheads closer than this (relative) are equal; the strategy listed first is taken.
+TIE = 1e-14
+
 #: When failures cost more than this many times the useful work, the job never ends.
 NEVER = 1e9
 
@@ -52,13 +55,18 @@ def plan(job: Job, model: CostModel | None = None) -> Plan:
     >>> answer.recommended, round(answer["partial"].interval_s / 3600, 3)
     ('partial', 44.8)
     """
-    model = model or FirstOrder()
+    model = FirstOrder() if model is None else model
+    if not isinstance(job, Job):
+        raise TypeError(f"plan: job = {job!r}: expected a cprmodel.Job")
+    if isinstance(model, type) or not hasattr(model, "partial_interval"):
+        raise TypeError(f"plan: model = {model!r}: expected a cost model, such as cprmodel.Exact()")
     strategies, notes = strategies_of(job, model)
     feasible = [one for one in strategies if one.feasible]
     if not feasible:
         reason = "; ".join(f"{one.name}: {one.reason}" for one in strategies) or "; ".join(notes)
         raise JobError("job", [Problem("", "", f"a job that some strategy can finish ({reason})")])
-    best = min(feasible, key=lambda one: one.overhead_fraction)
+    least = min(one.overhead_fraction for one in feasible)
+    best = next(one for one in feasible if one.overhead_fraction <= least * (1 + TIE))
     today = next((one for one in strategies if one.name == "current"), None)
     step_warnings = [f"{one.name}: {w}" for one in strategies for step in one.steps for w in step.warnings]
     bare = Plan(
@@ -106,6 +114,7 @@ def strategies_of(job: Job, model: CostModel) -> tuple[list[StrategyPlan], list[
         one = price(job, model, strategy, choice)
         if one.overhead_fraction - one.breakdown.save < NEVER:  # not so for NaN and infinity either
             priced.append(one)
+            notes += [f"{name}: {note}" for note in (*choice.notes, *one.notes)]
             if choice.set_by == WHOLE_JOB:
                 notes.append(
                     f"{name}: the interval reaches the end of the job, so no save is needed"
@@ -146,4 +155,5 @@ def price(job: Job, model: CostModel, strategy: Strategy, choice: Choice | None 
         expected_metric_drop=None if slope is None else float(accuracy.metric_drop.raw(cost.pls, slope)),
         effective_time_ratio=float(effective_time_ratio.raw(cost.breakdown.total)),
         steps=(*(choice.steps if choice else ()), *cost.steps),
+        notes=cost.notes,
     )

@@ -32,6 +32,7 @@ class StrategyPlan:
     expected_metric_drop: float | None
     effective_time_ratio: float
     steps: tuple[Step, ...] = field(repr=False, compare=False, default=())
+    notes: tuple[str, ...] = ()  #: what a reader of the figures should know
 
     @property
     def name(self) -> str:

@@ -32,6 +32,7 @@ _PARTS = ["save", "load", "lost", "reschedule"]
 _PART_LABELS = {"save": "saves", "load": "loads", "lost": "lost work", "reschedule": "rescheduling"}
 _PART_COLORS = ["#1f6f8b", "#99c1b9", "#c1440e", "#f2b880"]
 _POINTS_PER_CURVE = 160
+_OVERHEAD = "overhead (extra time / useful time)"
 
 
 def _recovery(one: StrategyPlan) -> str:
@@ -154,10 +155,11 @@ def _marks(marks: Rows, x: str, x_title: str) -> Any:
         ),
         tooltip=tooltip,
     )
-    labels = base.mark_text(align="left", dx=8, dy=-9, fontSize=12).encode(
-        x=alt.X(x), y="overhead_fraction:Q", text="strategy:N", color=_color(marks)
-    )
-    return alt.layer(points, labels)
+    where: dict[str, Any] = {"x": alt.X(x), "y": alt.Y("overhead_fraction:Q"), "text": alt.Text("strategy:N")}
+    beside: dict[str, Any] = {"align": "left", "dx": 8, "dy": -9, "fontSize": 12}
+    halo = base.mark_text(**beside, stroke="white", strokeWidth=4, strokeJoin="round").encode(**where)
+    labels = base.mark_text(**beside).encode(**where, color=_color(marks))
+    return alt.layer(halo, points, labels)
 
 
 def overhead_against_interval(plan: Plan) -> Any:
@@ -170,7 +172,7 @@ def overhead_against_interval(plan: Plan) -> Any:
     x = alt.X("x:Q", title=title, scale=alt.Scale(type="log", nice=False), axis=alt.Axis(format="~g", tickCount=8))
     y = alt.Y(
         "overhead_fraction:Q",
-        title="overhead (extra time / useful time)",
+        title=_OVERHEAD,
         axis=alt.Axis(format="~%"),
         scale=alt.Scale(domain=[0, _ceiling(marks, curves)], nice=True),
     )
@@ -187,8 +189,18 @@ def breakdown_stacked(plan: Plan) -> Any:
         .mark_bar()
         .encode(
             y=alt.Y("strategy:N", sort=order, title=None, axis=alt.Axis(labelLimit=220)),
-            x=alt.X("sum(fraction):Q", title="overhead (extra time / useful time)", axis=alt.Axis(format="~%")),
-            color=alt.Color("part:N", title=None, sort=labels, scale=alt.Scale(domain=labels, range=_PART_COLORS)),
+            x=alt.X(
+                "sum(fraction):Q",
+                title=_OVERHEAD,
+                axis=alt.Axis(format="~%", tickCount=6),
+            ),
+            color=alt.Color(
+                "part:N",
+                title=None,
+                sort=labels,
+                legend=alt.Legend(columns=2),
+                scale=alt.Scale(domain=labels, range=_PART_COLORS),
+            ),
             order=alt.Order("order:Q"),
             tooltip=[
                 alt.Tooltip("strategy:N"),
@@ -213,7 +225,7 @@ def overhead_against_pls(plan: Plan) -> Any:
     x = alt.X("expected_pls:Q", title=title, axis=alt.Axis(format="~g", tickCount=8))
     y = alt.Y(
         "overhead_fraction:Q",
-        title="overhead (extra time / useful time)",
+        title=_OVERHEAD,
         axis=alt.Axis(format="~%"),
         scale=alt.Scale(domain=[0, _ceiling(marks, curves)], nice=True),
     )

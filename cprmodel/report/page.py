@@ -6,15 +6,21 @@ import csv
 import io
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
+from cprmodel.facts.units import format_time
+from cprmodel.jobs.quantities import quantity_key
 from cprmodel.planning.result import Plan
 from cprmodel.report import charts
 from cprmodel.report.explain import explain_lines
 from cprmodel.report.text import plan_rows
 
 __all__ = ["render_report", "write_report"]
+
+
+UNITS = {"size": " B", "bandwidth": " B/s"}
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:
@@ -30,15 +36,14 @@ def _inputs(plan: Plan) -> list[tuple[str, str, str]]:
     notes = plan.job.preset.sources if plan.job.preset else {}
     rows = []
     for table, keys in plan.job.model_dump(exclude_none=True, exclude={"preset"}).items():
-        for key, value in keys.items():
-            file_key = f"{table}.{key.removesuffix('_bytes_per_s').removesuffix('_bytes').removesuffix('_s')}"
-            rows.append(
-                (
-                    f"{table}.{key}",
-                    f"{value:g}" if isinstance(value, float) else str(value),
-                    notes.get(file_key, ""),
-                )
-            )
+        for field, value in keys.items():
+            known = quantity_key(field)
+            key = f"{table}.{known[0] if known else field}"
+            if known and known[1] == "time":
+                shown = format_time(value)
+            else:
+                shown = f"{value:,.6g}" if isinstance(value, float) else str(value)
+            rows.append((key, shown + (UNITS.get(known[1], "") if known else ""), notes.get(key, "")))
     return rows
 
 
@@ -95,15 +100,18 @@ def render_report(plan: Plan) -> str:
 
 def write_report(plan: Plan, path: str | Path) -> None:
     """Write the page; it appears whole or not at all."""
-    target = Path(path)
+    target = Path(path).resolve()  # through a link, to what it points at
     page = render_report(plan)
+    if target.exists() and not target.is_file():  # a device, a pipe; a folder is refused by the system
+        target.write_text(page, encoding="utf-8")
+        return
     beside = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         beside.write_text(page, encoding="utf-8")
+        if target.exists():
+            shutil.copymode(target, beside)
         beside.replace(target)
     except OSError as error:
-        error.filename = str(target)
-        error.filename2 = None
-        raise
+        raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
         beside.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable
 
+from cprmodel.facts.errors import one_line
 from cprmodel.facts.units import format_share, format_time
 from cprmodel.planning.result import Plan, StrategyPlan
 
@@ -26,7 +27,7 @@ _ROWS: list[tuple[str, Callable[[StrategyPlan], str]]] = [
         "metric drop",
         lambda one: "" if one.expected_metric_drop is None else f"{one.expected_metric_drop:.2g}",
     ),
-    ("keeps the budget", lambda one: "yes" if one.feasible else "no"),
+    ("keeps the budget", lambda one: ("yes" if one.feasible else "no") if one.expected_pls else ""),
 ]
 
 
@@ -42,24 +43,28 @@ def print_plan(plan: Plan) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False, soft_wrap=False)
+    console = Console(highlight=False)
+    console.width = width = max(console.width, 40)
     title = plan.job.preset.title if plan.job.preset else ""
     if title:
-        console.print(Text(title, style="bold"))
+        console.print(Text(one_line(title), style="bold"))
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for one in plan.strategies:
         mark = " *" if one.name == plan.recommended else ""
         table.add_column(one.name.replace("at-full", "at-\nfull") + mark, justify="right", no_wrap=True)
     for label, cells in plan_rows(plan):
         table.add_row(Text(label), *cells)
+    natural = console.measure(table, options=console.options.update(width=999)).maximum
+    console.width = max(width, natural)  # a narrow terminal wraps the table rather than lose its labels
     console.print(table)
+    console.width = width
     console.print()
     console.print(Text("Recommended (*): ", style="bold") + Text(plan.sentence, style=""))
     for heading, lines in (("What would change it", plan.what_would_change_it), ("Note", plan.warnings)):
         if lines:
             console.print(Text(f"\n{heading}", style="bold"))
         for line in lines:
-            hanging = textwrap.fill(line, console.width, initial_indent="  - ", subsequent_indent="    ")
+            hanging = textwrap.fill(line, width, initial_indent="  - ", subsequent_indent="    ")
             console.print(Text(hanging))
     console.print(Text(f"\nModel: {plan.model.name}. Formulas, sources and validity: --explain", style="dim"))

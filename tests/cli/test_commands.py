@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -253,3 +254,54 @@ def test_as_a_module_and_through_a_closed_pipe() -> None:
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("preset:")
     assert "Traceback" not in done.stderr
+
+
+def test_a_report_never_lands_on_the_job_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "JOB.toml"
+    path.write_text(EXAMPLE.read_text())
+    _, err = run("plan", path, "--report", path, capsys=capsys, status=2)
+    assert "another file than the job's own" in err
+    assert path.read_text() == EXAMPLE.read_text()
+    _, err = run("plan", path, "--report", "", capsys=capsys, status=2)
+    assert "--report: expected the path of a file" in err
+
+
+def test_a_report_goes_through_links_and_keeps_the_mode(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target, link = tmp_path / "target.html", tmp_path / "link.html"
+    target.write_text("old")
+    target.chmod(0o600)
+    link.symlink_to(target)
+    run("plan", EXAMPLE, "--report", link, capsys=capsys)
+    assert link.is_symlink()
+    assert target.read_text().startswith("<!DOCTYPE html>")
+    assert target.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_report_to_a_device_leaves_it_a_device(capsys: pytest.CaptureFixture[str]) -> None:
+    run("plan", EXAMPLE, "--report", "/dev/null", capsys=capsys)
+    assert Path("/dev/null").is_char_device()
+
+
+def test_json_with_explanation(capsys: pytest.CaptureFixture[str]) -> None:
+    answer = json.loads(run("plan", EXAMPLE, "--json", "--explain", capsys=capsys)[0])
+    assert any("sqrt(4 min*28 h)" in line for line in answer["explanation"])
+
+
+@pytest.mark.parametrize("columns", ["0", "1", "40", "200"])
+def test_any_terminal_width_and_no_greek(columns: str) -> None:
+    environment = {**os.environ, "COLUMNS": columns, "LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    command = [sys.executable, "-m", "cprmodel", "plan", str(EXAMPLE), "--explain"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert "rescheduling" in done.stdout
+    assert not done.stderr
+
+
+def test_no_control_characters_reach_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "JOB.toml"
+    path.write_text(EXAMPLE.read_text().replace('detect = "1 min"', 'detect = "\\u001b[31m\\n 4 min"'))
+    _, err = run("plan", path, capsys=capsys, status=2)
+    assert "\x1b" not in err
+    assert r"\x1b[31m 4 min" in err
+    path.write_text(EXAMPLE.read_text() + '[preset]\ntitle = "\\u001b[31mred"\n')
+    out, _ = run("plan", path, capsys=capsys)
+    assert "\x1b" not in out

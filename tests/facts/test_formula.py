@@ -99,7 +99,7 @@ def test_a_number_outside_its_domain_is_named(name: str) -> None:
     formula = FORMULAS[name]
     for argument in at(formula):
         domain = NOMENCLATURE[argument].domain
-        bad = [-1.0, math.nan, math.inf, "5"]
+        bad = [-1.0, math.nan, math.inf, "5", 1j, [math.nan]]
         if domain in (Domain.POSITIVE, Domain.AT_LEAST_ONE):
             bad.append(0.0)
         if domain in (Domain.SHARE, Domain.OPEN_SHARE):
@@ -152,3 +152,19 @@ def test_nothing_is_ever_nan() -> None:
     assert never.total == math.inf
     with pytest.raises(DomainError, match="a float can hold"):
         formulas.partial_recovery_makespan(1e3, 1.0, 1.0, 1.0, 1e6, 1e6, 0.5, 0.5, 0.0, 1e6)
+
+
+def test_every_kind_of_real_number() -> None:
+    from decimal import Decimal
+    from fractions import Fraction
+
+    expected = formulas.young_1974(300, 86400)
+    assert formulas.young_1974(Fraction(300), Decimal(86400)) == expected
+    assert formulas.young_1974(np.float32(300), np.array(86400)) == expected
+    assert (formulas.young_1974([300, 300], 86400) == expected).all()
+    assert formulas.young_1974(np.array([]), 86400).size == 0
+    assert formulas.young_1974(10**40, 10**42) > 0
+
+
+def test_chunks_broadcast() -> None:
+    assert (formulas.optimal_chunks([200.0, 200.0], 5.0, [360.0, 1e9]) == [3, 1]).all()

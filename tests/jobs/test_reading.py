@@ -113,8 +113,8 @@ BAD = [
     ('save = "4 min"', "", "checkpoint.save", "", "either save, or size with bandwidth"),
     ('load = "4 min"', 'load = "-1 s"', "checkpoint.load", '"-1 s"', "not negative"),
     ("pls_budget = 0.1", "pls_budget = 1.5", "accuracy.pls_budget", "1.5", "at most 1"),
-    ("pls_budget = 0.1", "pls_budget = 0", "accuracy.pls_budget", "0", "greater than 0"),
-    ("pls_budget = 0.1", "pls_budget = -0.1", "accuracy.pls_budget", "-0.1", "greater than 0"),
+    ("pls_budget = 0.1", "pls_budget = 0", "accuracy.pls_budget", "0", "at least 1e-12"),
+    ("pls_budget = 0.1", "pls_budget = -0.1", "accuracy.pls_budget", "-0.1", "at least 1e-12"),
     ("pls_budget = 0.1", "pls_budget = nan", "accuracy.pls_budget", "nan", "finite"),
     ("pls_budget = 0.1", 'pls_budget = "0.1"', "accuracy.pls_budget", '"0.1"', "without quotes"),
     ("pls_budget = 0.1", "", "accuracy.pls_budget", "", "either pls_budget, or max_metric_drop"),
@@ -148,8 +148,17 @@ BAD = [
     ),
     ("embedding_shards = 8", "embedding_shards = 0", "cluster.embedding_shards", "0", "at least 1"),
     ("embedding_shards = 8", "embedding_shards = 2.5", "cluster.embedding_shards", "2.5", "a whole number"),
+    (
+        "embedding_shards = 8",
+        "embedding_shards = 1e300",
+        "cluster.embedding_shards",
+        "",
+        "a whole number of at most",
+    ),
+    ("pls_budget = 0.1", "pls_budget = 1e-300", "accuracy.pls_budget", "1e-300", "at least 1e-12"),
+    ("pls_budget = 0.1", "max_metric_drop = 1e-300", "accuracy.max_metric_drop", "1e-300", "at least 1e-12 of"),
     ("embedding_shards = 8", "embedding_shards = true", "cluster.embedding_shards", "true", "a plain number"),
-    ('step = "0.2 s"', 'step = "60 h"', "job.step", "216000", "not longer than the job's work"),
+    ('step = "0.2 s"', 'step = "60 h"', "job.step", '"60 h"', "not longer than the job's work"),
     ('step = "0.2 s"', 'current_recovery = "none"', "job.current_recovery", '"none"', '"full" or "partial"'),
     ('work = "56 h"', "", "job.work", "", "it is missing"),
     ('[job]\nwork = "56 h"', '[jb]\nwork = "56 h"', "jb", "", 'perhaps "job"'),
@@ -184,6 +193,23 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     binary.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(JobError, match="UTF-8"):
         Job.from_file(binary)
+
+
+def test_what_editors_and_languages_add() -> None:
+    assert job_from_text(TEXT.replace("\n", "\r\n")).job.work_s == 56 * 3600
+    with pytest.raises(JobError, match="expected a mapping of tables, not NoneType"):
+        job_from_mapping(None)  # type: ignore[arg-type]
+    with pytest.raises(JobError, match="nested brackets"):
+        job_from_text("a = " + "[" * 20_000)
+    with pytest.raises(JobError) as caught:
+        job_from_text(TEXT.replace('"4 min"', f'"{"x" * 5000}"', 1))
+    assert len(str(caught.value)) < 300
+
+
+def test_a_byte_order_mark_is_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "windows.toml"
+    path.write_text(TEXT, encoding="utf-8-sig")
+    assert Job.from_file(path) == Job.from_file(EXAMPLE)
 
 
 def test_all_problems_are_kept() -> None:
