@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from cprmodel.facts.version import __version__
 
 _PUBLIC = {
     "Accuracy": "cprmodel.jobs",
@@ -31,6 +31,7 @@ _PUBLIC = {
     "Work": "cprmodel.jobs",
     "load_preset": "cprmodel.presets",
     "plan": "cprmodel.planning",
+    "simulate": "cprmodel.simulation",
 }
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "__version__",
     "load_preset",
     "plan",
+    "simulate",
 ]
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
     from cprmodel.jobs import Accuracy, Checkpoint, Cluster, Failures, Job, Work
     from cprmodel.planning import Plan, StrategyPlan, plan
     from cprmodel.presets import load_preset
+    from cprmodel.simulation import simulate
 
 
 def __getattr__(name: str) -> Any:

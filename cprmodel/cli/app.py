@@ -32,7 +32,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from cprmodel import __version__
+        from cprmodel.facts.version import __version__
 
         typer.echo(f"cprmodel {__version__}")
         raise typer.Exit
@@ -84,6 +84,75 @@ def interval(
     from cprmodel.cli.interval import run
 
     run(save, mtbf, load, reschedule, as_json)
+
+
+class LawName(StrEnum):
+    """Law of the time between failures."""
+
+    EXPONENTIAL = "exponential"
+    WEIBULL = "weibull"
+    GAMMA = "gamma"
+    LOGNORMAL = "lognormal"
+
+
+class StrikeName(StrEnum):
+    """What failures can strike."""
+
+    ALWAYS = "always"
+    NOT_WHILE_RESCHEDULING = "not-while-rescheduling"
+    ONLY_AT_WORK = "only-at-work"
+
+
+@app.command()
+def simulate(
+    job: JobSource,
+    strategy: Annotated[
+        str, typer.Option(metavar="NAME", help="full, partial, or another strategy that plan names.")
+    ] = "full",
+    interval: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Useful work between two saves; default: as planned.")
+    ] = None,
+    runs: Annotated[int, typer.Option(min=1, max=10**9, help="How many times to play the job.")] = 10_000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random numbers.")] = 1,
+    deadline: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Print the probability to finish by then.")
+    ] = None,
+    failures: Annotated[LawName, typer.Option(help="Law of the time between failures.")] = LawName.EXPONENTIAL,
+    shape: Annotated[
+        float | None, typer.Option(help="Shape of a Weibull or gamma law, σ of a lognormal one.")
+    ] = None,
+    times: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="Replay real times between interruptions, one a line.")
+    ] = None,
+    unit: Annotated[str, typer.Option(metavar="UNIT", help="Unit of the times that --times replays.")] = "s",
+    strike: Annotated[StrikeName, typer.Option(help="What failures can strike.")] = StrikeName.ALWAYS,
+    workers: Annotated[int, typer.Option(help="Cores to use; -1: all.")] = -1,
+    as_json: AsJson = False,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Write a self-contained page with charts.")
+    ] = None,
+) -> None:
+    """Play a job many times, event by event: distributions, and the closed forms beside them."""
+    from cprmodel.cli.simulate import Options, run
+
+    run(
+        job,
+        Options(
+            strategy=strategy,
+            interval=interval,
+            runs=runs,
+            seed=seed,
+            deadline=deadline,
+            failures=failures.value,
+            shape=shape,
+            times=times,
+            unit=unit,
+            strike=strike.value.replace("-", " "),
+            workers=workers,
+        ),
+        as_json,
+        report,
+    )
 
 
 @app.command()

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import typer
 
-from cprmodel.facts.errors import JobError, Problem
-from cprmodel.facts.units import QuantityError, format_share, format_time, parse_quantity
+from cprmodel.cli.options import time_option
+from cprmodel.facts.units import format_share, format_time
 from cprmodel.formulas.interval import daly_2006, exact_interval, young_1974
 from cprmodel.formulas.makespan import full_recovery_chunk
 
@@ -18,17 +18,6 @@ __all__ = ["compare", "run"]
 
 _METHODS = {"young_1974": young_1974, "daly_2006": daly_2006, "exact": exact_interval}
 _LABELS = {"young_1974": "Young 1974", "daly_2006": "Daly 2006", "exact": "exact"}
-
-
-def _time(option: str, text: str, may_be_zero: bool = False) -> float:
-    try:
-        seconds = parse_quantity(text, "time")
-    except QuantityError as error:
-        raise JobError(f"--{option}", [Problem("", "", f'{error}, not "{text}"')]) from None
-    if not (0 < seconds <= 1e12 or (may_be_zero and seconds == 0)):
-        least = "a time of at least 0" if may_be_zero else "a time greater than 0"
-        raise JobError(f"--{option}", [Problem("", "", f'{least} and at most 1e12 s, not "{text}"')])
-    return seconds
 
 
 def compare(save_s: float, mtbf_s: float, load_s: float = 0.0, reschedule_s: float = 0.0) -> dict[str, Any]:
@@ -57,9 +46,9 @@ def compare(save_s: float, mtbf_s: float, load_s: float = 0.0, reschedule_s: flo
 
 def run(save: str, mtbf: str, load: str | None, reschedule: str | None, as_json: bool) -> None:
     """Print the comparison."""
-    save_s, mtbf_s = _time("save", save), _time("mtbf", mtbf)
-    load_s = _time("load", load, may_be_zero=True) if load else 0.0
-    reschedule_s = _time("reschedule", reschedule, may_be_zero=True) if reschedule else 0.0
+    save_s, mtbf_s = time_option("save", save), time_option("mtbf", mtbf)
+    load_s = time_option("load", load, may_be_zero=True) if load else 0.0
+    reschedule_s = time_option("reschedule", reschedule, may_be_zero=True) if reschedule else 0.0
     answer = compare(save_s, mtbf_s, load_s, reschedule_s)
     if as_json:
         given = {"save_s": save_s, "mtbf_s": mtbf_s, "load_s": load_s, "reschedule_s": reschedule_s}

@@ -7,27 +7,20 @@ from pathlib import Path
 
 import typer
 
+from cprmodel.cli.options import check_report
 from cprmodel.costing.models import MODELS
-from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.errors import JobError
 from cprmodel.planning import plan
 from cprmodel.presets import load_job
 
 __all__ = ["run"]
 
 
-def _check_report(report: Path, source: str) -> None:
-    """A report must not land on the job file, nor nowhere."""
-    if not report.name:
-        raise JobError("--report", [Problem("", "", "the path of a file to write")])
-    if report.exists() and Path(source).exists() and report.samefile(source):
-        raise JobError(f"--report {report}", [Problem("", "", "another file than the job's own")])
-
-
 def run(source: str, model: str, as_json: bool, report: Path | None, explain: bool) -> None:
     """Plan a job and print, or write, the answer."""
     job = load_job(source)
     if report is not None:
-        _check_report(report, source)
+        check_report(report, source)
     try:
         answer = plan(job, MODELS[model]())
     except JobError as error:

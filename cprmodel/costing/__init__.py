@@ -1,5 +1,27 @@
 """Cost models: what a strategy costs and loses, which interval suits it, and the formulas that said so."""
 
-from cprmodel.costing.models import MODELS, Choice, Cost, CostModel, Exact, FirstOrder, Step, loses_samples, use
+from cprmodel.costing.models import (
+    MODELS,
+    Choice,
+    Cost,
+    CostModel,
+    Exact,
+    FirstOrder,
+    Step,
+    loses_samples,
+    pls_with_recoveries,
+    use,
+)
 
-__all__ = ["MODELS", "Choice", "Cost", "CostModel", "Exact", "FirstOrder", "Step", "loses_samples", "use"]
+__all__ = [
+    "MODELS",
+    "Choice",
+    "Cost",
+    "CostModel",
+    "Exact",
+    "FirstOrder",
+    "Step",
+    "loses_samples",
+    "pls_with_recoveries",
+    "use",
+]

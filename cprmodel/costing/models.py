@@ -115,6 +115,24 @@ def _loss_arguments(job: Job) -> dict[str, float]:
     }
 
 
+def pls_with_recoveries(job: Job, strategy: Strategy) -> float:
+    """Expected PLS with failures during saves and recoveries counted too; 0 where no shard rolls back alone."""
+    if not isinstance(strategy.recovery, PartialRecovery):
+        return 0.0
+    arguments = recovery_arguments(job, strategy.recovery)
+    step = use(
+        makespan.partial_recovery_pls,
+        work_s=job.job.work_s,
+        interval_s=strategy.interval_s,
+        save_s=strategy.saving.save_s,
+        mtbf_s=job.failure_mix.mtbf_s,
+        shards=job.cluster.embedding_shards or 1,
+        failed_shards=job.failure_mix.shards_per_failure,
+        **{name: value for name, value in arguments.items() if name not in ("load_s", "reschedule_s")},
+    )
+    return float(step.value)
+
+
 def _capped(job: Job, choices: Iterable[Choice]) -> Choice:
     """The shortest of the intervals, and no longer than the job."""
     return min((*choices, Choice(job.job.work_s, WHOLE_JOB)), key=lambda choice: choice.interval_s)
@@ -242,16 +260,12 @@ class Exact:
 
     @staticmethod
     def _during_saves(job: Job, strategy: Strategy, pls: float) -> tuple[str, ...]:
-        """Failures during saves are not in the exact PLS: say so where they matter."""
-        arguments = {**_loss_arguments(job), "save_s": strategy.saving.save_s}
-        more = pls + float(
-            loss.lost_fraction_with_saves.raw(interval_s=strategy.interval_s, **arguments)
-            - loss.lost_fraction.raw(interval_s=strategy.interval_s, **_loss_arguments(job))
-        )
-        if strategy.interval_s >= job.job.work_s or more <= 1.05 * pls:
+        """The exact PLS leaves out failures during saves and recoveries: say so where they matter."""
+        more = pls_with_recoveries(job, strategy)
+        if not more > 1.05 * pls:
             return ()
         return (
-            f"the expected PLS of {pls:.3g} leaves out failures during saves: with them it is about {more:.3g}",
+            f"expected PLS {pls:.3g} leaves out failures during saves and recoveries; with them it is {more:.3g}",
         )
 
     @staticmethod

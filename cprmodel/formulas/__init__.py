@@ -31,6 +31,7 @@ from cprmodel.formulas.makespan import (
     full_recovery_makespan,
     partial_recovery_exact_interval,
     partial_recovery_makespan,
+    partial_recovery_pls,
 )
 from cprmodel.formulas.overhead import effective_time_ratio, full_recovery_overhead, partial_recovery_overhead
 
@@ -58,6 +59,7 @@ __all__ = [
     "partial_recovery_interval",
     "partial_recovery_makespan",
     "partial_recovery_overhead",
+    "partial_recovery_pls",
     "pls_for_metric_drop",
     "priced_loss_interval",
     "transfer_time",

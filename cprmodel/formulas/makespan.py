@@ -26,6 +26,7 @@ __all__ = [
     "full_recovery_makespan",
     "partial_recovery_exact_interval",
     "partial_recovery_makespan",
+    "partial_recovery_pls",
 ]
 
 
@@ -176,6 +177,30 @@ def _stop(rate: Number, reschedule: Number, load: Number, w: Number, upgrade: tu
     )
 
 
+def _spared(
+    rate: Number,
+    stops: tuple[Number, Number, Number],
+    s: Number,
+    t: Number,
+    hit: Number,
+) -> Number:
+    """Probability that a failure is repaired without a roll-back and without one given shard being hit.
+
+    ``stops``: lengths of a shard's, a trainer's and a common stop; ``hit``: that a shard failure hits that shard.
+    """
+    xp = namespace(rate, s, t, hit, *stops)
+    shard, trainer, both = stops
+    missed = s * (1 - hit)
+    from_both = xp.exp(-rate * both) / (1 + xp.expm1(-rate * both) * (missed + t))
+    from_shard = (xp.exp(-rate * shard) - xp.expm1(-rate * shard) * t * from_both) / (
+        1 + xp.expm1(-rate * shard) * missed
+    )
+    from_trainer = (xp.exp(-rate * trainer) - xp.expm1(-rate * trainer) * missed * from_both) / (
+        1 + xp.expm1(-rate * trainer) * t
+    )
+    return missed * from_shard + t * from_trainer
+
+
 class _Pace(NamedTuple):
     """What partial recovery makes of working and saving; none of it depends on the interval."""
 
@@ -320,6 +345,78 @@ def partial_recovery_makespan(
     chunk = _partial_chunk_parts(pace, interval_s, saved=True)
     last = _partial_chunk_parts(pace, work_s - saves * interval_s, saved=False)
     return _job(chunk, saves, last)
+
+
+@formula("PLS", DERIVED, Evidence.DERIVED, (), "exponential failures, which strike saves and recoveries too")
+def partial_recovery_pls(
+    work_s: Number,
+    interval_s: Number,
+    save_s: Number,
+    mtbf_s: Number,
+    shards: Number,
+    failed_shards: Number = 1,
+    partial_load_s: Number = 0,
+    partial_reschedule_s: Number = 0,
+    shard_share: Number = 1,
+    trainer_share: Number = 0,
+    whole_job_share: Number = 0,
+    trainer_reschedule_s: Number = 0,
+) -> Number:
+    r"""Expected PLS with nothing left out: failures during saves and recoveries, and samples that are replayed.
+
+    .. math:: \mathrm{PLS} = \frac{m \tau}{T}\left(1 - \frac{1 + v b}{1 + v (b + H)} \cdot
+              \frac{1 - e^{-x}}{x}\right) + \frac{r}{T} f\!\left(\frac{H r}{\mu}\right), \quad
+              x = \frac{H\tau}{\mu}
+
+    with b the probability that a failure ends in a roll-back of everybody (what was lost since the last save is
+    then replayed), H that it is repaired but hits one given shard, at its start or during its stop, v = e^(C/μ) − 1
+    void saves per complete one, m saves, a rest r, and f(x) = 1 − (1 − e^(−x))/x.
+
+    Parameters
+    ----------
+    work_s : useful training time, T [s]
+    interval_s : useful work between two saves, τ [s]
+    save_s : time a save blocks training, C [s]
+    mtbf_s : mean time between failures of the job, all kinds together, μ [s]
+    shards : embedding shards, N
+    failed_shards : shards lost per shard failure, k
+    partial_load_s, partial_reschedule_s : L' and D' of a shard failure [s]
+    shard_share, trainer_share, whole_job_share : shares of failures s, t, w, summing to 1
+    trainer_reschedule_s : Dₜ of a trainer failure [s]
+
+    Notes
+    -----
+    With saves and recoveries that take no time it is :func:`~cprmodel.formulas.exact_pls`.
+
+    Examples
+    --------
+    >>> round(partial_recovery_pls(56.0, 44.8, 0.0, 28.0, shards=8), 4)
+    0.0798
+    """
+    xp = namespace(work_s, interval_s, save_s, mtbf_s, shards, partial_load_s, shard_share, trainer_share)
+    pace = _pace(
+        save_s,
+        mtbf_s,
+        partial_load_s,
+        partial_reschedule_s,
+        shard_share,
+        trainer_share,
+        whole_job_share,
+        trainer_reschedule_s,
+        0,
+        0,
+    )
+    shard = partial_load_s + partial_reschedule_s
+    stops = (shard, trainer_reschedule_s, xp.maximum(shard, trainer_reschedule_s))
+    spared = _spared(1 / mtbf_s, stops, shard_share, trainer_share, failed_shards / shards)
+    hit = 1 - pace.rolled_back - spared  # H
+    saves = xp.intervals(work_s, interval_s) - 1
+    rest = work_s - saves * interval_s
+    x = hit * interval_s / mtbf_s
+    last = hit * rest / mtbf_s
+    void = pace.voids * hit / (1 + pace.voids * (pace.rolled_back + hit))  # hit while saving
+    whole = x * xp.phi2(-x) + void * xp.exprel(-x)
+    return (saves * interval_s * whole + rest * last * xp.phi2(-last)) / work_s
 
 
 @formula("τ", DERIVED, Evidence.DERIVED, (), "exponential failures, a job much longer than τ")

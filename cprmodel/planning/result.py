@@ -9,6 +9,7 @@ from typing import Any
 from cprmodel.costing.models import CostModel, Step
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.strategies import Strategy
+from cprmodel.facts.version import __version__
 from cprmodel.jobs import Job
 
 __all__ = ["SCHEMA_VERSION", "Plan", "StrategyPlan"]
@@ -101,8 +102,6 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as ``plan --json`` prints it; ``inputs`` can be read again by ``Job.from_mapping``."""
-        from cprmodel import __version__
-
         return {
             "schema_version": SCHEMA_VERSION,
             "cprmodel_version": __version__,

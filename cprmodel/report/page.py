@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from cprmodel.facts.units import format_time
+from cprmodel.facts.version import __version__
+from cprmodel.jobs import Job
 from cprmodel.jobs.quantities import quantity_key
 from cprmodel.planning.result import Plan
 from cprmodel.report import charts
 from cprmodel.report.explain import explain_lines
 from cprmodel.report.text import plan_rows
 
-__all__ = ["render_report", "write_report"]
+__all__ = ["render_page", "render_report", "write_page", "write_report"]
 
 
 UNITS = {"size": " B", "bandwidth": " B/s"}
@@ -31,11 +33,11 @@ def _csv(rows: list[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
-def _inputs(plan: Plan) -> list[tuple[str, str, str]]:
+def _inputs(job: Job) -> list[tuple[str, str, str]]:
     """(key, value, source) of everything that was understood."""
-    notes = plan.job.preset.sources if plan.job.preset else {}
+    notes = job.preset.sources if job.preset else {}
     rows = []
-    for table, keys in plan.job.model_dump(exclude_none=True, exclude={"preset"}).items():
+    for table, keys in job.model_dump(exclude_none=True, exclude={"preset"}).items():
         for field, value in keys.items():
             known = quantity_key(field)
             key = f"{table}.{known[0] if known else field}"
@@ -47,27 +49,44 @@ def _inputs(plan: Plan) -> list[tuple[str, str, str]]:
     return rows
 
 
-def render_report(plan: Plan) -> str:
-    """The page as HTML text."""
+def render_page(template: str, job: Job, figures: list[dict[str, Any]], **values: Any) -> str:
+    """A page from a template: figures of id, title, caption, chart and rows become drawings with their data."""
     import jinja2
     import vl_convert
 
-    from cprmodel import __version__
+    drawn = []
+    for figure in figures:
+        spec = json.dumps(figure["chart"].to_dict(), allow_nan=False).replace("</", "<\\/")
+        drawn.append({**figure, "spec": spec, "csv": _csv(figure["rows"])})
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("cprmodel", "report"), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    return environment.get_template(template).render(
+        job=job,
+        figures=drawn,
+        inputs=_inputs(job),
+        version=__version__,
+        vega=vl_convert.javascript_bundle(),  # type: ignore[call-arg]  # its stub wants a snippet
+        **values,
+    )
 
-    figures: list[dict[str, Any]] = [
+
+def render_report(plan: Plan) -> str:
+    """The page of a plan as HTML text."""
+    figures = [
         {
             "id": "overhead-against-interval",
             "title": "Overhead against the interval",
             "caption": "A curve per recovery; each strategy is marked where it stands (diamond: recommended).",
             "chart": charts.overhead_against_interval(plan),
-            "csv": _csv(charts.data_rows(plan)),
+            "rows": charts.data_rows(plan),
         },
         {
             "id": "breakdown",
             "title": "What the overhead is made of",
             "caption": "Saves, loads, work done again (and saves made void), and detecting and rescheduling.",
             "chart": charts.breakdown_stacked(plan),
-            "csv": _csv(charts.breakdown_rows(plan)),
+            "rows": charts.breakdown_rows(plan),
         },
     ]
     against_pls = charts.overhead_against_pls(plan)
@@ -78,30 +97,27 @@ def render_report(plan: Plan) -> str:
                 "title": "Overhead against accuracy",
                 "caption": "What a larger portion of lost samples (PLS) buys; the budget is the dashed line.",
                 "chart": against_pls,
-                "csv": _csv(charts.data_rows(plan)),
+                "rows": charts.data_rows(plan),
             }
         )
-    for figure in figures:
-        spec = json.dumps(figure.pop("chart").to_dict(), allow_nan=False)
-        figure["spec"] = spec.replace("</", "<\\/")
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("cprmodel", "report"), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    return environment.get_template("page.html.j2").render(
+    return render_page(
+        "plan.html.j2",
+        plan.job,
+        figures,
         plan=plan,
         rows=plan_rows(plan),
-        figures=figures,
-        inputs=_inputs(plan),
         explanation="\n".join(explain_lines(plan)).rstrip(),
-        version=__version__,
-        vega=vl_convert.javascript_bundle(),  # type: ignore[call-arg]  # its stub wants a snippet
     )
 
 
 def write_report(plan: Plan, path: str | Path) -> None:
-    """Write the page; it appears whole or not at all."""
-    target = Path(path).resolve()  # through a link, to what it points at
-    page = render_report(plan)
+    """Write the page of a plan; it appears whole or not at all."""
+    write_page(render_report(plan), path)
+
+
+def write_page(page: str, path: str | Path) -> None:
+    """Write a page whole or not at all: through a link, into a device, with the mode of a file it replaces."""
+    target = Path(path).resolve()
     if target.exists() and not target.is_file():  # a device, a pipe; a folder is refused by the system
         target.write_text(page, encoding="utf-8")
         return

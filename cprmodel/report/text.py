@@ -27,13 +27,15 @@ _ROWS: list[tuple[str, Callable[[StrategyPlan], str]]] = [
         "metric drop",
         lambda one: "" if one.expected_metric_drop is None else f"{one.expected_metric_drop:.2g}",
     ),
-    ("keeps the budget", lambda one: ("yes" if one.feasible else "no") if one.expected_pls else ""),
+    ("keeps the budget", lambda one: "yes" if one.feasible else "no"),
 ]
 
 
 def plan_rows(plan: Plan) -> list[tuple[str, list[str]]]:
     """The table: one row per quantity, one cell per strategy; rows that say nothing are left out."""
     rows = [(label, [show(one) for one in plan.strategies]) for label, show in _ROWS]
+    if plan.job.pls_budget is None and plan.job.cluster.embedding_shards is None:
+        rows.pop()  # a dense model loses no samples: there is no budget to keep
     return [(label, cells) for label, cells in rows if any(cells)]
 
 

@@ -1,0 +1,30 @@
+"""What several commands read from their options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.units import QuantityError, parse_quantity
+
+__all__ = ["check_report", "time_option"]
+
+
+def time_option(option: str, text: str, may_be_zero: bool = False) -> float:
+    """Seconds from an option such as ``--save "5 min"``."""
+    try:
+        seconds = parse_quantity(text, "time")
+    except QuantityError as error:
+        raise JobError(f"--{option}", [Problem("", "", f'{error}, not "{text}"')]) from None
+    if not (0 < seconds <= 1e12 or (may_be_zero and seconds == 0)):
+        least = "a time of at least 0" if may_be_zero else "a time greater than 0"
+        raise JobError(f"--{option}", [Problem("", "", f'{least} and at most 1e12 s, not "{text}"')])
+    return seconds
+
+
+def check_report(report: Path, source: str) -> None:
+    """A report must not land on the job file, nor nowhere."""
+    if not report.name:
+        raise JobError("--report", [Problem("", "", "the path of a file to write")])
+    if report.exists() and Path(source).exists() and report.samefile(source):
+        raise JobError(f"--report {report}", [Problem("", "", "another file than the job's own")])

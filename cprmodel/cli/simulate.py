@@ -1,0 +1,152 @@
+"""``cprmodel simulate``."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import typer
+
+from cprmodel.cli.options import check_report, time_option
+from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.strategies import Strategy
+from cprmodel.facts.units import QuantityError, parse_quantity
+from cprmodel.jobs import Job
+from cprmodel.planning import plan
+from cprmodel.presets import load_job
+from cprmodel.simulation import Exponential, FailureLaw, FailuresStrike, Replay, Simulated, simulate
+from cprmodel.simulation.laws import LAWS
+
+__all__ = ["Options", "run"]
+
+_LONG_RUNS = 200_000  # fewer are done before a progress bar could be read
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of the command, as given."""
+
+    strategy: str
+    interval: str | None
+    runs: int
+    seed: int
+    deadline: str | None
+    failures: str
+    shape: float | None
+    times: Path | None
+    unit: str
+    strike: str
+    workers: int
+
+
+def run(source: str, options: Options, as_json: bool, report: Path | None) -> None:
+    """Simulate and print, or write, what was found."""
+    job = load_job(source)
+    if report is not None:
+        check_report(report, source)
+    deadline_s = time_option("deadline", options.deadline) if options.deadline else None
+    law = _law(options)
+    try:
+        strategy = _strategy(job, options)
+        found = _simulate(job, strategy, law, options)
+    except JobError as error:
+        raise JobError(source, list(error.problems)) from None
+    if found.interrupted:
+        typer.echo(f"Interrupted: {found.runs:,} of {found.wanted_runs:,} runs.", err=True)
+    if as_json:
+        typer.echo(json.dumps({**found.to_dict(deadline_s), "seed": options.seed}, indent=2, allow_nan=False))
+    else:
+        from cprmodel.report.simulated import print_simulated
+
+        print_simulated(found, deadline_s)
+    if report is not None:
+        from cprmodel.report.simulated import write_simulated_report
+
+        write_simulated_report(found, deadline_s, report)
+        typer.echo(f"Report: {report}", err=as_json)
+    if found.interrupted:
+        raise typer.Exit(130)
+
+
+def _strategy(job: Job, options: Options) -> Strategy:
+    planned = {one.name: one.strategy for one in plan(job).strategies}
+    strategy = planned.get(options.strategy)
+    if strategy is None and options.strategy == "partial" and job.cluster.embedding_shards and options.interval:
+        strategy = Strategy("partial", job.partial_recovery, job.saving, job.job.work_s)
+    if strategy is None:
+        known = ", ".join(planned)
+        raise JobError("", [Problem("--strategy", f'"{options.strategy}"', f"one that can be planned: {known}")])
+    if options.interval is not None:
+        strategy = replace(strategy, interval_s=time_option("interval", options.interval))
+    return strategy
+
+
+def _law(options: Options) -> FailureLaw:
+    if options.times is not None:
+        if options.failures != "exponential" or options.shape is not None:
+            raise JobError("--times", [Problem("", "", "no --failures or --shape beside it")])
+        return Replay(_times(options.times, options.unit))
+    if options.failures == "exponential":
+        if options.shape is not None:
+            raise JobError(
+                "--shape", [Problem("", "", "a law that has one: --failures weibull, gamma or lognormal")]
+            )
+        return Exponential()
+    if options.shape is None:
+        raise JobError("--shape", [Problem("", "", f"a number, for --failures {options.failures}")])
+    law: FailureLaw = LAWS[options.failures](options.shape)
+    return law
+
+
+def _times(path: Path, unit: str) -> tuple[float, ...]:
+    """The first column of a CSV file; a first line that is no number is a heading."""
+    try:
+        seconds = parse_quantity(f"1 {unit}", "time")
+    except QuantityError:
+        raise JobError("--unit", [Problem("", "", f'a unit of time, such as h, not "{unit}"')]) from None
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            cells = [row[0].strip() for row in csv.reader(file) if row and row[0].strip()]
+    except (UnicodeDecodeError, csv.Error):
+        raise JobError(str(path), [Problem("", "", "a text file with one time a line")]) from None
+    values = []
+    for number, cell in enumerate(cells):
+        try:
+            value = float(cell)
+        except ValueError:
+            if number == 0:
+                continue
+            raise JobError(str(path), [Problem(f"line {number + 1}", f'"{cell}"', "a number")]) from None
+        if not (math.isfinite(value) and value >= 0):
+            raise JobError(str(path), [Problem(f"line {number + 1}", cell, "a time, finite and not negative")])
+        values.append(value * seconds)
+    if not any(values):
+        raise JobError(str(path), [Problem("", "", "at least one time greater than 0")])
+    return tuple(values)
+
+
+def _simulate(job: Job, strategy: Strategy, law: FailureLaw, options: Options) -> Simulated:
+    strikes = FailuresStrike(options.strike)
+    if options.runs < _LONG_RUNS or not sys.stderr.isatty():
+        return simulate(
+            job, strategy, options.runs, options.seed, law=law, strikes=strikes, workers=options.workers
+        )
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("playing", total=options.runs)
+        return simulate(
+            job,
+            strategy,
+            options.runs,
+            options.seed,
+            law=law,
+            strikes=strikes,
+            workers=options.workers,
+            progress=lambda done: bar.advance(task, done),
+        )

@@ -1,0 +1,312 @@
+r"""From a job and a strategy to distributions: batches, streams, cores, and means with less scatter.
+
+Same result whatever the number of workers: runs go in batches of a size that the job alone sets, each with a
+random stream of its own, spawned from the seed.
+
+Means with less scatter
+    Under exponential failures the count of failures of a kind, less its rate times the time at risk, is a
+    martingale; so is the work that roll-backs took, less the rate times the integral of the work at stake.
+    Stopped at the end of the job their expectation is exactly 0 (optional stopping; the job ends almost surely
+    and has a finite mean). Subtracting a *constant* multiple of them from the time to train therefore changes
+    its mean by nothing, whatever the constant; the constants used make it nearly free of scatter. In the same way
+    the expected loss at each shard failure, k/N of the unsaved and unrestored samples, replaces the losses.
+    Quantiles are those of the plain runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from cprmodel.costing import Exact, pls_with_recoveries
+from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.results import Breakdown
+from cprmodel.facts.special import NUMPY
+from cprmodel.facts.strategies import FailureKind, RollBack, Strategy
+from cprmodel.jobs import Job
+from cprmodel.simulation import kernel
+from cprmodel.simulation.laws import Exponential, FailureLaw, FailuresStrike
+from cprmodel.simulation.result import Estimate, Prediction, Simulated
+
+__all__ = ["simulate"]
+
+Seed = int | np.random.SeedSequence | np.random.Generator
+
+#: A job expected to take more than this many times its work is refused.
+LONGEST = 1000.0
+#: ... as is one with more failures a run than this.
+MOST_FAILURES = 1e7
+
+_KINDS = (FailureKind.SHARD, FailureKind.TRAINER, FailureKind.WHOLE_JOB)
+
+
+def simulate(
+    job: Job,
+    strategy: Strategy,
+    runs: int = 10_000,
+    seed: Seed = 0,
+    *,
+    law: FailureLaw | None = None,
+    strikes: FailuresStrike = FailuresStrike.ALWAYS,
+    workers: int | None = -1,
+    progress: Callable[[int], None] | None = None,
+) -> Simulated:
+    """Play a job many times, event by event, and return distributions.
+
+    Parameters
+    ----------
+    job : what is trained, how it fails, what saving costs
+    strategy : a recovery, a saving policy and an interval, such as ``plan(job)["partial"].strategy``
+    runs : how many times to play it
+    seed : an int, a ``SeedSequence`` (not advanced) or a ``Generator`` (advanced once)
+    law : law of the time between failures; exponential where not given
+    strikes : what failures can strike
+    workers : cores to use through joblib, -1 for all; None leaves it to ``joblib.parallel_config``
+    progress : called with the number of runs that each batch finished
+
+    Returns
+    -------
+    :class:`~cprmodel.simulation.Simulated`; of the runs done so far when interrupted by Ctrl-C.
+
+    Raises
+    ------
+    JobError
+        when the job cannot be expected to end.
+
+    Examples
+    --------
+    >>> from cprmodel import load_preset, plan, simulate
+    >>> job = load_preset("cpr-dlrm")
+    >>> found = simulate(job, plan(job)["full"].strategy, runs=2000, seed=1)
+    >>> abs(found.standard_errors_from_prediction()["overhead_fraction"]) < 4
+    True
+    """
+    if isinstance(runs, bool) or not isinstance(runs, (int, np.integer)) or not 1 <= runs <= 10**9:
+        raise JobError("simulate", [Problem("runs", repr(runs), "a whole number from 1 to 1e9")])
+    law = Exponential() if law is None else law
+    setting = _Setting(job, strategy, law, strikes)
+    predicted = _predict(job, strategy)
+    expected_failures = (1 + predicted.overhead_fraction) * job.job.work_s / setting.mean_gap_s
+    if not predicted.overhead_fraction + 1 <= LONGEST or expected_failures > MOST_FAILURES:
+        times = 1 + predicted.overhead_fraction
+        reason = f"expected to take {times:.3g} times its work, with {expected_failures:.3g} failures a run"
+        raise JobError("job", [Problem("", "", f"a job that ends within {LONGEST:g} times its work ({reason})")])
+    setting.limit = int(1e6 + 1e3 * expected_failures)
+
+    size = int(np.clip(4e6 / (expected_failures + 1), 16, 8192))
+    sizes = [size] * (int(runs) // size) + ([int(runs) % size] if int(runs) % size else [])
+    streams = _sequence(seed).spawn(len(sizes))
+    parts = _play_all(setting, sizes, streams, workers, progress)
+    if not parts:
+        raise KeyboardInterrupt
+    return _summary(job, strategy, law, strikes, setting, np.concatenate(parts), int(runs), predicted)
+
+
+class _Setting:
+    """A job and a strategy as the kernels take them; plain numbers, so that they travel to other processes."""
+
+    def __init__(self, job: Job, strategy: Strategy, law: FailureLaw, strikes: FailuresStrike) -> None:
+        mix = job.failure_mix
+        self.work = job.job.work_s
+        self.tau = min(float(strategy.interval_s), self.work)
+        self.save = float(strategy.saving.save_s)
+        self.pieces = int(NUMPY.intervals(self.work, self.tau))
+        self.rest = self.work - (self.pieces - 1) * self.tau
+        self.shards = job.cluster.embedding_shards or 1
+        self.shares = [mix.share(kind) for kind in _KINDS]
+        self.failed = float(mix.shards_per_failure)
+        self.mtbf = mix.mtbf_s
+        self.law = law.parameters(mix.mtbf_s)
+        self.mean_gap_s = float(np.mean(self.law[3])) if self.law[0] == kernel.REPLAY else mix.mtbf_s
+        self.limit = 0
+
+        responses = [strategy.recovery.response(kind) for kind in _KINDS]
+        self.full = all(
+            response.rolls_back is RollBack.EVERYBODY
+            for response, share in zip(responses, self.shares, strict=True)
+            if share > 0
+        )
+        stops = [(response.reschedule_s, response.load_s) for response in responses]
+        (shard_d, shard_l), (trainer_d, trainer_l), _ = stops
+        both = max(shard_d, trainer_d + trainer_l - shard_l), shard_l  # together they take the longer
+        reschedule, load = (np.array(column) for column in zip(*stops, both, (0.0, 0.0), strict=True))
+        safe = np.zeros_like(reschedule)
+        if strikes is not FailuresStrike.ALWAYS:
+            safe, reschedule = reschedule, safe.copy()
+        self.safe_load = np.zeros_like(load)
+        if strikes is FailuresStrike.ONLY_AT_WORK:
+            self.safe_load, load = load, np.zeros_like(load)
+            safe = safe + self.safe_load
+        self.safe, self.reschedule, self.load = safe, reschedule, load
+
+    def batch(self, runs: int, stream: np.random.SeedSequence) -> Any:
+        """Play a batch; rows of kernel.COLUMNS, or None when a run does not end."""
+        rng = np.random.Generator(np.random.PCG64(stream))
+        out = np.empty((runs, len(kernel.COLUMNS)))
+        code, shape, scale, times = self.law
+        lanes = 1024 if self.full else int(np.clip(65_536 // self.shards, 8, 512))
+        for begin in range(0, runs, lanes):
+            rows = out[begin : begin + lanes]
+            replays = code == kernel.REPLAY
+            offsets = rng.integers(times.size, size=len(rows)) if replays else np.zeros(len(rows), dtype=np.int64)
+            common = (rng, code, shape, scale, times, offsets, self.tau, self.save, self.rest, self.pieces)
+            if self.full:
+                ended = kernel.play_full(
+                    *common,
+                    self.shares[0],
+                    self.shares[1],
+                    self.safe[2],
+                    self.reschedule[2],
+                    self.load[2],
+                    self.limit,
+                    rows,
+                )
+            else:
+                ended = kernel.play_partial(
+                    *common,
+                    self.shards,
+                    self.shares[0],
+                    self.shares[1],
+                    self.failed,
+                    self.safe,
+                    self.reschedule,
+                    self.load,
+                    self.limit,
+                    rows,
+                )
+            if not ended:
+                return None
+        return out
+
+
+def _play_all(
+    setting: _Setting,
+    sizes: list[int],
+    streams: list[np.random.SeedSequence],
+    workers: int | None,
+    progress: Callable[[int], None] | None,
+) -> list[Any]:
+    """Every batch, in order; those finished so far when interrupted."""
+    parts: list[Any] = []
+    try:
+        if len(sizes) == 1 or workers == 1:
+            batches = (setting.batch(size, stream) for size, stream in zip(sizes, streams, strict=True))
+        else:
+            from joblib import Parallel, delayed
+
+            parallel = Parallel(n_jobs=workers, prefer="threads", return_as="generator", batch_size=1)
+            batches = parallel(delayed(setting.batch)(*pair) for pair in zip(sizes, streams, strict=True))
+        for part in batches:
+            if part is None:
+                raise JobError("job", [Problem("", "", "a job that ends, but in a run failures went on for ever")])
+            parts.append(part)
+            if progress:
+                progress(len(part))
+    except KeyboardInterrupt:
+        if not parts:
+            raise
+    return parts
+
+
+def _sequence(seed: Seed) -> np.random.SeedSequence:
+    if isinstance(seed, np.random.Generator):
+        return np.random.SeedSequence([int(word) for word in seed.integers(2**32, size=8)])
+    if isinstance(seed, np.random.SeedSequence):
+        return np.random.SeedSequence(seed.entropy, spawn_key=seed.spawn_key, pool_size=seed.pool_size)
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise JobError(
+            "simulate", [Problem("seed", repr(seed), "a whole number of at least 0, or NumPy's own seeds")]
+        )
+    return np.random.SeedSequence(int(seed))
+
+
+def _predict(job: Job, strategy: Strategy) -> Prediction:
+    cost = Exact().cost(job, strategy)
+    return Prediction(
+        float(cost.breakdown.total), pls_with_recoveries(job, strategy), "exact, exponential failures"
+    )
+
+
+def _summary(
+    job: Job,
+    strategy: Strategy,
+    law: FailureLaw,
+    strikes: FailuresStrike,
+    setting: _Setting,
+    rows: Any,
+    wanted: int,
+    predicted: Prediction,
+) -> Simulated:
+    column = {name: rows[:, i] for i, name in enumerate(kernel.COLUMNS)}
+    times = column["time_s"]
+    samples = setting.shards * setting.work
+    pls = column["lost"] / samples
+    less_time, less_pls = None, None
+    if setting.law[0] == kernel.EXPONENTIAL:
+        less_time = times - _time_control(setting, column)
+        if not setting.full:
+            less_pls = _expected_losses(setting, column) / samples
+    useful = setting.work + (setting.pieces - 1) * setting.save
+    failures = {kind.value: float(column[kind.value].mean()) for kind in _KINDS}
+    # stops that no failure can strike are not in risk_s; those of loading among them are counted by kind
+    safe_load = _safe_loads(setting, column)
+    load = column["stopped_s"] - column["reschedule_s"] + safe_load
+    reschedule = column["reschedule_s"] + (times - column["risk_s"]) - safe_load
+    lost = column["risk_s"] - useful - column["stopped_s"]
+    parts = Breakdown(
+        save=(setting.pieces - 1) * setting.save,
+        load=float(load.mean()),
+        lost=float(lost.mean()),
+        reschedule=float(reschedule.mean()),
+    )
+    return Simulated(
+        job=job,
+        strategy=strategy,
+        law=law,
+        strikes=strikes,
+        runs=len(rows),
+        wanted_runs=wanted,
+        time_to_train_s=Estimate.of(times, less_time),
+        pls=Estimate.of(pls, less_pls),
+        breakdown=parts.scaled(1 / setting.work),
+        failures=failures,
+        predicted=predicted,
+        times_s=times.copy(),
+        pls_of_runs=pls,
+    )
+
+
+def _safe_loads(setting: _Setting, column: dict[str, Any]) -> Any:
+    """Time of loads that no failure could strike: none pend together then, so kinds can be counted."""
+    kinds = [2, 2, 2] if setting.full else [0, 1, 2]
+    total = np.zeros_like(column["time_s"])
+    for kind, index in zip(_KINDS, kinds, strict=True):
+        total += column[kind.value] * setting.safe_load[index]
+    return total
+
+
+def _time_control(setting: _Setting, column: dict[str, Any]) -> Any:
+    """A multiple of martingales, hence of expectation 0, that follows the scatter of the time to train."""
+    rate = 1 / setting.mtbf
+    stops = setting.reschedule + setting.load
+    mean_stop = setting.safe - np.expm1(-rate * stops) / rate  # of a stop until its end or the next failure
+    indices = [2, 2, 2] if setting.full else [0, 1, 2]
+    followed = np.zeros_like(column["time_s"])
+    pull = 0.0
+    for kind, share, index in zip(_KINDS, setting.shares, indices, strict=True):
+        followed += mean_stop[index] * (column[kind.value] - share * rate * column["risk_s"])
+        pull += mean_stop[index] * share * rate
+    rolling = rate * (1.0 if setting.full else setting.shares[2])
+    followed += column["rolled_s"] - rolling * column["stake_s2"]
+    pull += rolling * (setting.tau + setting.save) / 2
+    return followed / (1 - min(pull, 0.9))
+
+
+def _expected_losses(setting: _Setting, column: dict[str, Any]) -> Any:
+    """Expected losses: k/N of what is unsaved and unrestored at each failure, less what is replayed."""
+    rate = 1 / setting.mtbf
+    unsaved = setting.shards * column["stake_s2"] - column["stake_kept"]
+    lost = setting.shares[0] * rate * setting.failed / setting.shards * unsaved
+    return lost - setting.shares[2] * rate * column["stake_lost"]

@@ -1,0 +1,141 @@
+"""What a simulation found: distributions, and the closed forms beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from cprmodel.facts.results import Breakdown
+from cprmodel.facts.strategies import Strategy
+from cprmodel.facts.version import __version__
+from cprmodel.jobs import Job
+from cprmodel.simulation.laws import FailureLaw, FailuresStrike
+
+__all__ = ["SCHEMA_VERSION", "Estimate", "Prediction", "Simulated"]
+
+#: Version of the JSON that ``simulate --json`` prints.
+SCHEMA_VERSION = 1
+
+QUANTILES = {"p5": 0.05, "p50": 0.5, "p90": 0.9, "p99": 0.99}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean with its standard error, and quantiles over the runs."""
+
+    mean: float
+    standard_error: float
+    p5: float
+    p50: float
+    p90: float
+    p99: float
+    fewer_runs: float = 1.0  #: how many times more runs the plain mean would need for this standard error
+
+    @classmethod
+    def of(cls, values: Any, controlled: Any = None) -> Estimate:
+        """From the runs' values; the mean from values with the same expectation and less scatter, if given."""
+        plain = float(np.var(values, ddof=1)) if values.size > 1 else 0.0
+        used = values if controlled is None else controlled
+        variance = float(np.var(used, ddof=1)) if used.size > 1 else 0.0
+        quantiles = np.quantile(values, list(QUANTILES.values()))
+        return cls(
+            mean=float(np.mean(used)),
+            standard_error=(variance / values.size) ** 0.5,
+            **dict(zip(QUANTILES, map(float, quantiles), strict=True)),
+            fewer_runs=plain / variance if variance > 0 else 1.0,
+        )
+
+    def scaled(self, factor: float, shift: float = 0.0) -> Estimate:
+        """The estimate of factor·x + shift."""
+        moved = {name: factor * getattr(self, name) + shift for name in ("mean", *QUANTILES)}
+        return Estimate(**moved, standard_error=abs(factor) * self.standard_error, fewer_runs=self.fewer_runs)
+
+    def to_dict(self) -> dict[str, float]:
+        """Plain data."""
+        return {name: getattr(self, name) for name in ("mean", "standard_error", *QUANTILES)}
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the closed forms say, and which."""
+
+    overhead_fraction: float
+    pls: float
+    model: str
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """What :func:`cprmodel.simulate` returns. Arrays hold one value a run."""
+
+    job: Job
+    strategy: Strategy
+    law: FailureLaw
+    strikes: FailuresStrike
+    runs: int
+    wanted_runs: int
+    time_to_train_s: Estimate
+    pls: Estimate
+    breakdown: Breakdown  #: means, as fractions of the useful time
+    failures: dict[str, float]  #: mean number in a run, by kind
+    predicted: Prediction
+    times_s: Any = field(repr=False, compare=False)
+    pls_of_runs: Any = field(repr=False, compare=False)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was stopped before all runs were made."""
+        return self.runs < self.wanted_runs
+
+    @property
+    def overhead_fraction(self) -> Estimate:
+        """Extra time over useful time."""
+        return self.time_to_train_s.scaled(1 / self.job.job.work_s, -1.0)
+
+    def probability_by(self, deadline_s: float) -> tuple[float, float]:
+        """Probability to have finished by a deadline, and its standard error (at least 1/(2n))."""
+        share = float(np.mean(self.times_s <= deadline_s))
+        return share, max((share * (1 - share) / self.runs) ** 0.5, 0.5 / self.runs)
+
+    def standard_errors_from_prediction(self) -> dict[str, float | None]:
+        """How far each mean lies from the closed form, in standard errors; None where neither scatters."""
+        pairs = {
+            "overhead_fraction": (self.overhead_fraction, self.predicted.overhead_fraction),
+            "pls": (self.pls, self.predicted.pls),
+        }
+        return {
+            name: (estimate.mean - expected) / estimate.standard_error if estimate.standard_error > 0 else None
+            for name, (estimate, expected) in pairs.items()
+        }
+
+    def to_dict(self, deadline_s: float | None = None) -> dict[str, Any]:
+        """Plain data, as ``simulate --json`` prints it."""
+        data: dict[str, Any] = {
+            "schema_version": SCHEMA_VERSION,
+            "cprmodel_version": __version__,
+            "inputs": self.job.model_dump(exclude_none=True),
+            "strategy": {
+                "name": self.strategy.name,
+                "recovery": self.strategy.recovery.name,
+                "interval_s": self.strategy.interval_s,
+            },
+            "failures": {"law": self.law.name, "strike": self.strikes.value, "mean_per_run": self.failures},
+            "runs": self.runs,
+            "interrupted": self.interrupted,
+            "time_to_train_s": self.time_to_train_s.to_dict(),
+            "overhead_fraction": self.overhead_fraction.to_dict(),
+            "pls": self.pls.to_dict(),
+            "breakdown": self.breakdown._asdict(),
+            "predicted": {
+                "overhead_fraction": self.predicted.overhead_fraction,
+                "pls": self.predicted.pls,
+                "model": self.predicted.model,
+            },
+            "standard_errors_from_prediction": self.standard_errors_from_prediction(),
+        }
+        if deadline_s is not None:
+            share, error = self.probability_by(deadline_s)
+            data["deadline"] = {"deadline_s": deadline_s, "probability": share, "standard_error": error}
+        return data
