@@ -49,9 +49,10 @@ def run(source: str, options: Options, as_json: bool, report: Path | None) -> No
     if report is not None:
         check_report(report, source)
     deadline_s = time_option("deadline", options.deadline) if options.deadline else None
+    interval_s = time_option("interval", options.interval) if options.interval else None
     law = _law(options)
     try:
-        strategy = _strategy(job, options)
+        strategy = _strategy(job, options.strategy, interval_s)
         found = _simulate(job, strategy, law, options)
     except JobError as error:
         raise JobError(source, list(error.problems)) from None
@@ -72,17 +73,15 @@ def run(source: str, options: Options, as_json: bool, report: Path | None) -> No
         raise typer.Exit(130)
 
 
-def _strategy(job: Job, options: Options) -> Strategy:
+def _strategy(job: Job, name: str, interval_s: float | None) -> Strategy:
     planned = {one.name: one.strategy for one in plan(job).strategies}
-    strategy = planned.get(options.strategy)
-    if strategy is None and options.strategy == "partial" and job.cluster.embedding_shards and options.interval:
+    strategy = planned.get(name)
+    if strategy is None and name == "partial" and job.cluster.embedding_shards and interval_s:
         strategy = Strategy("partial", job.partial_recovery, job.saving, job.job.work_s)
     if strategy is None:
         known = ", ".join(planned)
-        raise JobError("", [Problem("--strategy", f'"{options.strategy}"', f"one that can be planned: {known}")])
-    if options.interval is not None:
-        strategy = replace(strategy, interval_s=time_option("interval", options.interval))
-    return strategy
+        raise JobError("", [Problem("--strategy", f'"{name}"', f"one that can be planned: {known}")])
+    return strategy if interval_s is None else replace(strategy, interval_s=interval_s)
 
 
 def _law(options: Options) -> FailureLaw:

@@ -10,6 +10,8 @@ A formula asks :func:`namespace` for the functions that fit its arguments and is
 ``phi2``
     (e^z − 1 − z)/z², the second φ function of exponential integrators; x·phi2(−x) is the expected lost share
     of an interval.
+``phi3``
+    (e^z − 1 − z − z²/2)/z³, the next one; it gives second moments of interrupted times.
 ``log1p_gap``
     z − log(1 + z) without cancellation.
 ``exprel``
@@ -49,7 +51,7 @@ def _renewal_series() -> list[float]:
 
 
 _RENEWAL_SERIES = _renewal_series()
-_PHI2_SERIES = [1.0 / float(_scipy.factorial(k + 2, exact=True)) for k in range(20)]
+_PHI_SERIES = {p: [1.0 / float(_scipy.factorial(k + p, exact=True)) for k in range(20)] for p in (2, 3)}
 _ATANH_SERIES = [1.0 / (2 * k + 3) for k in range(16)]
 
 
@@ -63,9 +65,17 @@ def _renewal_root_numpy(c: Number) -> Number:
 def _phi2_numpy(z: Number) -> Number:
     z = np.asarray(z, dtype=float)
     small = np.abs(z) < 1
-    near = np.polynomial.polynomial.polyval(np.where(small, z, 0), _PHI2_SERIES)
+    near = np.polynomial.polynomial.polyval(np.where(small, z, 0), _PHI_SERIES[2])
     safe = np.where(small, 1, z)
     return np.where(small, near, (np.expm1(safe) - safe) / safe**2)
+
+
+def _phi3_numpy(z: Number) -> Number:
+    z = np.asarray(z, dtype=float)
+    small = np.abs(z) < 1
+    near = np.polynomial.polynomial.polyval(np.where(small, z, 0), _PHI_SERIES[3])
+    safe = np.where(small, 1, z)
+    return np.where(small, near, (_phi2_numpy(safe) - 0.5) / safe)
 
 
 def _log1p_gap_numpy(z: Number) -> Number:
@@ -94,6 +104,7 @@ NUMPY = SimpleNamespace(
     exprel=_scipy.exprel,
     renewal_root=_renewal_root_numpy,
     phi2=_phi2_numpy,
+    phi3=_phi3_numpy,
     log1p_gap=_log1p_gap_numpy,
     intervals=_intervals_numpy,
     above_zero=lambda share: np.where(np.asarray(share) > 0, share, 1.0),
@@ -112,6 +123,10 @@ def _mpmath_backend() -> SimpleNamespace:
         with mp.workprec(3 * mp.mp.prec + 20):
             return (mp.expm1(z) - z) / z**2 if z else mp.mpf(1) / 2
 
+    def phi3(z: Number) -> Number:
+        with mp.workprec(4 * mp.mp.prec + 20):
+            return (mp.expm1(z) - z - z**2 / 2) / z**3 if z else mp.mpf(1) / 6
+
     def log1p_gap(z: Number) -> Number:
         with mp.workprec(3 * mp.mp.prec + 20):
             return z - mp.log1p(z)
@@ -128,6 +143,7 @@ def _mpmath_backend() -> SimpleNamespace:
         exprel=lambda z: mp.expm1(z) / z if z else mp.mpf(1),
         renewal_root=renewal_root,
         phi2=phi2,
+        phi3=phi3,
         log1p_gap=log1p_gap,
         intervals=lambda work, interval: max(mp.ceil(work / interval), 1),
         above_zero=lambda share: share,

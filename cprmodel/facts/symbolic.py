@@ -58,6 +58,10 @@ def _phi2(z: Any) -> Any:
     return sp.S.Half if sp.sympify(z).is_zero else (sp.exp(z) - 1 - z) / z**2
 
 
+def _phi3(z: Any) -> Any:
+    return sp.Rational(1, 6) if sp.sympify(z).is_zero else (sp.exp(z) - 1 - z - z**2 / 2) / z**3
+
+
 SYMPY = SimpleNamespace(
     name="sympy",
     exp=sp.exp,
@@ -70,6 +74,7 @@ SYMPY = SimpleNamespace(
     exprel=_exprel,
     renewal_root=RenewalRoot,
     phi2=_phi2,
+    phi3=_phi3,
     log1p_gap=lambda z: z - sp.log(1 + z),
     intervals=lambda work, interval: sp.ceiling(work / interval),
     above_zero=lambda share: share,

@@ -24,6 +24,7 @@ __all__ = [
     "bougeret_2011_chunk",
     "full_recovery_chunk",
     "full_recovery_makespan",
+    "full_recovery_variance",
     "partial_recovery_exact_interval",
     "partial_recovery_makespan",
     "partial_recovery_pls",
@@ -175,6 +176,66 @@ def _stop(rate: Number, reschedule: Number, load: Number, w: Number, upgrade: tu
         load=(loading + struck * share * larger.load) / once,
         reschedule=(rescheduling + struck * share * larger.reschedule) / once,
     )
+
+
+def _attempts_variance(length: Number, mtbf: Number, mean_between: Number, variance_between: Number) -> Number:
+    """Variance of the time to get through ``length`` without a failure, with a pause after each failed attempt.
+
+    Failed attempts are geometric in number, g = e^(λa) − 1 on average with variance g(g + 1); each takes a time Y
+    (exponential, below a) and a pause Z.
+    """
+    xp = namespace(length, mtbf, mean_between, variance_between)
+    x = length / mtbf
+    failed = xp.expm1(x)
+    mean = length * xp.exp(-x) * xp.phi2(x) / xp.exprel(-x)
+    square = 2 * length**2 * xp.exp(-x) * xp.phi3(x) / xp.exprel(-x)
+    return failed * (square - mean**2 + variance_between) + failed * (failed + 1) * (mean + mean_between) ** 2
+
+
+@formula("Var", DERIVED, Evidence.DERIVED, (), "exponential failures, which strike saves and recoveries too")
+def full_recovery_variance(
+    work_s: Number,
+    interval_s: Number,
+    save_s: Number,
+    mtbf_s: Number,
+    load_s: Number = 0,
+    reschedule_s: Number = 0,
+) -> Number:
+    r"""Variance of the time to train under full recovery, a job of finite length.
+
+    .. math:: \operatorname{Var} = m\,V(\tau + C) + V(r), \qquad
+              V(a) = g (V_Y + V_Z) + g (g + 1)(E_Y + E_Z)^2, \quad g = e^{a/\mu} - 1
+
+    with Y a failure's time given that it strikes within a, Z a recovery, itself attempts of L + D that may start
+    again, m saves and a rest r.
+
+    Parameters
+    ----------
+    work_s : useful training time, T [s]
+    interval_s : useful work between two saves, τ [s]
+    save_s : time a save blocks training, C [s]
+    mtbf_s : mean time between failures of the job, μ [s]
+    load_s : time to read a checkpoint back, L [s]
+    reschedule_s : time to detect, get a node and restart, D [s]
+
+    Returns
+    -------
+    Variance [s²]; with the makespan it gives quantiles of the time to train without simulating.
+
+    Examples
+    --------
+    >>> one = full_recovery_variance(work_s=60.0, interval_s=60.0, save_s=5.0, mtbf_s=1440.0)
+    >>> 3 * one < full_recovery_variance(180.0, 60.0, 5.0, 1440.0) < 4 * one
+    True
+    """
+    xp = namespace(work_s, interval_s, save_s, mtbf_s, load_s, reschedule_s)
+    recovery = load_s + reschedule_s
+    mean_recovery = mtbf_s * xp.expm1(recovery / mtbf_s)
+    variance_recovery = _attempts_variance(recovery, mtbf_s, 0, 0)
+    saves = xp.intervals(work_s, interval_s) - 1
+    chunk = _attempts_variance(interval_s + save_s, mtbf_s, mean_recovery, variance_recovery)
+    last = _attempts_variance(work_s - saves * interval_s, mtbf_s, mean_recovery, variance_recovery)
+    return saves * chunk + last
 
 
 def _spared(

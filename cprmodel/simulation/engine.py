@@ -15,7 +15,9 @@ Means with less scatter
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -38,6 +40,12 @@ Seed = int | np.random.SeedSequence | np.random.Generator
 LONGEST = 1000.0
 #: ... as is one with more failures a run than this.
 MOST_FAILURES = 1e7
+
+#: Share of the time that failures take beyond which the plain mean scatters less than the controlled one.
+STRONGEST_PULL = 0.4
+
+#: Each run is kept, for the quantiles, in 32 bytes.
+MOST_RUNS = 10**8
 
 _KINDS = (FailureKind.SHARD, FailureKind.TRAINER, FailureKind.WHOLE_JOB)
 
@@ -83,8 +91,8 @@ def simulate(
     >>> abs(found.standard_errors_from_prediction()["overhead_fraction"]) < 4
     True
     """
-    if isinstance(runs, bool) or not isinstance(runs, (int, np.integer)) or not 1 <= runs <= 10**9:
-        raise JobError("simulate", [Problem("runs", repr(runs), "a whole number from 1 to 1e9")])
+    if isinstance(runs, bool) or not isinstance(runs, (int, np.integer)) or not 1 <= runs <= MOST_RUNS:
+        raise JobError("simulate", [Problem("runs", repr(runs), "a whole number from 1 to 1e8")])
     law = Exponential() if law is None else law
     setting = _Setting(job, strategy, law, strikes)
     predicted = _predict(job, strategy)
@@ -101,7 +109,7 @@ def simulate(
     parts = _play_all(setting, sizes, streams, workers, progress)
     if not parts:
         raise KeyboardInterrupt
-    return _summary(job, strategy, law, strikes, setting, np.concatenate(parts), int(runs), predicted)
+    return _summary(job, strategy, law, strikes, setting, parts, int(runs), predicted)
 
 
 class _Setting:
@@ -187,24 +195,28 @@ def _play_all(
     streams: list[np.random.SeedSequence],
     workers: int | None,
     progress: Callable[[int], None] | None,
-) -> list[Any]:
+) -> list[_Part]:
     """Every batch, in order; those finished so far when interrupted."""
-    parts: list[Any] = []
-    try:
-        if len(sizes) == 1 or workers == 1:
-            batches = (setting.batch(size, stream) for size, stream in zip(sizes, streams, strict=True))
-        else:
-            from joblib import Parallel, delayed
+    parts: list[_Part] = []
+    batches: Generator[Any, None, None]
+    if len(sizes) == 1 or workers == 1:
+        batches = (_reduced_batch(setting, *pair) for pair in zip(sizes, streams, strict=True))
+    else:
+        from joblib import Parallel, delayed
 
-            parallel = Parallel(n_jobs=workers, prefer="threads", return_as="generator", batch_size=1)
-            batches = parallel(delayed(setting.batch)(*pair) for pair in zip(sizes, streams, strict=True))
+        parallel = Parallel(n_jobs=workers, prefer="threads", return_as="generator", batch_size=1)
+        batches = parallel(delayed(_reduced_batch)(setting, *pair) for pair in zip(sizes, streams, strict=True))
+    try:
         for part in batches:
             if part is None:
                 raise JobError("job", [Problem("", "", "a job that ends, but in a run failures went on for ever")])
             parts.append(part)
             if progress:
-                progress(len(part))
+                progress(part.runs)
     except KeyboardInterrupt:
+        with warnings.catch_warnings():  # joblib says that work in flight is thrown away: that is the point
+            warnings.simplefilter("ignore")
+            batches.close()
         if not parts:
             raise
     return parts
@@ -229,51 +241,89 @@ def _predict(job: Job, strategy: Strategy) -> Prediction:
     )
 
 
+@dataclass(frozen=True)
+class _Part:
+    """What is kept of a batch: 32 bytes a run at most, and the sums of the rest."""
+
+    runs: int
+    times: Any
+    pls: Any
+    less_time: Any
+    less_pls: Any
+    failures: list[float]
+    load: float
+    reschedule: float
+    lost: float
+
+
+def _reduced_batch(setting: _Setting, runs: int, stream: np.random.SeedSequence) -> _Part | None:
+    rows = setting.batch(runs, stream)
+    if rows is None:
+        return None
+    column = {name: rows[:, i] for i, name in enumerate(kernel.COLUMNS)}
+    times = column["time_s"].copy()
+    samples = setting.shards * setting.work
+    less_time, less_pls = None, None
+    if setting.law[0] == kernel.EXPONENTIAL:
+        control, pull = _time_control(setting, column)
+        less_time = times - control if pull < STRONGEST_PULL else None
+        if not setting.full:
+            less_pls = _expected_losses(setting, column) / samples
+    useful = setting.work + (setting.pieces - 1) * setting.save
+    # stops that no failure can strike are not in risk_s; those of loading among them are counted by kind
+    safe_load = _safe_loads(setting, column)
+    return _Part(
+        runs=len(rows),
+        times=times,
+        pls=column["lost"] / samples,
+        less_time=less_time,
+        less_pls=less_pls,
+        failures=[float(column[kind.value].sum()) for kind in _KINDS],
+        load=float((column["stopped_s"] - column["reschedule_s"] + safe_load).sum()),
+        reschedule=float((column["reschedule_s"] + (times - column["risk_s"]) - safe_load).sum()),
+        lost=float((column["risk_s"] - useful - column["stopped_s"]).sum()),
+    )
+
+
 def _summary(
     job: Job,
     strategy: Strategy,
     law: FailureLaw,
     strikes: FailuresStrike,
     setting: _Setting,
-    rows: Any,
+    parts: list[_Part],
     wanted: int,
     predicted: Prediction,
 ) -> Simulated:
-    column = {name: rows[:, i] for i, name in enumerate(kernel.COLUMNS)}
-    times = column["time_s"]
-    samples = setting.shards * setting.work
-    pls = column["lost"] / samples
-    less_time, less_pls = None, None
-    if setting.law[0] == kernel.EXPONENTIAL:
-        less_time = times - _time_control(setting, column)
-        if not setting.full:
-            less_pls = _expected_losses(setting, column) / samples
-    useful = setting.work + (setting.pieces - 1) * setting.save
-    failures = {kind.value: float(column[kind.value].mean()) for kind in _KINDS}
-    # stops that no failure can strike are not in risk_s; those of loading among them are counted by kind
-    safe_load = _safe_loads(setting, column)
-    load = column["stopped_s"] - column["reschedule_s"] + safe_load
-    reschedule = column["reschedule_s"] + (times - column["risk_s"]) - safe_load
-    lost = column["risk_s"] - useful - column["stopped_s"]
-    parts = Breakdown(
+    def whole(name: str) -> Any:
+        pieces = [getattr(part, name) for part in parts]
+        return None if pieces[0] is None else np.concatenate(pieces)
+
+    def mean(name: str) -> float:
+        return float(sum(getattr(part, name) for part in parts)) / runs
+
+    times, pls = whole("times"), whole("pls")
+    runs = len(times)
+    breakdown = Breakdown(
         save=(setting.pieces - 1) * setting.save,
-        load=float(load.mean()),
-        lost=float(lost.mean()),
-        reschedule=float(reschedule.mean()),
+        load=mean("load"),
+        lost=mean("lost"),
+        reschedule=mean("reschedule"),
     )
+    counts = np.sum([part.failures for part in parts], axis=0)
     return Simulated(
         job=job,
         strategy=strategy,
         law=law,
         strikes=strikes,
-        runs=len(rows),
+        runs=runs,
         wanted_runs=wanted,
-        time_to_train_s=Estimate.of(times, less_time),
-        pls=Estimate.of(pls, less_pls),
-        breakdown=parts.scaled(1 / setting.work),
-        failures=failures,
+        time_to_train_s=Estimate.of(times, whole("less_time")),
+        pls=Estimate.of(pls, whole("less_pls")),
+        breakdown=breakdown.scaled(1 / setting.work),
+        failures={kind.value: float(count) / runs for kind, count in zip(_KINDS, counts, strict=True)},
         predicted=predicted,
-        times_s=times.copy(),
+        times_s=times,
         pls_of_runs=pls,
     )
 
@@ -287,8 +337,12 @@ def _safe_loads(setting: _Setting, column: dict[str, Any]) -> Any:
     return total
 
 
-def _time_control(setting: _Setting, column: dict[str, Any]) -> Any:
-    """A multiple of martingales, hence of expectation 0, that follows the scatter of the time to train."""
+def _time_control(setting: _Setting, column: dict[str, Any]) -> tuple[Any, float]:
+    """A multiple of martingales, hence of expectation 0, that follows the scatter of the time to train.
+
+    Also the share of the time that failures take to first order, a constant of the job: where it is large the
+    control scatters more than what it follows, and is not used.
+    """
     rate = 1 / setting.mtbf
     stops = setting.reschedule + setting.load
     mean_stop = setting.safe - np.expm1(-rate * stops) / rate  # of a stop until its end or the next failure
@@ -301,7 +355,7 @@ def _time_control(setting: _Setting, column: dict[str, Any]) -> Any:
     rolling = rate * (1.0 if setting.full else setting.shares[2])
     followed += column["rolled_s"] - rolling * column["stake_s2"]
     pull += rolling * (setting.tau + setting.save) / 2
-    return followed / (1 - min(pull, 0.9))
+    return followed / (1 - min(pull, STRONGEST_PULL)), pull
 
 
 def _expected_losses(setting: _Setting, column: dict[str, Any]) -> Any:

@@ -64,6 +64,14 @@ def test_phi2(z: float) -> None:
         assert abs(float(NUMPY.phi2(z)) / exact - 1) < 40 * EPS
 
 
+@given(sizes(700) | sizes(700).map(lambda z: -z) | st.just(0.0))
+def test_phi3(z: float) -> None:
+    with mpmath.workdps(200):
+        z_ = mpmath.mpf(z)
+        exact = (mpmath.expm1(z_) - z_ - z_**2 / 2) / z_**3 if z else mpmath.mpf(1) / 6
+        assert abs(float(NUMPY.phi3(z)) / exact - 1) < 80 * EPS
+
+
 @given(sizes(1e12) | sizes(0.999).map(lambda z: -z))
 def test_log1p_gap(z: float) -> None:
     with mpmath.workdps(150):

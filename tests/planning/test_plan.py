@@ -111,7 +111,9 @@ def test_equal_pieces_are_pointed_out() -> None:
 
 def test_losses_during_saves_are_pointed_out() -> None:
     text = TEXT.replace("pls_budget = 0.1", "pls_budget = 0.001")
-    assert any("failures in saves and recoveries" in line for line in plan(job_from_text(text), Exact()).warnings)
+    assert any(
+        "failures during saves and recoveries" in line for line in plan(job_from_text(text), Exact()).warnings
+    )
 
 
 @pytest.mark.parametrize("bad", ["exact", Exact, None, 3])
