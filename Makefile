@@ -45,6 +45,7 @@ docs: $(VENV)/installed-test
 
 bench: $(VENV)/installed-test ## speed, as ratios in one run
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/simulation.py
 
 picture: $(VENV)/installed ## the README's picture of the report (needs Debian's chromium)
 	$(BIN)/python docs/pictures.py
