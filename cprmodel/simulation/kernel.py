@@ -207,12 +207,11 @@ def play_partial(  # pragma: no cover (compiled)
 
     left = np.full(lanes, pieces - 1)  # saves to come
     pending = np.full(lanes, _NONE, dtype=np.uint8)
-    epoch = np.ones(lanes, dtype=np.int64)
+    base = np.full(lanes, tau)  # where work since the last save begins, on a scale that never comes back
     off = np.zeros(lanes)  # work since the last save (all of it while a save is being made)
     kept_sum = np.zeros(lanes)  # sum over the shards of the work since the last save that a restore has taken
     lost_since = np.zeros(lanes)  # shard-seconds lost since the last save
-    kept = np.zeros((lanes, shards))
-    kept_epoch = np.zeros((lanes, shards), dtype=np.int64)
+    kept = np.zeros((lanes, shards))  # on that scale: up to where a shard's work is restored already
     permutation = np.arange(shards)
     gaps = np.empty(lanes)
     kinds = np.empty(lanes)
@@ -269,7 +268,7 @@ def play_partial(  # pragma: no cover (compiled)
                 lost_since[job] *= same
                 kept_sum[job] *= same
                 left[job] -= jumped
-                epoch[job] += min(jumped, 1)
+                base[job] += (1.0 - same) * tau
                 if finished:
                     row[_LOST] += lost_since[job]
                     row[_TIME] = row[_RISK] + row[_TIME]
@@ -288,7 +287,7 @@ def play_partial(  # pragma: no cover (compiled)
                 if fraction > 0.0 and rng.random() < fraction:
                     take += 1
                 u = picks[i]
-                now = epoch[job]
+                begin = base[job]
                 for n in range(take):
                     if n > 0:
                         u = rng.random()
@@ -298,9 +297,8 @@ def play_partial(  # pragma: no cover (compiled)
                         which = permutation[j]
                         permutation[j] = permutation[n]
                         permutation[n] = which
-                    loss = at - kept[job, which] * (kept_epoch[job, which] == now)
-                    kept[job, which] = at
-                    kept_epoch[job, which] = now
+                    loss = at - max(kept[job, which] - begin, 0.0)
+                    kept[job, which] = begin + at
                     lost_since[job] += loss
                     kept_sum[job] += loss
                 state = _AFTER_SHARD[state]
@@ -311,7 +309,7 @@ def play_partial(  # pragma: no cover (compiled)
                 at = 0.0
                 kept_sum[job] = 0.0
                 lost_since[job] = 0.0
-                epoch[job] += 1
+                base[job] += tau
                 state = _WHOLE_JOB
             off[job] = at
             pending[job] = state

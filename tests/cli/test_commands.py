@@ -226,7 +226,9 @@ HEAVY = {"sympy", "altair", "vl_convert", "jinja2", "mpmath", "pandas", "scipy.o
 
 def loaded_by(*arguments: object) -> set[str]:
     code = (
-        "import sys, cprmodel.cli\n"
+        "import sys\n"
+        "sys.modules['dask'] = None  # pint would load it where it is installed, as the tests need it\n"
+        "import cprmodel.cli\n"
         f"sys.argv = {['cprmodel', *map(str, arguments)]!r}\n"
         "try: cprmodel.cli.main()\n"
         "except SystemExit: pass\n"
