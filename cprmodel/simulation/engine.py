@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -93,6 +93,10 @@ def simulate(
     """
     if isinstance(runs, bool) or not isinstance(runs, (int, np.integer)) or not 1 <= runs <= MOST_RUNS:
         raise JobError("simulate", [Problem("runs", repr(runs), "a whole number from 1 to 1e7")])
+    if workers == 0:
+        raise JobError("simulate", [Problem("workers", "0", "a number of cores, or -1 for all")])
+    # an interval longer than the job is no save at all
+    strategy = replace(strategy, interval_s=min(float(strategy.interval_s), job.job.work_s))
     law = Exponential() if law is None else law
     setting = _Setting(job, strategy, law, strikes)
     predicted = _predict(job, strategy)

@@ -74,6 +74,7 @@ def test_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["--strategy", "magic"], "one that can be planned: full, partial-at-full-interval, partial, current"),
         (["--runs", 0], "--runs"),
         (["--seed", -1], "--seed"),
+        (["--workers", 0], "workers = 0: expected a number of cores, or -1 for all"),
         (["--interval", "4"], "--interval: expected a time with its unit"),
         (["--deadline", "4 GB"], "--deadline: expected a time with its unit"),
         (["--failures", "cauchy"], "--failures"),

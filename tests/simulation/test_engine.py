@@ -157,6 +157,16 @@ def test_replay_of_constant_times(job: Job) -> None:
     assert found.times_s == pytest.approx([3 * 180 * 60 + (14 + 64 + 60) * 60] * 5)
 
 
+def test_an_interval_longer_than_the_job_is_no_save(job: Job) -> None:
+    whole, longer = (
+        simulate(job, Strategy("x", job.partial_recovery, job.saving, tau), 2000, seed=1)
+        for tau in (job.job.work_s, 1e9)
+    )
+    assert (whole.times_s == longer.times_s).all()
+    assert longer.breakdown.save == 0
+    assert longer == whole
+
+
 def test_one_run_and_no_failures(job: Job) -> None:
     calm = job_from_text(TEXT.replace('"28 h"', '"1e7 h"'))
     found = simulate(calm, plan(calm)["full"].strategy, 1)
