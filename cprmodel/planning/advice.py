@@ -93,9 +93,9 @@ def _partial_wins(job: Job, model: CostModel, strategies_of: Strategies) -> bool
 
 def _crossing(wins: Callable[[float], bool], inside: float, outside: float) -> float | None:
     """The value between the two where ``wins`` flips, by bisection on the ratio; None where it does not."""
-    if wins(inside) == wins(outside):
-        return None
     here = wins(inside)
+    if here == wins(outside):
+        return None
     for _ in range(40):
         middle = (inside * outside) ** 0.5
         if wins(middle) == here:

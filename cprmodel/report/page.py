@@ -73,13 +73,14 @@ def render_page(template: str, job: Job, figures: list[dict[str, Any]], **values
 
 def render_report(plan: Plan) -> str:
     """The page of a plan as HTML text."""
+    curves = charts.data_rows(plan)
     figures = [
         {
             "id": "overhead-against-interval",
             "title": "Overhead against the interval",
             "caption": "A curve per recovery; each strategy is marked where it stands (diamond: recommended).",
             "chart": charts.overhead_against_interval(plan),
-            "rows": charts.data_rows(plan),
+            "rows": curves,
         },
         {
             "id": "breakdown",
@@ -97,7 +98,7 @@ def render_report(plan: Plan) -> str:
                 "title": "Overhead against accuracy",
                 "caption": "What a larger portion of lost samples (PLS) buys; the budget is the dashed line.",
                 "chart": against_pls,
-                "rows": charts.data_rows(plan),
+                "rows": curves,
             }
         )
     return render_page(

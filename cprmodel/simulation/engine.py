@@ -122,7 +122,7 @@ class _Setting:
     def __init__(self, job: Job, strategy: Strategy, law: FailureLaw, strikes: FailuresStrike) -> None:
         mix = job.failure_mix
         self.work = job.job.work_s
-        self.tau = min(float(strategy.interval_s), self.work)
+        self.tau = float(strategy.interval_s)  # no longer than the work
         self.save = float(strategy.saving.save_s)
         self.pieces = int(NUMPY.intervals(self.work, self.tau))
         self.rest = self.work - (self.pieces - 1) * self.tau
@@ -140,6 +140,8 @@ class _Setting:
             for response, share in zip(responses, self.shares, strict=True)
             if share > 0
         )
+        #: For each kind, whose stop a failure of it begins: under full recovery always the whole job's.
+        self.stop_of_kind = [2, 2, 2] if self.full else [0, 1, 2]
         stops = [(response.reschedule_s, response.load_s) for response in responses]
         (shard_d, shard_l), (trainer_d, trainer_l), _ = stops
         both = max(shard_d, trainer_d + trainer_l - shard_l), shard_l  # together they take the longer
@@ -334,9 +336,8 @@ def _summary(
 
 def _safe_loads(setting: _Setting, column: dict[str, Any]) -> Any:
     """Time of loads that no failure could strike: none pend together then, so kinds can be counted."""
-    kinds = [2, 2, 2] if setting.full else [0, 1, 2]
     total = np.zeros_like(column["time_s"])
-    for kind, index in zip(_KINDS, kinds, strict=True):
+    for kind, index in zip(_KINDS, setting.stop_of_kind, strict=True):
         total += column[kind.value] * setting.safe_load[index]
     return total
 
@@ -350,10 +351,9 @@ def _time_control(setting: _Setting, column: dict[str, Any]) -> tuple[Any, float
     rate = 1 / setting.mtbf
     stops = setting.reschedule + setting.load
     mean_stop = setting.safe - np.expm1(-rate * stops) / rate  # of a stop until its end or the next failure
-    indices = [2, 2, 2] if setting.full else [0, 1, 2]
     followed = np.zeros_like(column["time_s"])
     pull = 0.0
-    for kind, share, index in zip(_KINDS, setting.shares, indices, strict=True):
+    for kind, share, index in zip(_KINDS, setting.shares, setting.stop_of_kind, strict=True):
         followed += mean_stop[index] * (column[kind.value] - share * rate * column["risk_s"])
         pull += mean_stop[index] * share * rate
     rolling = rate * (1.0 if setting.full else setting.shares[2])
