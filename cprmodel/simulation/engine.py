@@ -159,39 +159,20 @@ class _Setting:
         """Play a batch; rows of kernel.COLUMNS, or None when a run does not end."""
         rng = np.random.Generator(np.random.PCG64(stream))
         out = np.empty((runs, len(kernel.COLUMNS)))
-        code, shape, scale, times = self.law
-        lanes = 1024 if self.full else int(np.clip(65_536 // self.shards, 8, 512))
-        for begin in range(0, runs, lanes):
-            rows = out[begin : begin + lanes]
-            replays = code == kernel.REPLAY
-            offsets = rng.integers(times.size, size=len(rows)) if replays else np.zeros(len(rows), dtype=np.int64)
-            common = (rng, code, shape, scale, times, offsets, self.tau, self.save, self.rest, self.pieces)
-            if self.full:
-                ended = kernel.play_full(
-                    *common,
-                    self.shares[0],
-                    self.shares[1],
-                    self.safe[2],
-                    self.reschedule[2],
-                    self.load[2],
-                    self.limit,
-                    rows,
-                )
-            else:
-                ended = kernel.play_partial(
-                    *common,
-                    self.shards,
-                    self.shares[0],
-                    self.shares[1],
-                    self.failed,
-                    self.safe,
-                    self.reschedule,
-                    self.load,
-                    self.limit,
-                    rows,
-                )
-            if not ended:
-                return None
+        times = self.law[3]
+        replays = self.law[0] == kernel.REPLAY
+        offsets = rng.integers(times.size, size=runs) if replays else np.zeros(runs, dtype=np.int64)
+        common = (*self.law, self.tau, self.save, self.rest, self.pieces)
+        if self.full:
+            stop = (self.safe[2], self.reschedule[2], self.load[2])
+            ended = kernel.play_full(out, offsets, rng, (*common, *self.shares[:2], *stop, self.limit))
+        else:
+            stops = (self.safe, self.reschedule, self.load)
+            setting = (*common, self.shards, *self.shares[:2], self.failed, *stops, self.limit)
+            lanes = int(np.clip(65_536 // self.shards, 8, kernel.LANES))  # the shards' account stays in cache
+            ended = kernel.play_partial(out, offsets, rng, setting, lanes)
+        if not ended:
+            return None
         return out
 
 

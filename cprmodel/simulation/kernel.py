@@ -2,8 +2,13 @@
 
 They share no algebra with the closed forms. Between two failures the state moves in one jump: what is left of
 the interval, its save, then as many whole intervals as fit. Where a failure sends everybody back, nothing else
-needs to be known of a job, and many run in lockstep (``play_full``); where shards roll back alone, each job
-keeps account of its shards (``play_partial``).
+needs to be known of a job (``play_full``); where shards roll back alone, each job keeps account of its shards
+(``play_partial``).
+
+Jobs go in lockstep, from one failure to the next all of them at once, in arithmetic without branches that
+compiles to SIMD; what a failure took is settled job by job. The jobs' numbers lie in one array, lane after lane,
+at distances that are constants, so that the compiler sees them not overlap. A job that ends gives its lane to the
+last one.
 
 Besides times and losses they sum what the compensators of the failure counts need: the time at risk, and the
 integrals over it of the work and the losses at stake. From these come unbiased control variates
@@ -21,7 +26,17 @@ from typing import Any
 import numba
 import numpy as np
 
-__all__ = ["COLUMNS", "EXPONENTIAL", "GAMMA", "LOGNORMAL", "REPLAY", "WEIBULL", "play_full", "play_partial"]
+__all__ = [
+    "COLUMNS",
+    "EXPONENTIAL",
+    "GAMMA",
+    "LANES",
+    "LOGNORMAL",
+    "REPLAY",
+    "WEIBULL",
+    "play_full",
+    "play_partial",
+]
 
 EXPONENTIAL, WEIBULL, GAMMA, LOGNORMAL, REPLAY = range(5)
 
@@ -47,6 +62,41 @@ _WHOLE_JOB, _NONE = 2, 4
 _AFTER_SHARD = (0, 3, 2, 3, 0)
 _AFTER_TRAINER = (3, 1, 2, 3, 1)
 
+#: Most jobs that play_partial plays in lockstep (no power of two: the arrays would share cache sets).
+LANES = 192
+
+# The arrays of play_partial, by their first element.
+(
+    _GAP,  # time to the next failure
+    _STOP,  # the part of the stop before it that failures strike
+    _FIRST,  # ... of which before loading begins
+    _FREE,  # what of the gap is left after the stop; not above 0: the stop was struck
+    _OVER,  # the gap beyond the end of the job
+    _AT,  # work since the last save (all of it while a save is being made)
+    _LEFT,  # saves to come
+    _BASE,  # where work since the last save begins, on a scale that never comes back
+    _KEPT,  # sum over the shards of the work since the last save that a restore has taken
+    _SINCE,  # shard-seconds lost since the last save
+    _LOST_SUM,
+    _RISK_SUM,
+    _ROLLED_SUM,
+    _STAKE_SUM,
+    _KEPT_SUM,
+    _SINCE_SUM,
+    _STOPPED_SUM,
+    _RESCHEDULE_SUM,
+    _SAFE_SUM,
+    _COUNTS,
+    _,
+    _,
+) = range(0, 22 * LANES, LANES)
+_SIZE = 22 * LANES
+
+#: Most jobs that play_full plays in lockstep; its arrays.
+FULL_LANES = 1000
+_F_GAP, _F_END, _F_TIME, _F_STAKE, _F_RECOVERING, _F_RESCHEDULING = range(0, 6 * FULL_LANES, FULL_LANES)
+_FULL_SIZE = 6 * FULL_LANES
+
 _compiled: Any = numba.njit(cache=True, nogil=True)
 
 
@@ -64,13 +114,14 @@ def _next_gap(rng: Any, law: int, shape: float, scale: float, times: Any, at: in
 
 
 @_compiled
-def play_full(  # pragma: no cover (compiled)
+def _full(  # pragma: no cover (compiled)
+    out: Any,
+    offsets: Any,
     rng: Any,
     law: int,
     shape: float,
     scale: float,
     times: Any,
-    offsets: Any,
     tau: float,
     save: float,
     rest: float,
@@ -81,28 +132,24 @@ def play_full(  # pragma: no cover (compiled)
     reschedule: float,
     load: float,
     limit: int,
-    out: Any,
 ) -> bool:
     """Jobs in which every failure sends everybody back; False when one exceeds ``limit`` failures.
 
     Struck recoveries apart, a failure's gap x is a recovery R and then x − R of progress, of which whole periods
-    τ + C count. Lanes of jobs go in lockstep so that the arithmetic is done several jobs at a time.
+    τ + C count.
     """
-    lanes = out.shape[0]
     period = tau + save
     per_second = 1.0 / period
     whole = 0.5 * period * period
     stop = reschedule + load
     mixed = shard_share < 1.0 and trainer_share < 1.0 and shard_share + trainer_share > 0.0
     kind = 0 if shard_share > 0.0 else (1 if trainer_share > 0.0 else 2)
-    ends = np.full(lanes, (pieces - 1) * period + rest)  # progress to the end, from the last save
-    time = np.zeros(lanes)
-    stake = np.zeros(lanes)
-    gaps = np.empty(lanes)
-    recovering = np.zeros(lanes)
-    rescheduling = np.zeros(lanes)
-    jobs = np.arange(lanes)
-    active = lanes
+    start = (pieces - 1) * period + rest
+    lanes = np.zeros(_FULL_SIZE)
+    active = out.shape[0]
+    for i in range(active):
+        lanes[_F_END + i] = start
+    jobs = np.arange(active).astype(np.uint32)
     step = 0
     recovery = first = 0.0  # the first gap follows no failure
     while active > 0:
@@ -110,35 +157,37 @@ def play_full(  # pragma: no cover (compiled)
             return False
         if law == EXPONENTIAL:
             for i in range(active):
-                gaps[i] = scale * rng.standard_exponential()
+                lanes[_F_GAP + i] = scale * rng.standard_exponential()
         else:
             for i in range(active):
-                gaps[i] = _next_gap(rng, law, shape, scale, times, offsets[jobs[i]] + step)
+                lanes[_F_GAP + i] = _next_gap(rng, law, shape, scale, times, offsets[jobs[i]] + step)
+        finished = 0
         for i in range(active):
-            recovering[i] += min(gaps[i], recovery)
-            rescheduling[i] += min(gaps[i], first)
-        for i in range(active):
-            free = gaps[i] - recovery
-            end = ends[i]
+            gap = lanes[_F_GAP + i]
+            end = lanes[_F_END + i]
+            free = gap - recovery
             progress = min(max(free, 0.0), end)
             jumped = np.floor(progress * per_second)
             beyond = progress - jumped * period
-            time[i] += min(gaps[i], recovery + end)
-            stake[i] += jumped * whole + 0.5 * beyond * beyond
-            ends[i] = end - jumped * period
-            gaps[i] = free - end  # from 0 on: finished
-        kept = 0
-        for i in range(active):
-            if gaps[i] >= 0.0:
+            lanes[_F_RECOVERING + i] += min(gap, recovery)
+            lanes[_F_RESCHEDULING + i] += min(gap, first)
+            lanes[_F_TIME + i] += min(gap, recovery + end)
+            lanes[_F_STAKE + i] += jumped * whole + 0.5 * beyond * beyond
+            lanes[_F_END + i] = end - jumped * period
+            lanes[_F_GAP + i] = free - end  # from 0 on: finished
+            finished += 1 if free >= end else 0
+        for i in range(active - 1 if finished else -1, -1, -1):
+            if lanes[_F_GAP + i] >= 0.0:
                 row = out[jobs[i]]
-                row[_TIME] = time[i] + step * safe
+                time = lanes[_F_TIME + i]
+                row[_TIME] = time + step * safe
                 row[_LOST] = 0.0
-                row[_RISK] = time[i]
-                row[_ROLLED] = time[i] - recovering[i] - ((pieces - 1) * period + rest)
-                row[_STAKE] = stake[i]
+                row[_RISK] = time
+                row[_ROLLED] = time - lanes[_F_RECOVERING + i] - start
+                row[_STAKE] = lanes[_F_STAKE + i]
                 row[_STAKE_KEPT] = row[_STAKE_LOST] = 0.0
-                row[_STOPPED] = recovering[i]
-                row[_RESCHEDULE] = rescheduling[i]
+                row[_STOPPED] = lanes[_F_RECOVERING + i]
+                row[_RESCHEDULE] = lanes[_F_RESCHEDULING + i]
                 row[_SHARD] = row[_SHARD + 1] = row[_SHARD + 2] = 0.0
                 if mixed:
                     shard = rng.binomial(step, shard_share)
@@ -149,16 +198,10 @@ def play_full(  # pragma: no cover (compiled)
                     row[_SHARD + 2] = step - shard - trainer
                 else:
                     row[_SHARD + kind] = step
-            else:
-                if kept != i:
-                    ends[kept] = ends[i]
-                    time[kept] = time[i]
-                    stake[kept] = stake[i]
-                    recovering[kept] = recovering[i]
-                    rescheduling[kept] = rescheduling[i]
-                    jobs[kept] = jobs[i]
-                kept += 1
-        active = kept
+                active -= 1  # the last lane, which has had its turn, takes the place
+                for begin in range(0, _FULL_SIZE, FULL_LANES):
+                    lanes[begin + i] = lanes[begin + active]
+                jobs[i] = jobs[active]
         step += 1
         recovery = stop
         first = reschedule
@@ -166,13 +209,14 @@ def play_full(  # pragma: no cover (compiled)
 
 
 @_compiled
-def play_partial(  # pragma: no cover (compiled)
+def _partial(  # pragma: no cover (compiled)
+    out: Any,
+    offsets: Any,
     rng: Any,
     law: int,
     shape: float,
     scale: float,
     times: Any,
-    offsets: Any,
     tau: float,
     save: float,
     rest: float,
@@ -185,14 +229,12 @@ def play_partial(  # pragma: no cover (compiled)
     reschedule: Any,
     load: Any,
     limit: int,
-    out: Any,
 ) -> bool:
     """Jobs in which a failed shard rolls back alone; False when one exceeds ``limit`` failures.
 
     safe, reschedule, load: for each pending kind (shard, trainer, whole job, shard and trainer, none), the part
     of its stop that no failure can strike, and the parts that one can.
     """
-    lanes = out.shape[0]
     period = tau + save
     per_second = 1.0 / period
     whole = tau * (0.5 * tau + save)
@@ -201,93 +243,108 @@ def play_partial(  # pragma: no cover (compiled)
     trainer_edge = shard_share + trainer_share
     few = int(failed)
     fraction = failed - few
-    can_roll = shard_share + trainer_share < 1.0
     has_safe = safe.max() > 0.0
     stops = reschedule + load
 
-    left = np.full(lanes, pieces - 1)  # saves to come
-    pending = np.full(lanes, _NONE, dtype=np.uint8)
-    base = np.full(lanes, tau)  # where work since the last save begins, on a scale that never comes back
-    off = np.zeros(lanes)  # work since the last save (all of it while a save is being made)
-    kept_sum = np.zeros(lanes)  # sum over the shards of the work since the last save that a restore has taken
-    lost_since = np.zeros(lanes)  # shard-seconds lost since the last save
-    kept = np.zeros((lanes, shards))  # on that scale: up to where a shard's work is restored already
+    lanes = np.zeros(_SIZE)
+    active = out.shape[0]
+    for i in range(active):
+        lanes[_LEFT + i] = pieces - 1.0
+        lanes[_BASE + i] = tau
+    restored = np.zeros((active, shards))  # on the scale of BASE: up to where a shard's work is restored already
+    pending = np.full(active, _NONE, dtype=np.uint8)
+    jobs = np.arange(active).astype(np.uint32)  # unsigned: no check for indices below 0
     permutation = np.arange(shards)
-    gaps = np.empty(lanes)
-    kinds = np.empty(lanes)
-    picks = np.empty(lanes)
-    active_jobs = np.arange(lanes).astype(np.uint32)  # unsigned: no check for indices below 0
-    out[:, :] = 0.0
-    active = lanes
+    kinds = np.empty(active)
+    picks = np.empty(active)
     step = 0
     while active > 0:
         if step > limit:
             return False
         if law == EXPONENTIAL:
             for i in range(active):
-                gaps[i] = scale * rng.standard_exponential()
+                lanes[_GAP + i] = scale * rng.standard_exponential()
         else:
             for i in range(active):
-                gaps[i] = _next_gap(rng, law, shape, scale, times, offsets[active_jobs[i]] + step)
+                lanes[_GAP + i] = _next_gap(rng, law, shape, scale, times, offsets[jobs[i]] + step)
         if mixed:
             for i in range(active):
                 kinds[i] = rng.random()
         if shard_share > 0.0:
             for i in range(active):
                 picks[i] = rng.random()
-        still = 0
+
         for i in range(active):
-            job = active_jobs[i]
-            row = out[job]
-            x = gaps[i]
-            state = pending[job]
-            at = off[job]
-            stop = min(x, stops[state])
-            row[_STOPPED] += stop
-            row[_RESCHEDULE] += min(x, reschedule[state])
-            x -= stop
-            exposed = stop  # time in which what is at stake now is at stake
-            if x > 0.0 or state == _NONE:
-                state = _NONE
-                ends = left[job] * period + rest - at
-                finished = x >= ends
-                x = min(x, ends)
-                reach = at + x
-                jumped = min(int(reach * per_second), left[job])
-                beyond = reach - jumped * period
-                work = min(beyond, tau)
-                row[_RISK] += stop + x
-                row[_STAKE] += at * stop + jumped * whole + work * (beyond - 0.5 * work) - 0.5 * at * at
-                exposed += min(x, period - at)
-                at = work
-                row[_STAKE_KEPT] += kept_sum[job] * exposed
-                if can_roll:
-                    row[_STAKE_LOST] += lost_since[job] * exposed
-                same = 1.0 if jumped == 0 else 0.0  # no save since: arithmetic, for a branch would be a coin toss
-                row[_LOST] += (1.0 - same) * lost_since[job]
-                lost_since[job] *= same
-                kept_sum[job] *= same
-                left[job] -= jumped
-                base[job] += (1.0 - same) * tau
-                if finished:
-                    row[_LOST] += lost_since[job]
-                    row[_TIME] = row[_RISK] + row[_TIME]
-                    continue
-            else:
-                row[_RISK] += stop
-                row[_STAKE] += at * stop
-                row[_STAKE_KEPT] += kept_sum[job] * stop
-                row[_STAKE_LOST] += lost_since[job] * stop
+            gap = lanes[_GAP + i]
+            stop = min(gap, lanes[_STOP + i])
+            at = lanes[_AT + i]
+            left = lanes[_LEFT + i]
+            end = left * period + rest - at
+            free = gap - lanes[_STOP + i]
+            progress = min(max(free, 0.0), end)
+            reach = at + progress
+            jumped = min(np.floor(reach * per_second), left)
+            beyond = reach - jumped * period
+            work = min(beyond, tau)
+            exposed = stop + min(progress, period - at)  # time in which what is at stake now is at stake
+            lost = lanes[_SINCE + i]
+            kept = lanes[_KEPT + i]
+            same = 1.0 if jumped == 0.0 else 0.0  # no save since
+            lanes[_FREE + i] = free
+            lanes[_OVER + i] = free - end  # from 0 on: finished
+            lanes[_STOPPED_SUM + i] += stop
+            lanes[_RESCHEDULE_SUM + i] += min(gap, lanes[_FIRST + i])
+            lanes[_RISK_SUM + i] += stop + progress
+            lanes[_STAKE_SUM + i] += at * stop + jumped * whole + work * (beyond - 0.5 * work) - 0.5 * at * at
+            lanes[_KEPT_SUM + i] += kept * exposed
+            lanes[_SINCE_SUM + i] += lost * exposed
+            lanes[_LOST_SUM + i] += (1.0 - same) * lost
+            lanes[_SINCE + i] = same * lost
+            lanes[_KEPT + i] = same * kept
+            lanes[_LEFT + i] = left - jumped
+            lanes[_BASE + i] += (1.0 - same) * tau
+            lanes[_AT + i] = work
+
+        for i in range(active - 1, -1, -1):
+            job = jobs[i]
+            if lanes[_OVER + i] >= 0.0:
+                row = out[job]
+                row[_TIME] = lanes[_RISK_SUM + i] + lanes[_SAFE_SUM + i]
+                row[_LOST] = lanes[_LOST_SUM + i] + lanes[_SINCE + i]
+                row[_RISK] = lanes[_RISK_SUM + i]
+                row[_ROLLED] = lanes[_ROLLED_SUM + i]
+                row[_STAKE] = lanes[_STAKE_SUM + i]
+                row[_STAKE_KEPT] = lanes[_KEPT_SUM + i]
+                row[_STAKE_LOST] = lanes[_SINCE_SUM + i]
+                row[_STOPPED] = lanes[_STOPPED_SUM + i]
+                row[_RESCHEDULE] = lanes[_RESCHEDULE_SUM + i]
+                row[_SHARD] = lanes[_COUNTS + i]
+                row[_SHARD + 1] = lanes[_COUNTS + LANES + i]
+                row[_SHARD + 2] = lanes[_COUNTS + 2 * LANES + i]
+                if not mixed:
+                    row[_SHARD + one_kind] = step
+                active -= 1  # the last lane, which has had its turn, takes the place
+                for begin in range(0, _SIZE, LANES):
+                    lanes[begin + i] = lanes[begin + active]
+                jobs[i] = jobs[active]
+                pending[i] = pending[active]
+                continue
             kind = one_kind
+            state = one_kind
             if mixed:
                 kind = 0 if kinds[i] < shard_share else (1 if kinds[i] < trainer_edge else 2)
-            row[_SHARD + kind] += 1.0
+                lanes[_COUNTS + kind * LANES + i] += 1.0
+                state = pending[i] if lanes[_FREE + i] <= 0.0 else _NONE
+                state = _AFTER_SHARD[state] if kind == 0 else (_AFTER_TRAINER[state] if kind == 1 else _WHOLE_JOB)
+                pending[i] = state
             if kind == 0:
                 take = few
                 if fraction > 0.0 and rng.random() < fraction:
                     take += 1
                 u = picks[i]
-                begin = base[job]
+                base = lanes[_BASE + i]
+                at = lanes[_AT + i]
+                sum_of_losses = 0.0
                 for n in range(take):
                     if n > 0:
                         u = rng.random()
@@ -297,26 +354,39 @@ def play_partial(  # pragma: no cover (compiled)
                         which = permutation[j]
                         permutation[j] = permutation[n]
                         permutation[n] = which
-                    loss = at - max(kept[job, which] - begin, 0.0)
-                    kept[job, which] = begin + at
-                    lost_since[job] += loss
-                    kept_sum[job] += loss
-                state = _AFTER_SHARD[state]
-            elif kind == 1:
-                state = _AFTER_TRAINER[state]
-            else:
-                row[_ROLLED] += at
-                at = 0.0
-                kept_sum[job] = 0.0
-                lost_since[job] = 0.0
-                base[job] += tau
-                state = _WHOLE_JOB
-            off[job] = at
-            pending[job] = state
+                    sum_of_losses += at - max(restored[job, which] - base, 0.0)
+                    restored[job, which] = base + at
+                lanes[_SINCE + i] += sum_of_losses
+                lanes[_KEPT + i] += sum_of_losses
+            elif kind == 2:
+                lanes[_ROLLED_SUM + i] += lanes[_AT + i]
+                lanes[_AT + i] = 0.0
+                lanes[_KEPT + i] = 0.0
+                lanes[_SINCE + i] = 0.0
+                lanes[_BASE + i] += tau
+            lanes[_STOP + i] = stops[state]
+            lanes[_FIRST + i] = reschedule[state]
             if has_safe:
-                row[_TIME] += safe[state]
-            active_jobs[still] = job
-            still += 1
-        active = still
+                lanes[_SAFE_SUM + i] += safe[state]
         step += 1
+    return True
+
+
+@_compiled
+def play_full(out: Any, offsets: Any, rng: Any, setting: Any) -> bool:  # pragma: no cover (compiled)
+    """Every row of ``out`` played by ``_full``, in lockstep as many as its lanes hold."""
+    for begin in range(0, len(out), FULL_LANES):
+        end = begin + FULL_LANES
+        if not _full(out[begin:end], offsets[begin:end], rng, *setting):
+            return False
+    return True
+
+
+@_compiled
+def play_partial(out: Any, offsets: Any, rng: Any, setting: Any, lanes: int) -> bool:  # pragma: no cover (compiled)
+    """Every row of ``out`` played by ``_partial``, ``lanes`` (at most LANES) in lockstep."""
+    for begin in range(0, len(out), lanes):
+        end = begin + lanes
+        if not _partial(out[begin:end], offsets[begin:end], rng, *setting):
+            return False
     return True

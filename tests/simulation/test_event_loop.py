@@ -60,12 +60,13 @@ def kernel_run(setting: Setting, seed: int, mtbf: float, shares: tuple[float, fl
     tau = min(setting.interval, setting.work)
     rng = np.random.default_rng(seed)
     zero = np.zeros(1, dtype=np.int64)
-    law = (rng, kernel.EXPONENTIAL, 1.0, mtbf, NO_TIMES, zero, tau, setting.save, rest, pieces)
+    law = (kernel.EXPONENTIAL, 1.0, mtbf, NO_TIMES, tau, setting.save, rest, pieces)
     if setting.full:
-        assert kernel.play_full(*law, 0.0, 0.0, 0.0, setting.reschedule, setting.load, 10**6, out)
+        stop = (0.0, setting.reschedule, setting.load)
+        assert kernel.play_full(out, zero, rng, (*law, 0.0, 0.0, *stop, 10**6))
     else:
         counts = (setting.shards, *shares[:2], float(setting.failed_shards), np.zeros(5), reschedule, load)
-        assert kernel.play_partial(*law, *counts, 10**6, out)
+        assert kernel.play_partial(out, zero, rng, (*law, *counts, 10**6), 1)
     return out[0]
 
 
@@ -137,18 +138,20 @@ def test_replayed_times_reach_both_kernels() -> None:
     for offset in range(5):
         endless = itertools.cycle(np.roll(times, -offset))
         slow = play(setting, lambda gaps=endless: next(gaps), lambda: "whole_job", None)  # type: ignore[misc,arg-type]
-        law = (np.random.default_rng(0), kernel.REPLAY, 1.0, 1.0, times, np.array([offset]), 7.0, 1.0, 6.0, 13)
+        law = (kernel.REPLAY, 1.0, 1.0, times, 7.0, 1.0, 6.0, 13)
+        first = (np.array([offset]), np.random.default_rng(0))
         out = np.empty((1, len(kernel.COLUMNS)))
-        assert kernel.play_full(*law, 0.0, 0.0, 0.0, 1.5, 0.5, 10**6, out)
+        assert kernel.play_full(out, *first, (*law, 0.0, 0.0, 0.0, 1.5, 0.5, 10**6))
         assert out[0, COLUMN["time_s"]] == pytest.approx(slow.time)
         stops = np.array([1.5, 0, 1.5, 1.5, 0]), np.array([0.5, 0, 0.5, 0.5, 0])
-        assert kernel.play_partial(*law, 8, 0.0, 0.0, 1.0, np.zeros(5), *stops, 10**6, out)
+        assert kernel.play_partial(out, *first, (*law, 8, 0.0, 0.0, 1.0, np.zeros(5), *stops, 10**6), 1)
         assert out[0, COLUMN["time_s"]] == pytest.approx(slow.time)
 
 
 def test_a_run_that_never_ends_is_given_up() -> None:
     out = np.empty((1, len(kernel.COLUMNS)))
-    law = (np.random.default_rng(0), kernel.EXPONENTIAL, 1.0, 1.0, NO_TIMES, np.zeros(1, dtype=np.int64))
-    assert not kernel.play_full(*law, 100.0, 1.0, 100.0, 1, 0.0, 0.0, 0.0, 1.0, 1.0, 1000, out)
+    first = (np.zeros(1, dtype=np.int64), np.random.default_rng(0))
+    law = (kernel.EXPONENTIAL, 1.0, 1.0, NO_TIMES, 100.0, 1.0, 100.0, 1)
+    assert not kernel.play_full(out, *first, (*law, 0.0, 0.0, 0.0, 1.0, 1.0, 1000))
     stops = np.array([1.0, 1, 1, 1, 0]), np.zeros(5)
-    assert not kernel.play_partial(*law, 100.0, 1.0, 100.0, 1, 8, 0.0, 0.0, 1.0, np.zeros(5), *stops, 1000, out)
+    assert not kernel.play_partial(out, *first, (*law, 8, 0.0, 0.0, 1.0, np.zeros(5), *stops, 1000), 1)
