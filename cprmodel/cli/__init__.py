@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import io
 import sys
+from typing import Any
 
-__all__ = ["main"]
+__all__ = ["main", "run_app"]
 
 
 def main() -> None:
     """Run the command; bad input is one line on standard error and exit status 2."""
+    from cprmodel.cli.app import app
+
+    run_app(app, "cprmodel")
+
+
+def run_app(app: Any, program: str) -> None:
+    """Run a Typer application in the manner of this project: mistakes are one line each, status 2."""
     import typer
 
-    from cprmodel.cli.app import app
     from cprmodel.facts.errors import CprModelError
 
     for stream in (sys.stdout, sys.stderr):
@@ -21,22 +28,24 @@ def main() -> None:
     try:
         status = app(standalone_mode=False)
     except CprModelError as error:
-        _complain(str(error))
+        _complain(program, str(error))
     except typer.TyperException as error:
-        _complain(error.format_message().replace("Value error, ", "expected a value that is known: "))
+        message = error.format_message().replace("Value error, ", "expected a value that is known: ")
+        _complain(program, message)
     except typer.Abort:
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
     except OSError as error:
-        _complain(f"{error.filename or 'file'}: expected a file that can be read or written ({error.strerror})")
+        name = error.filename or "standard output"
+        _complain(program, f"{name}: expected a file that can be read or written ({error.strerror})")
     else:
         sys.exit(status if isinstance(status, int) else 0)
 
 
-def _complain(line: str) -> None:
+def _complain(program: str, line: str) -> None:
     from cprmodel.facts.errors import one_line
 
-    print(f"cprmodel: {one_line(line)}", file=sys.stderr)
+    print(f"{program}: {one_line(line)}", file=sys.stderr)
     sys.exit(2)

@@ -112,7 +112,7 @@ def simulate(
     interval: Annotated[
         str | None, typer.Option(metavar="TIME", help="Useful work between two saves; default: as planned.")
     ] = None,
-    runs: Annotated[int, typer.Option(min=1, max=10**7, help="How many times to play the job.")] = 10_000,
+    runs: Annotated[int, typer.Option(min=2, max=10**7, help="How many times to play the job.")] = 10_000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the random numbers.")] = 1,
     deadline: Annotated[
         str | None, typer.Option(metavar="TIME", help="Print the probability to finish by then.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from cprmodel.facts.errors import JobError, Problem
@@ -26,5 +27,10 @@ def check_report(report: Path, source: str) -> None:
     """A report must not land on the job file, nor nowhere."""
     if not report.name:
         raise JobError("--report", [Problem("", "", "the path of a file to write")])
+    if report.is_dir():
+        raise JobError(f"--report {report}", [Problem("", "", "the path of a file, not of a folder")])
+    folder = report.parent
+    if not folder.is_dir() or not os.access(report if report.exists() else folder, os.W_OK):
+        raise JobError(f"--report {report}", [Problem("", "", "a file in a folder that can be written to")])
     if report.exists() and Path(source).exists() and report.samefile(source):
         raise JobError(f"--report {report}", [Problem("", "", "another file than the job's own")])

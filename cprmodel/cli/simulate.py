@@ -48,8 +48,8 @@ def run(source: str, options: Options, as_json: bool, report: Path | None) -> No
     job = load_job(source)
     if report is not None:
         check_report(report, source)
-    deadline_s = time_option("deadline", options.deadline) if options.deadline else None
-    interval_s = time_option("interval", options.interval) if options.interval else None
+    deadline_s = time_option("deadline", options.deadline) if options.deadline is not None else None
+    interval_s = time_option("interval", options.interval) if options.interval is not None else None
     law = _law(options)
     try:
         strategy = _strategy(job, options.strategy, interval_s)
@@ -102,30 +102,45 @@ def _law(options: Options) -> FailureLaw:
 
 
 def _times(path: Path, unit: str) -> tuple[float, ...]:
-    """The first column of a CSV file; a first line that is no number is a heading."""
+    """One time a line; a first line without a digit is a heading."""
     try:
         seconds = parse_quantity(f"1 {unit}", "time")
     except QuantityError:
         raise JobError("--unit", [Problem("", "", f'a unit of time, such as h, not "{unit}"')]) from None
+    values: list[float] = []
+    heading = False
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            cells = [row[0].strip() for row in csv.reader(file) if row and row[0].strip()]
+            reader = csv.reader(file)
+            for row in reader:
+                cells = [cell.strip() for cell in row]
+                if not any(cells):
+                    continue
+                line = f"line {reader.line_num}"
+                if len(cells) > 1:
+                    raise JobError(str(path), [Problem(line, f'"{",".join(cells)}"', "one column")])
+                if not (values or heading) and not any(c.isdigit() for c in cells[0]) and cells[0] not in _NO_TIMES:
+                    heading = True
+                    continue
+                values.append(_time(str(path), line, cells[0]) * seconds)
     except (UnicodeDecodeError, csv.Error):
         raise JobError(str(path), [Problem("", "", "a text file with one time a line")]) from None
-    values = []
-    for number, cell in enumerate(cells):
-        try:
-            value = float(cell)
-        except ValueError:
-            if number == 0:
-                continue
-            raise JobError(str(path), [Problem(f"line {number + 1}", f'"{cell}"', "a number")]) from None
-        if not (math.isfinite(value) and value >= 0):
-            raise JobError(str(path), [Problem(f"line {number + 1}", cell, "a time, finite and not negative")])
-        values.append(value * seconds)
     if not any(values):
         raise JobError(str(path), [Problem("", "", "at least one time greater than 0")])
     return tuple(values)
+
+
+_NO_TIMES = ("nan", "inf", "-inf")
+
+
+def _time(path: str, line: str, cell: str) -> float:
+    try:
+        value = float(cell)
+    except ValueError:
+        raise JobError(path, [Problem(line, f'"{cell}"', "a number")]) from None
+    if not (math.isfinite(value) and value >= 0):
+        raise JobError(path, [Problem(line, cell, "a time, finite and not negative")])
+    return value
 
 
 def _simulate(job: Job, strategy: Strategy, law: FailureLaw, options: Options) -> Simulated:

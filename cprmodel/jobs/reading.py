@@ -1,4 +1,4 @@
-"""From a TOML file or a mapping to a :class:`~cprmodel.jobs.model.Job`, or to one clear line."""
+"""From a TOML file or a mapping to a model such as :class:`~cprmodel.jobs.model.Job`, or to one clear line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -14,36 +14,56 @@ from cprmodel.facts.errors import JobError, Problem
 from cprmodel.jobs.model import Job
 from cprmodel.jobs.quantities import quantity_key
 
-__all__ = ["job_from_file", "job_from_mapping", "job_from_text"]
+__all__ = ["job_from_file", "job_from_mapping", "job_from_text", "model_from_mapping", "toml_from_file"]
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
-def job_from_file(path: str | Path) -> Job:
-    """Read a job file; raises :class:`~cprmodel.facts.errors.JobError`."""
+def toml_from_file(path: str | Path, what: str) -> dict[str, Any]:
+    """A TOML file's tables; ``what`` names it in errors ("a job file"). Raises JobError."""
     name = str(path) or '""'
     if not str(path):
-        raise JobError(name, [Problem("", "", "the path of a job file")])
+        raise JobError(name, [Problem("", "", f"the path of {what}")])
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        raise JobError(name, [Problem("", "", "a job file, but there is no such file")]) from None
+        raise JobError(name, [Problem("", "", f"{what}, but there is no such file")]) from None
     except IsADirectoryError:
-        raise JobError(name, [Problem("", "", "a job file, not a folder")]) from None
+        raise JobError(name, [Problem("", "", f"{what}, not a folder")]) from None
     except UnicodeDecodeError:
         raise JobError(name, [Problem("", "", "a TOML file in UTF-8")]) from None
     except OSError as error:
         raise JobError(name, [Problem("", "", f"a file that can be read ({error.strerror})")]) from None
-    return job_from_text(text, name)
+    return _toml(text, name)
 
 
-def job_from_text(text: str, source: str = "job") -> Job:
-    """Read a job from TOML text."""
+def _toml(text: str, source: str) -> dict[str, Any]:
     try:
-        data = tomllib.loads(text)
+        return tomllib.loads(text)
     except RecursionError:
         raise JobError(source, [Problem("", "", "TOML without thousands of nested brackets")]) from None
     except tomllib.TOMLDecodeError as error:
         raise JobError(source, [Problem("", "", f"TOML ({str(error).lower()})")]) from None
-    return job_from_mapping(data, source)
+
+
+def model_from_mapping(model: type[Model], data: Mapping[str, Any], source: str) -> Model:
+    """Read nested mappings, such as parsed TOML or JSON."""
+    if not isinstance(data, Mapping):
+        raise JobError(source, [Problem("", "", f"a mapping of tables, not {type(data).__name__}")])
+    try:
+        return model.model_validate(dict(data))
+    except ValidationError as error:
+        raise JobError(source, problems_of(error, model)) from None
+
+
+def job_from_file(path: str | Path) -> Job:
+    """Read a job file; raises :class:`~cprmodel.facts.errors.JobError`."""
+    return job_from_mapping(toml_from_file(path, "a job file"), str(path))
+
+
+def job_from_text(text: str, source: str = "job") -> Job:
+    """Read a job from TOML text."""
+    return job_from_mapping(_toml(text, source), source)
 
 
 def job_from_mapping(data: Mapping[str, Any], source: str = "job") -> Job:
@@ -54,21 +74,18 @@ def job_from_mapping(data: Mapping[str, Any], source: str = "job") -> Job:
         ...
     cprmodel.facts.errors.JobError: job: checkpoint.save = 4: expected a time with its unit, such as "30 min"
     """
-    if not isinstance(data, Mapping):
-        raise JobError(source, [Problem("", "", f"a mapping of tables, not {type(data).__name__}")])
-    try:
-        return Job.model_validate(dict(data))
-    except ValidationError as error:
-        raise JobError(source, problems_of(error)) from None
+    return model_from_mapping(Job, data, source)
 
 
-def problems_of(error: ValidationError) -> list[Problem]:
+def problems_of(error: ValidationError, model: type[BaseModel] = Job) -> list[Problem]:
     """pydantic's findings in our words: field, value, what is expected."""
     findings = sorted(error.errors(include_url=False), key=lambda finding: finding["type"] == "missing")
-    return [_problem(dict(finding)) for finding in findings]  # a misspelt key before the one it leaves missing
+    return [
+        _problem(dict(finding), model) for finding in findings
+    ]  # a misspelt key before the one it leaves missing
 
 
-def _problem(finding: dict[str, Any]) -> Problem:
+def _problem(finding: dict[str, Any], model: type[BaseModel]) -> Problem:
     path = [str(part) for part in finding["loc"]]
     kind = finding["type"]
     context = finding.get("ctx", {})
@@ -86,7 +103,7 @@ def _problem(finding: dict[str, Any]) -> Problem:
         what = "this table" if len(path) == 1 else "this key"
         return Problem(field, "", f"{what}, but it is missing")
     if kind == "extra_forbidden":
-        return Problem(field, "" if isinstance(value, dict) else _show(value), _known_keys(path))
+        return Problem(field, "" if isinstance(value, dict) else _show(value), _known_keys(path, model))
     return Problem(field, _show(value), _EXPECTED.get(kind, lambda c: finding["msg"].lower())(context))
 
 
@@ -126,17 +143,18 @@ def _file_keys(path: list[str]) -> list[str]:
     return [*path[:-1], last[0]] if last else path
 
 
-def _model_at(path: list[str]) -> type[BaseModel]:
-    model: type[BaseModel] = Job
+def _model_at(path: list[str], model: type[BaseModel]) -> type[BaseModel]:
     for part in path:
+        if part.isdigit():  # an item of a list: the annotation of the list has led to its model already
+            continue
         annotation = model.model_fields[part].annotation
-        options = [annotation, *getattr(annotation, "__args__", ())]
+        options = [annotation, *get_args(annotation)]
         model = next(o for o in options if isinstance(o, type) and issubclass(o, BaseModel))
     return model
 
 
-def _known_keys(path: list[str]) -> str:
-    model = _model_at(path[:-1])
+def _known_keys(path: list[str], model: type[BaseModel]) -> str:
+    model = _model_at(path[:-1], model)
     names = [(quantity_key(field) or (field,))[0] for field in model.model_fields]
     close = difflib.get_close_matches(path[-1], names, n=1)
     if close:

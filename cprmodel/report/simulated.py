@@ -54,11 +54,17 @@ def simulated_lines(found: Simulated, deadline_s: float | None) -> list[str]:
             lines.append(
                 f"{label}: predicted {show(expected)} ({found.predicted.model}), simulated {distance} from it"
             )
-    by_kind = ", ".join(f"{mean:.3g} {kind.replace('_', ' ')}" for kind, mean in found.failures.items() if mean > 0)
+    sharded = found.job.cluster.embedding_shards is not None
+    by_kind = ", ".join(
+        f"{mean:.3g} {kind.replace('_', ' ') if sharded else ''}".strip()
+        for kind, mean in found.failures.items()
+        if mean > 0
+    )
     lines.append(f"failures in a run, mean: {by_kind or 'none'}")
     parts = found.breakdown
+    plain = " (plain means, which scatter more)" if found.time_to_train_s.fewer_runs > 1 else ""
     lines.append(
-        f"overhead, mean parts: saves {format_share(parts.save)}, loads {format_share(parts.load)}, "
+        f"overhead, mean parts{plain}: saves {format_share(parts.save)}, loads {format_share(parts.load)}, "
         f"lost work {format_share(max(parts.lost, 0.0))}, rescheduling {format_share(parts.reschedule)}"
     )
     if deadline_s is not None:

@@ -16,7 +16,8 @@ Means with less scatter
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,9 +28,10 @@ from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.special import NUMPY
 from cprmodel.facts.strategies import FailureKind, RollBack, Strategy
+from cprmodel.facts.units import format_time
 from cprmodel.jobs import Job
 from cprmodel.simulation import kernel
-from cprmodel.simulation.laws import Exponential, FailureLaw, FailuresStrike
+from cprmodel.simulation.laws import Exponential, FailureLaw, FailuresStrike, Replay
 from cprmodel.simulation.result import Estimate, Prediction, Simulated
 
 __all__ = ["simulate"]
@@ -40,6 +42,13 @@ Seed = int | np.random.SeedSequence | np.random.Generator
 LONGEST = 1000.0
 #: ... as is one with more failures a run than this.
 MOST_FAILURES = 1e7
+
+#: A run with so many failures, and 30 times those expected, is taken to have no end.
+MOST_IN_A_RUN = 10_000
+
+#: The scatter that control variates leave comes from failures. Where all runs together are expected to have fewer
+#: than these, a standard error estimated from them would be too small, and the plain mean is used.
+FEWEST_FAILURES = 1000
 
 #: Share of the time that failures take beyond which the plain mean scatters less than the controlled one.
 STRONGEST_PULL = 0.4
@@ -91,29 +100,33 @@ def simulate(
     >>> abs(found.standard_errors_from_prediction()["overhead_fraction"]) < 4
     True
     """
-    if isinstance(runs, bool) or not isinstance(runs, (int, np.integer)) or not 1 <= runs <= MOST_RUNS:
-        raise JobError("simulate", [Problem("runs", repr(runs), "a whole number from 1 to 1e7")])
+    if isinstance(runs, bool) or not isinstance(runs, (int, np.integer)) or not 2 <= runs <= MOST_RUNS:
+        raise JobError("simulate", [Problem("runs", repr(runs), "a whole number from 2 to 1e7")])
     if workers == 0:
         raise JobError("simulate", [Problem("workers", "0", "a number of cores, or -1 for all")])
     # an interval longer than the job is no save at all
     strategy = replace(strategy, interval_s=min(float(strategy.interval_s), job.job.work_s))
     law = Exponential() if law is None else law
     setting = _Setting(job, strategy, law, strikes)
-    predicted = _predict(job, strategy)
+    predicted = _predict(setting.at_the_laws_mean(job), strategy, law, strikes)
+    setting.refuse_what_never_ends()
     expected_failures = (1 + predicted.overhead_fraction) * job.job.work_s / setting.mean_gap_s
     if not predicted.overhead_fraction + 1 <= LONGEST or expected_failures > MOST_FAILURES:
         times = 1 + predicted.overhead_fraction
         reason = f"expected to take {times:.3g} times its work, with {expected_failures:.3g} failures a run"
         raise JobError("job", [Problem("", "", f"a job that ends within {LONGEST:g} times its work ({reason})")])
-    setting.limit = int(1e6 + 1e3 * expected_failures)
+    setting.limit = int(MOST_IN_A_RUN + 30 * expected_failures)
+    setting.control_time &= runs * expected_failures >= FEWEST_FAILURES
+    setting.control_pls &= runs * expected_failures >= FEWEST_FAILURES
+    setting.rare_variance_s2 = setting.struck_variance_s2(expected_failures)
 
     size = int(np.clip(4e6 / (expected_failures + 1), 16, 8192))
     sizes = [size] * (int(runs) // size) + ([int(runs) % size] if int(runs) % size else [])
     streams = _sequence(seed).spawn(len(sizes))
     parts = _play_all(setting, sizes, streams, workers, progress)
-    if not parts:
-        raise KeyboardInterrupt
-    return _summary(job, strategy, law, strikes, setting, parts, int(runs), predicted)
+    return _undisturbed(  # type: ignore[no-any-return]
+        _summary, job, strategy, law, strikes, setting, parts, int(runs), predicted
+    )
 
 
 class _Setting:
@@ -154,6 +167,61 @@ class _Setting:
             self.safe_load, load = load, np.zeros_like(load)
             safe = safe + self.safe_load
         self.safe, self.reschedule, self.load = safe, reschedule, load
+        self.rare_variance_s2 = 0.0
+        self.stop = np.zeros(1, dtype=np.uint8)  # set: the kernels end
+
+        exponential = self.law[0] == kernel.EXPONENTIAL
+        self.control_time = exponential and self.pull() < STRONGEST_PULL
+        self.control_pls = exponential and not self.full
+
+    def struck_variance_s2(self, failures: float) -> float:
+        """Variance of a run's controlled time to train that comes from stops struck again, to first order.
+
+        They can be too rare for the runs to show it: the standard error gets it from here. A stop of length R is
+        struck with probability R/μ, at a time uniform in it, and what the control leaves of that is within R.
+        """
+        stops = self.reschedule + self.load
+        pairs = zip(self.shares, self.stop_of_kind, strict=True)
+        struck = sum(share * float(stops[index]) for share, index in pairs) / self.mtbf
+        longest = max(float(stops[index]) for index in self.stop_of_kind)
+        return float(failures * struck * longest**2 / 3 / (1 - min(self.pull(), STRONGEST_PULL)) ** 2)
+
+    def pull(self) -> float:
+        """Share of the time that failures take, to first order."""
+        rate = 1 / self.mtbf
+        stops = sum(
+            share * float(self.mean_stop()[index])
+            for share, index in zip(self.shares, self.stop_of_kind, strict=True)
+        )
+        rolling = 1.0 if self.full else self.shares[2]
+        return rate * (stops + rolling * (self.tau + self.save) / 2)
+
+    def mean_stop(self) -> Any:
+        """Expected length of each kind's stop, until its end or the next failure."""
+        return self.safe - np.expm1(-(self.reschedule + self.load) / self.mtbf) * self.mtbf
+
+    def at_the_laws_mean(self, job: Job) -> Job:
+        """The job with the mean time between failures that is played."""
+        if self.mean_gap_s == self.mtbf:
+            return job
+        rates = {"mtbf_s": self.mean_gap_s, "node_mtbf_s": None, "per_1000_node_days": None}
+        return job.model_copy(update={"failures": job.failures.model_copy(update=rates)})
+
+    def refuse_what_never_ends(self) -> None:
+        """A replay without one gap that is long enough for a stop and for what must follow it in one go."""
+        if self.law[0] != kernel.REPLAY:
+            return
+        longest = float(np.max(self.law[3]))
+        stops = self.reschedule + self.load
+        stop = min(float(stops[i]) for share, i in zip(self.shares, self.stop_of_kind, strict=True) if share > 0)
+        save = self.save if self.pieces > 1 else 0.0
+        needed = stop + (min(self.tau + save, self.work) if self.full else save)
+        if longest <= needed:
+            what = "a recovery, an interval and its save" if self.full else "a recovery and a save"
+            reason = f"the longest is {format_time(longest)}; {what} take {format_time(needed)}"
+            raise JobError(
+                "job", [Problem("", "", f"times between failures in which the job can go on ({reason})")]
+            )
 
     def batch(self, runs: int, stream: np.random.SeedSequence) -> Any:
         """Play a batch; rows of kernel.COLUMNS, or None when a run does not end."""
@@ -165,10 +233,10 @@ class _Setting:
         common = (*self.law, self.tau, self.save, self.rest, self.pieces)
         if self.full:
             stop = (self.safe[2], self.reschedule[2], self.load[2])
-            ended = kernel.play_full(out, offsets, rng, (*common, *self.shares[:2], *stop, self.limit))
+            ended = kernel.play_full(out, offsets, rng, (*common, *self.shares[:2], *stop, self.limit, self.stop))
         else:
             stops = (self.safe, self.reschedule, self.load)
-            setting = (*common, self.shards, *self.shares[:2], self.failed, *stops, self.limit)
+            setting = (*common, self.shards, *self.shares[:2], self.failed, *stops, self.limit, self.stop)
             lanes = int(np.clip(65_536 // self.shards, 8, kernel.LANES))  # the shards' account stays in cache
             ended = kernel.play_partial(out, offsets, rng, setting, lanes)
         if not ended:
@@ -183,30 +251,54 @@ def _play_all(
     workers: int | None,
     progress: Callable[[int], None] | None,
 ) -> list[_Part]:
-    """Every batch, in order; those finished so far when interrupted."""
-    parts: list[_Part] = []
-    batches: Generator[Any, None, None]
-    if len(sizes) == 1 or workers == 1:
-        batches = (_reduced_batch(setting, *pair) for pair in zip(sizes, streams, strict=True))
-    else:
-        from joblib import Parallel, delayed
+    """Every batch, in order; those finished so far when interrupted.
 
-        parallel = Parallel(n_jobs=workers, prefer="threads", return_as="generator", batch_size=1)
-        batches = parallel(delayed(_reduced_batch)(setting, *pair) for pair in zip(sizes, streams, strict=True))
-    try:
-        for part in batches:
-            if part is None:
-                raise JobError("job", [Problem("", "", "a job that ends, but in a run failures went on for ever")])
-            parts.append(part)
-            if progress:
-                progress(part.runs)
-    except KeyboardInterrupt:
-        with warnings.catch_warnings():  # joblib says that work in flight is thrown away: that is the point
-            warnings.simplefilter("ignore")
+    None is played in this thread, so that Ctrl-C is heard at once; ``setting.stop`` then ends the kernels.
+    """
+    parts: list[_Part] = []
+    pairs = zip(sizes, streams, strict=True)
+    with warnings.catch_warnings():
+        # joblib says that work in flight is thrown away when a run is given up: that is the point
+        warnings.filterwarnings("ignore", "[0-9]+ tasks ", UserWarning)
+        if len(sizes) == 1 or workers == 1:
+            batches = _one_after_the_other(setting, pairs)
+        else:
+            from joblib import Parallel, delayed
+
+            parallel = Parallel(n_jobs=workers, prefer="threads", return_as="generator", batch_size=1)
+            batches = parallel(delayed(_reduced_batch)(setting, *pair) for pair in pairs)
+        try:
+            for part in batches:
+                if part is None:
+                    reason = f"in a run {setting.limit:,} failures came before its end"
+                    raise JobError("job", [Problem("", "", f"a job that ends ({reason})")])
+                parts.append(part)
+                if progress:
+                    progress(part.runs)
+        except KeyboardInterrupt:
+            if not parts:
+                raise
+        finally:
+            setting.stop[0] = 1
             batches.close()
-        if not parts:
-            raise
     return parts
+
+
+def _one_after_the_other(setting: _Setting, pairs: Iterable[Any]) -> Generator[Any, None, None]:
+    with ThreadPoolExecutor(1) as thread:
+        for pair in pairs:
+            yield thread.submit(_reduced_batch, setting, *pair).result()
+
+
+def _undisturbed(work: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function returns, however often somebody presses Ctrl-C meanwhile."""
+    with ThreadPoolExecutor(1) as thread:
+        future = thread.submit(work, *arguments)
+        while True:
+            try:
+                return future.result()
+            except KeyboardInterrupt:
+                continue
 
 
 def _sequence(seed: Seed) -> np.random.SeedSequence:
@@ -221,11 +313,14 @@ def _sequence(seed: Seed) -> np.random.SeedSequence:
     return np.random.SeedSequence(int(seed))
 
 
-def _predict(job: Job, strategy: Strategy) -> Prediction:
+def _predict(job: Job, strategy: Strategy, law: FailureLaw, strikes: FailuresStrike) -> Prediction:
     cost = Exact().cost(job, strategy)
-    return Prediction(
-        float(cost.breakdown.total), pls_with_recoveries(job, strategy), "exact, exponential failures"
-    )
+    model = "exact, exponential failures"
+    if isinstance(law, Replay):
+        model += " of the trace's mean"
+    if strikes is not FailuresStrike.ALWAYS:
+        model += " that strike recoveries, too"
+    return Prediction(float(cost.breakdown.total), pls_with_recoveries(job, strategy), model)
 
 
 @dataclass(frozen=True)
@@ -251,11 +346,10 @@ def _reduced_batch(setting: _Setting, runs: int, stream: np.random.SeedSequence)
     times = column["time_s"].copy()
     samples = setting.shards * setting.work
     less_time, less_pls = None, None
-    if setting.law[0] == kernel.EXPONENTIAL:
-        control, pull = _time_control(setting, column)
-        less_time = times - control if pull < STRONGEST_PULL else None
-        if not setting.full:
-            less_pls = _expected_losses(setting, column) / samples
+    if setting.control_time:
+        less_time = times - _time_control(setting, column)
+    if setting.control_pls:
+        less_pls = _expected_losses(setting, column) / samples
     useful = setting.work + (setting.pieces - 1) * setting.save
     # stops that no failure can strike are not in risk_s; those of loading among them are counted by kind
     safe_load = _safe_loads(setting, column)
@@ -305,7 +399,7 @@ def _summary(
         strikes=strikes,
         runs=runs,
         wanted_runs=wanted,
-        time_to_train_s=Estimate.of(times, whole("less_time")),
+        time_to_train_s=Estimate.of(times, whole("less_time"), setting.rare_variance_s2),
         pls=Estimate.of(pls, whole("less_pls")),
         breakdown=breakdown.scaled(1 / setting.work),
         failures={kind.value: float(count) / runs for kind, count in zip(_KINDS, counts, strict=True)},
@@ -323,24 +417,20 @@ def _safe_loads(setting: _Setting, column: dict[str, Any]) -> Any:
     return total
 
 
-def _time_control(setting: _Setting, column: dict[str, Any]) -> tuple[Any, float]:
+def _time_control(setting: _Setting, column: dict[str, Any]) -> Any:
     """A multiple of martingales, hence of expectation 0, that follows the scatter of the time to train.
 
-    Also the share of the time that failures take to first order, a constant of the job: where it is large the
-    control scatters more than what it follows, and is not used.
+    Where failures take a large share of the time (a constant of the job) the control would scatter more than what
+    it follows, and is not used.
     """
     rate = 1 / setting.mtbf
-    stops = setting.reschedule + setting.load
-    mean_stop = setting.safe - np.expm1(-rate * stops) / rate  # of a stop until its end or the next failure
+    mean_stop = setting.mean_stop()
     followed = np.zeros_like(column["time_s"])
-    pull = 0.0
     for kind, share, index in zip(_KINDS, setting.shares, setting.stop_of_kind, strict=True):
         followed += mean_stop[index] * (column[kind.value] - share * rate * column["risk_s"])
-        pull += mean_stop[index] * share * rate
     rolling = rate * (1.0 if setting.full else setting.shares[2])
     followed += column["rolled_s"] - rolling * column["stake_s2"]
-    pull += rolling * (setting.tau + setting.save) / 2
-    return followed / (1 - min(pull, STRONGEST_PULL)), pull
+    return followed / (1 - setting.pull())
 
 
 def _expected_losses(setting: _Setting, column: dict[str, Any]) -> Any:

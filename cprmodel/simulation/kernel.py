@@ -132,8 +132,9 @@ def _full(  # pragma: no cover (compiled)
     reschedule: float,
     load: float,
     limit: int,
+    halt: Any,
 ) -> bool:
-    """Jobs in which every failure sends everybody back; False when one exceeds ``limit`` failures.
+    """Jobs in which every failure sends everybody back; False when one exceeds ``limit`` failures, or at ``halt``.
 
     Struck recoveries apart, a failure's gap x is a recovery R and then x − R of progress, of which whole periods
     τ + C count.
@@ -153,7 +154,7 @@ def _full(  # pragma: no cover (compiled)
     step = 0
     recovery = first = 0.0  # the first gap follows no failure
     while active > 0:
-        if step > limit:
+        if step > limit or halt[0] != 0:
             return False
         if law == EXPONENTIAL:
             for i in range(active):
@@ -229,8 +230,9 @@ def _partial(  # pragma: no cover (compiled)
     reschedule: Any,
     load: Any,
     limit: int,
+    halt: Any,
 ) -> bool:
-    """Jobs in which a failed shard rolls back alone; False when one exceeds ``limit`` failures.
+    """Jobs in which a failed shard rolls back alone; False when one exceeds ``limit`` failures, or ``halt`` is set.
 
     safe, reschedule, load: for each pending kind (shard, trainer, whole job, shard and trainer, none), the part
     of its stop that no failure can strike, and the parts that one can.
@@ -259,7 +261,7 @@ def _partial(  # pragma: no cover (compiled)
     picks = np.empty(active)
     step = 0
     while active > 0:
-        if step > limit:
+        if step > limit or halt[0] != 0:
             return False
         if law == EXPONENTIAL:
             for i in range(active):

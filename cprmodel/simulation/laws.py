@@ -41,9 +41,9 @@ class FailureLaw(Protocol):
 _NO_TIMES = np.zeros(1)
 
 
-def _positive(name: str, value: float) -> None:
-    if not (isinstance(value, (int, float)) and 0 < value < 1e6):
-        raise DomainError(f"{name} = {value!r}: expected a number greater than 0 and below 1e6")
+def _within(name: str, value: float, least: float, most: float) -> None:
+    if not (isinstance(value, (int, float)) and least <= value <= most):
+        raise DomainError(f"{name} = {value!r}: expected a number from {least:g} to {most:g}")
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Weibull:
     name: str = "weibull"
 
     def __post_init__(self) -> None:
-        _positive("Weibull shape", self.shape)
+        _within("Weibull shape", self.shape, 0.01, 1e6)
 
     def parameters(self, mtbf_s: float) -> tuple[int, float, float, Any]:
         """Scale μ/Γ(1 + 1/shape)."""
@@ -85,7 +85,7 @@ class Gamma:
     name: str = "gamma"
 
     def __post_init__(self) -> None:
-        _positive("gamma shape", self.shape)
+        _within("gamma shape", self.shape, 1e-3, 1e6)
 
     def parameters(self, mtbf_s: float) -> tuple[int, float, float, Any]:
         """Scale μ/shape."""
@@ -100,7 +100,7 @@ class LogNormal:
     name: str = "lognormal"
 
     def __post_init__(self) -> None:
-        _positive("lognormal shape", self.shape)
+        _within("lognormal shape", self.shape, 1e-6, 30.0)
 
     def parameters(self, mtbf_s: float) -> tuple[int, float, float, Any]:
         """Scale μ exp(−σ²/2), the median."""

@@ -34,11 +34,18 @@ class Estimate:
     fewer_runs: float = 1.0  #: how many times more runs the plain mean would need for this standard error
 
     @classmethod
-    def of(cls, values: Any, controlled: Any = None) -> Estimate:
-        """From the runs' values; the mean from values with the same expectation and less scatter, if given."""
+    def of(cls, values: Any, controlled: Any = None, rare_variance: float = 0.0) -> Estimate:
+        """From the runs' values; the mean from values with the same expectation and less scatter, if given.
+
+        ``rare_variance`` is added to what the latter show: the part of events too rare to be sure to be seen.
+        """
         plain = float(np.var(values, ddof=1)) if values.size > 1 else 0.0
         used = values if controlled is None else controlled
         variance = float(np.var(used, ddof=1)) if used.size > 1 else 0.0
+        if variance <= (1e-12 * float(np.mean(used))) ** 2:
+            variance = 0.0  # rounding
+        if controlled is not None:
+            variance = min(variance + rare_variance, plain)
         quantiles = np.quantile(values, list(QUANTILES.values()))
         return cls(
             mean=float(np.mean(used)),

@@ -72,18 +72,20 @@ def test_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "expected"),
     [
         (["--strategy", "magic"], "one that can be planned: full, partial-at-full-interval, partial, current"),
-        (["--runs", 0], "--runs"),
+        (["--runs", 1], "--runs"),
         (["--seed", -1], "--seed"),
         (["--workers", 0], "workers = 0: expected a number of cores, or -1 for all"),
         (["--interval", "4"], "--interval: expected a time with its unit"),
         (["--deadline", "4 GB"], "--deadline: expected a time with its unit"),
         (["--failures", "cauchy"], "--failures"),
         (["--failures", "weibull"], "--shape: expected a number, for --failures weibull"),
-        (["--failures", "weibull", "--shape", -1], "shape = -1.0: expected a number greater than 0"),
+        (["--failures", "weibull", "--shape", -1], "shape = -1.0: expected a number from 0.01 to 1e+06"),
         (["--shape", 2], "--shape: expected a law that has one"),
         (["--times", "nope.csv"], "nope.csv: expected a file that can be read"),
-        (["--times", EXAMPLE], "expected a number"),
-        (["--report", "/nowhere/r.html", "--runs", 10], "/nowhere/r.html: expected"),
+        (["--times", EXAMPLE], "expected one column"),
+        (["--deadline", ""], "--deadline: expected a time"),
+        (["--interval", ""], "--interval: expected a time"),
+        (["--report", "/nowhere/r.html"], "--report /nowhere/r.html: expected a file in a folder that can be"),
     ],
 )
 def test_a_mistake_is_one_line(arguments: list[object], expected: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -101,15 +103,51 @@ def test_a_job_that_cannot_finish(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 def test_ctrl_c_prints_what_is_done_so_far(tmp_path: Path) -> None:
     path = tmp_path / "JOB.toml"
-    path.write_text(EXAMPLE.read_text().replace('"56 h"', '"5000 h"'))
+    path.write_text(EXAMPLE.read_text().replace('"56 h"', '"500000 h"'))
     command = [sys.executable, "-m", "cprmodel", "simulate", str(path), "--runs", "10000000", "--json"]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, env=os.environ
     )
-    time.sleep(8)  # importing and, once, compiling; ten million of 180 failures each take longer
+    time.sleep(8)  # importing and, once, compiling; ten million of 18,000 failures each take an hour
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "Traceback" not in err
     assert "Interrupted: " in err
     assert json.loads(out)["interrupted"] is True
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("10\n\n20\nx\n", 'line 4 = "x": expected a number'),
+        (",gap\n0,20\n1,27\n", 'line 1 = ",gap": expected one column'),
+        ("1O\n28\n", 'line 1 = "1O": expected a number'),
+        ("28\n30\n20\n", "times between failures in which the job can go on (the longest is 30 s;"),
+    ],
+)
+def test_a_trace_that_is_not_one(
+    content: str, expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "times.csv"
+    path.write_text(content)
+    _, err = run("simulate", EXAMPLE, "--times", path, capsys=capsys, status=2)
+    assert len(err.splitlines()) == 1
+    assert expected in err
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_ctrl_c_is_heard_in_a_run_without_end(workers: str, tmp_path: Path) -> None:
+    """Before the first batch is done; a trace that is long enough once in 100,000 times."""
+    path = tmp_path / "times.csv"
+    path.write_text("1\n" * 100_000 + "100000\n")
+    options = ["--times", str(path), "--runs", "5000", "--workers", workers]
+    command = [sys.executable, "-m", "cprmodel", "simulate", str(EXAMPLE), *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
+    time.sleep(6)
+    process.send_signal(signal.SIGINT)
+    begin = time.monotonic()
+    _, err = process.communicate(timeout=30)
+    assert process.returncode in (130, 2)
+    assert time.monotonic() - begin < 5  # a bound on hanging, not a measure of speed
+    assert "Traceback" not in err

@@ -74,7 +74,7 @@ def test_control_variates_have_mean_zero() -> None:
                 setting.limit = 10**7
                 rows = setting.batch(20_000, np.random.SeedSequence(12))
                 column = dict(zip(COLUMNS, rows.T, strict=True))
-                control, _ = _time_control(setting, column)
+                control = _time_control(setting, column)
                 assert abs(control.mean()) < 4 * control.std() / len(rows) ** 0.5
                 if not setting.full:
                     apart = column["lost"] - _expected_losses(setting, column)
@@ -136,7 +136,7 @@ def test_bad_arguments(job: Job, strategy: Strategy, runs: object, seed: object)
 @pytest.mark.parametrize("law", [Weibull, Gamma, LogNormal])
 @pytest.mark.parametrize("shape", [0, -1, float("nan"), float("inf"), "x"])
 def test_bad_shapes(law: type, shape: object) -> None:
-    with pytest.raises(DomainError, match="expected a number greater than 0"):
+    with pytest.raises(DomainError, match="expected a number from"):
         law(shape)
 
 
@@ -167,9 +167,9 @@ def test_an_interval_longer_than_the_job_is_no_save(job: Job) -> None:
     assert longer == whole
 
 
-def test_one_run_and_no_failures(job: Job) -> None:
+def test_no_failures(job: Job) -> None:
     calm = job_from_text(TEXT.replace('"28 h"', '"1e7 h"'))
-    found = simulate(calm, plan(calm)["full"].strategy, 1)
+    found = simulate(calm, plan(calm)["full"].strategy, 2)
     assert found.time_to_train_s.standard_error == 0
     assert found.to_dict()["standard_errors_from_prediction"]["overhead_fraction"] is None
     assert found.times_s[0] == pytest.approx(56 * 3600)
@@ -194,3 +194,37 @@ def test_deadline(job: Job, strategy: Strategy) -> None:
     assert found.probability_by(1.0) == (0.0, 0.5 / 10_000)
     data = found.to_dict(deadline_s=60 * 3600)
     assert data["deadline"]["probability"] == share
+
+
+RARE = """
+[job]
+work = "20000 s"
+[cluster]
+embedding_shards = 8
+[failures]
+mtbf = "{mtbf}"
+trainer_share = 0.3
+whole_job_share = 0.2
+[checkpoint]
+save = "200 s"
+load = "300 s"
+reschedule = "300 s"
+[accuracy]
+pls_budget = 0.1
+"""
+
+
+@pytest.mark.parametrize(("mtbf", "runs"), [("200000 s", 1000), ("200000 s", 20_000), ("2e6 s", 10_000)])
+def test_standard_errors_are_honest_where_failures_are_rare(mtbf: str, runs: int) -> None:
+    """Over 200 seeds the distance from the exact mean, in standard errors, must not exceed 3 more than 5 times.
+
+    (Normal: 0.5 times expected. Plain means of rare failures are skewed: allow ten times that.)
+    """
+    rare = job_from_text(RARE.format(mtbf=mtbf))
+    strategy = Strategy("full", rare.full_recovery, rare.saving, 2000.0)
+    far = 0
+    for seed in range(200):
+        found = simulate(rare, strategy, runs, seed=seed, workers=1)
+        away = found.standard_errors_from_prediction()["overhead_fraction"]
+        far += away is None or abs(away) > 3
+    assert far <= 5

@@ -15,6 +15,7 @@ from tests.slow_event_loop import Outcome, Setting, play
 
 COLUMN = {name: i for i, name in enumerate(kernel.COLUMNS)}
 NO_TIMES = np.zeros(1)
+GO = np.zeros(1, dtype=np.uint8)
 
 
 class Numbers:
@@ -63,10 +64,10 @@ def kernel_run(setting: Setting, seed: int, mtbf: float, shares: tuple[float, fl
     law = (kernel.EXPONENTIAL, 1.0, mtbf, NO_TIMES, tau, setting.save, rest, pieces)
     if setting.full:
         stop = (0.0, setting.reschedule, setting.load)
-        assert kernel.play_full(out, zero, rng, (*law, 0.0, 0.0, *stop, 10**6))
+        assert kernel.play_full(out, zero, rng, (*law, 0.0, 0.0, *stop, 10**6, GO))
     else:
         counts = (setting.shards, *shares[:2], float(setting.failed_shards), np.zeros(5), reschedule, load)
-        assert kernel.play_partial(out, zero, rng, (*law, *counts, 10**6), 1)
+        assert kernel.play_partial(out, zero, rng, (*law, *counts, 10**6, GO), 1)
     return out[0]
 
 
@@ -141,10 +142,10 @@ def test_replayed_times_reach_both_kernels() -> None:
         law = (kernel.REPLAY, 1.0, 1.0, times, 7.0, 1.0, 6.0, 13)
         first = (np.array([offset]), np.random.default_rng(0))
         out = np.empty((1, len(kernel.COLUMNS)))
-        assert kernel.play_full(out, *first, (*law, 0.0, 0.0, 0.0, 1.5, 0.5, 10**6))
+        assert kernel.play_full(out, *first, (*law, 0.0, 0.0, 0.0, 1.5, 0.5, 10**6, GO))
         assert out[0, COLUMN["time_s"]] == pytest.approx(slow.time)
         stops = np.array([1.5, 0, 1.5, 1.5, 0]), np.array([0.5, 0, 0.5, 0.5, 0])
-        assert kernel.play_partial(out, *first, (*law, 8, 0.0, 0.0, 1.0, np.zeros(5), *stops, 10**6), 1)
+        assert kernel.play_partial(out, *first, (*law, 8, 0.0, 0.0, 1.0, np.zeros(5), *stops, 10**6, GO), 1)
         assert out[0, COLUMN["time_s"]] == pytest.approx(slow.time)
 
 
@@ -152,6 +153,6 @@ def test_a_run_that_never_ends_is_given_up() -> None:
     out = np.empty((1, len(kernel.COLUMNS)))
     first = (np.zeros(1, dtype=np.int64), np.random.default_rng(0))
     law = (kernel.EXPONENTIAL, 1.0, 1.0, NO_TIMES, 100.0, 1.0, 100.0, 1)
-    assert not kernel.play_full(out, *first, (*law, 0.0, 0.0, 0.0, 1.0, 1.0, 1000))
+    assert not kernel.play_full(out, *first, (*law, 0.0, 0.0, 0.0, 1.0, 1.0, 1000, GO))
     stops = np.array([1.0, 1, 1, 1, 0]), np.zeros(5)
-    assert not kernel.play_partial(out, *first, (*law, 8, 0.0, 0.0, 1.0, np.zeros(5), *stops, 1000), 1)
+    assert not kernel.play_partial(out, *first, (*law, 8, 0.0, 0.0, 1.0, np.zeros(5), *stops, 1000, GO), 1)
