@@ -1,0 +1,1 @@
+"""Real training of a reduced DLRM whose shards are really killed: what cprmodel's predictions are tested on."""

@@ -1,0 +1,120 @@
+"""What shards must hold, from the journal of updates alone, by arithmetic of its own: one row at a time.
+
+It shares nothing with the shards but the first rows, and must agree with them to the last bit after every reload
+and at the end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from validation.case import Case
+from validation.data.tables import num_embeddings_of
+from validation.shards.layout import Layout
+from validation.shards.rows import ADAGRAD_EPS, initial_rows
+from validation.training.journal import read_journals
+
+__all__ = ["Audit", "audit"]
+
+
+@dataclass
+class Audit:
+    """What an audit found."""
+
+    compared: int = 0
+    wrong: list[str] = field(default_factory=list)
+    updates: int = 0
+    held_steps: dict[int, set[int]] = field(default_factory=dict)  # for each shard, the steps it holds at the end
+
+
+class _Shard:
+    def __init__(self, rows: Any, adagrad: bool) -> None:
+        self.rows = rows
+        self.sums = np.zeros(len(rows), dtype=np.float32) if adagrad else None
+        self.steps: set[int] = set()
+        self.pending: tuple[int, Any, Any] | None = None  # sent, and not yet known to be applied
+
+    def copy(self) -> _Shard:
+        other = _Shard(self.rows.copy(), False)
+        other.sums = None if self.sums is None else self.sums.copy()
+        other.steps = set(self.steps)
+        return other
+
+    def apply(self, lr: np.float32) -> None:
+        assert self.pending
+        step, ids, gradients = self.pending
+        self.pending = None
+        for row, gradient in zip(ids, gradients, strict=True):
+            if self.sums is None:
+                self.rows[row] = self.rows[row] - lr * gradient
+                continue
+            self.sums[row] = self.sums[row] + np.mean(gradient * gradient)
+            self.rows[row] = self.rows[row] - lr / (np.sqrt(self.sums[row]) + np.float32(ADAGRAD_EPS)) * gradient
+        self.steps.add(step)
+
+    def digest(self) -> str:
+        found = hashlib.sha256(self.rows.tobytes())
+        if self.sums is not None:
+            found.update(self.sums.tobytes())
+        return found.hexdigest()
+
+
+def audit(case: Case, folder: Path) -> Audit:
+    """Replay a run's journal and compare."""
+    sizes = num_embeddings_of(case)
+    layout = Layout(sizes, case.shards.count)
+    lr = np.float32(case.training.embedding_lr)
+    adagrad = case.training.embedding_optimizer == "rowwise_adagrad"
+
+    def fresh(shard: int) -> _Shard:
+        flat = layout.flat_of(shard)
+        seed = case.training.seed
+        return _Shard(initial_rows(flat, sizes, layout.first, case.model.embedding_dim, seed, shard), adagrad)
+
+    out = Audit()
+    shards = {shard: fresh(shard) for shard in range(case.shards.count)}
+    kept: dict[int, dict[int, _Shard]] = {}
+
+    def load(shard: int, sequence: int | None, digest: str) -> None:
+        shards[shard] = fresh(shard) if sequence is None else kept[sequence][shard].copy()
+        compare(shard, digest, f"loaded from {sequence}")
+
+    def compare(shard: int, digest: str, when: str) -> None:
+        out.compared += 1
+        if shards[shard].digest() != digest:
+            out.wrong.append(f"shard {shard}, {when}")
+
+    for header, arrays in read_journals(folder / "journal"):
+        entry = header["entry"]
+        if entry == "update":
+            shards[header["shard"]].pending = (header["step"], *arrays)
+        elif entry == "hello":
+            for text, step in header["steps"].items():
+                shard = shards[int(text)]
+                if shard.pending and step >= shard.pending[0]:
+                    shard.apply(lr)
+                shard.pending = None
+        elif entry == "applied":
+            for text, applied in header["applied"].items():
+                shard = shards[int(text)]
+                if applied and shard.pending:
+                    shard.apply(lr)
+                shard.pending = None
+            out.updates += 1
+        elif entry == "saving":
+            kept[header["sequence"]] = {number: shard.copy() for number, shard in shards.items()}
+        elif entry == "load":
+            load(header["shard"], header["sequence"], header["digest"])
+        elif entry == "load_all":
+            for text, digest in header["digests"].items():
+                load(int(text), header["sequence"], digest)
+        elif entry == "end":
+            for number, digest in enumerate(header["digests"]):
+                compare(number, digest, "at the end")
+    out.held_steps = {number: shard.steps for number, shard in shards.items()}
+    return out

@@ -1,0 +1,257 @@
+"""A validation case as its author writes it: what is trained, on what, how it fails and how it is saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, model_validator
+
+from cprmodel.facts.strategies import (
+    BlockingSave,
+    FailureKind,
+    FailureMix,
+    FullRecovery,
+    PartialRecovery,
+    Recovery,
+    Strategy,
+)
+from cprmodel.jobs.model import Count, Positive, Share
+from cprmodel.jobs.quantities import Section, wrong
+from cprmodel.jobs.reading import model_from_mapping, toml_from_file
+from validation.failures import PHASES, Failure, draw_failures
+
+__all__ = ["Case", "DataSection", "FailuresSection", "TrainingSection"]
+
+Whole = Annotated[int, Field(ge=0, le=10**12)]
+Layers = Annotated[tuple[Count, ...], Field(min_length=1, max_length=10)]
+OneOf = Field(pattern="^(cpu|cuda|auto)$")
+
+
+class DataSection(Section):
+    """Where samples come from (``[data]``)."""
+
+    source: str = Field("synthetic", pattern="^(synthetic|criteo|movielens)$", description="kind of data")
+    path: tuple[Path, ...] = Field((), description="its files (criteo, movielens)")
+    test_path: tuple[Path, ...] = Field((), description="files of test samples; default: the end of the last file")
+    samples: Count = Field(400_000, description="samples to train on")
+    test_samples: Count = Field(50_000, description="samples to test on (synthetic)")
+    test_share: Annotated[float, Field(gt=0, lt=1)] = Field(0.1, description="share of the file for testing")
+    batch_size: Count = Field(512, description="samples per step")
+    seed: Whole = Field(1, description="seed of synthetic data")
+    zipf_exponent: Annotated[float, Field(ge=0, le=5)] = Field(1.05, description="skew of synthetic accesses")
+    max_bad_share: Share = Field(0.01, description="most lines that may be unusable (criteo)")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return {k: [v] if k in ("path", "test_path") and isinstance(v, str) else v for k, v in data.items()}
+
+    @model_validator(mode="after")
+    def _check(self) -> DataSection:
+        if self.source != "synthetic" and not self.path:
+            raise wrong("path", "", f"the files of the {self.source} data")
+        for path in (*self.path, *self.test_path):
+            if not path.is_file():
+                raise wrong("path", str(path), "a file that is there")
+        if self.batch_size > self.samples:
+            raise wrong("batch_size", self.batch_size, f"at most data.samples ({self.samples})")
+        return self
+
+
+class ModelSection(Section):
+    """The DLRM (``[model]``)."""
+
+    embedding_dim: Count = Field(16, description="numbers per embedding row")
+    largest_table: Annotated[int, Field(ge=2, le=10**9)] = Field(
+        100_000, description="cap on the rows of each of the 26 Criteo-Kaggle tables"
+    )
+    num_embeddings: tuple[Annotated[int, Field(ge=2, le=10**9)], ...] | None = Field(
+        None, description="rows of each table, instead of the 26"
+    )
+    dense_arch: Layers = Field((64,), description="layers before the interaction, without the last (embedding_dim)")
+    over_arch: Layers = Field((128, 64), description="layers after it, without the last (1)")
+
+
+class ShardsSection(Section):
+    """The shard servers (``[shards]``)."""
+
+    count: Annotated[int, Field(ge=1, le=1000)] = Field(8, description="shard processes")
+    device: str = Field("cpu", pattern="^(cpu|cuda)$", description="where shards hold their rows")
+
+
+class TrainingSection(Section):
+    """How it is trained (``[training]``)."""
+
+    device: Annotated[str, OneOf] = Field("auto", description="where the MLPs live: auto, cpu or cuda")
+    threads: Annotated[int, Field(ge=1, le=1024)] = Field(1, description="threads; 1: bit-identical runs")
+    seed: Whole = Field(1, description="seed of the first weights and rows")
+    embedding_optimizer: str = Field(
+        "rowwise_adagrad", pattern="^(rowwise_adagrad|sgd)$", description="rowwise_adagrad or sgd"
+    )
+    embedding_lr: Positive = Field(0.02, description="learning rate of the rows")
+    dense_lr: Positive = Field(0.01, description="learning rate of the MLPs (Adagrad)")
+    evaluate: bool = Field(True, description="test when trained")
+
+
+class SavingSection(Section):
+    """When to save, and who rolls back (``[strategy]``)."""
+
+    recovery: str = Field("partial", pattern="^(full|partial)$", description="full or partial")
+    interval_steps: Count = Field(100, description="steps between two saves")
+
+
+class CheckpointSection(Section):
+    """How checkpoints are written (``[checkpoint]``)."""
+
+    backend: str = Field("files", pattern="^(files|dcp)$", description="files, or torch.distributed.checkpoint")
+    compact_after: Whole = Field(8, description="deltas after which a base is written anew")
+
+
+class PlannedFailure(Section):
+    """One failure by hand (``[[failures.plan]]``)."""
+
+    kind: str = Field("shard", pattern="^(shard|trainer|whole_job)$", description="what it takes")
+    shards: tuple[Whole, ...] = Field((), description="which shards")
+    step: Count | None = Field(None, description="when: the executed step, replayed ones counted too")
+    time_s: float | None = Field(None, description="when: the time since training began")
+    phase: str = Field("lookup", pattern=f"^({'|'.join(PHASES)})$", description="where in the step")
+    hang: bool = Field(False, description="stop the shard (SIGSTOP) instead of killing it")
+
+    @model_validator(mode="after")
+    def _check(self) -> PlannedFailure:
+        if (self.step is None) == (self.time_s is None):
+            raise wrong("step and time", "", "exactly one of step and time")
+        if (self.kind == "shard") != bool(self.shards):
+            raise wrong("shards", list(self.shards), "the shards of a shard failure, and of no other")
+        if len(set(self.shards)) != len(self.shards):
+            raise wrong("shards", list(self.shards), "distinct shards")
+        if self.hang and self.kind != "shard":
+            raise wrong("hang", True, "a shard failure")
+        return self
+
+
+class FailuresSection(Section):
+    """How it fails (``[failures]``); none without this table."""
+
+    mtbf_steps: Positive | None = Field(None, description="mean executed steps between failures")
+    mtbf_s: float | None = Field(None, description="mean time between failures")
+    trainer_share: Share = Field(0.0, description="share of failures that take the trainer")
+    whole_job_share: Share = Field(0.0, description="share that take everything")
+    shards_per_failure: Annotated[float, Field(ge=1, le=1000)] = Field(1.0, description="shards per shard failure")
+    phases: tuple[Annotated[str, Field(pattern=f"^({'|'.join(PHASES)})$")], ...] = Field(
+        ("lookup", "update"), description="where in a step failures strike"
+    )
+    most: Count = Field(100_000, description="no more failures than these")
+    seed: Whole = Field(1, description="seed of the plan")
+    plan: tuple[PlannedFailure, ...] = Field((), description="failures by hand, instead of a rate")
+
+    @model_validator(mode="after")
+    def _check(self) -> FailuresSection:
+        given = [name for name in ("mtbf_steps", "mtbf_s") if getattr(self, name) is not None]
+        if len(given) + bool(self.plan) > 1:
+            raise wrong("mtbf_steps, mtbf and plan", "", "at most one of the three")
+        if self.trainer_share + self.whole_job_share > 1 + 1e-9:
+            raise wrong("trainer_share + whole_job_share", self.trainer_share + self.whole_job_share, "at most 1")
+        if not self.phases:
+            raise wrong("phases", [], f"at least one of {', '.join(PHASES)}")
+        return self
+
+
+class TimeoutsSection(Section):
+    """How long to wait for whom (``[timeouts]``)."""
+
+    may_be_zero: ClassVar[frozenset[str]] = frozenset()
+    start_s: float = Field(60.0, description="for a process to start listening")
+    shard_s: float = Field(10.0, description="for a shard's answer; then it hangs, and is killed")
+    trainer_s: float = Field(300.0, description="for a sign of life of the trainer")
+
+
+class Case(Section):
+    """A validation case (a TOML file, see ``validation/cases``)."""
+
+    data: DataSection = DataSection()
+    model: ModelSection = ModelSection()
+    shards: ShardsSection = ShardsSection()
+    training: TrainingSection = TrainingSection()
+    strategy: SavingSection = SavingSection()
+    checkpoint: CheckpointSection = CheckpointSection()
+    failures: FailuresSection = FailuresSection()
+    timeouts: TimeoutsSection = TimeoutsSection()
+    journal: bool = Field(False, description="keep every update, to audit what shards hold (small cases)")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Case:
+        count = self.shards.count
+        for planned in self.failures.plan:
+            if any(shard >= count for shard in planned.shards):
+                raise wrong("failures.plan.shards", list(planned.shards), f"shards from 0 to {count - 1}")
+        if self.failures.shards_per_failure > count:
+            raise wrong("failures.shards_per_failure", self.failures.shards_per_failure, f"at most {count}")
+        return self
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Case:
+        """Read a case file; paths in it are relative to it. One line for the first mistake (JobError)."""
+        data = toml_from_file(path, "a case file")
+        section = data.get("data")
+        if isinstance(section, dict):
+            section |= {key: _beside(path, section[key]) for key in ("path", "test_path") if key in section}
+        return model_from_mapping(cls, data, str(path))
+
+    @classmethod
+    def from_mapping(cls, data: dict[str, Any]) -> Case:
+        """Read nested mappings."""
+        return model_from_mapping(cls, data, "case")
+
+    @property
+    def steps(self) -> int:
+        """Steps of training."""
+        return self.data.samples // self.data.batch_size
+
+    def recovery(self) -> Recovery:
+        """The recovery that cprmodel plans with; its times are measured, not given, so they are 0 here."""
+        if self.strategy.recovery == "full":
+            return FullRecovery(0.0, 0.0)
+        return PartialRecovery(0.0, 0.0, 0.0, 0.0, 0.0)
+
+    def planned_strategy(self) -> Strategy:
+        """The strategy to carry out; its unit of work is one step."""
+        interval = float(self.strategy.interval_steps)
+        return Strategy(self.strategy.recovery, self.recovery(), BlockingSave(0.0), interval)
+
+    def failure_plan(self) -> list[Failure]:
+        """What will be killed, in order."""
+        section = self.failures
+        if section.plan:
+            return [
+                Failure(FailureKind(item.kind), item.shards, item.step, item.time_s, item.phase, item.hang)
+                for item in section.plan
+            ]
+        mtbf = section.mtbf_steps or section.mtbf_s
+        if mtbf is None:
+            return []
+        mix = FailureMix(
+            mtbf,
+            1 - section.trainer_share - section.whole_job_share,
+            section.trainer_share,
+            section.whole_job_share,
+            section.shards_per_failure,
+        )
+        in_steps = section.mtbf_steps is not None
+        horizon = min(mtbf * section.most, 1000.0 * self.steps if in_steps else 1e6)
+        plan = draw_failures(
+            mix, self.shards.count, horizon, section.seed, in_steps=in_steps, phases=section.phases
+        )
+        return plan[: section.most]
+
+
+def _beside(file: str | Path, value: Any) -> Any:
+    """Paths that are written in a file begin at its folder."""
+    if isinstance(value, str):
+        return [str(Path(file).parent / value)]
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return [str(Path(file).parent / item) for item in value]
+    return value

@@ -1,0 +1,86 @@
+"""One file of a checkpoint: written beside, synced, renamed; read back only if every byte is as written."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.numpy
+from safetensors import SafetensorError
+
+__all__ = ["CorruptError", "FileRef", "read_arrays", "read_checked", "sync_folder", "write_arrays", "write_whole"]
+
+
+class CorruptError(Exception):
+    """A file is missing, cut short or changed; ``name`` says which."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name, self.reason = name, reason
+        super().__init__(f"{name}: {reason}")
+
+
+@dataclass(frozen=True)
+class FileRef:
+    """A file as it was written."""
+
+    name: str
+    size_bytes: int
+    sha256: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def write_whole(folder: Path, name: str, content: bytes) -> FileRef:
+    """Write a file so that it is there whole or not at all, even after a power cut."""
+    beside = folder / f".{name}.{os.getpid()}.tmp"
+    try:
+        with open(beside, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(beside, folder / name)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(beside)
+        raise
+    return FileRef(name, len(content), hashlib.sha256(content).hexdigest())
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the renames in a folder durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_arrays(folder: Path, name: str, arrays: dict[str, Any]) -> FileRef:
+    """Write named arrays as safetensors."""
+    return write_whole(folder, name, safetensors.numpy.save(arrays))
+
+
+def read_checked(folder: Path, ref: FileRef) -> bytes:
+    """The content, if it is what was written; otherwise CorruptError."""
+    try:
+        content = (folder / ref.name).read_bytes()
+    except OSError as error:
+        raise CorruptError(ref.name, (error.strerror or "cannot be read").lower()) from None
+    if len(content) != ref.size_bytes:
+        raise CorruptError(ref.name, f"{len(content)} bytes of {ref.size_bytes}")
+    if hashlib.sha256(content).hexdigest() != ref.sha256:
+        raise CorruptError(ref.name, "its checksum is another")
+    return content
+
+
+def read_arrays(folder: Path, ref: FileRef) -> dict[str, Any]:
+    """Named arrays from a file that is as it was written."""
+    try:
+        return dict(safetensors.numpy.load(read_checked(folder, ref)))
+    except SafetensorError as error:
+        raise CorruptError(ref.name, str(error)) from None

@@ -1,0 +1,177 @@
+"""Saving and loading the whole job: the trainer asks its shards, writes its own part, completes the checkpoint."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from validation.checkpoint.files import CorruptError, FileRef, read_arrays, write_arrays
+from validation.checkpoint.manifest import Manifest, collect_garbage, manifests, write_manifest
+from validation.shards.client import Request, ShardClients, ShardsLost
+
+__all__ = ["SaveFailed", "Store"]
+
+Tell = Callable[..., None]
+
+
+class SaveFailed(Exception):
+    """A part of a checkpoint could not be written; nothing was lost by it."""
+
+
+class Store:
+    """Checkpoints of one run: per shard a base and ordered deltas, one file for the trainer, a manifest.
+
+    ``tell`` takes the name of an event and its facts.
+    """
+
+    def __init__(self, folder: Path, clients: ShardClients, tell: Tell) -> None:
+        self.folder, self.clients, self.tell = folder, clients, tell
+        folder.mkdir(parents=True, exist_ok=True)
+        names = [int(path.name[:8]) for path in folder.glob("[0-9]" * 8 + ".*")]
+        self.sequence = max(names, default=-1) + 1
+
+    def save(
+        self,
+        step: int,
+        generation: int,
+        cursor: dict[str, Any],
+        dense: dict[str, Any],
+        sent: Callable[[], None],
+        writing: Callable[[int], None] = lambda sequence: None,
+    ) -> bool:
+        """Write a checkpoint; False when it failed. ShardsLost when shards died meanwhile: it is void then."""
+        begin = time.monotonic()
+        sequence = self.sequence
+        self.sequence += 1
+        try:
+            chains, facts = self._save_shards(sequence, sent)
+            trainer = self._save_trainer(sequence, dense)
+            self.tell("saving", sequence=sequence, step=step)
+            writing(sequence)
+            manifest = Manifest(sequence, step, generation, cursor, trainer, chains)
+            write_manifest(self.folder, manifest)
+        except ShardsLost:
+            self.tell("save_void", sequence=sequence)
+            raise
+        except (OSError, SaveFailed) as error:
+            reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+            self.tell("save_failed", sequence=sequence, reason=reason)
+            return False
+        seconds = time.monotonic() - begin
+        self.tell("save", sequence=sequence, step=step, seconds=seconds, **facts)
+        with contextlib.suppress(ShardsLost):  # complete anyway; who was lost is noticed at the next message
+            self.clients.broadcast({"op": "commit"})
+        collect_garbage(self.folder)
+        return True
+
+    def load_shards(
+        self, shards: Iterable[int], generation: int, sent: Callable[[], None]
+    ) -> dict[int, tuple[int | None, str]]:
+        """Return these shards to the newest checkpoint that is whole for each: which, and a checksum of them."""
+        loaded: dict[int, tuple[int | None, str]] = {}
+        left = set(shards)
+        for manifest in manifests(self.folder, self._corrupt):
+            found = self._load(manifest, left, generation, sent)
+            loaded |= {shard: (manifest.sequence, digest) for shard, digest in found.items()}
+            left -= set(found)
+            if not left:
+                return loaded
+        return loaded | {shard: (None, digest) for shard, digest in self._initialise(left, generation).items()}
+
+    def load_everybody(self, generation: int, sent: Callable[[], None]) -> tuple[Manifest, dict[str, Any]] | None:
+        """Return everybody to the newest checkpoint that is whole; None: to the beginning, for there is none."""
+        everybody = set(self.clients.all())
+        for manifest in manifests(self.folder, self._corrupt):
+            try:
+                dense = self._load_trainer(manifest)
+            except CorruptError as error:
+                self._corrupt(error)
+                continue
+            if set(self._load(manifest, everybody, generation, sent)) == everybody:
+                self._forget_after(manifest.sequence)
+                self.tell("load", shard="trainer", sequence=manifest.sequence, step=manifest.step)
+                return manifest, dense
+        self._forget_after(-1)
+        self._initialise(everybody, generation)
+        return None
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no checkpoint at all."""
+        return next(manifests(self.folder), None) is None
+
+    def _save_shards(
+        self, sequence: int, sent: Callable[[], None]
+    ) -> tuple[tuple[tuple[FileRef, ...], ...], dict[str, Any]]:
+        replies = self.clients.broadcast({"op": "save", "sequence": sequence}, sent)
+        headers = [replies[shard][0] for shard in self.clients.all()]
+        for shard, header in enumerate(headers):
+            if "failed" in header:
+                raise SaveFailed(f"shard {shard}: {header['failed']}")
+        chains = tuple(tuple(FileRef(**ref) for ref in header["chain"]) for header in headers)
+        return chains, {
+            "size_bytes": sum(header["size_bytes"] for header in headers),
+            "rows": sum(header["rows"] for header in headers),
+        }
+
+    def _save_trainer(self, sequence: int, dense: dict[str, Any]) -> FileRef:
+        return write_arrays(self.folder, f"{sequence:08d}.trainer.safetensors", dense)
+
+    def _load_trainer(self, manifest: Manifest) -> dict[str, Any]:
+        return read_arrays(self.folder, manifest.trainer)
+
+    def _load(
+        self, manifest: Manifest, shards: Iterable[int], generation: int, sent: Callable[[], None]
+    ) -> dict[int, str]:
+        """Load a checkpoint where it is whole; tell of the rest."""
+        requests = {
+            shard: (
+                {
+                    "op": "load",
+                    "step": manifest.step,
+                    "generation": generation,
+                    "chain": [ref.to_dict() for ref in manifest.shards[shard]],
+                },
+                (),
+            )
+            for shard in shards
+        }
+        digests: dict[int, str] = {}
+        for shard, (header, _) in self.clients.exchange(requests, sent).items():
+            if "corrupt" in header:
+                self._corrupt(CorruptError(header["corrupt"], header["reason"]))
+            else:
+                digests[shard] = header["digest"]
+                self._tell_load(shard, manifest, header["seconds"], header["size_bytes"])
+        return digests
+
+    def _tell_load(self, shard: int, manifest: Manifest, seconds: float, size_bytes: int) -> None:
+        self.tell(
+            "load",
+            shard=shard,
+            sequence=manifest.sequence,
+            step=manifest.step,
+            seconds=seconds,
+            size_bytes=size_bytes,
+        )
+
+    def _initialise(self, shards: Iterable[int], generation: int) -> dict[int, str]:
+        requests: dict[int, Request] = {
+            shard: ({"op": "initialise", "generation": generation}, ()) for shard in shards
+        }
+        replies = self.clients.exchange(requests)
+        for shard in replies:
+            self.tell("load", shard=shard, sequence=None, step=0)
+        return {shard: header["digest"] for shard, (header, _) in replies.items()}
+
+    def _forget_after(self, sequence: int) -> None:
+        """Checkpoints after the one that everybody returned to belong to a past that did not happen."""
+        for path in self.folder.glob("[0-9]*.json"):
+            if int(path.stem) > sequence:
+                path.unlink(missing_ok=True)
+
+    def _corrupt(self, error: CorruptError) -> None:
+        self.tell("corrupt", file=error.name, reason=error.reason)

@@ -1,0 +1,69 @@
+"""The validation commands; each one's work is in a module of its own."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="validation",
+    help="Train a reduced DLRM on shards that are really killed, and see what cprmodel's predictions are worth.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+class Device(StrEnum):
+    """Where the MLPs live."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+@app.callback(invoke_without_command=True)
+def root(context: typer.Context) -> None:
+    """Train a reduced DLRM on shards that are really killed, and see what cprmodel's predictions are worth."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+def train(
+    case: Annotated[Path, typer.Argument(metavar="CASE.toml", help="A case file, see validation/cases.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where the run is kept; default: runs/CASE.")
+    ] = None,
+    device: Annotated[Device | None, typer.Option(help="Instead of the case's training.device.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that is in the folder.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train one run with its failures, and tell what happened."""
+    from validation.cli.train import run
+
+    run(case, out, device.value if device else None, resume, as_json)
+
+
+@app.command()
+def soak(
+    kills: Annotated[int, typer.Option(min=1, max=10**6, help="Kills to survive.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of what is killed, when and how.")] = 1,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Keep the runs there; default: only the wrong ones."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Kill, stop, damage and fill disks, many times over; audit what is left. Status 1 when anything is wrong."""
+    from validation.cli.soak import run
+
+    raise typer.Exit(run(kills, seed, out, as_json))

@@ -1,0 +1,110 @@
+"""``python -m validation train``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from cprmodel.facts.units import format_share, format_time
+from validation.case import Case
+from validation.summary import Summary, summarise
+from validation.supervisor import Supervisor
+
+__all__ = ["print_summary", "run"]
+
+
+def run(path: Path, out: Path | None, device: str | None, resume: bool, as_json: bool) -> None:
+    """Train with a progress bar, then print what the event log says."""
+    case = Case.from_file(path)
+    if device:
+        training = case.training.model_copy(update={"device": device})
+        case = case.model_copy(update={"training": training})
+    folder = out or Path("runs") / path.stem
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("starting", total=case.steps)
+
+        def observe(event: dict[str, Any]) -> None:
+            kind = event["event"]
+            if kind == "step":
+                progress.update(task, completed=event["step"], description="training")
+            elif kind == "failure":
+                progress.update(task, description=f"failure {event['number'] + 1}")
+            elif kind == "trained":
+                progress.update(task, completed=event["step"], description="testing")
+
+        try:
+            Supervisor(case, folder, observe=observe).run(resume)
+        except KeyboardInterrupt:
+            typer.echo(
+                f"Interrupted. To go on: python -m validation train {path} --out {folder} --resume", err=True
+            )
+            raise
+    found = summarise(folder / "events.jsonl")
+    if as_json:
+        typer.echo(json.dumps({**asdict(found), "pls": found.pls, "folder": str(folder)}, indent=2))
+    else:
+        print_summary(found, folder)
+
+
+def print_summary(found: Summary, folder: Path) -> None:
+    """What happened, for a person."""
+    console = Console(highlight=False)
+    console.width = max(console.width, 88)
+    replayed = f", {found.replayed_steps:,} of them again" if found.replayed_steps else ""
+    console.print(
+        f"{found.steps:,} steps, {found.samples:,} samples, {found.shards} shards; "
+        f"{found.executed:,} steps executed{replayed}"
+    )
+    if found.failures:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for heading in ("failure", "after step", "while", "signal", "noticed", "trains again", "returns to step"):
+            table.add_column(heading, justify="left" if heading in ("failure", "while", "signal") else "right")
+        for failure in found.failures:
+            what = failure.kind.replace("_", " ")
+            if failure.shards:
+                what = f"{'shards' if len(failure.shards) > 1 else 'shard'} {', '.join(map(str, failure.shards))}"
+            table.add_row(
+                Text(what),
+                f"{failure.step:,}",
+                failure.phase,
+                failure.signal,
+                "" if failure.detected_s is None else format_time(failure.detected_s),
+                "" if failure.recovered_s is None else f"after {format_time(failure.recovered_s)}",
+                "none lost" if failure.went_back_to is None else f"{failure.went_back_to:,}",
+            )
+        console.print(table)
+    total = found.samples * found.shards
+    console.print(
+        f"lost for good: {found.lost_samples:,} of {total:,} shard-samples, PLS {found.pls:.4g}"
+        + (f"; replayed: {found.replayed_samples:,} samples" if found.replayed_samples else "")
+    )
+    void = f", {found.void_saves} void" if found.void_saves else ""
+    console.print(f"{found.saves} saves{void}, {found.loads} loads")
+    for reason in found.failed_saves:
+        console.print(Text(f"a save failed, nothing was lost: {reason}", style="yellow"))
+    for name, reason in found.corrupt:
+        console.print(Text(f"damage detected, the checkpoint before was used: {name} ({reason})", style="yellow"))
+    if found.unplanned_deaths:
+        console.print(Text(f"{found.unplanned_deaths} processes died that nobody killed", style="red"))
+    whole = found.seconds.get("whole", 0.0)
+    if whole > 0:
+        names = ("lookup", "compute", "update", "copy", "save")
+        parts = ", ".join(f"{name} {format_share(found.seconds[name] / whole)}" for name in names)
+        rest = 1 - sum(found.seconds[name] for name in names) / whole
+        console.print(f"time {format_time(whole)}: {parts}, everything else {format_share(max(0.0, rest))}")
+    if found.log_loss is not None:
+        auc = "" if found.auc is None else f"AUC {found.auc:.4f}, "
+        console.print(f"test: {auc}log loss {found.log_loss:.4f}")
+    for remark in found.remarks:
+        console.print(Text(remark))
+    console.print(Text(f"event log: {folder / 'events.jsonl'}", style="dim"))

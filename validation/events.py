@@ -1,0 +1,72 @@
+"""The event log of a run: one JSON object a line, only ever appended. Everything told of a run is computed from it.
+
+Times (``at``) are seconds of the system's monotonic clock; the first event of each start carries the date, too.
+The events, and what they carry:
+
+=============  ========================================================================================
+start          date, case, host, resumed: the harness began (again)
+ready          generation, mode, step: a trainer stands, from a fresh start, a checkpoint or a peer's copy
+step           step, samples, loss, replayed, and the seconds of its parts
+saving         sequence, step: every part is written, the manifest is next
+save           sequence, step, seconds, size_bytes, rows: a complete checkpoint
+save_void      sequence: shards died while it was written
+save_failed    sequence, reason: it could not be written; training went on, nothing was lost
+failure        number, kind, shards, signal, phase: a process was killed (or stopped) on purpose
+died           what, status, cause: a process was seen dead
+hung           what: it did not answer; it was killed
+respawn        what, incarnation
+load           shard (or "trainer"), sequence, step, seconds, size_bytes
+corrupt        file, reason: damage was detected; an older checkpoint is used
+redo           step, applied: a trainer came back in the middle of a step that these shards have applied
+recovered      rolls_back, step, seconds
+trained        the last step is done
+metric         auc, log_loss, samples
+digest         shards, trainer: checksums of everything learned
+remark         text
+stop           status
+=============  ========================================================================================
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+__all__ = ["EventLog", "read_events"]
+
+
+class EventLog:
+    """Appends events; steps may wait a little in memory, anything else is written at once."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        torn = path.exists() and path.read_bytes()[-1:] not in (b"", b"\n")
+        self._file = open(path, "a", encoding="utf-8", buffering=1 << 16)  # noqa: SIM115
+        if torn:  # the harness was killed while it wrote
+            self._file.write("\n")
+
+    def write(self, event: str, at: float | None = None, **facts: Any) -> dict[str, Any]:
+        """Append an event that happened now."""
+        entry = {"event": event, "at": time.monotonic() if at is None else at, **facts}
+        self._file.write(json.dumps(entry) + "\n")
+        if event != "step":
+            self._file.flush()
+        return entry
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def read_events(path: Path) -> Iterator[dict[str, Any]]:
+    """The events of a log; a line that was cut short when the harness was killed is left out."""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        for line in file:
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(entry, dict) and "event" in entry:
+                yield entry

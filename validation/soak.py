@@ -1,0 +1,256 @@
+"""Soak: hundreds of failures of every sort in small runs, each run audited to the last bit.
+
+What goes wrong is drawn from a seed: shards (one, two, the same again), trainers, whole jobs; before the lookup,
+between lookup and update, while a checkpoint is written, while one is read; killed or stopped; files of
+checkpoints cut short or with a bit flipped; a disk that is full.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cprmodel.facts.strategies import FailureKind
+from validation.audit import audit
+from validation.case import Case
+from validation.checkpoint.manifest import manifests
+from validation.events import read_events
+from validation.failures import PHASES, Failure
+from validation.processes.launcher import Process
+from validation.summary import summarise
+from validation.supervisor import Supervisor
+
+__all__ = ["Soak", "soak"]
+
+KILLS_A_RUN = 25
+SHARDS = 4
+STEPS, INTERVAL = 120, 6
+
+
+@dataclass
+class Soak:
+    """What was survived, and what went wrong (which should be nothing)."""
+
+    runs: int = 0
+    kills: int = 0  # signals to processes
+    failures: int = 0
+    hangs: int = 0
+    in_save: int = 0
+    in_recovery: int = 0
+    trainers: int = 0
+    whole_jobs: int = 0
+    several_shards: int = 0
+    void_saves: int = 0
+    failed_saves: int = 0
+    damaged_files: int = 0
+    detected_damage: int = 0
+    reloads_compared: int = 0
+    redone_steps: int = 0
+    executed_steps: int = 0
+    seconds: float = 0.0
+    wrong: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def soak(kills: int, seed: int, keep: Path | None, progress: Callable[[int], None] = lambda kills: None) -> Soak:
+    """Run until so many processes have been killed or stopped."""
+    out = Soak()
+    for number, stream in enumerate(np.random.SeedSequence([seed, 0x50AC]).spawn(kills)):
+        if out.kills >= kills:
+            return out
+        rng = np.random.default_rng(stream)
+        with tempfile.TemporaryDirectory(prefix="cprmodel-soak-") as scratch:
+            folder = (keep or Path(scratch)) / f"run-{number:04d}"
+            before = len(out.wrong)
+            _one_run(out, rng, folder, f"run {number}")
+            if len(out.wrong) > before and keep is None:
+                kept = Path(tempfile.mkdtemp(prefix="cprmodel-soak-wrong-"))
+                folder.rename(kept / folder.name)
+                out.wrong.append(f"run {number} is kept in {kept}")
+        progress(out.kills)
+    return out
+
+
+def _case(rng: Any) -> Case:
+    return Case.from_mapping(
+        {
+            "data": {"samples": STEPS * 32, "batch_size": 32, "test_samples": 64, "seed": int(rng.integers(1000))},
+            "model": {
+                "num_embeddings": [700, 40, 3],
+                "embedding_dim": 4,
+                "dense_arch": [8],
+                "over_arch": [8],
+            },
+            "shards": {"count": SHARDS},
+            "training": {
+                "device": "cpu",
+                "evaluate": False,
+                "seed": int(rng.integers(1000)),
+                "embedding_optimizer": str(rng.choice(["rowwise_adagrad", "sgd"])),
+            },
+            "strategy": {
+                "recovery": str(rng.choice(["partial", "full"], p=[0.7, 0.3])),
+                "interval_steps": INTERVAL,
+            },
+            "checkpoint": {"compact_after": int(rng.integers(0, 5))},
+            "timeouts": {"shard": "0.7 s"},
+            "journal": True,
+        }
+    )
+
+
+def _plan(rng: Any) -> list[Failure]:
+    """Failures a few steps apart, of every sort."""
+    found = []
+    at = 1
+    last: tuple[int, ...] = (0,)
+    for _ in range(KILLS_A_RUN):
+        at += int(rng.geometric(1 / 5))
+        kind = rng.choice(list(FailureKind), p=[0.9, 0.07, 0.03])
+        victims: tuple[int, ...] = ()
+        if kind is FailureKind.SHARD:
+            count = int(rng.choice([1, 2, SHARDS], p=[0.75, 0.22, 0.03]))
+            victims = tuple(sorted(int(i) for i in rng.choice(SHARDS, count, replace=False)))
+            victims = last if rng.random() < 0.2 else victims  # the same again
+            last = victims
+        phase = str(rng.choice(list(PHASES), p=[0.2, 0.2, 0.2, 0.25, 0.15]))
+        stop = kind is FailureKind.SHARD and rng.random() < 0.05
+        delay = float(rng.choice([0.0, rng.random() * 2e-3])) if phase in ("save", "recovery") else 0.0
+        found.append(Failure(kind, victims, at_step=at, phase=phase, stop=stop, delay_s=delay))
+    return found
+
+
+class _Saboteur:
+    """Damages checkpoints, and fills a shard's disk, just before some of the failures."""
+
+    def __init__(self, rng: Any, folder: Path) -> None:
+        self.rng, self.folder = rng, folder / "checkpoints"
+        self.limited: list[int] = []
+        self.damaged: set[str] = set()
+
+    def __call__(self, failure: Failure, processes: dict[str, Process]) -> None:
+        draw = self.rng.random()
+        if draw < 0.15:
+            self.damage()
+        elif draw < 0.22:
+            name = f"shard-{int(self.rng.integers(SHARDS))}"
+            if name in processes:
+                self.limit(processes[name].pid, 256)
+
+    def damage(self) -> None:
+        """One byte of the newest checkpoint, or its end."""
+        newest = next(manifests(self.folder), None)
+        if newest is None:
+            return
+        names = [*sorted(newest.files - self.damaged), newest.name]
+        path = self.folder / str(self.rng.choice(names))
+        try:
+            content = bytearray(path.read_bytes())
+            where = int(self.rng.integers(len(content)))
+            if self.rng.random() < 0.5:
+                content[where] ^= 1 << int(self.rng.integers(8))
+            else:
+                del content[where:]
+            path.write_bytes(content)
+            self.damaged.add(path.name)
+        except OSError:
+            return
+
+    def limit(self, pid: int, size: int) -> None:
+        """No file of this process may grow beyond ``size``: its next write fails as on a full disk."""
+        try:
+            hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)[1]
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))
+            self.limited.append(pid)
+        except (ProcessLookupError, ValueError):
+            return
+
+    def heard(self, event: dict[str, Any]) -> None:
+        """Once a save has failed, there is room again."""
+        if event["event"] != "save_failed":
+            return
+        for pid in self.limited:
+            try:
+                hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)[1]
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
+            except ProcessLookupError:
+                continue
+        self.limited.clear()
+
+
+def _one_run(out: Soak, rng: Any, folder: Path, name: str) -> None:
+    case, plan = _case(rng), _plan(rng)
+    saboteur = _Saboteur(rng, folder)
+    before = _open_handles()
+    supervisor = Supervisor(case, folder, failures=plan, observe=saboteur.heard, sabotage=saboteur)
+    try:
+        supervisor.run()
+    except Exception as error:
+        out.wrong.append(f"{name}: {type(error).__name__}: {error}")
+    events = list(read_events(folder / "events.jsonl"))
+    found = summarise(events)
+    checked = audit(case, folder)
+    complain = [f"{name}: {text}" for text in (*checked.wrong, *_leftovers(folder, events, supervisor.key))]
+    if _open_handles() != before:
+        complain.append(f"{name}: {_open_handles() - before} file handles leaked")
+    if found.unplanned_deaths or found.wrong_statuses:
+        complain.append(f"{name}: {found.unplanned_deaths} deaths unplanned, {found.wrong_statuses} not by SIGKILL")
+    if found.steps != STEPS:
+        complain.append(f"{name}: {found.steps} steps of {STEPS}")
+    lost = {shard: set(range(1, STEPS + 1)) - held for shard, held in checked.held_steps.items()}
+    if {shard: set(steps) for shard, steps in found.lost_steps.items()} != lost:
+        complain.append(f"{name}: the event log and the journal disagree on what was lost")
+    if case.strategy.recovery == "full" and found.lost_samples:
+        complain.append(f"{name}: full recovery lost samples")
+    out.wrong += complain
+    out.runs += 1
+    out.executed_steps += found.executed
+    out.failures += len(found.failures)
+    kills_of = {"shard": None, "trainer": 1, "whole_job": SHARDS + 1}
+    for failure in found.failures:
+        out.kills += kills_of[failure.kind] or len(failure.shards)
+        out.hangs += failure.signal == "SIGSTOP"
+        out.in_save += failure.phase == "save"
+        out.in_recovery += failure.phase == "recovery"
+        out.trainers += failure.kind == "trainer"
+        out.whole_jobs += failure.kind == "whole_job"
+        out.several_shards += len(failure.shards) > 1
+    out.void_saves += found.void_saves
+    out.failed_saves += len(found.failed_saves)
+    out.damaged_files += len(saboteur.damaged)
+    out.detected_damage += len({file for file, _ in found.corrupt})
+    out.reloads_compared += checked.compared
+    out.redone_steps += found.redone
+    out.seconds += found.seconds.get("whole", 0.0)
+
+
+def _open_handles() -> int:
+    return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+
+
+def _leftovers(folder: Path, events: list[dict[str, Any]], key: str) -> list[str]:
+    """Processes, sockets and files that should not be there any more."""
+    found = []
+    for pid in {event["pid"] for event in events if event["event"] == "respawn"}:
+        try:
+            os.kill(pid, 0)
+            found.append(f"process {pid} still lives")
+        except ProcessLookupError:
+            continue
+    sockets = Path("/proc/net/unix")
+    if sockets.exists() and key[:16] in sockets.read_text():
+        found.append("a socket is still open")
+    known = {"checkpoints", "events.jsonl", "journal", "lock", "logs", "replica.bin"}
+    found += [f"{path.name} was left" for path in folder.iterdir() if path.name not in known]
+    checkpoints = folder / "checkpoints"
+    found += [f"{path.name} was left" for path in checkpoints.iterdir() if path.name.startswith(".")]
+    return found

@@ -1,0 +1,192 @@
+"""What happened in a run, computed from its event log and nothing else.
+
+Which updates a shard holds is followed as a set of steps: a step adds itself, a save keeps a copy of the set, a
+load returns to one. What is missing at the end is lost, and PLS is its share of all samples of all shards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from validation.events import read_events
+
+__all__ = ["FailureSeen", "Summary", "summarise"]
+
+
+@dataclass
+class FailureSeen:
+    """A failure and what it took to recover from it."""
+
+    number: int
+    kind: str
+    shards: tuple[int, ...]
+    signal: str
+    phase: str
+    step: int  # the last step that was done
+    at: float
+    detected_s: float | None = None  # until it was known
+    recovered_s: float | None = None  # until training went on
+    went_back_to: int | None = None  # the step that what failed returned to
+
+
+@dataclass
+class Summary:
+    """A run in figures."""
+
+    shards: int = 0
+    steps: int = 0
+    planned_steps: int = 0
+    samples: int = 0
+    executed: int = 0
+    replayed_steps: int = 0
+    replayed_samples: int = 0
+    lost_steps: dict[int, list[int]] = field(default_factory=dict)  # by shard
+    lost_samples: int = 0  # shard-samples
+    failures: list[FailureSeen] = field(default_factory=list)
+    deaths: int = 0
+    unplanned_deaths: int = 0
+    wrong_statuses: int = 0
+    saves: int = 0
+    void_saves: int = 0
+    failed_saves: list[str] = field(default_factory=list)
+    corrupt: list[tuple[str, str]] = field(default_factory=list)
+    loads: int = 0
+    redone: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+    auc: float | None = None
+    log_loss: float | None = None
+    digests: dict[str, Any] | None = None
+    remarks: list[str] = field(default_factory=list)
+    status: str = "under way"
+
+    @property
+    def pls(self) -> float:
+        """Portion of lost samples: lost shard-samples over all samples times shards."""
+        return self.lost_samples / (self.samples * self.shards) if self.samples else 0.0
+
+
+def summarise(events: Path | Iterable[dict[str, Any]]) -> Summary:
+    """Follow a log from its first event to its last."""
+    out = Summary()
+    holds: dict[int, int] = {}  # for each shard the steps it holds, as bits
+    kept: dict[int, dict[int, int]] = {}  # the same at each save
+    samples_of: dict[int, int] = {}
+    last_step = 0
+    first = last = None
+    seconds = dict.fromkeys(("lookup", "compute", "update", "copy", "save", "recovery"), 0.0)
+    for event in read_events(events) if isinstance(events, Path) else events:
+        kind, at = event["event"], event["at"]
+        if kind == "start":
+            case = event["case"]
+            out.shards = case["shards"]["count"]
+            out.planned_steps = case["data"]["samples"] // case["data"]["batch_size"]
+            holds = holds or dict.fromkeys(range(out.shards), 0)
+        elif kind == "ready":
+            first = at if first is None else first
+            _close(out, at)
+        elif kind == "step":
+            step = event["step"]
+            last_step = step
+            out.executed += 1
+            samples_of[step] = event["samples"]
+            if event["replayed"]:
+                out.replayed_steps += 1
+                out.replayed_samples += event["samples"]
+            for shard in holds:
+                holds[shard] |= 1 << step
+            for part in ("lookup", "compute", "update", "copy"):
+                seconds[part] += event[f"{part}_s"]
+            last = at
+        elif kind == "saving":
+            kept[event["sequence"]] = dict(holds)
+        elif kind == "save":
+            out.saves += 1
+            seconds["save"] += event["seconds"]
+            last = at
+        elif kind == "save_void":
+            out.void_saves += 1
+        elif kind == "save_failed":
+            out.failed_saves.append(event["reason"])
+        elif kind == "load":
+            out.loads += 1
+            _go_back(out, event, holds, kept, last_step)
+        elif kind == "failure":
+            out.failures.append(
+                FailureSeen(
+                    event["number"],
+                    event["kind"],
+                    tuple(event["shards"]),
+                    event["signal"],
+                    event["phase"],
+                    last_step,
+                    at,
+                )
+            )
+        elif kind == "died":
+            out.deaths += 1
+            planned = event["cause"] in ("killed", "hung")
+            out.unplanned_deaths += not planned
+            out.wrong_statuses += planned and event["status"] != -9
+            for failure in out.failures:
+                if failure.detected_s is None and failure.recovered_s is None:
+                    failure.detected_s = at - failure.at
+        elif kind == "recovered":
+            seconds["recovery"] += event["seconds"]
+            _close(out, at)
+        elif kind == "corrupt":
+            out.corrupt.append((event["file"], event["reason"]))
+        elif kind == "redo":
+            out.redone += 1
+        elif kind == "metric":
+            out.auc, out.log_loss = event["auc"], event["log_loss"]
+        elif kind == "digest":
+            out.digests = {"shards": event["shards"], "trainer": event["trainer"]}
+        elif kind == "remark":
+            out.remarks.append(event["text"])
+        elif kind == "stop":
+            out.status = event["status"]
+    _settle(out, holds, samples_of, last_step)
+    if first is not None and last is not None:
+        seconds["whole"] = last - first
+    out.seconds = seconds
+    return out
+
+
+def _close(out: Summary, at: float) -> None:
+    for failure in out.failures:
+        if failure.recovered_s is None:
+            failure.recovered_s = at - failure.at
+
+
+def _go_back(
+    out: Summary, event: dict[str, Any], holds: dict[int, int], kept: dict[int, dict[int, int]], last_step: int
+) -> None:
+    for failure in out.failures:
+        if failure.recovered_s is None and failure.went_back_to is None:
+            failure.went_back_to = event["step"]
+    shard, sequence = event["shard"], event["sequence"]
+    if shard == "trainer":
+        return
+    if sequence is None:
+        holds[shard] = 0
+    elif sequence in kept:
+        holds[shard] = kept[sequence][shard]
+    else:
+        # complete, but the harness was killed before it heard: nothing failed since it last heard of a step, for
+        # no failure is survived without it
+        since = range(last_step + 1, event["step"] + 1)
+        holds[shard] |= sum(1 << step for step in since)
+
+
+def _settle(out: Summary, holds: dict[int, int], samples_of: dict[int, int], last_step: int) -> None:
+    out.steps = last_step
+    out.samples = sum(samples_of.get(step, 0) for step in range(1, last_step + 1))
+    everything = (1 << (last_step + 1)) - 2
+    for shard, held in holds.items():
+        missing = everything & ~held
+        lost = [step for step in range(1, last_step + 1) if missing >> step & 1] if missing else []
+        out.lost_steps[shard] = lost
+        out.lost_samples += sum(samples_of.get(step, 0) for step in lost)

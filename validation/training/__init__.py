@@ -1,0 +1,1 @@
+"""The trainer process: its loop, its recoveries, its checkpoints."""

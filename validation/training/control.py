@@ -1,0 +1,46 @@
+"""What trainer and supervisor say to each other: small JSON messages over one socket."""
+
+from __future__ import annotations
+
+import json
+import time
+from multiprocessing.connection import Connection
+from typing import Any
+
+from validation.shards.wire import address_of, connect
+
+__all__ = ["Control", "SupervisorGone"]
+
+
+class SupervisorGone(Exception):
+    """The harness is dead; so is this run."""
+
+
+class Control:
+    """The trainer's end: it tells events, and asks what to do."""
+
+    def __init__(self, run_key: str, within_s: float) -> None:
+        self._connection: Connection = connect(
+            address_of(run_key, "supervisor"), run_key, within_s, deadline_s=24 * 3600.0
+        )
+
+    def tell(self, event: str, **facts: Any) -> None:
+        """Something happened, now."""
+        self._send({"tell": event, "at": time.monotonic(), **facts})
+
+    def ask(self, what: str, **facts: Any) -> dict[str, Any]:
+        """Ask and wait for the answer."""
+        self._send({"ask": what, **facts})
+        return self.receive()
+
+    def receive(self) -> dict[str, Any]:
+        try:
+            return json.loads(self._connection.recv_bytes())  # type: ignore[no-any-return]
+        except (EOFError, OSError):
+            raise SupervisorGone from None
+
+    def _send(self, message: dict[str, Any]) -> None:
+        try:
+            self._connection.send_bytes(json.dumps(message).encode())
+        except OSError:
+            raise SupervisorGone from None
