@@ -24,12 +24,18 @@ def literature(name: str) -> dict[str, Any]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Browser tests run where chromium is (CI installs it) and are deselected elsewhere."""
-    if shutil.which("chromium") or os.environ.get("CPRMODEL_CI"):
-        return
-    browser = [item for item in items if item.get_closest_marker("browser")]
-    config.hook.pytest_deselected(items=browser)
-    items[:] = [item for item in items if item not in browser]
+    """Browser tests run where chromium is (CI installs it), GPU tests where a GPU is; elsewhere deselected."""
+    absent = set()
+    if not (shutil.which("chromium") or os.environ.get("CPRMODEL_CI")):
+        absent.add("browser")
+    if any(item.get_closest_marker("gpu") for item in items):
+        import torch
+
+        if not torch.cuda.is_available():
+            absent.add("gpu")
+    left_out = [item for item in items if any(item.get_closest_marker(name) for name in absent)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture

@@ -22,8 +22,8 @@ class Failure:
 
     ``at_step`` counts the steps that were executed, replayed ones too, so that it is a clock; ``at_s`` is time
     since training began. The phases: before the lookup of that step; between its lookup and its update; when
-    that update is sent but not yet acknowledged; while the next checkpoint is being written; while shards load in the next recovery. ``stop``: the shards are not
-    killed but stopped (SIGSTOP), and are found by the deadline.
+    that update is sent but not yet acknowledged; while the next checkpoint is being written; while shards load in
+    the next recovery. ``stop``: the shards are not killed but stopped (SIGSTOP), and are found by the deadline.
     """
 
     kind: FailureKind

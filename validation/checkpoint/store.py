@@ -99,9 +99,10 @@ class Store:
         return None
 
     @property
-    def empty(self) -> bool:
-        """Whether there is no checkpoint at all."""
-        return next(manifests(self.folder), None) is None
+    def newest_step(self) -> int:
+        """The step of the newest checkpoint, -1 without one."""
+        newest = next(manifests(self.folder), None)
+        return -1 if newest is None else newest.step
 
     def _save_shards(
         self, sequence: int, sent: Callable[[], None]

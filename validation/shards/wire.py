@@ -15,12 +15,12 @@ import sys
 import tempfile
 import time
 from multiprocessing import AuthenticationError
-from multiprocessing.connection import Client, Connection, Listener
+from multiprocessing.connection import Connection, Listener, answer_challenge, deliver_challenge
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Door", "PeerGone", "PeerHung", "address_of", "connect", "listen", "receive", "send", "set_deadline"]
+__all__ = ["Door", "PeerGone", "PeerHung", "address_of", "connect", "listen", "receive", "send"]
 
 
 class PeerGone(ConnectionError):
@@ -73,28 +73,40 @@ def connect(address: str, run_key: str, within_s: float, deadline_s: float) -> C
     """Connect to a process that may still be starting."""
     until = time.monotonic() + within_s
     while True:
+        with socket.socket(socket.AF_UNIX) as end:
+            _set_deadline(end, deadline_s)
+            try:
+                end.connect(address)
+            except BlockingIOError:
+                raise PeerHung from None
+            except OSError:
+                if time.monotonic() > until:
+                    raise PeerGone(f"nobody listens at {address!r}") from None
+                time.sleep(0.001)
+                continue
+            connection = Connection(end.detach())
         try:
-            connection = Client(address, family="AF_UNIX", authkey=run_key.encode())
-        except (ConnectionError, FileNotFoundError, EOFError, AuthenticationError):
-            if time.monotonic() > until:
-                raise PeerGone(f"nobody listens at {address!r}") from None
-            time.sleep(0.001)
-            continue
-        set_deadline(connection, deadline_s)
+            answer_challenge(connection, run_key.encode())
+            deliver_challenge(connection, run_key.encode())
+        except BlockingIOError:
+            connection.close()
+            raise PeerHung from None
+        except (OSError, EOFError, AuthenticationError) as error:
+            connection.close()
+            raise PeerGone(str(error)) from None
         return connection
 
 
-def set_deadline(connection: Connection, deadline_s: float) -> None:
+def _set_deadline(end: socket.socket, deadline_s: float) -> None:
     """Let every send and receive fail after this long without progress."""
     value = struct.pack("ll", int(deadline_s), int(deadline_s % 1 * 1e6))
-    with socket.socket(fileno=os.dup(connection.fileno())) as end:
-        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, value)
-        end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, value)
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, value)
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, value)
 
 
 def send(connection: Connection, header: dict[str, Any], *arrays: Any) -> None:
     """Send a header and arrays."""
-    arrays = tuple(np.ascontiguousarray(array) for array in arrays)
+    arrays = tuple(np.asarray(array, order="C") for array in arrays)
     header = {**header, "arrays": [[array.dtype.str, array.shape] for array in arrays]}
     try:
         connection.send_bytes(json.dumps(header).encode())

@@ -30,7 +30,7 @@ class Journal:
 
     def write(self, entry: str, *arrays: Any, **facts: Any) -> None:
         """Append an entry."""
-        arrays = tuple(np.ascontiguousarray(array) for array in arrays)
+        arrays = tuple(np.asarray(array, order="C") for array in arrays)
         header = {"entry": entry, **facts, "arrays": [[array.dtype.str, array.shape] for array in arrays]}
         text = json.dumps(header).encode()
         body = b"".join([_LENGTH.pack(len(text)), text, *(array.tobytes() for array in arrays)])

@@ -70,6 +70,7 @@ class Trainer:
         self.generation = 0
         self.executed = self.highest = 0
         self.triggers: list[dict[str, Any]] = []
+        self.saved_step = 0  # the step of the last save
         self.waited_s = 0.0  # for recoveries and for planned failures; no part of a step
         self.interval = round(case.planned_strategy().interval_s)
 
@@ -99,7 +100,7 @@ class Trainer:
                 copy = self.replica.read() if decision["rolls_back"] != "everybody" else None
                 if copy is None:
                     self.roll_back()
-                    if self.store.empty and not self.save():
+                    if self.store.newest_step < 0 and not self.save():
                         self.control.tell("remark", text="no first checkpoint: a roll-back begins at step 0")
                 else:
                     self.stand_at(copy[0]["step"], copy[0]["cursor"])
@@ -117,10 +118,10 @@ class Trainer:
         """Steps until the last one; a checkpoint after every interval."""
         batches = self.source.train(self.cursor)
         while self.step < self.case.steps:
+            if self.step % self.interval == 0 and self.step > self.saved_step:
+                self.save()
             batch, cursor = next(batches)
             self.one_step(self.step + 1, batch, cursor)
-            if self.step % self.interval == 0 and self.step < self.case.steps:
-                self.save()
 
     def one_step(self, step: int, batch: Batch, cursor: Cursor) -> None:
         """Lookup, forward and backward, update, and the copy that a peer would hold."""
@@ -287,12 +288,13 @@ class Trainer:
 
     def stand_at(self, step: int, cursor: Cursor | None) -> None:
         self.step, self.cursor = step, cursor
+        self.saved_step = self.store.newest_step
 
     def save(self) -> bool:
         """A checkpoint of what stands now; begun again when shards die meanwhile."""
         while True:
             try:
-                return self.store.save(
+                saved = self.store.save(
                     self.step,
                     self.generation,
                     self.cursor or {},
@@ -302,6 +304,9 @@ class Trainer:
                 )
             except ShardsLost as lost:
                 self.recover(lost)
+                continue
+            self.saved_step = self.step  # or tried to, which is as good until the next
+            return saved
 
     def hook(self, phase: str) -> None:
         """Where the plan says so, stop until the supervisor has done its killing."""

@@ -1,0 +1,38 @@
+"""What the tests of the harness share: small cases, and runs of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from validation.case import Case
+from validation.events import read_events
+from validation.summary import Summary, summarise
+from validation.supervisor import Supervisor
+
+SHARDS, STEPS, INTERVAL = 3, 40, 8
+
+
+def small(plan: list[dict[str, Any]] | None = None, **tables: Any) -> Case:
+    """A model that trains in a second; keyword tables overwrite keys of the case's."""
+    data: dict[str, dict[str, Any]] = {
+        "data": {"samples": STEPS * 32, "batch_size": 32, "test_samples": 200},
+        "model": {"num_embeddings": [700, 40, 3], "embedding_dim": 4, "dense_arch": [8], "over_arch": [8]},
+        "shards": {"count": SHARDS},
+        "training": {"device": "cpu"},
+        "strategy": {"recovery": "partial", "interval_steps": INTERVAL},
+        "checkpoint": {"compact_after": 2},
+        "failures": {"plan": plan or []},
+        "timeouts": {"shard": "2 s"},
+    }
+    for name, table in tables.items():
+        if name != "journal":
+            data[name] = {**data.get(name, {}), **table}
+    return Case.from_mapping({**data, "journal": tables.get("journal", True)})
+
+
+def train(case: Case, folder: Path, **options: Any) -> tuple[list[dict[str, Any]], Summary]:
+    """Run it; its events, and their summary."""
+    Supervisor(case, folder, **options).run()
+    events = list(read_events(folder / "events.jsonl"))
+    return events, summarise(events)

@@ -1,0 +1,361 @@
+"""Real runs with real deaths. Small, but nothing in them is a stand-in."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cprmodel.facts.errors import JobError
+from cprmodel.facts.strategies import FailureKind
+from tests.slow_event_loop import Setting, play
+from tests.validation.helpers import INTERVAL, SHARDS, STEPS, small, train
+from tests.validation.test_data import CRITEO, MOVIELENS, needs_data
+from validation.audit import audit
+from validation.events import read_events
+from validation.failures import Failure
+from validation.summary import summarise
+from validation.supervisor import RunError, Supervisor
+
+
+def shard(step: int, *shards: int, phase: str = "lookup", hang: bool = False) -> dict[str, Any]:
+    return {"kind": "shard", "shards": list(shards), "step": step, "phase": phase, "hang": hang}
+
+
+def other(kind: str, step: int, phase: str = "lookup") -> dict[str, Any]:
+    return {"kind": kind, "step": step, "phase": phase}
+
+
+EVERYTHING = [
+    shard(3, 1, phase="update"),
+    other("trainer", 6, "applied"),
+    shard(11, 0, 2),
+    shard(13, 0, phase="applied"),  # the same again within an interval
+    shard(14, 2, phase="save"),
+    shard(19, 1),
+    shard(19, 1, phase="recovery"),
+    other("whole_job", 21, "update"),
+    other("trainer", 24, "save"),
+    shard(30, 2, hang=True),
+    shard(33, 0, 1, 2, phase="update"),
+]
+
+
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return train(small(), tmp_path_factory.mktemp("calm") / "run")[1]
+
+
+def test_the_same_seed_twice_is_the_same_to_the_last_bit(calm: Any, tmp_path: Path) -> None:
+    _, found = train(small(), tmp_path / "run")
+    assert found.digests == calm.digests
+    assert (found.auc, found.log_loss) == (calm.auc, calm.log_loss)
+    assert found.steps == found.executed == STEPS
+    assert (found.lost_samples, found.replayed_steps, found.deaths) == (0, 0, 0)
+    _, another = train(small(training={"device": "cpu", "seed": 2}), tmp_path / "other")
+    assert another.digests != calm.digests
+
+
+def test_full_recovery_changes_nothing(calm: Any, tmp_path: Path) -> None:
+    """Rolling back and replaying ends with exactly the weights of the run without failures."""
+    case = small(EVERYTHING, strategy={"recovery": "full"})
+    events, found = train(case, tmp_path / "run")
+    assert len(found.failures) == len(EVERYTHING)
+    assert found.digests == calm.digests
+    assert (found.auc, found.log_loss) == (calm.auc, calm.log_loss)
+    assert found.lost_samples == 0
+    assert found.replayed_steps > 0
+    assert found.replayed_samples == 32 * found.replayed_steps
+    agrees_with_the_slow_loop(events, found, full=True)
+    checked = audit(case, tmp_path / "run")
+    assert checked.compared > len(EVERYTHING)
+    assert checked.wrong == []
+
+
+def test_partial_recovery_loses_what_the_log_says(calm: Any, tmp_path: Path) -> None:
+    case = small(EVERYTHING)
+    events, found = train(case, tmp_path / "run")
+    assert len(found.failures) == len(EVERYTHING)
+    assert found.digests != calm.digests
+    assert found.lost_samples > 0
+    assert found.wrong_statuses == found.unplanned_deaths == 0
+    # every failure took what it was to take: 9 shards by kill, 1 by hanging, 2 trainers, 1 of everything
+    assert found.deaths == sum(len(f["shards"]) for f in EVERYTHING if f["kind"] == "shard") + 2 + (SHARDS + 1)
+    assert found.redone == 1  # the trainer that died between sending an update and hearing of it
+    # three ways to count: the event log, the journal of updates, and the simulator's slow event loop
+    checked = audit(case, tmp_path / "run")
+    assert checked.wrong == []
+    missing = {shard: sorted(set(range(1, STEPS + 1)) - held) for shard, held in checked.held_steps.items()}
+    assert missing == found.lost_steps
+    agrees_with_the_slow_loop(events, found, full=False)
+
+
+SAVE, HALF = 0.25, 0.25  # what a save, a reschedule and a load take, in steps (any times will do)
+JUST_AFTER = 2**-12
+
+
+class _Told:
+    """The failures of a log, as the slow event loop asks for them."""
+
+    def __init__(self, events: list[dict[str, Any]]) -> None:
+        self.void_saves = 0
+        self.gaps: list[float] = []
+        self.kinds: list[str] = []
+        self.victims: list[list[int]] = []
+        clock = 0.0
+        waiting: dict[str, Any] | None = (
+            None  # a failure during a save or an update, until it is known what came of it
+        )
+        for event in events:
+            kind = event["event"]
+            if kind == "step":
+                clock += 1
+            elif kind == "save" and event["step"] > 0:
+                clock += SAVE
+            void = kind in ("save_void", "load") or (kind == "died" and event["what"] == "trainer")
+            if waiting and (void or kind in ("step", "save")):
+                clock = self.settle(waiting, clock, void)
+                waiting = None
+            if kind == "failure":
+                if waiting:  # two at once
+                    self.settle(waiting, clock, True)
+                    waiting = None
+                    clock = self.add(event, JUST_AFTER)
+                elif event["phase"] in ("applied", "save"):
+                    waiting = event
+                elif event["phase"] == "recovery":
+                    clock = self.add(event, HALF)  # half of the stop has passed
+                else:
+                    clock = self.add(event, clock + JUST_AFTER)
+        self.at = 0
+
+    def settle(self, event: dict[str, Any], clock: float, void: bool) -> float:
+        """A failure during a save that is void, or one just after what it struck was done."""
+        in_save = void and event["phase"] == "save"
+        self.void_saves += in_save
+        return self.add(event, clock + (SAVE / 2 if in_save else JUST_AFTER))
+
+    def add(self, event: dict[str, Any], gap: float) -> float:
+        self.gaps.append(gap)
+        self.kinds.append(event["kind"])
+        self.victims.append(event["shards"])
+        return 2 * HALF  # the stop that follows is part of the next gap
+
+    def gap(self) -> float:
+        self.at += 1
+        return self.gaps[self.at - 1] if self.at <= len(self.gaps) else float("inf")
+
+    def kind(self) -> str:
+        return self.kinds[self.at - 1]
+
+    def sample(self, population: range, count: int) -> list[int]:
+        return self.victims[self.at - 1]
+
+
+def agrees_with_the_slow_loop(events: list[dict[str, Any]], found: Any, full: bool) -> None:
+    """The same kills, played by the loop that the simulator is tested with: the same samples lost and replayed."""
+    told = _Told(events)
+    setting = Setting(
+        work=STEPS,
+        interval=INTERVAL,
+        save=SAVE,
+        full=full,
+        reschedule=HALF,
+        load=HALF,
+        partial_reschedule=HALF,
+        partial_load=HALF,
+        trainer_reschedule=2 * HALF,
+        shards=SHARDS,
+    )
+    slow = play(setting, told.gap, told.kind, told)  # type: ignore[arg-type]
+    assert told.at > len(told.gaps), "the loop ended before the last failure"
+    assert slow.failures == len(found.failures)
+    assert slow.lost_samples * 32 == pytest.approx(found.lost_samples, abs=0.5)
+    assert slow.parts["lost"] - SAVE / 2 * told.void_saves == pytest.approx(found.replayed_steps, abs=0.5)
+
+
+def test_a_killed_harness_goes_on(calm: Any, tmp_path: Path) -> None:
+    """SIGKILL to the supervisor in the middle: nobody outlives it, and --resume ends where it would have ended."""
+    path = tmp_path / "case.toml"
+    path.write_text(
+        f"""
+        journal = true
+        [data]
+        samples = {STEPS * 32}
+        batch_size = 32
+        test_samples = 200
+        [model]
+        num_embeddings = [700, 40, 3]
+        embedding_dim = 4
+        dense_arch = [8]
+        over_arch = [8]
+        [shards]
+        count = {SHARDS}
+        [training]
+        device = "cpu"
+        [strategy]
+        recovery = "partial"
+        interval_steps = {INTERVAL}
+        [checkpoint]
+        compact_after = 2
+        [timeouts]
+        shard = "30 s"
+        [[failures.plan]]
+        kind = "shard"
+        shards = [1]
+        step = 20
+        hang = true
+        """
+    )
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "validation", "train", str(path), "--out", str(run)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not any(e["event"] == "failure" for e in _events(run)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    # one shard is stopped, the trainer waits for it
+    blocked = subprocess.run([*command, "--resume"], capture_output=True, text=True)
+    assert blocked.returncode == 2
+    assert "a folder in which no run is under way" in blocked.stderr
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    pids = [e["pid"] for e in _events(run) if e["event"] == "respawn"]
+    until = time.monotonic() + 5
+    while any(_lives(pid) for pid in pids) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not any(_lives(pid) for pid in pids)
+    with (run / "events.jsonl").open("a") as log:
+        log.write('{"event": "step", "at": 1.0, "st')  # as if killed in the middle of a line
+    again = subprocess.run([*command, "--resume"], capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    assert "shard 1" in again.stdout
+    found = summarise(run / "events.jsonl")
+    assert found.status == "finished"
+    assert found.digests == calm.digests  # everybody went back: nothing was lost
+    assert found.lost_samples == 0
+    done = subprocess.run([*command, "--resume"], capture_output=True, text=True)
+    assert "expected a run that is not finished" in done.stderr
+
+
+def _events(run: Path) -> list[dict[str, Any]]:
+    path = run / "events.jsonl"
+    return list(read_events(path)) if path.exists() else []
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_failures_at_times(tmp_path: Path) -> None:
+    """Nobody waits for these: they strike wherever training is. The audit knows what must be held."""
+    case = small(data={"samples": 32 * 1500, "batch_size": 32}, training={"device": "cpu", "evaluate": False})
+    kinds = [FailureKind.SHARD, FailureKind.TRAINER, FailureKind.SHARD, FailureKind.WHOLE_JOB, FailureKind.SHARD]
+    plan = [
+        Failure(kind, (n % SHARDS,) if kind is FailureKind.SHARD else (), at_s=0.1 + 0.11 * n)
+        for n, kind in enumerate(kinds)
+    ]
+    _, found = train(case, tmp_path / "run", failures=plan)
+    assert [f.kind for f in found.failures] == [kind.value for kind in kinds]
+    assert found.wrong_statuses == found.unplanned_deaths == 0
+    checked = audit(case, tmp_path / "run")
+    assert checked.wrong == []
+    missing = {s: sorted(set(range(1, 1501)) - held) for s, held in checked.held_steps.items()}
+    assert missing == found.lost_steps
+
+
+def test_a_full_disk_loses_nothing(calm: Any, tmp_path: Path) -> None:
+    """No file of a shard may grow beyond 100 bytes for one save: the run goes on, and a later kill finds a save."""
+    import resource
+
+    limited: list[int] = []
+
+    def fill(failure: Failure, processes: Any) -> None:
+        if failure.phase == "lookup" and not limited:
+            limited.append(processes["shard-0"].pid)
+            hard = resource.prlimit(limited[0], resource.RLIMIT_FSIZE)[1]
+            resource.prlimit(limited[0], resource.RLIMIT_FSIZE, (100, hard))
+
+    def empty(event: dict[str, Any]) -> None:
+        if event["event"] == "save_failed":
+            resource.prlimit(limited[0], resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+    plan = [shard(10, 1), shard(20, 0), shard(30, 2)]
+    case = small(plan, strategy={"recovery": "full"})
+    _, found = train(case, tmp_path / "run", sabotage=fill, observe=empty)
+    assert found.failed_saves == ["shard 0: File too large"]
+    assert [f.went_back_to for f in found.failures] == [
+        8,
+        8,
+        16,
+    ]  # the first save after step 16 is the one that failed
+    assert found.digests == calm.digests
+
+
+@pytest.mark.parametrize("recovery", ["partial", "full"])
+def test_torch_distributed_checkpoint(recovery: str, calm: Any, tmp_path: Path) -> None:
+    case = small(EVERYTHING, strategy={"recovery": recovery}, checkpoint={"backend": "dcp"})
+    events, found = train(case, tmp_path / "run")
+    assert len(found.failures) == len(EVERYTHING)
+    assert audit(case, tmp_path / "run").wrong == []
+    assert (found.digests == calm.digests) == (recovery == "full")
+    saves = [event for event in events if event["event"] == "save"]
+    assert min(event["seconds"] for event in saves) > 0
+    loads = [event for event in events if event["event"] == "load" and event["shard"] != "trainer"]
+    assert any(event.get("seconds", 0) > 0 for event in loads)
+
+
+@needs_data
+@pytest.mark.parametrize(("source", "path", "samples"), [("criteo", CRITEO, 3200), ("movielens", MOVIELENS, 6400)])
+def test_real_data(source: str, path: Path, samples: int, tmp_path: Path) -> None:
+    """Rolled back in a second epoch (criteo), with bags of several rows (movielens)."""
+    data = {"source": source, "path": str(path), "samples": samples, "batch_size": 64}
+    failures = [shard(7, 0, phase="update"), other("whole_job", samples // 64 - 3)]
+    tables = {"data": data, "model": {"largest_table": 200, "num_embeddings": None}}
+    _, rolled = train(small(failures, strategy={"recovery": "full"}, **tables), tmp_path / "a")
+    _, straight = train(small(**tables), tmp_path / "b")
+    assert len(rolled.failures) == 2
+    assert rolled.digests == straight.digests
+    assert rolled.auc == straight.auc
+    assert straight.samples == samples
+
+
+def test_what_cannot_run_says_so_in_one_line(tmp_path: Path) -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        with pytest.raises(RunError, match='"cuda": expected a GPU that torch can use'):
+            train(small(training={"device": "cuda"}), tmp_path / "a")
+    bad = tmp_path / "bad.tsv"
+    bad.write_text("\t".join(["0"] * 40) + "\n" + "x\n" * 50)
+    criteo = {"source": "criteo", "path": str(bad), "samples": 64}
+    with pytest.raises(RunError, match=r"bad\.tsv: 41 of 42 lines cannot be used"):
+        train(small(data=criteo, model={"num_embeddings": None, "largest_table": 100}), tmp_path / "b")
+    with pytest.raises(JobError, match="a new folder, or --resume"):
+        train(small(), tmp_path / "b")
+
+
+def test_processes_that_die_on_their_own_end_the_run(tmp_path: Path) -> None:
+    """Not for ever: after a few deaths that nobody planned, with what the process said last."""
+    case = small(training={"device": "cpu", "embedding_optimizer": "sgd"})
+    supervisor = Supervisor(case, tmp_path / "run")
+
+    class Broken:
+        def start(self, name: str, module: str, arguments: Any, environment: dict[str, str]) -> Any:
+            module = "validation.no_such_module" if name == "shard-1" else module
+            return real.start(name, module, arguments, environment)
+
+    real = supervisor.launcher
+    supervisor.launcher = Broken()
+    with pytest.raises(RunError, match="shard-1: it dies again and again on its own"):
+        supervisor.run()
+    assert not any(_lives(e["pid"]) for e in _events(tmp_path / "run") if e["event"] == "respawn")
