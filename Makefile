@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint types unit docs bench picture constraints clean
+.PHONY: demo test lint types unit docs bench soak picture constraints clean
 
 demo: $(VENV)/installed ## plan a preset and write its report
 	$(BIN)/cprmodel plan preset:cpr-dlrm --report demo-report.html
@@ -26,7 +26,7 @@ $(VENV)/installed: $(VENV)/created pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/installed-test: $(VENV)/created pyproject.toml constraints.txt
-	$(PIP) install -c constraints.txt -e ".[test,docs]"
+	$(PIP) install -c constraints.txt -e ".[test,docs,validation]"
 	@touch $@ $(VENV)/installed
 
 lint: $(VENV)/installed-test
@@ -46,14 +46,18 @@ docs: $(VENV)/installed-test
 bench: $(VENV)/installed-test ## speed, as ratios in one run
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/simulation.py
+	$(BIN)/python benchmarks/training.py
+
+soak: $(VENV)/installed-test ## a thousand kills of every sort, each run audited (about ten minutes)
+	$(BIN)/python -m validation soak --kills 1000
 
 picture: $(VENV)/installed ## the README's picture of the report (needs Debian's chromium)
 	$(BIN)/python docs/pictures.py
 
 constraints: $(VENV)/created ## renew the pins (then make test)
-	$(PIP) install -e ".[test,docs]"
+	$(PIP) install torch==2.13.0 -e ".[test,docs,validation]"
 	{ echo "# Every package that make installs. Renew with: rm -rf .venv && make constraints"; \
-	  $(BIN)/python -m pip freeze --exclude-editable | grep -v ' @ '; } > constraints.txt
+	  $(BIN)/python -m pip freeze --exclude-editable | grep -v ' @ ' | sed 's/+cpu//'; } > constraints.txt
 
 clean:
 	rm -rf $(VENV) build dist docs/_build demo-report.html

@@ -102,7 +102,7 @@ def _case(rng: Any) -> Case:
                 "interval_steps": INTERVAL,
             },
             "checkpoint": {"compact_after": int(rng.integers(0, 5))},
-            "timeouts": {"shard": "0.7 s"},
+            "timeouts": {"shard": "0.7 s", "start": "10 s"},
             "journal": True,
         }
     )

@@ -63,6 +63,7 @@ class Supervisor:
         self.launcher = launcher or LocalLauncher(folder / "logs")
         self.key = secrets.token_hex(16)
         self.processes: dict[str, Process] = {}  # "trainer" and "shard-0" to "shard-N"
+        self.started_at: dict[str, float] = {}
         self.incarnations: dict[int, int] = {}
         self.control: Connection | None = None
         self.generation = 0
@@ -259,13 +260,14 @@ class Supervisor:
     def _look_after(self, shard: int, facts: dict[str, Any]) -> None:
         """The trainer lost this shard: if it still is the one that runs, it hangs (or is about to die)."""
         name = f"shard-{shard}"
-        if facts["incarnation"] not in (self.incarnations[shard], -1):
-            return  # replaced already
         process = self.processes[name]
-        if facts["incarnation"] == -1 and not process.dead and facts["cause"] == "gone":
-            return  # it is still starting
+        if facts["cause"] == "silent":  # the trainer waited in vain for the one that runs now, or ran until now
+            if not process.dead and time.monotonic() < self.started_at[name] + self.case.timeouts.start_s:
+                return
+        elif facts["incarnation"] != self.incarnations[shard]:
+            return  # replaced already
         cause = "on its own"
-        if facts["cause"] == "hung":
+        if facts["cause"] in ("hung", "silent") and not process.dead:
             self._note("hung", what=name)
             cause = "hung"
         elif not wait([process.fileno()], 1.0):
@@ -315,6 +317,7 @@ class Supervisor:
         path = self.folder / "logs" / f"{name}.json"
         path.parent.mkdir(exist_ok=True)
         path.write_text(config)
+        self.started_at[name] = time.monotonic()
         self.processes[name] = self.launcher.start(name, module, [str(path)], {"CPRMODEL_RUN_KEY": self.key})
 
     def _welcome(self, connection: Connection) -> None:

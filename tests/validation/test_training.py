@@ -42,6 +42,8 @@ EVERYTHING = [
     shard(19, 1, phase="recovery"),
     other("whole_job", 21, "update"),
     other("trainer", 24, "save"),
+    shard(27, 1),
+    other("trainer", 27, "recovery"),  # shards may have loaded by then, and nobody wrote it down
     shard(30, 2, hang=True),
     shard(33, 0, 1, 2, phase="update"),
 ]
@@ -85,8 +87,8 @@ def test_partial_recovery_loses_what_the_log_says(calm: Any, tmp_path: Path) -> 
     assert found.digests != calm.digests
     assert found.lost_samples > 0
     assert found.wrong_statuses == found.unplanned_deaths == 0
-    # every failure took what it was to take: 9 shards by kill, 1 by hanging, 2 trainers, 1 of everything
-    assert found.deaths == sum(len(f["shards"]) for f in EVERYTHING if f["kind"] == "shard") + 2 + (SHARDS + 1)
+    # every failure took what it was to take: 10 shards by kill, 1 by hanging, 3 trainers, 1 of everything
+    assert found.deaths == sum(len(f["shards"]) for f in EVERYTHING if f["kind"] == "shard") + 3 + (SHARDS + 1)
     assert found.redone == 1  # the trainer that died between sending an update and hearing of it
     # three ways to count: the event log, the journal of updates, and the simulator's slow event loop
     checked = audit(case, tmp_path / "run")
@@ -359,3 +361,19 @@ def test_processes_that_die_on_their_own_end_the_run(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="shard-1: it dies again and again on its own"):
         supervisor.run()
     assert not any(_lives(e["pid"]) for e in _events(tmp_path / "run") if e["event"] == "respawn")
+
+
+def test_a_shard_that_stops_before_it_listens_is_replaced(tmp_path: Path) -> None:
+    """Stopped a moment after it was started: no connection, no answer, no death."""
+    case = small(timeouts={"shard": "2 s", "start": "3 s"})
+    stopped: list[int] = []
+
+    def stop(event: dict[str, Any]) -> None:
+        if event["event"] == "respawn" and event["what"] == "shard-1" and not stopped:
+            stopped.append(event["pid"])
+            os.kill(event["pid"], signal.SIGSTOP)
+
+    events, found = train(case, tmp_path / "run", observe=stop)
+    assert found.status == "finished"
+    assert [e["what"] for e in events if e["event"] == "hung"] == ["shard-1"]
+    assert not _lives(stopped[0])

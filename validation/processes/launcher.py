@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from validation.processes.parent import end_with_parent
+
 __all__ = ["Launcher", "LocalLauncher", "Process"]
 
 
@@ -91,6 +93,7 @@ class LocalLauncher:
                         "PYTHONPATH": _search_path(),
                         "CPRMODEL_PARENT": str(os.getpid()),
                     },
+                    preexec_fn=end_with_parent,
                     start_new_session=True,  # Ctrl-C is for the parent alone
                 )
         except BaseException:

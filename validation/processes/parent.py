@@ -8,17 +8,25 @@ import signal
 import sys
 import threading
 
-__all__ = ["die_with_parent"]
+__all__ = ["end_with_parent", "watch_parent"]
 
 PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
 
 
-def die_with_parent() -> None:
-    """End this process when its parent ends: at once on Linux, even when stopped; elsewhere by its closed pipe."""
-    if sys.platform.startswith("linux"):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != int(os.environ.get("CPRMODEL_PARENT", os.getppid())):
-            os._exit(1)  # it ended before the line above
+def end_with_parent() -> None:
+    """On Linux: have the system kill this process when its parent dies, even if it is stopped.
+
+    Called between fork and exec, so that there is no moment at which it does not hold.
+    """
+    if _LIBC is not None:
+        _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def watch_parent() -> None:
+    """Elsewhere, and for good measure: end when the pipe from the parent closes."""
+    if os.getppid() != int(os.environ.get("CPRMODEL_PARENT", os.getppid())):
+        os._exit(1)
     threading.Thread(target=_watch, daemon=True).start()
 
 

@@ -53,7 +53,8 @@ class ShardClients:
                     address, self.run_key, self.timeouts.start_s, self.timeouts.answer_s
                 )
             except (PeerGone, PeerHung) as error:
-                lost[shard] = "gone" if isinstance(error, PeerGone) else "hung"
+                # nobody listens: it is starting, or stopped before it could
+                lost[shard] = "silent" if isinstance(error, PeerGone) else "hung"
         if lost:
             raise ShardsLost(lost, {})
         found = self.exchange({shard: ({"op": "hello", "generation": generation}, ()) for shard in self.all()})

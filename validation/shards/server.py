@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from validation.checkpoint.files import CorruptError, FileRef, read_arrays, write_arrays
-from validation.processes.parent import die_with_parent
+from validation.processes.parent import watch_parent
 from validation.shards.layout import Layout
 from validation.shards.rows import NumpyRows, Rows, initial_rows
 from validation.shards.wire import PeerGone, PeerHung, address_of, listen, receive, send
@@ -66,6 +66,7 @@ class Server:
         self.folder = Path(config.folder)
         self.count = self.layout.rows_of(config.shard)
         self.rows: Rows | None = None  # None: empty
+        self.settled = False  # whether the trainer has written down what was loaded
         self.step = 0  # the last step whose update is applied
         self.generation = 0
         self.chain: list[FileRef] = []
@@ -86,7 +87,7 @@ class Server:
         return (
             {
                 "incarnation": self.config.incarnation,
-                "empty": self.rows is None,
+                "empty": self.rows is None or not self.settled,
                 "step": self.step,
                 "pid": os.getpid(),
             },
@@ -174,6 +175,11 @@ class Server:
         size = sum(ref.size_bytes for ref in chain)
         return ({"size_bytes": size, "seconds": time.monotonic() - begin, "digest": self._digest()},)
 
+    def do_settle(self, header: dict[str, Any]) -> tuple[Any, ...]:
+        """What was loaded (or drawn) is written down; before that, a new trainer has it loaded again."""
+        self.settled = True
+        return ({},)
+
     def do_put(self, header: dict[str, Any], rows: Any, *sums: Any) -> tuple[Any, ...]:
         """Take all rows from the trainer (checkpoints that it writes on its own)."""
         self._hold(rows, header["step"], header["generation"], [], 0)
@@ -207,6 +213,7 @@ class Server:
         self.dirty[:] = False
         self.saved[:] = False
         self.written = None
+        self.settled = False
 
     def _digest(self) -> str:
         found = hashlib.sha256()
@@ -217,7 +224,7 @@ class Server:
 
 def main(config_path: str) -> None:
     """Serve one trainer after the other until told to stop."""
-    die_with_parent()
+    watch_parent()
     key = os.environ.pop("CPRMODEL_RUN_KEY")
     config = ServerConfig.from_json(Path(config_path).read_text())
     server = Server(config)

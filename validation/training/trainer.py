@@ -266,6 +266,7 @@ class Trainer:
         if self.journal:
             for shard, (sequence, digest) in loaded.items():
                 self.journal.write("load", shard=shard, sequence=sequence, digest=digest)
+        self.clients.exchange({shard: ({"op": "settle"}, ()) for shard in empty})
 
     def roll_back(self) -> None:
         """Everybody returns to the last complete checkpoint, and the data to where it was."""
@@ -285,6 +286,7 @@ class Trainer:
                 shard: header["digest"] for shard, (header, _) in self.clients.broadcast({"op": "digest"}).items()
             }
             self.journal.write("load_all", sequence=found[0].sequence if found else None, digests=digests)
+        self.clients.broadcast({"op": "settle"})
 
     def stand_at(self, step: int, cursor: Cursor | None) -> None:
         self.step, self.cursor = step, cursor
@@ -361,10 +363,10 @@ def main(config_path: str) -> None:
     """The life of a trainer process."""
     from cprmodel.facts.errors import CprModelError
     from validation.data.batch import DataError
-    from validation.processes.parent import die_with_parent
+    from validation.processes.parent import watch_parent
     from validation.training.control import SupervisorGone
 
-    die_with_parent()
+    watch_parent()
     key = os.environ.pop("CPRMODEL_RUN_KEY")
     config = json.loads(Path(config_path).read_text())
     case = Case.model_validate(config["case"])
