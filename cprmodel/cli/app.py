@@ -156,6 +156,37 @@ def simulate(
 
 
 @app.command()
+def fit(
+    trace: Annotated[Path, typer.Argument(metavar="TRACE", help="A CSV of times, or a log of node failures.")],
+    format_: Annotated[
+        str | None, typer.Option("--format", metavar="NAME", help="csv, infinitehbd or lanl; default: by its name.")
+    ] = None,
+    time_column: Annotated[str | None, typer.Option(metavar="NAME", help="Column of the times (csv).")] = None,
+    event_column: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Column that is 0 where a time was cut short (csv).")
+    ] = None,
+    unit: Annotated[str, typer.Option(metavar="UNIT", help="Unit of the times (csv).")] = "s",
+    window: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="The times are moments in an observation of this length (csv)."),
+    ] = None,
+    servers: Annotated[int | None, typer.Option(min=1, help="The job spans so many of the servers.")] = None,
+    system: Annotated[int | None, typer.Option(help="Number of the LANL system.")] = None,
+    since: Annotated[str | None, typer.Option(metavar="DATE", help="Leave out what is before (lanl).")] = None,
+    as_json: AsJson = False,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Write a self-contained page with charts.")
+    ] = None,
+) -> None:
+    """Fit failure models to a trace: MTBF with its interval, bursts, trends."""
+    from cprmodel.cli.fit import run
+    from cprmodel.fitting import TraceOptions
+
+    options = TraceOptions(format_, time_column, event_column, unit, window, servers, system, since)
+    run(trace, options, as_json, report)
+
+
+@app.command()
 def presets(as_json: AsJson = False) -> None:
     """List the jobs that ship with cprmodel, with the source of each figure."""
     from cprmodel.cli.presets import run

@@ -49,7 +49,7 @@ def _inputs(job: Job) -> list[tuple[str, str, str]]:
     return rows
 
 
-def render_page(template: str, job: Job, figures: list[dict[str, Any]], **values: Any) -> str:
+def render_page(template: str, job: Job | None, figures: list[dict[str, Any]], **values: Any) -> str:
     """A page from a template: figures of id, title, caption, chart and rows become drawings with their data."""
     import jinja2
     import vl_convert
@@ -64,7 +64,7 @@ def render_page(template: str, job: Job, figures: list[dict[str, Any]], **values
     return environment.get_template(template).render(
         job=job,
         figures=drawn,
-        inputs=_inputs(job),
+        inputs=_inputs(job) if job else [],
         version=__version__,
         vega=vl_convert.javascript_bundle(),  # type: ignore[call-arg]  # its stub wants a snippet
         **values,

@@ -1,0 +1,216 @@
+r"""From a trace to a failure model: fits, intervals that hold their promise, and whether the rate drifts.
+
+Intervals at 90%, two-sided, in closed form. n events in an exposure T:
+
+MTBF (T/n)
+    Up to one event Garwood's exact Poisson limits (Garwood 1936). From ten events on the failures are taken for a
+    renewal process: log(T/n) scatters by CV/√n, CV the coefficient of variation of a Weibull law whose shape is
+    the fitted one less its bias (1 − 1.3/n); gamma quantiles with n/CV² events, widened from normal to Student's t
+    with 2n degrees of freedom. Between two and nine events the wider of both, with n − 1 degrees of freedom and
+    1 − 1/n. [derived here; coverage measured in benchmarks/fitting.py]
+Shape (Weibull)
+    k(1 − 1/n)·e^(±t/√I), I the observed information of log k, t Student's with 2n degrees of freedom, n − 1 below
+    ten events. [derived here; coverage measured in the same place]
+
+Whether the rate drifts: the Lewis-Robinson test (Lewis & Robinson 1974), which is Laplace's trend test divided by
+the CV of the times, so that bursts are not taken for a trend. Whether it changes in any way: a likelihood ratio of
+Weibull laws with one shape and a scale for each window against one scale for all. Where it changes, the shape
+within windows is the one that tells of bursts: pooled windows look like a falling hazard.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from cprmodel.fitting.likelihood import Fit, fit_all, weibull_batch, weibull_information, weibull_profile
+from cprmodel.fitting.trace import Trace
+
+__all__ = ["Analysis", "Drift", "analyse", "mtbf_interval", "shape_interval"]
+
+#: Windows of equal length in which the MTBF is told apart.
+WINDOWS = 10
+#: Fewest events for which a trend is tested.
+FEWEST_FOR_TREND = 6
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Whether failures became rarer or more frequent over the observation."""
+
+    statistic: float  #: standard normal without a trend; positive: more frequent towards the end
+    p_value: float
+    window_s: float  #: length of the windows below
+    events: tuple[int, ...]  #: in each window
+    change_p_value: float | None  #: of one rate in all windows (likelihood ratio)
+    shape_within: float | None  #: Weibull shape where each window has a scale of its own
+
+    @property
+    def drifts(self) -> bool:
+        """At 5%: steadily."""
+        return self.p_value < 0.05
+
+    @property
+    def changes(self) -> bool:
+        """At 5%: in any way."""
+        return self.change_p_value is not None and self.change_p_value < 0.05
+
+    def to_dict(self) -> dict[str, Any]:
+        mtbf = [self.window_s / n if n else None for n in self.events]
+        return {
+            "statistic": self.statistic,
+            "p_value": self.p_value,
+            "window_s": self.window_s,
+            "events": list(self.events),
+            "mtbf_s": mtbf,
+            "change_p_value": self.change_p_value,
+            "shape_within_windows": self.shape_within,
+        }
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What a trace says of how often a job fails."""
+
+    trace: Trace
+    models: tuple[Fit, ...]  #: the best (least AIC) first
+    mtbf_s: float | None  #: exposure over events; None without an event
+    mtbf_ci90_s: tuple[float, float | None]  #: None: no upper bound
+    shape_ci90: tuple[float, float] | None  #: of the Weibull fit
+    drift: Drift | None = field(default=None)
+
+    @property
+    def best(self) -> Fit | None:
+        """The model with the least AIC."""
+        return self.models[0] if self.models else None
+
+    def weight(self, model: Fit) -> float:
+        """Akaike weight: how the models share the evidence."""
+        assert self.best
+        relative = [math.exp((self.best.aic - one.aic) / 2) for one in self.models]
+        return math.exp((self.best.aic - model.aic) / 2) / sum(relative)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, as ``fit --json`` prints it."""
+        return {
+            "schema_version": 1,
+            "source": self.trace.source,
+            "n": self.trace.n,
+            "events": self.trace.events,
+            "censored": self.trace.n - self.trace.events,
+            "merged": self.trace.merged,
+            "exposure_s": self.trace.exposure_s,
+            "mtbf_s": self.mtbf_s,
+            "mtbf_ci90_s": list(self.mtbf_ci90_s),
+            "best": self.best.name if self.best else None,
+            "models": [{**one.to_dict(), "weight": self.weight(one)} for one in self.models],
+            "weibull_shape_ci90": list(self.shape_ci90) if self.shape_ci90 else None,
+            "trend": self.drift.to_dict() if self.drift else None,
+        }
+
+
+def analyse(trace: Trace) -> Analysis:
+    """Fit every law, and say how sure one can be."""
+    models = tuple(fit_all(trace.durations_s, trace.observed)) if trace.events else ()
+    weibull = next((one for one in models if one.name == "weibull"), None)
+    shape = weibull.shape if weibull else None
+    return Analysis(
+        trace,
+        models,
+        trace.exposure_s / trace.events if trace.events else None,
+        mtbf_interval(trace.exposure_s, trace.events, shape),
+        shape_interval(trace.durations_s, trace.observed) if shape else None,
+        _drift(trace),
+    )
+
+
+def mtbf_interval(
+    exposure_s: float, events: int, shape: float | None, coverage: float = 0.9
+) -> tuple[float, float | None]:
+    """Limits of the MTBF from the exposure, the events in it, and the Weibull shape fitted to them (module's head).
+
+    >>> low, high = mtbf_interval(1000.0, 0, None)
+    >>> round(low), high  # nothing happened: T/−log(0.05)
+    (334, None)
+    """
+    from scipy import stats
+
+    tail = (1 - coverage) / 2
+    low = exposure_s / float(stats.gamma.ppf(1 - tail, events + 1))
+    high = exposure_s / float(stats.gamma.ppf(tail, events)) if events else None
+    if shape is None or events < 2:
+        return low, high
+    few = events < 10
+    corrected = shape * max(1 - (1.0 if few else 1.3) / events, 0.1)
+    gamma = math.lgamma
+    log_ratio = gamma(1 + 2 / corrected) - 2 * gamma(1 + 1 / corrected)
+    variation = math.expm1(min(log_ratio, 50.0))  # CV²
+    student = float(stats.t.ppf(1 - tail, events - 1 if few else 2 * events))
+    effective = events / variation * (float(stats.norm.ppf(1 - tail)) / student) ** 2
+    less, more = (0.5, 0.5) if effective >= 2 else (0.0, 1.0)  # so few: as wide as Garwood's
+    low_quantile = float(stats.gamma.ppf(tail, effective + less))
+    high_quantile = float(stats.gamma.ppf(1 - tail, effective + more))
+    renewal_low = exposure_s / events * effective / high_quantile
+    renewal_high = exposure_s / events * effective / low_quantile if low_quantile > 1e-300 else None
+    if not few:
+        return renewal_low, renewal_high
+    assert high is not None
+    return min(low, renewal_low), None if renewal_high is None else max(high, renewal_high)
+
+
+def shape_interval(durations_s: Any, observed: Any, coverage: float = 0.9) -> tuple[float, float] | None:
+    """Limits of the Weibull shape (module's head); None with fewer than two events."""
+    from scipy import stats
+
+    events = int(np.count_nonzero(observed))
+    y = np.log(durations_s)[None, :]
+    shape = float(weibull_batch(y, observed[None, :])[0][0])
+    if events < 2 or not math.isfinite(shape):
+        return None
+    information = weibull_information(y, observed[None, :], np.array([shape]))[0]
+    student = float(stats.t.ppf((1 + coverage) / 2, events - 1 if events < 10 else 2 * events))
+    factor = math.exp(min(student / math.sqrt(information), 50.0))
+    corrected = shape * (1 - 1 / events)
+    return corrected / factor, corrected * factor
+
+
+def _drift(trace: Trace) -> Drift | None:
+    if trace.times_s is None or trace.window_s is None or trace.events < FEWEST_FOR_TREND:
+        return None
+    from scipy import stats
+
+    times, window, n = trace.times_s, trace.window_s, trace.events
+    laplace = (float(np.sum(times)) - n * window / 2) / (window * math.sqrt(n / 12))
+    gaps = np.diff(times)
+    variation = float(np.std(gaps, ddof=1) / np.mean(gaps))
+    statistic = laplace / variation if variation > 0 else laplace
+    p_value = 2 * float(stats.norm.sf(abs(statistic)))
+    edges = np.linspace(0.0, window, WINDOWS + 1)
+    ends = np.append(times, window)[: trace.n]
+    where = np.clip(np.searchsorted(edges, ends, side="left") - 1, 0, WINDOWS - 1)
+    counts = np.bincount(where[trace.observed], minlength=WINDOWS)
+    change, within = _within_windows(trace, where)
+    events = tuple(int(count) for count in counts)
+    return Drift(statistic, p_value, window / WINDOWS, events, change, within)
+
+
+def _within_windows(trace: Trace, where: Any) -> tuple[float | None, float | None]:
+    """A Weibull law with one shape and a scale for each window: how improbable one scale is, and the shape.
+
+    A duration counts for the window in which it ends.
+    """
+    from scipy import stats
+
+    y = np.log(trace.durations_s)
+    groups = [(y[where == w], trace.observed[where == w]) for w in range(WINDOWS)]
+    if min(int(np.count_nonzero(observed)) for _, observed in groups) < 2:
+        return None, None
+    one = weibull_profile([(y, trace.observed)])
+    many = weibull_profile(groups)
+    if one is None or many is None:
+        return None, None
+    ratio = max(2 * (many[1] - one[1]), 0.0)
+    return float(stats.chi2.sf(ratio, WINDOWS - 1)), many[0]

@@ -1,0 +1,316 @@
+"""A fitted trace as text for a terminal, and as a page with its curves."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cprmodel.facts.units import format_share, format_time
+from cprmodel.fitting import Analysis, Fit
+from cprmodel.fitting.likelihood import FITTED
+
+__all__ = ["fitted_lines", "fitted_rows", "print_fitted", "render_fitted", "write_fitted_report"]
+
+HEADINGS = ["model", "shape", "scale", "mean", "log-likelihood", "AIC", "weight"]
+_COLORS = {
+    "observed": "#1d2326",
+    "exponential": "#f2b880",
+    "weibull": "#1f6f8b",
+    "gamma": "#c1440e",
+    "lognormal": "#8aa29e",
+}
+
+
+def fitted_rows(found: Analysis) -> list[list[str]]:
+    """One row per model, the best first."""
+    return [
+        [
+            one.name,
+            "" if one.shape is None else f"{one.shape:.4g}",
+            format_time(one.scale_s),
+            _mean(one),
+            f"{one.log_likelihood:,.2f}",
+            f"{one.aic:,.2f}",
+            format_share(found.weight(one)) if found.weight(one) > 1e-4 else "< 0.01%",
+        ]
+        for one in found.models
+    ]
+
+
+def _mean(one: Fit) -> str:
+    mean = one.mean_s
+    return format_time(mean) if math.isfinite(mean) and mean < 1e12 else "very long"
+
+
+def _interval(found: Analysis) -> str:
+    low, high = found.mtbf_ci90_s
+    return f"at least {format_time(low)}" if high is None else f"{format_time(low)} to {format_time(high)}"
+
+
+def fitted_lines(found: Analysis) -> list[str]:
+    """What the trace says, line by line."""
+    trace = found.trace
+    censored = trace.n - trace.events
+    lines = [
+        f"{trace.n:,} durations: {trace.events:,} ended by an interruption, {censored:,} cut short by the end of "
+        f"the observation; {format_time(trace.exposure_s)} observed"
+    ]
+    if trace.merged:
+        lines.append(f"{trace.merged:,} events at the same moment as another are counted as one interruption")
+    if found.mtbf_s is None:
+        lines.append(f"no interruption was seen: the MTBF is {_interval(found)} (95% bound); nothing can be fitted")
+        return lines
+    lines.append(f"MTBF {format_time(found.mtbf_s)}, 90% interval {_interval(found)}")
+    lines += _about_models(found)
+    lines += _about_drift(found)
+    lines.append(_about_the_interval(found))
+    return lines
+
+
+def _about_models(found: Analysis) -> list[str]:
+    if not found.models:
+        return []
+    best = found.models[0]
+    lines = []
+    if len(found.models) > 1:
+        second = found.models[1]
+        ahead = second.aic - best.aic
+        sure = "clearly" if ahead > 6 else "hardly: take either" if ahead < 2 else "probably"
+        lines.append(f"{best.name} fits best, {sure} (AIC {ahead:.1f} below {second.name})")
+    missing = set(FITTED) - {one.name for one in found.models}
+    if missing:
+        lines.append(f"not fitted, for want of two distinct times: {', '.join(sorted(missing))}")
+    if found.shape_ci90 is not None:
+        low, high = found.shape_ci90
+        weibull = next(one for one in found.models if one.name == "weibull")
+        if high < 1:
+            meaning = "failures come in bursts (the hazard falls after one)"
+        elif low > 1:
+            meaning = "the hazard rises with the time since the last failure"
+        else:
+            meaning = "no sign that failures remember one another"
+        lines.append(f"Weibull shape {weibull.shape:.3g}, 90% interval {low:.3g} to {high:.3g}: {meaning}")
+    return lines
+
+
+def _about_drift(found: Analysis) -> list[str]:
+    drift = found.drift
+    if drift is None:
+        return []
+    steady = (
+        f"the rate {'rises' if drift.statistic > 0 else 'falls'} over the observation"
+        if drift.drifts
+        else "no steady trend of the rate"
+    )
+    lines = [f"{steady} (Lewis-Robinson {drift.statistic:+.2f}, p = {drift.p_value:.2g})"]
+    if drift.change_p_value is not None and drift.shape_within is not None:
+        how = "it changes from window to window" if drift.changes else "no change from window to window"
+        lines.append(
+            f"{how} (p = {drift.change_p_value:.2g}); with a scale for each, the Weibull shape is "
+            f"{drift.shape_within:.3g}"
+        )
+    shown = [format_time(drift.window_s / n) if n else "none" for n in drift.events]
+    lines.append(f"MTBF in {len(drift.events)} windows of {format_time(drift.window_s)}: {', '.join(shown)}")
+    return lines
+
+
+def _about_the_interval(found: Analysis) -> str:
+    low, high = found.mtbf_ci90_s
+    assert found.mtbf_s is not None
+    if high is None:
+        return "the best interval between saves grows with the root of the MTBF: it has no upper bound yet"
+
+    def wrong(mtbf: float) -> float:
+        x = math.sqrt(mtbf / found.mtbf_s)  # type: ignore[operator]
+        return (x + 1 / x) / 2 - 1
+
+    down, up = math.sqrt(low / found.mtbf_s) - 1, math.sqrt(high / found.mtbf_s) - 1
+    return (
+        f"the best interval between saves is known to {100 * down:.0f}%/+{100 * up:.0f}% from this; being wrong by "
+        f"as much costs up to {format_share(max(wrong(low), wrong(high)))} more of the overhead that depends on it"
+    )
+
+
+def print_fitted(found: Analysis) -> None:
+    """Print to standard output."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    for line in fitted_lines(found):
+        console.print(Text(line))
+    if found.models:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for index, column in enumerate(HEADINGS):
+            table.add_column(column, justify="right" if index else "left", no_wrap=True)
+        for row in fitted_rows(found):
+            table.add_row(*row)
+        natural = console.measure(table, options=console.options.update(width=999)).maximum
+        console.width = max(console.width, natural)
+        console.print()
+        console.print(table)
+
+
+def _survival_rows(found: Analysis, unit: float) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Kaplan-Meier with its 90% band (log-log), and each fitted survival function, at up to 300 times."""
+    from scipy import stats
+
+    trace = found.trace
+    data = stats.CensoredData(
+        uncensored=trace.durations_s[trace.observed], right=trace.durations_s[~trace.observed]
+    )
+    curve = stats.ecdf(data).sf
+    with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # the band is undefined where everything has survived
+        band = curve.confidence_interval(0.9, method="log-log")
+    x, y = curve.quantiles, curve.probabilities
+    low, high = band.low.probabilities, band.high.probabilities
+    pick = np.unique(np.linspace(0, len(x) - 1, 300).astype(int))
+    steps = [
+        {
+            "time": float(x[i]) / unit,
+            "survival": float(y[i]),
+            "low": float(low[i]) if np.isfinite(low[i]) else float(y[i]),
+            "high": float(high[i]) if np.isfinite(high[i]) else float(y[i]),
+            "law": "observed",
+        }
+        for i in pick
+    ]
+    times = np.geomspace(max(float(x[0]), float(x[-1]) * 1e-4), float(x[-1]), 120)
+    smooth = [
+        {"time": float(t) / unit, "survival": float(s), "hazard": float(h) * unit, "law": one.name}
+        for one in found.models
+        for t, s, h in _curves(one, times)
+    ]
+    return steps, smooth
+
+
+def _curves(one: Fit, times: Any) -> list[tuple[float, float, float]]:
+    law = one.distribution
+    survival = law.sf(times)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        hazard = law.pdf(times) / survival
+    return [
+        (float(t), float(s), float(h))
+        for t, s, h in zip(times, survival, hazard, strict=True)
+        if np.isfinite(h) and h > 0 and s > 0
+    ]
+
+
+def _figures(found: Analysis) -> list[dict[str, Any]]:
+    import altair as alt
+
+    scale = found.mtbf_s or found.trace.exposure_s
+    unit, name = (3600.0, "h") if scale >= 7200 else (60.0, "min") if scale >= 120 else (1.0, "s")
+    steps, smooth = _survival_rows(found, unit)
+    color, color_of_fits = _color("observed", *FITTED), _color(*FITTED)
+    x = alt.X("time:Q", title=f"time since the last interruption [{name}]", scale=alt.Scale(type="log"))
+    y = alt.Y("survival:Q", title="share still without an interruption", axis=alt.Axis(format="~%"))
+    kaplan = alt.Chart(alt.InlineData(values=steps))
+    shade = kaplan.mark_area(interpolate="step-after", opacity=0.18, color="#1d2326")
+    band = shade.encode(x=x, y="low:Q", y2="high:Q")
+    line = kaplan.mark_line(interpolate="step-after", strokeWidth=2.5).encode(x=x, y=y, color=color)
+    fits = alt.Chart(alt.InlineData(values=smooth)).mark_line().encode(x=x, y=y, color=color)
+    figures = [
+        {
+            "id": "survival",
+            "title": "Time without an interruption",
+            "caption": "Kaplan-Meier with its 90% band, and the fitted laws.",
+            "chart": _sized(alt.layer(band, line, fits)),
+            "rows": steps,
+        },
+        {
+            "id": "hazard",
+            "title": "Hazard",
+            "caption": "Failures per unit of time, given the time since the last one. Level: no memory.",
+            "chart": _sized(
+                alt.Chart(alt.InlineData(values=smooth))
+                .mark_line()
+                .encode(
+                    x=x,
+                    y=alt.Y("hazard:Q", title=f"hazard [1/{name}]", scale=alt.Scale(type="log")),
+                    color=color_of_fits,
+                )
+            ),
+            "rows": smooth,
+        },
+    ]
+    if found.drift is not None:
+        figures.append(_drift_figure(found, unit, name))
+    return figures
+
+
+def _color(*laws: str) -> Any:
+    import altair as alt
+
+    scale = alt.Scale(domain=laws, range=[_COLORS[law] for law in laws])
+    return alt.Color("law:N", title=None, scale=scale, legend=alt.Legend(orient="top"))
+
+
+def _drift_figure(found: Analysis, unit: float, name: str) -> dict[str, Any]:
+    import altair as alt
+
+    from cprmodel.fitting.analysis import mtbf_interval
+
+    drift = found.drift
+    assert drift is not None
+    rows = []
+    for number, events in enumerate(drift.events):
+        low, high = mtbf_interval(drift.window_s, events, None)
+        rows.append(
+            {
+                "window": number + 1,
+                "mtbf": drift.window_s / events / unit if events else None,
+                "low": low / unit,
+                "high": high / unit if high is not None else low / unit,
+                "events": events,
+            }
+        )
+    base = alt.Chart(alt.InlineData(values=rows))
+    x = alt.X("window:O", title=f"window of {format_time(drift.window_s)}", axis=alt.Axis(labelAngle=0))
+    rule = base.mark_rule(color="#1f6f8b").encode(x=x, y=alt.Y("low:Q", title=f"MTBF [{name}]"), y2="high:Q")
+    points = base.mark_circle(size=60, color="#1f6f8b").encode(x=x, y="mtbf:Q", tooltip=["events:Q", "mtbf:Q"])
+    mean = [{"mean": (found.mtbf_s or 0.0) / unit}]
+    level = alt.Chart(alt.InlineData(values=mean)).mark_rule(color="#c1440e", strokeDash=[5, 4]).encode(y="mean:Q")
+    return {
+        "id": "drift",
+        "title": "Over calendar time",
+        "caption": "MTBF in each window with its 90% interval (as if without memory); dashed: of all.",
+        "chart": _sized(alt.layer(rule, points, level)),
+        "rows": rows,
+    }
+
+
+def _sized(chart: Any) -> Any:
+    return (
+        chart.properties(width="container", height=280)
+        .configure_view(stroke=None)
+        .configure_axis(labelFontSize=12, titleFontSize=12, gridColor="#eee")
+    )
+
+
+def render_fitted(found: Analysis) -> str:
+    """The page as HTML text."""
+    from cprmodel.report.page import render_page
+
+    return render_page(
+        "fitted.html.j2",
+        None,
+        _figures(found) if found.models else [],
+        source=Path(found.trace.source).name,
+        headings=HEADINGS,
+        rows=fitted_rows(found),
+        lines=fitted_lines(found),
+    )
+
+
+def write_fitted_report(found: Analysis, path: str | Path) -> None:
+    """Write the page; it appears whole or not at all."""
+    from cprmodel.report.page import write_page
+
+    write_page(render_fitted(found), path)
