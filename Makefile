@@ -46,6 +46,7 @@ docs: $(VENV)/installed-test
 bench: $(VENV)/installed-test ## speed, as ratios in one run
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/simulation.py
+	$(BIN)/python benchmarks/fitting.py
 	$(BIN)/python benchmarks/training.py
 
 soak: $(VENV)/installed-test ## a thousand kills of every sort, each run audited (about ten minutes)

@@ -187,6 +187,23 @@ def fit(
 
 
 @app.command()
+def regret(
+    job: JobSource,
+    mtbf_error: Annotated[
+        float | None, typer.Option(metavar="FACTOR", help="The MTBF is wrong by this factor; default: 2.")
+    ] = None,
+    observed_failures: Annotated[
+        int | None, typer.Option(min=1, max=10**9, help="The MTBF was estimated from so many failures.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What it costs to plan with a wrong MTBF, and how many failures settle it."""
+    from cprmodel.cli.regret import run
+
+    run(job, mtbf_error, observed_failures, as_json)
+
+
+@app.command()
 def presets(as_json: AsJson = False) -> None:
     """List the jobs that ship with cprmodel, with the source of each figure."""
     from cprmodel.cli.presets import run

@@ -112,6 +112,15 @@ _ROWS = [
         "price of lost work: overhead that one unit of PLS is worth",
         Domain.POSITIVE,
     ),
+    ("mtbf_error", "ε", r"\epsilon", "1", "MTBF believed over MTBF", Domain.POSITIVE),
+    (
+        "observed_failures",
+        "n",
+        "n",
+        "1",
+        "failures that were seen before the interval was chosen",
+        Domain.AT_LEAST_ONE,
+    ),
     ("size_bytes", "S", "S", "B", "size of a checkpoint", Domain.NON_NEGATIVE),
     ("bandwidth_bytes_per_s", "B", "B", "B/s", "bandwidth to checkpoint storage", Domain.POSITIVE),
     (

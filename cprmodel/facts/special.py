@@ -107,6 +107,8 @@ NUMPY = SimpleNamespace(
     phi3=_phi3_numpy,
     log1p_gap=_log1p_gap_numpy,
     intervals=_intervals_numpy,
+    loggamma=_scipy.gammaln,
+    half=0.5,
     above_zero=lambda share: np.where(np.asarray(share) > 0, share, 1.0),
     infinite_at_zero=lambda share, value: np.where(np.asarray(share) > 0, value, np.inf),
 )
@@ -146,6 +148,8 @@ def _mpmath_backend() -> SimpleNamespace:
         phi3=phi3,
         log1p_gap=log1p_gap,
         intervals=lambda work, interval: max(mp.ceil(work / interval), 1),
+        loggamma=mp.loggamma,
+        half=mp.mpf(1) / 2,
         above_zero=lambda share: share,
         infinite_at_zero=lambda share, value: value,
     )

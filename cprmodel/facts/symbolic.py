@@ -77,6 +77,8 @@ SYMPY = SimpleNamespace(
     phi3=_phi3,
     log1p_gap=lambda z: z - sp.log(1 + z),
     intervals=lambda work, interval: sp.ceiling(work / interval),
+    loggamma=sp.loggamma,
+    half=sp.S.Half,
     above_zero=lambda share: share,
     infinite_at_zero=lambda share, value: value,
 )

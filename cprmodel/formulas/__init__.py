@@ -35,6 +35,7 @@ from cprmodel.formulas.makespan import (
     partial_recovery_pls,
 )
 from cprmodel.formulas.overhead import effective_time_ratio, full_recovery_overhead, partial_recovery_overhead
+from cprmodel.formulas.regret import expected_regret, mtbf_regret
 
 __all__ = [
     "bougeret_2011_chunk",
@@ -47,6 +48,7 @@ __all__ = [
     "exact_interval",
     "exact_pls",
     "exact_pls_interval",
+    "expected_regret",
     "full_recovery_chunk",
     "full_recovery_makespan",
     "full_recovery_overhead",
@@ -56,6 +58,7 @@ __all__ = [
     "metric_drop",
     "mtbf_from_node_days",
     "mtbf_from_nodes",
+    "mtbf_regret",
     "optimal_chunks",
     "partial_recovery_exact_interval",
     "partial_recovery_interval",

@@ -42,6 +42,8 @@ POINT = {
     "size_bytes": 1e12,
     "bandwidth_bytes_per_s": 5e9,
     "overhead": 0.08,
+    "mtbf_error": 3.0,
+    "observed_failures": 7.0,
 }
 
 

@@ -1,0 +1,69 @@
+"""``cprmodel regret``."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import typer
+
+from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.units import format_share, format_time
+from cprmodel.planning.regret import MODELS, Regret, expected_regret, failures_to_see, regret
+from cprmodel.presets import load_job
+
+__all__ = ["run"]
+
+SETTLED = (0.1, 0.05, 0.01)
+
+
+def run(source: str, mtbf_error: float | None, observed_failures: int | None, as_json: bool) -> None:
+    """Print what a wrong MTBF costs, first-order and exact side by side."""
+    job = load_job(source)
+    if mtbf_error is not None and not (math.isfinite(mtbf_error) and 0 < mtbf_error <= 1e6):
+        expected = f"a number greater than 0 and at most 1e6, not {mtbf_error:g}"
+        raise JobError("--mtbf-error", [Problem("", "", expected)])
+    if mtbf_error is None and observed_failures is None:
+        mtbf_error = 2.0
+    rows: list[tuple[str, Regret]] = []
+    if mtbf_error is not None:
+        factor = max(mtbf_error, 1 / mtbf_error)
+        for model in MODELS:
+            rows.append((f"MTBF taken {factor:g}x too short", regret(job, 1 / factor, model)))
+            rows.append((f"MTBF taken {factor:g}x too long", regret(job, factor, model)))
+    if observed_failures is not None:
+        what = f"MTBF from {observed_failures} failures, mean"
+        rows += [(what, expected_regret(job, observed_failures, model)) for model in MODELS]
+    if as_json:
+        typer.echo(json.dumps({"schema_version": 1, "regrets": [_plain(*row) for row in rows]}, indent=2))
+        return
+    best = {one.model: one for _, one in rows}
+    for name, one in best.items():
+        typer.echo(
+            f"{name}: best every {format_time(one.best_interval_s)}, overhead "
+            f"{format_share(one.best_overhead_fraction)}, of which {format_share(one.best_depending_fraction)} "
+            "depends on the interval"
+        )
+    headings = f"{'model':>12}{'save every':>14}{'overhead':>10}{'extra':>9}{'of that part':>14}"
+    typer.echo(f"\n{'full recovery':36}{headings}")
+    for what, one in rows:
+        typer.echo(
+            f"{what:36}{one.model:>12}{format_time(one.interval_s):>14}{format_share(one.overhead_fraction):>10}"
+            f"{format_share(one.extra_fraction):>9}{f'+{100 * one.relative:.3g}%':>14}"
+        )
+    shown = ", ".join(f"{100 * share:g}% after {failures_to_see(share)}" for share in SETTLED)
+    typer.echo(f"\nFailures to see before the expected extra is at most so much of that part: {shown}")
+
+
+def _plain(what: str, one: Regret) -> dict[str, Any]:
+    return {
+        "case": what,
+        "model": one.model,
+        "mtbf_error": one.mtbf_error,
+        "interval_s": one.interval_s,
+        "best_interval_s": one.best_interval_s,
+        "overhead_fraction": one.overhead_fraction,
+        "best_overhead_fraction": one.best_overhead_fraction,
+        "relative_regret": one.relative,
+    }

@@ -1,0 +1,109 @@
+"""What it costs to plan with a wrong MTBF, or with one that few failures have told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cprmodel.costing.models import CostModel, Exact, FirstOrder
+from cprmodel.facts.strategies import Strategy
+from cprmodel.jobs import Job
+
+__all__ = ["Regret", "expected_regret", "failures_to_see", "regret"]
+
+#: Points of the quadrature over what n failures may tell: quantiles at the middle of equal shares.
+POINTS = 400
+
+
+@dataclass(frozen=True)
+class Regret:
+    """Full recovery at the interval of a believed MTBF, against the best interval for the true one."""
+
+    model: str
+    mtbf_error: float  #: MTBF believed over MTBF
+    interval_s: float
+    best_interval_s: float
+    overhead_fraction: float
+    best_overhead_fraction: float
+    best_depending_fraction: float  #: the part of the best overhead that depends on the interval
+
+    @property
+    def extra_fraction(self) -> float:
+        """Extra overhead, a share of the useful time."""
+        return self.overhead_fraction - self.best_overhead_fraction
+
+    @property
+    def relative(self) -> float:
+        """Extra overhead over the part of the best one that depends on the interval."""
+        return self.extra_fraction / self.best_depending_fraction
+
+
+def _with_mtbf(job: Job, mtbf_s: float) -> Job:
+    rates = {"mtbf_s": mtbf_s, "node_mtbf_s": None, "per_1000_node_days": None}
+    return job.model_copy(update={"failures": job.failures.model_copy(update=rates)})
+
+
+def _overhead_at(job: Job, model: CostModel) -> Callable[[float], tuple[float, float]]:
+    """Total overhead of full recovery at an interval, and the part of it that depends on the interval."""
+
+    def overhead(interval_s: float) -> tuple[float, float]:
+        parts = model.cost(job, Strategy("full", job.full_recovery, job.saving, interval_s)).breakdown
+        return float(parts.total), float(parts.save + parts.lost)
+
+    return overhead
+
+
+def regret(job: Job, mtbf_error: float, model: CostModel | None = None) -> Regret:
+    """Plan full recovery for ``mtbf_error`` times the job's MTBF, and pay at the job's.
+
+    >>> from cprmodel import load_preset
+    >>> round(regret(load_preset("cpr-dlrm"), 4.0).relative, 2)
+    0.25
+    """
+    model = FirstOrder() if model is None else model
+    overhead = _overhead_at(job, model)
+    best = model.full_interval(job).interval_s
+    believed = model.full_interval(_with_mtbf(job, job.failure_mix.mtbf_s * mtbf_error)).interval_s
+    best_total, best_part = overhead(best)
+    return Regret(model.name, mtbf_error, believed, best, overhead(believed)[0], best_total, best_part)
+
+
+def expected_regret(job: Job, observed_failures: int, model: CostModel | None = None) -> Regret:
+    """The mean of :func:`regret` over the MTBF that n failures would have told (exponential failures).
+
+    The estimate is the time until the n-th failure over n: the truth times Gamma(n)/n. The interval of the result
+    is that of the median estimate.
+    """
+    from scipy import stats
+
+    shares = (np.arange(POINTS) + 0.5) / POINTS
+    errors = stats.gamma.ppf(shares, observed_failures) / observed_failures
+    found = [regret(job, float(error), model) for error in errors]
+    mean = float(np.mean([one.overhead_fraction for one in found]))
+    return replace(found[POINTS // 2], overhead_fraction=mean)
+
+
+def failures_to_see(relative: float) -> int:
+    """How many failures must be seen before the expected regret, to first order, is at most this.
+
+    >>> failures_to_see(0.01)
+    14
+    """
+    from cprmodel.formulas.regret import expected_regret as first_order
+
+    low, high = 1, 2
+    while float(first_order.raw(float(high))) > relative:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        if float(first_order.raw(float(middle))) > relative:
+            low = middle
+        else:
+            high = middle
+    return low if float(first_order.raw(float(low))) <= relative else high
+
+
+#: Both models, side by side.
+MODELS: tuple[CostModel, ...] = (FirstOrder(), Exact())
