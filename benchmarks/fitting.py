@@ -1,8 +1,8 @@
 """Coverage of the intervals that ``cprmodel fit`` prints, and the speed of its fits.
 
 Coverage: renewal processes in a window (Weibull shapes 0.6 to 1.5; 1 is memoryless), 2,000 replicates a point, 90%
-wanted: within 2 points from 10 events up, at least 90 below. Speed: 600,000 rows with censoring against lifelines, and
-a parametric bootstrap of Weibull fits against the same with scipy; ratios in one run.
+wanted: within 2 points from 10 events up, at least 90 below. Speed: 600,000 rows with censoring against lifelines,
+and a parametric bootstrap of Weibull fits against the same with scipy; ratios in one run.
 
 Run: python benchmarks/fitting.py
 """

@@ -37,17 +37,19 @@ class _Shard:
         self.rows = rows
         self.sums = np.zeros(len(rows), dtype=np.float32) if adagrad else None
         self.steps: set[int] = set()
+        self.twice = False  # whether a step was applied that it held already
         self.pending: tuple[int, Any, Any] | None = None  # sent, and not yet known to be applied
 
     def copy(self) -> _Shard:
         other = _Shard(self.rows.copy(), False)
         other.sums = None if self.sums is None else self.sums.copy()
-        other.steps = set(self.steps)
+        other.steps, other.twice = set(self.steps), self.twice
         return other
 
     def apply(self, lr: np.float32) -> None:
         assert self.pending
         step, ids, gradients = self.pending
+        self.twice |= step in self.steps
         self.pending = None
         for row, gradient in zip(ids, gradients, strict=True):
             if self.sums is None:
@@ -114,6 +116,7 @@ def audit(case: Case, folder: Path) -> Audit:
             for text, digest in header["digests"].items():
                 load(int(text), header["sequence"], digest)
         elif entry == "end":
+            out.wrong += [f"shard {number} holds a step twice" for number, shard in shards.items() if shard.twice]
             for number, digest in enumerate(header["digests"]):
                 compare(number, digest, "at the end")
     out.held_steps = {number: shard.steps for number, shard in shards.items()}

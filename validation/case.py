@@ -24,6 +24,7 @@ from validation.failures import PHASES, Failure, draw_failures
 __all__ = ["Case", "DataSection", "FailuresSection", "TrainingSection"]
 
 Whole = Annotated[int, Field(ge=0, le=10**12)]
+Tables = Annotated[tuple[Annotated[int, Field(ge=2, le=10**9)], ...], Field(min_length=1)]
 Layers = Annotated[tuple[Count, ...], Field(min_length=1, max_length=10)]
 OneOf = Field(pattern="^(cpu|cuda|auto)$")
 
@@ -56,6 +57,8 @@ class DataSection(Section):
         for path in (*self.path, *self.test_path):
             if not path.is_file():
                 raise wrong("path", str(path), "a file that is there")
+        if self.source == "movielens" and (len(self.path) > 1 or self.test_path):
+            raise wrong("path", [str(path) for path in (*self.path, *self.test_path)], "one file (movielens)")
         if self.batch_size > self.samples:
             raise wrong("batch_size", self.batch_size, f"at most data.samples ({self.samples})")
         return self
@@ -68,9 +71,7 @@ class ModelSection(Section):
     largest_table: Annotated[int, Field(ge=2, le=10**9)] = Field(
         100_000, description="cap on the rows of each of the 26 Criteo-Kaggle tables"
     )
-    num_embeddings: tuple[Annotated[int, Field(ge=2, le=10**9)], ...] | None = Field(
-        None, description="rows of each table, instead of the 26"
-    )
+    num_embeddings: Tables | None = Field(None, description="rows of each table, instead of the 26")
     dense_arch: Layers = Field((64,), description="layers before the interaction, without the last (embedding_dim)")
     over_arch: Layers = Field((128, 64), description="layers after it, without the last (1)")
 
@@ -188,6 +189,9 @@ class Case(Section):
         for planned in self.failures.plan:
             if any(shard >= count for shard in planned.shards):
                 raise wrong("failures.plan.shards", list(planned.shards), f"shards from 0 to {count - 1}")
+        if self.data.source == "movielens" and self.model.num_embeddings is not None:
+            given = list(self.model.num_embeddings)
+            raise wrong("model.num_embeddings", given, "none: MovieLens has its own tables")
         if self.failures.shards_per_failure > count:
             raise wrong("failures.shards_per_failure", self.failures.shards_per_failure, f"at most {count}")
         return self

@@ -6,7 +6,8 @@ The events, and what they carry:
 =============  ========================================================================================
 start          date, case, host, resumed: the harness began (again)
 ready          generation, mode, step: a trainer stands, from a fresh start, a checkpoint or a peer's copy
-step           step, samples, loss, replayed, and the seconds of its parts
+step           step, samples, loss, replayed, and the seconds of its parts; or unheard: it was done, but who did it,
+               or the harness, died before that was told
 saving         sequence, step: every part is written, the manifest is next
 save           sequence, step, seconds, size_bytes, rows: a complete checkpoint
 save_void      sequence: shards died while it was written
@@ -39,7 +40,7 @@ __all__ = ["EventLog", "read_events"]
 
 
 class EventLog:
-    """Appends events; steps may wait a little in memory, anything else is written at once."""
+    """Appends events; each is with the system when ``write`` returns."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -52,8 +53,7 @@ class EventLog:
         """Append an event that happened now."""
         entry = {"event": event, "at": time.monotonic() if at is None else at, **facts}
         self._file.write(json.dumps(entry) + "\n")
-        if event != "step":
-            self._file.flush()
+        self._file.flush()
         return entry
 
     def close(self) -> None:

@@ -24,6 +24,7 @@ from validation.checkpoint.manifest import manifests
 from validation.events import read_events
 from validation.failures import PHASES, Failure
 from validation.processes.launcher import Process
+from validation.shards.wire import address_of
 from validation.summary import summarise
 from validation.supervisor import Supervisor
 
@@ -247,7 +248,7 @@ def _leftovers(folder: Path, events: list[dict[str, Any]], key: str) -> list[str
         except ProcessLookupError:
             continue
     sockets = Path("/proc/net/unix")
-    if sockets.exists() and key[:16] in sockets.read_text():
+    if sockets.exists() and address_of(key, "")[1:] in sockets.read_text():
         found.append("a socket is still open")
     known = {"checkpoints", "events.jsonl", "journal", "lock", "logs", "replica.bin"}
     found += [f"{path.name} was left" for path in folder.iterdir() if path.name not in known]

@@ -76,6 +76,7 @@ def summarise(events: Path | Iterable[dict[str, Any]]) -> Summary:
     samples_of: dict[int, int] = {}
     last_step = 0
     first = last = None
+    whole = 0.0
     seconds = dict.fromkeys(("lookup", "compute", "update", "copy", "save", "recovery"), 0.0)
     for event in read_events(events) if isinstance(events, Path) else events:
         kind, at = event["event"], event["at"]
@@ -84,6 +85,9 @@ def summarise(events: Path | Iterable[dict[str, Any]]) -> Summary:
             out.shards = case["shards"]["count"]
             out.planned_steps = case["data"]["samples"] // case["data"]["batch_size"]
             holds = holds or dict.fromkeys(range(out.shards), 0)
+            if first is not None and last is not None:  # the harness was dead in between
+                whole += last - first
+            first = last = None
         elif kind == "ready":
             first = at if first is None else first
             _close(out, at)
@@ -98,7 +102,7 @@ def summarise(events: Path | Iterable[dict[str, Any]]) -> Summary:
             for shard in holds:
                 holds[shard] |= 1 << step
             for part in ("lookup", "compute", "update", "copy"):
-                seconds[part] += event[f"{part}_s"]
+                seconds[part] += event.get(f"{part}_s", 0.0)
             last = at
         elif kind == "saving":
             kept[event["sequence"]] = dict(holds)
@@ -112,7 +116,7 @@ def summarise(events: Path | Iterable[dict[str, Any]]) -> Summary:
             out.failed_saves.append(event["reason"])
         elif kind == "load":
             out.loads += 1
-            _go_back(out, event, holds, kept, last_step)
+            _go_back(out, event, holds, kept)
         elif kind == "failure":
             out.failures.append(
                 FailureSeen(
@@ -150,7 +154,8 @@ def summarise(events: Path | Iterable[dict[str, Any]]) -> Summary:
             out.status = event["status"]
     _settle(out, holds, samples_of, last_step)
     if first is not None and last is not None:
-        seconds["whole"] = last - first
+        whole += last - first
+    seconds["whole"] = whole
     out.seconds = seconds
     return out
 
@@ -161,9 +166,7 @@ def _close(out: Summary, at: float) -> None:
             failure.recovered_s = at - failure.at
 
 
-def _go_back(
-    out: Summary, event: dict[str, Any], holds: dict[int, int], kept: dict[int, dict[int, int]], last_step: int
-) -> None:
+def _go_back(out: Summary, event: dict[str, Any], holds: dict[int, int], kept: dict[int, dict[int, int]]) -> None:
     for failure in out.failures:
         if failure.recovered_s is None and failure.went_back_to is None:
             failure.went_back_to = event["step"]
@@ -175,10 +178,9 @@ def _go_back(
     elif sequence in kept:
         holds[shard] = kept[sequence][shard]
     else:
-        # complete, but the harness was killed before it heard: nothing failed since it last heard of a step, for
-        # no failure is survived without it
-        since = range(last_step + 1, event["step"] + 1)
-        holds[shard] |= sum(1 << step for step in since)
+        # complete, but the harness was killed before it heard: nothing failed between that save and what was told
+        # later of the steps after it, for no failure is survived without the harness
+        holds[shard] &= (1 << (event["step"] + 1)) - 1
 
 
 def _settle(out: Summary, holds: dict[int, int], samples_of: dict[int, int], last_step: int) -> None:

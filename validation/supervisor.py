@@ -102,6 +102,7 @@ class Supervisor:
                     self._start_everybody()
                     while not self.finished:
                         self._turn(door)
+                self._tell_what_never_came()
                 status = "finished"
             except KeyboardInterrupt:
                 status = "interrupted"
@@ -118,31 +119,58 @@ class Supervisor:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                raise JobError(
-                    str(self.folder), [Problem("", "", "a folder in which no run is under way")]
-                ) from None
+                raise self._folder_error("a folder in which no run is under way") from None
             yield
 
     def _read_past(self, path: Path, resume: bool) -> bool:
+        """What an earlier start left in the folder; whether there was one."""
         if not path.exists():
+            others = sorted(one.name for one in self.folder.iterdir() if one.name != "lock")
+            if others:
+                raise self._folder_error(f"a new or empty folder (there is {others[0]})")
             return False
         if not resume:
-            raise JobError(
-                str(self.folder), [Problem("", "", "a new folder, or --resume for the run that is in it")]
-            )
-        for event in read_events(path):
-            if event["event"] == "step":
-                self.executed += 1
-                self.highest = max(self.highest, event["step"])
-            elif event["event"] == "failure":
-                self.done_failures.add(event["number"])
-            elif event["event"] == "ready":
-                self.generation = max(self.generation, event["generation"])
-            elif event["event"] == "respawn" and event["what"] != "trainer":
-                self.incarnations[int(event["what"].split("-")[1])] = event["incarnation"]
-            elif event["event"] == "stop" and event["status"] == "finished":
-                raise JobError(str(self.folder), [Problem("", "", "a run that is not finished")])
+            raise self._folder_error("a new folder, or --resume for the run that is in it")
+        try:
+            events = list(read_events(path))
+            self._same_case(next(event["case"] for event in events if event["event"] == "start"))
+            for event in events:
+                self._remember(event)
+        except JobError:
+            raise
+        except (KeyError, TypeError, ValueError, StopIteration):
+            raise self._folder_error("a run's event log in events.jsonl") from None
         return True
+
+    def _remember(self, event: dict[str, Any]) -> None:
+        kind = event["event"]
+        if kind == "step":
+            self.executed += 1
+            self.highest = max(self.highest, event["step"])
+        elif kind == "failure":
+            self.done_failures.add(event["number"])
+        elif kind == "ready":
+            self.generation = max(self.generation, event["generation"])
+        elif kind == "respawn" and event["what"] != "trainer":
+            self.incarnations[int(event["what"].split("-")[1])] = event["incarnation"]
+        elif kind == "stop" and event["status"] == "finished":
+            raise self._folder_error("a run that is not finished")
+
+    def _same_case(self, before: dict[str, Any]) -> None:
+        """A run goes on as it began; only how long to wait, and where to compute, may change."""
+        now = self.case.model_dump(mode="json")
+        for table in now:
+            old, new = before.get(table), now[table]
+            if table == "timeouts" or old == new:
+                continue
+            if not isinstance(new, dict) or not isinstance(old, dict):
+                raise self._folder_error(f"a run of the same case ({table} was {old})")
+            for key in new:
+                if old.get(key) != new[key] and (table, key) != ("training", "device"):
+                    raise self._folder_error(f"a run of the same case ({table}.{key} was {old.get(key)})")
+
+    def _folder_error(self, expected: str) -> JobError:
+        return JobError(str(self.folder), [Problem("", "", expected)])
 
     def _start_everybody(self) -> None:
         for shard in range(self.case.shards.count):
@@ -160,6 +188,13 @@ class Supervisor:
         if self.control:
             self.control.close()
             self.control = None
+
+    def _tell_what_never_came(self) -> None:
+        """Failures planned by hand that the run was over before (drawn ones go on for ever)."""
+        left = [n for n in range(len(self.case.failures.plan)) if n not in self.done_failures]
+        if left and len(self.failures) == len(self.case.failures.plan):
+            shown = ", ".join(str(number + 1) for number in left)
+            self._note("remark", text=f"planned failures that never came: number {shown} of {len(self.failures)}")
 
     def _sweep(self) -> None:
         """Remove what killed processes were writing."""
@@ -182,7 +217,7 @@ class Supervisor:
         waiting: list[Any] = [door, *handles]
         if self.control:
             waiting.append(self.control)
-        ready: list[Any] = list(wait(waiting, timeout))
+        ready: list[Any] = list(wait(waiting, min(timeout, 3600.0)))
         if planned is not None and self.begun_at is not None and time.monotonic() >= due:
             self._inject(planned)
             return
@@ -261,9 +296,11 @@ class Supervisor:
         """The trainer lost this shard: if it still is the one that runs, it hangs (or is about to die)."""
         name = f"shard-{shard}"
         process = self.processes[name]
-        if facts["cause"] == "silent":  # the trainer waited in vain for the one that runs now, or ran until now
-            if not process.dead and time.monotonic() < self.started_at[name] + self.case.timeouts.start_s:
-                return
+        if facts["incarnation"] is None:  # never reached: the one that runs now, or one before it
+            allowed = {"silent": self.case.timeouts.start_s, "hung": self.case.timeouts.shard_s}
+            until = self.started_at[name] + allowed.get(facts["cause"], 0.0)
+            if not process.dead and time.monotonic() < until:
+                return  # give it its time; the trainer asks again
         elif facts["incarnation"] != self.incarnations[shard]:
             return  # replaced already
         cause = "on its own"
@@ -368,10 +405,13 @@ class Supervisor:
     def _next_triggers(self) -> list[dict[str, Any]]:
         """For each phase the next failure that waits for a step, as the trainer needs to know it."""
         found: dict[str, dict[str, Any]] = {}
-        for number, failure in enumerate(self.failures):
-            if number not in self.done_failures and failure.at_step is not None and not self.trained:
-                trigger = {"number": number, "at_step": failure.at_step, "phase": failure.phase}
-                found.setdefault(failure.phase, trigger)
+        waiting = [
+            (failure.at_step, number, failure.phase)
+            for number, failure in enumerate(self.failures)
+            if number not in self.done_failures and failure.at_step is not None and not self.trained
+        ]
+        for at_step, number, phase in sorted(waiting):
+            found.setdefault(phase, {"number": number, "at_step": at_step, "phase": phase})
         return list(found.values())
 
     def _next_timed(self) -> int | None:

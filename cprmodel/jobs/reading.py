@@ -122,6 +122,10 @@ _EXPECTED: dict[str, Any] = {
     "string_pattern_mismatch": lambda c: " or ".join(f'"{w}"' for w in c["pattern"].strip("^$()").split("|")),
     "model_type": lambda c: "a table",
     "dict_type": lambda c: "a table",
+    "tuple_type": lambda c: "a list",
+    "bool_type": lambda c: "true or false",
+    "bool_parsing": lambda c: "true or false",
+    "too_short": lambda c: f"at least {c['min_length']} of them",
 }
 
 

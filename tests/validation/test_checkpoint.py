@@ -42,7 +42,7 @@ def manifest(sequence: int, files_of: list[list[str]]) -> Manifest:
         return FileRef(name, 1, "0" * 64)
 
     chains = tuple(tuple(ref(name) for name in chain) for chain in files_of)
-    return Manifest(sequence, 10 * sequence, 1, {"batch": 3}, ref(f"{sequence}.trainer"), chains)
+    return Manifest(sequence, 10 * sequence, 1, {"batch": 3}, ref(f"{sequence:08d}.trainer"), chains)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
@@ -62,16 +62,20 @@ def test_a_damaged_manifest_is_no_checkpoint(tmp_path: Path, data: Any) -> None:
 
 def test_one_checkpoint_is_kept_that_shares_nothing_with_the_newest(tmp_path: Path) -> None:
     chains = [["b0"], ["b0", "d1"], ["b2"], ["b2", "d3"], ["b2", "d3", "d4"], ["b2", "d3", "d4", "d5"]]
+    chains = [[f"0000000{name[1]}.{name}" for name in chain] for chain in chains]
     for sequence, chain in enumerate(chains):
-        for name in [*chain, f"{sequence}.trainer"]:
+        for name in [*chain, f"{sequence:08d}.trainer"]:
             (tmp_path / name).write_text("x")
         write_manifest(tmp_path, manifest(sequence, [chain]))
     (tmp_path / ".left.tmp").write_text("x")
+    (tmp_path / "a-users-model.pt").write_text("x")
     (tmp_path / "00000001.dcp").mkdir()
     collect_garbage(tmp_path)
     assert [one.sequence for one in manifests(tmp_path)] == [5, 4, 1]
-    kept = {path.name for path in tmp_path.iterdir() if not path.name.endswith(".json")}
-    assert kept == {"b0", "d1", "b2", "d3", "d4", "d5", "1.trainer", "4.trainer", "5.trainer"}
+    kept = {path.name.split(".")[-1] if "trainer" not in path.name else path.name for path in tmp_path.iterdir()}
+    assert kept - {"json"} == {"b0", "d1", "b2", "d3", "d4", "d5", "pt"} | {
+        f"0000000{n}.trainer" for n in (1, 4, 5)
+    }
 
 
 def test_a_write_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -216,3 +216,26 @@ def test_movielens_against_a_plain_reading() -> None:
     begins_again(source, 400)
     with pytest.raises(DataError, match="not the MovieLens table"):
         MovieLens(CRITEO, 32)
+
+
+def test_bad_test_lines_are_counted_and_bounded(tmp_path: Path) -> None:
+    train = written(tmp_path / "a.tsv", lines(50), "\t", False, False)
+    some = [*lines(20), ["?"]]
+    source = Criteo([train], [50] * 26, 10, [written(tmp_path / "t.tsv", some, "\t", False, False)])
+    assert sum(len(batch) for batch in source.test()) == 20
+    assert source.remarks() == ["1 of 21 test lines skipped"]
+    many = [*lines(20), *[["?"]] * 30]
+    source = Criteo([train], [50] * 26, 10, [written(tmp_path / "u.tsv", many, "\t", False, False)])
+    with pytest.raises(DataError, match=r"u\.tsv: 30 of 50 lines cannot be used"):
+        list(source.test())
+
+
+def test_a_packed_file_that_was_cut(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.gz", lines(3000), "\t", False, False)
+    tests = written(tmp_path / "t.tsv", lines(5), "\t", False, False)
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(DataError, match="cannot be read to its end"):
+        take(Criteo([path], [50] * 26, 100, [tests]).train(None), 100)
+    path.write_bytes(b"plain text")
+    with pytest.raises(DataError, match="not a gzipped file"):
+        Criteo([path], [50] * 26, 100, [tests])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 import time
 from pathlib import Path
@@ -19,7 +20,7 @@ from validation.shards.layout import Layout
 from validation.shards.rows import NumpyRows
 from validation.shards.rows_torch import TorchRows
 from validation.shards.server import Server, ServerConfig
-from validation.shards.wire import PeerGone, PeerHung, address_of, connect, listen, receive, send
+from validation.shards.wire import GREETING_S, Door, PeerGone, PeerHung, address_of, connect, receive, send
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=5), st.integers(1, 9), st.data())
@@ -84,11 +85,14 @@ KEY = f"{os.getpid():016d}-test"
 
 
 def answering(name: str, action: Any) -> threading.Thread:
-    listener = listen(address_of(KEY, name), KEY)
+    door = Door(KEY, name)
 
     def serve() -> None:
-        with listener, listener.accept() as connection:
-            action(connection)
+        with door:
+            connection = door.accept()
+            assert connection
+            with connection:
+                action(connection)
 
     thread = threading.Thread(target=serve)
     thread.start()
@@ -124,7 +128,7 @@ def test_silence_is_not_death() -> None:
         with pytest.raises(PeerHung):  # nor does a message that is too large for the socket wait for ever
             send(connection, {"op": "x"}, np.zeros(10_000_000))
     thread.join()
-    with listen(address_of(KEY, "deaf"), KEY), pytest.raises(PeerHung):  # it listens, and never accepts
+    with Door(KEY, "deaf"), pytest.raises(PeerHung):  # it listens, and never accepts
         connect(address_of(KEY, "deaf"), KEY, 5.0, 0.2)
     thread = answering("leaving", lambda connection: None)
     with connect(address_of(KEY, "leaving"), KEY, 5.0, 5.0) as connection, pytest.raises(PeerGone):
@@ -133,24 +137,22 @@ def test_silence_is_not_death() -> None:
 
 
 def test_a_stranger_is_not_served() -> None:
-    listener = listen(address_of(KEY, "guarded"), KEY)
-    failed = []
-
-    def serve() -> None:
-        try:
-            listener.accept()
-        except Exception as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    with pytest.raises(PeerGone):
-        connect(address_of(KEY, "guarded"), "another key", 0.1, 1.0)
-    thread.join()
-    listener.close()
-    assert failed
+    """Nor does he end the one who listens, or keep it from others."""
+    with Door(KEY, "guarded") as door:
+        known: list[bool] = []
+        thread = threading.Thread(target=lambda: known.extend(bool(door.accept()) for _ in range(3)))
+        thread.start()
+        with pytest.raises(PeerGone):
+            connect(address_of(KEY, "guarded"), "another key", 0.1, 1.0)
+        with socket.socket(socket.AF_UNIX) as silent:
+            silent.connect(address_of(KEY, "guarded"))
+            time.sleep(GREETING_S + 0.2)
+        connect(address_of(KEY, "guarded"), KEY, 1.0, 5.0).close()
+        thread.join()
+    assert known == [False, False, True]
     with pytest.raises(PeerGone):
         connect(address_of(KEY, "nobody"), KEY, 0.05, 1.0)
+    assert KEY[:8] not in address_of(KEY, "x")
 
 
 def server(folder: Path, compact_after: int = 2) -> Server:

@@ -377,3 +377,155 @@ def test_a_shard_that_stops_before_it_listens_is_replaced(tmp_path: Path) -> Non
     assert found.status == "finished"
     assert [e["what"] for e in events if e["event"] == "hung"] == ["shard-1"]
     assert not _lives(stopped[0])
+
+
+def test_a_trainer_dies_while_a_shard_is_silent(tmp_path: Path) -> None:
+    """The new trainer finds a shard that it has never reached, and that does not answer."""
+    events, found = train(small([shard(10, 1, hang=True), other("trainer", 10)]), tmp_path / "run")
+    assert found.status == "finished"
+    assert [e["what"] for e in events if e["event"] == "hung"] == ["shard-1"]
+    assert len(found.failures) == 2
+
+
+def test_no_checkpoint_between_two_halves_of_a_step(tmp_path: Path) -> None:
+    """A save fails, and the trainer dies in the step after it, which shards have applied: the save that is due must
+    wait for that step, or going back to it would apply the step twice."""
+    import resource
+
+    limited: list[int] = []
+
+    def fill(failure: Failure, processes: Any) -> None:
+        if not limited:
+            limited.append(processes["shard-0"].pid)
+            hard = resource.prlimit(limited[0], resource.RLIMIT_FSIZE)[1]
+            resource.prlimit(limited[0], resource.RLIMIT_FSIZE, (100, hard))
+
+    def empty(event: dict[str, Any]) -> None:
+        if event["event"] == "save_failed":
+            resource.prlimit(limited[0], resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+    case = small([shard(8, 2), other("trainer", 9, "applied"), other("whole_job", 13)])
+    events, found = train(case, tmp_path / "run", observe=empty, sabotage=fill)
+    assert found.failed_saves == ["shard 0: File too large"]
+    assert found.redone == 1
+    assert [e["step"] for e in events if e["event"] == "save"][:2] == [0, 9]
+    assert audit(case, tmp_path / "run").wrong == []  # also: no shard holds a step twice
+
+
+def test_what_is_not_a_runs_folder_is_left_alone(tmp_path: Path) -> None:
+    mine = tmp_path / "mine" / "checkpoints"
+    mine.mkdir(parents=True)
+    (mine / "model.pt").write_text("precious")
+    with pytest.raises(JobError, match="a new or empty folder \\(there is checkpoints\\)"):
+        train(small(), tmp_path / "mine")
+    assert (mine / "model.pt").read_text() == "precious"
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "events.jsonl").write_text('{"event": "step", "at": 0}\n')
+    with pytest.raises(JobError, match="a run's event log"):
+        Supervisor(small(), tmp_path / "log").run(resume=True)
+
+
+def test_another_case_does_not_go_on(tmp_path: Path) -> None:
+    first = Supervisor(small(), tmp_path / "run")
+
+    def stop(event: dict[str, Any]) -> None:
+        if event["event"] == "step" and event["step"] == 12:
+            raise KeyboardInterrupt
+
+    first.observe = stop
+    with pytest.raises(KeyboardInterrupt):
+        first.run()
+    with pytest.raises(JobError, match=r"a run of the same case \(model.num_embeddings was \[700, 40, 3\]\)"):
+        Supervisor(small(model={"num_embeddings": [600, 40, 3]}), tmp_path / "run").run(resume=True)
+    patient = Supervisor(small(timeouts={"shard": "9 s"}), tmp_path / "run")  # patience may change
+    patient.run(resume=True)
+    assert summarise(tmp_path / "run" / "events.jsonl").steps == STEPS
+
+
+def test_a_full_disk_under_torchs_checkpoints(calm: Any, tmp_path: Path) -> None:
+    """The trainer writes these: no file of it may grow beyond 200 kB (its copy for a peer is smaller)."""
+    import resource
+
+    pids: dict[str, int] = {}
+
+    def fill(event: dict[str, Any]) -> None:
+        if event["event"] == "respawn":
+            pids[event["what"]] = event["pid"]
+        elif event["event"] == "ready":
+            hard = resource.prlimit(pids["trainer"], resource.RLIMIT_FSIZE)[1]
+            resource.prlimit(pids["trainer"], resource.RLIMIT_FSIZE, (4000, hard))
+
+    _, found = train(small(checkpoint={"backend": "dcp"}, journal=False), tmp_path / "run", observe=fill)
+    assert len(found.failed_saves) == 4
+    assert found.saves == 1
+    assert found.digests == calm.digests
+    left = [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()]
+    assert sorted(left) == ["00000000.dcp", "00000000.json"]
+
+
+def test_planned_failures_come_in_the_order_of_their_steps(tmp_path: Path) -> None:
+    plan = [shard(30, 1), shard(12, 0), shard(5000, 2)]
+    _, found = train(small(plan), tmp_path / "run")
+    assert [(f.number, f.step) for f in found.failures] == [(1, 11), (0, 29)]
+    assert found.remarks == ["planned failures that never came: number 3 of 3"]
+
+
+@pytest.mark.parametrize("recovery", ["partial", "full"])
+def test_a_shard_dies_while_the_model_is_tested(recovery: str, calm: Any, tmp_path: Path) -> None:
+    pids: dict[str, int] = {}
+    killed: list[str] = []
+
+    def kill(event: dict[str, Any]) -> None:
+        if event["event"] == "respawn":
+            pids[event["what"]] = event["pid"]
+        elif event["event"] == "trained" and not killed:
+            killed.append("shard-1")
+            os.kill(pids["shard-1"], signal.SIGKILL)
+
+    case = small(
+        data={"samples": STEPS * 32, "batch_size": 32, "test_samples": 40_000}, strategy={"recovery": recovery}
+    )
+    events, found = train(case, tmp_path / "run", observe=kill)
+    assert found.status == "finished"
+    assert [e["what"] for e in events if e["event"] == "died"] == ["shard-1"]
+    if recovery == "full":
+        assert found.digests == calm.digests
+
+
+def test_steps_that_a_stopped_harness_did_not_hear_of_count(calm: Any, tmp_path: Path) -> None:
+    """Stopped, the harness hears nothing, and the trainer goes on; killed, it never will."""
+    import textwrap
+
+    script = tmp_path / "run.py"
+    script.write_text(
+        textwrap.dedent(
+            f"""
+            import sys
+            from pathlib import Path
+            from tests.validation.helpers import small
+            from validation.supervisor import Supervisor
+            data = {{"samples": 32 * 3000, "batch_size": 32}}
+            case = small(data=data, training={{"device": "cpu", "evaluate": False}}, journal=False)
+            Supervisor(case, Path({str(tmp_path / "run")!r})).run(resume=len(sys.argv) > 1)
+            """
+        )
+    )
+    root = Path(__file__).parents[2]
+    process = subprocess.Popen([sys.executable, str(script)], cwd=root, env={**os.environ, "PYTHONPATH": str(root)})
+    deadline = time.monotonic() + 60
+    while sum(e["event"] == "step" for e in _events(tmp_path / "run")) < 100 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(1.0)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    heard = sum(e["event"] == "step" for e in _events(tmp_path / "run"))
+    again = [sys.executable, str(script), "resume"]
+    subprocess.run(again, cwd=root, env={**os.environ, "PYTHONPATH": str(root)}, check=True)
+    events = _events(tmp_path / "run")
+    found = summarise(events)
+    assert any(e.get("unheard") for e in events)
+    assert found.samples == 32 * 3000
+    assert found.lost_samples == 0
+    assert found.executed == 3000 + found.replayed_steps
+    assert heard < 3000

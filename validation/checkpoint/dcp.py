@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import time
 import warnings
 from collections.abc import Callable, Iterable
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.filesystem import FileSystemReader, FileSystemWriter
 from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 from torch.distributed.checkpoint.state_dict_loader import load
@@ -25,7 +27,7 @@ from torch.distributed.checkpoint.state_dict_saver import save
 
 from validation.checkpoint.files import CorruptError, FileRef, read_checked, write_whole
 from validation.checkpoint.manifest import Manifest
-from validation.checkpoint.store import Store
+from validation.checkpoint.store import SaveFailed, Store
 
 __all__ = ["DcpStore"]
 
@@ -38,9 +40,12 @@ class DcpStore(Store):
         self._gathered: dict[str, torch.Tensor] = {}
 
     def _save_shards(
-        self, sequence: int, sent: Callable[[], None]
+        self, sequence: int, step: int, sent: Callable[[], None]
     ) -> tuple[tuple[tuple[FileRef, ...], ...], dict[str, Any]]:
         replies = self.clients.broadcast({"op": "export"}, sent)
+        for shard, (header, _) in replies.items():
+            if header["step"] > step:
+                raise SaveFailed(f"shard {shard} has done step {header['step']} already")
         self._gathered = {
             f"shard-{shard}.{name}": torch.from_numpy(array)
             for shard, (header, arrays) in replies.items()
@@ -61,15 +66,24 @@ class DcpStore(Store):
         state = {**self._gathered, **{f"trainer.{name}": torch.from_numpy(array) for name, array in dense.items()}}
         name = f"{sequence:08d}.dcp"
         beside = self.folder / f".{name}.tmp"
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that it saves in one process
-            save(state, storage_writer=FileSystemWriter(beside, sync_files=True), no_dist=True)
+        try:
+            self._write(state, beside)
+        except (OSError, RuntimeError, CheckpointException) as error:  # torch raises all of them on a full disk
+            shutil.rmtree(beside, ignore_errors=True)
+            failures = error.failures.values() if isinstance(error, CheckpointException) else ()
+            causes = [str(cause) for cause, _ in failures]
+            raise SaveFailed((causes or [str(error)])[0].splitlines()[0]) from None
         os.rename(beside, self.folder / name)
         refs = [self._ref(path) for path in sorted((self.folder / name).iterdir())]
         # one reference stands for all: a small file that lists the others
         listing = "\n".join(f"{ref.name} {ref.size_bytes} {ref.sha256}" for ref in refs)
         ref = write_whole(self.folder / name, "files.txt", listing.encode())
         return replace(ref, name=f"{name}/{ref.name}")
+
+    def _write(self, state: dict[str, torch.Tensor], folder: Path) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it saves in one process
+            save(state, storage_writer=FileSystemWriter(folder, sync_files=True), no_dist=True)
 
     def _ref(self, path: Path) -> FileRef:
         content = path.read_bytes()

@@ -109,7 +109,7 @@ def collect_garbage(folder: Path) -> None:
     kept += [apart] if apart else []
     names = {manifest.name for manifest in kept} | set().union(*(manifest.files for manifest in kept))
     names = {Path(name).parts[0] for name in names}
-    for path in folder.iterdir():
+    for path in [*folder.glob("[0-9]" * 8 + ".*"), *folder.glob(".*.tmp")]:  # nobody else's
         if path.name in names:
             continue
         if path.is_dir():

@@ -47,7 +47,7 @@ class Store:
         sequence = self.sequence
         self.sequence += 1
         try:
-            chains, facts = self._save_shards(sequence, sent)
+            chains, facts = self._save_shards(sequence, step, sent)
             trainer = self._save_trainer(sequence, dense)
             self.tell("saving", sequence=sequence, step=step)
             writing(sequence)
@@ -105,13 +105,15 @@ class Store:
         return -1 if newest is None else newest.step
 
     def _save_shards(
-        self, sequence: int, sent: Callable[[], None]
+        self, sequence: int, step: int, sent: Callable[[], None]
     ) -> tuple[tuple[tuple[FileRef, ...], ...], dict[str, Any]]:
         replies = self.clients.broadcast({"op": "save", "sequence": sequence}, sent)
         headers = [replies[shard][0] for shard in self.clients.all()]
         for shard, header in enumerate(headers):
             if "failed" in header:
                 raise SaveFailed(f"shard {shard}: {header['failed']}")
+            if header["step"] > step:
+                raise SaveFailed(f"shard {shard} has done step {header['step']} already")
         chains = tuple(tuple(FileRef(**ref) for ref in header["chain"]) for header in headers)
         return chains, {
             "size_bytes": sum(header["size_bytes"] for header in headers),

@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from cprmodel.facts.errors import CprModelError
+
 __all__ = ["Batch", "Cursor", "DataError", "Source"]
 
 #: Where in the data training stands; plain JSON, kept with every checkpoint.
 Cursor = dict[str, Any]
 
 
-class DataError(Exception):
+class DataError(CprModelError):
     """The data cannot be used; one line says why."""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import os
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -49,6 +50,7 @@ class Criteo:
         if not self._test:
             self._test = [self._train[-1].cut(test_share)]
         self._bad, self._read, self._example = 0, 0, ""
+        self._tested = [0, 0]  # bad lines, and lines, of the test files
 
     @property
     def num_embeddings(self) -> tuple[int, ...]:
@@ -60,9 +62,13 @@ class Criteo:
 
     def remarks(self) -> list[str]:
         """How many lines were skipped, and the first one."""
-        if not self._bad:
-            return []
-        return [f"{self._bad} of {self._read} lines skipped, the first: {self._example}"]
+        found = []
+        if self._bad:
+            found.append(f"{self._bad} of {self._read} lines skipped, the first: {self._example}")
+        bad, read = self._tested
+        if bad:
+            found.append(f"{bad} of {read} test lines skipped")
+        return found
 
     def train(self, cursor: Cursor | None) -> Iterator[tuple[Batch, Cursor]]:
         """Batches for ever, in the files' order."""
@@ -93,8 +99,12 @@ class Criteo:
 
     def test(self) -> Iterator[Batch]:
         """The test samples."""
+        self._tested = [0, 0]
         for file in self._test:
             for parsed in self._chunks(file, file.begin, None):
+                self._tested[0] += parsed.skipped
+                self._tested[1] += parsed.lines
+                self._bound(file, self._tested[0], self._tested[1], parsed.example)
                 if len(parsed):
                     yield self._batch(parsed)
 
@@ -102,7 +112,10 @@ class Criteo:
         bad, read = count_from or (0, 0)
         with file.open(offset) as stream:
             while True:
-                lines = list(itertools.islice(stream, CHUNK))
+                try:
+                    lines = list(itertools.islice(stream, CHUNK))
+                except (OSError, EOFError, zlib.error) as error:
+                    raise DataError(f"{file.path}: cannot be read to its end ({error})") from None
                 ends = offset + np.cumsum([len(line) for line in lines], dtype=np.int64)
                 if file.end is not None:
                     lines = lines[: int(np.searchsorted(ends - file.end, 0, side="right"))]
@@ -116,16 +129,19 @@ class Criteo:
                     if parsed.skipped and not self._example:
                         self._example = parsed.example
                     self._bad, self._read = bad, read
-                    if bad > FEW and bad > self.max_bad_share * read:
-                        raise DataError(
-                            f"{file.path}: {bad} of {read} lines cannot be used (the first: {self._example}); "
-                            f"expected at most {self.max_bad_share:.3g} of them"
-                        )
+                    self._bound(file, bad, read, self._example)
                 else:
                     parsed.bad_before[:] = self._bad
                     parsed.read_before[:] = self._read
                 yield parsed
                 offset = int(ends[len(lines) - 1])
+
+    def _bound(self, file: _File, bad: int, read: int, example: str) -> None:
+        if bad > FEW and bad > self.max_bad_share * read:
+            raise DataError(
+                f"{file.path}: {bad} of {read} lines cannot be used (the first: {example}); "
+                f"expected at most {self.max_bad_share:.3g} of them"
+            )
 
     def _batch(self, parsed: _Parsed) -> Batch:
         sizes = np.array(self._sizes, dtype=np.uint64)
@@ -142,7 +158,7 @@ class _Parsed:
     def __init__(self, labels: Any, dense: Any, sparse: Any, ends: Any, bad: Any, read: Any) -> None:
         self.labels, self.dense, self.sparse, self.line_ends = labels, dense, sparse, ends
         self.bad_before, self.read_before = bad, read
-        self.skipped, self.example = 0, ""
+        self.skipped, self.lines, self.example = 0, 0, ""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -191,7 +207,7 @@ class _File:
             with self.open(0) as stream:
                 first = stream.readline()
         except OSError as error:
-            raise DataError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from None
+            raise DataError(f"{path}: {(error.strerror or str(error)).lower()}") from None
         text = first.decode("utf-8", "replace").rstrip("\r\n")
         self.separator = "\t" if "\t" in text else ","
         fields = text.split(self.separator)
@@ -248,7 +264,7 @@ class _File:
             skipped[good],
             np.arange(1, len(lines) + 1)[good],
         )
-        parsed.skipped = int(skipped[-1])
+        parsed.skipped, parsed.lines = int(skipped[-1]), len(lines)
         if parsed.skipped:
             bad = text[int(np.argmin(good))]
             parsed.example = repr(bad if len(bad) <= 60 else f"{bad[:57]}...")

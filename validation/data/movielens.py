@@ -32,7 +32,7 @@ class MovieLens:
             labels = (table["rating"].to_numpy() >= CLICK).astype(np.float32)
         except OSError as error:
             raise DataError(f"{path}: {(error.strerror or str(error)).lower()}") from None
-        except pl.exceptions.PolarsError as error:
+        except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
             raise DataError(f"{path}: not the MovieLens table ({str(error).splitlines()[0]})") from None
         if len(table) < 2:
             raise DataError(f"{path}: no ratings")

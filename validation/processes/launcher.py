@@ -74,10 +74,10 @@ class LocalLauncher:
 
     def __init__(self, logs: Path) -> None:
         self.logs = logs
-        logs.mkdir(parents=True, exist_ok=True)
 
     def start(self, name: str, module: str, arguments: Sequence[str], environment: dict[str, str]) -> LocalProcess:
         """Start a process that holds the write end of a pipe: when it dies, the read end closes."""
+        self.logs.mkdir(parents=True, exist_ok=True)
         read, write = os.pipe()
         try:
             with open(self.logs / f"{name}.log", "ab") as log:

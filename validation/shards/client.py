@@ -47,6 +47,7 @@ class ShardClients:
         for shard in range(self.shards):
             if shard in self._connections:
                 continue
+            self.incarnations.pop(shard, None)  # whoever answers there now
             address = address_of(self.run_key, f"shard-{shard}")
             try:
                 self._connections[shard] = connect(

@@ -24,7 +24,7 @@ from validation.checkpoint.files import CorruptError, FileRef, read_arrays, writ
 from validation.processes.parent import watch_parent
 from validation.shards.layout import Layout
 from validation.shards.rows import NumpyRows, Rows, initial_rows
-from validation.shards.wire import PeerGone, PeerHung, address_of, listen, receive, send
+from validation.shards.wire import Door, PeerGone, PeerHung, receive, send
 
 __all__ = ["Server", "ServerConfig", "main"]
 
@@ -137,6 +137,7 @@ class Server:
         self.written = ([ref] if base else [*self.chain, ref], 0 if base else self.delta_rows + len(ids))
         return (
             {
+                "step": self.step,
                 "chain": [part.to_dict() for part in self.written[0]],
                 "rows": self.count if base else len(ids),
                 "size_bytes": ref.size_bytes,
@@ -228,12 +229,11 @@ def main(config_path: str) -> None:
     key = os.environ.pop("CPRMODEL_RUN_KEY")
     config = ServerConfig.from_json(Path(config_path).read_text())
     server = Server(config)
-    with listen(address_of(key, f"shard-{config.shard}"), key) as listener:
+    with Door(key, f"shard-{config.shard}") as door:
         while True:
-            try:
-                connection = listener.accept()
-            except (OSError, EOFError):
-                continue  # somebody who left at once, or without the key
+            connection = door.accept()
+            if connection is None:
+                continue
             with connection:
                 try:
                     while True:

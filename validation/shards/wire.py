@@ -7,6 +7,7 @@ than the deadline, in sending or in answering, raises :class:`PeerHung`; one tha
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import socket
@@ -15,12 +16,15 @@ import sys
 import tempfile
 import time
 from multiprocessing import AuthenticationError
-from multiprocessing.connection import Connection, Listener, answer_challenge, deliver_challenge
+from multiprocessing.connection import Connection, answer_challenge, deliver_challenge
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Door", "PeerGone", "PeerHung", "address_of", "connect", "listen", "receive", "send"]
+#: Seconds that somebody who connects may take to prove that he knows the key.
+GREETING_S = 2.0
+
+__all__ = ["Door", "PeerGone", "PeerHung", "address_of", "connect", "receive", "send"]
 
 
 class PeerGone(ConnectionError):
@@ -33,40 +37,52 @@ class PeerHung(TimeoutError):
 
 def address_of(run_key: str, name: str) -> str:
     """Where a process of a run listens. On Linux an abstract name, which leaves no file behind."""
+    public = hashlib.sha256(run_key.encode()).hexdigest()[:16]
     if sys.platform.startswith("linux"):
-        return f"\0cprmodel-{run_key[:16]}-{name}"
-    return os.path.join(tempfile.gettempdir(), f"cprmodel-{run_key[:16]}-{name}")
-
-
-def listen(address: str, run_key: str) -> Listener:
-    """Listen, where a dead process may have listened before."""
-    if not address.startswith("\0"):
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(address)
-    return Listener(address, family="AF_UNIX", authkey=run_key.encode())
+        return f"\0cprmodel-{public}-{name}"
+    return os.path.join(tempfile.gettempdir(), f"cprmodel-{public}-{name}")
 
 
 class Door:
-    """Where a process listens while it waits for other things, too (it has a ``fileno``)."""
+    """Where a process listens, also while it waits for other things (it has a ``fileno``)."""
 
     def __init__(self, run_key: str, name: str) -> None:
-        self._listener = listen(address_of(run_key, name), run_key)
+        self._key = run_key.encode()
+        address = address_of(run_key, name)
+        if not address.startswith("\0"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(address)  # of a dead process
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(address)
+        self._socket.listen(16)
+        self._path = None if address.startswith("\0") else address
 
     def fileno(self) -> int:
-        return int(self._listener._listener._socket.fileno())  # type: ignore[attr-defined]
+        return self._socket.fileno()
 
     def accept(self) -> Connection | None:
-        """Who knocks, or None: somebody who left at once, or without the key."""
+        """Who knocks, or None: somebody who left at once, was silent, or does not know the key."""
+        end, _ = self._socket.accept()
+        _set_deadline(end, GREETING_S)
+        connection = Connection(end.detach())
         try:
-            return self._listener.accept()
+            deliver_challenge(connection, self._key)
+            answer_challenge(connection, self._key)
         except (OSError, EOFError, AuthenticationError):
+            connection.close()
             return None
+        with socket.socket(fileno=os.dup(connection.fileno())) as end:
+            _set_deadline(end, 0.0)  # none
+        return connection
 
     def __enter__(self) -> Door:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._listener.close()
+        self._socket.close()
+        if self._path:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._path)
 
 
 def connect(address: str, run_key: str, within_s: float, deadline_s: float) -> Connection:

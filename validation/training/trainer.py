@@ -7,6 +7,7 @@ lost one, loaded, gets this step's update before anybody goes on: nobody misses 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -20,7 +21,7 @@ import torch
 
 from validation.case import Case
 from validation.checkpoint.store import Store
-from validation.data.batch import Batch, Cursor
+from validation.data.batch import Batch, Cursor, DataError
 from validation.data.sources import open_source
 from validation.model.dlrm import DLRM, train_step
 from validation.placement import Placement, resolve_device
@@ -54,6 +55,7 @@ class Trainer:
         self.case, self.control = case, control
         torch.set_num_threads(case.training.threads)
         self.place = Placement(resolve_device(case.training.device))
+        resolve_device(case.shards.device, "shards.device")
         self.source = open_source(case)
         self.layout = Layout(self.source.num_embeddings, case.shards.count)
         tables = len(self.layout.num_embeddings)
@@ -71,6 +73,7 @@ class Trainer:
         self.executed = self.highest = 0
         self.triggers: list[dict[str, Any]] = []
         self.saved_step = 0  # the step of the last save
+        self.ahead = False  # whether shards may have applied the step after this one
         self.waited_s = 0.0  # for recoveries and for planned failures; no part of a step
         self.interval = round(case.planned_strategy().interval_s)
 
@@ -81,15 +84,15 @@ class Trainer:
         while True:
             try:
                 self.train()
+                self.control.tell("trained", step=self.step)
+                if self.case.training.evaluate:
+                    self.evaluate()
+                self.tell_digests()
                 break
-            except RolledBack:
+            except RolledBack:  # while testing, too
                 continue
-        self.control.tell("trained", step=self.step)
         for remark in self.source.remarks():
             self.control.tell("remark", text=remark)
-        if self.case.training.evaluate:
-            self.evaluate()
-        self.tell_digests()
 
     def begin(self, start: dict[str, Any]) -> None:
         """Stand where the supervisor says: at a checkpoint (or the beginning), or where the peer's copy is."""
@@ -97,8 +100,10 @@ class Trainer:
         while True:
             self.generation, self.triggers = decision["generation"], decision["triggers"]
             try:
-                copy = self.replica.read() if decision["rolls_back"] != "everybody" else None
-                if copy is None:
+                copy = self.replica.read()
+                if copy is not None:
+                    self.tell_unheard(copy[0])
+                if copy is None or decision["rolls_back"] == "everybody":
                     self.roll_back()
                     if self.store.newest_step < 0 and not self.save():
                         self.control.tell("remark", text="no first checkpoint: a roll-back begins at step 0")
@@ -114,11 +119,19 @@ class Trainer:
                 self.control.tell("ready", generation=self.generation, step=self.step, mode="everybody")
                 return
 
+    def tell_unheard(self, copy: dict[str, Any]) -> None:
+        """Steps that were done and, for a process died first, never told."""
+        for step in range(self.highest + 1, copy["step"] + 1):
+            self.executed += 1
+            self.control.tell("step", step=step, samples=copy["samples"], loss=None, replayed=False, unheard=True)
+        self.highest = max(self.highest, copy["step"])
+
     def train(self) -> None:
         """Steps until the last one; a checkpoint after every interval."""
         batches = self.source.train(self.cursor)
         while self.step < self.case.steps:
-            if self.step % self.interval == 0 and self.step > self.saved_step:
+            due = self.step // self.interval > self.saved_step // self.interval
+            if due and not self.ahead:  # not where shards have done a step that the trainer has not
                 self.save()
             batch, cursor = next(batches)
             self.one_step(self.step + 1, batch, cursor)
@@ -140,8 +153,8 @@ class Trainer:
         self.update(step, segments, gradients)
         times.append(time.perf_counter())
         in_update = self.waited_s - waited
-        self.step, self.cursor = step, cursor
-        self.replica.write({"step": step, "cursor": cursor}, self.dense.flat())
+        self.step, self.cursor, self.ahead = step, cursor, False
+        self.replica.write({"step": step, "cursor": cursor, "samples": len(batch)}, self.dense.flat())
         times.append(time.perf_counter())
         lookup, compute, update, copy = np.diff(times)
         self.control.tell(
@@ -241,7 +254,7 @@ class Trainer:
 
     def ask_about(self, lost: ShardsLost) -> dict[str, Any]:
         causes = {
-            shard: {"cause": cause, "incarnation": self.clients.incarnations.get(shard, -1)}
+            shard: {"cause": cause, "incarnation": self.clients.incarnations.get(shard)}
             for shard, cause in lost.causes.items()
         }
         return self.control.ask("lost", shards=causes)
@@ -258,6 +271,7 @@ class Trainer:
         """Reach all shards; those that are empty return to their last checkpoint, nobody else does."""
         found = self.connect()
         empty = [shard for shard, header in found.items() if header["empty"]]
+        self.ahead = self.ahead or any(header["step"] > self.step for header in found.values())
         if not empty:
             return
         if reloaded is not None:
@@ -280,7 +294,7 @@ class Trainer:
             manifest, arrays = found
             self.stand_at(manifest.step, manifest.cursor or None)
             self.dense.set_named(arrays)
-        self.replica.write({"step": self.step, "cursor": self.cursor}, self.dense.flat())
+        self.replica.write({"step": self.step, "cursor": self.cursor, "samples": 0}, self.dense.flat())
         if self.journal:
             digests = {
                 shard: header["digest"] for shard, (header, _) in self.clients.broadcast({"op": "digest"}).items()
@@ -289,8 +303,8 @@ class Trainer:
         self.clients.broadcast({"op": "settle"})
 
     def stand_at(self, step: int, cursor: Cursor | None) -> None:
-        self.step, self.cursor = step, cursor
-        self.saved_step = self.store.newest_step
+        self.step, self.cursor, self.ahead = step, cursor, False
+        self.saved_step = max(self.store.newest_step, 0)
 
     def save(self) -> bool:
         """A checkpoint of what stands now; begun again when shards die meanwhile."""
@@ -332,6 +346,8 @@ class Trainer:
                 scores.append(self.place.back(torch.sigmoid(logits)))
             labels.append(batch.labels)
             self.control.tell("alive")
+        if not labels:
+            raise DataError("the data: expected at least one test sample")
         label, score = np.concatenate(labels), np.concatenate(scores).astype(np.float64)
         both = len(np.unique(label)) == 2
         self.control.tell(
@@ -362,7 +378,6 @@ def _store(case: Case, folder: Path, clients: ShardClients, tell: Callable[..., 
 def main(config_path: str) -> None:
     """The life of a trainer process."""
     from cprmodel.facts.errors import CprModelError
-    from validation.data.batch import DataError
     from validation.processes.parent import watch_parent
     from validation.training.control import SupervisorGone
 
@@ -374,9 +389,15 @@ def main(config_path: str) -> None:
     try:
         trainer = Trainer(case, Path(config["folder"]), key, control)
         trainer.run(control.receive())
-        trainer.clients.broadcast({"op": "stop"})
+        with contextlib.suppress(ShardsLost):
+            trainer.clients.broadcast({"op": "stop"})
         control.tell("done")
-    except (CprModelError, DataError) as error:
+    except CprModelError as error:
         control.tell("fatal", text=str(error))
+    except OSError as error:
+        name = error.filename or "the run's folder"
+        control.tell(
+            "fatal", text=f"{name}: expected a file that can be read or written ({error.strerror or error})"
+        )
     except SupervisorGone:
         os._exit(1)
