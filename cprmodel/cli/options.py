@@ -23,14 +23,14 @@ def time_option(option: str, text: str, may_be_zero: bool = False) -> float:
     return seconds
 
 
-def check_report(report: Path, source: str) -> None:
+def check_report(report: Path, source: str, option: str = "--report") -> None:
     """A report must not land on the job file, nor nowhere."""
     if not report.name:
-        raise JobError("--report", [Problem("", "", "the path of a file to write")])
+        raise JobError(option, [Problem("", "", "the path of a file to write")])
     if report.is_dir():
-        raise JobError(f"--report {report}", [Problem("", "", "the path of a file, not of a folder")])
+        raise JobError(f"{option} {report}", [Problem("", "", "the path of a file, not of a folder")])
     folder = report.parent
     if not folder.is_dir() or not os.access(report if report.exists() else folder, os.W_OK):
-        raise JobError(f"--report {report}", [Problem("", "", "a file in a folder that can be written to")])
+        raise JobError(f"{option} {report}", [Problem("", "", "a file in a folder that can be written to")])
     if report.exists() and Path(source).exists() and report.samefile(source):
-        raise JobError(f"--report {report}", [Problem("", "", "another file than the job's own")])
+        raise JobError(f"{option} {report}", [Problem("", "", "another file than the job's own")])

@@ -529,3 +529,25 @@ def test_steps_that_a_stopped_harness_did_not_hear_of_count(calm: Any, tmp_path:
     assert found.lost_samples == 0
     assert found.executed == 3000 + found.replayed_steps
     assert heard < 3000
+
+
+@pytest.mark.parametrize("backend", ["files", "dcp"])
+def test_measured_costs_are_a_job_that_cprmodel_plans(backend: str, tmp_path: Path) -> None:
+    from cprmodel import Job, plan
+    from validation.costs import job_file, measured_costs
+
+    case = small([shard(12, 1), other("trainer", 20), other("whole_job", 30)], checkpoint={"backend": backend})
+    events, found = train(case, tmp_path / "run")
+    costs = measured_costs(events)
+    saves = [e["seconds"] for e in events if e["event"] == "save" and e["step"] > 0]
+    assert min(saves) <= costs["save"] <= max(saves)
+    whole = next(f for f in found.failures if f.kind == "whole_job")
+    assert whole.recovered_s is not None
+    assert costs["load"] + costs["reschedule"] + (whole.detected_s or 0.0) == pytest.approx(whole.recovered_s)
+    path = tmp_path / "JOB.toml"
+    path.write_text(job_file("run", events))
+    answer = plan(Job.from_file(path))
+    assert answer["full"].strategy.saving.save_s == pytest.approx(costs["save"], rel=1e-4)
+    train(small(), tmp_path / "calm")
+    with pytest.raises(JobError, match="a run with a failure"):
+        job_file("calm", _events(tmp_path / "calm"))

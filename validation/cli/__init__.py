@@ -45,12 +45,16 @@ def train(
     ] = None,
     device: Annotated[Device | None, typer.Option(help="Instead of the case's training.device.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that is in the folder.")] = False,
+    job_file: Annotated[
+        Path | None,
+        typer.Option(metavar="JOB.toml", help="Write what it cost, for cprmodel plan."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Train one run with its failures, and tell what happened."""
     from validation.cli.train import run
 
-    run(case, out, device.value if device else None, resume, as_json)
+    run(case, out, device.value if device else None, resume, as_json, job_file)
 
 
 @app.command()

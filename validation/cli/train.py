@@ -13,17 +13,24 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from cprmodel.cli.options import check_report
 from cprmodel.facts.units import format_share, format_time
 from validation.case import Case
+from validation.costs import job_file
+from validation.events import read_events
 from validation.summary import Summary, summarise
 from validation.supervisor import Supervisor
 
 __all__ = ["print_summary", "run"]
 
 
-def run(path: Path, out: Path | None, device: str | None, resume: bool, as_json: bool) -> None:
+def run(
+    path: Path, out: Path | None, device: str | None, resume: bool, as_json: bool, job: Path | None = None
+) -> None:
     """Train with a progress bar, then print what the event log says."""
     case = Case.from_file(path)
+    if job is not None:
+        check_report(job, str(path), "--job-file")
     if device:
         training = case.training.model_copy(update={"device": device})
         case = case.model_copy(update={"training": training})
@@ -54,6 +61,9 @@ def run(path: Path, out: Path | None, device: str | None, resume: bool, as_json:
         typer.echo(json.dumps({**asdict(found), "pls": found.pls, "folder": str(folder)}, indent=2))
     else:
         print_summary(found, folder)
+    if job is not None:
+        job.write_text(job_file(str(folder), read_events(folder / "events.jsonl")))
+        typer.echo(f"Job file: {job}", err=as_json)
 
 
 def print_summary(found: Summary, folder: Path) -> None:

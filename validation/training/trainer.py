@@ -217,11 +217,13 @@ class Trainer:
                 if shard not in done
             }
             announce(left)
+            begin = time.monotonic()
             try:
                 done |= self.clients.exchange(left, sent)
                 return done
             except ShardsLost as lost:
                 done |= lost.replies
+                self.waited_s += time.monotonic() - begin  # a silent shard's deadline, too
                 reloaded = self.recover(lost)
                 done = {shard: reply for shard, reply in done.items() if shard not in reloaded}
 
