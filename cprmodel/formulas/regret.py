@@ -56,6 +56,6 @@ def expected_regret(observed_failures: Number) -> Number:
     """
     n = observed_failures
     xp = namespace(n)
-    more = xp.exp(xp.loggamma(n + xp.half) - xp.loggamma(n)) / xp.sqrt(n)
-    less = xp.exp(xp.loggamma(n - xp.half) - xp.loggamma(n)) * xp.sqrt(n)
+    more = xp.gamma_ratio(n + xp.half, n) / xp.sqrt(n)
+    less = xp.gamma_ratio(n - xp.half, n) * xp.sqrt(n)
     return (more + less) / 2 - 1

@@ -100,3 +100,27 @@ def test_bags_of_several_rows_are_summed() -> None:
     np.testing.assert_allclose(pooled[0, 1], rows[1] + rows[2] + rows[3], rtol=1e-6)
     assert (pooled[1, 1] == 0).all()  # an empty bag
     np.testing.assert_allclose(pooled[1, 3], rows[0])
+
+
+def test_devices_are_moved_to_in_one_place() -> None:
+    """Nothing in the project but placement.py calls Tensor.to, .cpu, .cuda or .numpy on a device's tensor."""
+    import re
+    from pathlib import Path
+
+    import validation
+
+    root = Path(validation.__file__).parent
+    moves = re.compile(r"\.(to|cpu|cuda)\(")
+    found = [path.name for path in root.rglob("*.py") if moves.search(path.read_text(encoding="utf-8"))]
+    assert found == ["placement.py"]
+
+
+def test_a_shard_on_a_cpu_needs_no_torch() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, validation.shards.server; print([m for m in ('torch', 'pandas', 'scipy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
