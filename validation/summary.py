@@ -67,6 +67,17 @@ class Summary:
         """Portion of lost samples: lost shard-samples over all samples times shards."""
         return self.lost_samples / (self.samples * self.shards) if self.samples else 0.0
 
+    @property
+    def stopped_s(self) -> float:
+        """Time from failures until training went on, each moment counted once [s]."""
+        total, until = 0.0, float("-inf")
+        for failure in sorted(self.failures, key=lambda one: one.at):
+            if failure.recovered_s is not None:
+                end = failure.at + failure.recovered_s
+                total += max(0.0, end - max(failure.at, until))
+                until = max(until, end)
+        return total
+
 
 def summarise(events: Path | Iterable[dict[str, Any]]) -> Summary:
     """Follow a log from its first event to its last."""

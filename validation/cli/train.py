@@ -88,7 +88,7 @@ def print_summary(found: Summary, folder: Path) -> None:
                 f"{failure.step:,}",
                 failure.phase,
                 failure.signal,
-                "" if failure.detected_s is None else format_time(failure.detected_s),
+                _noticed(failure.detected_s),
                 "" if failure.recovered_s is None else f"after {format_time(failure.recovered_s)}",
                 "none lost" if failure.went_back_to is None else f"{failure.went_back_to:,}",
             )
@@ -110,11 +110,19 @@ def print_summary(found: Summary, folder: Path) -> None:
     if whole > 0:
         names = ("lookup", "compute", "update", "copy", "save")
         parts = ", ".join(f"{name} {format_share(found.seconds[name] / whole)}" for name in names)
-        rest = 1 - sum(found.seconds[name] for name in names) / whole
-        console.print(f"time {format_time(whole)}: {parts}, everything else {format_share(max(0.0, rest))}")
+        stopped = found.stopped_s
+        rest = max(0.0, 1 - (sum(found.seconds[name] for name in names) + stopped) / whole)
+        failures = f", stopped by failures {format_share(stopped / whole)}" if stopped else ""
+        console.print(f"time {format_time(whole)}: {parts}{failures}, data and the rest {format_share(rest)}")
     if found.log_loss is not None:
         auc = "" if found.auc is None else f"AUC {found.auc:.4f}, "
         console.print(f"test: {auc}log loss {found.log_loss:.4f}")
     for remark in found.remarks:
         console.print(Text(remark))
     console.print(Text(f"event log: {folder / 'events.jsonl'}", style="dim"))
+
+
+def _noticed(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    return format_time(seconds) if seconds >= 1e-3 else "< 1 ms"
