@@ -8,9 +8,10 @@ from typing import Any
 
 import typer
 
+from cprmodel.costing.models import MODELS
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.units import format_share, format_time
-from cprmodel.planning.regret import MODELS, Regret, expected_regret, failures_to_see, regret
+from cprmodel.planning.regret import Regret, expected_regret, failures_to_see, regret
 from cprmodel.presets import load_job
 
 __all__ = ["run"]
@@ -26,15 +27,16 @@ def run(source: str, mtbf_error: float | None, observed_failures: int | None, as
         raise JobError("--mtbf-error", [Problem("", "", expected)])
     if mtbf_error is None and observed_failures is None:
         mtbf_error = 2.0
+    models = [make() for make in MODELS.values()]
     rows: list[tuple[str, Regret]] = []
     if mtbf_error is not None:
         factor = max(mtbf_error, 1 / mtbf_error)
-        for model in MODELS:
+        for model in models:
             rows.append((f"MTBF taken {factor:g}x too short", regret(job, 1 / factor, model)))
             rows.append((f"MTBF taken {factor:g}x too long", regret(job, factor, model)))
     if observed_failures is not None:
         what = f"MTBF from {observed_failures} failures, mean"
-        rows += [(what, expected_regret(job, observed_failures, model)) for model in MODELS]
+        rows += [(what, expected_regret(job, observed_failures, model)) for model in models]
     if as_json:
         typer.echo(json.dumps({"schema_version": 1, "regrets": [_plain(*row) for row in rows]}, indent=2))
         return

@@ -237,6 +237,11 @@ class Job(Section):
         """Time to read a checkpoint back, L [s]; as long as a save where not given."""
         return self.save_s if self.checkpoint.load_s is None else self.checkpoint.load_s
 
+    def with_mtbf(self, mtbf_s: float) -> Job:
+        """The same job with another MTBF, however its own was given."""
+        rates = {"mtbf_s": mtbf_s, "node_mtbf_s": None, "per_1000_node_days": None}
+        return self.model_copy(update={"failures": self.failures.model_copy(update=rates)})
+
     @property
     def failure_mix(self) -> FailureMix:
         """How often it fails and what its failures take."""

@@ -158,8 +158,7 @@ def _wrong_mtbf(plan: Plan, strategies_of: Strategies, price: Price) -> list[str
     half = job.failure_mix.mtbf_s / 2
     if job.save_s > half:
         return []
-    failures = job.failures.model_copy(update={"mtbf_s": half, "node_mtbf_s": None, "per_1000_node_days": None})
-    worse = job.model_copy(update={"failures": failures})
+    worse = job.with_mtbf(half)
     kept = price(worse, plan.model, replace(best.strategy, name=best.name))
     again = [one for one in strategies_of(worse, plan.model)[0] if one.feasible]
     if not again or not kept.overhead_fraction < 1e9:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cprmodel.costing.models import CostModel, Exact, FirstOrder
+from cprmodel.costing.models import CostModel, FirstOrder
+from cprmodel.facts.results import Breakdown
 from cprmodel.facts.strategies import Strategy
 from cprmodel.jobs import Job
 
@@ -40,19 +41,26 @@ class Regret:
         return self.extra_fraction / self.best_depending_fraction
 
 
-def _with_mtbf(job: Job, mtbf_s: float) -> Job:
-    rates = {"mtbf_s": mtbf_s, "node_mtbf_s": None, "per_1000_node_days": None}
-    return job.model_copy(update={"failures": job.failures.model_copy(update=rates)})
+def _regrets(job: Job, mtbf_errors: Iterable[float], model: CostModel | None) -> Iterator[Regret]:
+    """What each of several beliefs costs; the best interval is priced once."""
+    model = FirstOrder() if model is None else model
 
+    def parts(interval_s: float) -> Breakdown:
+        return model.cost(job, Strategy("full", job.full_recovery, job.saving, interval_s)).breakdown
 
-def _overhead_at(job: Job, model: CostModel) -> Callable[[float], tuple[float, float]]:
-    """Total overhead of full recovery at an interval, and the part of it that depends on the interval."""
-
-    def overhead(interval_s: float) -> tuple[float, float]:
-        parts = model.cost(job, Strategy("full", job.full_recovery, job.saving, interval_s)).breakdown
-        return float(parts.total), float(parts.save + parts.lost)
-
-    return overhead
+    best_s = model.full_interval(job).interval_s
+    best = parts(best_s)
+    for error in mtbf_errors:
+        believed_s = model.full_interval(job.with_mtbf(job.failure_mix.mtbf_s * error)).interval_s
+        yield Regret(
+            model.name,
+            error,
+            believed_s,
+            best_s,
+            float(parts(believed_s).total),
+            float(best.total),
+            float(best.save + best.lost),
+        )
 
 
 def regret(job: Job, mtbf_error: float, model: CostModel | None = None) -> Regret:
@@ -62,12 +70,7 @@ def regret(job: Job, mtbf_error: float, model: CostModel | None = None) -> Regre
     >>> round(regret(load_preset("cpr-dlrm"), 4.0).relative, 2)
     0.25
     """
-    model = FirstOrder() if model is None else model
-    overhead = _overhead_at(job, model)
-    best = model.full_interval(job).interval_s
-    believed = model.full_interval(_with_mtbf(job, job.failure_mix.mtbf_s * mtbf_error)).interval_s
-    best_total, best_part = overhead(best)
-    return Regret(model.name, mtbf_error, believed, best, overhead(believed)[0], best_total, best_part)
+    return next(_regrets(job, [mtbf_error], model))
 
 
 def expected_regret(job: Job, observed_failures: int, model: CostModel | None = None) -> Regret:
@@ -80,7 +83,7 @@ def expected_regret(job: Job, observed_failures: int, model: CostModel | None = 
 
     shares = (np.arange(POINTS) + 0.5) / POINTS
     errors = stats.gamma.ppf(shares, observed_failures) / observed_failures
-    found = [regret(job, float(error), model) for error in errors]
+    found = list(_regrets(job, map(float, errors), model))
     mean = float(np.mean([one.overhead_fraction for one in found]))
     return replace(found[POINTS // 2], overhead_fraction=mean)
 
@@ -103,7 +106,3 @@ def failures_to_see(relative: float) -> int:
         else:
             high = middle
     return low if float(first_order.raw(float(low))) <= relative else high
-
-
-#: Both models, side by side.
-MODELS: tuple[CostModel, ...] = (FirstOrder(), Exact())

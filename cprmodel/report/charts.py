@@ -19,6 +19,7 @@ __all__ = [
     "breakdown_stacked",
     "curve_rows",
     "data_rows",
+    "framed",
     "overhead_against_interval",
     "overhead_against_pls",
     "strategy_rows",
@@ -177,7 +178,7 @@ def overhead_against_interval(plan: Plan) -> Any:
         scale=alt.Scale(domain=[0, _ceiling(marks, curves)], nice=True),
     )
     lines = _chart(curves).mark_line(clip=True, strokeWidth=2.5).encode(x=x, y=y, color=_color(marks))
-    return _sized(alt.layer(lines, _marks(marks, "x:Q", title)), 320)
+    return framed(alt.layer(lines, _marks(marks, "x:Q", title)), 320)
 
 
 def breakdown_stacked(plan: Plan) -> Any:
@@ -209,7 +210,7 @@ def breakdown_stacked(plan: Plan) -> Any:
             ],
         )
     )
-    return _sized(chart, 44 * len(order) + 20)
+    return framed(chart, 44 * len(order) + 20)
 
 
 def overhead_against_pls(plan: Plan) -> Any:
@@ -241,10 +242,11 @@ def overhead_against_pls(plan: Plan) -> Any:
             )
         )
     layers.append(_marks(marks, "expected_pls:Q", title))
-    return _sized(alt.layer(*layers), 320)
+    return framed(alt.layer(*layers), 320)
 
 
-def _sized(chart: Any, height: int) -> Any:
+def framed(chart: Any, height: int = 280) -> Any:
+    """A chart as wide as its page, in the style of all of them."""
     return (
         chart.properties(width="container", height=height)
         .configure_view(stroke=None)

@@ -12,6 +12,7 @@ import numpy as np
 from cprmodel.facts.units import format_share, format_time
 from cprmodel.fitting import Analysis, Fit
 from cprmodel.fitting.likelihood import FITTED
+from cprmodel.formulas.regret import mtbf_regret
 
 __all__ = ["fitted_lines", "fitted_rows", "print_fitted", "render_fitted", "write_fitted_report"]
 
@@ -124,14 +125,11 @@ def _about_the_interval(found: Analysis) -> str:
     if high is None:
         return "the best interval between saves grows with the root of the MTBF: it has no upper bound yet"
 
-    def wrong(mtbf: float) -> float:
-        x = math.sqrt(mtbf / found.mtbf_s)  # type: ignore[operator]
-        return (x + 1 / x) / 2 - 1
-
+    worst = max(float(mtbf_regret.raw(limit / found.mtbf_s)) for limit in (low, high))
     down, up = math.sqrt(low / found.mtbf_s) - 1, math.sqrt(high / found.mtbf_s) - 1
     return (
         f"the best interval between saves is known to {100 * down:.0f}%/+{100 * up:.0f}% from this; being wrong by "
-        f"as much costs up to {format_share(max(wrong(low), wrong(high)))} more of the overhead that depends on it"
+        f"as much costs up to {format_share(worst)} more of the overhead that depends on it"
     )
 
 
@@ -205,6 +203,8 @@ def _curves(one: Fit, times: Any) -> list[tuple[float, float, float]]:
 def _figures(found: Analysis) -> list[dict[str, Any]]:
     import altair as alt
 
+    from cprmodel.report.charts import framed
+
     scale = found.mtbf_s or found.trace.exposure_s
     unit, name = (3600.0, "h") if scale >= 7200 else (60.0, "min") if scale >= 120 else (1.0, "s")
     steps, smooth = _survival_rows(found, unit)
@@ -221,14 +221,14 @@ def _figures(found: Analysis) -> list[dict[str, Any]]:
             "id": "survival",
             "title": "Time without an interruption",
             "caption": "Kaplan-Meier with its 90% band, and the fitted laws.",
-            "chart": _sized(alt.layer(band, line, fits)),
+            "chart": framed(alt.layer(band, line, fits)),
             "rows": steps,
         },
         {
             "id": "hazard",
             "title": "Hazard",
             "caption": "Failures per unit of time, given the time since the last one. Level: no memory.",
-            "chart": _sized(
+            "chart": framed(
                 alt.Chart(alt.InlineData(values=smooth))
                 .mark_line()
                 .encode(
@@ -256,6 +256,7 @@ def _drift_figure(found: Analysis, unit: float, name: str) -> dict[str, Any]:
     import altair as alt
 
     from cprmodel.fitting.analysis import mtbf_interval
+    from cprmodel.report.charts import framed
 
     drift = found.drift
     assert drift is not None
@@ -281,17 +282,9 @@ def _drift_figure(found: Analysis, unit: float, name: str) -> dict[str, Any]:
         "id": "drift",
         "title": "Over calendar time",
         "caption": "MTBF in each window with its 90% interval (as if without memory); dashed: of all.",
-        "chart": _sized(alt.layer(rule, points, level)),
+        "chart": framed(alt.layer(rule, points, level)),
         "rows": rows,
     }
-
-
-def _sized(chart: Any) -> Any:
-    return (
-        chart.properties(width="container", height=280)
-        .configure_view(stroke=None)
-        .configure_axis(labelFontSize=12, titleFontSize=12, gridColor="#eee")
-    )
 
 
 def render_fitted(found: Analysis) -> str:

@@ -135,6 +135,8 @@ def _histogram(values: Any) -> list[dict[str, Any]]:
 def _with_marks(drawing: Any, marks: list[dict[str, Any]], title: str) -> Any:
     import altair as alt
 
+    from cprmodel.report.charts import framed
+
     rules = alt.Chart(alt.InlineData(values=marks))
     at = alt.X("at:Q", title=title)
     lines = rules.mark_rule(color="#c1440e", strokeDash=[5, 4]).encode(x=at)
@@ -142,12 +144,7 @@ def _with_marks(drawing: Any, marks: list[dict[str, Any]], title: str) -> Any:
     where: dict[str, Any] = {"x": at, "y": alt.Y("level:Q", scale=None), "text": "label:N"}
     halo = rules.mark_text(**beside, stroke="white", strokeWidth=4).encode(**where)
     labels = rules.mark_text(**beside, color="#c1440e").encode(**where)
-    return (
-        alt.layer(drawing, lines, halo, labels)
-        .properties(width="container", height=280)
-        .configure_view(stroke=None)
-        .configure_axis(labelFontSize=12, titleFontSize=12, gridColor="#eee")
-    )
+    return framed(alt.layer(drawing, lines, halo, labels))
 
 
 def _time_figure(found: Simulated, deadline_s: float | None) -> dict[str, Any]:

@@ -108,7 +108,8 @@ def simulate(
     strategy = replace(strategy, interval_s=min(float(strategy.interval_s), job.job.work_s))
     law = Exponential() if law is None else law
     setting = _Setting(job, strategy, law, strikes)
-    predicted = _predict(setting.at_the_laws_mean(job), strategy, law, strikes)
+    played = job if setting.mean_gap_s == setting.mtbf else job.with_mtbf(setting.mean_gap_s)
+    predicted = _predict(played, strategy, law, strikes)
     setting.refuse_what_never_ends()
     expected_failures = (1 + predicted.overhead_fraction) * job.job.work_s / setting.mean_gap_s
     if not predicted.overhead_fraction + 1 <= LONGEST or expected_failures > MOST_FAILURES:
@@ -200,13 +201,6 @@ class _Setting:
         """Expected length of each kind's stop, until its end or the next failure."""
         return self.safe - np.expm1(-(self.reschedule + self.load) / self.mtbf) * self.mtbf
 
-    def at_the_laws_mean(self, job: Job) -> Job:
-        """The job with the mean time between failures that is played."""
-        if self.mean_gap_s == self.mtbf:
-            return job
-        rates = {"mtbf_s": self.mean_gap_s, "node_mtbf_s": None, "per_1000_node_days": None}
-        return job.model_copy(update={"failures": job.failures.model_copy(update=rates)})
-
     def refuse_what_never_ends(self) -> None:
         """A replay without one gap that is long enough for a stop and for what must follow it in one go."""
         if self.law[0] != kernel.REPLAY:
@@ -286,8 +280,11 @@ def _play_all(
 
 def _one_after_the_other(setting: _Setting, pairs: Iterable[Any]) -> Generator[Any, None, None]:
     with ThreadPoolExecutor(1) as thread:
-        for pair in pairs:
-            yield thread.submit(_reduced_batch, setting, *pair).result()
+        try:
+            for pair in pairs:
+                yield thread.submit(_reduced_batch, setting, *pair).result()
+        finally:
+            setting.stop[0] = 1  # before the thread is waited for
 
 
 def _undisturbed(work: Callable[..., Any], *arguments: Any) -> Any:
