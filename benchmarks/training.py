@@ -24,7 +24,7 @@ from validation.data.sources import open_source
 from validation.events import read_events
 from validation.model.single import SingleProcess
 from validation.placement import Placement
-from validation.shards.layout import Layout
+from validation.shards.layout import RowWise
 from validation.supervisor import Supervisor
 from validation.training.trainer import build_model
 
@@ -64,7 +64,7 @@ def single() -> float:
     torch.set_num_threads(1)
     source = open_source(case)
     sizes = source.num_embeddings
-    first = Layout(sizes, 1).first
+    first = RowWise(sizes, 1).first
     place = Placement("cpu")
     model, optimizer = build_model(case, source.dense_features, len(sizes), place)
     bags = SingleProcess(

@@ -15,7 +15,7 @@ import numpy as np
 
 from validation.case import Case
 from validation.data.tables import num_embeddings_of
-from validation.shards.layout import Layout
+from validation.shards.layout import layout_of
 from validation.shards.rows import ADAGRAD_EPS, initial_rows
 from validation.training.journal import read_journals
 
@@ -69,7 +69,7 @@ class _Shard:
 def audit(case: Case, folder: Path) -> Audit:
     """Replay a run's journal and compare."""
     sizes = num_embeddings_of(case)
-    layout = Layout(sizes, case.shards.count)
+    layout = layout_of(case.shards.placement, sizes, case.shards.count)
     lr = np.float32(case.training.embedding_lr)
     adagrad = case.training.embedding_optimizer == "rowwise_adagrad"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -16,9 +17,11 @@ from cprmodel.facts.strategies import (
     Recovery,
     Strategy,
 )
+from cprmodel.jobs import Job
 from cprmodel.jobs.model import Count, Positive, Share
 from cprmodel.jobs.quantities import Section, wrong
 from cprmodel.jobs.reading import model_from_mapping, toml_from_file
+from cprmodel.presets import PREFIX, load_job
 from validation.failures import PHASES, Failure, draw_failures
 
 __all__ = ["Case", "DataSection", "FailuresSection", "TrainingSection"]
@@ -81,6 +84,9 @@ class ShardsSection(Section):
 
     count: Annotated[int, Field(ge=1, le=1000)] = Field(8, description="shard processes")
     device: str = Field("cpu", pattern="^(cpu|cuda)$", description="where shards hold their rows")
+    placement: str = Field(
+        "rows", pattern="^(rows|tables)$", description="rows of all tables in turn, or whole tables"
+    )
 
 
 class TrainingSection(Section):
@@ -95,6 +101,7 @@ class TrainingSection(Section):
     embedding_lr: Positive = Field(0.02, description="learning rate of the rows")
     dense_lr: Positive = Field(0.01, description="learning rate of the MLPs (Adagrad)")
     evaluate: bool = Field(True, description="test when trained")
+    tests: Count = Field(1, description="how often to test, the last time when trained")
 
 
 class SavingSection(Section):
@@ -102,6 +109,9 @@ class SavingSection(Section):
 
     recovery: str = Field("partial", pattern="^(full|partial)$", description="full or partial")
     interval_steps: Count = Field(100, description="steps between two saves")
+    save_steps: tuple[Count, ...] | None = Field(
+        None, description="the steps to save after, instead of an interval"
+    )
 
 
 class CheckpointSection(Section):
@@ -161,6 +171,31 @@ class FailuresSection(Section):
         return self
 
 
+class ClockSection(Section):
+    """An emulated clock (``[clock]``): times are charged from a job; without this table they are measured."""
+
+    job: str = Field(description="a job file, or preset:NAME, whose save, load, reschedule and work are charged")
+    charged: Job | None = Field(None, description="what was read from it")
+
+    @model_validator(mode="after")
+    def _read(self) -> ClockSection:
+        if self.charged is None:
+            object.__setattr__(self, "charged", load_job(self.job))
+        return self
+
+
+@dataclass(frozen=True)
+class Charged:
+    """What emulated time is charged."""
+
+    job: Job
+    step_s: float
+
+    @property
+    def save_s(self) -> float:
+        return self.job.save_s
+
+
 class TimeoutsSection(Section):
     """How long to wait for whom (``[timeouts]``)."""
 
@@ -181,6 +216,7 @@ class Case(Section):
     checkpoint: CheckpointSection = CheckpointSection()
     failures: FailuresSection = FailuresSection()
     timeouts: TimeoutsSection = TimeoutsSection()
+    clock: ClockSection | None = None
     journal: bool = Field(False, description="keep every update, to audit what shards hold (small cases)")
 
     @model_validator(mode="after")
@@ -192,6 +228,9 @@ class Case(Section):
         if self.data.source == "movielens" and self.model.num_embeddings is not None:
             given = list(self.model.num_embeddings)
             raise wrong("model.num_embeddings", given, "none: MovieLens has its own tables")
+        if self.clock and self.clock.charged and self.clock.charged.cluster.embedding_shards not in (None, count):
+            theirs = self.clock.charged.cluster.embedding_shards
+            raise wrong("shards.count", count, f"{theirs}, as in the job of the emulated clock")
         if self.failures.shards_per_failure > count:
             raise wrong("failures.shards_per_failure", self.failures.shards_per_failure, f"at most {count}")
         return self
@@ -201,6 +240,9 @@ class Case(Section):
         """Read a case file; paths in it are relative to it. One line for the first mistake (JobError)."""
         data = toml_from_file(path, "a case file")
         section = data.get("data")
+        clock = data.get("clock")
+        if isinstance(clock, dict) and isinstance(clock.get("job"), str) and not clock["job"].startswith(PREFIX):
+            clock["job"] = str(Path(path).parent / clock["job"])
         if isinstance(section, dict):
             section |= {key: _beside(path, section[key]) for key in ("path", "test_path") if key in section}
         return model_from_mapping(cls, data, str(path))
@@ -215,16 +257,40 @@ class Case(Section):
         """Steps of training."""
         return self.data.samples // self.data.batch_size
 
+    @property
+    def charged(self) -> Charged | None:
+        """What the emulated clock charges; None where time is measured."""
+        if self.clock is None or self.clock.charged is None:
+            return None
+        job = self.clock.charged
+        return Charged(job, job.job.work_s / self.steps)
+
     def recovery(self) -> Recovery:
-        """The recovery that cprmodel plans with; its times are measured, not given, so they are 0 here."""
+        """The recovery that cprmodel plans with; where its times are measured, not given, they are 0 here."""
+        if self.charged:
+            job = self.charged.job
+            return job.full_recovery if self.strategy.recovery == "full" else job.partial_recovery
         if self.strategy.recovery == "full":
             return FullRecovery(0.0, 0.0)
         return PartialRecovery(0.0, 0.0, 0.0, 0.0, 0.0)
 
     def planned_strategy(self) -> Strategy:
-        """The strategy to carry out; its unit of work is one step."""
+        """The strategy to carry out; its unit of work is one step, or emulated seconds."""
         interval = float(self.strategy.interval_steps)
+        if self.charged:
+            saving = BlockingSave(self.charged.save_s)
+            return Strategy(self.strategy.recovery, self.recovery(), saving, interval * self.charged.step_s)
         return Strategy(self.strategy.recovery, self.recovery(), BlockingSave(0.0), interval)
+
+    @property
+    def failure_mix(self) -> FailureMix | None:
+        """How it fails, in seconds or (``mtbf_steps``) steps: as said, else as the emulated clock's job does."""
+        section = self.failures
+        mtbf = section.mtbf_steps or section.mtbf_s
+        if mtbf is None:
+            return self.charged.job.failure_mix if self.charged and not section.plan else None
+        trainer, whole_job = section.trainer_share, section.whole_job_share
+        return FailureMix(mtbf, 1 - trainer - whole_job, trainer, whole_job, section.shards_per_failure)
 
     def failure_plan(self) -> list[Failure]:
         """What will be killed, in order."""
@@ -234,18 +300,12 @@ class Case(Section):
                 Failure(FailureKind(item.kind), item.shards, item.step, item.time_s, item.phase, item.hang)
                 for item in section.plan
             ]
-        mtbf = section.mtbf_steps or section.mtbf_s
-        if mtbf is None:
+        mix = self.failure_mix
+        if mix is None:
             return []
-        mix = FailureMix(
-            mtbf,
-            1 - section.trainer_share - section.whole_job_share,
-            section.trainer_share,
-            section.whole_job_share,
-            section.shards_per_failure,
-        )
         in_steps = section.mtbf_steps is not None
-        horizon = min(mtbf * section.most, 1000.0 * self.steps if in_steps else 1e6)
+        longest = 1000.0 * (self.steps if in_steps else self.charged.job.job.work_s if self.charged else 1000.0)
+        horizon = min(mix.mtbf_s * section.most, longest)
         plan = draw_failures(
             mix, self.shards.count, horizon, section.seed, in_steps=in_steps, phases=section.phases
         )

@@ -8,6 +8,7 @@ start          date, case, host, resumed: the harness began (again)
 ready          generation, mode, step: a trainer stands, from a fresh start, a checkpoint or a peer's copy
 step           step, samples, loss, replayed, and the seconds of its parts; or unheard: it was done, but who did it,
                or the harness, died before that was told
+begin_save     training waits for a checkpoint from here on
 saving         sequence, step: every part is written, the manifest is next
 save           sequence, step, seconds, size_bytes, rows: a complete checkpoint
 save_void      sequence: shards died while it was written
@@ -19,9 +20,10 @@ respawn        what, incarnation
 load           shard (or "trainer"), sequence, step, seconds, size_bytes
 corrupt        file, reason: damage was detected; an older checkpoint is used
 redo           step, applied: a trainer came back in the middle of a step that these shards have applied
+recovering     reschedule_s, load_s: what emulated time is charged for the stop that begins
 recovered      rolls_back, step, seconds
 trained        the last step is done
-metric         auc, log_loss, samples
+metric         auc, log_loss, samples, step
 digest         shards, trainer: checksums of everything learned
 remark         text
 stop           status

@@ -42,7 +42,7 @@ def draw_failures(
     mix: FailureMix,
     shards: int,
     horizon: float,
-    seed: int,
+    seed: int | Sequence[int],
     *,
     in_steps: bool,
     phases: Sequence[str] = ("lookup", "update"),
@@ -52,7 +52,8 @@ def draw_failures(
     Under recoveries a run lasts longer than its work: choose the horizon accordingly. Which shards: k distinct
     ones, all alike.
     """
-    rng = np.random.default_rng(np.random.SeedSequence([seed, 0xFA11]))
+    entropy = [seed] if isinstance(seed, int) else list(seed)
+    rng = np.random.default_rng(np.random.SeedSequence([*entropy, 0xFA11]))
     kinds = list(FailureKind)
     shares = [mix.share(kind) for kind in kinds]
     few = int(mix.shards_per_failure)

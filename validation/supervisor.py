@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from cprmodel.facts.errors import CprModelError, JobError, Problem
-from cprmodel.facts.strategies import FailureKind, RollBack
+from cprmodel.facts.strategies import FailureKind, together
 from validation.case import Case
 from validation.data.tables import num_embeddings_of
 from validation.events import EventLog, read_events
@@ -35,8 +35,6 @@ __all__ = ["RunError", "Supervisor"]
 
 #: Deaths that nobody planned, without one step between them, after which a run is given up.
 MOST_UNPLANNED = 5
-
-_RANK = [RollBack.NOBODY, RollBack.FAILED_SHARDS, RollBack.EVERYBODY]
 
 
 class Supervisor:
@@ -69,7 +67,8 @@ class Supervisor:
         self.generation = 0
         self.executed = self.highest = 0
         self.done_failures: set[int] = set()
-        self.unresolved: list[tuple[int, RollBack]] = []  # deaths whose recovery is not finished
+        self.unresolved: list[tuple[int, FailureKind]] = []  # deaths whose recovery is not finished
+        self.clock_s = 0.0  # emulated time
         self.covered: dict[int, int] = {}  # generation → the last death that its decision knew of
         self.deaths = 0
         self.unplanned = 0
@@ -175,7 +174,7 @@ class Supervisor:
     def _start_everybody(self) -> None:
         for shard in range(self.case.shards.count):
             self._start_shard(shard)
-        self.unresolved.append((self.deaths, RollBack.EVERYBODY))
+        self.unresolved.append((self.deaths, FailureKind.WHOLE_JOB))
         self._start_trainer()
 
     def _end_everybody(self) -> None:
@@ -207,7 +206,7 @@ class Supervisor:
     # -- one turn: wait for the next thing, and do what it asks ---------------------------------------------------
 
     def _turn(self, door: Door) -> None:
-        planned = self._next_timed()
+        planned = None if self.case.clock else self._next_timed()
         now = time.monotonic()
         timeout = max(0.0, self.heard_at + self.case.timeouts.trainer_s - now)
         if planned is not None and self.begun_at is not None:
@@ -264,6 +263,7 @@ class Supervisor:
         at = message.pop("at")
         if event == "alive":
             return
+        self.clock_s = message.get("clock_s", self.clock_s)
         self._note(event, at, **message)
         if event == "step":
             self.executed += 1
@@ -271,7 +271,7 @@ class Supervisor:
             self.unplanned = 0
         elif event in ("ready", "recovered"):
             known = self.covered.get(message["generation"], -1)
-            self.unresolved = [(number, roll) for number, roll in self.unresolved if number > known]
+            self.unresolved = [(number, kind) for number, kind in self.unresolved if number > known]
             if event == "ready":
                 self.standing = True
                 if self.begun_at is None:
@@ -281,6 +281,7 @@ class Supervisor:
 
     def _answer(self, message: dict[str, Any]) -> None:
         assert self.control
+        self.clock_s = message.get("clock_s", self.clock_s)
         if message["ask"] == "at":
             self._inject(message["number"])
             reply: dict[str, Any] = {"triggers": self._next_triggers()}
@@ -317,8 +318,15 @@ class Supervisor:
         """What everybody does now: the furthest roll-back that any death since the last recovery asks for."""
         self.generation += 1
         self.covered[self.generation] = self.deaths
-        rolls_back = max((roll for _, roll in self.unresolved), key=_RANK.index, default=RollBack.NOBODY)
-        return {"rolls_back": rolls_back.value, "generation": self.generation, "triggers": self._next_triggers()}
+        response = together(self.strategy.recovery, {kind for _, kind in self.unresolved})
+        return {
+            "rolls_back": response.rolls_back.value,
+            "generation": self.generation,
+            "triggers": self._next_triggers(),
+            # nobody pays for the first start
+            "reschedule_s": response.reschedule_s if self.standing else 0.0,
+            "load_s": response.load_s if self.standing else 0.0,
+        }
 
     # -- processes ------------------------------------------------------------------------------------------------
 
@@ -330,6 +338,7 @@ class Supervisor:
             incarnation=incarnation,
             num_embeddings=num_embeddings_of(self.case),
             shards=self.case.shards.count,
+            placement=self.case.shards.placement,
             dim=self.case.model.embedding_dim,
             optimizer=self.case.training.embedding_optimizer,
             lr=self.case.training.embedding_lr,
@@ -361,7 +370,7 @@ class Supervisor:
         """A trainer is there: tell it where to stand."""
         self.control = connection
         self.heard_at = time.monotonic()
-        start = {**self._decision(), "executed": self.executed, "highest": self.highest}
+        start = {**self._decision(), "executed": self.executed, "highest": self.highest, "clock_s": self.clock_s}
         with contextlib.suppress(OSError):
             connection.send_bytes(json.dumps(start).encode())
 
@@ -382,7 +391,7 @@ class Supervisor:
         if kind is None:
             kind = FailureKind.TRAINER if name == "trainer" else FailureKind.SHARD
         self.deaths += 1
-        self.unresolved.append((self.deaths, self.strategy.recovery.response(kind).rolls_back))
+        self.unresolved.append((self.deaths, kind))
         if name == "trainer":
             self._start_trainer()
         else:
@@ -412,7 +421,11 @@ class Supervisor:
         ]
         for at_step, number, phase in sorted(waiting):
             found.setdefault(phase, {"number": number, "at_step": at_step, "phase": phase})
-        return list(found.values())
+        triggers = list(found.values())
+        timed = self._next_timed() if self.case.clock else None
+        if timed is not None:
+            triggers.append({"number": timed, "at_clock_s": self.failures[timed].at_s})
+        return triggers
 
     def _next_timed(self) -> int | None:
         if self.trained:
@@ -448,6 +461,7 @@ class Supervisor:
             signal=number_sent.name,
             phase=failure.phase if failure.at_s is None else "at a time",
             executed=self.executed,
+            **({"clock_s": self.clock_s} if self.case.clock else {}),
         )
         if failure.stop:
             return  # found by the deadline

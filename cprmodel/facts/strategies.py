@@ -6,6 +6,7 @@ is a frozen dataclass with ``name`` and ``response``; a new saving policy one wi
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -21,6 +22,7 @@ __all__ = [
     "RollBack",
     "SavingPolicy",
     "Strategy",
+    "together",
 ]
 
 
@@ -128,6 +130,28 @@ class PartialRecovery:
         if kind is FailureKind.TRAINER:
             return Response(RollBack.NOBODY, self.trainer_reschedule_s, 0.0)
         return Response(RollBack.EVERYBODY, self.reschedule_s, self.load_s)
+
+
+def together(recovery: Recovery, kinds: Collection[FailureKind]) -> Response:
+    """What a recovery does about failures that are pending together.
+
+    The furthest roll-back counts. Of a whole-job failure and others its own times count; of a shard's and a
+    trainer's the longer stop, the shard's load being its end. Without any kind nobody rolls back, in no time.
+
+    >>> partial = PartialRecovery(600.0, 240.0, 180.0, 30.0, 300.0)
+    >>> together(partial, {FailureKind.SHARD, FailureKind.TRAINER})
+    Response(rolls_back=<RollBack.FAILED_SHARDS: 'failed_shards'>, reschedule_s=270.0, load_s=30.0)
+    """
+    responses = {kind: recovery.response(kind) for kind in kinds}
+    for kind, response in responses.items():
+        if kind is FailureKind.WHOLE_JOB or len(responses) == 1:
+            return response
+    if not responses:
+        return Response(RollBack.NOBODY, 0.0, 0.0)
+    shard, trainer = responses[FailureKind.SHARD], responses[FailureKind.TRAINER]
+    order = list(RollBack)
+    rolls_back = max((shard.rolls_back, trainer.rolls_back), key=order.index)
+    return Response(rolls_back, max(shard.reschedule_s, trainer.total_s - shard.load_s), shard.load_s)
 
 
 class SavingPolicy(Protocol):

@@ -49,8 +49,10 @@ def _inputs(job: Job) -> list[tuple[str, str, str]]:
     return rows
 
 
-def render_page(template: str, job: Job | None, figures: list[dict[str, Any]], **values: Any) -> str:
-    """A page from a template: figures of id, title, caption, chart and rows become drawings with their data."""
+def render_page(
+    template: str, job: Job | None, figures: list[dict[str, Any]], folder: Path | None = None, **values: Any
+) -> str:
+    """A page from a template (ours, or one in a folder): figures of id, title, caption, chart and rows become drawings with their data."""
     import jinja2
     import vl_convert
 
@@ -58,9 +60,9 @@ def render_page(template: str, job: Job | None, figures: list[dict[str, Any]], *
     for figure in figures:
         spec = json.dumps(figure["chart"].to_dict(), allow_nan=False).replace("</", "<\\/")
         drawn.append({**figure, "spec": spec, "csv": _csv(figure["rows"])})
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("cprmodel", "report"), autoescape=True, undefined=jinja2.StrictUndefined
-    )
+    ours = jinja2.PackageLoader("cprmodel", "report")
+    loader = jinja2.ChoiceLoader([ours, *([jinja2.FileSystemLoader(folder)] if folder else [])])
+    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
     return environment.get_template(template).render(
         job=job,
         figures=drawn,

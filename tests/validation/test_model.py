@@ -10,7 +10,7 @@ from validation.data.synthetic import Synthetic
 from validation.model.dlrm import DLRM, InteractionArch, train_step
 from validation.model.single import SingleProcess
 from validation.placement import Placement
-from validation.shards.layout import Layout
+from validation.shards.layout import RowWise
 from validation.shards.rows import NumpyRows, initial_rows
 
 SIZES = (300, 40, 7, 3)
@@ -39,7 +39,7 @@ def test_a_step_on_the_meta_device_moves_everything() -> None:
     place = Placement("meta")
     model, optimizer = build(place)
     batch, _ = next(Synthetic(SIZES, 32, 0, 1, 1.0).train(None))
-    layout = Layout(SIZES, 3)
+    layout = RowWise(SIZES, 3)
     segments = layout.split(batch.ids)
     rows = np.zeros((len(segments.local), DIM), dtype=np.float32)
     loss, gradient = train_step(model, optimizer, place, batch, rows, segments.inverse)
@@ -57,7 +57,7 @@ def test_shards_train_as_plain_embedding_bags_do(device: str, optimizer_name: st
     place = Placement(device)
     model, optimizer = build(place)
     other, other_optimizer = build(place)
-    layout = Layout(SIZES, 3)
+    layout = RowWise(SIZES, 3)
     shards = []
     table = np.zeros((layout.total, DIM), dtype=np.float32)
     for shard in range(3):

@@ -16,16 +16,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from validation.checkpoint.files import FileRef
-from validation.shards.layout import Layout
+from validation.shards.layout import PLACEMENTS, Layout
 from validation.shards.rows import NumpyRows
 from validation.shards.rows_torch import TorchRows
 from validation.shards.server import Server, ServerConfig
 from validation.shards.wire import GREETING_S, Door, PeerGone, PeerHung, address_of, connect, receive, send
 
 
+@pytest.mark.parametrize("kind", PLACEMENTS.values())
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=5), st.integers(1, 9), st.data())
-def test_every_row_is_on_one_shard(sizes: list[int], shards: int, data: Any) -> None:
-    layout = Layout(tuple(sizes), shards)
+def test_every_row_is_on_one_shard(kind: type[Layout], sizes: list[int], shards: int, data: Any) -> None:
+    layout = kind(tuple(sizes), shards)
     held = [layout.flat_of(shard) for shard in range(shards)]
     assert sorted(np.concatenate(held).tolist()) == list(range(sum(sizes)))
     assert [len(rows) for rows in held] == [layout.rows_of(shard) for shard in range(shards)]
@@ -156,7 +157,9 @@ def test_a_stranger_is_not_served() -> None:
 
 
 def server(folder: Path, compact_after: int = 2) -> Server:
-    config = ServerConfig(0, 0, (20, 11), 2, 4, "rowwise_adagrad", 0.1, 1, "cpu", str(folder), compact_after)
+    config = ServerConfig(
+        0, 0, (20, 11), 2, "rows", 4, "rowwise_adagrad", 0.1, 1, "cpu", str(folder), compact_after
+    )
     found = Server(ServerConfig.from_json(config.to_json()))
     found.answer({"op": "initialise", "generation": 1}, [])
     return found

@@ -22,7 +22,7 @@ import numpy as np
 
 from validation.checkpoint.files import CorruptError, FileRef, read_arrays, write_arrays
 from validation.processes.parent import watch_parent
-from validation.shards.layout import Layout
+from validation.shards.layout import layout_of
 from validation.shards.rows import NumpyRows, Rows, initial_rows
 from validation.shards.wire import Door, PeerGone, PeerHung, receive, send
 
@@ -40,6 +40,7 @@ class ServerConfig:
     incarnation: int
     num_embeddings: tuple[int, ...]
     shards: int
+    placement: str
     dim: int
     optimizer: str
     lr: float
@@ -62,7 +63,7 @@ class Server:
 
     def __init__(self, config: ServerConfig) -> None:
         self.config = config
-        self.layout = Layout(config.num_embeddings, config.shards)
+        self.layout = layout_of(config.placement, config.num_embeddings, config.shards)
         self.folder = Path(config.folder)
         self.count = self.layout.rows_of(config.shard)
         self.rows: Rows | None = None  # None: empty

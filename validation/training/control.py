@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -23,14 +24,15 @@ class Control:
         self._connection: Connection = connect(
             address_of(run_key, "supervisor"), run_key, within_s, deadline_s=24 * 3600.0
         )
+        self.stamp: Callable[[], dict[str, Any]] = dict  #: what every message carries
 
     def tell(self, event: str, **facts: Any) -> None:
         """Something happened, now."""
-        self._send({"tell": event, "at": time.monotonic(), **facts})
+        self._send({"tell": event, "at": time.monotonic(), **self.stamp(), **facts})
 
     def ask(self, what: str, **facts: Any) -> dict[str, Any]:
         """Ask and wait for the answer."""
-        self._send({"ask": what, **facts})
+        self._send({"ask": what, **self.stamp(), **facts})
         return self.receive()
 
     def receive(self) -> dict[str, Any]:

@@ -26,7 +26,8 @@ from validation.data.sources import open_source
 from validation.model.dlrm import DLRM, train_step
 from validation.placement import Placement, resolve_device
 from validation.shards.client import Request, ShardClients, ShardsLost, Timeouts
-from validation.shards.layout import Layout, Segments
+from validation.shards.layout import Segments, layout_of
+from validation.training.clock import EmulatedClock
 from validation.training.control import Control
 from validation.training.dense import DenseState
 from validation.training.journal import Journal
@@ -57,7 +58,7 @@ class Trainer:
         self.place = Placement(resolve_device(case.training.device))
         resolve_device(case.shards.device, "shards.device")
         self.source = open_source(case)
-        self.layout = Layout(self.source.num_embeddings, case.shards.count)
+        self.layout = layout_of(case.shards.placement, self.source.num_embeddings, case.shards.count)
         tables = len(self.layout.num_embeddings)
         self.model, self.optimizer = build_model(case, self.source.dense_features, tables, self.place)
         self.dense = DenseState(self.model, self.optimizer, self.place)
@@ -75,7 +76,14 @@ class Trainer:
         self.saved_step = 0  # the step of the last save
         self.ahead = False  # whether shards may have applied the step after this one
         self.waited_s = 0.0  # for recoveries and for planned failures; no part of a step
-        self.interval = round(case.planned_strategy().interval_s)
+        times = case.training.tests
+        self.tested_at = {round(case.steps * number / times) for number in range(1, times)}
+        self.tested = 0  # the step of the last test
+        self.charged = case.charged
+        self.clock: EmulatedClock | None = None
+        if self.charged:
+            self.clock = EmulatedClock(lambda number: self.struck(number))
+            control.stamp = lambda: {"clock_s": self.clock.now_s if self.clock else 0.0}
 
     def run(self, start: dict[str, Any]) -> None:
         """From the supervisor's first message to the last step and the test."""
@@ -84,6 +92,8 @@ class Trainer:
         while True:
             try:
                 self.train()
+                if self.clock and self.clock.struck:  # in the last step, after the victim had answered
+                    self.robust({shard: ({"op": "hello"}, ()) for shard in self.clients.all()})
                 self.control.tell("trained", step=self.step)
                 if self.case.training.evaluate:
                     self.evaluate()
@@ -96,16 +106,18 @@ class Trainer:
 
     def begin(self, start: dict[str, Any]) -> None:
         """Stand where the supervisor says: at a checkpoint (or the beginning), or where the peer's copy is."""
-        decision = start
+        decision, again = start, False
+        if self.clock:
+            self.clock.now_s = start["clock_s"]
         while True:
-            self.generation, self.triggers = decision["generation"], decision["triggers"]
+            self.obey(decision, again)
             try:
                 copy = self.replica.read()
                 if copy is not None:
                     self.tell_unheard(copy[0])
                 if copy is None or decision["rolls_back"] == "everybody":
                     self.roll_back()
-                    if self.store.newest_step < 0 and not self.save():
+                    if self.store.newest_step < 0 and not self.save(charged=False):
                         self.control.tell("remark", text="no first checkpoint: a roll-back begins at step 0")
                 else:
                     self.stand_at(copy[0]["step"], copy[0]["cursor"])
@@ -114,7 +126,7 @@ class Trainer:
                 self.control.tell("ready", generation=self.generation, step=self.step, mode=decision["rolls_back"])
                 return
             except ShardsLost as lost:
-                decision = self.ask_about(lost)
+                decision, again = self.ask_about(lost), True
             except RolledBack:
                 self.control.tell("ready", generation=self.generation, step=self.step, mode="everybody")
                 return
@@ -130,13 +142,22 @@ class Trainer:
         """Steps until the last one; a checkpoint after every interval."""
         batches = self.source.train(self.cursor)
         while self.step < self.case.steps:
-            due = self.step // self.interval > self.saved_step // self.interval
-            if due and not self.ahead:  # not where shards have done a step that the trainer has not
+            if self.due() and not self.ahead:  # not where shards have done a step that the trainer has not
                 self.save()
+            if self.step in self.tested_at and self.step > self.tested:
+                self.evaluate()
+            begin = time.perf_counter()
             batch, cursor = next(batches)
-            self.one_step(self.step + 1, batch, cursor)
+            self.one_step(self.step + 1, batch, cursor, time.perf_counter() - begin)
 
-    def one_step(self, step: int, batch: Batch, cursor: Cursor) -> None:
+    def due(self) -> bool:
+        """Whether there is something to save that a save was planned for."""
+        strategy = self.case.strategy
+        if strategy.save_steps is not None:
+            return any(self.saved_step < step <= self.step for step in strategy.save_steps)
+        return self.step // strategy.interval_steps > self.saved_step // strategy.interval_steps
+
+    def one_step(self, step: int, batch: Batch, cursor: Cursor, data_s: float) -> None:
         """Lookup, forward and backward, update, and the copy that a peer would hold."""
         self.executed += 1
         self.hook("lookup")
@@ -163,6 +184,7 @@ class Trainer:
             samples=len(batch),
             loss=float(self.place.back(loss)),
             replayed=step <= self.highest,
+            data_s=round(data_s, 6),
             lookup_s=round(lookup - in_lookup, 6),
             compute_s=round(compute, 6),
             update_s=round(update - in_update, 6),
@@ -231,16 +253,17 @@ class Trainer:
         """Ask what to do about lost shards and do it; those that were loaded. RolledBack when everybody was."""
         begin = time.monotonic()
         reloaded: set[int] = set()
+        again = False
         while True:
             decision = self.ask_about(lost)
-            self.generation, self.triggers = decision["generation"], decision["triggers"]
+            self.obey(decision, again)
             try:
                 if decision["rolls_back"] == "everybody":
                     self.roll_back()
                 else:
                     self.rejoin(reloaded)
             except ShardsLost as more:
-                lost = more
+                lost, again = more, True
                 continue
             self.waited_s += time.monotonic() - begin
             self.control.tell(
@@ -252,7 +275,25 @@ class Trainer:
             )
             if decision["rolls_back"] == "everybody":
                 raise RolledBack
+            if self.clock:
+                self.clock.recovered()
             return reloaded
+
+    def obey(self, decision: dict[str, Any], again: bool) -> None:
+        """Begin what the supervisor has decided; ``again``: what it decided before did not come to its end."""
+        self.generation, self.triggers = decision["generation"], decision["triggers"]
+        if self.clock:
+            self.clock.triggers = self.triggers
+            if decision["rolls_back"] == "everybody":
+                self.clock.drop()
+            stop = {"reschedule_s": decision["reschedule_s"], "load_s": decision["load_s"]}
+            self.control.tell("recovering", **stop)
+            self.clock.recovering(sum(stop.values()), again)
+
+    def struck(self, number: int) -> list[dict[str, Any]]:
+        """Have a failure carried out; the ones to come."""
+        self.triggers = self.control.ask("at", number=number)["triggers"]
+        return self.triggers
 
     def ask_about(self, lost: ShardsLost) -> dict[str, Any]:
         causes = {
@@ -308,10 +349,13 @@ class Trainer:
         self.step, self.cursor, self.ahead = step, cursor, False
         self.saved_step = max(self.store.newest_step, 0)
 
-    def save(self) -> bool:
+    def save(self, charged: bool = True) -> bool:
         """A checkpoint of what stands now; begun again when shards die meanwhile."""
         while True:
             try:
+                self.control.tell("begin_save")
+                if self.clock and self.charged and charged:
+                    self.clock.spend(self.charged.save_s)
                 saved = self.store.save(
                     self.step,
                     self.generation,
@@ -321,6 +365,8 @@ class Trainer:
                     lambda sequence: self.journal.write("saving", sequence=sequence) if self.journal else None,
                 )
             except ShardsLost as lost:
+                if self.clock:
+                    self.clock.drop()
                 self.recover(lost)
                 continue
             self.saved_step = self.step  # or tried to, which is as good until the next
@@ -328,9 +374,13 @@ class Trainer:
 
     def hook(self, phase: str) -> None:
         """Where the plan says so, stop until the supervisor has done its killing."""
-        while due := [t for t in self.triggers if t["phase"] == phase and self.executed >= t["at_step"]]:
+        if self.clock and self.charged and phase in ("lookup", "update"):
+            self.clock.spend(self.charged.step_s / 2)
+        while due := [t for t in self.triggers if t.get("phase") == phase and self.executed >= t["at_step"]]:
             begin = time.monotonic()
-            self.triggers = self.control.ask("at", number=due[0]["number"])["triggers"]
+            triggers = self.struck(due[0]["number"])
+            if self.clock:
+                self.clock.triggers = triggers
             if phase in ("update", "applied"):
                 self.waited_s += time.monotonic() - begin
 
@@ -357,7 +407,9 @@ class Trainer:
             auc=float(roc_auc_score(label, score)) if both else None,
             log_loss=float(log_loss(label, score, labels=[0, 1])),
             samples=len(label),
+            step=self.step,
         )
+        self.tested = self.step
 
     def tell_digests(self) -> None:
         """Checksums of everything learned."""

@@ -1,0 +1,209 @@
+"""One job played through failures that are given: last month's, or those of an experiment.
+
+The semantics are the simulator's. A failure during a save makes it void; one during a recovery starts it again,
+for all that is pending then; a shard loses what it learned since it was last saved or restored, for good unless
+everybody rolls back before the next complete save.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.results import Breakdown
+from cprmodel.facts.strategies import FailureKind, RollBack, Strategy, together
+
+__all__ = ["Activity", "AtTimes", "GivenFailure", "Played", "Strikes", "play"]
+
+
+class Activity(Enum):
+    """What a failure can strike."""
+
+    WORK = "work"
+    SAVE = "save"
+    RECOVERY = "recovery"
+
+
+@dataclass(frozen=True)
+class GivenFailure:
+    """A failure: what it takes, and when [s since training began]."""
+
+    kind: FailureKind
+    shards: tuple[int, ...] = ()
+    at_s: float = 0.0
+
+
+class Strikes(Protocol):
+    """Where failures come from. Asked of every stretch of activity, in their order."""
+
+    def next(self, activity: Activity, seconds: float) -> tuple[float, GivenFailure] | None:
+        """The failure that strikes within so many seconds of this activity, and after how many; or None."""
+
+
+class AtTimes:
+    """Failures at their times, whatever goes on then.
+
+    >>> strikes = AtTimes([GivenFailure(FailureKind.SHARD, (0,), at_s=25.0)])
+    >>> strikes.next(Activity.WORK, 20.0) is None
+    True
+    >>> strikes.next(Activity.SAVE, 10.0)[0]
+    5.0
+    """
+
+    def __init__(self, failures: Iterable[GivenFailure]) -> None:
+        self._coming = sorted(failures, key=lambda failure: failure.at_s, reverse=True)
+        self._now = 0.0
+
+    def next(self, activity: Activity, seconds: float) -> tuple[float, GivenFailure] | None:
+        """By the clock."""
+        if self._coming and self._coming[-1].at_s < self._now + seconds:
+            failure = self._coming.pop()
+            after = max(0.0, failure.at_s - self._now)
+            self._now += after
+            return after, failure
+        self._now += seconds
+        return None
+
+
+@dataclass(frozen=True)
+class Played:
+    """What the failures cost one job [s], and what it lost."""
+
+    work_s: float
+    spent: Breakdown
+    pls: float
+    saves: int
+    failures: int
+
+    @property
+    def time_to_train_s(self) -> float:
+        """Work and overhead [s]."""
+        return self.work_s + float(self.spent.total)
+
+
+def play(
+    strategy: Strategy,
+    work_s: float,
+    strikes: Strikes,
+    shards: int = 1,
+    step_s: float = 0.0,
+    longest_s: float = float("inf"),
+) -> Played:
+    """Play a job under a strategy through the failures that strike it.
+
+    Parameters
+    ----------
+    strategy : recovery, save and interval, such as ``plan(job)["partial"].strategy``
+    work_s : useful training time the job needs, T [s]
+    strikes : the failures, such as :class:`AtTimes`
+    shards : embedding shards, N
+    step_s : time of a step [s]: shards lose whole steps, since the one under way is repeated for them; 0: none
+    longest_s : a job that takes longer is given up [s]
+
+    Raises
+    ------
+    JobError
+        when it takes longer than ``longest_s``.
+
+    Examples
+    --------
+    Four hours of work, saved every hour in 0.1 h; a shard of four dies after 1.6 h:
+
+    >>> from cprmodel.facts.strategies import BlockingSave, FullRecovery
+    >>> hourly = Strategy("full", FullRecovery(reschedule_s=720.0, load_s=360.0), BlockingSave(360.0), 3600.0)
+    >>> found = play(hourly, 4 * 3600.0, AtTimes([GivenFailure(FailureKind.SHARD, (2,), 1.6 * 3600)]), shards=4)
+    >>> found.spent
+    Breakdown(save=1080.0, load=360.0, lost=1800.0, reschedule=720.0)
+    """
+    job = _Job(strategy, work_s, strikes, shards, step_s)
+    while job.done < work_s or job.waiting:
+        if job.time > longest_s:
+            raise JobError("job", [Problem("", "", f"a job that ends within {longest_s:g} s under these failures")])
+        job.go_on()
+    return job.played()
+
+
+class _Job:
+    def __init__(self, strategy: Strategy, work_s: float, strikes: Strikes, shards: int, step_s: float) -> None:
+        self.strategy, self.work, self.strikes, self.step = strategy, work_s, strikes, step_s
+        self.done = self.saved = self.time = 0.0
+        self.kept = [0.0] * shards  # per shard: since when it has lost nothing
+        self.lost = self.lost_since_save = 0.0  # shard-seconds
+        self.parts = dict.fromkeys(Breakdown._fields, 0.0)
+        self.pending: set[FailureKind] = set()
+        self.saves = self.failures = 0
+
+    @property
+    def waiting(self) -> bool:
+        return bool(self.pending)
+
+    def go_on(self) -> None:
+        """One stretch: work until the next save, that save, or a recovery."""
+        if self.pending:
+            self.recover()
+            return
+        due = min(self.saved + self.strategy.interval_s, self.work)
+        if self.done < due:
+            struck = self.pass_time(Activity.WORK, due - self.done)
+            if struck is None:
+                self.done = due
+            else:
+                self.done += struck[0]
+                self.strike(struck[1])
+            return
+        save_s = self.strategy.saving.save_s
+        struck = self.pass_time(Activity.SAVE, save_s)
+        if struck is not None:
+            self.parts["lost"] += struck[0]  # void
+            self.strike(struck[1])
+            return
+        self.parts["save"] += save_s
+        self.saves += 1
+        self.stand_at_save(self.done)
+        self.lost += self.lost_since_save
+        self.lost_since_save = 0.0
+
+    def recover(self) -> None:
+        """A stop, from its beginning; a failure in it adds to what is pending."""
+        response = together(self.strategy.recovery, self.pending)
+        struck = self.pass_time(Activity.RECOVERY, response.total_s)
+        until = response.total_s if struck is None else struck[0]
+        self.parts["reschedule"] += min(until, response.reschedule_s)
+        self.parts["load"] += max(0.0, until - response.reschedule_s)
+        if struck is not None:
+            self.strike(struck[1])
+            return
+        self.pending.clear()
+        if response.rolls_back is RollBack.EVERYBODY:
+            self.parts["lost"] += self.done - self.saved
+            self.lost_since_save = 0.0  # these are replayed
+            self.stand_at_save(self.saved)
+
+    def stand_at_save(self, done: float) -> None:
+        self.done = self.saved = done
+        self.kept = [done] * len(self.kept)
+
+    def pass_time(self, activity: Activity, seconds: float) -> tuple[float, GivenFailure] | None:
+        struck = self.strikes.next(activity, seconds)
+        self.time += seconds if struck is None else struck[0]
+        return struck
+
+    def strike(self, failure: GivenFailure) -> None:
+        self.failures += 1
+        self.pending.add(failure.kind)
+        if self.strategy.recovery.response(failure.kind).rolls_back is not RollBack.FAILED_SHARDS:
+            return
+        done = self.done
+        if self.step:
+            done = self.step * int(done / self.step + 1e-6)
+        for shard in failure.shards:
+            self.lost_since_save += max(0.0, done - self.kept[shard])
+            self.kept[shard] = max(done, self.kept[shard])
+
+    def played(self) -> Played:
+        lost = self.lost + self.lost_since_save
+        pls = lost / (self.work * len(self.kept))
+        return Played(self.work, Breakdown(**self.parts), pls, self.saves, self.failures)

@@ -1,0 +1,252 @@
+"""What an experiment's file says: what is tried, on how many seeds, and how far predictions may be off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from cprmodel.facts.strategies import FailureKind
+from cprmodel.jobs.model import Budget, Count, Positive, Share
+from cprmodel.jobs.quantities import Section, wrong
+from validation.case import Case, Whole
+from validation.failures import Failure
+
+__all__ = ["AGAINST", "QUANTITIES", "Experiment", "Loss", "Try"]
+
+#: What is compared: the parts of the overhead, their sum, and what was lost.
+QUANTITIES = ("save", "load", "lost", "reschedule", "total", "pls")
+
+#: Predictions: expected from the failure rate alone, or for the failures as they struck.
+AGAINST = ("expected", "executed")
+
+Names = Annotated[str, Field(min_length=1, max_length=60, pattern="^[A-Za-z0-9][A-Za-z0-9 ._-]*$")]
+
+
+class Try(Section):
+    """A recovery and the intervals to try (``[[experiment.strategies]]``)."""
+
+    recovery: str = Field(pattern="^(full|partial)$", description="full or partial")
+    interval_steps: Annotated[tuple[Count, ...], Field(min_length=1)] = Field(description="steps between two saves")
+
+
+class Tolerances(Section):
+    """How far a measurement may be from a prediction, as a share of it; nothing is asked of what is not named."""
+
+    save: Positive | None = None
+    load: Positive | None = None
+    lost: Positive | None = None
+    reschedule: Positive | None = None
+    total: Positive | None = None
+    pls: Positive | None = None
+
+
+class ToleranceSection(Section):
+    """Hypotheses, written down before the run (``[experiment.tolerances]``)."""
+
+    expected: Tolerances = Field(Tolerances(), description="against what is expected from the failure rate")
+    executed: Tolerances = Field(Tolerances(), description="against the prediction for the failures as they struck")
+    recommendation: Positive | None = Field(
+        None, description="what plan recommends may cost so much more than the best that was tried"
+    )
+
+
+class Loss(Section):
+    """A way to lose samples, for the metric's drop against PLS (``[[experiment.losses]]``).
+
+    So many failures, evenly spread over a window of the training, each of one shard, each losing as many samples.
+    """
+
+    name: Names = Field(description="what the report calls it")
+    pls: Budget = Field(description="the portion of samples to lose")
+    failures: Count = Field(description="in so many failures")
+    window: Annotated[tuple[Share, Share], Field()] = Field((0.0, 1.0), description="within this part of training")
+    shards: tuple[Whole, ...] = Field((), description="which shards fail; default: any, drawn from the seed")
+    placement: str = Field("rows", pattern="^(rows|tables)$", description="shards.placement in these runs")
+
+    @model_validator(mode="after")
+    def _check(self) -> Loss:
+        if not self.window[0] < self.window[1]:
+            raise wrong("window", list(self.window), "its beginning before its end")
+        return self
+
+    def each(self, steps: int, shards: int) -> int:
+        """Steps that each failure loses."""
+        return max(1, round(self.pls * shards * steps / self.failures))
+
+    def check(self, steps: int, shards: int) -> None:
+        if any(shard >= shards for shard in self.shards):
+            raise wrong("losses.shards", list(self.shards), f"shards from 0 to {shards - 1}")
+        room = int((self.window[1] - self.window[0]) * steps) - 1
+        if self.each(steps, shards) * self.failures > room:
+            most = room / steps / shards
+            raise wrong("losses.pls", self.pls, f"at most {most:.3g}, what a window of {room} steps has room for")
+
+    def plan(self, steps: int, shards: int, seed: int) -> tuple[list[int], list[Failure]]:
+        """The steps to save after, and the failures: each so many steps after a save."""
+        rng = np.random.default_rng(np.random.SeedSequence([seed, 0x1055]))
+        each = self.each(steps, shards)
+        begin, end = (round(share * steps) for share in self.window)
+        slack = np.diff(np.linspace(begin, end - 1, self.failures + 1).astype(int)) - each
+        starts = np.linspace(begin, end - 1, self.failures + 1).astype(int)[:-1]
+        saves, failures = [], []
+        for start, room in zip(starts, slack, strict=True):
+            saved = int(start + rng.integers(0, max(1, room)))
+            victim = int(rng.choice(self.shards)) if self.shards else int(rng.integers(shards))
+            if saved > 0:
+                saves.append(saved)
+            failures.append((saved, Failure(FailureKind.SHARD, (victim,), at_step=saved + each + 1)))
+        return saves, [failure for _, failure in failures]
+
+
+class ExperimentSection(Section):
+    """The experiment (``[experiment]``)."""
+
+    seeds: Annotated[int, Field(ge=2, le=1000)] = Field(5, description="how many seeds (blocks of runs)")
+    calibrate: str = Field("each", pattern="^(each|once)$", description="before each block, or the first one only")
+    calibration_failures: Annotated[int, Field(ge=1, le=200)] = Field(
+        8, description="shard failures in a calibration run; half as many trainers and whole jobs, where they fail"
+    )
+    workers: Annotated[int, Field(ge=1, le=64)] = Field(
+        1, description="runs at a time, where their time is emulated or not asked for"
+    )
+    pls_budget: Budget = Field(0.1, description="accuracy budget of the recommendation")
+    paired: bool = Field(True, description="also run each seed without failures, for the metric's drop")
+    recommended: bool = Field(False, description="try what plan recommends, too")
+    inconclusive_fails: bool = Field(False, description="exit status 1 for INCONCLUSIVE, too")
+    strategies: tuple[Try, ...] = ()
+    losses: tuple[Loss, ...] = ()
+    loss_seeds: Annotated[int, Field(ge=2, le=1000)] | None = Field(
+        None, description="seeds of losses; default: seeds"
+    )
+    tolerances: ToleranceSection = ToleranceSection()
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A run to do: its folder's name, its case, its failures (None: drawn at the calibrated failure rate)."""
+
+    name: str
+    case: Case
+    role: str  # baseline, calibration, strategy, loss
+    failures: tuple[Failure, ...] | None = ()
+    stream: int = 0  # of the failures to draw
+    loss: Loss | None = None
+
+
+class Experiment(Case):
+    """A case with ``[experiment]``."""
+
+    experiment: ExperimentSection
+
+    @model_validator(mode="after")
+    def _tried(self) -> Experiment:
+        section = self.experiment
+        if not section.strategies and not section.losses:
+            raise wrong("experiment.strategies", "", "at least one of strategies and losses")
+        if section.strategies and self.failure_mix is None:
+            raise wrong("failures.mtbf", "", "a failure rate (mtbf, mtbf_steps, or that of the clock's job)")
+        names = [loss.name for loss in section.losses]
+        for loss in section.losses:
+            loss.check(self.steps, self.shards.count)
+            if names.count(loss.name) > 1:
+                raise wrong("experiment.losses.name", loss.name, "a name for one of them only")
+        for one in section.strategies:
+            if max(one.interval_steps) > self.steps:
+                raise wrong(
+                    "experiment.strategies.interval_steps", max(one.interval_steps), f"at most {self.steps}"
+                )
+        return self
+
+    def one(self, seed: int, **tables: dict[str, Any]) -> Case:
+        """A case of one run: this one with another seed, and with these keys of its tables."""
+        data = self.model_dump(exclude={"experiment"})
+        tables["training"] = {"seed": self.training.seed + seed, **tables.get("training", {})}
+        tables["data"] = {"seed": self.data.seed + seed, **tables.get("data", {})}
+        for name, keys in tables.items():
+            data[name] = {**data[name], **keys}
+        if self.clock is not None:
+            data["clock"] = self.clock  # as it was read
+        return Case.model_validate(data)
+
+    def saving(self, seed: int, recovery: str, interval_steps: int) -> Case:
+        return self.one(seed, strategy={"recovery": recovery, "interval_steps": interval_steps})
+
+    @property
+    def tries(self) -> list[tuple[str, int]]:
+        """(recovery, interval) in the order of the file."""
+        return [(one.recovery, steps) for one in self.experiment.strategies for steps in one.interval_steps]
+
+    def baseline(self, seed: int) -> Planned:
+        """Without failures: what the metric's drop is counted from, and what a step and a save cost."""
+        shortest = min((steps for _, steps in self.tries), default=self.steps)
+        return Planned("no-failures", self.saving(seed, "partial", shortest), "baseline")
+
+    def calibrations(self, seed: int) -> Iterator[Planned]:
+        """A run for each recovery, with evenly spaced failures of each kind that the case knows."""
+        mix = self.failure_mix
+        assert mix is not None
+        number = self.experiment.calibration_failures
+        counts = {kind: number if kind is FailureKind.SHARD else -(-number // 2) for kind in FailureKind}
+        kinds = [kind for kind in FailureKind if mix.share(kind) > 0 for _ in range(counts[kind])]
+        order = np.random.default_rng(np.random.SeedSequence([self.training.seed, seed, 0xCA11])).permutation(
+            len(kinds)
+        )
+        gap = min(8, self.steps // (len(kinds) + 1))
+        for recovery in sorted({recovery for recovery, _ in self.tries}):
+            rng = np.random.default_rng(np.random.SeedSequence([self.training.seed, seed, 0xCA12]))
+            failures = []
+            for number, index in enumerate(order):
+                kind = kinds[index]
+                few = max(1, round(mix.shards_per_failure))
+                victims = tuple(sorted(int(i) for i in rng.choice(self.shards.count, few, replace=False)))
+                phase = str(rng.choice(["lookup", "update"]))
+                failures.append(
+                    Failure(
+                        kind, victims if kind is FailureKind.SHARD else (), at_step=gap * (number + 1), phase=phase
+                    )
+                )
+            case = self.saving(seed, recovery, max(1, gap // 2))
+            case = case.model_copy(
+                update={
+                    "data": case.data.model_copy(update={"samples": case.data.batch_size * gap * (len(kinds) + 1)}),
+                    "training": case.training.model_copy(update={"evaluate": False}),
+                }
+            )
+            yield Planned(f"calibrate-{recovery}", case, "calibration", tuple(failures))
+
+    def tried(self, seed: int) -> Iterator[Planned]:
+        """Each strategy at each interval, each with failures of its own."""
+        for number, (recovery, steps) in enumerate(self.tries):
+            case = self.saving(seed, recovery, steps)
+            yield Planned(f"{recovery}-{steps}", case, "strategy", None, number)
+
+    def recommended(self, seed: int, recovery: str, steps: int) -> Planned:
+        """What plan recommends."""
+        case = self.saving(seed, recovery, steps)
+        return Planned("recommended", case, "strategy", None, len(self.tries))
+
+    def losses(self, seed: int) -> Iterator[Planned]:
+        """The runs for the metric's drop, and those without failures that they are paired with."""
+        for placement in sorted({loss.placement for loss in self.experiment.losses}):
+            never = {"recovery": "partial", "interval_steps": self.steps}
+            shards = {"placement": placement}
+            case = self.one(seed, strategy=never, shards=shards)
+            yield Planned(f"no-failures-{placement}", case, "baseline")
+            for loss in self.experiment.losses:
+                if loss.placement == placement:
+                    saves, failures = loss.plan(self.steps, self.shards.count, self.training.seed + seed)
+                    strategy = {**never, "save_steps": tuple(saves)}
+                    case = self.one(seed, strategy=strategy, shards=shards)
+                    yield Planned(loss.name, case, "loss", tuple(failures), 0, loss)
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Experiment:
+        """Read an experiment's file (JobError with one line for a mistake)."""
+        found = super().from_file(path)
+        assert isinstance(found, Experiment)
+        return found

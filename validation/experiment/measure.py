@@ -1,0 +1,224 @@
+"""Where a run's time went, from its event log: every moment from the first step to the last belongs to one part.
+
+Measured or emulated, the parts are those that ``cprmodel`` predicts.
+
+*save*
+    from the moment training waits for a checkpoint until it goes on
+*load*
+    of a stop (from a failure until training goes on) the time that shards read: the longest of those that read at
+    once
+*reschedule*
+    the rest of it: noticing, restarting, connecting
+*lost*
+    steps done again, the part of a step that nobody keeps, saves that a failure made void
+*useful*
+    what is left: the first time that each step is done, its data included
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from cprmodel.facts.results import Breakdown
+from cprmodel.facts.strategies import FailureKind
+from cprmodel.simulation import Activity
+from validation.summary import Summary, summarise
+
+__all__ = ["Measured", "Position", "Stop", "measure"]
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a failure struck: after so many executed steps; in a save or a recovery, so long after it began [s]."""
+
+    kind: FailureKind
+    shards: tuple[int, ...]
+    activity: Activity
+    steps: float
+    after_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A recovery from its beginning to its end, or to the next failure [s]."""
+
+    kinds: tuple[FailureKind, ...]
+    reschedule_s: float
+    load_s: float
+    complete: bool
+
+
+@dataclass
+class Measured:
+    """A run's time by its parts [s], and what it lost."""
+
+    summary: Summary
+    emulated: bool
+    useful_s: float = 0.0
+    parts: dict[str, float] = field(default_factory=lambda: dict.fromkeys(Breakdown._fields, 0.0))
+    tests_s: float = 0.0  # tests on the way: in no part
+    steps_s: list[float] = field(default_factory=list)  # of the steps that nothing interrupted
+    saves_s: list[float] = field(default_factory=list)
+    stops: list[Stop] = field(default_factory=list)
+    positions: list[Position] = field(default_factory=list)
+    odd: list[str] = field(default_factory=list)  # what keeps this run from being like the others
+
+    @property
+    def spent(self) -> Breakdown:
+        """The overhead [s]."""
+        return Breakdown(**self.parts)
+
+    @property
+    def time_to_train_s(self) -> float:
+        """Useful time and overhead [s]."""
+        return self.useful_s + float(self.spent.total)
+
+
+def measure(events: Iterable[dict[str, Any]]) -> Measured:
+    """Follow a finished run's log."""
+    events = list(events)
+    summary = summarise(events)
+    start = events[0]
+    emulated = start["case"].get("clock") is not None
+    walk = _Walk(Measured(summary, emulated), start["case"]["strategy"]["recovery"] == "full")
+    key = "clock_s" if emulated else "at"
+    timed = [event for event in events if key in event]
+    timed.sort(key=lambda event: event[key])  # messages of the trainer's are heard later than they were sent
+    for event in timed:
+        walk.hear(event["event"], event[key], event)
+    found = walk.found
+    found.odd = _odd(events, summary)
+    return found
+
+
+def _odd(events: list[dict[str, Any]], summary: Summary) -> list[str]:
+    counts = {
+        "was interrupted and resumed": sum(event["event"] == "start" for event in events) - 1,
+        "processes died that nobody killed": summary.unplanned_deaths,
+        "saves failed": len(summary.failed_saves),
+        "files were damaged": len(summary.corrupt),
+    }
+    said = [f"{what} ({count})" for what, count in counts.items() if count > 0]
+    return said + ([] if summary.status == "finished" else [f"ended as {summary.status}"])
+
+
+class _Walk:
+    """From event to event; ``since`` is where the stretch under way began."""
+
+    def __init__(self, found: Measured, full: bool) -> None:
+        self.found, self.full = found, full
+        self.since: float | None = None  # None: training has not begun, or is over
+        self.mode = Activity.WORK
+        self.executed = 0
+        self.after_save = self.after_stop = False
+        self.pending: list[FailureKind] = []
+        self.loads: list[float] = []
+        self.charged = 0.0  # reschedule_s of the stop under way, in emulated time
+        self.step_s = 0.0  # how long the last whole step took
+
+    def hear(self, kind: str, at: float, event: dict[str, Any]) -> None:
+        if kind == "ready" and self.since is None and not event["step"]:
+            self.since = at
+        if self.since is None:
+            return
+        handler = getattr(self, f"_{kind}", None)
+        if handler is not None:
+            handler(at, event)
+
+    def passed(self, at: float) -> float:
+        assert self.since is not None
+        seconds, self.since = at - self.since, at
+        return seconds
+
+    def _step(self, at: float, event: dict[str, Any]) -> None:
+        """In a stop, too: the trainer had not noticed yet."""
+        seconds = self.passed(at)
+        self.executed += 1
+        if self.after_save and "compute_s" in event and not self.found.emulated:
+            own = sum(event[f"{part}_s"] for part in ("data", "lookup", "compute", "update", "copy"))
+            tidying = max(0.0, seconds - own)
+            self.found.parts["save"] += tidying
+            self.found.saves_s[-1] += tidying
+            seconds -= tidying
+        if event["replayed"]:
+            self.found.parts["lost"] += seconds
+        else:
+            self.found.useful_s += seconds
+        if not self.after_stop and not self.pending:
+            self.step_s = seconds
+            self.found.steps_s.append(seconds)
+        self.after_save = self.after_stop = False
+
+    def _begin_save(self, at: float, event: dict[str, Any]) -> None:
+        if self.mode is Activity.WORK:
+            self.found.useful_s += self.passed(at)
+            self.mode = Activity.SAVE
+
+    def _save(self, at: float, event: dict[str, Any]) -> None:
+        seconds = self.passed(at)
+        self.found.parts["save"] += seconds
+        self.found.saves_s.append(seconds)
+        self.after_save = True
+        if self.mode is Activity.SAVE:
+            self.mode = Activity.WORK
+
+    def _save_failed(self, at: float, event: dict[str, Any]) -> None:
+        self.found.parts["lost"] += self.passed(at)
+        if self.mode is Activity.SAVE:
+            self.mode = Activity.WORK
+
+    def _failure(self, at: float, event: dict[str, Any]) -> None:
+        kind = FailureKind(event["kind"])
+        seconds = self.passed(at)
+        into = min(0.999, max(0.001, seconds / self.step_s)) if self.step_s else 0.5
+        shards = tuple(event["shards"])
+        if self.mode is Activity.RECOVERY:
+            self.end_stop(seconds, False)
+            self.found.positions.append(Position(kind, shards, Activity.RECOVERY, self.executed, seconds))
+        elif self.mode is Activity.SAVE:
+            self.found.parts["lost"] += seconds
+            self.found.positions.append(Position(kind, shards, Activity.SAVE, self.executed, seconds))
+        else:
+            if kind is FailureKind.SHARD and not self.full:  # the step goes on afterwards
+                self.found.useful_s += seconds
+            else:
+                self.found.parts["lost"] += seconds
+            self.found.positions.append(Position(kind, shards, Activity.WORK, self.executed + into))
+        self.pending.append(kind)
+        self.mode = Activity.RECOVERY
+        self.loads = []
+
+    def _load(self, at: float, event: dict[str, Any]) -> None:
+        self.loads.append(event.get("seconds", 0.0))
+
+    def _recovering(self, at: float, event: dict[str, Any]) -> None:
+        self.charged = event["reschedule_s"]
+
+    def _recovered(self, at: float, event: dict[str, Any]) -> None:
+        if self.mode is not Activity.RECOVERY:
+            return
+        self.end_stop(self.passed(at), True)
+        self.mode = Activity.WORK
+        self.after_stop = True
+        self.pending = []
+
+    _ready = _recovered
+
+    def _metric(self, at: float, event: dict[str, Any]) -> None:
+        self.found.tests_s += self.passed(at)
+
+    def _trained(self, at: float, event: dict[str, Any]) -> None:
+        self.passed(at)
+        self.since = None
+
+    def end_stop(self, seconds: float, complete: bool) -> None:
+        if self.found.emulated:
+            reschedule = min(seconds, self.charged)
+        else:
+            reschedule = max(0.0, seconds - max(self.loads, default=0.0))
+        load = seconds - reschedule
+        self.found.parts["reschedule"] += reschedule
+        self.found.parts["load"] += load
+        self.found.stops.append(Stop(tuple(self.pending), reschedule, load, complete))

@@ -1,0 +1,296 @@
+"""Carry an experiment out: calibrate, predict, run; everything written down as it happens.
+
+The folder holds ``experiment.jsonl`` (what was begun, predicted, done) and a folder for each run with its event
+log. Nothing else is needed to tell what came out.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import platform
+import shutil
+import subprocess
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from cprmodel.facts.errors import CprModelError, JobError, Problem
+from cprmodel.facts.strategies import FailureMix
+from cprmodel.facts.version import __version__
+from validation.case import Case
+from validation.events import read_events
+from validation.experiment.design import Experiment, Planned
+from validation.experiment.measure import Measured, measure
+from validation.experiment.predict import Costs, expected, planned, recommend
+from validation.failures import Failure, draw_failures
+from validation.supervisor import Supervisor
+
+__all__ = ["LOG", "Runner", "draw"]
+
+LOG = "experiment.jsonl"
+
+Progress = Callable[[str, int, int], None]
+
+
+def draw(experiment: Experiment, costs: Costs, mix: FailureMix, seed: int, stream: int) -> list[Failure]:
+    """Failures at times, for a run of a block: of the seed and the run alone, for ten times the work."""
+    horizon = 20 * mix.mtbf_s + 10 * experiment.steps * costs.step_s
+    entropy = [experiment.failures.seed, seed, stream]
+    return draw_failures(mix, experiment.shards.count, horizon, entropy, in_steps=False)
+
+
+class Runner:
+    """One experiment in one folder."""
+
+    def __init__(
+        self, experiment: Experiment, folder: Path, progress: Progress = lambda what, done, of: None
+    ) -> None:
+        self.experiment, self.folder, self.progress = experiment, folder, progress
+        self.done: dict[str, dict[str, Any]] = {}  # runs that are finished
+        self.costs: dict[int, Costs] = {}
+        self.chosen: tuple[str, int] | None = None
+        self.finished_runs = 0
+
+    def run(self, resume: bool = False) -> None:
+        """Everything that is not done yet."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._read_past(resume)
+        section = self.experiment.experiment
+        self._note(
+            "start",
+            date=_now(),
+            machine=_machine(),
+            commit=_commit(),
+            version=__version__,
+            case=self.experiment.model_dump(mode="json"),
+        )
+        if section.strategies:
+            for seed in range(section.seeds):
+                self._block(seed)
+        if section.losses:
+            runs = [
+                (seed, one)
+                for seed in range(section.loss_seeds or section.seeds)
+                for one in self.experiment.losses(seed)
+            ]
+            self._all(runs, "losses")
+        self._note("end", date=_now())
+
+    @property
+    def total(self) -> int:
+        """Runs of the whole experiment."""
+        section = self.experiment.experiment
+        tried = section.paired + len(self.experiment.tries) + section.recommended if section.strategies else 0
+        calibrations = 0
+        if section.strategies and not self.experiment.clock:
+            recoveries = len({recovery for recovery, _ in self.experiment.tries})
+            calibrations = recoveries * (section.seeds if section.calibrate == "each" else 1)
+        losses = len(section.losses) + len({loss.placement for loss in section.losses})
+        return section.seeds * tried + calibrations + (section.loss_seeds or section.seeds) * losses
+
+    # -- a block: one seed ----------------------------------------------------------------------------------------
+
+    def _block(self, seed: int) -> None:
+        experiment, section = self.experiment, self.experiment.experiment
+        baseline = experiment.baseline(seed)
+        if experiment.clock:
+            costs = Costs.charged(experiment)
+            before: list[Planned] = []
+        else:
+            before = [baseline] if section.paired else []
+            if section.calibrate == "each" or seed == 0:
+                before += experiment.calibrations(seed)
+            for one in before:
+                self._one(seed, one)
+            costs = self._calibrated(seed)
+        mix = self._mix(costs)
+        runs = list(experiment.tried(seed))
+        if section.recommended:
+            if self.chosen is None:  # for good, before the first run
+                best = recommend(experiment, costs, mix, section.pls_budget)
+                steps = min(experiment.steps, max(1, round(best.interval_s / costs.step_s)))
+                self.chosen = best.name, steps
+                self._note("recommended", recovery=best.name, interval_steps=steps, overhead=best.overhead_fraction)
+            runs.append(experiment.recommended(seed, *self.chosen))
+        runs = [replace(one, failures=tuple(draw(experiment, costs, mix, seed, one.stream))) for one in runs]
+        for one in runs:
+            if self._name(seed, one) not in self.done:
+                self._predict(seed, one, costs, mix)
+        if experiment.clock:
+            calm = [baseline] if section.paired else []
+            self._all([(seed, one) for one in (*calm, *runs)], f"seed {seed + 1}")
+        else:
+            for one in runs:
+                self._one(seed, one)
+
+    def _predict(self, seed: int, one: Planned, costs: Costs, mix: FailureMix) -> None:
+        budget = self.experiment.experiment.pls_budget
+        self._note(
+            "predicted",
+            run=self._name(seed, one),
+            costs=costs.to_dict(),
+            mtbf_s=mix.mtbf_s,
+            expected=expected(one.case, costs, mix, budget).to_dict(),
+            planned=planned(one.case, costs, one.failures or ()).to_dict(),
+        )
+
+    def _mix(self, costs: Costs) -> FailureMix:
+        """The failure rate in time; one given in steps is turned into time by the calibrated step."""
+        mix = self.experiment.failure_mix
+        assert mix is not None
+        if self.experiment.failures.mtbf_steps is not None:
+            return replace(mix, mtbf_s=mix.mtbf_s * costs.step_s)
+        return mix
+
+    def _calibrated(self, seed: int) -> Costs:
+        """What this block's calibration runs measured; of the first block's where only that one calibrates."""
+        once = self.experiment.experiment.calibrate == "once"
+        of = 0 if once else seed
+        if of not in self.costs:
+            killed = {
+                one.case.strategy.recovery: self._measured(of, one.name) for one in self.experiment.calibrations(of)
+            }
+            self.costs[of] = Costs.calibrated(killed)
+            self._note("calibrated", seed=of, costs=self.costs[of].to_dict())
+        return self.costs[of]
+
+    def _measured(self, seed: int, name: str) -> Measured:
+        run = self.done.get(f"seed-{seed + 1:02d}/{name}")
+        if run is None or run["status"] != "finished":
+            raise JobError(str(self.folder), [Problem("", "", f"a calibration run that ends ({name} did not)")])
+        return measure(read_events(self.folder / run["run"] / "events.jsonl"))
+
+    # -- runs -----------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _name(seed: int, one: Planned) -> str:
+        return f"seed-{seed + 1:02d}/{one.name}"
+
+    def _one(self, seed: int, one: Planned) -> None:
+        name = self._name(seed, one)
+        if name in self.done:
+            return
+        self.progress(name, self.finished_runs, self.total)
+        self._heard(seed, one, carry_out(one.case, self.folder / name, list(one.failures or ())))
+
+    def _all(self, runs: Iterable[tuple[int, Planned]], what: str) -> None:
+        """Runs whose time does not matter: several at once."""
+        waiting = [(seed, one) for seed, one in runs if self._name(seed, one) not in self.done]
+        workers = self.experiment.experiment.workers
+        if workers == 1:
+            for seed, one in waiting:
+                self._one(seed, one)
+            return
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+            futures = {}
+            for seed, one in waiting:
+                folder = self.folder / self._name(seed, one)
+                futures[pool.submit(carry_out, one.case, folder, list(one.failures or ()))] = seed, one
+            self.progress(what, self.finished_runs, self.total)
+            for future in as_completed(futures):
+                seed, one = futures[future]
+                self._heard(seed, one, future.result())
+                self.progress(what, self.finished_runs, self.total)
+
+    def _heard(self, seed: int, one: Planned, outcome: tuple[str, str]) -> None:
+        status, reason = outcome
+        name = self._name(seed, one)
+        self.done[name] = self._note(
+            "run",
+            run=name,
+            seed=seed,
+            name=one.name,
+            role=one.role,
+            recovery=one.case.strategy.recovery,
+            interval_steps=one.case.strategy.interval_steps,
+            status=status,
+            reason=reason,
+            loss=one.loss.model_dump(mode="json") if one.loss else None,
+        )
+        self.finished_runs += 1
+
+    # -- the log --------------------------------------------------------------------------------------------------
+
+    def _note(self, event: str, **facts: Any) -> dict[str, Any]:
+        entry = {"event": event, **facts}
+        with open(self.folder / LOG, "a", encoding="utf-8") as file:
+            file.write(json.dumps(entry, allow_nan=False) + "\n")
+        return entry
+
+    def _read_past(self, resume: bool) -> None:
+        path = self.folder / LOG
+        if not path.exists():
+            others = sorted(one.name for one in self.folder.iterdir())
+            if others:
+                raise self._wrong(f"a new or empty folder (there is {others[0]})")
+            return
+        if not resume:
+            raise self._wrong("a new folder, or --resume for the experiment that is in it")
+        events = list(read_events(path))
+        before = next((event["case"] for event in events if event["event"] == "start"), None)
+        if before != json.loads(json.dumps(self.experiment.model_dump(mode="json"))):
+            raise self._wrong("an experiment of the same case file, to go on with")
+        for event in events:
+            if event["event"] == "run" and event["status"] == "finished":
+                self.done[event["run"]] = event
+            elif event["event"] == "recommended":
+                self.chosen = event["recovery"], event["interval_steps"]
+        self.finished_runs = len(self.done)
+
+    def _wrong(self, expected: str) -> JobError:
+        return JobError(str(self.folder), [Problem("", "", expected)])
+
+
+def carry_out(case: Case, folder: Path, failures: list[Failure]) -> tuple[str, str]:
+    """One run; its status and, where it is not "finished", why. A run that was cut off is kept, and begun anew."""
+    if folder.exists():
+        number = 1
+        while (aside := folder.with_name(f"{folder.name}.cut-off-{number}")).exists():
+            number += 1
+        folder.rename(aside)
+    try:
+        Supervisor(case, folder, failures=failures).run()
+        status = "finished", ""
+    except CprModelError as error:
+        status = "failed", str(error)
+    for heavy in ("checkpoints", "journal", "replica.bin"):
+        path = folder / heavy
+        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+    return status
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="seconds")
+
+
+def _machine() -> dict[str, Any]:
+    import os
+
+    found = {"system": platform.platform(), "cpus": os.cpu_count(), "python": platform.python_version()}
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        found["cpu"] = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+        kilobytes = Path("/proc/meminfo").read_text().split()[1]
+        found["memory_bytes"] = int(kilobytes) * 1024
+    except (OSError, StopIteration, IndexError, ValueError):
+        pass
+    return found
+
+
+def _commit() -> str:
+    here = Path(__file__).parent
+    try:
+        said = subprocess.run(
+            ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return said.stdout.strip()
