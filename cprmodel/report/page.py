@@ -52,7 +52,10 @@ def _inputs(job: Job) -> list[tuple[str, str, str]]:
 def render_page(
     template: str, job: Job | None, figures: list[dict[str, Any]], folder: Path | None = None, **values: Any
 ) -> str:
-    """A page from a template (ours, or one in a folder): figures of id, title, caption, chart and rows become drawings with their data."""
+    """A page from a template (ours, or one in a folder).
+
+    Figures of id, title, caption, chart and rows become drawings with their data.
+    """
     import jinja2
     import vl_convert
 

@@ -57,6 +57,44 @@ def train(
     run(case, out, device.value if device else None, resume, as_json, job_file)
 
 
+class Spoil(StrEnum):
+    """What is wrong with the predictions."""
+
+    MTBF = "mtbf"
+    LOAD = "load"
+
+
+@app.command()
+def run(
+    case: Annotated[Path, typer.Argument(metavar="CASE.toml", help="A case file with [experiment].")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where everything is kept; default: runs/CASE.")
+    ] = None,
+    device: Annotated[Device | None, typer.Option(help="Instead of the case's training.device.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the experiment in the folder.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Predict, train and kill, compare. Status 1 when a prediction does not hold."""
+    from validation.cli.experiment import run
+
+    raise typer.Exit(run(case, out, device.value if device else None, resume, as_json))
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of an experiment.")],
+    spoil: Annotated[
+        Spoil | None,
+        typer.Option(help="Make the predictions wrong on purpose (MTBF doubled, load left out)."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare again what an experiment wrote down, and rewrite its report; nothing is trained."""
+    from validation.cli.experiment import report
+
+    raise typer.Exit(report(folder, spoil.value if spoil else None, as_json))
+
+
 @app.command()
 def soak(
     kills: Annotated[int, typer.Option(min=1, max=10**6, help="Kills to survive.")] = 1000,

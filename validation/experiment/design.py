@@ -16,6 +16,9 @@ from cprmodel.jobs.quantities import Section, wrong
 from validation.case import Case, Whole
 from validation.failures import Failure
 
+#: Time allowed in calibration runs for a trainer to start (it imports torch).
+RESTART_S = 5.0
+
 __all__ = ["AGAINST", "QUANTITIES", "Experiment", "Loss", "Try"]
 
 #: What is compared: the parts of the overhead, their sum, and what was lost.
@@ -109,8 +112,9 @@ class ExperimentSection(Section):
     seeds: Annotated[int, Field(ge=2, le=1000)] = Field(5, description="how many seeds (blocks of runs)")
     calibrate: str = Field("each", pattern="^(each|once)$", description="before each block, or the first one only")
     calibration_failures: Annotated[int, Field(ge=1, le=200)] = Field(
-        8, description="shard failures in a calibration run; half as many trainers and whole jobs, where they fail"
+        8, description="shard failures in a calibration run (and a third as many trainers and whole jobs)"
     )
+    calibration_gap_s: float = Field(1.0, description="about so long between them")
     workers: Annotated[int, Field(ge=1, le=64)] = Field(
         1, description="runs at a time, where their time is emulated or not asked for"
     )
@@ -134,7 +138,6 @@ class Planned:
     case: Case
     role: str  # baseline, calibration, strategy, loss
     failures: tuple[Failure, ...] | None = ()
-    stream: int = 0  # of the failures to draw
     loss: Loss | None = None
 
 
@@ -187,48 +190,41 @@ class Experiment(Case):
         return Planned("no-failures", self.saving(seed, "partial", shortest), "baseline")
 
     def calibrations(self, seed: int) -> Iterator[Planned]:
-        """A run for each recovery, with evenly spaced failures of each kind that the case knows."""
-        mix = self.failure_mix
+        """A run for each recovery, with failures of each kind that the case knows, at times, far enough apart.
+
+        Whole jobs and trainers come first: they take longest, and a run may be over before its last failure.
+        """
+        mix, section = self.failure_mix, self.experiment
         assert mix is not None
-        number = self.experiment.calibration_failures
-        counts = {kind: number if kind is FailureKind.SHARD else -(-number // 2) for kind in FailureKind}
-        kinds = [kind for kind in FailureKind if mix.share(kind) > 0 for _ in range(counts[kind])]
-        order = np.random.default_rng(np.random.SeedSequence([self.training.seed, seed, 0xCA11])).permutation(
-            len(kinds)
-        )
-        gap = min(8, self.steps // (len(kinds) + 1))
-        for recovery in sorted({recovery for recovery, _ in self.tries}):
-            rng = np.random.default_rng(np.random.SeedSequence([self.training.seed, seed, 0xCA12]))
-            failures = []
-            for number, index in enumerate(order):
-                kind = kinds[index]
-                few = max(1, round(mix.shards_per_failure))
-                victims = tuple(sorted(int(i) for i in rng.choice(self.shards.count, few, replace=False)))
-                phase = str(rng.choice(["lookup", "update"]))
-                failures.append(
-                    Failure(
-                        kind, victims if kind is FailureKind.SHARD else (), at_step=gap * (number + 1), phase=phase
-                    )
-                )
-            case = self.saving(seed, recovery, max(1, gap // 2))
-            case = case.model_copy(
-                update={
-                    "data": case.data.model_copy(update={"samples": case.data.batch_size * gap * (len(kinds) + 1)}),
-                    "training": case.training.model_copy(update={"evaluate": False}),
-                }
-            )
+        counts = dict.fromkeys(FailureKind, -(-section.calibration_failures // 3))
+        counts[FailureKind.SHARD] = section.calibration_failures
+        order = (FailureKind.WHOLE_JOB, FailureKind.TRAINER, FailureKind.SHARD)
+        kinds = [kind for kind in order if mix.share(kind) > 0 for _ in range(counts[kind])]
+        few = max(1, round(mix.shards_per_failure))
+        for number, recovery in enumerate(sorted({recovery for recovery, _ in self.tries})):
+            rng = np.random.default_rng(np.random.SeedSequence([self.training.seed, seed, number, 0xCA11]))
+            failures, at = [], 0.0
+            for kind in kinds:
+                at += section.calibration_gap_s * float(rng.uniform(0.75, 1.25))
+                victims: tuple[int, ...] = ()
+                if kind is FailureKind.SHARD:
+                    victims = tuple(sorted(int(i) for i in rng.choice(self.shards.count, few, replace=False)))
+                failures.append(Failure(kind, victims, at_s=at))
+                at += RESTART_S if kind is not FailureKind.SHARD else 0.0
+            shortest = min(steps for name, steps in self.tries if name == recovery)
+            case = self.saving(seed, recovery, shortest)
+            training = case.training.model_copy(update={"evaluate": False})
+            case = case.model_copy(update={"training": training})
             yield Planned(f"calibrate-{recovery}", case, "calibration", tuple(failures))
 
     def tried(self, seed: int) -> Iterator[Planned]:
-        """Each strategy at each interval, each with failures of its own."""
-        for number, (recovery, steps) in enumerate(self.tries):
-            case = self.saving(seed, recovery, steps)
-            yield Planned(f"{recovery}-{steps}", case, "strategy", None, number)
+        """Each strategy at each interval; within a seed all at the same failures, so that they compare."""
+        for recovery, steps in self.tries:
+            yield Planned(f"{recovery}-{steps}", self.saving(seed, recovery, steps), "strategy", None)
 
     def recommended(self, seed: int, recovery: str, steps: int) -> Planned:
         """What plan recommends."""
-        case = self.saving(seed, recovery, steps)
-        return Planned("recommended", case, "strategy", None, len(self.tries))
+        return Planned("recommended", self.saving(seed, recovery, steps), "strategy", None)
 
     def losses(self, seed: int) -> Iterator[Planned]:
         """The runs for the metric's drop, and those without failures that they are paired with."""
@@ -242,7 +238,7 @@ class Experiment(Case):
                     saves, failures = loss.plan(self.steps, self.shards.count, self.training.seed + seed)
                     strategy = {**never, "save_steps": tuple(saves)}
                     case = self.one(seed, strategy=strategy, shards=shards)
-                    yield Planned(loss.name, case, "loss", tuple(failures), 0, loss)
+                    yield Planned(loss.name, case, "loss", tuple(failures), loss)
 
     @classmethod
     def from_file(cls, path: str | Path) -> Experiment:

@@ -18,7 +18,7 @@ Measured or emulated, the parts are those that ``cprmodel`` predicts.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cprmodel.facts.results import Breakdown
@@ -116,6 +116,7 @@ class _Walk:
         self.pending: list[FailureKind] = []
         self.loads: list[float] = []
         self.charged = 0.0  # reschedule_s of the stop under way, in emulated time
+        self.struck_save: float | None = None  # how far a save was when a failure struck it
         self.step_s = 0.0  # how long the last whole step took
 
     def hear(self, kind: str, at: float, event: dict[str, Any]) -> None:
@@ -159,10 +160,17 @@ class _Walk:
     def _save(self, at: float, event: dict[str, Any]) -> None:
         seconds = self.passed(at)
         self.found.parts["save"] += seconds
-        self.found.saves_s.append(seconds)
-        self.after_save = True
         if self.mode is Activity.SAVE:
             self.mode = Activity.WORK
+            self.found.saves_s.append(seconds)
+            self.after_save = True
+        elif self.struck_save is not None:
+            # complete all the same: who failed had written its part. As if the failure had come just after it
+            self.found.parts["lost"] -= self.struck_save
+            self.found.parts["save"] += self.struck_save
+            self.struck_save = None
+            struck = self.found.positions[-1]
+            self.found.positions[-1] = replace(struck, activity=Activity.WORK, steps=self.executed + 0.001)
 
     def _save_failed(self, at: float, event: dict[str, Any]) -> None:
         self.found.parts["lost"] += self.passed(at)
@@ -179,6 +187,7 @@ class _Walk:
             self.found.positions.append(Position(kind, shards, Activity.RECOVERY, self.executed, seconds))
         elif self.mode is Activity.SAVE:
             self.found.parts["lost"] += seconds
+            self.struck_save = seconds
             self.found.positions.append(Position(kind, shards, Activity.SAVE, self.executed, seconds))
         else:
             if kind is FailureKind.SHARD and not self.full:  # the step goes on afterwards
@@ -201,6 +210,7 @@ class _Walk:
             return
         self.end_stop(self.passed(at), True)
         self.mode = Activity.WORK
+        self.struck_save = None
         self.after_stop = True
         self.pending = []
 

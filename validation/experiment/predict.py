@@ -67,7 +67,7 @@ class Costs:
 
     @classmethod
     def calibrated(cls, killed: Mapping[str, Measured]) -> Costs:
-        """Means over calibration runs, one for each recovery; steps and saves are those that nothing interrupted."""
+        """Means over calibration runs, one for each recovery; of steps and saves that nothing interrupted."""
         stops: dict[str, dict[FailureKind, tuple[float, float]]] = {}
         for name, found in killed.items():
             stops[name] = {}

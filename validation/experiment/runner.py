@@ -36,11 +36,11 @@ LOG = "experiment.jsonl"
 Progress = Callable[[str, int, int], None]
 
 
-def draw(experiment: Experiment, costs: Costs, mix: FailureMix, seed: int, stream: int) -> list[Failure]:
-    """Failures at times, for a run of a block: of the seed and the run alone, for ten times the work."""
+def draw(experiment: Experiment, costs: Costs, mix: FailureMix, seed: int) -> tuple[Failure, ...]:
+    """Failures at times, for the runs of a block: of the seed alone, for ten times the work."""
     horizon = 20 * mix.mtbf_s + 10 * experiment.steps * costs.step_s
-    entropy = [experiment.failures.seed, seed, stream]
-    return draw_failures(mix, experiment.shards.count, horizon, entropy, in_steps=False)
+    entropy = [experiment.failures.seed, seed]
+    return tuple(draw_failures(mix, experiment.shards.count, horizon, entropy, in_steps=False))
 
 
 class Runner:
@@ -116,7 +116,8 @@ class Runner:
                 self.chosen = best.name, steps
                 self._note("recommended", recovery=best.name, interval_steps=steps, overhead=best.overhead_fraction)
             runs.append(experiment.recommended(seed, *self.chosen))
-        runs = [replace(one, failures=tuple(draw(experiment, costs, mix, seed, one.stream))) for one in runs]
+        failures = draw(experiment, costs, mix, seed)
+        runs = [replace(one, failures=failures) for one in runs]
         for one in runs:
             if self._name(seed, one) not in self.done:
                 self._predict(seed, one, costs, mix)

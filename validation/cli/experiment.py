@@ -1,0 +1,107 @@
+"""``python -m validation run`` and ``python -m validation report``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from cprmodel.report.page import write_page
+from validation.experiment.compare import Outcome, Verdict, compare
+from validation.experiment.design import Experiment
+from validation.experiment.report import markdown, page, remarks, tables, verdict_said
+from validation.experiment.runner import Runner
+
+__all__ = ["report", "run"]
+
+_STYLES = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "yellow"}
+
+
+def run(path: Path, out: Path | None, device: str | None, resume: bool, as_json: bool) -> int:
+    """Calibrate, predict, run, compare; the exit status."""
+    experiment = Experiment.from_file(path)
+    if device:
+        training = experiment.training.model_copy(update={"device": device})
+        experiment = experiment.model_copy(update={"training": training})
+    folder = out or Path("runs") / path.stem
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("starting", total=None)
+
+        def show(what: str, done: int, of: int) -> None:
+            progress.update(task, description=what, completed=done, total=of)
+
+        try:
+            Runner(experiment, folder, show).run(resume)
+        except KeyboardInterrupt:
+            typer.echo(f"Interrupted. To go on: python -m validation run {path} --out {folder} --resume", err=True)
+            raise
+    return report(folder, None, as_json)
+
+
+def report(folder: Path, spoil: str | None, as_json: bool) -> int:
+    """Compare what is in the folder, print and write it; the exit status."""
+    outcome = compare(folder, spoil)
+    name = f"report-spoiled-{spoil}" if spoil else "report"
+    title = folder.resolve().name
+    write_page(page(outcome, title), folder / f"{name}.html")
+    (folder / f"{name}.md").write_text(markdown(outcome, title))
+    if as_json:
+        typer.echo(json.dumps(_plain(outcome), indent=2))
+    else:
+        _print(outcome)
+        typer.echo(f"Report: {folder / name}.html and .md")
+    return outcome.status
+
+
+def _plain(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "verdict": outcome.verdict.value,
+        "emulated": outcome.emulated,
+        "spoiled": outcome.spoiled,
+        "comparisons": [
+            {
+                "recovery": one.recovery,
+                "quantity": one.quantity,
+                "against": one.against,
+                "predicted": one.predicted,
+                "measured": one.measured,
+                "difference": one.difference,
+                "interval_90": [one.low, one.high],
+                "tolerance": one.tolerance,
+                "verdict": one.verdict.value if one.verdict else None,
+            }
+            for one in outcome.comparisons
+        ],
+        "checks": [{"name": one.name, "found": one.said, "verdict": one.verdict.value} for one in outcome.checks],
+        "odd": remarks(outcome),
+    }
+
+
+def _print(outcome: Outcome) -> None:
+    console = Console(highlight=False)
+    console.width = max(console.width, 100)
+    if outcome.emulated:
+        console.print(Text("emulated clock: no time here was measured", style="yellow"))
+    if outcome.spoiled:
+        console.print(Text(f"predictions spoiled on purpose: {outcome.spoiled}", style="yellow"))
+    for one in tables(outcome):
+        if one["title"] == "Runs":
+            continue
+        table = Table(title=one["title"], title_justify="left", box=None, pad_edge=False, header_style="bold")
+        for number, heading in enumerate(one["headings"]):
+            table.add_column(heading, justify="left" if number == 0 else "right")
+        for row in one["rows"]:
+            table.add_row(*(Text(str(cell), style=_STYLES.get(cell, "")) for cell in row))
+        console.print(table)
+        console.print()
+    for line in remarks(outcome):
+        console.print(Text(line, style="yellow"))
+    console.print(Text(f"{outcome.verdict.value}: {verdict_said(outcome)}", style=_STYLES[outcome.verdict]))

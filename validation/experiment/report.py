@@ -1,0 +1,296 @@
+"""An experiment for people: tables, a page with charts, Markdown; all from the outcome alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from cprmodel.facts.units import format_share, format_time
+from validation.experiment.compare import Comparison, Outcome, Run, Verdict, overheads, within_budget
+
+__all__ = ["markdown", "page", "tables"]
+
+_NAMES = {
+    "save": "saves",
+    "load": "loads",
+    "lost": "lost work",
+    "reschedule": "rescheduling",
+    "total": "total overhead",
+    "pls": "PLS",
+}
+_AGAINST = {
+    "expected": "from the failure rate, before the run",
+    "executed": "for the failures as they struck",
+}
+_SPOILED = {
+    "mtbf": "The predictions compared here were made with twice the MTBF.",
+    "load": "The predictions compared here leave out the time to load.",
+}
+_COMPARED = (
+    "Means over runs; times as fractions of the useful time. Differences are relative to the prediction (to a "
+    "twentieth of the overhead, where a part is less than that), their 90% intervals from the scatter over seeds."
+)
+_TRIED = (
+    "Mean overhead as it was expected from the failure rate and as it was measured; mean PLS, and whether it keeps "
+    "the budget of {budget:g}; mean drop of the AUC against the runs without failures of the same seeds."
+)
+_RUNS = (
+    "Measured, as fractions of the useful time; beside the total what was predicted before the run for its failure "
+    "plan, and for the failures as they struck."
+)
+_LOST = (
+    "Mean drop of the AUC against the runs without failures of the same seeds (± standard error over seeds), by "
+    "the way that samples were lost."
+)
+
+Table = dict[str, Any]
+
+
+def _amount(quantity: str, value: float, number: int) -> str:
+    """Mean over the runs: a share of the useful time, or a PLS."""
+    return f"{value / number:.4f}" if quantity == "pls" else format_share(value / number)
+
+
+def _percent(value: float) -> str:
+    return "–" if abs(value) == float("inf") else f"{100 * value:+.1f}%"
+
+
+def tables(outcome: Outcome) -> list[Table]:
+    """Every table of the report: title, caption, headings, rows."""
+    found = [_checks(outcome), *(_comparisons(outcome, against) for against in _AGAINST)]
+    found += [_strategies(outcome), _runs(outcome), _losses(outcome)]
+    return [table for table in found if table["rows"]]
+
+
+def _comparisons(outcome: Outcome, against: str) -> Table:
+    rows = []
+    for one in outcome.comparisons:
+        if one.against != against:
+            continue
+        runs = _number(outcome, one)
+        asked = "" if one.tolerance is None else f"±{100 * one.tolerance:g}%"
+        verdict = one.verdict.value if one.verdict else ""
+        rows.append(
+            (
+                f"{one.recovery}: {_NAMES[one.quantity]}",
+                _amount(one.quantity, one.predicted, runs),
+                _amount(one.quantity, one.measured, runs),
+                _percent(one.difference),
+                f"{_percent(one.low)} to {_percent(one.high)}",
+                asked,
+                verdict,
+            )
+        )
+    return {
+        "title": f"Predicted {_AGAINST[against]}",
+        "caption": _COMPARED,
+        "headings": ("recovery, part", "predicted", "measured", "difference", "90% interval", "asked", "verdict"),
+        "rows": rows,
+    }
+
+
+def _number(outcome: Outcome, one: Comparison) -> int:
+    return sum(run.recovery == one.recovery and run.name != "recommended" for run in outcome.tried())
+
+
+def _checks(outcome: Outcome) -> Table:
+    return {
+        "title": "Other hypotheses",
+        "caption": "",
+        "headings": ("hypothesis", "found", "verdict"),
+        "rows": [(check.name, check.said, check.verdict.value) for check in outcome.checks],
+    }
+
+
+def _strategies(outcome: Outcome) -> Table:
+    """What was tried, the least overhead first."""
+    rows = []
+    for name, by_seed in overheads(outcome).items():
+        runs = [run for run in outcome.tried() if name in (run.group, run.name)]
+        if name != "recommended":
+            runs = [run for run in runs if run.name != "recommended"]
+        mean = sum(by_seed.values()) / len(by_seed)
+        expected = [run.expected for run in runs if run.expected]
+        said = sum(float(one.spent.total) / one.useful_s for one in expected) / max(1, len(expected))
+        pls = sum(run.measured.summary.pls for run in runs if run.measured) / len(runs)
+        drops = [run.metric_drop for run in runs if run.metric_drop is not None]
+        drop = f"{sum(drops) / len(drops):+.5f}" if drops else ""
+        label = name
+        if name == "recommended" and outcome.recommended:
+            label = f"plan's: {outcome.recommended[0]}, every {outcome.recommended[1]} steps"
+        kept = "yes" if within_budget(outcome, name) else "no"
+        rows.append((mean, (label, len(runs), format_share(said), format_share(mean), f"{pls:.4f}", kept, drop)))
+    return {
+        "title": "Strategies that were tried",
+        "caption": _TRIED.format(budget=outcome.experiment.experiment.pls_budget),
+        "headings": ("strategy", "runs", "expected", "measured", "PLS", "in budget", "AUC drop"),
+        "rows": [row for _, row in sorted(rows, key=lambda pair: pair[0])],
+    }
+
+
+def _runs(outcome: Outcome) -> Table:
+    rows = []
+    for run in outcome.tried():
+        assert run.measured is not None
+        spent = run.measured.spent.scaled(1 / run.measured.useful_s)
+        drop = "" if run.metric_drop is None else f"{run.metric_drop:+.5f}"
+        rows.append(
+            (
+                f"seed {run.seed + 1}: {run.name}",
+                len(run.measured.positions),
+                format_time(run.measured.time_to_train_s),
+                *(format_share(part) for part in spent),
+                *_totals(run),
+                f"{run.measured.summary.pls:.4f}",
+                f"{run.executed.pls:.4f}" if run.executed else "",
+                drop,
+            )
+        )
+    return {
+        "title": "Runs",
+        "caption": _RUNS,
+        "headings": (
+            "run",
+            "failures",
+            "time",
+            "saves",
+            "loads",
+            "lost",
+            "resched.",
+            "total",
+            "planned",
+            "as struck",
+            "PLS",
+            "as struck",
+            "AUC drop",
+        ),
+        "rows": rows,
+    }
+
+
+def _totals(run: Run) -> tuple[str, str, str]:
+    def share(one: Any, useful_s: float) -> str:
+        return format_share(float(one.spent.total) / useful_s) if one else ""
+
+    assert run.measured is not None
+    measured = format_share(float(run.measured.spent.total) / run.measured.useful_s)
+    planned = share(run.planned, run.planned.useful_s) if run.planned else ""
+    executed = share(run.executed, run.executed.useful_s) if run.executed else ""
+    return measured, planned, executed
+
+
+def _losses(outcome: Outcome) -> Table:
+    """The metric's drop, by the way that samples were lost."""
+    import numpy as np
+
+    rows = []
+    for loss in outcome.experiment.experiment.losses:
+        runs = [run for run in outcome.runs if run.loss and run.loss["name"] == loss.name]
+        found = [
+            (run.measured.summary.pls, run.metric_drop)
+            for run in runs
+            if run.measured and run.metric_drop is not None
+        ]
+        if not found:
+            continue
+        pls, drops = (np.array(column, dtype=float) for column in zip(*found, strict=True))
+        error = float(np.std(drops, ddof=1) / len(drops) ** 0.5) if len(drops) > 1 else float("nan")
+        shown = f"± {error:.5f}" if len(drops) > 1 else ""
+        victims = f"shard {', '.join(map(str, loss.shards))}" if loss.shards else "any shard"
+        rows.append(
+            (
+                loss.name,
+                loss.failures,
+                f"{100 * loss.window[0]:g}–{100 * loss.window[1]:g}%",
+                f"{victims} ({loss.placement})",
+                f"{float(pls.mean()):.4f}",
+                f"{float(drops.mean()):+.5f} {shown}",
+                f"{float(drops.mean() / pls.mean()):.4f}",
+            )
+        )
+    return {
+        "title": "What a lost sample costs",
+        "caption": _LOST,
+        "headings": ("pattern", "failures", "when", "who", "PLS", "AUC drop", "drop per PLS"),
+        "rows": rows,
+    }
+
+
+def remarks(outcome: Outcome) -> list[str]:
+    """Runs that failed or were odd."""
+    said = []
+    for run in outcome.runs:
+        name = f"seed {run.seed + 1}: {run.name}"
+        if run.status != "finished":
+            said.append(f"{name} {run.status}: {run.reason}")
+        elif run.odd:
+            said.append(f"{name}: {'; '.join(run.odd)} (counted like the others)")
+    return said
+
+
+def where(outcome: Outcome) -> str:
+    """Machine, date, commit."""
+    machine = outcome.started["machine"]
+    memory = f", {machine['memory_bytes'] / 2**30:.0f} GiB" if "memory_bytes" in machine else ""
+    return (
+        f"{outcome.started['date']}, cprmodel {outcome.started['version']} at {outcome.started['commit']}; "
+        f"{machine.get('cpu', 'unknown processor')}, {machine['cpus']} processors{memory}, {machine['system']}, "
+        f"Python {machine['python']}"
+    )
+
+
+def _emulated(outcome: Outcome) -> str:
+    clock = outcome.experiment.clock
+    if clock is None:
+        return ""
+    return (
+        f"Steps, saves, loads and rescheduling are charged what {clock.job} says they take; nothing here is a "
+        "measured time. What is real: training, the processes that are killed, what they lose, what is done again."
+    )
+
+
+def verdict_said(outcome: Outcome) -> str:
+    counts = [f"{outcome.verdicts.count(one)} {one.value}" for one in Verdict if one in outcome.verdicts]
+    return f"{len(outcome.verdicts)} hypotheses: {', '.join(counts) or 'none asked'}."
+
+
+def markdown(outcome: Outcome, name: str) -> str:
+    """The tables as Markdown."""
+    lines = [f"# Predicted, then measured: {name}", "", where(outcome) + ".", ""]
+    if outcome.spoiled:
+        lines += [f"**Spoiled on purpose.** {_SPOILED[outcome.spoiled]}", ""]
+    if outcome.emulated:
+        lines += [f"**Emulated clock.** {_emulated(outcome)}", ""]
+    lines += [f"**{outcome.verdict.value}.** {verdict_said(outcome)}", ""]
+    for table in tables(outcome):
+        lines += [f"## {table['title']}", ""]
+        if table["caption"]:
+            lines += [table["caption"], ""]
+        lines.append("| " + " | ".join(table["headings"]) + " |")
+        lines.append("| --- |" + " ---: |" * (len(table["headings"]) - 1))
+        lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in table["rows"]]
+        lines.append("")
+    if said := remarks(outcome):
+        lines += ["## Odd and failed runs", "", *(f"- {line}" for line in said), ""]
+    return "\n".join(lines)
+
+
+def page(outcome: Outcome, name: str) -> str:
+    """The page as HTML text."""
+    from cprmodel.report.page import render_page
+    from validation.experiment.charts import figures
+
+    return render_page(
+        "experiment.html.j2",
+        None,
+        figures(outcome),
+        folder=Path(__file__).parent,
+        name=name,
+        where=where(outcome),
+        spoiled=_SPOILED[outcome.spoiled] if outcome.spoiled else "",
+        emulated=_emulated(outcome),
+        verdict=outcome.verdict.value,
+        verdict_said=verdict_said(outcome),
+        tables=tables(outcome),
+        remarks=remarks(outcome),
+    )
