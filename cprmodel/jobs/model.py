@@ -4,32 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from cprmodel.facts.strategies import BlockingSave, FailureMix, FullRecovery, PartialRecovery
 from cprmodel.facts.units import format_time
 from cprmodel.formulas.accuracy import pls_for_metric_drop
 from cprmodel.formulas.cost import transfer_time
 from cprmodel.formulas.failures import mtbf_from_node_days, mtbf_from_nodes
-from cprmodel.jobs.quantities import Section, wrong
+from cprmodel.jobs.quantities import AtLeastOne, Budget, Count, Positive, Section, Share, wrong
 
 __all__ = ["Accuracy", "Checkpoint", "Cluster", "Failures", "Job", "Preset", "Work"]
-
-
-def _plain_number(value: Any) -> Any:
-    if isinstance(value, (bool, str)):
-        raise wrong("", value, "a plain number" + (", without quotes" if isinstance(value, str) else ""))
-    return value
-
-
-_Plain = BeforeValidator(_plain_number)
-Positive = Annotated[float, Field(gt=0, le=1e15, allow_inf_nan=False), _Plain]
-AtLeastOne = Annotated[float, Field(ge=1, le=1e9, allow_inf_nan=False), _Plain]
-Count = Annotated[int, Field(ge=1, le=10**9), _Plain]
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), _Plain]
-Budget = Annotated[float, Field(ge=1e-12, le=1, allow_inf_nan=False), _Plain]
 
 
 class Work(Section):

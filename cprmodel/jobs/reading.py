@@ -125,6 +125,8 @@ _EXPECTED: dict[str, Any] = {
     "tuple_type": lambda c: "a list",
     "bool_type": lambda c: "true or false",
     "bool_parsing": lambda c: "true or false",
+    "literal_error": lambda c: c["expected"].replace("'", '"'),
+    "less_than": lambda c: f"a number less than {c['lt']:g}",
     "too_short": lambda c: f"at least {c['min_length']} of them",
 }
 
