@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -122,7 +124,7 @@ def _from_json(source: str, text: str) -> Record:
 
 
 def _from_csv(source: str, text: str) -> tuple[PairedRun, ...]:
-    rows = csv.reader(text.splitlines(keepends=True))
+    rows = csv.reader(io.StringIO(text, newline=""))
     runs: list[PairedRun] = []
     heading: list[str] | None = None
     try:
@@ -155,11 +157,11 @@ def _run(source: str, line: str, given: Mapping[str, str]) -> PairedRun:
     read: dict[str, Any] = {"pattern": given.get("pattern")}
     for name, what in (("seed", "a whole number"), ("pls", "a number of at least 0"), ("drop", "a number")):
         cell = given.get(name, "")
-        try:
-            value: float = int(cell) if name == "seed" else float(cell)
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value):
+        value: float | None = None
+        with suppress(ValueError, OverflowError):  # an integer of hundreds of digits is not finite either
+            value = int(cell) if name == "seed" else float(cell)
+            value = value if math.isfinite(value) else None
+        if value is None:
             shown = cell if len(cell) <= 60 else f"{cell[:57]}..."
             raise JobError(source, [Problem(f"{line}: {name}", f'"{shown}"', what)])
         read[name] = value

@@ -14,7 +14,18 @@ from pydantic_core import PydanticCustomError
 
 from cprmodel.facts.units import KINDS, QuantityError, parse_quantity
 
-__all__ = ["AtLeastOne", "Budget", "Count", "Number", "Plain", "Positive", "Section", "Share", "quantity_key", "wrong"]
+__all__ = [
+    "AtLeastOne",
+    "Budget",
+    "Count",
+    "Number",
+    "Plain",
+    "Positive",
+    "Section",
+    "Share",
+    "quantity_key",
+    "wrong",
+]
 
 _SUFFIXES = {"_bytes_per_s": "bandwidth", "_bytes": "size", "_s": "time"}
 
