@@ -1,10 +1,11 @@
 """Coverage of the intervals that ``cprmodel accuracy`` prints, and how often its test of patterns errs.
 
-Records are simulated: 4 to 10 seeds, drops = β·PLS plus what all runs of a seed share (their failure-free run) plus
-each run's own noise. Balanced: every seed the same PLS; unequal: 2 to 8 runs of a seed, PLS at random. Noise the same
-for all, growing with PLS, or a slope that differs by seed. 2,000 replicates a point, 90% wanted. Beside the interval
-printed (CR2 with Bell-McCaffrey degrees of freedom) stands the usual one of least squares, blind to seeds; "bounded"
-is how often the record can bound the bend at all, "test drops" the share inside their 90% prediction intervals.
+Records are simulated: 4 to 10 seeds, drops = β·PLS plus what all runs of a seed share (their failure-free run)
+plus each run's own noise. Balanced: every seed the same PLS; unequal: 2 to 8 runs of a seed, PLS at random. Noise
+the same for all, growing with PLS, or a slope that differs by seed. 2,000 replicates a point, 90% wanted. Beside
+the interval printed (CR2 with Bell-McCaffrey degrees of freedom) stands the usual one of least squares, blind to
+seeds; "bounded" is how often the record can bound the bend at all, "test drops" the share inside their 90%
+prediction intervals.
 
 Held to: the slope's coverage 0.90 ± 0.02 for balanced records, at least 0.88 for others; the bend's at least 0.88;
 patterns alike told apart in at most 7% (5% wanted).

@@ -430,8 +430,8 @@ def _warnings(record: Record, line: Line, held_out: HeldOut | None, patterns: Pa
             said.append(f"{without} runs without a pattern are left out where patterns are compared")
         if patterns.differ:
             said.append(
-                "PLS alone does not decide: the slope depends on the pattern of the losses; use the slope of the "
-                "pattern that your job will see"
+                "PLS alone does not decide: the slope depends on the pattern of the losses; fit the pattern "
+                "that your job will see (--pattern)"
             )
             reach = [one.largest_pls for one in patterns.slopes]
             if max(reach) > 2 * min(reach):

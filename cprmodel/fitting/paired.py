@@ -83,6 +83,13 @@ class Record:
         """The runs of some seeds."""
         return Record(self.source, self.metric, tuple(run for run in self.runs if run.seed in seeds))
 
+    def of_pattern(self, pattern: str) -> Record:
+        """The runs that lost samples in one way."""
+        if pattern not in self.patterns:
+            known = ", ".join(self.patterns) or "none is named"
+            raise JobError(self.source, [Problem("pattern", f'"{pattern}"', f"one of the record: {known}")])
+        return Record(self.source, self.metric, tuple(run for run in self.runs if run.pattern == pattern))
+
 
 def record_of_runs(source: str, runs: tuple[PairedRun, ...], metric: str = "metric") -> Record:
     """A record from its runs; JobError where none lost samples."""
