@@ -317,11 +317,11 @@ def _bend(record: Record) -> Bend:
 
 def _fieller(fit: ClusteredFit, ratio: float) -> tuple[float, float] | None:
     """Limits g of second over first coefficient: where (second − g·first)² is within t² times its variance."""
-    freedom = fit.estimate(np.array([-ratio, 1.0])).degrees_of_freedom
-    if freedom is None:
+    axes = np.eye(2)
+    freedom = fit.estimate(axes[1] - ratio * axes[0]).degrees_of_freedom
+    if freedom is None or any(fit.estimate(axis).standard_error is None for axis in axes):
         return None
     first, second = (float(value) for value in fit.coefficients)
-    axes = np.eye(2)
     square = student(freedom) ** 2
     a = first**2 - square * fit.covariance(axes[0], axes[0])
     b = first * second - square * fit.covariance(axes[0], axes[1])
@@ -354,7 +354,7 @@ def _held_out(record: Record, test_seeds: Sequence[int] | None) -> HeldOut | Non
         return None
     line, tested = _line(fit_record), record.of_seeds(test)
     pls, drops = tested.pls, tested.drops
-    unit = float(np.max(np.abs(drops))) or 1.0
+    unit = float(np.max(np.abs([drops, line.slope.value * pls]))) or 1.0
     ranges = [line.prediction_interval(float(p)) for p in pls]
     inside = [
         limits[0] - 1e-9 * unit <= drop <= limits[1] + 1e-9 * unit

@@ -85,7 +85,8 @@ class ClusteredFit:
     coefficients: Any
     residuals: Any
     _inverse: Any  #: M
-    _blocks: tuple[tuple[Any, Any, Any], ...]  #: of each cluster: its XᵢᵀQᵢ, (I − Hᵢᵢ)^(−1/2) in Qᵢ, Qᵢᵀeᵢ
+    #: of each cluster: XᵢᵀQᵢ, (I − Hᵢᵢ)^(−1/2) within Qᵢ, Qᵢᵀeᵢ, and the part of Qᵢ that it alone decides
+    _blocks: tuple[tuple[Any, Any, Any, Any], ...]
 
     def covariance(self, one: Any, other: Any) -> float:
         """CR2 covariance of two contrasts."""
@@ -100,23 +101,22 @@ class ClusteredFit:
         (4.0, 1.5275, 2.0)
         """
         value = float(self.coefficients @ np.asarray(contrast))
-        if len(self._blocks) < 2:
-            return Estimate(value)
-        leads = [half @ (cross.T @ (self._inverse @ contrast)) for cross, half, _ in self._blocks]  # Qᵀz
-        pulls = np.array([cross @ lead for (cross, _, _), lead in zip(self._blocks, leads, strict=True)])  # Xᵀz
+        weights = self._inverse @ np.asarray(contrast)
+        size = float(np.asarray(contrast) @ weights)
+        for cross, _, _, alone in self._blocks:
+            decided = alone.T @ (cross.T @ weights)
+            if float(decided @ decided) > _NOTHING * size:  # no other cluster tells how this part scatters
+                return Estimate(value)
+        leads = [half @ (cross.T @ weights) for cross, half, _, _ in self._blocks]  # Qᵀz
+        pulls = np.array([block[0] @ lead for block, lead in zip(self._blocks, leads, strict=True)])  # Xᵀz
         spread = np.diag([float(lead @ lead) for lead in leads]) - pulls @ self._inverse @ pulls.T
-        whole = float(np.trace(spread))
-        size = float(np.asarray(contrast) @ self._inverse @ np.asarray(contrast))
-        # a coefficient that one cluster alone decides has no scatter between clusters
-        if not whole > _NOTHING * size:
-            return Estimate(value)
-        freedom = whole**2 / float(np.sum(spread**2))
+        freedom = float(np.trace(spread)) ** 2 / float(np.sum(spread**2))
         return Estimate(value, math.sqrt(self.covariance(contrast, contrast)), freedom)
 
     def _scores(self, contrast: Any) -> Any:
         """zᵢᵀeᵢ of each cluster."""
         lead = self._inverse @ np.asarray(contrast)
-        return np.array([(cross.T @ lead) @ half @ errors for cross, half, errors in self._blocks])
+        return np.array([(cross.T @ lead) @ half @ errors for cross, half, errors, _ in self._blocks])
 
 
 def fit_clustered(columns: Any, values: Any, clusters: Any) -> ClusteredFit | None:
@@ -136,6 +136,7 @@ def fit_clustered(columns: Any, values: Any, clusters: Any) -> ClusteredFit | No
         q, r = np.linalg.qr(x[rows])
         shares, axes = np.linalg.eigh(r @ inverse @ r.T)  # Hᵢᵢ within the span of Qᵢ
         left = 1 - shares
-        half = np.where(left > _NOTHING, 1 / np.sqrt(np.maximum(left, _NOTHING)), 0.0)
-        blocks.append((r.T, (axes * half) @ axes.T, q.T @ residuals[rows]))
+        alone = left <= _NOTHING
+        half = np.where(alone, 0.0, 1 / np.sqrt(np.maximum(left, _NOTHING)))
+        blocks.append((r.T, (axes * half) @ axes.T, q.T @ residuals[rows], axes[:, alone]))
     return ClusteredFit(coefficients, residuals, inverse, tuple(blocks))

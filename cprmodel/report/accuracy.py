@@ -196,8 +196,8 @@ def _figure(found: AccuracyFit) -> dict[str, Any]:
     return {
         "id": "drop-against-pls",
         "title": "Drop against lost samples",
-        "caption": "A point a run (triangles: seeds of the test). The line of all runs with its slope's 90% interval, "
-        "and, lighter, where nine of ten runs of other seeds fall.",
+        "caption": "A point a run (triangles: seeds of the test). The line of all runs with its slope's 90% "
+        "interval, and, lighter, where nine of ten runs of other seeds fall.",
         "chart": framed(alt.layer(runs, band, middle, marks), 340),
         "rows": points,
     }
