@@ -11,7 +11,7 @@ Noise
     of the levels, by analysis of variance, with Satterthwaite's degrees of freedom.
 Bend
     drop = βp(1 + γp) by least squares in p and p²; the interval of the ratio γ is Fieller's (1954), which has no
-    bounds where β itself may be 0. The line holds within 10% while |γ|p ≤ 0.1 at the worse end of the interval.
+    bounds where β itself may be 0. The line holds within 10% while γp is within ±0.1 at the interval's worse end.
 Patterns
     A slope for each, and the differences of all pairs. One slope for all is rejected when the least of their
     p-values, times the number of pairs (Bonferroni), is below 5%: a joint test needs more seeds than patterns.
@@ -32,7 +32,17 @@ from cprmodel.facts.errors import JobError, Problem
 from cprmodel.fitting.clusters import ClusteredFit, Estimate, fit_clustered, student
 from cprmodel.fitting.paired import SMALLEST_PLS, Record
 
-__all__ = ["AccuracyFit", "Bend", "HeldOut", "Line", "Noise", "Patterns", "fit_accuracy"]
+__all__ = [
+    "AccuracyFit",
+    "Bend",
+    "HeldOut",
+    "Line",
+    "Noise",
+    "PatternDifference",
+    "PatternSlope",
+    "Patterns",
+    "fit_accuracy",
+]
 
 #: The line holds where the bend takes it off by no more than this share.
 LINEAR_WITHIN = 0.1
@@ -44,8 +54,8 @@ MOST_PATTERNS = 20
 class Noise:
     """Scatter of the drops about the line: standard deviations with their degrees of freedom."""
 
-    within_seed: float | None  #: of a drop about its seed's own level; None: a seed has too few runs
-    of_another_seed: float | None  #: of a drop of a seed that is not in the record; None: one seed alone
+    within_seed: float | None  #: of a drop about its seed's own level (None where seeds have too few runs)
+    of_another_seed: float | None  #: of a drop of a seed not in the record (None for one seed alone)
     degrees_of_freedom: float | None  #: of the latter
 
 
@@ -103,12 +113,12 @@ class Bend:
     """γ of drop = βp(1 + γp): the share by which the drop leaves the line, per unit of PLS."""
 
     per_pls: float | None
-    interval_90: tuple[float, float] | None  #: None: any bend is possible
-    linear_to_pls: float | None  #: the line holds within 10% up to here; None: the record cannot tell
+    interval_90: tuple[float, float] | None  #: None where any bend is possible
+    linear_to_pls: float | None  #: the line holds within 10% up to here (None where the record cannot tell)
 
     @property
     def bends(self) -> bool:
-        """At 10%: whether a straight line is ruled out."""
+        """Whether a straight line is ruled out, at 10%."""
         return self.interval_90 is not None and not self.interval_90[0] <= 0 <= self.interval_90[1]
 
 
@@ -151,14 +161,14 @@ class Patterns:
 
     @property
     def p_value(self) -> float | None:
-        """Of one slope for all (Bonferroni); None where the seeds cannot tell."""
+        """How improbable one slope for all is (Bonferroni); None where the seeds cannot tell."""
         known = [one.difference.p_value for one in self.differences]
         found = [p for p in known if p is not None]
         return min(1.0, min(found) * len(found)) if found else None
 
     @property
     def differ(self) -> bool:
-        """At 5%."""
+        """Whether one slope for all is rejected, at 5%."""
         return self.p_value is not None and self.p_value < 0.05
 
 
@@ -169,8 +179,8 @@ class AccuracyFit:
     record: Record
     line: Line
     bend: Bend
-    held_out: HeldOut | None  #: None: one seed
-    patterns: Patterns | None  #: None: fewer than two are named
+    held_out: HeldOut | None  #: None for one seed
+    patterns: Patterns | None  #: None where fewer than two are named
     warnings: tuple[str, ...] = field(default=())
 
     @property
@@ -223,7 +233,7 @@ def fit_accuracy(record: Record, test_seeds: Sequence[int] | None = None) -> Acc
 
     Parameters
     ----------
-    record : of paired runs, from :func:`~cprmodel.fitting.read_record` or ``record_of_runs``
+    record : of paired runs, from :func:`~cprmodel.fitting.paired.read_record` or ``record_of_runs``
     test_seeds : for the test; default: every second one
 
     Examples
@@ -259,7 +269,9 @@ class _Scaled:
 def _scaled(record: Record) -> _Scaled:
     pls = record.largest_pls
     drop = float(np.max(np.abs(record.drops))) or 1.0
-    return _Scaled(record.pls / pls, record.drops / drop, np.array([run.seed for run in record.runs]), pls, drop)
+    number = {seed: number for number, seed in enumerate(record.seeds)}  # a seed may be too large for an array
+    seeds = np.array([number[run.seed] for run in record.runs])
+    return _Scaled(record.pls / pls, record.drops / drop, seeds, pls, drop)
 
 
 def _slope(one: _Scaled) -> Estimate:

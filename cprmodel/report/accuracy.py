@@ -190,7 +190,7 @@ def _figure(found: AccuracyFit) -> dict[str, Any]:
             y=alt.Y("drop:Q", title=title),
             color=alt.Color("pattern:N", title=None, scale=alt.Scale(domain=names, range=colors)),
             shape=alt.Shape("use:N", title="seed", scale=uses),
-            tooltip=["seed:Q", "pls:Q", "drop:Q", "pattern:N", "use:N"],
+            tooltip=["seed:N", "pls:Q", "drop:Q", "pattern:N", "use:N"],
         )
     )
     return {

@@ -328,6 +328,17 @@ def test_the_order_of_the_runs_does_not_matter(pairs: list[tuple[int, float]]) -
     assert other.bend.interval_90 == pytest.approx(first.bend.interval_90)
 
 
+def test_seeds_may_be_large() -> None:
+    """As large as PyTorch's, and not merged by rounding."""
+    small = drawn(np.random.default_rng(14), 4)
+    large = record([(2**64 - 1 - run.seed, run.pls, run.drop) for run in small.runs])
+    assert (
+        fit_accuracy(large).slope
+        == fit_accuracy(record([(-run.seed, run.pls, run.drop) for run in small.runs])).slope
+    )
+    assert len(large.seeds) == 4
+
+
 def test_a_pattern_of_one_seed_has_no_interval() -> None:
     rows = [(s, p, 0.01 * p + 1e-4 * s, "a") for s in range(4) for p in PLS]
     found = fit_accuracy(record([*rows, (0, 0.1, 0.002, "b"), (0, 0.2, 0.004, "b")]))
