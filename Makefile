@@ -47,6 +47,7 @@ bench: $(VENV)/installed-test ## speed, as ratios in one run
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/simulation.py
 	$(BIN)/python benchmarks/fitting.py
+	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/python benchmarks/training.py
 
 soak: $(VENV)/installed-test ## a thousand kills of every sort, each run audited (about ten minutes)

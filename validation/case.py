@@ -18,8 +18,7 @@ from cprmodel.facts.strategies import (
     Strategy,
 )
 from cprmodel.jobs import Job
-from cprmodel.jobs.model import Count, Positive, Share
-from cprmodel.jobs.quantities import Section, wrong
+from cprmodel.jobs.quantities import Count, Positive, Section, Share, wrong
 from cprmodel.jobs.reading import model_from_mapping, toml_from_file
 from cprmodel.presets import PREFIX, load_job
 from validation.failures import PHASES, Failure, draw_failures

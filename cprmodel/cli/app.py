@@ -187,6 +187,32 @@ def fit(
 
 
 @app.command()
+def accuracy(
+    record: Annotated[
+        Path,
+        typer.Argument(metavar="RECORD", help="Paired training runs: CSV of seed,pls,drop[,pattern], or JSON."),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(metavar="MODEL.json", help="Write the model for job files to name.")
+    ] = None,
+    test_seeds: Annotated[
+        str | None, typer.Option(metavar="SEEDS", help="Seeds to test on, such as 2,4; default: every second.")
+    ] = None,
+    pattern: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Fit to the runs of this pattern of losses alone.")
+    ] = None,
+    as_json: AsJson = False,
+    report: Annotated[
+        Path | None, typer.Option(metavar="PAGE.html", help="Write a self-contained page with charts.")
+    ] = None,
+) -> None:
+    """Fit an accuracy model to training runs with and without failures: metric drop against lost samples."""
+    from cprmodel.cli.accuracy import run
+
+    run(record, pattern, test_seeds, out, as_json, report)
+
+
+@app.command()
 def regret(
     job: JobSource,
     mtbf_error: Annotated[

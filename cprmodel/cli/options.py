@@ -24,7 +24,7 @@ def time_option(option: str, text: str, may_be_zero: bool = False) -> float:
 
 
 def check_report(report: Path, source: str, option: str = "--report") -> None:
-    """A report must not land on the job file, nor nowhere."""
+    """What is written must not land on the file that is read, nor nowhere."""
     if not report.name:
         raise JobError(option, [Problem("", "", "the path of a file to write")])
     if report.is_dir():
@@ -33,4 +33,4 @@ def check_report(report: Path, source: str, option: str = "--report") -> None:
     if not folder.is_dir() or not os.access(report if report.exists() else folder, os.W_OK):
         raise JobError(f"{option} {report}", [Problem("", "", "a file in a folder that can be written to")])
     if report.exists() and Path(source).exists() and report.samefile(source):
-        raise JobError(f"{option} {report}", [Problem("", "", "another file than the job's own")])
+        raise JobError(f"{option} {report}", [Problem("", "", "another file than the one that is read")])

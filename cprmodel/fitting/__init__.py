@@ -1,18 +1,26 @@
-"""Failure models from traces of real interruptions."""
+"""Failure models from traces of real interruptions, accuracy models from records of paired training runs."""
 
+from cprmodel.fitting.accuracy import AccuracyFit, fit_accuracy
 from cprmodel.fitting.analysis import Analysis, Drift, analyse
 from cprmodel.fitting.likelihood import Fit
+from cprmodel.fitting.paired import PairedRun, Record, read_record, record_of_runs
 from cprmodel.fitting.readers import TraceOptions, read_trace
 from cprmodel.fitting.trace import Trace, trace_of_durations, trace_of_times
 
 __all__ = [
+    "AccuracyFit",
     "Analysis",
     "Drift",
     "Fit",
+    "PairedRun",
+    "Record",
     "Trace",
     "TraceOptions",
     "analyse",
+    "fit_accuracy",
+    "read_record",
     "read_trace",
+    "record_of_runs",
     "trace_of_durations",
     "trace_of_times",
 ]

@@ -6,30 +6,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from cprmodel.facts.strategies import BlockingSave, FailureMix, FullRecovery, PartialRecovery
 from cprmodel.facts.units import format_time
 from cprmodel.formulas.accuracy import pls_for_metric_drop
 from cprmodel.formulas.cost import transfer_time
 from cprmodel.formulas.failures import mtbf_from_node_days, mtbf_from_nodes
-from cprmodel.jobs.quantities import Section, wrong
+from cprmodel.jobs.accuracy_model import AccuracyModel, read_accuracy_model
+from cprmodel.jobs.quantities import AtLeastOne, Budget, Count, Positive, Section, Share, wrong
 
 __all__ = ["Accuracy", "Checkpoint", "Cluster", "Failures", "Job", "Preset", "Work"]
-
-
-def _plain_number(value: Any) -> Any:
-    if isinstance(value, (bool, str)):
-        raise wrong("", value, "a plain number" + (", without quotes" if isinstance(value, str) else ""))
-    return value
-
-
-_Plain = BeforeValidator(_plain_number)
-Positive = Annotated[float, Field(gt=0, le=1e15, allow_inf_nan=False), _Plain]
-AtLeastOne = Annotated[float, Field(ge=1, le=1e9, allow_inf_nan=False), _Plain]
-Count = Annotated[int, Field(ge=1, le=10**9), _Plain]
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), _Plain]
-Budget = Annotated[float, Field(ge=1e-12, le=1, allow_inf_nan=False), _Plain]
 
 
 class Work(Section):
@@ -133,16 +120,32 @@ class Checkpoint(Section):
         return self
 
 
+_AccuracyModelFile = Annotated[
+    AccuracyModel | None, BeforeValidator(read_accuracy_model), WithJsonSchema({"type": "string"})
+]
+
+
 class Accuracy(Section):
     """What may be lost (``[accuracy]``)."""
 
     pls_budget: Budget | None = Field(None, description="largest expected portion of lost samples")
     max_metric_drop: Positive | None = Field(None, description="or: largest expected drop of the metric")
     metric_drop_per_pls: Positive | None = Field(None, description="metric lost per unit of PLS")
+    model: _AccuracyModelFile = Field(
+        None, description="or: file that cprmodel accuracy wrote (path relative to the job file)"
+    )
+
+    @property
+    def slope(self) -> float | None:
+        """Metric lost per unit of PLS, given or fitted."""
+        return self.metric_drop_per_pls if self.model is None else self.model.metric_drop_per_pls
 
     @model_validator(mode="after")
     def _one_budget(self) -> Accuracy:
-        drop, slope = self.max_metric_drop, self.metric_drop_per_pls
+        if self.metric_drop_per_pls is not None and self.model is not None:
+            slopes = (self.metric_drop_per_pls, self.model.metric_drop_per_pls)
+            raise wrong("metric_drop_per_pls and model", slopes, "only one of the two")
+        drop, slope = self.max_metric_drop, self.slope
         if drop is not None and slope is not None and drop / slope < 1e-12:
             raise wrong("max_metric_drop", drop, f"at least 1e-12 of metric_drop_per_pls ({slope:g})")
         if self.pls_budget is not None and self.max_metric_drop is not None:
@@ -152,12 +155,11 @@ class Accuracy(Section):
             raise wrong(
                 "pls_budget",
                 "",
-                "either pls_budget, or max_metric_drop with metric_drop_per_pls (or no [accuracy])",
+                "either pls_budget, or max_metric_drop with metric_drop_per_pls or model (or no [accuracy])",
             )
-        if self.max_metric_drop is not None and self.metric_drop_per_pls is None:
-            raise wrong(
-                "metric_drop_per_pls", "", "the metric lost per unit of PLS, since max_metric_drop is given"
-            )
+        if drop is not None and slope is None:
+            expected = "the metric lost per unit of PLS (or a model of it), since max_metric_drop is given"
+            raise wrong("metric_drop_per_pls", "", expected)
         return self
 
 
@@ -284,7 +286,7 @@ class Job(Section):
             return None
         if self.accuracy.pls_budget is not None:
             return self.accuracy.pls_budget
-        drop, slope = self.accuracy.max_metric_drop, self.accuracy.metric_drop_per_pls
+        drop, slope = self.accuracy.max_metric_drop, self.accuracy.slope
         return min(1.0, float(pls_for_metric_drop.raw(drop, slope)))
 
     def assumptions(self) -> Sequence[str]:

@@ -7,14 +7,25 @@ units; both at once are refused. This is what makes a job's SI dump readable aga
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from cprmodel.facts.units import KINDS, QuantityError, parse_quantity
 
-__all__ = ["Section", "quantity_key"]
+__all__ = [
+    "AtLeastOne",
+    "Budget",
+    "Count",
+    "Number",
+    "Plain",
+    "Positive",
+    "Section",
+    "Share",
+    "quantity_key",
+    "wrong",
+]
 
 _SUFFIXES = {"_bytes_per_s": "bandwidth", "_bytes": "size", "_s": "time"}
 
@@ -40,6 +51,21 @@ def wrong(field: str, value: Any, expected: str) -> PydanticCustomError:
     return PydanticCustomError(
         "cprmodel", "expected {expected}", {"field": field, "value": value, "expected": expected}
     )
+
+
+def _plain_number(value: Any) -> Any:
+    if isinstance(value, (bool, str)):
+        raise wrong("", value, "a plain number" + (", without quotes" if isinstance(value, str) else ""))
+    return value
+
+
+Plain = BeforeValidator(_plain_number)
+Number = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False), Plain]
+Positive = Annotated[float, Field(gt=0, le=1e15, allow_inf_nan=False), Plain]
+AtLeastOne = Annotated[float, Field(ge=1, le=1e9, allow_inf_nan=False), Plain]
+Count = Annotated[int, Field(ge=1, le=10**9), Plain]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), Plain]
+Budget = Annotated[float, Field(ge=1e-12, le=1, allow_inf_nan=False), Plain]
 
 
 def _check(key: str, value: float, kind: str, shown: Any, may_be_zero: bool) -> None:

@@ -46,19 +46,19 @@ def _toml(text: str, source: str) -> dict[str, Any]:
         raise JobError(source, [Problem("", "", f"TOML ({str(error).lower()})")]) from None
 
 
-def model_from_mapping(model: type[Model], data: Mapping[str, Any], source: str) -> Model:
-    """Read nested mappings, such as parsed TOML or JSON."""
+def model_from_mapping(model: type[Model], data: Mapping[str, Any], source: str, folder: str | Path = ".") -> Model:
+    """Read nested mappings, such as parsed TOML or JSON; files that they name are looked for from the folder."""
     if not isinstance(data, Mapping):
         raise JobError(source, [Problem("", "", f"a mapping of tables, not {type(data).__name__}")])
     try:
-        return model.model_validate(dict(data))
+        return model.model_validate(dict(data), context={"folder": folder})
     except ValidationError as error:
         raise JobError(source, problems_of(error, model)) from None
 
 
 def job_from_file(path: str | Path) -> Job:
     """Read a job file; raises :class:`~cprmodel.facts.errors.JobError`."""
-    return job_from_mapping(toml_from_file(path, "a job file"), str(path))
+    return model_from_mapping(Job, toml_from_file(path, "a job file"), str(path), Path(path).parent)
 
 
 def job_from_text(text: str, source: str = "job") -> Job:
@@ -125,6 +125,8 @@ _EXPECTED: dict[str, Any] = {
     "tuple_type": lambda c: "a list",
     "bool_type": lambda c: "true or false",
     "bool_parsing": lambda c: "true or false",
+    "literal_error": lambda c: c["expected"].replace("'", '"'),
+    "less_than": lambda c: f"a number less than {c['lt']:g}",
     "too_short": lambda c: f"at least {c['min_length']} of them",
 }
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cprmodel.facts.strategies import PartialRecovery
 from cprmodel.facts.units import format_share, format_time
-from cprmodel.jobs import Accuracy, Job
+from cprmodel.jobs import Job
 
 if TYPE_CHECKING:
     from cprmodel.costing.models import CostModel
@@ -67,7 +67,11 @@ def recommendation(plan: Plan, today: StrategyPlan | None) -> str:
         said += f"; expected portion of lost samples (PLS) {best.expected_pls:.3g}"
         said += f" of a budget of {plan.job.pls_budget:.3g}"
         if best.expected_metric_drop is not None:
-            said += f" (metric drop {best.expected_metric_drop:.2g})"
+            said += f" (metric drop {best.expected_metric_drop:.2g}"
+            if best.expected_metric_drop_interval_90 is not None:
+                low, high = best.expected_metric_drop_interval_90
+                said += f", 90% interval {low:.2g} to {high:.2g}"
+            said += ")"
     elif recovery == "full" and any(one.name == "partial" for one in plan.strategies):
         said += "; partial recovery does not win here, so fall back to full"
     return f"{said}."
@@ -107,12 +111,12 @@ def _crossing(wins: Callable[[float], bool], inside: float, outside: float) -> f
 
 def _budget_threshold(plan: Plan, strategies_of: Strategies) -> list[str]:
     job, budget = plan.job, plan.job.pls_budget
-    if budget is None:
+    if job.accuracy is None or budget is None:
         return []
-    slope = job.accuracy.metric_drop_per_pls if job.accuracy else None
+    accuracy = job.accuracy
 
     def wins(pls: float) -> bool:
-        varied = Accuracy(pls_budget=pls, metric_drop_per_pls=slope)
+        varied = accuracy.model_copy(update={"pls_budget": pls, "max_metric_drop": None})
         return _partial_wins(job.model_copy(update={"accuracy": varied}), plan.model, strategies_of)
 
     if wins(budget):

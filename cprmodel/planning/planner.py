@@ -100,6 +100,7 @@ def strategies_of(job: Job, model: CostModel) -> tuple[list[StrategyPlan], list[
         if budget is None:
             notes.append("no [accuracy] budget is given: partial recovery cannot be recommended without one")
         else:
+            notes += _about_fitted(job)
             wanted.append(("partial", partial, model.partial_interval(job, budget)))
     if job.job.current_interval_s is not None:
         recovery: Recovery = partial if job.job.current_recovery == "partial" else full
@@ -125,6 +126,21 @@ def strategies_of(job: Job, model: CostModel) -> tuple[list[StrategyPlan], list[
     return priced, notes
 
 
+def _about_fitted(job: Job) -> list[str]:
+    """What a fitted slope leaves open, whatever the strategy."""
+    fitted = job.accuracy.model if job.accuracy else None
+    if fitted is None:
+        return []
+    notes = []
+    if fitted.interval_90 is None:
+        notes.append("accuracy.model has no interval: its record has too few seeds to tell how sure the slope is")
+    elif fitted.interval_90[0] <= 0:
+        notes.append("accuracy.model: the slope's 90% interval contains 0, so a budget in the metric means little")
+    if fitted.linear_to_pls is None:
+        notes.append("accuracy.model: its record cannot tell up to which PLS the drop follows a line")
+    return notes
+
+
 def price(job: Job, model: CostModel, strategy: Strategy, choice: Choice | None = None) -> StrategyPlan:
     """What one strategy costs and loses."""
     cost = model.cost(job, strategy)
@@ -141,7 +157,8 @@ def price(job: Job, model: CostModel, strategy: Strategy, choice: Choice | None 
     if cost.pls > 0:
         share = job.failure_mix.shard_share
         spread = cost.pls * float(loss.cpr_2021_pls_spread.raw(job.job.work_s, job.failure_mix.mtbf_s, share))
-    slope = job.accuracy.metric_drop_per_pls if job.accuracy else None
+    slope = job.accuracy.slope if job.accuracy else None
+    drops, drop_notes = _fitted_drop(job, cost.pls)
     step_s = job.job.step_s
     return StrategyPlan(
         strategy=strategy,
@@ -153,7 +170,31 @@ def price(job: Job, model: CostModel, strategy: Strategy, choice: Choice | None 
         expected_pls=cost.pls,
         pls_standard_deviation=spread,
         expected_metric_drop=None if slope is None else float(accuracy.metric_drop.raw(cost.pls, slope)),
+        expected_metric_drop_interval_90=drops,
         effective_time_ratio=float(effective_time_ratio.raw(cost.breakdown.total)),
         steps=(*(choice.steps if choice else ()), *cost.steps),
-        notes=cost.notes,
+        notes=(*cost.notes, *drop_notes),
     )
+
+
+def _fitted_drop(job: Job, pls: float) -> tuple[tuple[float, float] | None, list[str]]:
+    """The 90% interval of the expected drop under a fitted slope, and what the fit does not bear out."""
+    fitted = job.accuracy.model if job.accuracy else None
+    if job.accuracy is None or fitted is None:
+        return None, []
+    notes = []
+    reach, most = fitted.linear_to_pls, job.accuracy.max_metric_drop
+    if reach is not None and pls > reach * (1 + 1e-9):
+        notes.append(
+            f"expected PLS {pls:.3g} lies beyond {reach:.3g}, up to which accuracy.model is known to hold within "
+            "10%: the drop is an extrapolation"
+        )
+    if fitted.interval_90 is None:
+        return None, notes
+    low, high = (float(accuracy.metric_drop.raw(pls, limit)) + 0.0 for limit in fitted.interval_90)
+    if most is not None and high > most * (1 + 1e-9):
+        notes.append(
+            f"the expected drop may be up to {high:.2g}, above max_metric_drop {most:.3g}, within the 90% interval "
+            "of accuracy.model's slope"
+        )
+    return (low, high), notes

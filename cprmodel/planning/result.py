@@ -31,6 +31,7 @@ class StrategyPlan:
     expected_pls: float
     pls_standard_deviation: float  #: scatter of one run (CPR's recursion; an upper estimate for the exact PLS)
     expected_metric_drop: float | None
+    expected_metric_drop_interval_90: tuple[float, float] | None  #: from that of a fitted slope; else None
     effective_time_ratio: float
     steps: tuple[Step, ...] = field(repr=False, compare=False, default=())
     notes: tuple[str, ...] = ()  #: what a reader of the figures should know
@@ -52,6 +53,7 @@ class StrategyPlan:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as ``plan --json`` prints it."""
+        interval = self.expected_metric_drop_interval_90
         return {
             "name": self.name,
             "recovery": self.strategy.recovery.name,
@@ -66,6 +68,7 @@ class StrategyPlan:
             "expected_pls": self.expected_pls,
             "pls_standard_deviation": self.pls_standard_deviation,
             "expected_metric_drop": self.expected_metric_drop,
+            "expected_metric_drop_interval_90": list(interval) if interval else None,
         }
 
 

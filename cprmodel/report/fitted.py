@@ -135,23 +135,9 @@ def _about_the_interval(found: Analysis) -> str:
 
 def print_fitted(found: Analysis) -> None:
     """Print to standard output."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from cprmodel.report.text import print_lines_and_table
 
-    console = Console(highlight=False)
-    for line in fitted_lines(found):
-        console.print(Text(line))
-    if found.models:
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for index, column in enumerate(HEADINGS):
-            table.add_column(column, justify="right" if index else "left", no_wrap=True)
-        for row in fitted_rows(found):
-            table.add_row(*row)
-        natural = console.measure(table, options=console.options.update(width=999)).maximum
-        console.width = max(console.width, natural)
-        console.print()
-        console.print(table)
+    print_lines_and_table(fitted_lines(found), HEADINGS, fitted_rows(found))
 
 
 def _survival_rows(found: Analysis, unit: float) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -295,6 +281,7 @@ def render_fitted(found: Analysis) -> str:
         "fitted.html.j2",
         None,
         _figures(found) if found.models else [],
+        question="How often it fails",
         source=Path(found.trace.source).name,
         headings=HEADINGS,
         rows=fitted_rows(found),

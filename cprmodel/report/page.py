@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +34,30 @@ def _csv(rows: list[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
+def _flat(keys: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for field, value in keys.items():
+        if isinstance(value, dict):
+            yield from ((f"{field}.{inner}", one) for inner, one in _flat(value))
+        else:
+            yield field, value
+
+
+def _number(value: Any) -> str:
+    return f"{value:,.6g}" if isinstance(value, float) else str(value)
+
+
 def _inputs(job: Job) -> list[tuple[str, str, str]]:
     """(key, value, source) of everything that was understood."""
     notes = job.preset.sources if job.preset else {}
     rows = []
     for table, keys in job.model_dump(exclude_none=True, exclude={"preset"}).items():
-        for field, value in keys.items():
+        for field, value in _flat(keys):
             known = quantity_key(field)
             key = f"{table}.{known[0] if known else field}"
             if known and known[1] == "time":
                 shown = format_time(value)
             else:
-                shown = f"{value:,.6g}" if isinstance(value, float) else str(value)
+                shown = " to ".join(_number(one) for one in (value if isinstance(value, tuple) else (value,)))
             rows.append((key, shown + (UNITS.get(known[1], "") if known else ""), notes.get(key, "")))
     return rows
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from cprmodel.facts.errors import one_line
 from cprmodel.facts.units import format_share, format_time
 from cprmodel.planning.result import Plan, StrategyPlan
 
-__all__ = ["plan_rows", "print_plan"]
+__all__ = ["plan_rows", "print_lines_and_table", "print_plan"]
+
+
+def _limit(one: StrategyPlan, side: int) -> str:
+    interval = one.expected_metric_drop_interval_90
+    return "" if interval is None else f"{interval[side]:.2g}"
+
 
 _ROWS: list[tuple[str, Callable[[StrategyPlan], str]]] = [
     ("recovery", lambda one: one.strategy.recovery.name),
@@ -27,6 +33,8 @@ _ROWS: list[tuple[str, Callable[[StrategyPlan], str]]] = [
         "metric drop",
         lambda one: "" if one.expected_metric_drop is None else f"{one.expected_metric_drop:.2g}",
     ),
+    ("  90%: from", lambda one: _limit(one, 0)),
+    ("  90%: to", lambda one: _limit(one, 1)),
     ("keeps the budget", lambda one: "yes" if one.feasible else "no"),
 ]
 
@@ -70,3 +78,25 @@ def print_plan(plan: Plan) -> None:
             hanging = textwrap.fill(line, width, initial_indent="  - ", subsequent_indent="    ")
             console.print(Text(hanging))
     console.print(Text(f"\nModel: {plan.model.name}. Formulas, sources and validity: --explain", style="dim"))
+
+
+def print_lines_and_table(lines: Sequence[str], headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print what was found in a trace or a record, line by line, and a table below it."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    for line in lines:
+        console.print(Text(line))
+    if not rows:
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for index, column in enumerate(headings):
+        table.add_column(column, justify="right" if index else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    natural = console.measure(table, options=console.options.update(width=999)).maximum
+    console.width = max(console.width, natural)
+    console.print()
+    console.print(table)

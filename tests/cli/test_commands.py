@@ -262,7 +262,7 @@ def test_a_report_never_lands_on_the_job_file(tmp_path: Path, capsys: pytest.Cap
     path = tmp_path / "JOB.toml"
     path.write_text(EXAMPLE.read_text())
     _, err = run("plan", path, "--report", path, capsys=capsys, status=2)
-    assert "another file than the job's own" in err
+    assert "another file than the one that is read" in err
     assert path.read_text() == EXAMPLE.read_text()
     _, err = run("plan", path, "--report", "", capsys=capsys, status=2)
     assert "--report: expected the path of a file" in err

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+import math
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cprmodel import Accuracy, Checkpoint, Cluster, Failures, Job, JobError, Work
-from cprmodel.jobs import job_from_mapping, job_from_text
+from cprmodel.jobs import AccuracyModel, job_from_mapping, job_from_text
 from cprmodel.jobs.schema import job_file_schema
 from tests.conftest import EXAMPLE
 
@@ -218,6 +220,103 @@ def test_all_problems_are_kept() -> None:
     assert [problem.field for problem in caught.value.problems] == ["checkpoint.save", "accuracy.pls_budget"]
 
 
+MODEL = {
+    "schema_version": 1,
+    "kind": "accuracy model",
+    "metric": "auc",
+    "metric_drop_per_pls": 0.005,
+    "interval_90": [0.004, 0.006],
+    "linear_to_pls": 0.2,
+    "runs": 20,
+    "seeds": 4,
+    "record": "runs.csv",
+}
+WITH_MODEL = TEXT.replace("metric_drop_per_pls = 0.005", 'model = "model.json"').replace(
+    "pls_budget = 0.1", "max_metric_drop = 0.0002"
+)
+
+
+def job_with_model(folder: Path, model: object, text: str = WITH_MODEL) -> Job:
+    (folder / "model.json").write_text(model if isinstance(model, str) else json.dumps(model), encoding="utf-8")
+    (folder / "job.toml").write_text(text, encoding="utf-8")
+    return Job.from_file(folder / "job.toml")
+
+
+def test_a_fitted_model_stands_for_the_slope(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found beside the job file wherever the command runs, and kept within what the job says of itself."""
+    job = job_with_model(tmp_path, MODEL | {"fitted_by": "a later version"})
+    assert job.pls_budget == pytest.approx(0.04)
+    assert job.accuracy is not None
+    assert job.accuracy.slope == 0.005
+    assert Job.from_mapping(job.model_dump(exclude_none=True)) == job
+    assert Job.from_mapping(json.loads(json.dumps(job.model_dump(exclude_none=True)))) == job
+    monkeypatch.chdir(tmp_path)  # in Python a path is relative to the working folder
+    assert job_from_text(WITH_MODEL) == job
+    made = Accuracy(max_metric_drop=0.0002, model=AccuracyModel.model_validate(MODEL))
+    assert made == job.accuracy
+    least = {key: MODEL[key] for key in ("kind", "metric_drop_per_pls", "runs", "seeds")}
+    assert job_with_model(tmp_path, least).pls_budget == pytest.approx(0.04)
+
+
+WRITTEN = "a JSON file that cprmodel accuracy --out wrote"
+FIELD = "accuracy.model."
+BAD_MODELS: list[tuple[object, str]] = [
+    ("{", f'accuracy.model = "model.json": expected {WRITTEN}'),
+    ("[" * 20_000, f'accuracy.model = "model.json": expected {WRITTEN}'),
+    ([1], f'accuracy.model = "model.json": expected {WRITTEN}'),
+    (MODEL | {"kind": "failure model"}, f'accuracy.model = "model.json": expected {WRITTEN}'),
+    (MODEL | {"schema_version": 2}, f"{FIELD}schema_version = 2: expected 1"),
+    (MODEL | {"metric_drop_per_pls": -0.3}, f"{FIELD}metric_drop_per_pls = -0.3: expected a slope greater than 0"),
+    (MODEL | {"metric_drop_per_pls": 0}, f"{FIELD}metric_drop_per_pls = 0: expected a slope greater than 0"),
+    (MODEL | {"metric_drop_per_pls": "1"}, f'{FIELD}metric_drop_per_pls = "1": expected a plain number'),
+    (MODEL | {"metric_drop_per_pls": math.nan}, f"{FIELD}metric_drop_per_pls = nan: expected a finite number"),
+    ({"kind": "accuracy model", "runs": 1, "seeds": 1}, f"{FIELD}metric_drop_per_pls: expected this key, but"),
+    (MODEL | {"interval_90": [1, 2]}, f"{FIELD}interval_90 = [1.0, 2.0]: expected an interval that holds"),
+    (MODEL | {"interval_90": 3}, f"{FIELD}interval_90 = 3: expected a list"),
+    (MODEL | {"linear_to_pls": 0}, f"{FIELD}linear_to_pls = 0: expected a number greater than 0"),
+    (MODEL | {"seeds": 0}, f"{FIELD}seeds = 0: expected a number of at least 1"),
+]
+
+
+@pytest.mark.parametrize(("model", "expected"), BAD_MODELS, ids=[bad[1][:50] for bad in BAD_MODELS])
+def test_a_model_that_cannot_be_used_is_one_line(model: object, expected: str, tmp_path: Path) -> None:
+    with pytest.raises(JobError) as caught:
+        job_with_model(tmp_path, model)
+    line = str(caught.value)
+    assert line.startswith(f"{tmp_path / 'job.toml'}: {expected}")
+    assert "\n" not in line
+    assert len(caught.value.problems) == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "model.json",
+            "nope.json",
+            'accuracy.model = "nope.json": expected an accuracy model, but there is no such',
+        ),
+        ("model.json", ".", 'accuracy.model = ".": expected a file that can be read'),
+        ("model.json", "a\\u0000b", f'accuracy.model = "a\x00b": expected {WRITTEN}'),
+        ('"model.json"', "3", "accuracy.model = 3: expected the path of an accuracy model, in quotes"),
+        (
+            'model = "model.json"',
+            'model = "model.json"\nmetric_drop_per_pls = 0.1',
+            "accuracy.metric_drop_per_pls and model = 0.1 and 0.005: expected only one of the two",
+        ),
+        (
+            'model = "model.json"',
+            "",
+            "accuracy.metric_drop_per_pls: expected the metric lost per unit of PLS (or a",
+        ),
+    ],
+)
+def test_a_model_that_is_named_wrongly(old: str, new: str, expected: str, tmp_path: Path) -> None:
+    with pytest.raises(JobError) as caught:
+        job_with_model(tmp_path, MODEL, WITH_MODEL.replace(old, new))
+    assert expected in str(caught.value)
+
+
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.just("3 min"), st.just("1 GB/s")
 )
@@ -234,6 +333,8 @@ KEYS = [
     "pls_budget",
     "x",
     "save_s",
+    "model",
+    "max_metric_drop",
 ]
 TABLES = st.dictionaries(st.sampled_from(KEYS), SCALARS | st.lists(SCALARS, max_size=2), max_size=5)
 
@@ -261,6 +362,7 @@ def test_the_schema_accepts_the_example_and_refuses_a_bare_number() -> None:
     schema = job_file_schema()
     data = tomllib.loads(TEXT)
     jsonschema.validate(data, schema)
+    jsonschema.validate(tomllib.loads(WITH_MODEL), schema)
     data["checkpoint"]["save"] = 4
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(data, schema)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import threading
+import tomllib
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,58 @@ def test_first_order_by_hand(answer: Plan) -> None:
     assert answer.recommended == "partial"
     saved = 730.485 * (today.overhead_fraction - partial.overhead_fraction) / (1 + today.overhead_fraction)
     assert answer.hours_saved_per_month == pytest.approx(saved)
+
+
+def with_model(**changes: Any) -> Job:
+    model = {
+        "kind": "accuracy model",
+        "metric_drop_per_pls": 0.005,
+        "interval_90": (0.004, 0.007),
+        "linear_to_pls": 0.2,
+        "runs": 20,
+        "seeds": 4,
+    }
+    data = tomllib.loads(TEXT)
+    data["accuracy"] = {"max_metric_drop": 0.0005, "model": model | changes}
+    return job_from_mapping(data)
+
+
+def test_a_fitted_slope_s_interval_becomes_the_drop_s(answer: Plan) -> None:
+    """The budget is the point estimate's, so the plan is that of the slope given; the interval is β's times PLS."""
+    fitted = plan(with_model())
+    assert fitted.job.pls_budget == pytest.approx(0.1)
+    for one, plain in zip(fitted.strategies, answer.strategies, strict=True):
+        assert one.interval_s == pytest.approx(plain.interval_s)
+        assert one.expected_metric_drop == pytest.approx(plain.expected_metric_drop)
+        assert one.expected_metric_drop_interval_90 == pytest.approx(
+            (0.004 * one.expected_pls, 0.007 * one.expected_pls)
+        )
+        assert plain.expected_metric_drop_interval_90 is None
+        assert plain.to_dict()["expected_metric_drop_interval_90"] is None
+    low, high = fitted["partial"].expected_metric_drop_interval_90 or (0, 0)
+    assert fitted["partial"].to_dict()["expected_metric_drop_interval_90"] == [low, high]
+    assert f"90% interval {low:.2g} to {high:.2g}" in fitted.sentence
+    assert not any("accuracy.model" in line for line in fitted.warnings)
+    assert fitted.what_would_change_it == answer.what_would_change_it
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {"linear_to_pls": 0.01},
+            "partial: expected PLS 0.0174 lies beyond 0.01, up to which accuracy.model is known",
+        ),
+        ({"linear_to_pls": None}, "its record cannot tell up to which PLS the drop follows a line"),
+        ({"interval_90": None}, "accuracy.model has no interval"),
+        ({"interval_90": (-0.001, 0.011)}, "the slope's 90% interval contains 0"),
+        ({"interval_90": (0.004, 0.1)}, "the expected drop may be up to 0.0017, above max_metric_drop 0.0005"),
+    ],
+)
+def test_what_the_fit_does_not_bear_out_is_said(changes: dict[str, Any], expected: str) -> None:
+    found = plan(with_model(**changes))
+    assert sum(expected in line for line in found.warnings) == 1
+    json.dumps(found.to_dict(), allow_nan=False)
 
 
 def test_where_the_budget_binds() -> None:
@@ -258,6 +311,15 @@ def jobs(draw: st.DrawFn) -> dict[str, Any]:
         data["accuracy"] = {"pls_budget": draw(st.floats(-9, 0).map(lambda e: 10.0**e))}
         if draw(st.booleans()):
             data["accuracy"]["metric_drop_per_pls"] = draw(_SECONDS)
+        elif draw(st.booleans()):
+            data["accuracy"]["model"] = {
+                "kind": "accuracy model",
+                "metric_drop_per_pls": (slope := draw(_SECONDS)),
+                "interval_90": draw(st.none() | st.just((-slope, 3 * slope))),
+                "linear_to_pls": draw(st.none() | _SECONDS),
+                "runs": 6,
+                "seeds": 3,
+            }
     if draw(st.booleans()):
         data["job"]["current_interval_s"] = draw(_SECONDS)
     if draw(st.booleans()):

@@ -11,8 +11,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from cprmodel.facts.strategies import FailureKind
-from cprmodel.jobs.model import Budget, Count, Positive, Share
-from cprmodel.jobs.quantities import Section, wrong
+from cprmodel.jobs.quantities import Budget, Count, Positive, Section, Share, wrong
 from validation.case import Case, Whole
 from validation.failures import Failure
 

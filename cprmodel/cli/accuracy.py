@@ -1,0 +1,50 @@
+"""``cprmodel accuracy``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import typer
+
+from cprmodel.cli.options import check_report
+from cprmodel.facts.errors import JobError, Problem
+from cprmodel.fitting import fit_accuracy, read_record
+from cprmodel.report.accuracy import print_accuracy, write_accuracy_report
+from cprmodel.report.page import write_page
+
+__all__ = ["run"]
+
+
+def run(
+    path: Path, pattern: str | None, test_seeds: str | None, out: Path | None, as_json: bool, report: Path | None
+) -> None:
+    """Read, fit, and print or write what was found."""
+    for option, target in (("--out", out), ("--report", report)):
+        if target is not None:
+            check_report(target, str(path), option)
+    if out is not None and report is not None and out.resolve() == report.resolve():
+        raise JobError(f"--report {report}", [Problem("", "", "another file than that of --out")])
+    record = read_record(path)
+    if pattern is not None:
+        record = record.of_pattern(pattern)
+    found = fit_accuracy(record, _seeds(test_seeds))
+    if as_json:
+        typer.echo(json.dumps(found.to_dict(), indent=2, allow_nan=False))
+    else:
+        print_accuracy(found)
+    if out is not None:
+        write_page(json.dumps(found.model_dict(), indent=2, allow_nan=False) + "\n", out)
+        typer.echo(f'Model: {out}. In a job file: [accuracy] model = "{out.name}"', err=as_json)
+    if report is not None:
+        write_accuracy_report(found, report)
+        typer.echo(f"Report: {report}", err=as_json)
+
+
+def _seeds(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise JobError("--test-seeds", [Problem("", "", f'seeds such as 2,4, not "{text}"')]) from None
