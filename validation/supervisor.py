@@ -297,9 +297,9 @@ class Supervisor:
         """The trainer lost this shard: if it still is the one that runs, it hangs (or is about to die)."""
         name = f"shard-{shard}"
         process = self.processes[name]
-        if facts["incarnation"] is None:  # never reached: the one that runs now, or one before it
-            allowed = {"silent": self.case.timeouts.start_s, "hung": self.case.timeouts.shard_s}
-            until = self.started_at[name] + allowed.get(facts["cause"], 0.0)
+        if facts["incarnation"] is None:  # never reached: the one that runs now, or one that died before it
+            timeouts = self.case.timeouts
+            until = self.started_at[name] + (timeouts.shard_s if facts["cause"] == "hung" else timeouts.start_s)
             if not process.dead and time.monotonic() < until:
                 return  # give it its time; the trainer asks again
         elif facts["incarnation"] != self.incarnations[shard]:

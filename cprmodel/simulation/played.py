@@ -145,7 +145,9 @@ class _Job:
         if self.pending:
             self.recover()
             return
-        due = min(self.saved + self.strategy.interval_s, self.work)
+        due = self.saved + self.strategy.interval_s
+        if due > self.work * (1 - 1e-9):  # whole intervals end with the job, whatever their sum rounds to
+            due = self.work
         if self.done < due:
             struck = self.pass_time(Activity.WORK, due - self.done)
             if struck is None:

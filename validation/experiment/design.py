@@ -60,14 +60,15 @@ class ToleranceSection(Section):
 class Loss(Section):
     """A way to lose samples, for the metric's drop against PLS (``[[experiment.losses]]``).
 
-    So many failures, evenly spread over a window of the training, each of one shard, each losing as many samples.
+    So many failures, evenly spread over a window of the training, of as many shards each, each losing as much.
     """
 
     name: Names = Field(description="what the report calls it")
     pls: Budget = Field(description="the portion of samples to lose")
     failures: Count = Field(description="in so many failures")
     window: Annotated[tuple[Share, Share], Field()] = Field((0.0, 1.0), description="within this part of training")
-    shards: tuple[Whole, ...] = Field((), description="which shards fail; default: any, drawn from the seed")
+    shards_per_failure: Count = Field(1, description="shards that fail together")
+    shards: tuple[Whole, ...] = Field((), description="which shards may fail; default: any; drawn from the seed")
     placement: str = Field("rows", pattern="^(rows|tables)$", description="shards.placement in these runs")
 
     @model_validator(mode="after")
@@ -78,15 +79,20 @@ class Loss(Section):
 
     def each(self, steps: int, shards: int) -> int:
         """Steps that each failure loses."""
-        return max(1, round(self.pls * shards * steps / self.failures))
+        return max(1, round(self.pls * shards * steps / (self.failures * self.shards_per_failure)))
 
     def check(self, steps: int, shards: int) -> None:
         if any(shard >= shards for shard in self.shards):
             raise wrong("losses.shards", list(self.shards), f"shards from 0 to {shards - 1}")
+        if self.shards_per_failure > (len(self.shards) or shards):
+            most = len(self.shards) or shards
+            raise wrong("losses.shards_per_failure", self.shards_per_failure, f"at most {most}")
         room = int((self.window[1] - self.window[0]) * steps) - 1
         if self.each(steps, shards) * self.failures > room:
-            most = room / steps / shards
-            raise wrong("losses.pls", self.pls, f"at most {most:.3g}, what a window of {room} steps has room for")
+            largest = room * self.shards_per_failure / steps / shards
+            raise wrong(
+                "losses.pls", self.pls, f"at most {largest:.3g}, what a window of {room} steps has room for"
+            )
 
     def plan(self, steps: int, shards: int, seed: int) -> tuple[list[int], list[Failure]]:
         """The steps to save after, and the failures: each so many steps after a save."""
@@ -98,10 +104,11 @@ class Loss(Section):
         saves, failures = [], []
         for start, room in zip(starts, slack, strict=True):
             saved = int(start + rng.integers(0, max(1, room)))
-            victim = int(rng.choice(self.shards)) if self.shards else int(rng.integers(shards))
+            drawn = rng.choice(self.shards or range(shards), self.shards_per_failure, replace=False)
+            victims = tuple(sorted(int(shard) for shard in drawn))
             if saved > 0:
                 saves.append(saved)
-            failures.append((saved, Failure(FailureKind.SHARD, (victim,), at_step=saved + each + 1)))
+            failures.append((saved, Failure(FailureKind.SHARD, victims, at_step=saved + each + 1)))
         return saves, [failure for _, failure in failures]
 
 
@@ -126,6 +133,7 @@ class ExperimentSection(Section):
     loss_seeds: Annotated[int, Field(ge=2, le=1000)] | None = Field(
         None, description="seeds of losses; default: seeds"
     )
+    learning_curve: Count = Field(10, description="tests on the way of the runs that losses are paired with")
     tolerances: ToleranceSection = ToleranceSection()
 
 
@@ -191,14 +199,14 @@ class Experiment(Case):
     def calibrations(self, seed: int) -> Iterator[Planned]:
         """A run for each recovery, with failures of each kind that the case knows, at times, far enough apart.
 
-        Whole jobs and trainers come first: they take longest, and a run may be over before its last failure.
+        One of each kind comes first: a run may be over before its last failure.
         """
         mix, section = self.failure_mix, self.experiment
         assert mix is not None
         counts = dict.fromkeys(FailureKind, -(-section.calibration_failures // 3))
         counts[FailureKind.SHARD] = section.calibration_failures
-        order = (FailureKind.WHOLE_JOB, FailureKind.TRAINER, FailureKind.SHARD)
-        kinds = [kind for kind in order if mix.share(kind) > 0 for _ in range(counts[kind])]
+        known = [kind for kind in FailureKind if mix.share(kind) > 0]
+        kinds = [*known, *(kind for kind in known for _ in range(counts[kind] - 1))]
         few = max(1, round(mix.shards_per_failure))
         for number, recovery in enumerate(sorted({recovery for recovery, _ in self.tries})):
             rng = np.random.default_rng(np.random.SeedSequence([self.training.seed, seed, number, 0xCA11]))
@@ -230,7 +238,8 @@ class Experiment(Case):
         for placement in sorted({loss.placement for loss in self.experiment.losses}):
             never = {"recovery": "partial", "interval_steps": self.steps}
             shards = {"placement": placement}
-            case = self.one(seed, strategy=never, shards=shards)
+            often = {"tests": self.experiment.learning_curve}
+            case = self.one(seed, strategy=never, shards=shards, training=often)
             yield Planned(f"no-failures-{placement}", case, "baseline")
             for loss in self.experiment.losses:
                 if loss.placement == placement:

@@ -117,6 +117,7 @@ class _Walk:
         self.loads: list[float] = []
         self.charged = 0.0  # reschedule_s of the stop under way, in emulated time
         self.struck_save: float | None = None  # how far a save was when a failure struck it
+        self.struck_step: tuple[str, float] | None = None  # the part of a step before a failure, and where it went
         self.step_s = 0.0  # how long the last whole step took
 
     def hear(self, kind: str, at: float, event: dict[str, Any]) -> None:
@@ -137,6 +138,16 @@ class _Walk:
         """In a stop, too: the trainer had not noticed yet."""
         seconds = self.passed(at)
         self.executed += 1
+        if self.struck_step is not None:  # not noticed before the step was done: as if it had come just after it
+            part, before = self.struck_step
+            self.struck_step = None
+            if part == "useful":
+                self.found.useful_s -= before
+            else:
+                self.found.parts["lost"] -= before
+            seconds += before
+            struck = self.found.positions[-1]
+            self.found.positions[-1] = replace(struck, steps=self.executed + 0.001)
         if self.after_save and "compute_s" in event and not self.found.emulated:
             own = sum(event[f"{part}_s"] for part in ("data", "lookup", "compute", "update", "copy"))
             tidying = max(0.0, seconds - own)
@@ -156,6 +167,10 @@ class _Walk:
         if self.mode is Activity.WORK:
             self.found.useful_s += self.passed(at)
             self.mode = Activity.SAVE
+        elif self.mode is Activity.RECOVERY and self.found.positions[-1].activity is Activity.WORK:
+            # not noticed yet: it is this save that will not be made
+            struck = self.found.positions[-1]
+            self.found.positions[-1] = replace(struck, activity=Activity.SAVE, steps=self.executed, after_s=0.0)
 
     def _save(self, at: float, event: dict[str, Any]) -> None:
         seconds = self.passed(at)
@@ -184,6 +199,7 @@ class _Walk:
         shards = tuple(event["shards"])
         if self.mode is Activity.RECOVERY:
             self.end_stop(seconds, False)
+            self.struck_step = None
             self.found.positions.append(Position(kind, shards, Activity.RECOVERY, self.executed, seconds))
         elif self.mode is Activity.SAVE:
             self.found.parts["lost"] += seconds
@@ -192,8 +208,10 @@ class _Walk:
         else:
             if kind is FailureKind.SHARD and not self.full:  # the step goes on afterwards
                 self.found.useful_s += seconds
+                self.struck_step = "useful", seconds
             else:
                 self.found.parts["lost"] += seconds
+                self.struck_step = "lost", seconds
             self.found.positions.append(Position(kind, shards, Activity.WORK, self.executed + into))
         self.pending.append(kind)
         self.mode = Activity.RECOVERY
@@ -210,7 +228,7 @@ class _Walk:
             return
         self.end_stop(self.passed(at), True)
         self.mode = Activity.WORK
-        self.struck_save = None
+        self.struck_save = self.struck_step = None
         self.after_stop = True
         self.pending = []
 

@@ -66,16 +66,20 @@ class Costs:
         return cls(charged.step_s, charged.save_s, stops)
 
     @classmethod
-    def calibrated(cls, killed: Mapping[str, Measured]) -> Costs:
+    def calibrated(cls, killed: Mapping[str, Measured], kinds: Iterable[FailureKind]) -> Costs:
         """Means over calibration runs, one for each recovery; of steps and saves that nothing interrupted."""
         stops: dict[str, dict[FailureKind, tuple[float, float]]] = {}
         for name, found in killed.items():
             stops[name] = {}
-            for kind in FailureKind:
+            for kind in kinds:
                 mine = [stop for stop in found.stops if stop.complete and stop.kinds == (kind,)]
-                if mine:
-                    reschedule = statistics.fmean(stop.reschedule_s for stop in mine)
-                    stops[name][kind] = reschedule, statistics.fmean(stop.load_s for stop in mine)
+                if not mine:
+                    what = (
+                        f"a calibration run with {name} recovery that ends after one {kind.value} failure or more"
+                    )
+                    raise JobError("calibration", [Problem("", "", f"{what} (more samples, or a shorter gap)")])
+                reschedule = statistics.fmean(stop.reschedule_s for stop in mine)
+                stops[name][kind] = reschedule, statistics.fmean(stop.load_s for stop in mine)
         saves = [seconds for found in killed.values() for seconds in found.saves_s]
         steps = [seconds for found in killed.values() for seconds in found.steps_s]
         if not saves or not steps:

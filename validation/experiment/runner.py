@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from cprmodel.facts.errors import CprModelError, JobError, Problem
-from cprmodel.facts.strategies import FailureMix
+from cprmodel.facts.strategies import FailureKind, FailureMix
 from cprmodel.facts.version import __version__
 from validation.case import Case
 from validation.events import read_events
@@ -155,7 +155,9 @@ class Runner:
             killed = {
                 one.case.strategy.recovery: self._measured(of, one.name) for one in self.experiment.calibrations(of)
             }
-            self.costs[of] = Costs.calibrated(killed)
+            mix = self.experiment.failure_mix
+            assert mix is not None
+            self.costs[of] = Costs.calibrated(killed, [kind for kind in FailureKind if mix.share(kind) > 0])
             self._note("calibrated", seed=of, costs=self.costs[of].to_dict())
         return self.costs[of]
 

@@ -443,9 +443,9 @@ def main(config_path: str) -> None:
     try:
         trainer = Trainer(case, Path(config["folder"]), key, control)
         trainer.run(control.receive())
+        control.tell("done")  # before any shard ends, which would look like a death
         with contextlib.suppress(ShardsLost):
             trainer.clients.broadcast({"op": "stop"})
-        control.tell("done")
     except CprModelError as error:
         control.tell("fatal", text=str(error))
     except OSError as error:
