@@ -6,14 +6,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint types unit docs bench soak picture constraints clean
+.PHONY: demo test lint types unit experiment docs bench soak picture constraints clean
 
 demo: $(VENV)/installed ## plan a preset and write its report
 	$(BIN)/cprmodel plan preset:cpr-dlrm --report demo-report.html
 	@echo
 	@echo "Open demo-report.html in a browser. Your own job: $(BIN)/cprmodel new JOB.toml"
 
-test: $(VENV)/installed-test lint types unit docs ## everything that must pass
+test: $(VENV)/installed-test lint types unit experiment docs ## everything that must pass
 
 $(VENV)/created:
 	@test -n "$(PYTHON)" || { echo "cprmodel: expected Python 3.11 or newer on the PATH" >&2; exit 2; }
@@ -38,7 +38,10 @@ types: $(VENV)/installed-test
 	$(BIN)/mypy
 
 unit: $(VENV)/installed-test
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto -m "not experiment"
+
+experiment: $(VENV)/installed-test ## the quick validation case, alone on the machine; spoiled models must fail
+	$(BIN)/python -m pytest -n 0 -m experiment
 
 docs: $(VENV)/installed-test
 	$(BIN)/python -m sphinx -W -n --keep-going -q -b html docs docs/_build/html

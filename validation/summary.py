@@ -58,6 +58,7 @@ class Summary:
     seconds: dict[str, float] = field(default_factory=dict)
     auc: float | None = None
     log_loss: float | None = None
+    tests: list[tuple[int, float]] = field(default_factory=list)  # (step, AUC), the last one included
     digests: dict[str, Any] | None = None
     remarks: list[str] = field(default_factory=list)
     status: str = "under way"
@@ -157,6 +158,8 @@ def summarise(events: Path | Iterable[dict[str, Any]]) -> Summary:
             out.redone += 1
         elif kind == "metric":
             out.auc, out.log_loss = event["auc"], event["log_loss"]
+            if "step" in event and event["auc"] is not None:
+                out.tests.append((event["step"], event["auc"]))
         elif kind == "digest":
             out.digests = {"shards": event["shards"], "trainer": event["trainer"]}
         elif kind == "remark":

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cprmodel.report.page import write_page
+from validation.experiment.accuracy import record
 from validation.experiment.compare import Outcome, Verdict, compare
 from validation.experiment.design import Experiment
 from validation.experiment.report import markdown, page, remarks, tables, verdict_said
@@ -53,6 +54,9 @@ def report(folder: Path, spoil: str | None, as_json: bool) -> int:
     title = folder.resolve().name
     write_page(page(outcome, title), folder / f"{name}.html")
     (folder / f"{name}.md").write_text(markdown(outcome, title))
+    paired = record(outcome)
+    if paired is not None:
+        (folder / "accuracy.json").write_text(json.dumps(paired, indent=1) + "\n")
     if as_json:
         typer.echo(json.dumps(_plain(outcome), indent=2))
     else:

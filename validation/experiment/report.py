@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from cprmodel.facts.units import format_share, format_time
+from cprmodel.report.accuracy import accuracy_lines
+from validation.experiment.accuracy import fitted
 from validation.experiment.compare import Comparison, Outcome, Run, Verdict, overheads, within_budget
+from validation.experiment.relearn import predictors
 
 __all__ = ["markdown", "page", "tables"]
 
@@ -38,6 +41,12 @@ _RUNS = (
     "Measured, as fractions of the useful time; beside the total what was predicted before the run for its failure "
     "plan, and for the failures as they struck."
 )
+_PREDICTORS = (
+    "Mean predicted drop of the AUC by pattern, on seeds and patterns that were not fitted. Line: fitted to the "
+    "other seeds, and of them to the patterns that differ in PLS alone. Relearning: from the accesses of rows and the "
+    "learning curve of runs without failures (exponent {low:.2f} to {high:.2f}). Scaled: with one factor, fitted "
+    "as the line is."
+)
 _LOST = (
     "Mean drop of the AUC against the runs without failures of the same seeds (± standard error over seeds), by "
     "the way that samples were lost."
@@ -58,7 +67,7 @@ def _percent(value: float) -> str:
 def tables(outcome: Outcome) -> list[Table]:
     """Every table of the report: title, caption, headings, rows."""
     found = [_checks(outcome), *(_comparisons(outcome, against) for against in _AGAINST)]
-    found += [_strategies(outcome), _runs(outcome), _losses(outcome)]
+    found += [_strategies(outcome), _losses(outcome), _fitted(outcome), *_predictors(outcome), _runs(outcome)]
     return [table for table in found if table["rows"]]
 
 
@@ -214,6 +223,39 @@ def _losses(outcome: Outcome) -> Table:
         "headings": ("pattern", "failures", "when", "who", "PLS", "AUC drop", "drop per PLS"),
         "rows": rows,
     }
+
+
+def _fitted(outcome: Outcome) -> Table:
+    """The accuracy model, line by line."""
+    found = fitted(outcome) if outcome.experiment.experiment.losses else None
+    return {
+        "title": "The accuracy model fitted to these runs",
+        "caption": "By `cprmodel accuracy` from accuracy.json, which holds the paired runs.",
+        "headings": ("finding",),
+        "rows": [(line,) for line in accuracy_lines(found)] if found else [],
+    }
+
+
+def _predictors(outcome: Outcome) -> list[Table]:
+    """Ways to predict the drop, on runs that they have not seen."""
+    found, curves = predictors(outcome)
+    if not found:
+        return []
+    names = list(found[0].by_pattern)
+    rows = []
+    for one in found:
+        cells = [f"{one.by_pattern[name][0]:+.5f}" for name in names]
+        rows.append((one.name, f"{one.rmse:.5f}", *cells))
+    rows.append(("measured", "", *(f"{found[0].by_pattern[name][1]:+.5f}" for name in names)))
+    exponents = [curve.exponent for curve in curves]
+    return [
+        {
+            "title": "Predicting the drop on held-out runs",
+            "caption": _PREDICTORS.format(low=min(exponents), high=max(exponents)),
+            "headings": ("predictor", "error (RMS)", *names),
+            "rows": rows,
+        }
+    ]
 
 
 def remarks(outcome: Outcome) -> list[str]:

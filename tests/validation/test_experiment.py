@@ -1,0 +1,360 @@
+"""The experiment: what it measures, predicts and concludes. Small, but every process is real, and really killed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from cprmodel.facts.errors import JobError
+from cprmodel.facts.strategies import FailureKind
+from cprmodel.fitting import read_record
+from tests.validation.helpers import SHARDS, STEPS, small, train
+from validation.events import read_events
+from validation.experiment.accuracy import record
+from validation.experiment.compare import Verdict, compare, interval_90
+from validation.experiment.design import Experiment, Loss
+from validation.experiment.measure import measure
+from validation.experiment.predict import Costs, executed, planned
+from validation.experiment.relearn import access_counts, fit_curve
+from validation.experiment.report import markdown, page
+from validation.experiment.runner import LOG, Runner, draw
+from validation.failures import draw_failures
+
+JOB = """
+[job]
+work = "400 s"
+[cluster]
+embedding_shards = 3
+[failures]
+mtbf = "70 s"
+trainer_share = {trainer}
+whole_job_share = 0.25
+[checkpoint]
+save = "7 s"
+load = "6 s"
+detect = "1 s"
+reschedule = "4 s"
+partial_load = "2 s"
+partial_reschedule = "3 s"
+"""
+
+
+def job_file(folder: Path, trainer: float = 0.0) -> str:
+    path = folder / "job.toml"
+    path.write_text(JOB.format(trainer=trainer))
+    return str(path)
+
+
+@pytest.mark.parametrize("recovery", ["full", "partial"])
+def test_emulated_time_is_what_the_same_failures_cost_when_played(recovery: str, tmp_path: Path) -> None:
+    """Failures strike steps, saves and recoveries; every part of the overhead and the PLS agree."""
+    case = small(
+        strategy={"recovery": recovery, "interval_steps": 6}, clock={"job": job_file(tmp_path)}, journal=False
+    )
+    mix = case.failure_mix
+    assert mix is not None
+    failures = draw_failures(mix, SHARDS, 4000.0, 11, in_steps=False)
+    events, found = train(case, tmp_path / "run", failures=failures)
+    measured = measure(events)
+    told = planned(case, Costs.charged(case), failures)
+    assert measured.emulated
+    assert measured.odd == []
+    assert len(found.failures) >= 6
+    struck = {position.activity.value for position in measured.positions}
+    assert struck == {"work", "save", "recovery"} or recovery == "partial"
+    assert measured.useful_s == pytest.approx(400.0)
+    for part, seconds in told.spent._asdict().items():
+        assert getattr(measured.spent, part) == pytest.approx(seconds, abs=1e-6)
+    assert found.pls == pytest.approx(told.pls, abs=1e-12)
+
+
+def test_a_trainers_death_costs_emulated_time_for_the_step_that_it_repeats(tmp_path: Path) -> None:
+    case = small(clock={"job": job_file(tmp_path, trainer=0.4)}, journal=False)
+    mix = case.failure_mix
+    assert mix is not None
+    failures = draw_failures(mix, SHARDS, 300.0, 5, in_steps=False)
+    events, found = train(case, tmp_path / "run", failures=failures)
+    trainers = sum(failure.kind == "trainer" for failure in found.failures)
+    assert trainers >= 1
+    measured, told = measure(events), planned(case, Costs.charged(case), failures)
+    more = measured.time_to_train_s - told.useful_s - told.spent.total
+    assert 0 <= more <= 10.0 * trainers  # a step takes 10 s
+
+
+@pytest.mark.parametrize("recovery", ["full", "partial"])
+def test_positions_tell_what_real_time_lost(recovery: str, tmp_path: Path) -> None:
+    """Failures at times, whatever goes on then: replayed from where they struck, they lose what they did lose."""
+    case = small(strategy={"recovery": recovery, "interval_steps": 5}, failures={"mtbf_s": 0.35}, journal=False)
+    events, found = train(case, tmp_path / "run", failures=case.failure_plan()[:6])
+    measured = measure(events)
+    stops = dict.fromkeys(FailureKind, (0.2, 0.01))
+    costs = Costs(float(np.mean(measured.steps_s)), float(np.mean(measured.saves_s)), {recovery: stops})
+    told, left = executed(case, costs, measured.positions)
+    assert left == 0
+    assert found.failures
+    # a step under way when a failure comes may or may not be done: one step for each
+    room = len(found.failures) / (STEPS * SHARDS)
+    assert abs(found.pls - told.pls) <= room
+    if recovery == "full":
+        assert abs(found.replayed_steps - told.spent.lost / costs.step_s) <= 3 * len(found.failures)
+    whole = found.seconds["whole"]
+    assert measured.time_to_train_s == pytest.approx(whole, rel=0.02)
+
+
+@given(
+    pls=st.floats(0.01, 0.9),
+    failures=st.integers(1, 30),
+    window=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+    shards=st.integers(1, 16),
+    together=st.integers(1, 4),
+    steps=st.integers(50, 2000),
+    seed=st.integers(0, 1000),
+)
+def test_a_planned_loss_fits_its_window(
+    pls: float, failures: int, window: tuple[float, float], shards: int, together: int, steps: int, seed: int
+) -> None:
+    if window[0] >= window[1]:
+        return
+    loss = Loss(name="a", pls=pls, failures=failures, window=window, shards_per_failure=together)
+    try:
+        loss.check(steps, shards)
+    except Exception as error:
+        assert "losses." in str(getattr(error, "context", {}).get("field", ""))  # noqa: PT017
+        return
+    saves, plan = loss.plan(steps, shards, seed)
+    each = loss.each(steps, shards)
+    assert len(plan) == failures
+    begins = [failure.at_step - each - 1 for failure in plan]  # type: ignore[operator]
+    assert [begin for begin in begins if begin > 0] == saves
+    for begin, following in zip(begins, [*begins[1:], round(window[1] * steps)], strict=True):
+        assert begin >= round(window[0] * steps)
+        assert begin + each <= following  # no failure takes what another one took already
+    assert all(len(set(failure.shards)) == together for failure in plan)
+
+
+def test_a_planned_loss_is_lost(tmp_path: Path) -> None:
+    loss = Loss(name="a", pls=0.2, failures=3, shards_per_failure=2)
+    saves, failures = loss.plan(STEPS, SHARDS, 4)
+    case = small(strategy={"interval_steps": STEPS, "save_steps": tuple(saves)}, journal=False)
+    _, found = train(case, tmp_path / "run", failures=failures)
+    assert found.pls == pytest.approx(3 * 2 * loss.each(STEPS, SHARDS) / (STEPS * SHARDS))
+
+
+@given(st.floats(-2, 2), st.floats(0, 2), st.floats(0.001, 1))
+def test_a_verdict_says_where_the_interval_lies(low: float, width: float, tolerance: float) -> None:
+    high = low + width
+    inside = -tolerance <= low and high <= tolerance
+    apart = low > tolerance or high < -tolerance
+    said = {(True, False): Verdict.PASS, (False, True): Verdict.FAIL, (False, False): Verdict.INCONCLUSIVE}
+    assert Verdict.of(low, high, tolerance) is said[inside, apart]
+
+
+@given(st.lists(st.floats(-10, 10), min_size=2, max_size=12), st.floats(0.1, 10))
+def test_with_equal_sizes_the_interval_is_students(differences: list[float], size: float) -> None:
+    ratio, low, high = interval_90(differences, [size] * len(differences))
+    if np.std(differences) < 1e-9:
+        return
+    theirs = stats.ttest_1samp(np.array(differences) / size, 0.0).confidence_interval(0.90)
+    assert (low, high) == pytest.approx((theirs.low, theirs.high), rel=1e-6, abs=1e-9)
+    assert ratio == pytest.approx(np.mean(differences) / size, abs=1e-12)
+
+
+@pytest.mark.parametrize("seeds", [5, 8])
+def test_intervals_of_ratios_cover(seeds: int) -> None:
+    """Sizes that scatter, noise that grows with them: 90% of the intervals hold the true ratio."""
+    rng = np.random.default_rng(seeds)
+    held, replicates = 0, 3000
+    for _ in range(replicates):
+        sizes = rng.gamma(6.0, size=seeds)
+        differences = sizes * 0.1 + np.sqrt(sizes) * rng.normal(0, 0.3, size=seeds)
+        _, low, high = interval_90(differences, sizes)
+        held += low <= 0.1 <= high
+    error = np.sqrt(0.9 * 0.1 / replicates)
+    assert 0.87 - 4 * error < held / replicates < 0.93 + 4 * error  # linearised: a little short with few seeds
+
+
+# -- an experiment from its file to its verdict -------------------------------------------------------------------
+
+SMALL = {
+    "data": {"samples": STEPS * 32, "batch_size": 32, "test_samples": 200},
+    "model": {"num_embeddings": [700, 40, 3], "embedding_dim": 4, "dense_arch": [8], "over_arch": [8]},
+    "shards": {"count": SHARDS},
+    "training": {"device": "cpu"},
+    "experiment": {
+        "seeds": 3,
+        "learning_curve": 8,
+        "strategies": [
+            {"recovery": "full", "interval_steps": [10]},
+            {"recovery": "partial", "interval_steps": [10, 20]},
+        ],
+        "losses": [
+            {"name": "some", "pls": 0.1, "failures": 8},
+            {"name": "late", "pls": 0.1, "failures": 2, "window": [0.5, 1.0]},
+        ],
+        "tolerances": {
+            "expected": {"reschedule": 0.4},
+            "executed": {"save": 1e-6, "load": 1e-6, "lost": 1e-6, "reschedule": 1e-6, "total": 1e-6, "pls": 1e-6},
+        },
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def emulated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Experiment, Path]:
+    """An experiment with an emulated clock: everything that a verdict rests on is exact."""
+    folder = tmp_path_factory.mktemp("experiment")
+    job = job_file(folder).replace("whole_job_share = 0.25", "")
+    Path(job).write_text(JOB.format(trainer=0.0).replace("whole_job_share = 0.25", ""))
+    experiment = Experiment.from_mapping({**SMALL, "clock": {"job": job}})
+    assert isinstance(experiment, Experiment)
+    Runner(experiment, folder / "out").run()
+    return experiment, folder / "out"
+
+
+def test_right_predictions_pass(emulated: tuple[Experiment, Path]) -> None:
+    outcome = compare(emulated[1])
+    assert [one.verdict for one in outcome.comparisons if one.against == "executed"] == [Verdict.PASS] * 11
+    assert [check.verdict for check in outcome.checks] == [Verdict.PASS] * 2
+    assert len(outcome.runs) == 3 * (1 + 3 + 1 + 2)
+    assert all(run.status == "finished" and not run.odd for run in outcome.runs)
+
+
+@pytest.mark.parametrize("spoil", ["mtbf", "load"])
+def test_wrong_predictions_fail(emulated: tuple[Experiment, Path], spoil: str) -> None:
+    outcome = compare(emulated[1], spoil)
+    failed = {(one.recovery, one.quantity) for one in outcome.comparisons if one.verdict is Verdict.FAIL}
+    assert outcome.verdict is Verdict.FAIL
+    assert outcome.status == 1
+    expected = {("full", "load"), ("partial", "load")} if spoil == "load" else {("partial", "reschedule")}
+    assert failed >= expected
+
+
+def test_the_report_is_rebuilt_from_the_logs_alone(emulated: tuple[Experiment, Path]) -> None:
+    outcome = compare(emulated[1])
+    text = markdown(outcome, "small")
+    assert text == markdown(compare(emulated[1]), "small")
+    assert "Emulated clock" in text
+    assert "| full: total overhead |" in text
+    html = page(outcome, "small")
+    assert "Emulated clock" in html
+    assert html.count("vegaEmbed(") >= 3
+
+
+def test_the_record_is_one_that_cprmodel_reads(emulated: tuple[Experiment, Path], tmp_path: Path) -> None:
+    found = record(compare(emulated[1]))
+    (tmp_path / "accuracy.json").write_text(json.dumps(found))
+    read = read_record(tmp_path / "accuracy.json")
+    assert len(read.runs) == 6
+    assert {run.pattern for run in read.runs} == {"some", "late"}
+
+
+def test_an_experiment_goes_on_where_it_was_cut_off(emulated: tuple[Experiment, Path], tmp_path: Path) -> None:
+    experiment, before = emulated
+    experiment = experiment.model_copy(
+        update={"experiment": experiment.experiment.model_copy(update={"seeds": 2, "losses": ()})}
+    )
+    Runner(experiment, tmp_path / "out").run()
+    whole = markdown(compare(tmp_path / "out"), "x").split("\n", 3)[3]
+    log = tmp_path / "out" / LOG
+    lines = log.read_text().splitlines(keepends=True)
+    cut = max(number for number, line in enumerate(lines) if '"event": "run"' in line)
+    log.write_text("".join(lines[:cut]) + lines[cut][:20])  # killed in the middle of a line
+    with pytest.raises(JobError, match="--resume"):
+        Runner(experiment, tmp_path / "out").run()
+    other = experiment.model_copy(update={"shards": experiment.shards.model_copy(update={"placement": "tables"})})
+    with pytest.raises(JobError, match="the same case file"):
+        Runner(other, tmp_path / "out").run(resume=True)
+    Runner(experiment, tmp_path / "out").run(resume=True)
+    name = json.loads(lines[cut])["run"]
+    assert (tmp_path / "out" / f"{name}.cut-off-1").is_dir()
+    assert markdown(compare(tmp_path / "out"), "x").split("\n", 3)[3] == whole
+    with pytest.raises(JobError, match="a new or empty folder"):
+        Runner(experiment, before.parent).run()
+
+
+def test_failures_are_of_the_seed_alone(emulated: tuple[Experiment, Path]) -> None:
+    experiment = emulated[0]
+    costs, mix = Costs.charged(experiment), experiment.failure_mix
+    assert mix is not None
+    assert draw(experiment, costs, mix, 0) == draw(experiment, costs, mix, 0)
+    assert draw(experiment, costs, mix, 0) != draw(experiment, costs, mix, 1)
+    assert all(failure.at_s is not None for failure in draw(experiment, costs, mix, 0))
+
+
+@pytest.mark.parametrize(
+    ("tables", "said"),
+    [
+        ({"experiment": {"seeds": 1}}, "experiment.seeds = 1: expected a number of at least 2"),
+        ({"experiment": {"seeds": 3, "strategies": [], "losses": []}}, "experiment.strategies"),
+        ({"failures": {}}, "failures.mtbf: expected a failure rate"),
+        (
+            {"experiment": {"losses": [{"name": "a", "pls": 0.9, "failures": 1}]}},
+            "losses.pls = 0.9: expected at most 0.325",
+        ),
+        (
+            {"experiment": {"strategies": [{"recovery": "full", "interval_steps": [1000]}]}},
+            "experiment.strategies.interval_steps = 1000: expected at most 40",
+        ),
+        ({"experiment": {"losses": [{"name": "../a", "pls": 0.1, "failures": 1}]}}, "name"),
+        ({"clock": {"job": "preset:nothing"}}, "expected a known preset"),
+        ({"clock": {"job": "preset:cpr-dlrm"}}, "shards.count = 3: expected 8"),
+    ],
+)
+def test_bad_experiments_get_one_line(tables: dict[str, Any], said: str) -> None:
+    data = {**SMALL, "failures": {"mtbf_s": 1.0}, **tables}
+    with pytest.raises(JobError, match=r"^[^\n]*$") as error:
+        Experiment.from_mapping(data)
+    assert said in str(error.value)
+
+
+def test_a_folder_without_an_experiment_gets_one_line(tmp_path: Path) -> None:
+    with pytest.raises(JobError, match=r"expected a folder with an experiment's experiment\.jsonl"):
+        compare(tmp_path)
+
+
+# -- relearning ---------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=50)
+@given(st.floats(0.1, 1.5), st.floats(0.01, 0.3), st.integers(0, 100))
+def test_a_learning_curve_is_found_again(exponent: float, height: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    counts = rng.zipf(1.5, size=3000).clip(max=10_000)
+    shares = counts / counts.sum()
+    points = [
+        (share, 0.8 - height * float(np.sum(shares * (1 + counts * share) ** -exponent)))
+        for share in np.linspace(0.1, 1, 10)
+    ]
+    found = fit_curve(points, counts)
+    assert found.at(0.55) == pytest.approx(
+        0.8 - height * float(np.sum(shares * (1 + counts * 0.55) ** -exponent)), abs=1e-5
+    )
+    everything = found.drop(np.full(len(counts), 0.4))
+    assert everything == pytest.approx(found.at(1.0) - found.at(0.6), abs=1e-9)
+
+
+def test_accesses_are_those_of_training() -> None:
+    case = small(journal=False)
+    counts = access_counts(case)
+    assert counts.sum() == STEPS * 32 * 3
+    assert len(counts) == 743
+    assert counts[740:].sum() == STEPS * 32  # the table of three rows
+
+
+def test_events_that_come_late_do_not_change_what_is_measured(tmp_path: Path) -> None:
+    case = small(journal=False, failures={"plan": [{"kind": "shard", "shards": [1], "step": 9}]})
+    events, _ = train(case, tmp_path / "run")
+    found = measure(events)
+    start, rest = events[0], events[1:]
+    late = [start, *sorted(rest, key=lambda event: event["event"] == "failure")]
+    again = measure(late)
+    assert replace(again, summary=found.summary) == found
+    assert list(read_events(tmp_path / "run" / "events.jsonl")) == events
