@@ -56,6 +56,12 @@ def test_python_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert (tmp_path / "report.html").exists()
 
 
+def test_python_in_the_pages_runs() -> None:
+    failed, tried = doctest.testfile(str(ROOT / "docs" / "simulation.md"), module_relative=False)
+    assert tried >= 6
+    assert failed == 0
+
+
 def test_every_file_that_readme_names_is_there() -> None:
     text = README.read_text(encoding="utf-8")
     for path in re.findall(r"\]\((?!https?:)([^)#]+)\)", text) + re.findall(

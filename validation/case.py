@@ -189,6 +189,7 @@ class Charged:
 
     job: Job
     step_s: float
+    source: str
 
     @property
     def save_s(self) -> float:
@@ -262,7 +263,8 @@ class Case(Section):
         if self.clock is None or self.clock.charged is None:
             return None
         job = self.clock.charged
-        return Charged(job, job.job.work_s / self.steps)
+        name = self.clock.job if self.clock.job.startswith(PREFIX) else Path(self.clock.job).name
+        return Charged(job, job.job.work_s / self.steps, name)
 
     def recovery(self) -> Recovery:
         """The recovery that cprmodel plans with; where its times are measured, not given, they are 0 here."""

@@ -20,7 +20,7 @@ from cprmodel.report import charts
 from cprmodel.report.explain import explain_lines
 from cprmodel.report.text import plan_rows
 
-__all__ = ["render_page", "render_report", "write_page", "write_report"]
+__all__ = ["job_inputs", "render_page", "render_report", "write_page", "write_report"]
 
 
 UNITS = {"size": " B", "bandwidth": " B/s"}
@@ -46,7 +46,7 @@ def _number(value: Any) -> str:
     return f"{value:,.6g}" if isinstance(value, float) else str(value)
 
 
-def _inputs(job: Job) -> list[tuple[str, str, str]]:
+def job_inputs(job: Job) -> list[tuple[str, str, str]]:
     """(key, value, source) of everything that was understood."""
     notes = job.preset.sources if job.preset else {}
     rows = []
@@ -82,7 +82,7 @@ def render_page(
     return environment.get_template(template).render(
         job=job,
         figures=drawn,
-        inputs=_inputs(job) if job else [],
+        inputs=job_inputs(job) if job else [],
         version=__version__,
         vega=vl_convert.javascript_bundle(),  # type: ignore[call-arg]  # its stub wants a snippet
         **values,

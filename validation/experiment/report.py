@@ -7,6 +7,7 @@ from typing import Any
 
 from cprmodel.facts.units import format_share, format_time
 from cprmodel.report.accuracy import accuracy_lines
+from cprmodel.report.page import job_inputs
 from validation.experiment.accuracy import fitted
 from validation.experiment.compare import Comparison, Outcome, Run, Verdict, overheads, within_budget
 from validation.experiment.relearn import predictors
@@ -43,7 +44,7 @@ _RUNS = (
 )
 _PREDICTORS = (
     "Mean predicted drop of the AUC by pattern, on seeds and patterns that were not fitted. Line: fitted to the "
-    "other seeds, and of them to the patterns that differ in PLS alone. Relearning: from the accesses of rows and the "
+    "other seeds, and of them to the patterns that differ in PLS alone. Relearning: from accesses of rows and the "
     "learning curve of runs without failures (exponent {low:.2f} to {high:.2f}). Scaled: with one factor, fitted "
     "as the line is."
 )
@@ -282,11 +283,11 @@ def where(outcome: Outcome) -> str:
 
 
 def _emulated(outcome: Outcome) -> str:
-    clock = outcome.experiment.clock
-    if clock is None:
+    charged = outcome.experiment.charged
+    if charged is None:
         return ""
     return (
-        f"Steps, saves, loads and rescheduling are charged what {clock.job} says they take; nothing here is a "
+        f"Steps, saves, loads and rescheduling are charged what {charged.source} says they take; nothing here is a "
         "measured time. What is real: training, the processes that are killed, what they lose, what is done again."
     )
 
@@ -312,6 +313,11 @@ def markdown(outcome: Outcome, name: str) -> str:
         lines.append("| --- |" + " ---: |" * (len(table["headings"]) - 1))
         lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in table["rows"]]
         lines.append("")
+    if outcome.experiment.charged:
+        lines += [f"## What {outcome.experiment.charged.source} charges", ""]
+        lines += ["| key | value | source |", "| --- | ---: | --- |"]
+        lines += [f"| {' | '.join(row)} |" for row in job_inputs(outcome.experiment.charged.job)]
+        lines.append("")
     if said := remarks(outcome):
         lines += ["## Odd and failed runs", "", *(f"- {line}" for line in said), ""]
     return "\n".join(lines)
@@ -324,7 +330,7 @@ def page(outcome: Outcome, name: str) -> str:
 
     return render_page(
         "experiment.html.j2",
-        None,
+        outcome.experiment.charged.job if outcome.experiment.charged else None,
         figures(outcome),
         folder=Path(__file__).parent,
         name=name,
