@@ -96,7 +96,8 @@ def test_positions_tell_what_real_time_lost(recovery: str, tmp_path: Path) -> No
     events, found = train(case, tmp_path / "run", failures=case.failure_plan()[:6])
     measured = measure(events)
     stops = dict.fromkeys(FailureKind, (0.2, 0.01))
-    costs = Costs(float(np.mean(measured.steps_s)), float(np.mean(measured.saves_s)), {recovery: stops})
+    saves = {recovery: {5: float(np.mean(measured.saves_s))}}
+    costs = Costs(float(np.mean(measured.steps_s)), saves, {recovery: stops})
     told, left = executed(case, costs, measured.positions)
     assert left == 0
     assert found.failures

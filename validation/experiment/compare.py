@@ -360,8 +360,12 @@ def _recommendation(outcome: Outcome, tolerance: float) -> Iterator[Check]:
         verdict = Verdict.FAIL
     assert outcome.recommended is not None
     recovery, steps = outcome.recommended
+    budget = outcome.experiment.experiment.pls_budget
+    tried = [run.measured for run in outcome.tried() if run.name == "recommended"]
+    pls = float(np.mean([one.summary.pls for one in tried if one]))
     said = (
-        f"{recovery} recovery, every {steps} steps: overhead {100 * _mean(mine):.1f}%; the best of those tried "
+        f"{recovery} recovery, every {steps} steps: overhead {100 * _mean(mine):.1f}%, PLS {pls:.3g} (budget "
+        f"{budget:g}); the best of those tried "
         f"within the accuracy budget ({best}): {100 * _mean(allowed[best]):.1f}%; difference {100 * ratio:+.1f}% "
         f"of it ({100 * low:+.1f}% to {100 * high:+.1f}%), at most {100 * tolerance:g}% asked"
     )

@@ -197,7 +197,7 @@ class Experiment(Case):
         return Planned("no-failures", self.saving(seed, "partial", shortest), "baseline")
 
     def calibrations(self, seed: int) -> Iterator[Planned]:
-        """A run for each recovery, with failures of each kind that the case knows, at times, far enough apart.
+        """A run for each recovery and interval, with failures of each kind, at times, far enough apart.
 
         One of each kind comes first: a run may be over before its last failure.
         """
@@ -208,7 +208,7 @@ class Experiment(Case):
         known = [kind for kind in FailureKind if mix.share(kind) > 0]
         kinds = [*known, *(kind for kind in known for _ in range(counts[kind] - 1))]
         few = max(1, round(mix.shards_per_failure))
-        for number, recovery in enumerate(sorted({recovery for recovery, _ in self.tries})):
+        for number, (recovery, steps) in enumerate(self.tries):
             rng = np.random.default_rng(np.random.SeedSequence([self.training.seed, seed, number, 0xCA11]))
             failures, at = [], 0.0
             for kind in kinds:
@@ -218,11 +218,10 @@ class Experiment(Case):
                     victims = tuple(sorted(int(i) for i in rng.choice(self.shards.count, few, replace=False)))
                 failures.append(Failure(kind, victims, at_s=at))
                 at += RESTART_S if kind is not FailureKind.SHARD else 0.0
-            shortest = min(steps for name, steps in self.tries if name == recovery)
-            case = self.saving(seed, recovery, shortest)
+            case = self.saving(seed, recovery, steps)
             training = case.training.model_copy(update={"evaluate": False})
             case = case.model_copy(update={"training": training})
-            yield Planned(f"calibrate-{recovery}", case, "calibration", tuple(failures))
+            yield Planned(f"calibrate-{recovery}-{steps}", case, "calibration", tuple(failures))
 
     def tried(self, seed: int) -> Iterator[Planned]:
         """Each strategy at each interval; within a seed all at the same failures, so that they compare."""

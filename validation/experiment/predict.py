@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from cprmodel import Exact, Job
 from cprmodel.costing import pls_with_recoveries
@@ -47,11 +50,12 @@ class MeasuredRecovery:
 class Costs:
     """What a step, a save, and the stops cost [s]: measured in calibration runs, or charged.
 
-    ``stops``: for each recovery and kind of failure (reschedule, load).
+    ``saves``: for each recovery and interval [steps], since on a real machine a save costs more the longer ago the
+    last one was. ``stops``: for each recovery and kind of failure (reschedule, load).
     """
 
     step_s: float
-    save_s: float
+    saves: Mapping[str, Mapping[int, float]]
     stops: Mapping[str, Mapping[FailureKind, tuple[float, float]]]
 
     @classmethod
@@ -59,20 +63,22 @@ class Costs:
         """Those of the emulated clock's job."""
         charged = case.charged
         assert charged is not None
-        stops = {}
+        stops, saves = {}, {}
         for name, recovery in (("full", charged.job.full_recovery), ("partial", charged.job.partial_recovery)):
             responses = {kind: recovery.response(kind) for kind in FailureKind}
             stops[name] = {kind: (one.reschedule_s, one.load_s) for kind, one in responses.items()}
-        return cls(charged.step_s, charged.save_s, stops)
+            saves[name] = {1: charged.save_s}
+        return cls(charged.step_s, saves, stops)
 
     @classmethod
-    def calibrated(cls, killed: Mapping[str, Measured], kinds: Iterable[FailureKind]) -> Costs:
-        """Means over calibration runs, one for each recovery; of steps and saves that nothing interrupted."""
+    def calibrated(cls, killed: Mapping[tuple[str, int], Measured], kinds: Iterable[FailureKind]) -> Costs:
+        """Means over calibration runs, by recovery and interval; of steps and saves that nothing interrupted."""
         stops: dict[str, dict[FailureKind, tuple[float, float]]] = {}
-        for name, found in killed.items():
+        for name in sorted({name for name, _ in killed}):
             stops[name] = {}
+            of = [stop for (recovery, _), found in killed.items() if recovery == name for stop in found.stops]
             for kind in kinds:
-                mine = [stop for stop in found.stops if stop.complete and stop.kinds == (kind,)]
+                mine = [stop for stop in of if stop.complete and stop.kinds == (kind,)]
                 if not mine:
                     what = (
                         f"a calibration run with {name} recovery that ends after one {kind.value} failure or more"
@@ -80,11 +86,20 @@ class Costs:
                     raise JobError("calibration", [Problem("", "", f"{what} (more samples, or a shorter gap)")])
                 reschedule = statistics.fmean(stop.reschedule_s for stop in mine)
                 stops[name][kind] = reschedule, statistics.fmean(stop.load_s for stop in mine)
-        saves = [seconds for found in killed.values() for seconds in found.saves_s]
         steps = [seconds for found in killed.values() for seconds in found.steps_s]
-        if not saves or not steps:
-            raise JobError("calibration", [Problem("", "", "runs long enough for a step and a save")])
-        return cls(statistics.fmean(steps), statistics.fmean(saves), stops)
+        saves: dict[str, dict[int, float]] = {name: {} for name in stops}
+        for (name, interval), found in killed.items():
+            if not found.saves_s:
+                what = f"a calibration run with {name} recovery and a save (every {interval} steps)"
+                raise JobError("calibration", [Problem("", "", what)])
+            saves[name][interval] = statistics.fmean(found.saves_s)
+        return cls(statistics.fmean(steps), saves, stops)
+
+    def save_s(self, recovery: str, interval_steps: float) -> float:
+        """Time of a save after so many steps; between the calibrated intervals linear in their logarithm."""
+        known = sorted(self.saves[recovery].items())
+        at, cost = np.log([steps for steps, _ in known]), [seconds for _, seconds in known]
+        return float(np.interp(math.log(interval_steps), at, cost))
 
     def with_load_left_out(self) -> Costs:
         """Spoiled: loading costs nothing."""
@@ -99,7 +114,8 @@ class Costs:
         stops = {
             name: {kind.value: list(pair) for kind, pair in kinds.items()} for name, kinds in self.stops.items()
         }
-        return {"step_s": self.step_s, "save_s": self.save_s, "stops": stops}
+        saves = {name: {str(steps): seconds for steps, seconds in by.items()} for name, by in self.saves.items()}
+        return {"step_s": self.step_s, "saves": saves, "stops": stops}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Costs:
@@ -108,13 +124,17 @@ class Costs:
             name: {FailureKind(kind): (float(pair[0]), float(pair[1])) for kind, pair in kinds.items()}
             for name, kinds in data["stops"].items()
         }
-        return cls(float(data["step_s"]), float(data["save_s"]), stops)
+        saves = {
+            name: {int(steps): float(cost) for steps, cost in by.items()} for name, by in data["saves"].items()
+        }
+        return cls(float(data["step_s"]), saves, stops)
 
     def strategy(self, case: Case) -> Strategy:
         """The case's strategy at these costs."""
         recovery = self.recovery(case.strategy.recovery)
-        interval_s = case.strategy.interval_steps * self.step_s
-        return Strategy(case.strategy.recovery, recovery, BlockingSave(self.save_s), interval_s)
+        steps = case.strategy.interval_steps
+        saving = BlockingSave(self.save_s(case.strategy.recovery, steps))
+        return Strategy(case.strategy.recovery, recovery, saving, steps * self.step_s)
 
     def recovery(self, name: str) -> Recovery:
         like: Recovery = FullRecovery(0, 0) if name == "full" else PartialRecovery(0, 0, 0, 0, 0)
@@ -123,8 +143,8 @@ class Costs:
             {kind: Response(like.response(kind).rolls_back, *pair) for kind, pair in self.stops[name].items()},
         )
 
-    def job(self, case: Case, recovery: str, mix: FailureMix, pls_budget: float) -> Job:
-        """The case as a job file would say it, for one recovery.
+    def job(self, case: Case, recovery: str, mix: FailureMix, pls_budget: float, interval_steps: float) -> Job:
+        """The case as a job file would say it, for one recovery, its save as it costs at an interval.
 
         A job knows one time to restart and one to load where everybody rolls back; here these differ with what
         failed, and their mean over the kinds of failure is taken.
@@ -149,7 +169,7 @@ class Costs:
                 shards_per_failure=mix.shards_per_failure,
             ),
             checkpoint=Checkpoint(
-                save_s=self.save_s,
+                save_s=self.save_s(recovery, interval_steps),
                 load_s=load,
                 reschedule_s=reschedule,
                 partial_reschedule_s=shard[0],
@@ -174,7 +194,7 @@ class Predicted:
 
 def expected(case: Case, costs: Costs, mix: FailureMix, pls_budget: float = 0.1) -> Predicted:
     """The exact expectation, for a failure rate."""
-    job = costs.job(case, case.strategy.recovery, mix, pls_budget)
+    job = costs.job(case, case.strategy.recovery, mix, pls_budget, case.strategy.interval_steps)
     recovery: Recovery = job.full_recovery if case.strategy.recovery == "full" else job.partial_recovery
     strategy = replace(costs.strategy(case), recovery=recovery)
     strategy = replace(strategy, interval_s=min(strategy.interval_s, job.job.work_s))
@@ -238,11 +258,17 @@ class AtPositions:
 
 
 def recommend(case: Case, costs: Costs, mix: FailureMix, pls_budget: float) -> StrategyPlan:
-    """What ``plan`` recommends at these costs: the cheaper of its two recoveries that can be had."""
-    found = [
-        plan(costs.job(case, name, mix, pls_budget), Exact())[name]
-        for name in ("full", "partial")
-        if name in costs.stops
-    ]
+    """What ``plan`` recommends at these costs: the cheaper of its two recoveries that can be had.
+
+    A plan takes what a save costs as given. Here that depends on the interval: it is planned twice, the second time
+    with the cost at the interval that the first one chose.
+    """
+    found = []
+    for name in (name for name in ("full", "partial") if name in costs.stops):
+        steps = float(np.median(list(costs.saves[name])))
+        for _ in range(2):
+            one = plan(costs.job(case, name, mix, pls_budget, steps), Exact())[name]
+            steps = one.interval_s / costs.step_s
+        found.append(one)
     feasible = [one for one in found if one.feasible] or found
     return min(feasible, key=lambda one: one.overhead_fraction)

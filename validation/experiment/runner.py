@@ -87,8 +87,7 @@ class Runner:
         tried = section.paired + len(self.experiment.tries) + section.recommended if section.strategies else 0
         calibrations = 0
         if section.strategies and not self.experiment.clock:
-            recoveries = len({recovery for recovery, _ in self.experiment.tries})
-            calibrations = recoveries * (section.seeds if section.calibrate == "each" else 1)
+            calibrations = len(self.experiment.tries) * (section.seeds if section.calibrate == "each" else 1)
         losses = len(section.losses) + len({loss.placement for loss in section.losses})
         return section.seeds * tried + calibrations + (section.loss_seeds or section.seeds) * losses
 
@@ -152,9 +151,10 @@ class Runner:
         once = self.experiment.experiment.calibrate == "once"
         of = 0 if once else seed
         if of not in self.costs:
-            killed = {
-                one.case.strategy.recovery: self._measured(of, one.name) for one in self.experiment.calibrations(of)
-            }
+            killed = {}
+            for one in self.experiment.calibrations(of):
+                strategy = one.case.strategy
+                killed[strategy.recovery, strategy.interval_steps] = self._measured(of, one.name)
             mix = self.experiment.failure_mix
             assert mix is not None
             self.costs[of] = Costs.calibrated(killed, [kind for kind in FailureKind if mix.share(kind) > 0])
