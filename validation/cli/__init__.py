@@ -87,12 +87,16 @@ def report(
         Spoil | None,
         typer.Option(help="Make the predictions wrong on purpose (MTBF doubled, load left out)."),
     ] = None,
+    into: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Also write validation-NAME.md there, its charts as SVG in _static."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare again what an experiment wrote down, and rewrite its report; nothing is trained."""
     from validation.cli.experiment import report
 
-    raise typer.Exit(report(folder, spoil.value if spoil else None, as_json))
+    raise typer.Exit(report(folder, spoil.value if spoil else None, as_json, into))
 
 
 @app.command()

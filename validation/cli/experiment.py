@@ -14,6 +14,7 @@ from rich.text import Text
 
 from cprmodel.report.page import write_page
 from validation.experiment.accuracy import record
+from validation.experiment.charts import figures
 from validation.experiment.compare import Outcome, Verdict, compare
 from validation.experiment.design import Experiment
 from validation.experiment.report import markdown, page, remarks, tables, verdict_said
@@ -47,13 +48,15 @@ def run(path: Path, out: Path | None, device: str | None, resume: bool, as_json:
     return report(folder, None, as_json)
 
 
-def report(folder: Path, spoil: str | None, as_json: bool) -> int:
+def report(folder: Path, spoil: str | None, as_json: bool, into: Path | None = None) -> int:
     """Compare what is in the folder, print and write it; the exit status."""
     outcome = compare(folder, spoil)
     name = f"report-spoiled-{spoil}" if spoil else "report"
     title = folder.resolve().name
     write_page(page(outcome, title), folder / f"{name}.html")
     (folder / f"{name}.md").write_text(markdown(outcome, title))
+    if into is not None:
+        _write_for_docs(outcome, title, into)
     paired = record(outcome)
     if paired is not None:
         (folder / "accuracy.json").write_text(json.dumps(paired, indent=1) + "\n")
@@ -63,6 +66,27 @@ def report(folder: Path, spoil: str | None, as_json: bool) -> int:
         _print(outcome)
         typer.echo(f"Report: {folder / name}.html and .md")
     return outcome.status
+
+
+def _write_for_docs(outcome: Outcome, title: str, into: Path) -> None:
+    """Markdown with pictures beside it."""
+    pictures = []
+    (into / "_static").mkdir(parents=True, exist_ok=True)
+    for figure in figures(outcome):
+        name = f"_static/validation-{title}-{figure['id']}.svg"
+        figure["chart"].save(into / name)
+        pictures += [
+            f"## {figure['title']}",
+            "",
+            figure["caption"],
+            "",
+            f"```{{image}} {name}",
+            f":alt: {figure['title']}",
+            "```",
+            "",
+        ]
+    text = markdown(outcome, title) + "\n" + "\n".join(pictures)
+    (into / f"validation-{title}.md").write_text(text.rstrip() + "\n")
 
 
 def _plain(outcome: Outcome) -> dict[str, Any]:
