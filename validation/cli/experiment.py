@@ -121,7 +121,7 @@ def _print(outcome: Outcome) -> None:
     if outcome.spoiled:
         console.print(Text(f"predictions spoiled on purpose: {outcome.spoiled}", style="yellow"))
     for one in tables(outcome):
-        if one["title"] == "Runs":
+        if one["long"]:
             continue
         table = Table(title=one["title"], title_justify="left", box=None, pad_edge=False, header_style="bold")
         for number, heading in enumerate(one["headings"]):

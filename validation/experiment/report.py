@@ -53,6 +53,8 @@ _LOST = (
     "the way that samples were lost."
 )
 
+_COLORS = {Verdict.PASS.value: "#2f7d3b", Verdict.FAIL.value: "#b3261e", Verdict.INCONCLUSIVE.value: "#8a6d00"}
+
 Table = dict[str, Any]
 
 
@@ -69,7 +71,7 @@ def tables(outcome: Outcome) -> list[Table]:
     """Every table of the report: title, caption, headings, rows."""
     found = [_checks(outcome), *(_comparisons(outcome, against) for against in _AGAINST)]
     found += [_strategies(outcome), _losses(outcome), _fitted(outcome), *_predictors(outcome), _runs(outcome)]
-    return [table for table in found if table["rows"]]
+    return [{"prose": False, "long": False, **table} for table in found if table["rows"]]
 
 
 def _comparisons(outcome: Outcome, against: str) -> Table:
@@ -108,6 +110,7 @@ def _checks(outcome: Outcome) -> Table:
         "title": "Other hypotheses",
         "caption": "",
         "headings": ("hypothesis", "found", "verdict"),
+        "prose": True,
         "rows": [(check.name, check.said, check.verdict.value) for check in outcome.checks],
     }
 
@@ -158,6 +161,7 @@ def _runs(outcome: Outcome) -> Table:
         )
     return {
         "title": "Runs",
+        "long": True,
         "caption": _RUNS,
         "headings": (
             "run",
@@ -233,6 +237,7 @@ def _fitted(outcome: Outcome) -> Table:
         "title": "The accuracy model fitted to these runs",
         "caption": "By `cprmodel accuracy` from accuracy.json, which holds the paired runs.",
         "headings": ("finding",),
+        "prose": True,
         "rows": [(line,) for line in accuracy_lines(found)] if found else [],
     }
 
@@ -340,5 +345,6 @@ def page(outcome: Outcome, name: str) -> str:
         verdict=outcome.verdict.value,
         verdict_said=verdict_said(outcome),
         tables=tables(outcome),
+        colors=_COLORS,
         remarks=remarks(outcome),
     )
