@@ -316,6 +316,7 @@ class Supervisor:
 
     def _decision(self) -> dict[str, Any]:
         """What everybody does now: the furthest roll-back that any death since the last recovery asks for."""
+        known = self.covered.get(self.generation, -1)
         self.generation += 1
         self.covered[self.generation] = self.deaths
         response = together(self.strategy.recovery, {kind for _, kind in self.unresolved})
@@ -323,6 +324,7 @@ class Supervisor:
             "rolls_back": response.rolls_back.value,
             "generation": self.generation,
             "triggers": self._next_triggers(),
+            "new": self.deaths > known,  # whether anybody died since the last decision
             # nobody pays for the first start
             "reschedule_s": response.reschedule_s if self.standing else 0.0,
             "load_s": response.load_s if self.standing else 0.0,

@@ -29,6 +29,10 @@ from validation.summary import Summary, summarise
 __all__ = ["Measured", "Position", "Stop", "measure"]
 
 
+#: A failure in a step struck at least this part of it after its beginning, and before its end.
+EDGE = 1e-5
+
+
 @dataclass(frozen=True)
 class Position:
     """Where a failure struck: after so many executed steps; in a save or a recovery, so long after it began [s]."""
@@ -83,6 +87,8 @@ def measure(events: Iterable[dict[str, Any]]) -> Measured:
     start = events[0]
     emulated = start["case"].get("clock") is not None
     walk = _Walk(Measured(summary, emulated), start["case"]["strategy"]["recovery"] == "full")
+    if emulated:
+        walk.step_s = start["case"]["clock"]["charged"]["job"]["work_s"] / summary.planned_steps
     key = "clock_s" if emulated else "at"
     timed = [event for event in events if key in event]
     timed.sort(key=lambda event: event[key])  # messages of the trainer's are heard later than they were sent
@@ -147,7 +153,7 @@ class _Walk:
                 self.found.parts["lost"] -= before
             seconds += before
             struck = self.found.positions[-1]
-            self.found.positions[-1] = replace(struck, steps=self.executed + 0.001)
+            self.found.positions[-1] = replace(struck, steps=self.executed + EDGE)
         if self.after_save and "compute_s" in event and not self.found.emulated:
             own = sum(event[f"{part}_s"] for part in ("data", "lookup", "compute", "update", "copy"))
             tidying = max(0.0, seconds - own)
@@ -185,7 +191,7 @@ class _Walk:
             self.found.parts["save"] += self.struck_save
             self.struck_save = None
             struck = self.found.positions[-1]
-            self.found.positions[-1] = replace(struck, activity=Activity.WORK, steps=self.executed + 0.001)
+            self.found.positions[-1] = replace(struck, activity=Activity.WORK, steps=self.executed + EDGE)
 
     def _save_failed(self, at: float, event: dict[str, Any]) -> None:
         self.found.parts["lost"] += self.passed(at)
@@ -195,10 +201,13 @@ class _Walk:
     def _failure(self, at: float, event: dict[str, Any]) -> None:
         kind = FailureKind(event["kind"])
         seconds = self.passed(at)
-        into = min(0.999, max(0.001, seconds / self.step_s)) if self.step_s else 0.5
+        into = min(1 - EDGE, max(EDGE, seconds / self.step_s)) if self.step_s else 0.5
         shards = tuple(event["shards"])
         if self.mode is Activity.RECOVERY:
             self.end_stop(seconds, False)
+            if self.struck_step and self.struck_step[0] == "useful" and kind is not FailureKind.SHARD:
+                self.found.useful_s -= self.struck_step[1]  # that step does not go on after all
+                self.found.parts["lost"] += self.struck_step[1]
             self.struck_step = None
             self.found.positions.append(Position(kind, shards, Activity.RECOVERY, self.executed, seconds))
         elif self.mode is Activity.SAVE:

@@ -110,7 +110,7 @@ class Trainer:
         if self.clock:
             self.clock.now_s = start["clock_s"]
         while True:
-            self.obey(decision, again)
+            decision = self.obey(decision, again)
             try:
                 copy = self.replica.read()
                 if copy is not None:
@@ -256,7 +256,7 @@ class Trainer:
         again = False
         while True:
             decision = self.ask_about(lost)
-            self.obey(decision, again)
+            decision = self.obey(decision, again)
             try:
                 if decision["rolls_back"] == "everybody":
                     self.roll_back()
@@ -279,16 +279,27 @@ class Trainer:
                 self.clock.recovered()
             return reloaded
 
-    def obey(self, decision: dict[str, Any], again: bool) -> None:
-        """Begin what the supervisor has decided; ``again``: what it decided before did not come to its end."""
-        self.generation, self.triggers = decision["generation"], decision["triggers"]
-        if self.clock:
+    def obey(self, decision: dict[str, Any], again: bool) -> dict[str, Any]:
+        """Begin what the supervisor has decided; ``again``: what it decided before did not come to its end.
+
+        In emulated time the stop passes first. A failure that strikes it is known at once, for whoever it takes may
+        not be connected yet; the supervisor decides anew, for all that is pending.
+        """
+        while True:
+            self.generation, self.triggers = decision["generation"], decision["triggers"]
+            if self.clock is None:
+                return decision
             self.clock.triggers = self.triggers
+            if not decision["new"]:  # a loss that was noticed late: the stop has passed already
+                return decision
             if decision["rolls_back"] == "everybody":
                 self.clock.drop()
             stop = {"reschedule_s": decision["reschedule_s"], "load_s": decision["load_s"]}
             self.control.tell("recovering", **stop)
             self.clock.recovering(sum(stop.values()), again)
+            if not self.clock.struck:
+                return decision
+            decision, again = self.control.ask("lost", shards={}), True
 
     def struck(self, number: int) -> list[dict[str, Any]]:
         """Have a failure carried out; the ones to come."""
