@@ -22,6 +22,8 @@ A formula asks :func:`namespace` for the functions that fit its arguments and is
 ``intervals``
     ⌈T/τ⌉, the number of pieces that saves every τ cut a job of length T into; a ratio within 1e-12 of a whole
     number counts as whole, so that T/(T/K) is K.
+``quotient``
+    a/b, infinite where b is 0 (also where a is).
 ``above_zero``, ``infinite_at_zero``
     For a formula that divides by a share: on arrays, shares of 0 give infinity and no warning.
 """
@@ -94,6 +96,14 @@ def _erlang_root_numpy(c: Number) -> Number:
     return _scipy.gammaincinv(2.0, np.minimum(np.asarray(c, dtype=float), 1.0))
 
 
+def _quotient_numpy(a: Number, b: Number) -> Number:
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        found = np.divide(a, b)
+    if np.ndim(a) == 0 and a > 0:
+        return found  # no 0/0 to mend: large arrays are gone through once
+    return np.where(np.equal(b, 0), np.inf, found)
+
+
 def _intervals_numpy(work: Number, interval: Number) -> Number:
     ratio = np.asarray(work, dtype=float) / interval
     return np.maximum(np.ceil(ratio * (1 - 1e-12)), 1)
@@ -110,6 +120,7 @@ NUMPY = SimpleNamespace(
     where=np.where,
     exprel=_scipy.exprel,
     erlang_root=_erlang_root_numpy,
+    quotient=_quotient_numpy,
     renewal_root=_renewal_root_numpy,
     phi2=_phi2_numpy,
     phi3=_phi3_numpy,
@@ -158,6 +169,7 @@ def _mpmath_backend() -> SimpleNamespace:
         where=lambda condition, yes, no: yes if condition else no,
         exprel=lambda z: mp.expm1(z) / z if z else mp.mpf(1),
         erlang_root=erlang_root,
+        quotient=lambda a, b: a / b if b else mp.inf,
         renewal_root=renewal_root,
         phi2=phi2,
         phi3=phi3,

@@ -72,6 +72,7 @@ SYMPY = SimpleNamespace(
     maximum=sp.Max,
     where=_where,
     exprel=_exprel,
+    quotient=lambda a, b: a / b,
     erlang_root=lambda c: -1 - sp.LambertW((c - 1) / sp.E, -1),
     renewal_root=RenewalRoot,
     phi2=_phi2,

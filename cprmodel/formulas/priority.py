@@ -104,8 +104,7 @@ def proportional_interval(
     10.0
     """
     xp = namespace(row_bytes, updates_per_s, total_updates_per_s, bandwidth_bytes_per_s)
-    interval_s = row_bytes * total_updates_per_s / (xp.above_zero(updates_per_s) * bandwidth_bytes_per_s)
-    return xp.infinite_at_zero(updates_per_s, interval_s)
+    return xp.quotient(row_bytes * total_updates_per_s / bandwidth_bytes_per_s, updates_per_s)
 
 
 @formula("P", DERIVED, Evidence.DERIVED, (), _AT_RANDOM)
@@ -137,8 +136,7 @@ def square_root_interval(
     6.0
     """
     xp = namespace(row_bytes, updates_per_s, root_sum, bandwidth_bytes_per_s)
-    interval_s = xp.sqrt(row_bytes / xp.above_zero(updates_per_s)) * (root_sum / bandwidth_bytes_per_s)
-    return xp.infinite_at_zero(updates_per_s, interval_s)
+    return xp.sqrt(xp.quotient(row_bytes, updates_per_s)) * (root_sum / bandwidth_bytes_per_s)
 
 
 @formula("lost updates", DERIVED, Evidence.DERIVED, (), _AT_RANDOM)
@@ -187,8 +185,7 @@ def fluid_mfu_interval(updates_per_s: Number, least_interval_s: Number, threshol
     25.0
     """
     xp = namespace(updates_per_s, least_interval_s, threshold_updates)
-    waits_s = xp.infinite_at_zero(updates_per_s, threshold_updates / xp.above_zero(updates_per_s))
-    return xp.maximum(least_interval_s, waits_s)
+    return xp.maximum(least_interval_s, xp.quotient(threshold_updates, updates_per_s))
 
 
 @formula("P", DERIVED, Evidence.DERIVED, (), _FLUID)
@@ -215,8 +212,7 @@ def fluid_update_age_interval(
     20.0
     """
     xp = namespace(updates_per_s, least_interval_s, threshold_update_s)
-    waits_s = xp.infinite_at_zero(updates_per_s, xp.sqrt(threshold_update_s / xp.above_zero(updates_per_s)))
-    return xp.maximum(least_interval_s, waits_s)
+    return xp.maximum(least_interval_s, xp.sqrt(xp.quotient(threshold_update_s, updates_per_s)))
 
 
 @formula("freshness", CHO_2000, Evidence.PUBLISHED_FIGURES, (), _POISSON)
@@ -294,7 +290,7 @@ def freshness_interval(row_bytes: Number, updates_per_s: Number, price_s_per_byt
     """
     xp = namespace(row_bytes, updates_per_s, price_s_per_byte)
     x = xp.erlang_root(price_s_per_byte * row_bytes * updates_per_s)
-    return xp.infinite_at_zero(updates_per_s, x / xp.above_zero(updates_per_s))
+    return xp.quotient(x, updates_per_s)
 
 
 @formula("P² dA/dP", DERIVED, Evidence.DERIVED, (), _POISSON)
