@@ -1,6 +1,6 @@
 """What ordering costs, as ratios in one run, and how far its predictions are from simulations.
 
-* optimal intervals of 1e8 rates against ``numpy.sqrt`` over the same array plus one sum; peak memory over the input;
+* optimal intervals of 1e8 rates against ``numpy.sqrt`` over the same array plus one sum; peak memory;
 * ``select(n)`` of each tracker against ``numpy.argpartition`` of its priorities (the copy's comparison is exempt);
 * ``record`` of a batch against ``numpy.add.at`` of the same rows into counters of the same type;
 * MFU and updates × age: predicted against simulated with the real trackers, Zipf 0.6 to 1.4, three budgets, 20,000
@@ -58,7 +58,13 @@ def intervals(number: int) -> list[bool]:
     def bare() -> float:
         return float(np.sqrt(rates).sum())
 
-    met = [report(f"optimal intervals of {number:.0e} rates over sqrt and sum", ratio(lambda: optimal_intervals(rows, 1e9), bare), 3)]
+    met = [
+        report(
+            f"optimal intervals of {number:.0e} rates over sqrt and sum",
+            ratio(lambda: optimal_intervals(rows, 1e9), bare),
+            3,
+        )
+    ]
     tracemalloc.start()
     optimal_intervals(rows, 1e9)
     peak = 1 + tracemalloc.get_traced_memory()[1] / rates.nbytes

@@ -246,7 +246,8 @@ def order(
         Path | None, typer.Argument(metavar="[SHARDS.csv]", help="Columns shard, bytes, updates_per_s.")
     ] = None,
     counts: Annotated[
-        Path | None, typer.Option(metavar="ACCESS.npy", help="Instead: updates of each row, relative to one another.")
+        Path | None,
+        typer.Option(metavar="ACCESS.npy", help="Instead: updates of each row, in any unit."),
     ] = None,
     zipf: Annotated[
         float | None, typer.Option(metavar="EXPONENT", help="Instead: rows whose updates follow Zipf's law.")
@@ -267,7 +268,7 @@ def order(
         Path | None, typer.Option(metavar="OUT.csv", help="Write what is saved when, in slots within the budget.")
     ] = None,
     slot: Annotated[str | None, typer.Option(metavar="TIME", help="Length of the schedule's slots.")] = None,
-    slots: Annotated[int | None, typer.Option(min=1, help="How many of them; default: the longest interval.")] = None,
+    slots: Annotated[int | None, typer.Option(min=1, help="How many; default: the longest interval.")] = None,
     intervals: Annotated[
         Path | None, typer.Option(metavar="OUT.npy", help="Write the optimal interval of every row.")
     ] = None,

@@ -58,7 +58,9 @@ def run(
     if unknown:
         raise JobError("--policy", [Problem("", "", f'one of {", ".join(POLICIES)}, not "{unknown[0]}"')])
     if not 0.001 <= options.fraction <= 1:
-        raise JobError("--priority-fraction", [Problem("", "", f"a number from 0.001 to 1, not {options.fraction:g}")])
+        raise JobError(
+            "--priority-fraction", [Problem("", "", f"a number from 0.001 to 1, not {options.fraction:g}")]
+        )
     slot_s = time_option("slot", options.slot) if options.slot is not None else None
     setting = Setting(bandwidth, options.fraction, Objective(options.objective), options.seed)
     rows, each = _rows(options, bandwidth)
@@ -140,7 +142,9 @@ def _write_schedule(found: Ordered, slot_s: float | None, slots: int | None, pat
     from cprmodel.report.page import write_page
 
     if found.rows.names is None:
-        raise JobError("--schedule", [Problem("", "", "SHARDS.csv: rows are chosen by a tracker while training runs")])
+        raise JobError(
+            "--schedule", [Problem("", "", "SHARDS.csv: rows are chosen by a tracker while training runs")]
+        )
     wanted = found.intervals_s()
     lasting = wanted[np.isfinite(wanted) & (wanted > 0)]
     usual = min(found.setting.slot_s(found.rows), float(lasting.min()))

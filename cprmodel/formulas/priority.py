@@ -54,9 +54,7 @@ def lost_updates(updates_per_s: Number, row_interval_s: Number) -> Number:
 
 
 @formula("lost updates", DERIVED, Evidence.DERIVED, (), _AT_RANDOM)
-def uniform_lost_updates(
-    total_updates_per_s: Number, size_bytes: Number, bandwidth_bytes_per_s: Number
-) -> Number:
+def uniform_lost_updates(total_updates_per_s: Number, size_bytes: Number, bandwidth_bytes_per_s: Number) -> Number:
     r"""Updates that a failure takes when every row is saved every S/B.
 
     .. math:: \frac{\Lambda S}{2 B}

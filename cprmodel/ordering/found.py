@@ -84,11 +84,13 @@ def order(
 
 def _warnings(rows: Rows, setting: Setting, found: list[PolicyLoss]) -> list[str]:
     lines = []
-    if any(one.name in ("mfu", "update-age") and one.bandwidth_bytes_per_s < 0.999 * setting.bandwidth_bytes_per_s
-           for one in found):
+    if any(
+        one.name in ("mfu", "update-age") and one.bandwidth_bytes_per_s < 0.999 * setting.bandwidth_bytes_per_s
+        for one in found
+    ):
         lines.append(
-            "the budget is above the rate at which rows change: all that changed is saved every slot, and orders by "
-            "updates lose the same; optimal is for saves at fixed times, whether a row changed or not"
+            "the budget is above the rate at which rows change: all that changed is saved every slot, and orders "
+            "by updates lose the same; optimal is for saves at fixed times, whether a row changed or not"
         )
     if any(one.predicted_by == "simulation" for one in found):
         classes = rows.classes(setting.full_save_s(rows))

@@ -49,8 +49,8 @@ def optimal_intervals(
 ) -> Floats:
     """The interval of every row [s]: Σ sᵢ/Pᵢ is the bandwidth, and no other intervals do better.
 
-    Infinite for rows that need no save, or (for freshness) are not worth one. Works block by block: beside the rates
-    it needs the memory of the answer.
+    Infinite for rows that need no save, or (for freshness) are not worth one. Works block by block: beside the
+    rates it needs the memory of the answer.
 
     >>> from cprmodel.ordering import rows_of
     >>> optimal_intervals(rows_of([4.0, 1.0, 0.0], 1.0), 3.0)

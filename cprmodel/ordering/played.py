@@ -1,7 +1,7 @@
 """A simulation of row updates and priority saves, with the trackers that a training loop would use.
 
 Each slot, every row gets a Poisson number of updates; then the policy chooses a share of the rows, which are saved.
-A failure at a random moment takes the updates since each row's last save: their mean over time is what is estimated.
+A failure at a random moment takes the updates since each row's last save; their mean over time is estimated.
 Losses within a slot are taken halfway, for updates come evenly through it.
 """
 

@@ -140,7 +140,7 @@ def predict(rows: Rows, setting: Setting, policies: Sequence[str] = POLICIES) ->
     [0.5, 0.4]
     """
     if not (0 < setting.bandwidth_bytes_per_s < math.inf and 0 < setting.fraction <= 1):
-        raise DomainError("predict: expected a bandwidth greater than 0, and a fraction greater than 0 and at most 1")
+        raise DomainError("predict: expected a bandwidth greater than 0, and a fraction above 0 and at most 1")
     found = []
     for name in policies:
         if name not in _MEMORY:

@@ -26,7 +26,7 @@ _RATES = 512  #: rates at which the counts are followed; between them it is inte
 
 @dataclass(frozen=True)
 class Predicted:
-    """What a failure takes, over the updates of one full-save interval; the share of the budget used; and by what."""
+    """What a failure takes, over the updates of one full-save interval; the share of the budget used; by what."""
 
     lost_updates_fraction: float
     budget_used: float

@@ -32,7 +32,9 @@ def read_shards(path: str | Path, row_bytes: float | None = None) -> Rows:
                 if heading.count(name) != 1:
                     raise JobError(source, [Problem("columns", ",".join(heading), f"one {name}")])
             at = [heading.index(name) for name in _COLUMNS]
-            found = [_shard(source, reader.line_num, row, at) for row in reader if any(cell.strip() for cell in row)]
+            found = [
+                _shard(source, reader.line_num, row, at) for row in reader if any(cell.strip() for cell in row)
+            ]
     except FileNotFoundError:
         raise JobError(source, [Problem("", "", "a CSV of shards, but there is no such file")]) from None
     except (UnicodeDecodeError, csv.Error):

@@ -20,7 +20,7 @@ _BLOCK = 1 << 16
 
 @dataclass(frozen=True)
 class Classes:
-    """Rows of one size, those alike together: updates of one of them (in some unit of time), and how many they are."""
+    """Rows of one size, those alike together: updates of one (in some unit of time), and how many they are."""
 
     updates: Floats
     count: Floats
@@ -72,7 +72,7 @@ class Rows:
     def classes(self, seconds: float = 1.0) -> Classes:
         """Seen as rows of one size, with their updates in so many seconds; at most some thousand classes.
 
-        What has no bytes is left out: it is saved at no cost. The updates of a shard are spread evenly over its rows.
+        What has no bytes is left out: it is saved at no cost. A shard's updates are spread evenly over its rows.
         """
         alike = self.size_bytes.ndim == 0 and self.size_bytes > 0
         own = self.row_bytes or (float(self.size_bytes) if alike else self.total_bytes / 1e6)
@@ -123,7 +123,8 @@ def zipf_rows(exponent: float, rows: int, row_bytes: float, total_updates_per_s:
         raise DomainError("zipf_rows: expected an exponent of at least 0, and at least one row with bytes")
     exact = min(rows, _EXACT_RANKS)
     head = zipf_weights(exponent, 1, exact)
-    edges = np.unique(np.append(np.round(exact * 1.01 ** np.arange(int(np.log(rows / exact) / np.log(1.01)) + 1)), rows))
+    steps = int(np.log(rows / exact) / np.log(1.01)) + 1
+    edges = np.unique(np.append(np.round(exact * 1.01 ** np.arange(steps)), rows))
     low, high = edges[:-1] + 0.5, edges[1:] + 0.5
     with np.errstate(divide="ignore"):
         power = 1 - exponent
@@ -144,8 +145,10 @@ def _binned(found: Classes, seconds: float = 1.0) -> Classes:
     high = float(rates.max())
     if high == 0:
         return Classes(np.zeros(1), np.array([float(counts.sum())]))
-    low = min(float(np.min(rates[start : start + _BLOCK], where=rates[start : start + _BLOCK] > 0, initial=high))
-              for start in range(0, rates.size, _BLOCK))
+    low = min(
+        float(np.min(rates[start : start + _BLOCK], where=rates[start : start + _BLOCK] > 0, initial=high))
+        for start in range(0, rates.size, _BLOCK)
+    )
     scale = (_BINS - 1) / np.log(high / low) if high > low else 0.0
     number, total = np.zeros(_BINS + 1), np.zeros(_BINS + 1)
     for start in range(0, rates.size, _BLOCK):

@@ -1,7 +1,7 @@
 """From wanted intervals to what is written when: slots of equal length, each within the budget.
 
-Every shard is a ring of bytes, and a cursor goes round it once per interval. In each slot the cursor moves on by the
-shard's share of the slot, so a large shard is saved in pieces, one a slot. Shards stand in the same order in
+Every shard is a ring of bytes, and a cursor goes round it once per interval. In each slot the cursor moves on by
+the shard's share of the slot, so a large shard is saved in pieces, one a slot. Shards stand in the same order in
 every slot. So each byte is written again after the wanted interval, give or take less than a slot.
 """
 
@@ -59,7 +59,11 @@ class Schedule:
             after = self.cursors(slot + 1)
             offset = 0
             for at in np.flatnonzero(after > before):
-                place, left, size = int(before[at] % self.size_bytes[at]), int(after[at] - before[at]), int(self.size_bytes[at])
+                place, left, size = (
+                    int(before[at] % self.size_bytes[at]),
+                    int(after[at] - before[at]),
+                    int(self.size_bytes[at]),
+                )
                 while left:
                     length = min(left, size - place)
                     start = slot * self.slot_s + offset / self.bandwidth_bytes_per_s
@@ -73,8 +77,8 @@ def schedule(
 ) -> Schedule:
     """A schedule for shards with these sizes and wanted intervals, which together use the budget or less.
 
-    ``slot_s``: at most the shortest interval, which it is by default. The intervals grow by one byte a slot and shard
-    over the slot's capacity, for bytes are whole.
+    ``slot_s``: at most the shortest interval, which it is by default. The intervals grow by one byte a slot and
+    shard over the slot's capacity, for bytes are whole.
 
     >>> plan = schedule(np.array([4e6, 2e6]), np.array([4.0, 1.0]), 3e6)
     >>> [(one.slot, one.shard, one.first_byte, one.bytes) for one in plan.pieces(1)]

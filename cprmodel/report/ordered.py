@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from cprmodel.facts.errors import one_line
 from cprmodel.facts.units import format_bytes, format_time
 from cprmodel.ordering.found import Ordered
 from cprmodel.ordering.policies import PolicyLoss, predict
@@ -51,9 +52,10 @@ def ordered_lines(found: Ordered) -> list[str]:
     rows, setting = found.rows, found.setting
     what = "shards" if rows.names else "rows"
     lost = rows.total_updates_per_s * found.full_save_s
+    size, budget = format_bytes(rows.total_bytes), format_bytes(setting.bandwidth_bytes_per_s)
     return [
-        f"{found.number:,.0f} {what}, {format_bytes(rows.total_bytes)}, {rows.total_updates_per_s:.4g} updates a second; "
-        f"at {format_bytes(setting.bandwidth_bytes_per_s)}/s everything is saved once in {format_time(found.full_save_s)}",
+        f"{found.number:,.0f} {what}, {size}, {rows.total_updates_per_s:.4g} updates a second; at {budget}/s "
+        f"everything is saved once in {format_time(found.full_save_s)}",
         f"lost updates: a failure's mean, as a share of the {lost:.4g} updates in that time; rows are chosen every "
         f"{format_time(setting.slot_s(rows))}",
         *(f"note: {line}" for line in found.warnings),
@@ -64,7 +66,7 @@ def _interval_lines(found: Ordered) -> list[str]:
     every = found.intervals_s() if found.number <= 1e6 else None
     if every is None:
         return []
-    names = found.rows.names
+    names = [one_line(name) for name in found.rows.names or ()]
     if names and len(names) <= _SHOWN:
         width = max(len(name) for name in names)
         shown = [f"  {name:{width}}  {_every(one)}" for name, one in zip(names, every, strict=True)]
@@ -74,8 +76,8 @@ def _interval_lines(found: Ordered) -> list[str]:
         return []
     low, middle, high = np.quantile(finite, [0, 0.5, 1])
     return [
-        f"optimal ({found.setting.objective.value}), save every: {format_time(low)} (shortest), {format_time(middle)} "
-        f"(median), {format_time(high)} (longest); {every.size - finite.size:,} never"
+        f"optimal ({found.setting.objective.value}), save every: {format_time(low)} (shortest), "
+        f"{format_time(middle)} (median), {format_time(high)} (longest); {every.size - finite.size:,} never"
     ]
 
 
@@ -101,7 +103,9 @@ def curve_rows(found: Ordered) -> list[dict[str, Any]]:
         bandwidth = float(factor) * found.setting.bandwidth_bytes_per_s
         for one in predict(found.rows, replace(found.setting, bandwidth_bytes_per_s=bandwidth), names):
             if math.isfinite(one.lost_updates_fraction):
-                rows.append(_point(one, bandwidth, found.rows.total_updates_per_s * found.rows.total_bytes / bandwidth))
+                rows.append(
+                    _point(one, bandwidth, found.rows.total_updates_per_s * found.rows.total_bytes / bandwidth)
+                )
     return rows
 
 

@@ -19,10 +19,10 @@ class LargestChange(Tracker):
     """The rows that moved most, in Euclidean distance, since they were last saved first (SCAR).
 
     ``values`` is the table as training sees it, rows along the first axis: an array that training writes to (a view
-    of a torch tensor, ``tensor.numpy()``), which the tracker looks at when it chooses. Where that cannot be had, give
-    an array of its own and pass the new ``values`` to :meth:`record`, also those that a recovery has read back.
+    of a torch tensor, ``tensor.numpy()``), which the tracker looks at when it chooses. Where that cannot be had,
+    give an array of its own and pass the new ``values`` to :meth:`record`, those that a recovery has read back too.
 
-    Memory: a copy of the table, and 4 bytes a row while it chooses. The state is the copy: save the table beside it.
+    Memory: a copy of the table, and 4 bytes a row while it chooses. The state is the copy: save the table too.
     """
 
     state: ClassVar[tuple[str, ...]] = ("copy",)

@@ -17,9 +17,9 @@ __all__ = ["Tracker", "largest"]
 class Tracker(ABC):
     """Keeps account of the rows of one table (or one shard of it), numbered from 0.
 
-    A training loop calls :meth:`record` with the rows of each batch. Whenever it is time to save some rows, it calls
-    :meth:`tick`, then :meth:`select`, writes those rows, and calls :meth:`saved` once they are safe. After rows were
-    read back from a checkpoint it calls :meth:`restored`.
+    A training loop calls :meth:`record` with the rows of each batch. Whenever it is time to save some rows, it
+    calls :meth:`tick`, then :meth:`select`, writes those rows, and calls :meth:`saved` once they are safe. After
+    rows were read back from a checkpoint it calls :meth:`restored`.
 
     Not thread-safe: calls on one tracker must not overlap.
     """
@@ -65,7 +65,9 @@ class Tracker(ABC):
         arrays = {}
         for name in self.state:
             if name not in state:
-                raise DomainError(f"{type(self).__name__}: expected state with {', '.join(self.state)}, not without {name}")
+                raise DomainError(
+                    f"{type(self).__name__}: expected state with {', '.join(self.state)}, not without {name}"
+                )
             own, given = getattr(self, name), np.asarray(state[name])
             if given.shape != own.shape or given.dtype != own.dtype:
                 raise DomainError(

@@ -31,7 +31,14 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     data = json.loads(out)
     assert [one["name"] for one in data["policies"]] == NAMES
     found = {one["name"]: one for one in data["policies"]}
-    keys = {"name", "lost_updates_fraction", "standard_error", "tracker_bytes", "bandwidth_bytes_per_s", "predicted_by"}
+    keys = {
+        "name",
+        "lost_updates_fraction",
+        "standard_error",
+        "tracker_bytes",
+        "bandwidth_bytes_per_s",
+        "predicted_by",
+    }
     assert all(set(one) == keys for one in data["policies"])
     assert found["uniform"]["lost_updates_fraction"] == 0.5
     for name in ("ssu", "scar"):
@@ -51,7 +58,9 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_schedule(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "schedule.csv"
-    out, _ = run("order", SHARDS, "--budget", "2 GB/s", "--json", "--schedule", path, "--slot", "20 s", capsys=capsys)
+    out, _ = run(
+        "order", SHARDS, "--budget", "2 GB/s", "--json", "--schedule", path, "--slot", "20 s", capsys=capsys
+    )
     wanted = dict(zip(json.loads(out)["optimal"]["shards"], json.loads(out)["optimal"]["interval_s"], strict=True))
     used: dict[int, int] = defaultdict(int)
     begun: dict[str, list[float]] = defaultdict(list)
@@ -126,7 +135,18 @@ def test_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_budget_above_the_rate_of_change(capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ("--zipf", "1", "--rows", "1e4", "--row-bytes", "64", "--budget", "1 GB/s", "--updates-per-row", "0.01")
+    arguments = (
+        "--zipf",
+        "1",
+        "--rows",
+        "1e4",
+        "--row-bytes",
+        "64",
+        "--budget",
+        "1 GB/s",
+        "--updates-per-row",
+        "0.01",
+    )
     out, _ = run("order", *arguments, "--policy", "mfu", "--json", capsys=capsys)
     data = json.loads(out)
     assert data["policies"][0]["lost_updates_fraction"] == pytest.approx(0.0625)
@@ -168,14 +188,20 @@ def test_bad_shards_are_one_line(
         (("--budget", "2 GB/s"), "expected one of SHARDS.csv, --counts and --zipf"),
         (("--budget", "2 GB/s", "--zipf", "1"), "--row-bytes: expected the bytes of a row"),
         (("--budget", "2 GB/s", "--zipf", "1", "--row-bytes", "64"), "--rows: expected how many rows"),
-        (("--budget", "2 GB/s", "--zipf", "-1", "--row-bytes", "64", "--rows", "5"), "--zipf: expected an exponent"),
+        (
+            ("--budget", "2 GB/s", "--zipf", "-1", "--row-bytes", "64", "--rows", "5"),
+            "--zipf: expected an exponent",
+        ),
         ((SHARDS, "--budget", "2 GB/s", "--row-bytes", "0"), "--row-bytes: expected a number greater than 0"),
         ((SHARDS, "--budget", "2 GB/s", "--row-bytes", "1e12"), "--row-bytes: expected at most all bytes"),
         ((SHARDS, "--budget", "2 GB/s", "--policy", "best"), "--policy: expected one of uniform, "),
         ((SHARDS, "--budget", "2 GB/s", "--priority-fraction", "2"), "--priority-fraction: expected a number from"),
         ((SHARDS, "--budget", "2 GB/s", "--slot", "5 s"), "--slot, --slots: expected a --schedule beside them"),
         (("no.csv", "--budget", "2 GB/s"), "no.csv: expected a CSV of shards, but there is no such file"),
-        (("--counts", SHARDS, "--row-bytes", "64", "--budget", "2 GB/s"), "expected an array written by numpy.save"),
+        (
+            ("--counts", SHARDS, "--row-bytes", "64", "--budget", "2 GB/s"),
+            "expected an array written by numpy.save",
+        ),
         ((SHARDS, "--budget", "2 GB/s", "--report", "/no/r.html"), "expected a file in a folder"),
     ],
 )
@@ -191,7 +217,7 @@ def test_bad_schedules_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixtur
     path = tmp_path / "s.csv"
     base = ("--budget", "2 GB/s", "--policy", "optimal", "--schedule", path)
     _, err = run("order", SHARDS, *base, "--slot", "2 h", capsys=capsys, status=2)
-    assert "--slot: expected a time greater than 0 and at most the shortest interval" in err.replace("--slot: expected at", "")
+    assert "--slot: expected a time greater than 0 and at most the shortest interval" in err
     _, err = run("order", SHARDS, *base, "--slots", "1000000", capsys=capsys, status=2)
     assert "--slots: expected at most 142,857 slots for 7 shards" in err
     zipf = ("--zipf", "1", "--rows", "100", "--row-bytes", "64")

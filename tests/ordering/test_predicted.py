@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from cprmodel import DomainError
+from cprmodel.formulas import fluid_mfu_interval
 from cprmodel.ordering import Setting, play, play_intervals, predict, rows_of, zipf_rows
 from cprmodel.ordering.played import PLAYED, pieces
 from cprmodel.ordering.policies import POLICIES
 from cprmodel.ordering.predicted import _fluid, predict_mfu, predict_update_age
 from cprmodel.ordering.rows import Classes
-from cprmodel.formulas import fluid_mfu_interval
 from tests.conftest import literature
 
 ZIPF = literature("priority")["zipf"]

@@ -32,7 +32,7 @@ def test_every_slot_and_every_byte(shards: list[tuple[float, float]], budget: fl
     used: dict[int, int] = defaultdict(int)
     middle = {shard: sizes[shard] // 2 for shard in range(len(shards))}
     written: dict[int, list[int]] = defaultdict(list)
-    end = {shard: 0 for shard in range(len(shards))}
+    end = dict.fromkeys(range(len(shards)), 0)
     for one in plan.pieces(slots):
         used[one.slot] += one.bytes
         assert one.bytes > 0

@@ -108,7 +108,7 @@ def test_every_second_update_is_sampled_over_calls() -> None:
 
 
 def test_who_is_on_a_full_list_is_a_matter_of_frequency() -> None:
-    """Stationary: on the list with probability λ/(λ + ε), ε such that the list is full (a mean field, derived here)."""
+    """Stationary: on the list with probability λ/(λ + ε), ε such that the list is full (a mean field, derived)."""
     rows, capacity, rng = 400, 100, np.random.default_rng(8)
     rates = np.where(np.arange(rows) < 40, 20.0, 1.0)
     tracker = SubSampledUpdated(rows, capacity, seed=2)
@@ -198,7 +198,7 @@ def test_state_of_another_tracker(name: str) -> None:
     tracker = MAKE[name]()
     state = tracker.state_dict()
     first = next(iter(state))
-    with pytest.raises(DomainError, match=f"{first}: expected .* of shape"):
+    with pytest.raises(DomainError, match=rf"{first}: expected .* of shape"):
         tracker.load_state_dict({**state, first: state[first][:-1]})
     with pytest.raises(DomainError, match=f"not without {first}"):
         tracker.load_state_dict({key: value for key, value in state.items() if key != first})
