@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from cprmodel.facts.version import __version__
 from cprmodel.ordering.intervals import Objective, optimal_intervals
 from cprmodel.ordering.policies import POLICIES, PolicyLoss, Setting, predict
@@ -35,11 +33,6 @@ class Ordered:
     each: Callable[[], Rows]  #: every row on its own, made when it is asked for
 
     @property
-    def number(self) -> float:
-        """Rows or shards."""
-        return float(np.sum(np.broadcast_to(self.rows.count, self.rows.updates_per_s.shape)))
-
-    @property
     def full_save_s(self) -> float:
         """Time to save everything once at the budget [s]."""
         return self.setting.full_save_s(self.rows)
@@ -51,7 +44,7 @@ class Ordered:
     def to_dict(self, intervals_file: str | None = None) -> dict[str, Any]:
         """Plain data; intervals that are infinite are null."""
         listed = None
-        if self.number <= LISTED:
+        if self.rows.number <= LISTED:
             listed = [one if math.isfinite(one) else None for one in self.intervals_s().tolist()]
         names = list(self.rows.names) if self.rows.names and listed is not None else None
         return {

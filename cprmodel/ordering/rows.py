@@ -53,7 +53,7 @@ class Rows:
     @property
     def total_bytes(self) -> float:
         """S [B]."""
-        return float(np.sum(np.broadcast_to(self.size_bytes * self.count, self.updates_per_s.shape)))
+        return _sum(self.size_bytes * self.count, self.updates_per_s.size)
 
     @property
     def total_updates_per_s(self) -> float:
@@ -67,7 +67,12 @@ class Rows:
         """How many rows a tracker would count in; shards, where the size of their rows is not known."""
         if self.row_bytes is not None:
             return self.total_bytes / self.row_bytes
-        return float(np.sum(np.broadcast_to(self.count, self.updates_per_s.shape)))
+        return self.number
+
+    @property
+    def number(self) -> float:
+        """How many rows or shards there are."""
+        return _sum(self.count, self.updates_per_s.size)
 
     def classes(self, seconds: float = 1.0) -> Classes:
         """Seen as rows of one size, with their updates in so many seconds; at most some thousand classes.
@@ -83,6 +88,10 @@ class Rows:
         has = size > 0
         count = np.broadcast_to(self.count, size.shape)[has] * size[has] / own
         return _binned(Classes(self.updates_per_s[has] * (own / size[has]), count), seconds)
+
+
+def _sum(each: Floats, size: int) -> float:
+    return float(each * size if each.ndim == 0 else each.sum())
 
 
 def rows_of(
@@ -153,7 +162,7 @@ def _binned(found: Classes, seconds: float = 1.0) -> Classes:
     number, total = np.zeros(_BINS + 1), np.zeros(_BINS + 1)
     for start in range(0, rates.size, _BLOCK):
         block, times = rates[start : start + _BLOCK], counts[start : start + _BLOCK]
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             at = np.where(block > 0, np.log(block / low) * scale + 1.5, 0).astype(np.intp)
         number += np.bincount(at, times, minlength=_BINS + 1)
         total += np.bincount(at, block * times, minlength=_BINS + 1)

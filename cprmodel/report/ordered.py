@@ -54,7 +54,7 @@ def ordered_lines(found: Ordered) -> list[str]:
     lost = rows.total_updates_per_s * found.full_save_s
     size, budget = format_bytes(rows.total_bytes), format_bytes(setting.bandwidth_bytes_per_s)
     return [
-        f"{found.number:,.0f} {what}, {size}, {rows.total_updates_per_s:.4g} updates a second; at {budget}/s "
+        f"{found.rows.number:,.0f} {what}, {size}, {rows.total_updates_per_s:.4g} updates a second; at {budget}/s "
         f"everything is saved once in {format_time(found.full_save_s)}",
         f"lost updates: a failure's mean, as a share of the {lost:.4g} updates in that time; rows are chosen every "
         f"{format_time(setting.slot_s(rows))}",
@@ -63,7 +63,7 @@ def ordered_lines(found: Ordered) -> list[str]:
 
 
 def _interval_lines(found: Ordered) -> list[str]:
-    every = found.intervals_s() if found.number <= 1e6 else None
+    every = found.intervals_s() if found.rows.number <= 1e6 else None
     if every is None:
         return []
     names = [one_line(name) for name in found.rows.names or ()]
