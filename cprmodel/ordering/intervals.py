@@ -57,20 +57,14 @@ def optimal_intervals(
     array([0.5, 1. , inf])
     """
     if objective is Objective.LOST_UPDATES:
-        root = root_sum(rows)
+        root = root_sum(rows) or 1.0  # nothing to save: any number will do
 
         def interval(sizes: Floats, rates: Floats) -> Floats:
             found: Floats = square_root_interval.raw(sizes, rates, root, bandwidth_bytes_per_s)
             return found
 
     else:
-        of_price = freshness_interval.raw if objective is Objective.FRESHNESS else age_interval
-        price = _price(rows, bandwidth_bytes_per_s, of_price)
-
-        def interval(sizes: Floats, rates: Floats) -> Floats:
-            found: Floats = of_price(sizes, rates, price)
-            return found
-
+        interval = _priced(rows, bandwidth_bytes_per_s, objective)
     answer = np.empty(rows.updates_per_s.shape)
     start = 0
     for rates, sizes, _ in _blocks(rows):
@@ -95,30 +89,41 @@ def age_interval(size_bytes: Floats, updates_per_s: Floats, price_s2_per_byte: f
     return np.where(changes, x / safe, np.inf)
 
 
-def _price(rows: Rows, bandwidth: float, interval: Callable[..., Floats]) -> float:
-    """The price at which the intervals use the bandwidth; falling in the price."""
+def _priced(rows: Rows, bandwidth: float, objective: Objective) -> Callable[[Floats, Floats], Floats]:
+    """Intervals of sizes and rates, at the price of bandwidth at which all rows together use it."""
+    of_price = freshness_interval.raw if objective is Objective.FRESHNESS else age_interval
     if rows.size_bytes.ndim == 0:
         classes = rows.classes()
         sizes: Floats = np.full(classes.updates.size, float(rows.size_bytes))
         rates, counts = classes.updates, classes.count
     else:
-        has = rows.size_bytes > 0
-        sizes, rates = rows.size_bytes[has], rows.updates_per_s[has]
-        counts = np.broadcast_to(rows.count, rows.size_bytes.shape)[has]
-    changes = rates > 0
-    sizes, rates, counts = sizes[changes], rates[changes], counts[changes]
-    if sizes.size == 0:
-        return 1.0
+        sizes, rates = rows.size_bytes, rows.updates_per_s
+        counts = np.broadcast_to(rows.count, sizes.shape)
+    some = (rates > 0) & (sizes > 0)
+    sizes, rates, counts = sizes[some], rates[some], counts[some]
 
-    def excess(log_price: float) -> float:
+    def used(price: float) -> float:
+        return float((sizes / of_price(sizes, rates, price)) @ counts)
+
+    low = high = 1.0
+    if sizes.size:
+        while used(low) < bandwidth:
+            low /= 16
+        while used(high) > bandwidth:
+            high *= 16
+        for _ in range(200):
+            middle = math.sqrt(low) * math.sqrt(high)
+            if not low < middle < high:
+                break
+            low, high = (middle, high) if used(middle) >= bandwidth else (low, middle)
+    most, least = (used(low), used(high)) if sizes.size else (1.0, 1.0)
+    # no float lies between the two prices: rows that one saves and the other does not get what is left
+    share = (bandwidth - least) / (most - least) if most > least else 1.0
+
+    def interval(sizes: Floats, rates: Floats) -> Floats:
         with np.errstate(divide="ignore"):
-            return float((sizes / interval(sizes, rates, math.exp(log_price))) @ counts) - bandwidth
+            often = share / of_price(sizes, rates, low) + (1 - share) / of_price(sizes, rates, high)
+            found: Floats = 1 / often
+        return found
 
-    from scipy.optimize import brentq
-
-    low, high = -1.0, 1.0
-    while excess(low) < 0:
-        low -= 10
-    while excess(high) > 0:
-        high += 10
-    return math.exp(brentq(excess, low, high, xtol=1e-14, rtol=8.9e-16))
+    return interval

@@ -47,7 +47,7 @@ class _InTurn(Tracker):
         """Nothing to remember."""
 
     def select(self, n: int) -> NDArray[np.intp]:
-        chosen = (self.at[0] + np.arange(n)) % self.rows
+        chosen: NDArray[np.intp] = (self.at[0] + np.arange(n)) % self.rows
         self.at[0] += n
         return chosen
 
@@ -78,7 +78,8 @@ def pieces(classes: Classes, rows: int) -> Floats:
     count = np.concatenate([[0.0], np.cumsum(classes.count[order])])
     total = np.concatenate([[0.0], np.cumsum((classes.updates * classes.count)[order])])
     edges = np.linspace(0.0, count[-1], rows + 1)
-    return np.diff(np.interp(edges, count, total)) * rows / count[-1]
+    means: Floats = np.diff(np.interp(edges, count, total)) * (rows / count[-1])
+    return means
 
 
 def play(

@@ -26,7 +26,7 @@ class Setting:
     fraction: float = 0.125
     objective: Objective = Objective.LOST_UPDATES
     seed: int = 1
-    played_rows: int = 4000  #: rows that stand for all in a simulation
+    played_rows: int = 2000  #: rows that stand for all in a simulation
     played_updates: float = 100.0  #: most updates of a row and full-save interval there, on average
 
     def full_save_s(self, rows: Rows) -> float:
@@ -126,7 +126,7 @@ def _play(name: str, rows: Rows, setting: Setting) -> tuple[Predicted, float | N
     mean = float(updates.mean())
     if rows.row_bytes is None or mean > most:
         updates = updates * (most / mean)
-    slots = max(200, round(40 / setting.fraction))
+    slots = max(100, round(20 / setting.fraction))
     found = play(name, updates, setting.fraction, slots, warm_up=slots, seed=setting.seed)
     return Predicted(found.lost_updates_fraction, found.budget_used, "simulation"), found.standard_error
 

@@ -97,7 +97,8 @@ def _batched(a: Floats, w: Floats, saves: float, fraction: float) -> Predicted:
     """Even updates: saved after ⌈θ/λ⌉ slots; of the rows that θ leaves in the balance, as many as fit."""
 
     def waits(theta: float) -> Floats:
-        return np.maximum(np.ceil(fluid_mfu_interval.raw(a, 1.0, theta) * (1 - 1e-12)), 1.0)
+        slots: Floats = np.maximum(np.ceil(fluid_mfu_interval.raw(a, 1.0, theta) * (1 - 1e-12)), 1.0)
+        return slots
 
     def used(theta: float) -> float:
         return float((w / waits(theta)).sum())
@@ -125,7 +126,7 @@ def _visits(a: Floats, most: int) -> Floats:
     """
     n = np.arange(most + 1)
     p = np.exp(n * np.log(a)[:, None] - a[:, None] - special.gammaln(n + 1))
-    u = np.empty_like(p)
+    u: Floats = np.empty_like(p)
     u[:, 0] = -1 / np.expm1(-a)
     for at in range(1, most + 1):
         u[:, at] = u[:, 0] * np.einsum("rk,rk->r", u[:, :at], p[:, at:0:-1])

@@ -22,7 +22,7 @@ class SubSampledUpdated(Tracker):
     random. Rows that are updated often come back soon, and so are likely to be there.
 
     Memory: 4 bytes for each of ``capacity`` places, 1 byte a row to know who is on the list, and 64 bytes. Updates
-    are taken in pieces of a sixteenth of the list: within a piece new rows do not push out one another.
+    are taken in pieces of an eighth of the list, at least 64: within a piece new rows do not push out one another.
     """
 
     state: ClassVar[tuple[str, ...]] = ("list", "listed", "counters", "generator")
@@ -38,7 +38,7 @@ class SubSampledUpdated(Tracker):
         self.listed = np.zeros(self.rows, dtype=np.bool_)
         self.counters = np.zeros(2, dtype=np.int64)  # rows on the list; updates to pass over before the next sample
         self._random = np.random.Generator(np.random.PCG64(seed))
-        self._piece = max(32, self.capacity // 16)
+        self._piece = max(64, self.capacity // 8)
 
     @property
     def generator(self) -> NDArray[np.uint64]:

@@ -125,4 +125,4 @@ def test_frequency_in_proportion_is_bandwidth_in_proportion_only_for_equal_sizes
         loss = lost_updates(rates, every).sum()
         assert loss == pytest.approx(3 * (sizes @ rates) / (2 * budget))
         uniform = uniform_lost_updates(rates.sum(), sizes.sum(), budget)
-        assert (loss == pytest.approx(uniform)) is (len(set(sizes)) == 1)
+        assert bool(loss == pytest.approx(uniform)) is (len(set(sizes)) == 1)

@@ -7,7 +7,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
@@ -42,7 +42,7 @@ def test_against_slsqp(objective: Objective, seed: int) -> None:
     assert (sizes / every).sum() == pytest.approx(budget, rel=1e-9)
 
     def loss(frequency: np.ndarray) -> float:
-        return float(LOSSES[objective](rates, 1 / frequency).sum())
+        return float(LOSSES[objective](rates, 1 / np.maximum(frequency, 1e-9)).sum())
 
     start = np.full(6, budget / sizes.sum())
     found = minimize(
@@ -76,6 +76,7 @@ def test_never_worse_than_uniform_and_within_the_budget(rows: list[tuple[float, 
         assert (rates[does] * every[does] / 2).sum() == pytest.approx(lost, rel=1e-9)
 
 
+@settings(max_examples=30)
 @given(
     rates=st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=8),
     budget=st.floats(0.01, 100),
@@ -84,7 +85,7 @@ def test_never_worse_than_uniform_and_within_the_budget(rows: list[tuple[float, 
 def test_other_objectives_use_the_budget(rates: list[float], budget: float, objective: Objective) -> None:
     every = optimal_intervals(rows_of([*rates, 0.0], 2.0), budget, objective)
     assert every[-1] == math.inf
-    assert (2.0 / every).sum() == pytest.approx(budget, rel=1e-6)
+    assert (2.0 / every).sum() == pytest.approx(budget, rel=1e-9)
 
 
 @given(price=st.floats(-12, 12).map(lambda e: 10.0**e), rate=st.floats(-6, 6).map(lambda e: 10.0**e))
@@ -139,7 +140,7 @@ def test_blocks_are_seamless_and_memory_is_the_answer_s() -> None:
     tracemalloc.stop()
     assert peak < 1.6 * rates.nbytes  # beside the input: the answer, and blocks
     root = np.sqrt(64.0 * rates).sum()
-    assert every == pytest.approx(np.sqrt(64.0 / rates) * root / 1e6, rel=1e-12)
+    assert np.abs(every / (np.sqrt(64.0 / rates) * root / 1e6) - 1).max() < 1e-12
 
 
 @pytest.mark.parametrize(
