@@ -62,13 +62,13 @@ def run(
             "--priority-fraction", [Problem("", "", f"a number from 0.001 to 1, not {options.fraction:g}")]
         )
     slot_s = time_option("slot", options.slot) if options.slot is not None else None
+    if slots_to is None and (slot_s is not None or options.slots is not None):
+        raise JobError("--slot, --slots", [Problem("", "", "a --schedule beside them")])
     setting = Setting(bandwidth, options.fraction, Objective(options.objective), options.seed)
     rows, each = _rows(options, bandwidth)
     found = order(source, rows, setting, tuple(options.policies) or POLICIES, each)
     if slots_to is not None:
         _write_schedule(found, slot_s, options.slots, slots_to)
-    elif slot_s is not None or options.slots is not None:
-        raise JobError("--slot, --slots", [Problem("", "", "a --schedule beside them")])
     if intervals is not None:
         with intervals.open("wb") as file:  # under the very name that was given
             np.save(file, found.intervals_s())

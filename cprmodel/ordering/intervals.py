@@ -57,12 +57,7 @@ def optimal_intervals(
     array([0.5, 1. , inf])
     """
     if objective is Objective.LOST_UPDATES:
-        root = root_sum(rows) or 1.0  # nothing to save: any number will do
-
-        def interval(sizes: Floats, rates: Floats) -> Floats:
-            found: Floats = square_root_interval.raw(sizes, rates, root, bandwidth_bytes_per_s)
-            return found
-
+        interval = _square_root(rows, bandwidth_bytes_per_s)
     else:
         interval = _priced(rows, bandwidth_bytes_per_s, objective)
     answer = np.empty(rows.updates_per_s.shape)
@@ -71,6 +66,17 @@ def optimal_intervals(
         answer[start : start + rates.size] = interval(sizes, rates)
         start += rates.size
     return answer
+
+
+def _square_root(rows: Rows, bandwidth: float) -> Callable[[Floats, Floats], Floats]:
+    """Intervals of sizes and rates by the square-root law."""
+    root = root_sum(rows) or 1.0  # nothing to save: any number will do
+
+    def interval(sizes: Floats, rates: Floats) -> Floats:
+        found: Floats = square_root_interval.raw(sizes, rates, root, bandwidth)
+        return found
+
+    return interval
 
 
 def age_interval(size_bytes: Floats, updates_per_s: Floats, price_s2_per_byte: float) -> Floats:

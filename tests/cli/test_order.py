@@ -53,13 +53,25 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert wanted[:7] == pytest.approx(np.sqrt(sizes[:7] / rates[:7]) * root / 2e9)
     assert wanted[7] is None
     assert data["optimal"]["shards"][0] == "emb-0"
-    assert min(found.values(), key=lambda one: one["lost_updates_fraction"])["name"] == "optimal"
+    best = found["optimal"]["lost_updates_fraction"]
+    assert all(one["lost_updates_fraction"] >= (1 - 1e-9) * best for one in found.values())
 
 
 def test_schedule(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "schedule.csv"
     out, _ = run(
-        "order", SHARDS, "--budget", "2 GB/s", "--json", "--schedule", path, "--slot", "20 s", capsys=capsys
+        "order",
+        SHARDS,
+        "--budget",
+        "2 GB/s",
+        "--json",
+        "--schedule",
+        path,
+        "--slot",
+        "20 s",
+        "--policy",
+        "optimal",
+        capsys=capsys,
     )
     wanted = dict(zip(json.loads(out)["optimal"]["shards"], json.loads(out)["optimal"]["interval_s"], strict=True))
     used: dict[int, int] = defaultdict(int)
@@ -157,7 +169,7 @@ def test_a_budget_above_the_rate_of_change(capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ("", "columns = : expected one shard"),
+        ("", "columns: expected one shard"),
         ("shard,bytes\n", "expected one updates_per_s"),
         ("shard,bytes,updates_per_s\n", "expected at least one shard"),
         ("shard,bytes,updates_per_s\na,5 s,1\n", 'line 2, bytes = "5 s": expected a size with its unit'),

@@ -78,7 +78,7 @@ def test_rows_without_updates() -> None:
     ("exponent", "fraction", "fluid"), [(0.6, 0.25, 0.06), (1.05, 0.125, 0.06), (1.4, 0.05, 0.13)]
 )
 def test_mfu_and_update_age_against_the_real_trackers(exponent: float, fraction: float, fluid: float) -> None:
-    """2,000 rows, 40 updates of a row and full save: counted MFU within 1%; the fluid form is worse for few updates."""
+    """2,000 rows, 40 updates of a row and full save: MFU within 1%; the fluid form is worse for few updates."""
     rows = classes(exponent, 2000, 40 * fraction)
     updates = pieces(rows, 2000)
     for policy, predicted, allowed in (
