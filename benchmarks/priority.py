@@ -135,7 +135,7 @@ def predictions(rows: int, exponents: tuple[float, ...], fractions: tuple[float,
                 worst[name] = max(worst[name], abs(value / played.lost_updates_fraction - 1))
     met = [report("\nworst error of the counted prediction of MFU [%]", 100 * worst["counted"], 1)]
     met.append(report("worst error of its fluid limit [%]", 100 * worst["fluid"], None))
-    return [*met, report("worst error of the fluid limit of updates x age [%]", 100 * worst["age"], 6)]
+    return [*met, report("worst error of the fluid limit of updates x age [%]", 100 * worst["age"], 10)]
 
 
 def policies(rows: int, exponents: tuple[float, ...]) -> None:

@@ -31,9 +31,9 @@ def root_sum(rows: Rows) -> float:
     """Q = Σ √(λᵢsᵢ), block by block."""
     total = 0.0
     for rates, sizes, counts in _blocks(rows):
-        roots = np.sqrt(rates * sizes)
+        roots = np.sqrt(rates) * np.sqrt(sizes) if sizes.ndim else np.sqrt(rates)
         total += float(roots.sum() * counts if counts.ndim == 0 else roots @ counts)
-    return total
+    return total if rows.size_bytes.ndim else total * math.sqrt(rows.size_bytes)
 
 
 def _blocks(rows: Rows) -> list[tuple[Floats, Floats, Floats]]:
