@@ -109,12 +109,12 @@ def test_every_second_update_is_sampled_over_calls() -> None:
 
 def test_who_is_on_a_full_list_is_a_matter_of_frequency() -> None:
     """Stationary: on the list with probability λ/(λ + ε), ε such that the list is full (a mean field, derived)."""
-    rows, capacity, rng = 400, 100, np.random.default_rng(8)
-    rates = np.where(np.arange(rows) < 40, 20.0, 1.0)
+    rows, capacity, rng = 4000, 1000, np.random.default_rng(8)
+    rates = np.where(np.arange(rows) < 400, 20.0, 1.0)
     tracker = SubSampledUpdated(rows, capacity, seed=2)
-    listed, looks = np.zeros(rows), 3000
+    listed, looks = np.zeros(rows), 600
     for _ in range(looks):
-        tracker.record(rng.choice(rows, 200, p=rates / rates.sum()))
+        tracker.record(rng.choice(rows, 2000, p=rates / rates.sum()))
         listed += tracker.listed
     share = listed / looks
     low, high = 1e-3, 1e3
@@ -122,8 +122,8 @@ def test_who_is_on_a_full_list_is_a_matter_of_frequency() -> None:
         middle = (low * high) ** 0.5
         low, high = (middle, high) if (rates / (rates + middle)).sum() > capacity else (low, middle)
     expected = rates / (rates + low)
-    assert share[:40].mean() == pytest.approx(expected[0], abs=0.03)
-    assert share[40:].mean() == pytest.approx(expected[-1], abs=0.01)
+    assert share[:400].mean() == pytest.approx(expected[0], abs=0.03)
+    assert share[400:].mean() == pytest.approx(expected[-1], abs=0.01)
 
 
 @pytest.mark.parametrize("name", MAKE)
