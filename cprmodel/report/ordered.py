@@ -174,7 +174,9 @@ def render_ordered(found: Ordered) -> str:
         source=Path(found.source).name,
         headings=HEADINGS,
         rows=ordered_rows(found),
-        best=min(range(len(found.policies)), key=lambda at: found.policies[at].lost_updates_fraction),
+        best=min(
+            range(len(found.policies)), key=lambda at: (round(found.policies[at].lost_updates_fraction, 9), -at)
+        ),
         lines=[*ordered_lines(found), *_interval_lines(found)],
     )
 
