@@ -38,7 +38,7 @@ def blocks() -> list[re.Match[str]]:
 
 
 def test_there_are_blocks() -> None:
-    assert len(blocks()) == 5
+    assert len(blocks()) == 6
 
 
 @pytest.mark.parametrize("block", blocks(), ids=lambda block: block["command"])

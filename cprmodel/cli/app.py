@@ -229,6 +229,76 @@ def regret(
     run(job, mtbf_error, observed_failures, as_json)
 
 
+class ObjectiveName(StrEnum):
+    """What the optimal intervals make best."""
+
+    LOST_UPDATES = "lost-updates"
+    AGE = "age"
+    FRESHNESS = "freshness"
+
+
+@app.command()
+def order(
+    budget: Annotated[
+        str, typer.Option(metavar="BANDWIDTH", help='Bandwidth that saving may use, such as "2 GB/s".')
+    ],
+    shards: Annotated[
+        Path | None, typer.Argument(metavar="[SHARDS.csv]", help="Columns shard, bytes, updates_per_s.")
+    ] = None,
+    counts: Annotated[
+        Path | None,
+        typer.Option(metavar="ACCESS.npy", help="Instead: updates of each row, in any unit."),
+    ] = None,
+    zipf: Annotated[
+        float | None, typer.Option(metavar="EXPONENT", help="Instead: rows whose updates follow Zipf's law.")
+    ] = None,
+    rows: Annotated[float | None, typer.Option(help="How many rows there are (--zipf).")] = None,
+    row_bytes: Annotated[float | None, typer.Option(help="Bytes of a row, optimizer state included.")] = None,
+    updates_per_row: Annotated[
+        float, typer.Option(help="Mean updates of a row while everything is saved once (--counts, --zipf).")
+    ] = 100.0,
+    policy: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this policy; may be given again.")
+    ] = None,
+    objective: Annotated[ObjectiveName, typer.Option(help="What optimal makes best.")] = ObjectiveName.LOST_UPDATES,
+    priority_fraction: Annotated[
+        float, typer.Option(help="Share of the rows that is saved each time rows are chosen.")
+    ] = 0.125,
+    schedule: Annotated[
+        Path | None, typer.Option(metavar="OUT.csv", help="Write what is saved when, in slots within the budget.")
+    ] = None,
+    slot: Annotated[str | None, typer.Option(metavar="TIME", help="Length of the schedule's slots.")] = None,
+    slots: Annotated[int | None, typer.Option(min=1, help="How many; default: the longest interval.")] = None,
+    intervals: Annotated[
+        Path | None, typer.Option(metavar="OUT.npy", help="Write the optimal interval of every row.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the simulations.")] = 1,
+    as_json: AsJson = False,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Write a self-contained page with a chart.")
+    ] = None,
+) -> None:
+    """What to save first: policies side by side, optimal intervals, and a schedule within a bandwidth."""
+    from cprmodel.cli.order import Options, run
+
+    options = Options(
+        shards=shards,
+        counts=counts,
+        zipf=zipf,
+        rows=rows,
+        row_bytes=row_bytes,
+        updates_per_row=updates_per_row,
+        budget=budget,
+        fraction=priority_fraction,
+        objective=objective.value,
+        policies=policy or [],
+        slot=slot,
+        slots=slots,
+        seed=seed,
+    )
+    run(options, as_json, schedule, intervals, report)
+
+
 @app.command()
 def presets(as_json: AsJson = False) -> None:
     """List the jobs that ship with cprmodel, with the source of each figure."""

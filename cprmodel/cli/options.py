@@ -8,7 +8,7 @@ from pathlib import Path
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.units import QuantityError, parse_quantity
 
-__all__ = ["check_report", "time_option"]
+__all__ = ["bandwidth_option", "check_report", "time_option"]
 
 
 def time_option(option: str, text: str, may_be_zero: bool = False) -> float:
@@ -21,6 +21,17 @@ def time_option(option: str, text: str, may_be_zero: bool = False) -> float:
         least = "a time of at least 0" if may_be_zero else "a time greater than 0"
         raise JobError(f"--{option}", [Problem("", "", f'{least} and at most 1e12 s, not "{text}"')])
     return seconds
+
+
+def bandwidth_option(option: str, text: str) -> float:
+    """Bytes a second from an option such as ``--budget "2 GB/s"``."""
+    try:
+        bandwidth = parse_quantity(text, "bandwidth")
+    except QuantityError as error:
+        raise JobError(f"--{option}", [Problem("", "", f'{error}, not "{text}"')]) from None
+    if not 0 < bandwidth <= 1e18:
+        raise JobError(f"--{option}", [Problem("", "", f'a bandwidth above 0 and at most 1e18 B/s, not "{text}"')])
+    return bandwidth
 
 
 def check_report(report: Path, source: str, option: str = "--report") -> None:

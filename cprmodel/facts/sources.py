@@ -7,6 +7,7 @@ from enum import Enum
 
 __all__ = [
     "BOUGERET_2011",
+    "CHO_2000",
     "CPR_2021",
     "DALY_2006",
     "DERIVED",
@@ -61,6 +62,11 @@ CPR_2021 = Source(
     "K. Maeng et al., CPR: Understanding and Improving Failure Tolerant Training for Deep Learning "
     "Recommendation with Partial Recovery, MLSys 2021.",
     "https://arxiv.org/abs/2011.02999",
+)
+CHO_2000 = Source(
+    "cho_2000",
+    "J. Cho, H. Garcia-Molina, Synchronizing a database to improve freshness, SIGMOD 2000.",
+    "https://doi.org/10.1145/342009.335391",
 )
 KOKOLIS_2025 = Source(
     "kokolis_2025",

@@ -16,9 +16,14 @@ A formula asks :func:`namespace` for the functions that fit its arguments and is
     z − log(1 + z) without cancellation.
 ``exprel``
     (e^z − 1)/z.
+``erlang_root``
+    The root x ≥ 0 of 1 − (1 + x)e^(−x) = c, infinite for c ≥ 1: a quantile of the Erlang law of two stages. It
+    gives the interval for freshness; x = −1 − W₋₁(−(1 − c)/e), which loses half its digits near c = 0.
 ``intervals``
     ⌈T/τ⌉, the number of pieces that saves every τ cut a job of length T into; a ratio within 1e-12 of a whole
     number counts as whole, so that T/(T/K) is K.
+``quotient``
+    a/b, infinite where b is 0 (also where a is).
 ``above_zero``, ``infinite_at_zero``
     For a formula that divides by a share: on arrays, shares of 0 give infinity and no warning.
 """
@@ -87,6 +92,18 @@ def _log1p_gap_numpy(z: Number) -> Number:
     return np.where(small, gap, z - np.log1p(z))
 
 
+def _erlang_root_numpy(c: Number) -> Number:
+    return _scipy.gammaincinv(2.0, np.minimum(np.asarray(c, dtype=float), 1.0))
+
+
+def _quotient_numpy(a: Number, b: Number) -> Number:
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        found = np.divide(a, b)
+    if np.ndim(a) == 0 and a > 0:
+        return found  # no 0/0 to mend: large arrays are gone through once
+    return np.where(np.equal(b, 0), np.inf, found)
+
+
 def _intervals_numpy(work: Number, interval: Number) -> Number:
     ratio = np.asarray(work, dtype=float) / interval
     return np.maximum(np.ceil(ratio * (1 - 1e-12)), 1)
@@ -102,6 +119,8 @@ NUMPY = SimpleNamespace(
     maximum=np.maximum,
     where=np.where,
     exprel=_scipy.exprel,
+    erlang_root=_erlang_root_numpy,
+    quotient=_quotient_numpy,
     renewal_root=_renewal_root_numpy,
     phi2=_phi2_numpy,
     phi3=_phi3_numpy,
@@ -133,6 +152,12 @@ def _mpmath_backend() -> SimpleNamespace:
         with mp.workprec(3 * mp.mp.prec + 20):
             return z - mp.log1p(z)
 
+    def erlang_root(c: Number) -> Number:
+        if c >= 1:
+            return mp.inf
+        with mp.workprec(2 * mp.mp.prec + 20):
+            return -1 - mp.lambertw(-(1 - c) / mp.e, -1).real
+
     return SimpleNamespace(
         name="mpmath",
         exp=mp.exp,
@@ -143,6 +168,8 @@ def _mpmath_backend() -> SimpleNamespace:
         maximum=max,
         where=lambda condition, yes, no: yes if condition else no,
         exprel=lambda z: mp.expm1(z) / z if z else mp.mpf(1),
+        erlang_root=erlang_root,
+        quotient=lambda a, b: a / b if b else mp.inf,
         renewal_root=renewal_root,
         phi2=phi2,
         phi3=phi3,

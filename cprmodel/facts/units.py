@@ -12,7 +12,7 @@ import math
 import re
 from typing import Any
 
-__all__ = ["QuantityError", "format_share", "format_time", "parse_quantity"]
+__all__ = ["QuantityError", "format_bytes", "format_share", "format_time", "parse_quantity"]
 
 _TERM = re.compile(
     r"([+-]?(?:[0-9]+(?:_[0-9]+)*\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?) *([A-Za-z]+(?: */ *[A-Za-z]+)?)"
@@ -137,6 +137,20 @@ def _two(seconds: int, large: tuple[int, str], small: tuple[int, str]) -> str:
     whole, rest = divmod(seconds, large[0])
     tail = f" {rest // small[0]} {small[1]}" if rest else ""
     return f"{whole:,} {large[1]}{tail}"
+
+
+def format_bytes(size: float) -> str:
+    """Bytes with three figures and the largest unit that leaves a number of at least 1.
+
+    >>> format_bytes(1.2e12), format_bytes(65536), format_bytes(0)
+    ('1.2 TB', '65.5 kB', '0 B')
+    """
+    unit = "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if float(f"{size:.3g}") < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:,.4g} P{unit[-1]}"
 
 
 def format_share(share: float) -> str:

@@ -35,10 +35,25 @@ from cprmodel.formulas.makespan import (
     partial_recovery_pls,
 )
 from cprmodel.formulas.overhead import effective_time_ratio, full_recovery_overhead, partial_recovery_overhead
+from cprmodel.formulas.priority import (
+    cho_2000_age,
+    cho_2000_freshness,
+    fluid_mfu_interval,
+    fluid_update_age_interval,
+    freshness_interval,
+    lost_updates,
+    marginal_age,
+    proportional_interval,
+    square_root_interval,
+    square_root_lost_updates,
+    uniform_lost_updates,
+)
 from cprmodel.formulas.regret import expected_regret, mtbf_regret
 
 __all__ = [
     "bougeret_2011_chunk",
+    "cho_2000_age",
+    "cho_2000_freshness",
     "cpr_2021_interval",
     "cpr_2021_pls",
     "cpr_2021_pls_finite",
@@ -49,12 +64,17 @@ __all__ = [
     "exact_pls",
     "exact_pls_interval",
     "expected_regret",
+    "fluid_mfu_interval",
+    "fluid_update_age_interval",
+    "freshness_interval",
     "full_recovery_chunk",
     "full_recovery_makespan",
     "full_recovery_overhead",
     "full_recovery_variance",
     "lost_fraction",
     "lost_fraction_with_saves",
+    "lost_updates",
+    "marginal_age",
     "metric_drop",
     "mtbf_from_node_days",
     "mtbf_from_nodes",
@@ -67,6 +87,10 @@ __all__ = [
     "partial_recovery_pls",
     "pls_for_metric_drop",
     "priced_loss_interval",
+    "proportional_interval",
+    "square_root_interval",
+    "square_root_lost_updates",
     "transfer_time",
+    "uniform_lost_updates",
     "young_1974",
 ]

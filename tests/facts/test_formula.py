@@ -44,6 +44,15 @@ POINT = {
     "overhead": 0.08,
     "mtbf_error": 3.0,
     "observed_failures": 7.0,
+    "row_bytes": 72.0,
+    "updates_per_s": 0.31,
+    "row_interval_s": 11.0,
+    "total_updates_per_s": 2_900.0,
+    "root_sum": 3_100.0,
+    "least_interval_s": 17.0,
+    "threshold_updates": 23.0,
+    "threshold_update_s": 410.0,
+    "price_s_per_byte": 0.023,
 }
 
 

@@ -1,0 +1,101 @@
+"""What ``cprmodel order`` finds: policies, intervals, and what to mind."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from cprmodel.facts.version import __version__
+from cprmodel.ordering.intervals import Objective, optimal_intervals
+from cprmodel.ordering.policies import POLICIES, PolicyLoss, Setting, predict
+from cprmodel.ordering.rows import Floats, Rows
+
+__all__ = ["LISTED", "SCHEMA_VERSION", "Ordered", "order"]
+
+#: Version of the JSON that ``order --json`` prints.
+SCHEMA_VERSION = 1
+
+#: Most intervals that the JSON lists; more go to a file.
+LISTED = 10_000
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """Policies side by side for rows or shards under a budget."""
+
+    source: str
+    rows: Rows
+    setting: Setting
+    policies: list[PolicyLoss]
+    warnings: tuple[str, ...]
+    each: Callable[[], Rows]  #: every row on its own, made when it is asked for
+
+    @property
+    def full_save_s(self) -> float:
+        """Time to save everything once at the budget [s]."""
+        return self.setting.full_save_s(self.rows)
+
+    def intervals_s(self) -> Floats:
+        """The optimal interval of every row or shard [s]."""
+        return optimal_intervals(self.each(), self.setting.bandwidth_bytes_per_s, self.setting.objective)
+
+    def to_dict(self, intervals_file: str | None = None) -> dict[str, Any]:
+        """Plain data; intervals that are infinite are null."""
+        listed = None
+        if self.rows.number <= LISTED:
+            listed = [one if math.isfinite(one) else None for one in self.intervals_s().tolist()]
+        names = list(self.rows.names) if self.rows.names and listed is not None else None
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "cprmodel_version": __version__,
+            "source": self.source,
+            "bytes": self.rows.total_bytes,
+            "updates_per_s": self.rows.total_updates_per_s,
+            "budget_bytes_per_s": self.setting.bandwidth_bytes_per_s,
+            "priority_fraction": self.setting.fraction,
+            "full_save_s": self.full_save_s,
+            "objective": self.setting.objective.value,
+            "policies": [one.to_dict() for one in self.policies],
+            "optimal": {"shards": names, "interval_s": listed, "file": intervals_file},
+            "warnings": list(self.warnings),
+        }
+
+
+def order(
+    source: str,
+    rows: Rows,
+    setting: Setting,
+    policies: tuple[str, ...] = POLICIES,
+    each: Callable[[], Rows] | None = None,
+) -> Ordered:
+    """Predict every policy. ``each``: every row on its own, where ``rows`` holds those alike together."""
+    found = predict(rows, setting, policies)
+    return Ordered(source, rows, setting, found, tuple(_warnings(rows, setting, found)), each or (lambda: rows))
+
+
+def _warnings(rows: Rows, setting: Setting, found: list[PolicyLoss]) -> list[str]:
+    lines = []
+    if any(
+        one.name in ("mfu", "update-age") and one.bandwidth_bytes_per_s < 0.999 * setting.bandwidth_bytes_per_s
+        for one in found
+    ):
+        lines.append(
+            "the budget is above the rate at which rows change: all that changed is saved every slot, and orders "
+            "by updates lose the same; optimal is for saves at fixed times, whether a row changed or not"
+        )
+    if any(one.predicted_by == "simulation" for one in found):
+        classes = rows.classes(setting.full_save_s(rows))
+        if classes.rows > setting.played_rows or rows.row_bytes is None:
+            lines.append(f"simulated with {setting.played_rows:,} rows that stand for all")
+        if rows.row_bytes is None or classes.total_updates > setting.played_updates * classes.rows:
+            lines.append(
+                f"simulated with {setting.played_updates:g} updates of a row and full-save interval on average"
+                + (": --row-bytes tells how many there are" if rows.row_bytes is None else "")
+            )
+    if rows.row_bytes is None:
+        lines.append("the size of a row is not known: mfu and update-age are for updates that come evenly")
+    if setting.objective is not Objective.LOST_UPDATES:
+        lines.append(f"optimal is for {setting.objective.value}, which is another aim than losing few updates")
+    return lines

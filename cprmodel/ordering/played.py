@@ -1,0 +1,143 @@
+"""A simulation of row updates and priority saves, with the trackers that a training loop would use.
+
+Each slot, every row gets a Poisson number of updates; then the policy chooses a share of the rows, which are saved.
+A failure at a random moment takes the updates since each row's last save; their mean over time is estimated.
+Losses within a slot are taken halfway, for updates come evenly through it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cprmodel.facts.errors import DomainError
+from cprmodel.ordering.rows import Classes
+from cprmodel.trackers import LargestChange, MostFrequentlyUpdated, SubSampledUpdated, Tracker, UpdateAge
+
+__all__ = ["PLAYED", "Played", "pieces", "play", "play_intervals"]
+
+Floats = NDArray[np.float64]
+
+_BATCHES = 20
+_DIMENSION = 16  #: numbers in a row, for the policy that compares them
+
+
+@dataclass(frozen=True)
+class Played:
+    """Updates lost by a failure, over those of one full-save interval; and how much of the budget was used."""
+
+    lost_updates_fraction: float
+    standard_error: float
+    budget_used: float = 1.0
+
+
+class _InTurn(Tracker):
+    """Rows in their order, round and round: a cursor is all it keeps."""
+
+    state = ("at",)
+
+    def __init__(self, rows: int) -> None:
+        super().__init__(rows)
+        self.at = np.zeros(1, dtype=np.int64)
+
+    def record(self, rows: object, values: object = None) -> None:
+        """Nothing to remember."""
+
+    def select(self, n: int) -> NDArray[np.intp]:
+        chosen: NDArray[np.intp] = (self.at[0] + np.arange(n)) % self.rows
+        self.at[0] += n
+        return chosen
+
+    def saved(self, rows: object) -> None:
+        """Nothing to remember."""
+
+
+#: Policies that can be played, by name: a tracker from the number of rows, the rows saved in a slot, and a seed.
+PLAYED: dict[str, Callable[[int, int, int], Tracker]] = {
+    "round-robin": lambda rows, n, seed: _InTurn(rows),
+    "mfu": lambda rows, n, seed: MostFrequentlyUpdated(rows),
+    "ssu": lambda rows, n, seed: SubSampledUpdated(rows, max(n, 1), seed=seed),
+    "scar": lambda rows, n, seed: LargestChange(np.zeros((rows, _DIMENSION), dtype=np.float32)),
+    "update-age": lambda rows, n, seed: UpdateAge(rows),
+}
+
+
+def pieces(classes: Classes, rows: int) -> Floats:
+    """The updates of so many rows that stand for all: neighbours in the order of their updates, averaged.
+
+    The mean is kept. Few rows stand for many well, for what is saved every slot needs no finer distinction.
+    """
+    if classes.rows <= rows:
+        whole = np.round(classes.count)
+        if np.all(np.abs(whole - classes.count) < 1e-6 * classes.count):
+            return np.repeat(classes.updates, whole.astype(int))
+    order = np.argsort(-classes.updates, kind="stable")
+    count = np.concatenate([[0.0], np.cumsum(classes.count[order])])
+    total = np.concatenate([[0.0], np.cumsum((classes.updates * classes.count)[order])])
+    edges = np.linspace(0.0, count[-1], rows + 1)
+    means: Floats = np.diff(np.interp(edges, count, total)) * (rows / count[-1])
+    return means
+
+
+def play(
+    policy: str, updates: Floats, fraction: float, slots: int = 400, warm_up: int = 200, seed: int = 1
+) -> Played:
+    """Play one policy over rows with so many updates a slot each, ``fraction`` of them saved every slot.
+
+    >>> alike = np.full(200, 3.0)
+    >>> found = play("round-robin", alike, 0.25, slots=200, warm_up=20)
+    >>> abs(found.lost_updates_fraction - 0.5) < 4 * found.standard_error
+    True
+    """
+    if policy not in PLAYED:
+        raise DomainError(f"play: policy = {policy!r}: expected one of {', '.join(PLAYED)}")
+    if not 0 < fraction <= 1:
+        raise DomainError(f"play: fraction = {fraction!r}: expected a number greater than 0 and at most 1")
+    rows = updates.size
+    random = np.random.default_rng([seed, list(PLAYED).index(policy)])
+    tracker = PLAYED[policy](rows, int(np.ceil(fraction * rows)), seed)
+    ids = np.arange(rows)
+    unsaved = np.zeros(rows, dtype=np.int64)
+    lost, saved = np.empty(slots), 0
+    for slot in range(-warm_up, slots):
+        counts = random.poisson(updates)
+        if slot >= 0:
+            lost[slot] = unsaved.sum() + counts.sum() / 2
+        unsaved += counts
+        batch = np.repeat(ids, counts)
+        if policy == "ssu":  # the one that minds the order
+            random.shuffle(batch)
+        if policy == "scar":
+            touched = np.flatnonzero(counts)
+            steps = random.standard_normal((touched.size, _DIMENSION), dtype=np.float32)
+            moved = tracker.values[touched] + steps * np.sqrt(counts[touched, None])  # type: ignore[attr-defined]
+            tracker.record(touched, moved)
+        else:
+            tracker.record(batch)
+        tracker.tick()
+        n = int((slot + warm_up + 1) * fraction * rows + 1e-9) - int((slot + warm_up) * fraction * rows + 1e-9)
+        chosen = tracker.select(n)
+        tracker.saved(chosen)
+        unsaved[chosen] = 0
+        saved += chosen.size if slot >= 0 else 0
+    share = lost * fraction / updates.sum()
+    means = np.array([part.mean() for part in np.array_split(share, _BATCHES)])
+    error = float(means.std(ddof=1) / _BATCHES**0.5)
+    return Played(float(share.mean()), error, saved / (slots * fraction * rows))
+
+
+def play_intervals(
+    updates_per_s: Floats, row_interval_s: Floats, full_save_s: float, moments: int = 200, seed: int = 1
+) -> Played:
+    """Rows saved at intervals of their own, with random phases: what failures at random moments take."""
+    random = np.random.default_rng(seed)
+    changing = updates_per_s > 0
+    rates, intervals = updates_per_s[changing], row_interval_s[changing]
+    if not np.all(np.isfinite(intervals)):
+        raise DomainError("play_intervals: row_interval_s: expected finite intervals of rows that are updated")
+    lost = np.array([random.poisson(rates * intervals * random.random(rates.size)).sum() for _ in range(moments)])
+    share = lost / (rates.sum() * full_save_s)
+    return Played(float(share.mean()), float(share.std(ddof=1) / moments**0.5))

@@ -1,0 +1,107 @@
+"""From files to rows: a CSV of shards, an array of counts."""
+
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.units import QuantityError, parse_quantity
+from cprmodel.ordering.rows import Rows, rows_of
+
+__all__ = ["read_counts", "read_shards"]
+
+_COLUMNS = ("shard", "bytes", "updates_per_s")
+
+
+def read_shards(path: str | Path, row_bytes: float | None = None) -> Rows:
+    """A CSV with the columns shard, bytes (a number, or a size such as 1.2 GB) and updates_per_s.
+
+    JobError says in one line what is wrong with it.
+    """
+    source = str(path)
+    try:
+        with Path(path).open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file)
+            heading = [cell.strip() for cell in next(reader, [])]
+            for name in _COLUMNS:
+                if heading.count(name) != 1:
+                    raise JobError(source, [Problem("columns", ",".join(heading), f"one {name}")])
+            at = [heading.index(name) for name in _COLUMNS]
+            found = [
+                _shard(source, reader.line_num, row, at) for row in reader if any(cell.strip() for cell in row)
+            ]
+    except FileNotFoundError:
+        raise JobError(source, [Problem("", "", "a CSV of shards, but there is no such file")]) from None
+    except (UnicodeDecodeError, csv.Error):
+        raise JobError(source, [Problem("", "", "a text file, CSV")]) from None
+    except OSError as error:
+        raise JobError(source, [Problem("", "", f"a file that can be read ({error.strerror})")]) from None
+    if not found:
+        raise JobError(source, [Problem("", "", "at least one shard")])
+    names = [name for name, _, _ in found]
+    twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
+    if twice is not None:
+        raise JobError(source, [Problem("shard", f'"{twice}"', "each shard once")])
+    sizes, rates = np.array([one[1] for one in found]), np.array([one[2] for one in found])
+    if not sizes.any():
+        raise JobError(source, [Problem("bytes", "", "at least one shard that has some")])
+    if not (rates * sizes).any():
+        raise JobError(source, [Problem("updates_per_s", "", "at least one shard with bytes that is updated")])
+    return rows_of(rates, sizes, row_bytes, tuple(names))
+
+
+def _shard(source: str, line: int, row: list[str], at: list[int]) -> tuple[str, float, float]:
+    cells = [row[index].strip() if index < len(row) else "" for index in at]
+    return cells[0], _size(source, line, cells[1]), _rate(source, line, cells[2])
+
+
+def _size(source: str, line: int, cell: str) -> float:
+    try:
+        size = float(cell)
+    except ValueError:
+        try:
+            size = parse_quantity(cell, "size")
+        except QuantityError as error:
+            raise JobError(source, [Problem(f"line {line}, bytes", f'"{cell}"', f"{error}")]) from None
+    return _checked(source, f"line {line}, bytes", cell, size)
+
+
+def _rate(source: str, line: int, cell: str) -> float:
+    try:
+        return _checked(source, f"line {line}, updates_per_s", cell, float(cell))
+    except ValueError as error:
+        if isinstance(error, JobError):
+            raise
+        raise JobError(source, [Problem(f"line {line}, updates_per_s", f'"{cell}"', "a number")]) from None
+
+
+def _checked(source: str, field: str, cell: str, number: float) -> float:
+    if not (math.isfinite(number) and 0 <= number <= 1e30):
+        raise JobError(source, [Problem(field, f'"{cell}"', "a number from 0 to 1e30")])
+    return number
+
+
+def read_counts(path: str | Path) -> Any:
+    """An array of one count a row, written by ``numpy.save``, as float64."""
+    source = str(path)
+    try:
+        counts = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise JobError(source, [Problem("", "", "an array (.npy), but there is no such file")]) from None
+    except (ValueError, EOFError):
+        raise JobError(source, [Problem("", "", "an array written by numpy.save (.npy)")]) from None
+    except OSError as error:
+        raise JobError(source, [Problem("", "", f"a file that can be read ({error.strerror or error})")]) from None
+    if not isinstance(counts, np.ndarray) or counts.dtype.kind not in "iuf" or counts.ndim != 1 or not counts.size:
+        raise JobError(source, [Problem("", "", "an array of numbers in one dimension, one a row")])
+    found = counts.astype(np.float64, copy=False)
+    if not (found.min() >= 0 and found.max() < np.inf):
+        raise JobError(source, [Problem("", "", "finite counts of at least 0")])
+    if not found.max() > 0:
+        raise JobError(source, [Problem("", "", "at least one row that is updated")])
+    return found

@@ -1,0 +1,188 @@
+"""What to save first, as text for a terminal, and as a page with loss against bandwidth."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cprmodel.facts.errors import one_line
+from cprmodel.facts.units import format_bytes, format_time
+from cprmodel.ordering.found import Ordered
+from cprmodel.ordering.policies import PolicyLoss, predict
+
+__all__ = ["ordered_lines", "ordered_rows", "print_ordered", "render_ordered", "write_ordered_report"]
+
+HEADINGS = ["policy", "lost updates", "± SE", "of uniform", "memory", "bandwidth", "by"]
+_COLORS = {
+    "uniform": "#1d2326",
+    "round-robin": "#8aa29e",
+    "mfu": "#c1440e",
+    "ssu": "#f2b880",
+    "scar": "#8e6c8a",
+    "update-age": "#1f6f8b",
+    "optimal": "#2a9d5c",
+}
+_SHOWN = 20  # shards in the terminal
+_FACTORS = np.geomspace(0.25, 4.0, 9)
+_PLAYED_FACTORS = (0.25, 1.0, 4.0)
+
+
+def ordered_rows(found: Ordered) -> list[list[str]]:
+    """One row a policy."""
+    return [
+        [
+            one.name,
+            f"{one.lost_updates_fraction:.4f}" if math.isfinite(one.lost_updates_fraction) else "no bound",
+            "" if one.standard_error is None else f"{one.standard_error:.4f}",
+            f"{2 * one.lost_updates_fraction:.1%}" if math.isfinite(one.lost_updates_fraction) else "",
+            format_bytes(one.tracker_bytes),
+            f"{format_bytes(one.bandwidth_bytes_per_s)}/s",
+            one.predicted_by,
+        ]
+        for one in found.policies
+    ]
+
+
+def ordered_lines(found: Ordered) -> list[str]:
+    """What was asked, what the numbers mean, and what to mind."""
+    rows, setting = found.rows, found.setting
+    what = "shards" if rows.names else "rows"
+    lost = rows.total_updates_per_s * found.full_save_s
+    size, budget = format_bytes(rows.total_bytes), format_bytes(setting.bandwidth_bytes_per_s)
+    return [
+        f"{found.rows.number:,.0f} {what}, {size}, {rows.total_updates_per_s:.4g} updates a second; at {budget}/s "
+        f"everything is saved once in {format_time(found.full_save_s)}",
+        f"lost updates: a failure's mean, as a share of the {lost:.4g} updates in that time; rows are chosen every "
+        f"{format_time(setting.slot_s(rows))}",
+        *(f"note: {line}" for line in found.warnings),
+    ]
+
+
+def _interval_lines(found: Ordered) -> list[str]:
+    every = found.intervals_s() if found.rows.number <= 1e6 else None
+    if every is None:
+        return []
+    names = [one_line(name) for name in found.rows.names or ()]
+    if names and len(names) <= _SHOWN:
+        width = max(len(name) for name in names)
+        shown = [f"  {name:{width}}  {_every(one)}" for name, one in zip(names, every, strict=True)]
+        return [f"optimal ({found.setting.objective.value}), save every:", *shown]
+    finite = every[np.isfinite(every)]
+    if not finite.size:
+        return []
+    low, middle, high = np.quantile(finite, [0, 0.5, 1])
+    return [
+        f"optimal ({found.setting.objective.value}), save every: {format_time(low)} (shortest), "
+        f"{format_time(middle)} (median), {format_time(high)} (longest); {every.size - finite.size:,} never"
+    ]
+
+
+def _every(seconds: float) -> str:
+    return format_time(seconds) if math.isfinite(seconds) else "never"
+
+
+def print_ordered(found: Ordered) -> None:
+    """Print to standard output."""
+    from cprmodel.report.text import print_lines_and_table
+
+    print_lines_and_table(ordered_lines(found), HEADINGS, ordered_rows(found))
+    for line in _interval_lines(found):
+        print(line)
+
+
+def curve_rows(found: Ordered) -> list[dict[str, Any]]:
+    """Loss against bandwidth: formulas at nine bandwidths, simulations at three, in updates of one time span."""
+    rows: list[dict[str, Any]] = []
+    for factor in _FACTORS:
+        played = any(math.isclose(factor, one) for one in _PLAYED_FACTORS)
+        names = [one.name for one in found.policies if played or one.predicted_by != "simulation"]
+        bandwidth = float(factor) * found.setting.bandwidth_bytes_per_s
+        for one in predict(found.rows, replace(found.setting, bandwidth_bytes_per_s=bandwidth), names):
+            if math.isfinite(one.lost_updates_fraction):
+                rows.append(
+                    _point(one, bandwidth, found.rows.total_updates_per_s * found.rows.total_bytes / bandwidth)
+                )
+    return rows
+
+
+def _point(one: PolicyLoss, bandwidth: float, updates: float) -> dict[str, Any]:
+    return {
+        "policy": one.name,
+        "bandwidth_bytes_per_s": bandwidth,
+        "lost_updates": one.lost_updates_fraction * updates,
+        "lost_updates_fraction": one.lost_updates_fraction,
+        "by": one.predicted_by,
+    }
+
+
+def _figure(found: Ordered) -> dict[str, Any]:
+    import altair as alt
+
+    from cprmodel.report.charts import framed
+
+    rows = curve_rows(found)
+    present = [one.name for one in found.policies if any(row["policy"] == one.name for row in rows)]
+    scale = alt.Scale(domain=present, range=[_COLORS[name] for name in present])
+    tooltip = [
+        alt.Tooltip("policy:N"),
+        alt.Tooltip("lost_updates:Q", title="lost updates", format=".4s"),
+        alt.Tooltip("lost_updates_fraction:Q", title="of a full save's", format=".3f"),
+        alt.Tooltip("by:N"),
+    ]
+    chart = (
+        alt.Chart(alt.InlineData(values=rows))
+        .mark_line(point=True)
+        .encode(
+            x=alt.X(
+                "bandwidth_bytes_per_s:Q",
+                title="bandwidth [B/s]",
+                scale=alt.Scale(type="log", nice=False),
+                axis=alt.Axis(format="~s"),
+            ),
+            y=alt.Y(
+                "lost_updates:Q",
+                title="updates lost to a failure",
+                scale=alt.Scale(type="log"),
+                axis=alt.Axis(format="~s"),
+            ),
+            color=alt.Color("policy:N", title=None, scale=scale),
+            tooltip=tooltip,
+        )
+    )
+    return {
+        "id": "loss-against-bandwidth",
+        "title": "Lost updates against bandwidth",
+        "caption": "What one failure takes on average, from a quarter to four times the budget; lower is better.",
+        "chart": framed(chart, 340),
+        "rows": rows,
+    }
+
+
+def render_ordered(found: Ordered) -> str:
+    """The page as HTML text."""
+    from cprmodel.report.page import render_page
+
+    return render_page(
+        "fitted.html.j2",
+        None,
+        [_figure(found)],
+        question="What to save first",
+        source=Path(found.source).name,
+        headings=HEADINGS,
+        rows=ordered_rows(found),
+        best=min(
+            range(len(found.policies)), key=lambda at: (round(found.policies[at].lost_updates_fraction, 9), -at)
+        ),
+        lines=[*ordered_lines(found), *_interval_lines(found)],
+    )
+
+
+def write_ordered_report(found: Ordered, path: str | Path) -> None:
+    """Write the page; it appears whole or not at all."""
+    from cprmodel.report.page import write_page
+
+    write_page(render_ordered(found), path)

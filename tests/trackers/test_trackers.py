@@ -1,0 +1,215 @@
+"""The trackers against plain dictionaries, their state, and the memory that they state."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cprmodel import DomainError
+from cprmodel.trackers import LargestChange, MostFrequentlyUpdated, SubSampledUpdated, Tracker, UpdateAge
+
+ROWS = 12
+MAKE: dict[str, Callable[[], Tracker]] = {
+    "mfu": lambda: MostFrequentlyUpdated(ROWS),
+    "ssu": lambda: SubSampledUpdated(ROWS, 4),
+    "scar": lambda: LargestChange(np.zeros((ROWS, 3), dtype=np.float32)),
+    "update-age": lambda: UpdateAge(ROWS),
+}
+
+batches = st.lists(st.lists(st.integers(0, ROWS - 1), max_size=8), max_size=12)
+
+
+def best(priority: dict[int, float], n: int) -> list[float]:
+    """The n largest positive priorities."""
+    return sorted((value for value in priority.values() if value > 0), reverse=True)[:n]
+
+
+@given(steps=batches, n=st.integers(0, ROWS + 2))
+def test_counts_and_ages_against_dictionaries(steps: list[list[int]], n: int) -> None:
+    mfu, age = MostFrequentlyUpdated(ROWS), UpdateAge(ROWS)
+    for tracker in (mfu, age):
+        updates: Counter[int] = Counter()
+        since = dict.fromkeys(range(ROWS), 0)
+        for rows in steps:
+            tracker.record(rows)
+            tracker.tick()
+            updates.update(rows)
+            since = {row: ticks + 1 for row, ticks in since.items()}
+            priority = {row: updates[row] * (since[row] if tracker is age else 1) for row in range(ROWS)}
+            chosen = tracker.select(n).tolist()
+            assert len(set(chosen)) == len(chosen)
+            assert sorted((priority[row] for row in chosen), reverse=True) == best(priority, n)
+            tracker.saved(chosen)
+            for row in chosen:
+                updates[row], since[row] = 0, 0
+
+
+def test_age_before_the_first_tick_is_no_reason_to_save_nothing() -> None:
+    tracker = UpdateAge(5)
+    tracker.record([1, 1, 2])
+    assert tracker.select(1).tolist() == [1]
+
+
+def test_age_stops_at_its_largest() -> None:
+    tracker = UpdateAge(2)
+    tracker.age[:] = 65_534
+    for _ in range(3):
+        tracker.tick()
+    assert tracker.age.tolist() == [65_535, 65_535]
+
+
+def test_the_largest_change_is_a_distance() -> None:
+    table = np.zeros((5, 2), dtype=np.float32)
+    tracker = LargestChange(table)
+    table[1] = [3, 4]
+    table[2] = [1, 1]
+    tracker.record([1, 2])
+    assert tracker.select(1).tolist() == [1]
+    tracker.saved([1])
+    assert tracker.select(5).tolist() == [2]
+    table[1] = [3, 5]
+    assert sorted(tracker.select(2).tolist()) == [1, 2]
+    tracker.record([4], np.array([[9.0, 9.0]], dtype=np.float32))  # a table of its own
+    assert tracker.select(1).tolist() == [4]
+
+
+@given(steps=batches)
+def test_the_list_is_bounded_and_holds_what_was_updated(steps: list[list[int]]) -> None:
+    tracker = SubSampledUpdated(ROWS, 4, seed=1)
+    seen: set[int] = set()
+    for rows in steps:
+        tracker.record(rows)
+        seen |= set(rows)
+        chosen = tracker.select(ROWS).tolist()
+        assert len(chosen) == len(set(chosen)) <= 4
+        assert set(chosen) <= seen
+        assert sorted(np.flatnonzero(tracker.listed)) == sorted(chosen)
+        tracker.saved(chosen[:1])
+        assert set(tracker.select(ROWS).tolist()) == set(chosen[1:])
+
+
+def test_every_second_update_is_sampled_over_calls() -> None:
+    tracker = SubSampledUpdated(10, 10)
+    for row in range(10):
+        tracker.record([row])
+    assert sorted(tracker.select(10)) == [0, 2, 4, 6, 8]
+    whole = SubSampledUpdated(10, 10)
+    whole.record([0, 1, 2])
+    whole.record([3, 4, 5, 6])
+    whole.record([7, 8, 9])
+    assert sorted(whole.select(10)) == [0, 2, 4, 6, 8]
+
+
+def test_who_is_on_a_full_list_is_a_matter_of_frequency() -> None:
+    """Stationary: on the list with probability λ/(λ + ε), ε such that the list is full (a mean field, derived)."""
+    rows, capacity, rng = 4000, 1000, np.random.default_rng(8)
+    rates = np.where(np.arange(rows) < 400, 20.0, 1.0)
+    tracker = SubSampledUpdated(rows, capacity, seed=2)
+    listed, looks = np.zeros(rows), 600
+    for _ in range(looks):
+        tracker.record(rng.choice(rows, 2000, p=rates / rates.sum()))
+        listed += tracker.listed
+    share = listed / looks
+    low, high = 1e-3, 1e3
+    for _ in range(200):
+        middle = (low * high) ** 0.5
+        low, high = (middle, high) if (rates / (rates + middle)).sum() > capacity else (low, middle)
+    expected = rates / (rates + low)
+    assert share[:400].mean() == pytest.approx(expected[0], abs=0.03)
+    assert share[400:].mean() == pytest.approx(expected[-1], abs=0.01)
+
+
+@pytest.mark.parametrize("name", MAKE)
+def test_state_saves_and_restores(name: str) -> None:
+    rng = np.random.default_rng(3)
+    one, other = MAKE[name](), MAKE[name]()
+
+    def step(tracker: Tracker, rows: Any, values: Any) -> list[int]:
+        tracker.record(rows, values if name == "scar" else None)
+        tracker.tick()
+        chosen = tracker.select(2)
+        tracker.saved(chosen)
+        return sorted(chosen.tolist())
+
+    for _ in range(5):
+        step(one, rng.integers(0, ROWS, 6), rng.random((6, 3), dtype=np.float32))
+    state = {key: np.array(value) for key, value in one.state_dict().items()}
+    if isinstance(one, LargestChange) and isinstance(other, LargestChange):
+        other.values[...] = one.values  # the table is the caller's
+    other.load_state_dict(state)
+    for _ in range(20):
+        rows, values = rng.integers(0, ROWS, 6), rng.random((6, 3), dtype=np.float32)
+        assert step(one, rows, values) == step(other, rows, values)
+    assert {key: value.tolist() for key, value in one.state_dict().items()} == {
+        key: value.tolist() for key, value in other.state_dict().items()
+    }
+
+
+@pytest.mark.parametrize("name", MAKE)
+def test_restored_rows_have_nothing_to_lose(name: str) -> None:
+    tracker = MAKE[name]()
+    tracker.record([3, 3, 5, 5], np.ones((4, 3), dtype=np.float32) if name == "scar" else None)
+    assert sorted(tracker.select(ROWS).tolist()) == [3, 5]
+    tracker.restored([3])
+    assert tracker.select(ROWS).tolist() == [5]
+
+
+@pytest.mark.parametrize(
+    ("make", "stated"),
+    [
+        (lambda n: MostFrequentlyUpdated(n), 4.0),
+        (lambda n: UpdateAge(n), 6.0),
+        (lambda n: SubSampledUpdated(n, n // 8), 1 + 4 / 8),
+    ],
+)
+def test_memory_is_as_stated(make: Callable[[int], Tracker], stated: float) -> None:
+    """What the interpreter allocates for a tracker of a million rows, and what it says it holds."""
+    rows = 1_000_000
+    tracemalloc.start()
+    tracker = make(rows)
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert held / rows == pytest.approx(stated, rel=0.01)
+    assert tracker.nbytes / rows == pytest.approx(stated, rel=0.001)
+
+
+def test_memory_of_the_copy() -> None:
+    table = np.zeros((1000, 16), dtype=np.float32)
+    assert LargestChange(table).nbytes == table.nbytes
+
+
+@pytest.mark.parametrize("name", MAKE)
+@pytest.mark.parametrize("rows", [[-1], [ROWS], [[1]], [0.5], ["a"]])
+def test_rows_that_are_none(name: str, rows: Any) -> None:
+    with pytest.raises(DomainError, match="expected row numbers"):
+        MAKE[name]().record(rows)
+    MAKE[name]().record([])
+
+
+@pytest.mark.parametrize("name", MAKE)
+def test_state_of_another_tracker(name: str) -> None:
+    tracker = MAKE[name]()
+    state = tracker.state_dict()
+    first = next(iter(state))
+    with pytest.raises(DomainError, match=rf"{first}: expected .* of shape"):
+        tracker.load_state_dict({**state, first: state[first][:-1]})
+    with pytest.raises(DomainError, match=f"not without {first}"):
+        tracker.load_state_dict({key: value for key, value in state.items() if key != first})
+
+
+def test_bad_sizes() -> None:
+    with pytest.raises(DomainError, match="rows = 0: expected"):
+        MostFrequentlyUpdated(0)
+    with pytest.raises(DomainError, match="capacity = 5: expected"):
+        SubSampledUpdated(4, 5)
+    with pytest.raises(DomainError, match="every = 0: expected"):
+        SubSampledUpdated(4, 2, every=0)
+    with pytest.raises(DomainError, match="expected a NumPy array of floats"):
+        LargestChange(np.zeros(4))
