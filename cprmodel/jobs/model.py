@@ -8,15 +8,17 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
+from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.strategies import BlockingSave, FailureMix, FullRecovery, PartialRecovery
 from cprmodel.facts.units import format_time
 from cprmodel.formulas.accuracy import pls_for_metric_drop
 from cprmodel.formulas.cost import transfer_time
 from cprmodel.formulas.failures import mtbf_from_node_days, mtbf_from_nodes
 from cprmodel.jobs.accuracy_model import AccuracyModel, read_accuracy_model
+from cprmodel.jobs.failure_model import FailureModel, read_failure_model
 from cprmodel.jobs.quantities import AtLeastOne, Budget, Count, Positive, Section, Share, wrong
 
-__all__ = ["Accuracy", "Checkpoint", "Cluster", "Failures", "Job", "Preset", "Work"]
+__all__ = ["TRACE_OPTIONS", "Accuracy", "Checkpoint", "Cluster", "Failures", "Job", "Preset", "Work"]
 
 
 class Work(Section):
@@ -43,6 +45,17 @@ class Cluster(Section):
     trainers: Count | None = Field(None, description="trainer nodes")
 
 
+_FailureModelFile = Annotated[
+    FailureModel | None, BeforeValidator(read_failure_model), WithJsonSchema({"type": "string"})
+]
+
+#: The keys of which exactly one says how often it fails.
+RATES = ("mtbf_s", "node_mtbf_s", "per_1000_node_days", "trace", "fit")
+#: How to read a trace: the options of ``cprmodel fit``.
+TRACE_OPTIONS = ("format", "time_column", "event_column", "unit", "window", "servers", "system", "since")
+READ_BY_LOAD_JOB = "a job read by cprmodel.load_job, which fits the trace (or fit = a file of cprmodel fit --json)"
+
+
 class Failures(Section):
     """How it fails (``[failures]``)."""
 
@@ -50,6 +63,18 @@ class Failures(Section):
     node_mtbf_s: float | None = Field(None, description="mean time between failures of one node (with nodes)")
     nodes: Count | None = Field(None, description="nodes of the job")
     per_1000_node_days: Positive | None = Field(None, description="failures per 1,000 node-days (with nodes)")
+    fit: _FailureModelFile = Field(
+        None, description="or: file that cprmodel fit --json printed (path relative to the job file)"
+    )
+    trace: str | None = Field(None, description="or: trace to fit (path relative to the job file)")
+    format: str | None = Field(None, description="of the trace: csv, infinitehbd or lanl; default: by its name")
+    time_column: str | None = Field(None, description="of the trace: column of the times (csv)")
+    event_column: str | None = Field(None, description="of the trace: column that is 0 where a time was cut short")
+    unit: str | None = Field(None, description="of the trace: unit of its times (csv); default: s")
+    window: str | None = Field(None, description="of the trace: its times are moments in so long an observation")
+    servers: Count | None = Field(None, description="of the trace: the job spans so many of the servers")
+    system: Count | None = Field(None, description="of the trace: number of the LANL system")
+    since: str | None = Field(None, description="of the trace: leave out what is before this date (lanl)")
     shard_share: Share | None = Field(None, description="share of failures that take a shard; default: the rest")
     trainer_share: Share = Field(0.0, description="share that take a trainer (loses no embedding)")
     whole_job_share: Share = Field(0.0, description="share that take everything (partial recovery can't help)")
@@ -57,16 +82,20 @@ class Failures(Section):
 
     @model_validator(mode="after")
     def _one_rate(self) -> Failures:
-        given = [key for key in ("mtbf_s", "node_mtbf_s", "per_1000_node_days") if getattr(self, key) is not None]
+        given = [key for key in RATES if getattr(self, key) is not None]
         names = [key.removesuffix("_s") for key in given]
         if len(given) != 1:
             raise wrong(
                 " and ".join(names) or "mtbf",
-                tuple(getattr(self, key) for key in given) or "",
-                "exactly one of mtbf, node_mtbf (with nodes) and per_1000_node_days (with nodes)",
+                tuple("..." if key == "fit" else getattr(self, key) for key in given) or "",
+                "exactly one of mtbf, node_mtbf (with nodes), per_1000_node_days (with nodes), trace and fit",
             )
-        if given != ["mtbf_s"] and self.nodes is None:
+        if given[0] in ("node_mtbf_s", "per_1000_node_days") and self.nodes is None:
             raise wrong("nodes", "", f"the number of nodes, since {names[0]} is given")
+        if self.trace is None:
+            for key in TRACE_OPTIONS:
+                if getattr(self, key) is not None:
+                    raise wrong(key, getattr(self, key), "a trace beside it, which it would tell how to read")
         rest = 1 - self.trainer_share - self.whole_job_share
         total = 1.0 if self.shard_share is None else self.shard_share + 1 - rest
         if rest < -1e-9 or abs(total - 1) > 1e-9:
@@ -79,6 +108,10 @@ class Failures(Section):
         """MTBF of the whole job [s], from whichever rate is given."""
         if self.mtbf_s is not None:
             return self.mtbf_s
+        if self.fit is not None:
+            return self.fit.mtbf_s
+        if self.trace is not None:
+            raise JobError("job", [Problem("failures.trace", f'"{self.trace}"', READ_BY_LOAD_JOB)])
         if self.node_mtbf_s is not None:
             return float(mtbf_from_nodes.raw(self.node_mtbf_s, self.nodes))
         return float(mtbf_from_node_days.raw(self.nodes, self.per_1000_node_days))
@@ -194,6 +227,8 @@ class Job(Section):
 
     @model_validator(mode="after")
     def _hangs_together(self) -> Job:
+        if self.failures.trace is not None:
+            raise wrong("failures.trace", self.failures.trace, READ_BY_LOAD_JOB)
         mtbf = self.failures.mtbf_of_job_s
         if not 1e-9 <= mtbf <= 1e12:
             raise wrong("failures", f"MTBF of {mtbf:.3g} s", "an MTBF of the job between 1e-9 s and 1e12 s")
@@ -241,7 +276,7 @@ class Job(Section):
 
     def with_mtbf(self, mtbf_s: float) -> Job:
         """The same job with another MTBF, however its own was given."""
-        rates = {"mtbf_s": mtbf_s, "node_mtbf_s": None, "per_1000_node_days": None}
+        rates = {**dict.fromkeys(RATES), "mtbf_s": mtbf_s}
         return self.model_copy(update={"failures": self.failures.model_copy(update=rates)})
 
     @property
