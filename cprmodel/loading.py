@@ -52,7 +52,9 @@ def _fitted(failures: Mapping[str, Any], source: str | Path) -> dict[str, Any]:
     except JobError as error:
         raise JobError(*_in_the_file(error, str(source))) from None
     if found.mtbf_s is None:
-        expected = f"a trace with at least one failure (without one, the MTBF is at least {found.mtbf_ci90_s[0]:.3g} s)"
+        expected = (
+            f"a trace with at least one failure (without one, the MTBF is at least {found.mtbf_ci90_s[0]:.3g} s)"
+        )
         raise JobError(str(source), [Problem("failures.trace", f'"{keys.trace}"', expected)])
     rest = {key: value for key, value in failures.items() if key not in ("trace", *TRACE_OPTIONS)}
     return {**rest, "fit": found.to_dict()}

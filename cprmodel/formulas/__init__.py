@@ -6,7 +6,14 @@ and carries its source and validity in ``.about`` (see :mod:`cprmodel.facts.form
 
 from cprmodel.formulas.accuracy import metric_drop, pls_for_metric_drop
 from cprmodel.formulas.cost import transfer_time
-from cprmodel.formulas.failures import mtbf_from_node_days, mtbf_from_nodes
+from cprmodel.formulas.failures import (
+    mtbf_from_groups,
+    mtbf_from_node_days,
+    mtbf_from_nodes,
+    node_failure_probability,
+    node_mtbf_from_probability,
+    nodes_per_failure,
+)
 from cprmodel.formulas.interval import (
     daly_2006,
     exact_interval,
@@ -36,6 +43,7 @@ from cprmodel.formulas.makespan import (
 )
 from cprmodel.formulas.overhead import effective_time_ratio, full_recovery_overhead, partial_recovery_overhead
 from cprmodel.formulas.regret import expected_regret, mtbf_regret
+from cprmodel.formulas.renewal import renewal_efficiency, schedule_efficiency, weibull_save_time
 
 __all__ = [
     "bougeret_2011_chunk",
@@ -56,9 +64,13 @@ __all__ = [
     "lost_fraction",
     "lost_fraction_with_saves",
     "metric_drop",
+    "mtbf_from_groups",
     "mtbf_from_node_days",
     "mtbf_from_nodes",
     "mtbf_regret",
+    "node_failure_probability",
+    "node_mtbf_from_probability",
+    "nodes_per_failure",
     "optimal_chunks",
     "partial_recovery_exact_interval",
     "partial_recovery_interval",
@@ -67,6 +79,9 @@ __all__ = [
     "partial_recovery_pls",
     "pls_for_metric_drop",
     "priced_loss_interval",
+    "renewal_efficiency",
+    "schedule_efficiency",
     "transfer_time",
+    "weibull_save_time",
     "young_1974",
 ]

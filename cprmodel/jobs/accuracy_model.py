@@ -41,5 +41,9 @@ class AccuracyModel(Section):
 def read_accuracy_model(value: Any, info: ValidationInfo) -> Any:
     """What the file of that name holds."""
     return read_named_json(
-        value, info, "an accuracy model", "cprmodel accuracy --out", lambda data: data.get("kind") == "accuracy model"
+        value,
+        info,
+        "an accuracy model",
+        "cprmodel accuracy --out",
+        lambda data: data.get("kind") == "accuracy model",
     )

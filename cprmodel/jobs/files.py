@@ -19,8 +19,8 @@ def read_named_json(
 ) -> Any:
     """What the file of that name holds; its path is relative to the job file, in Python to the working folder.
 
-    What is read already is returned as it is; ``what`` and ``written_by`` name the file and the command that writes it
-    in errors.
+    What is read already is returned as it is; ``what`` and ``written_by`` name the file and the command that
+    writes it in errors.
     """
     if not isinstance(value, str):
         if value is None or isinstance(value, (BaseModel, Mapping)):

@@ -27,11 +27,22 @@ from cprmodel.costing.models import Choice, CostModel
 from cprmodel.facts.strategies import Recovery, Strategy
 from cprmodel.jobs import FailureModel, Job
 from cprmodel.jobs.quantities import LONGEST_S
+from cprmodel.planning.renewal import Renewal, renewal_of
 
 if TYPE_CHECKING:
     from cprmodel.planning.result import StrategyPlan
 
-__all__ = ["Posterior", "Robust", "Uncertainty", "about_fit", "expected", "mtbf_limits", "robust_choice", "uncertainty_of", "with_intervals"]
+__all__ = [
+    "Posterior",
+    "Robust",
+    "Uncertainty",
+    "about_fit",
+    "expected",
+    "mtbf_limits",
+    "robust_choice",
+    "uncertainty_of",
+    "with_intervals",
+]
 
 #: Points of the quadrature over the posterior: quantiles at the middle of equal shares.
 POINTS = 60
@@ -109,6 +120,7 @@ class Uncertainty:
     #: probability that the recovery that is not recommended costs less, each at its best for the true MTBF
     other_recovery_better: float | None
     robust: tuple[Robust, ...] | None = None  #: where asked for
+    renewal: Renewal | None = None  #: full recovery under a fitted law with memory
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as ``plan --json`` prints it."""
@@ -118,6 +130,7 @@ class Uncertainty:
             "mtbf_s": self.mtbf_s,
             "mtbf_ci90_s": list(self.mtbf_ci90_s),
             "other_recovery_better_probability": self.other_recovery_better,
+            "renewal": None if self.renewal is None else self.renewal.to_dict(),
             "robust": None if self.robust is None else [one.to_dict() for one in self.robust],
         }
 
@@ -128,8 +141,8 @@ def about_fit(fit: FailureModel) -> list[str]:
     if not drifts:
         return []
     return [
-        f"the failure rate changed over the observation (p = {min(drifts):.2g}): its mean may not be the rate to come, "
-        "and the 90% intervals know nothing of that"
+        f"the failure rate changed over the observation (p = {min(drifts):.2g}): its mean may not be the rate to "
+        "come, and the 90% intervals know nothing of that"
     ]
 
 
@@ -140,14 +153,16 @@ def mtbf_limits(fit: FailureModel) -> tuple[float, float | None]:
     return mtbf_interval(fit.exposure_s, fit.events, fit.weibull_shape)
 
 
-def uncertainty_of(job: Job, fit: FailureModel, partial_wins: Callable[[Job], bool], recommended: str) -> Uncertainty:
+def uncertainty_of(
+    job: Job, fit: FailureModel, partial_wins: Callable[[Job], bool], recommended: str
+) -> Uncertainty:
     """How sure the MTBF is, and how probably the recovery that is not recommended would win at the true one."""
     other = None
     if job.pls_budget is not None and job.cluster.embedding_shards is not None:
         wins = [partial_wins(job.with_mtbf(mtbf)) for mtbf in Posterior.of(fit).points()]
         share = sum(wins) / len(wins)
         other = 1 - share if recommended == "partial" else share
-    return Uncertainty(fit.source, fit.events, fit.mtbf_s, mtbf_limits(fit), other)
+    return Uncertainty(fit.source, fit.events, fit.mtbf_s, mtbf_limits(fit), other, None, renewal_of(job, fit))
 
 
 def with_intervals(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cprmodel.facts.errors import one_line
 from cprmodel.facts.units import format_share, format_time
+from cprmodel.planning.renewal import Renewal
 from cprmodel.planning.result import Plan, StrategyPlan
 
 __all__ = ["plan_rows", "print_lines_and_table", "print_plan", "uncertainty_lines"]
@@ -30,6 +31,9 @@ def _limit(one: StrategyPlan, side: int) -> str:
     interval = one.expected_metric_drop_interval_90
     return "" if interval is None else f"{interval[side]:.2g}"
 
+
+#: Pieces of work by age that are printed.
+_FIRST_WORKS = 5
 
 _ROWS: list[tuple[str, Callable[[StrategyPlan], str]]] = [
     ("recovery", lambda one: one.strategy.recovery.name),
@@ -78,8 +82,8 @@ def uncertainty_lines(plan: Plan) -> list[str]:
     for one in sure.robust or ():
         gain = one.gain_fraction
         said = (
-            f"robust {one.name}: every {format_time(one.interval_s)} rather than {format_time(one.plain_interval_s)}; "
-            f"expected overhead {format_share(one.expected_overhead_fraction)} instead of "
+            f"robust {one.name}: every {format_time(one.interval_s)} rather than "
+            f"{format_time(one.plain_interval_s)}; expected overhead {format_share(one.expected_overhead_fraction)} instead of "
             f"{format_share(one.plain_expected_overhead_fraction)}"
         )
         if math.isfinite(gain) and one.plain_expected_overhead_fraction > 0:
@@ -87,7 +91,20 @@ def uncertainty_lines(plan: Plan) -> list[str]:
         if one.plain_expected_pls > one.expected_pls > 0:
             said += f", expected PLS {one.expected_pls:.3g} instead of {one.plain_expected_pls:.3g}"
         lines.append(said)
-    return lines
+    return lines if sure.renewal is None else [*lines, *_renewal_lines(sure.renewal)]
+
+
+def _renewal_lines(found: Renewal) -> list[str]:
+    """What a law with memory changes for full recovery, however little."""
+    first, *others = (format_time(work) for work in found.works_s[:_FIRST_WORKS])
+    return [
+        f"failures follow a {found.law} law (shape {found.shape:.3g}, mean {format_time(found.mtbf_s)}). If each "
+        f"renews the clock and nothing fails during recovery, full recovery's best equal spacing is "
+        f"{format_time(found.interval_s)} ({format_time(found.memoryless_interval_s)} without memory): "
+        f"{100 * found.efficiency:.3f}% of the time is useful, {100 * found.interval_gain:.2g} points more",
+        f"saving by age, after {first} of work from a failure on and then {', '.join(others)} ...: "
+        f"{100 * found.by_age_efficiency:.3f}%, {100 * found.by_age_gain:.2g} points more than equal spacing",
+    ]
 
 
 def print_plan(plan: Plan) -> None:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _LEFT = {"τ": r"\tau", "μ": r"\mu", "O/T": r"\frac{O}{T}", "PLS": r"\mathrm{PLS}", "E": "E", "f": "f"}
 _LEFT |= {"time beyond T": r"\text{time beyond } T", "SD/mean of PLS": r"\frac{\mathrm{SD}}{\mathrm{mean}}"}
 _LEFT |= {"T/(T + O)": r"\text{effective time ratio}", "C, L": "C, L"}
+_LEFT |= {"t": "t_j", "k": "k", "p": "p", "μₙ": r"\mu_n"}
 _RATE = r", \qquad a = \frac{s k}{\mu N}"
 _PARTS = {"save": "saves", "load": "loads", "lost": "lost", "reschedule": "rescheduling"}
 
