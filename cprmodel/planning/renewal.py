@@ -131,9 +131,11 @@ def _by_density(law: Any, save_s: float) -> Any:
     count = np.concatenate([[0.0], np.cumsum(steps)])
     total = min(int(count[-1]), MOST_SAVES)
     times = np.interp(np.arange(1, total + 1), count, grid)
-    close = np.flatnonzero(np.diff(times, prepend=0.0) < 2 * save_s)
-    times = times[: close[0]] if len(close) else times
-    return times if len(times) else np.array([mean])
+    kept: list[float] = []
+    for time in map(float, times):
+        if time >= (kept[-1] if kept else 0.0) + 2 * save_s:
+            kept.append(time)
+    return np.array(kept or [max(mean, 2 * save_s)])
 
 
 def _committed(law: Any, save_s: float, times: Any) -> float:
