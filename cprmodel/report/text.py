@@ -84,7 +84,8 @@ def uncertainty_lines(plan: Plan) -> list[str]:
         said = (
             f"robust {one.name}: every {format_time(one.interval_s)} rather than "
             f"{format_time(one.plain_interval_s)}; expected overhead "
-            f"{format_share(one.expected_overhead_fraction)} instead of {format_share(one.plain_expected_overhead_fraction)}"
+            f"{format_share(one.expected_overhead_fraction)} instead of "
+            f"{format_share(one.plain_expected_overhead_fraction)}"
         )
         if math.isfinite(gain) and one.plain_expected_overhead_fraction > 0:
             said += f" ({100 * gain / one.plain_expected_overhead_fraction:+.2g}% saved of it)"
