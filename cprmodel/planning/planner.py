@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from cprmodel.costing.models import BUDGET, WHOLE_JOB, Choice, CostModel, FirstOrder, loses_samples
 from cprmodel.facts.errors import JobError, Problem
@@ -68,7 +69,10 @@ def plan(job: Job, model: CostModel | None = None, robust: bool = False) -> Plan
     if robust and fit is None:
         expected = "a trace or a fit of one, which say how sure the MTBF is, for a robust plan"
         raise JobError("job", [Problem("failures", "", expected)])
-    chosen, found = _robust(job, model, fit) if robust and fit else (None, None)
+    chosen: dict[str, Choice] = {}
+    found: tuple[Robust, ...] | None = None
+    if robust and fit is not None:
+        chosen, found = _robust(job, model, fit)
     strategies, notes = strategies_of(job, model, chosen)
     if fit is not None:
         choosers = _choosers(job, model)
@@ -135,12 +139,11 @@ def _robust(job: Job, model: CostModel, fit: FailureModel) -> tuple[dict[str, Ch
 
 
 def strategies_of(
-    job: Job, model: CostModel, chosen: Mapping[str, Choice] | None = None
+    job: Job, model: CostModel, chosen: Mapping[str, Choice] = MappingProxyType({})
 ) -> tuple[list[StrategyPlan], list[str]]:
     """The priced strategies, and notes on those left out or capped; ``chosen`` intervals stand by recovery."""
     full, partial = job.full_recovery, job.partial_recovery
     budget = job.pls_budget
-    chosen = chosen or {}
     at_optimum = chosen.get("full") or model.full_interval(job)
     wanted: list[tuple[str, Recovery, Choice]] = [("full", full, at_optimum)]
     notes = []
