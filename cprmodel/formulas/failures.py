@@ -111,8 +111,8 @@ def mtbf_from_groups(node_mtbf_s: Number, nodes: Number, group_mtbf_s: Number, g
 
     Examples
     --------
-    >>> mtbf_from_groups(node_mtbf_s=8e6, nodes=64, group_mtbf_s=4e6, groups=8)  # 8 and 2 failures in 1e6 s
-    100000.0
+    >>> round(mtbf_from_groups(node_mtbf_s=8e6, nodes=64, group_mtbf_s=4e6, groups=8))  # 8 and 2 failures in 1e6 s
+    100000
     """
     return 1 / (nodes / node_mtbf_s + groups / group_mtbf_s)
 
@@ -142,7 +142,7 @@ def nodes_per_failure(
 
     Examples
     --------
-    >>> nodes_per_failure(node_mtbf_s=8e6, nodes=64, group_mtbf_s=4e6, groups=8, group_nodes=8)
+    >>> round(nodes_per_failure(node_mtbf_s=8e6, nodes=64, group_mtbf_s=4e6, groups=8, group_nodes=8), 9)
     2.4
     """
     single, together = nodes / node_mtbf_s, groups / group_mtbf_s

@@ -58,7 +58,7 @@ def renewal_efficiency(
     --------
     >>> import numpy as np
     >>> round(renewal_efficiency(7003, 300, 86400, lambda t: np.exp(-t / 86400)), 4)  # without memory
-    0.9190
+    0.919
     """
     _check(save_s, mtbf_s, load_s, reschedule_s)
     if not 0 < interval_s < np.inf:
@@ -102,7 +102,7 @@ def schedule_efficiency(
     --------
     >>> import numpy as np
     >>> round(schedule_efficiency([7003, 7003], 300, 86400, lambda t: np.exp(-t / 86400)), 4)
-    0.9190
+    0.919
     """
     _check(save_s, mtbf_s, load_s, reschedule_s)
     works = np.asarray(works_s, dtype=float)

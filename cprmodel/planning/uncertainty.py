@@ -210,9 +210,9 @@ def robust_choice(
     expectation of the overhead has one minimum there.
     """
     posterior = Posterior.of(fit)
-    ends = np.log(posterior.mtbf_s([1e-4, 1 - 1e-4]))
+    low, high = np.log(posterior.mtbf_s([1e-4, 1 - 1e-4]))
     choices: dict[float, Choice] = {}
-    for mtbf in np.exp(np.linspace(*ends, TRIED)):
+    for mtbf in np.exp(np.linspace(low, high, TRIED)):
         one = choose(job.with_mtbf(float(min(mtbf, LONGEST_S))))
         choices.setdefault(one.interval_s, one)
     ordered = [choices[key] for key in sorted(choices)]

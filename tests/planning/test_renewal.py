@@ -86,7 +86,7 @@ def test_recovery_dilutes_the_gain() -> None:
     assert slow.by_age_efficiency == pytest.approx(quick.by_age_efficiency * 24 / 26, rel=1e-9)
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(
     st.sampled_from(["weibull", "gamma", "lognormal"]),
     st.floats(0.25, 4.0),
