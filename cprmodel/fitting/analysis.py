@@ -161,7 +161,7 @@ def effective_failures(events: int, shape: float | None, coverage: float = 0.9) 
     >>> effective_failures(100, None)
     100.0
     >>> round(effective_failures(100, 0.7))  # in bursts
-    44
+    45
     """
     if shape is None or events < 2:
         return float(events)
