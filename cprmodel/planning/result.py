@@ -36,7 +36,7 @@ class StrategyPlan:
     effective_time_ratio: float
     steps: tuple[Step, ...] = field(repr=False, compare=False, default=())
     notes: tuple[str, ...] = ()  #: what a reader of the figures should know
-    #: of a job whose MTBF comes from a trace: 90% interval of the best interval [s]; None: no interval is chosen
+    #: 90% interval of the best interval [s], for a job whose MTBF comes from a trace; None where none is chosen
     interval_ci90_s: tuple[float, float | None] | None = None
     overhead_ci90: tuple[float, float | None] | None = None  #: the same of the overhead as planned
     expected_overhead_fraction: float | None = None  #: its mean over what the MTBF may be
