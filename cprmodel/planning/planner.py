@@ -83,6 +83,8 @@ def plan(job: Job, model: CostModel | None = None, robust: bool = False) -> Plan
         reason = "; ".join(f"{one.name}: {one.reason}" for one in strategies) or "; ".join(notes)
         raise JobError("job", [Problem("", "", f"a job that some strategy can finish ({reason})")])
     ranks = [_expected(one) if robust else one.overhead_fraction for one in feasible]
+    if math.isinf(min(ranks)):
+        ranks = [one.overhead_fraction for one in feasible]
     best = next(one for one, rank in zip(feasible, ranks, strict=True) if rank <= min(ranks) * (1 + TIE))
     today = next((one for one in strategies if one.name == "current"), None)
     step_warnings = [f"{one.name}: {w}" for one in strategies for step in one.steps for w in step.warnings]

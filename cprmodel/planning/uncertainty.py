@@ -88,20 +88,22 @@ class Posterior:
 class Robust:
     """An interval chosen over the posterior of the MTBF, beside the one chosen for its estimate.
 
-    Both are priced over the posterior: means of the overhead and of the PLS.
+    Both are priced over the posterior: means of the overhead (None: without bound) and of the PLS.
     """
 
     name: str
     interval_s: float
     plain_interval_s: float
-    expected_overhead_fraction: float
-    plain_expected_overhead_fraction: float
+    expected_overhead_fraction: float | None
+    plain_expected_overhead_fraction: float | None
     expected_pls: float
     plain_expected_pls: float
 
     @property
-    def gain_fraction(self) -> float:
+    def gain_fraction(self) -> float | None:
         """Expected overhead that the robust interval saves; negative where it buys the accuracy budget."""
+        if self.expected_overhead_fraction is None or self.plain_expected_overhead_fraction is None:
+            return None
         return self.plain_expected_overhead_fraction - self.expected_overhead_fraction
 
     def to_dict(self) -> dict[str, Any]:
@@ -175,8 +177,7 @@ def with_intervals(
     low, high = mtbf_limits(fit)
 
     def overhead(mtbf: float) -> float | None:
-        found = float(model.cost(job.with_mtbf(mtbf), one.strategy).breakdown.total)
-        return found if math.isfinite(found) else None
+        return _finite(float(model.cost(job.with_mtbf(mtbf), one.strategy).breakdown.total))
 
     interval = None
     if choose is not None:
@@ -184,13 +185,16 @@ def with_intervals(
         interval = (choose(job.with_mtbf(low)).interval_s, longest)
     least = overhead(LONGEST_S if high is None else high)
     assert least is not None
-    mean = expected(job, model, one.strategy, Posterior.of(fit))[0]
     return replace(
         one,
         interval_ci90_s=interval,
         overhead_ci90=(least, overhead(low)),
-        expected_overhead_fraction=mean if math.isfinite(mean) else None,
+        expected_overhead_fraction=_finite(expected(job, model, one.strategy, Posterior.of(fit))[0]),
     )
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def expected(job: Job, model: CostModel, strategy: Strategy, posterior: Posterior) -> tuple[float, float]:
@@ -228,8 +232,10 @@ def robust_choice(
     best = ordered[_least(ordered, lambda choice: priced(choice)[0])]
     plain = choose(job)
     found, before = priced(best), priced(plain)
+    if not math.isfinite(found[0]):  # every interval can cost without bound: nothing to choose by
+        best, found = plain, before
     chosen = replace(best, set_by=ROBUST)
-    numbers = (best.interval_s, plain.interval_s, found[0], before[0], found[1], before[1])
+    numbers = (best.interval_s, plain.interval_s, _finite(found[0]), _finite(before[0]), found[1], before[1])
     return chosen, Robust(recovery.name, *numbers)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -84,10 +83,10 @@ def uncertainty_lines(plan: Plan) -> list[str]:
         said = (
             f"robust {one.name}: every {format_time(one.interval_s)} rather than "
             f"{format_time(one.plain_interval_s)}; expected overhead "
-            f"{format_share(one.expected_overhead_fraction)} instead of "
-            f"{format_share(one.plain_expected_overhead_fraction)}"
+            f"{_open(one.expected_overhead_fraction, format_share)} instead of "
+            f"{_open(one.plain_expected_overhead_fraction, format_share)}"
         )
-        if math.isfinite(gain) and one.plain_expected_overhead_fraction > 0:
+        if gain is not None and one.plain_expected_overhead_fraction:
             said += f" ({100 * gain / one.plain_expected_overhead_fraction:+.2g}% saved of it)"
         if one.plain_expected_pls > one.expected_pls > 0:
             said += f", expected PLS {one.expected_pls:.3g} instead of {one.plain_expected_pls:.3g}"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -33,19 +33,23 @@ def job(fit: FailureModel | dict[str, Any] | None, **changes: Any) -> Job:
     return Job.from_mapping({**data, **changes})
 
 
+def dense_job(fit: FailureModel | None) -> Job:
+    return job(fit, cluster={}, accuracy=None)
+
+
 def seen(events: int, mtbf_h: float = 28.0, **more: Any) -> FailureModel:
     return FailureModel(events=events, exposure_s=events * mtbf_h * HOUR, **more)
 
 
 @pytest.mark.parametrize("expected_events", [3, 12, 40])
 def test_coverage_of_interval_and_overhead(expected_events: int) -> None:
-    """Of 600 windows each: at least 90% cover with few failures, 90% within the Monte-Carlo's error with more."""
+    """Of 300 windows each: at least 90% cover with few failures, 90% within the Monte-Carlo's error with more."""
     rng = np.random.default_rng(expected_events)
-    truth = job(None)
+    truth = dense_job(None)
     window, right, runs = expected_events * 28 * HOUR, 0, 0
     best = formulas.young_1974(truth.save_s, 28 * HOUR)
     model = FirstOrder()
-    while runs < 600:
+    while runs < 300:
         times = np.cumsum(rng.exponential(28 * HOUR, 4 * expected_events + 40))
         times = times[times < window]
         if len(times) == 0:
@@ -56,7 +60,7 @@ def test_coverage_of_interval_and_overhead(expected_events: int) -> None:
         fit = FailureModel(
             events=len(times), exposure_s=window, weibull_shape=found.shape if found and found.shape else None
         )
-        one = plan(job(fit), model)["full"]
+        one = plan(dense_job(fit), model)["full"]
         low, high = one.interval_ci90_s or (math.inf, 0)
         least, most = one.overhead_ci90 or (math.inf, 0)
         paid = model.cost(truth, one.strategy).breakdown.total
@@ -122,7 +126,7 @@ def test_robust_interval_is_the_closed_form() -> None:
         gain = 240 / found["full"].plain_interval_s + rate * found["full"].plain_interval_s / 2
         gain -= 240 / best + rate * best / 2
         assert found["full"].gain_fraction == pytest.approx(gain, rel=0.3)
-        assert found["full"].gain_fraction > 0
+        assert (found["full"].gain_fraction or 0) > 0
 
 
 @pytest.mark.parametrize("model", BOTH)
@@ -150,7 +154,7 @@ def test_a_robust_budget_is_kept_in_expectation() -> None:
     (found,) = [one for one in (answer.uncertainty and answer.uncertainty.robust) or () if one.name == "partial"]
     assert found.expected_pls <= 0.01 * (1 + 1e-9) < found.plain_expected_pls
     assert found.expected_pls == pytest.approx(0.01, rel=0.05)
-    assert found.gain_fraction < 0  # the budget is bought
+    assert (found.gain_fraction or 0) < 0  # the budget is bought
     # E[PLS] = skτE[λ]/(2N): the plain one's is (n + ½)/n of the budget
     assert found.plain_expected_pls == pytest.approx(0.01 * 4.5 / 4, rel=0.03)
 
@@ -189,7 +193,9 @@ def test_robust_needs_a_fit() -> None:
         plan(job(None), robust=True)
 
 
-@settings(max_examples=40)
+@settings(max_examples=15)
+@example(1, 0.3, None, Exact(), True)  # the mean overhead has no bound
+@example(10, 0.3, 0.05, Exact(), True)
 @given(
     st.integers(1, 60),
     st.floats(0.3, 3000.0),
