@@ -29,6 +29,7 @@ _PUBLIC = {
     "StrategyPlan": "cprmodel.planning",
     "ValidityWarning": "cprmodel.facts.errors",
     "Work": "cprmodel.jobs",
+    "load_job": "cprmodel.loading",
     "load_preset": "cprmodel.presets",
     "plan": "cprmodel.planning",
     "simulate": "cprmodel.simulation",
@@ -51,6 +52,7 @@ __all__ = [
     "ValidityWarning",
     "Work",
     "__version__",
+    "load_job",
     "load_preset",
     "plan",
     "simulate",
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
     from cprmodel.facts.errors import CprModelError, DomainError, JobError, ValidityWarning
     from cprmodel.facts.results import Breakdown
     from cprmodel.jobs import Accuracy, Checkpoint, Cluster, Failures, Job, Work
+    from cprmodel.loading import load_job
     from cprmodel.planning import Plan, StrategyPlan, plan
     from cprmodel.presets import load_preset
     from cprmodel.simulation import simulate

@@ -63,11 +63,14 @@ def plan(
     explain: Annotated[
         bool, typer.Option("--explain", help="Print each formula with its numbers and source.")
     ] = False,
+    robust: Annotated[
+        bool, typer.Option("--robust", help="Choose by expected cost over what a trace leaves open of the MTBF.")
+    ] = False,
 ) -> None:
     """Price the strategies for a job and recommend one."""
     from cprmodel.cli.plan import run
 
-    run(job, model.value, as_json, report, explain)
+    run(job, model.value, as_json, report, explain, robust)
 
 
 @app.command()

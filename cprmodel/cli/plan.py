@@ -10,19 +10,19 @@ import typer
 from cprmodel.cli.options import check_report
 from cprmodel.costing.models import MODELS
 from cprmodel.facts.errors import JobError
+from cprmodel.loading import load_job
 from cprmodel.planning import plan
-from cprmodel.presets import load_job
 
 __all__ = ["run"]
 
 
-def run(source: str, model: str, as_json: bool, report: Path | None, explain: bool) -> None:
+def run(source: str, model: str, as_json: bool, report: Path | None, explain: bool, robust: bool) -> None:
     """Plan a job and print, or write, the answer."""
     job = load_job(source)
     if report is not None:
         check_report(report, source)
     try:
-        answer = plan(job, MODELS[model]())
+        answer = plan(job, MODELS[model](), robust)
     except JobError as error:
         raise JobError(source, list(error.problems)) from None
     if as_json:

@@ -11,8 +11,8 @@ import typer
 from cprmodel.costing.models import MODELS
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.units import format_share, format_time
+from cprmodel.loading import load_job
 from cprmodel.planning.regret import Regret, expected_regret, failures_to_see, regret
-from cprmodel.presets import load_job
 
 __all__ = ["run"]
 

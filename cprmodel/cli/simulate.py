@@ -16,8 +16,8 @@ from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.strategies import Strategy
 from cprmodel.facts.units import QuantityError, parse_quantity
 from cprmodel.jobs import Job
+from cprmodel.loading import load_job
 from cprmodel.planning import plan
-from cprmodel.presets import load_job
 from cprmodel.simulation import Exponential, FailureLaw, FailuresStrike, Replay, Simulated, simulate
 from cprmodel.simulation.laws import LAWS
 

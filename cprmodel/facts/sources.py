@@ -12,6 +12,7 @@ __all__ = [
     "DALY_2006",
     "DERIVED",
     "KOKOLIS_2025",
+    "LING_2001",
     "YOUNG_1974",
     "Evidence",
     "Source",
@@ -72,4 +73,10 @@ KOKOLIS_2025 = Source(
     "kokolis_2025",
     "A. Kokolis et al., Revisiting Reliability in Large-Scale Machine Learning Research Clusters, HPCA 2025.",
     "https://arxiv.org/abs/2410.21680",
+)
+LING_2001 = Source(
+    "ling_2001",
+    "Y. Ling, J. Mi, X. Lin, A variational calculus approach to optimal checkpoint placement, "
+    "IEEE Trans. Computers 50(7), 2001.",
+    "https://doi.org/10.1109/12.936236",
 )

@@ -1,7 +1,7 @@
 """Failure models from traces of real interruptions, accuracy models from records of paired training runs."""
 
 from cprmodel.fitting.accuracy import AccuracyFit, fit_accuracy
-from cprmodel.fitting.analysis import Analysis, Drift, analyse
+from cprmodel.fitting.analysis import Analysis, Drift, analyse, effective_failures, mtbf_interval
 from cprmodel.fitting.likelihood import Fit
 from cprmodel.fitting.paired import PairedRun, Record, read_record, record_of_runs
 from cprmodel.fitting.readers import TraceOptions, read_trace
@@ -17,7 +17,9 @@ __all__ = [
     "Trace",
     "TraceOptions",
     "analyse",
+    "effective_failures",
     "fit_accuracy",
+    "mtbf_interval",
     "read_record",
     "read_trace",
     "record_of_runs",

@@ -29,7 +29,7 @@ import numpy as np
 from cprmodel.fitting.likelihood import Fit, fit_all, weibull_batch, weibull_information, weibull_profile
 from cprmodel.fitting.trace import Trace
 
-__all__ = ["Analysis", "Drift", "analyse", "mtbf_interval", "shape_interval"]
+__all__ = ["Analysis", "Drift", "analyse", "effective_failures", "mtbf_interval", "shape_interval"]
 
 #: Windows of equal length in which the MTBF is told apart.
 WINDOWS = 10
@@ -143,22 +143,38 @@ def mtbf_interval(
     high = exposure_s / float(stats.gamma.ppf(tail, events)) if events else None
     if shape is None or events < 2:
         return low, high
-    few = events < 10
-    corrected = shape * max(1 - (1.0 if few else 1.3) / events, 0.1)
-    gamma = math.lgamma
-    log_ratio = gamma(1 + 2 / corrected) - 2 * gamma(1 + 1 / corrected)
-    variation = math.expm1(min(log_ratio, 50.0))  # CV²
-    student = float(stats.t.ppf(1 - tail, events - 1 if few else 2 * events))
-    effective = events / variation * (float(stats.norm.ppf(1 - tail)) / student) ** 2
+    effective = effective_failures(events, shape, coverage)
     less, more = (0.5, 0.5) if effective >= 2 else (0.0, 1.0)  # so few: as wide as Garwood's
     low_quantile = float(stats.gamma.ppf(tail, effective + less))
     high_quantile = float(stats.gamma.ppf(1 - tail, effective + more))
     renewal_low = exposure_s / events * effective / high_quantile
     renewal_high = exposure_s / events * effective / low_quantile if low_quantile > 1e-300 else None
-    if not few:
+    if events >= 10:
         return renewal_low, renewal_high
     assert high is not None
     return min(low, renewal_low), None if renewal_high is None else max(high, renewal_high)
+
+
+def effective_failures(events: int, shape: float | None, coverage: float = 0.9) -> float:
+    """Failures without memory that would tell as much of the MTBF as these do: n/CV², less what CV leaves open.
+
+    >>> effective_failures(100, None)
+    100.0
+    >>> round(effective_failures(100, 0.7))  # in bursts
+    45
+    """
+    if shape is None or events < 2:
+        return float(events)
+    from scipy import stats
+
+    few = events < 10
+    corrected = shape * max(1 - (1.0 if few else 1.3) / events, 0.1)
+    gamma = math.lgamma
+    log_ratio = gamma(1 + 2 / corrected) - 2 * gamma(1 + 1 / corrected)
+    variation = math.expm1(min(log_ratio, 50.0))  # CV²
+    tail = (1 - coverage) / 2
+    student = float(stats.t.ppf(1 - tail, events - 1 if few else 2 * events))
+    return float(events / variation * (float(stats.norm.ppf(1 - tail)) / student) ** 2)
 
 
 def shape_interval(durations_s: Any, observed: Any, coverage: float = 0.9) -> tuple[float, float] | None:

@@ -6,7 +6,14 @@ and carries its source and validity in ``.about`` (see :mod:`cprmodel.facts.form
 
 from cprmodel.formulas.accuracy import metric_drop, pls_for_metric_drop
 from cprmodel.formulas.cost import transfer_time
-from cprmodel.formulas.failures import mtbf_from_node_days, mtbf_from_nodes
+from cprmodel.formulas.failures import (
+    mtbf_from_groups,
+    mtbf_from_node_days,
+    mtbf_from_nodes,
+    node_failure_probability,
+    node_mtbf_from_probability,
+    nodes_per_failure,
+)
 from cprmodel.formulas.interval import (
     daly_2006,
     exact_interval,
@@ -49,6 +56,7 @@ from cprmodel.formulas.priority import (
     uniform_lost_updates,
 )
 from cprmodel.formulas.regret import expected_regret, mtbf_regret
+from cprmodel.formulas.renewal import renewal_efficiency, schedule_efficiency, weibull_save_time
 
 __all__ = [
     "bougeret_2011_chunk",
@@ -76,9 +84,13 @@ __all__ = [
     "lost_updates",
     "marginal_age",
     "metric_drop",
+    "mtbf_from_groups",
     "mtbf_from_node_days",
     "mtbf_from_nodes",
     "mtbf_regret",
+    "node_failure_probability",
+    "node_mtbf_from_probability",
+    "nodes_per_failure",
     "optimal_chunks",
     "partial_recovery_exact_interval",
     "partial_recovery_interval",
@@ -88,9 +100,12 @@ __all__ = [
     "pls_for_metric_drop",
     "priced_loss_interval",
     "proportional_interval",
+    "renewal_efficiency",
+    "schedule_efficiency",
     "square_root_interval",
     "square_root_lost_updates",
     "transfer_time",
     "uniform_lost_updates",
+    "weibull_save_time",
     "young_1974",
 ]

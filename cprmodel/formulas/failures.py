@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from cprmodel.facts.formula import formula
 from cprmodel.facts.sources import DERIVED, KOKOLIS_2025, Evidence
-from cprmodel.facts.special import Number
+from cprmodel.facts.special import Number, namespace
 
-__all__ = ["mtbf_from_node_days", "mtbf_from_nodes"]
+__all__ = [
+    "mtbf_from_groups",
+    "mtbf_from_node_days",
+    "mtbf_from_nodes",
+    "node_failure_probability",
+    "node_mtbf_from_probability",
+    "nodes_per_failure",
+]
 
 _SECONDS_PER_1000_NODE_DAYS = 1000 * 86400
 
@@ -43,3 +50,100 @@ def mtbf_from_node_days(nodes: Number, per_1000_node_days: Number) -> Number:
     28.85
     """
     return _SECONDS_PER_1000_NODE_DAYS / (nodes * per_1000_node_days)
+
+
+@formula("p", DERIVED, Evidence.DEFINITION, (), "a node fails at a constant rate")
+def node_failure_probability(node_mtbf_s: Number, period_s: Number) -> Number:
+    r"""Probability that a node fails within a period.
+
+    .. math:: p = 1 - e^{-t/\mu_n}
+
+    Parameters
+    ----------
+    node_mtbf_s : mean time between failures of one node, μₙ [s]
+    period_s : length of the period, t [s]
+
+    Examples
+    --------
+    >>> round(node_failure_probability(node_mtbf_s=1000 * 86400.0, period_s=30 * 86400.0), 5)
+    0.02955
+    """
+    return -namespace(node_mtbf_s, period_s).expm1(-period_s / node_mtbf_s)
+
+
+@formula("μₙ", DERIVED, Evidence.DEFINITION, (), "a node fails at a constant rate")
+def node_mtbf_from_probability(failure_probability: Number, period_s: Number) -> Number:
+    r"""MTBF of a node from its probability to fail within a period: inverts :func:`node_failure_probability`.
+
+    .. math:: \mu_n = -\frac{t}{\log(1 - p)}
+
+    Parameters
+    ----------
+    failure_probability : probability that a node fails at least once within the period, p, below 1
+    period_s : length of the period, t [s]
+
+    Returns
+    -------
+    μₙ [s]; infinite for p = 0.
+
+    Examples
+    --------
+    >>> round(node_mtbf_from_probability(failure_probability=0.02955447, period_s=30 * 86400.0) / 86400)
+    1000
+    """
+    return -period_s / namespace(failure_probability, period_s).log1p(-failure_probability)
+
+
+@formula(
+    "μ", DERIVED, Evidence.DEFINITION, (), "nodes and groups fail independently, and any one interrupts the job"
+)
+def mtbf_from_groups(node_mtbf_s: Number, nodes: Number, group_mtbf_s: Number, groups: Number) -> Number:
+    r"""MTBF of a job whose nodes fail alone, and in groups that share a switch, a rack or a power supply.
+
+    .. math:: \mu = \frac{1}{n/\mu_n + G/\mu_G}
+
+    Parameters
+    ----------
+    node_mtbf_s : mean time between failures of one node alone, μₙ [s]
+    nodes : nodes of the job, n
+    group_mtbf_s : mean time between failures of one group, μ_G [s]
+    groups : groups that the job spans, G
+
+    Examples
+    --------
+    >>> round(mtbf_from_groups(node_mtbf_s=8e6, nodes=64, group_mtbf_s=4e6, groups=8))  # 8 and 2 failures in 1e6 s
+    100000
+    """
+    return 1 / (nodes / node_mtbf_s + groups / group_mtbf_s)
+
+
+@formula(
+    "k", DERIVED, Evidence.DEFINITION, (), "nodes and groups fail independently; a failed group takes all its nodes"
+)
+def nodes_per_failure(
+    node_mtbf_s: Number, nodes: Number, group_mtbf_s: Number, groups: Number, group_nodes: Number, alone: Number = 1
+) -> Number:
+    r"""Nodes lost per failure, on average, when some failures take a whole group.
+
+    .. math:: k = \frac{a\,n/\mu_n + g\,G/\mu_G}{n/\mu_n + G/\mu_G}
+
+    Parameters
+    ----------
+    node_mtbf_s : mean time between failures of one node alone, μₙ [s]
+    nodes : nodes of the job, n
+    group_mtbf_s : mean time between failures of one group, μ_G [s]
+    groups : groups that the job spans, G
+    group_nodes : nodes of a group, g
+    alone : nodes lost by a failure that is not a group's, a (its mean)
+
+    Notes
+    -----
+    The mean is what the expected PLS depends on: a shard loses the same whoever fails with it. Its scatter grows.
+
+    Examples
+    --------
+    >>> round(nodes_per_failure(node_mtbf_s=8e6, nodes=64, group_mtbf_s=4e6, groups=8, group_nodes=8), 9)
+    2.4
+    """
+    single, together = nodes / node_mtbf_s, groups / group_mtbf_s
+    return (alone * single + group_nodes * together) / (single + together)

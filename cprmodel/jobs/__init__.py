@@ -1,6 +1,7 @@
 """What a user says about a job: the models behind a job file, and how a file is read."""
 
 from cprmodel.jobs.accuracy_model import AccuracyModel
+from cprmodel.jobs.failure_model import FailureModel
 from cprmodel.jobs.model import Accuracy, Checkpoint, Cluster, Failures, Job, Preset, Work
 from cprmodel.jobs.reading import job_from_file, job_from_mapping, job_from_text
 
@@ -9,6 +10,7 @@ __all__ = [
     "AccuracyModel",
     "Checkpoint",
     "Cluster",
+    "FailureModel",
     "Failures",
     "Job",
     "Preset",

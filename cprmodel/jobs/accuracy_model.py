@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationInfo, model_validator
 
+from cprmodel.jobs.files import read_named_json
 from cprmodel.jobs.quantities import Count, Number, Positive, Section, wrong
 
 __all__ = ["AccuracyModel", "read_accuracy_model"]
@@ -41,20 +39,11 @@ class AccuracyModel(Section):
 
 
 def read_accuracy_model(value: Any, info: ValidationInfo) -> Any:
-    """What the file of that name holds; its path is relative to the job file, in Python to the working folder."""
-    if not isinstance(value, str):
-        if value is None or isinstance(value, (AccuracyModel, Mapping)):
-            return value
-        raise wrong("", value, "the path of an accuracy model, in quotes")
-    folder = (info.context or {}).get("folder", ".")
-    try:
-        data = json.loads((Path(folder) / value).read_bytes().decode("utf-8-sig"))
-    except FileNotFoundError:
-        raise wrong("", value, "an accuracy model, but there is no such file") from None
-    except OSError as error:
-        raise wrong("", value, f"a file that can be read ({error.strerror})") from None
-    except (ValueError, RecursionError):  # not UTF-8, not JSON, or a path that no file can have
-        raise wrong("", value, "a JSON file that cprmodel accuracy --out wrote") from None
-    if not isinstance(data, Mapping) or data.get("kind") != "accuracy model":
-        raise wrong("", value, "a JSON file that cprmodel accuracy --out wrote")
-    return data
+    """What the file of that name holds."""
+    return read_named_json(
+        value,
+        info,
+        "an accuracy model",
+        "cprmodel accuracy --out",
+        lambda data: data.get("kind") == "accuracy model",
+    )

@@ -19,6 +19,7 @@ __all__ = [
     "Budget",
     "Count",
     "Number",
+    "OpenShare",
     "Plain",
     "Positive",
     "Section",
@@ -64,6 +65,7 @@ Number = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False), Plain]
 Positive = Annotated[float, Field(gt=0, le=1e15, allow_inf_nan=False), Plain]
 AtLeastOne = Annotated[float, Field(ge=1, le=1e9, allow_inf_nan=False), Plain]
 Count = Annotated[int, Field(ge=1, le=10**9), Plain]
+OpenShare = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False), Plain]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), Plain]
 Budget = Annotated[float, Field(ge=1e-12, le=1, allow_inf_nan=False), Plain]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Strategies = Callable[[Job, CostModel], tuple[list[StrategyPlan], list[str]]]
     Price = Callable[..., StrategyPlan]
 
-__all__ = ["HOURS_PER_MONTH", "hours_saved_per_month", "recommendation", "what_would_change"]
+__all__ = ["HOURS_PER_MONTH", "hours_saved_per_month", "partial_wins", "recommendation", "what_would_change"]
 
 #: A mean Gregorian month, 365.2425 × 24 / 12.
 HOURS_PER_MONTH = 730.485
@@ -74,7 +74,26 @@ def recommendation(plan: Plan, today: StrategyPlan | None) -> str:
             said += ")"
     elif recovery == "full" and any(one.name == "partial" for one in plan.strategies):
         said += "; partial recovery does not win here, so fall back to full"
+    return f"{said}.{_how_sure(plan)}"
+
+
+def _how_sure(plan: Plan) -> str:
+    """What the failures that were seen leave open: a second sentence, or nothing."""
+    sure = plan.uncertainty
+    if sure is None:
+        return ""
+    low, high = plan.best.overhead_ci90 or (plan.best.overhead_fraction, None)
+    reach = "unbounded" if high is None else format_share(high)
+    said = f" With the MTBF as sure as {sure.events:,} failures make it, that overhead is "
+    said += f"{format_share(low)} to {reach} (90% interval)"
+    if sure.other_recovery_better is not None:
+        other = "full" if isinstance(plan.best.strategy.recovery, PartialRecovery) else "partial"
+        said += f", and {other} recovery would be better with probability {_chance(sure.other_recovery_better)}"
     return f"{said}."
+
+
+def _chance(share: float) -> str:
+    return "under 1%" if share < 0.01 else "over 99%" if share > 0.99 else f"{100 * share:.0f}%"
 
 
 def what_would_change(plan: Plan, strategies_of: Strategies, price: Price) -> list[str]:
@@ -87,7 +106,8 @@ def what_would_change(plan: Plan, strategies_of: Strategies, price: Price) -> li
     return said
 
 
-def _partial_wins(job: Job, model: CostModel, strategies_of: Strategies) -> bool:
+def partial_wins(job: Job, model: CostModel, strategies_of: Strategies) -> bool:
+    """Whether partial recovery costs less than full, each at its own interval."""
     priced = {one.name: one for one in strategies_of(job, model)[0]}
     partial, full = priced.get("partial"), priced.get("full")
     if partial is None or full is None:
@@ -117,7 +137,7 @@ def _budget_threshold(plan: Plan, strategies_of: Strategies) -> list[str]:
 
     def wins(pls: float) -> bool:
         varied = accuracy.model_copy(update={"pls_budget": pls, "max_metric_drop": None})
-        return _partial_wins(job.model_copy(update={"accuracy": varied}), plan.model, strategies_of)
+        return partial_wins(job.model_copy(update={"accuracy": varied}), plan.model, strategies_of)
 
     if wins(budget):
         low = _crossing(wins, budget, max(budget * 1e-6, 1e-12))
@@ -137,7 +157,7 @@ def _reschedule_threshold(plan: Plan, strategies_of: Strategies) -> list[str]:
 
     def wins(seconds: float) -> bool:
         point = job.checkpoint.model_copy(update={"partial_reschedule_s": seconds})
-        return _partial_wins(job.model_copy(update={"checkpoint": point}), plan.model, strategies_of)
+        return partial_wins(job.model_copy(update={"checkpoint": point}), plan.model, strategies_of)
 
     if wins(at):
         high = _crossing(wins, at, at * 1e4)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from cprmodel.costing.models import BUDGET, WHOLE_JOB, Choice, CostModel, FirstOrder, loses_samples
 from cprmodel.facts.errors import JobError, Problem
@@ -11,9 +13,10 @@ from cprmodel.facts.strategies import Recovery, Strategy
 from cprmodel.facts.units import format_time
 from cprmodel.formulas import accuracy, loss
 from cprmodel.formulas.overhead import effective_time_ratio
-from cprmodel.jobs import Job
+from cprmodel.jobs import FailureModel, Job
 from cprmodel.planning import advice
 from cprmodel.planning.result import Plan, StrategyPlan
+from cprmodel.planning.uncertainty import Robust, about_fit, robust_choice, uncertainty_of, with_intervals
 
 __all__ = ["plan", "price"]
 
@@ -24,13 +27,15 @@ TIE = 1e-14
 NEVER = 1e9
 
 
-def plan(job: Job, model: CostModel | None = None) -> Plan:
+def plan(job: Job, model: CostModel | None = None, robust: bool = False) -> Plan:
     """Price the strategies for a job and recommend the one with the least overhead that keeps the budget.
 
     Parameters
     ----------
     job : what is trained, how it fails, what saving costs (see :class:`~cprmodel.Job`)
     model : :class:`~cprmodel.FirstOrder` (the default) or :class:`~cprmodel.Exact`
+    robust : choose intervals, and between strategies, by their expected overhead over what the failures seen leave
+        open of the MTBF; for a job whose failures are a fit or a trace
 
     Returns
     -------
@@ -39,7 +44,7 @@ def plan(job: Job, model: CostModel | None = None) -> Plan:
     Raises
     ------
     JobError
-        when no strategy can finish the job.
+        when no strategy can finish the job, or with ``robust`` where nothing says how sure the MTBF is.
 
     Examples
     --------
@@ -60,13 +65,27 @@ def plan(job: Job, model: CostModel | None = None) -> Plan:
         raise TypeError(f"plan: job = {job!r}: expected a cprmodel.Job")
     if isinstance(model, type) or not hasattr(model, "partial_interval"):
         raise TypeError(f"plan: model = {model!r}: expected a cost model, such as cprmodel.Exact()")
-    strategies, notes = strategies_of(job, model)
+    fit = job.failures.fit
+    if robust and fit is None:
+        expected = "a trace or a fit of one, which say how sure the MTBF is, for a robust plan"
+        raise JobError("job", [Problem("failures", "", expected)])
+    chosen: dict[str, Choice] = {}
+    found: tuple[Robust, ...] | None = None
+    if robust and fit is not None:
+        chosen, found = _robust(job, model, fit)
+    strategies, notes = strategies_of(job, model, chosen)
+    if fit is not None:
+        choosers = _choosers(job, model)
+        strategies = [with_intervals(one, job, model, fit, choosers.get(one.name)) for one in strategies]
+        notes += about_fit(fit)
     feasible = [one for one in strategies if one.feasible]
     if not feasible:
         reason = "; ".join(f"{one.name}: {one.reason}" for one in strategies) or "; ".join(notes)
         raise JobError("job", [Problem("", "", f"a job that some strategy can finish ({reason})")])
-    least = min(one.overhead_fraction for one in feasible)
-    best = next(one for one in feasible if one.overhead_fraction <= least * (1 + TIE))
+    ranks = [_expected(one) if robust else one.overhead_fraction for one in feasible]
+    if math.isinf(min(ranks)):
+        ranks = [one.overhead_fraction for one in feasible]
+    best = next(one for one, rank in zip(feasible, ranks, strict=True) if rank <= min(ranks) * (1 + TIE))
     today = next((one for one in strategies if one.name == "current"), None)
     step_warnings = [f"{one.name}: {w}" for one in strategies for step in one.steps for w in step.warnings]
     bare = Plan(
@@ -79,6 +98,10 @@ def plan(job: Job, model: CostModel | None = None) -> Plan:
         warnings=tuple(dict.fromkeys([*job.assumptions(), *notes, *step_warnings])),
         hours_saved_per_month=advice.hours_saved_per_month(best, today) if today else None,
     )
+    if fit is not None:
+        recovery = best.strategy.recovery.name
+        sure = uncertainty_of(job, fit, lambda one: advice.partial_wins(one, model, strategies_of), recovery)
+        bare = replace(bare, uncertainty=replace(sure, robust=found))
     return replace(
         bare,
         sentence=advice.recommendation(bare, today),
@@ -86,11 +109,44 @@ def plan(job: Job, model: CostModel | None = None) -> Plan:
     )
 
 
-def strategies_of(job: Job, model: CostModel) -> tuple[list[StrategyPlan], list[str]]:
-    """The priced strategies, and notes on those left out or capped."""
+def _expected(one: StrategyPlan) -> float:
+    return math.inf if one.expected_overhead_fraction is None else one.expected_overhead_fraction
+
+
+def _choosers(job: Job, model: CostModel) -> dict[str, Callable[[Job], Choice]]:
+    """What chooses the interval of each strategy that has one chosen."""
+    full: Callable[[Job], Choice] = model.full_interval
+    budget = job.pls_budget
+    if budget is None:
+        return {"full": full, "partial-at-full-interval": full}
+
+    def partial(one: Job) -> Choice:
+        return model.partial_interval(one, budget)
+
+    return {"full": full, "partial-at-full-interval": full, "partial": partial}
+
+
+def _robust(job: Job, model: CostModel, fit: FailureModel) -> tuple[dict[str, Choice], tuple[Robust, ...]]:
+    """The robust interval of each recovery, and how it compares with the plain one."""
+    chosen, found = {}, []
+    choosers = _choosers(job, model)
+    recoveries: list[Recovery] = [job.full_recovery]
+    if job.cluster.embedding_shards is not None and "partial" in choosers:
+        recoveries.append(job.partial_recovery)
+    for recovery in recoveries:
+        choice, compared = robust_choice(job, model, fit, recovery, choosers[recovery.name])
+        chosen[recovery.name] = choice
+        found.append(compared)
+    return chosen, tuple(found)
+
+
+def strategies_of(
+    job: Job, model: CostModel, chosen: Mapping[str, Choice] = MappingProxyType({})
+) -> tuple[list[StrategyPlan], list[str]]:
+    """The priced strategies, and notes on those left out or capped; ``chosen`` intervals stand by recovery."""
     full, partial = job.full_recovery, job.partial_recovery
     budget = job.pls_budget
-    at_optimum = model.full_interval(job)
+    at_optimum = chosen.get("full") or model.full_interval(job)
     wanted: list[tuple[str, Recovery, Choice]] = [("full", full, at_optimum)]
     notes = []
     if job.cluster.embedding_shards is None:
@@ -101,7 +157,7 @@ def strategies_of(job: Job, model: CostModel) -> tuple[list[StrategyPlan], list[
             notes.append("no [accuracy] budget is given: partial recovery cannot be recommended without one")
         else:
             notes += _about_fitted(job)
-            wanted.append(("partial", partial, model.partial_interval(job, budget)))
+            wanted.append(("partial", partial, chosen.get("partial") or model.partial_interval(job, budget)))
     if job.job.current_interval_s is not None:
         recovery: Recovery = partial if job.job.current_recovery == "partial" else full
         today = Choice(job.job.current_interval_s, "what is done today")

@@ -11,6 +11,7 @@ from cprmodel.facts.results import Breakdown
 from cprmodel.facts.strategies import Strategy
 from cprmodel.facts.version import __version__
 from cprmodel.jobs import Job
+from cprmodel.planning.uncertainty import Uncertainty
 
 __all__ = ["SCHEMA_VERSION", "Plan", "StrategyPlan"]
 
@@ -35,6 +36,10 @@ class StrategyPlan:
     effective_time_ratio: float
     steps: tuple[Step, ...] = field(repr=False, compare=False, default=())
     notes: tuple[str, ...] = ()  #: what a reader of the figures should know
+    #: 90% interval of the best interval [s], for a job whose MTBF comes from a trace; None where none is chosen
+    interval_ci90_s: tuple[float, float | None] | None = None
+    overhead_ci90: tuple[float, float | None] | None = None  #: the same of the overhead as planned
+    expected_overhead_fraction: float | None = None  #: its mean over what the MTBF may be
 
     @property
     def name(self) -> str:
@@ -69,6 +74,9 @@ class StrategyPlan:
             "pls_standard_deviation": self.pls_standard_deviation,
             "expected_metric_drop": self.expected_metric_drop,
             "expected_metric_drop_interval_90": list(interval) if interval else None,
+            "interval_ci90_s": list(self.interval_ci90_s) if self.interval_ci90_s else None,
+            "overhead_ci90": list(self.overhead_ci90) if self.overhead_ci90 else None,
+            "expected_overhead_fraction": self.expected_overhead_fraction,
         }
 
 
@@ -84,6 +92,7 @@ class Plan:
     what_would_change_it: tuple[str, ...]
     warnings: tuple[str, ...]
     hours_saved_per_month: float | None
+    uncertainty: Uncertainty | None = None  #: of the MTBF, where it comes from a trace
 
     def __getitem__(self, name: str) -> StrategyPlan:
         """The strategy of that name.
@@ -114,6 +123,7 @@ class Plan:
             "what_would_change_it": list(self.what_would_change_it),
             "hours_saved_per_month": self.hours_saved_per_month,
             "warnings": list(self.warnings),
+            "failures": self.uncertainty.to_dict() if self.uncertainty else None,
             "strategies": [one.to_dict() for one in self.strategies],
         }
 

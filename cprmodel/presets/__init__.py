@@ -7,7 +7,7 @@ from importlib import resources
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.jobs import Job, job_from_text
 
-__all__ = ["PREFIX", "load_job", "load_preset", "preset_names"]
+__all__ = ["PREFIX", "load_preset", "preset_names"]
 
 #: ``preset:NAME`` stands for a preset wherever a job file does.
 PREFIX = "preset:"
@@ -34,10 +34,3 @@ def load_preset(name: str) -> Job:
         raise JobError(f"{PREFIX}{name}", [Problem("", "", f"a known preset: {known}")])
     text = (resources.files(__package__) / f"{name}.toml").read_text(encoding="utf-8")
     return job_from_text(text, f"{PREFIX}{name}")
-
-
-def load_job(source: str) -> Job:
-    """A job from a file path or from ``preset:NAME``."""
-    if source.startswith(PREFIX):
-        return load_preset(source.removeprefix(PREFIX))
-    return Job.from_file(source)

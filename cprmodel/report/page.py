@@ -18,7 +18,7 @@ from cprmodel.jobs.quantities import quantity_key
 from cprmodel.planning.result import Plan
 from cprmodel.report import charts
 from cprmodel.report.explain import explain_lines
-from cprmodel.report.text import plan_rows
+from cprmodel.report.text import plan_rows, uncertainty_lines
 
 __all__ = ["job_inputs", "render_page", "render_report", "write_page", "write_report"]
 
@@ -125,6 +125,7 @@ def render_report(plan: Plan) -> str:
         figures,
         plan=plan,
         rows=plan_rows(plan),
+        sure=uncertainty_lines(plan),
         explanation="\n".join(explain_lines(plan)).rstrip(),
     )
 

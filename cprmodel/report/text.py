@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from cprmodel.facts.errors import one_line
 from cprmodel.facts.units import format_share, format_time
+from cprmodel.planning.renewal import Renewal
 from cprmodel.planning.result import Plan, StrategyPlan
 
-__all__ = ["plan_rows", "print_lines_and_table", "print_plan"]
+__all__ = ["plan_rows", "print_lines_and_table", "print_plan", "uncertainty_lines"]
+
+
+def _open(value: float | None, show: Callable[[float], str]) -> str:
+    return "no bound" if value is None else show(value)
+
+
+def _interval_limit(one: StrategyPlan, side: int) -> str:
+    return "" if one.interval_ci90_s is None else _open(one.interval_ci90_s[side], format_time)
+
+
+def _overhead_limit(one: StrategyPlan, side: int) -> str:
+    return "" if one.overhead_ci90 is None else _open(one.overhead_ci90[side], format_share)
 
 
 def _limit(one: StrategyPlan, side: int) -> str:
@@ -17,11 +31,18 @@ def _limit(one: StrategyPlan, side: int) -> str:
     return "" if interval is None else f"{interval[side]:.2g}"
 
 
+#: Pieces of work by age that are printed.
+_FIRST_WORKS = 5
+
 _ROWS: list[tuple[str, Callable[[StrategyPlan], str]]] = [
     ("recovery", lambda one: one.strategy.recovery.name),
     ("save every (work)", lambda one: format_time(one.interval_s)),
     ("  in steps", lambda one: f"{one.interval_steps:,}" if one.interval_steps is not None else ""),
+    ("  best, 90%: from", lambda one: _interval_limit(one, 0)),
+    ("  best, 90%: to", lambda one: _interval_limit(one, 1)),
     ("overhead", lambda one: format_share(one.overhead_fraction)),
+    ("  90%: from", lambda one: _overhead_limit(one, 0)),
+    ("  90%: to", lambda one: _overhead_limit(one, 1)),
     ("  saves", lambda one: format_share(one.breakdown.save)),
     ("  loads", lambda one: format_share(one.breakdown.load)),
     ("  lost work", lambda one: format_share(one.breakdown.lost)),
@@ -45,6 +66,45 @@ def plan_rows(plan: Plan) -> list[tuple[str, list[str]]]:
     if plan.job.pls_budget is None and plan.job.cluster.embedding_shards is None:
         rows.pop()  # a dense model loses no samples: there is no budget to keep
     return [(label, cells) for label, cells in rows if any(cells)]
+
+
+def uncertainty_lines(plan: Plan) -> list[str]:
+    """How sure the MTBF is, and what the robust intervals gain; nothing where it is simply given."""
+    sure = plan.uncertainty
+    if sure is None:
+        return []
+    low, high = sure.mtbf_ci90_s
+    lines = [
+        f"MTBF {format_time(sure.mtbf_s)} from {sure.events:,} failures ({Path(sure.source).name or 'a fit'}), "
+        f"90% interval {format_time(low)} to {_open(high, format_time)}"
+    ]
+    for one in sure.robust or ():
+        gain = one.gain_fraction
+        said = (
+            f"robust {one.name}: every {format_time(one.interval_s)} rather than "
+            f"{format_time(one.plain_interval_s)}; expected overhead "
+            f"{_open(one.expected_overhead_fraction, format_share)} instead of "
+            f"{_open(one.plain_expected_overhead_fraction, format_share)}"
+        )
+        if gain is not None and one.plain_expected_overhead_fraction:
+            said += f" ({100 * gain / one.plain_expected_overhead_fraction:+.2g}% saved of it)"
+        if one.plain_expected_pls > one.expected_pls > 0:
+            said += f", expected PLS {one.expected_pls:.3g} instead of {one.plain_expected_pls:.3g}"
+        lines.append(said)
+    return lines if sure.renewal is None else [*lines, *_renewal_lines(sure.renewal)]
+
+
+def _renewal_lines(found: Renewal) -> list[str]:
+    """What a law with memory changes for full recovery, however little."""
+    first, *others = (format_time(work) for work in found.works_s[:_FIRST_WORKS])
+    return [
+        f"failures follow a {found.law} law (shape {found.shape:.3g}, mean {format_time(found.mtbf_s)}). If each "
+        f"renews the clock and nothing fails during recovery, full recovery's best equal spacing is "
+        f"{format_time(found.interval_s)} ({format_time(found.memoryless_interval_s)} without memory): "
+        f"{100 * found.efficiency:.3f}% of the time is useful, {100 * found.interval_gain:.2g} points more",
+        f"saving by age, after {first} of work from a failure on and then {', '.join(others)} ...: "
+        f"{100 * found.by_age_efficiency:.3f}%, {100 * found.by_age_gain:.2g} points more than equal spacing",
+    ]
 
 
 def print_plan(plan: Plan) -> None:
@@ -71,7 +131,12 @@ def print_plan(plan: Plan) -> None:
     console.width = width
     console.print()
     console.print(Text("Recommended (*): ", style="bold") + Text(plan.sentence, style=""))
-    for heading, lines in (("What would change it", plan.what_would_change_it), ("Note", plan.warnings)):
+    sections = (
+        ("How sure the MTBF is", uncertainty_lines(plan)),
+        ("What would change it", plan.what_would_change_it),
+        ("Note", plan.warnings),
+    )
+    for heading, lines in sections:
         if lines:
             console.print(Text(f"\n{heading}", style="bold"))
         for line in lines:

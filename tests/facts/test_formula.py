@@ -53,6 +53,15 @@ POINT = {
     "threshold_updates": 23.0,
     "threshold_update_s": 410.0,
     "price_s_per_byte": 0.023,
+    "failure_probability": 0.03,
+    "period_s": 2.6e6,
+    "group_mtbf_s": 3e7,
+    "groups": 16.0,
+    "group_nodes": 8.0,
+    "alone": 1.5,
+    "save_number": 3.0,
+    "weibull_shape": 0.7,
+    "weibull_scale_s": 80_000.0,
 }
 
 
@@ -66,7 +75,12 @@ def total(value: object) -> object:
 
 def test_all_are_here() -> None:
     assert len(FORMULAS) >= 24
-    assert set(formulas.__all__) - set(FORMULAS) == {"optimal_chunks"}  # a search, not a closed form
+    others = {
+        "optimal_chunks",
+        "renewal_efficiency",
+        "schedule_efficiency",
+    }  # a search, sums over any survival function
+    assert set(formulas.__all__) - set(FORMULAS) == others
 
 
 @pytest.mark.parametrize("name", FORMULAS)

@@ -375,3 +375,64 @@ def test_every_table_is_frozen_and_documented() -> None:
     tables = [Work, Cluster, Failures, Checkpoint, Accuracy]
     for name, field in itertools.chain.from_iterable(table.model_fields.items() for table in tables):
         assert field.description, name
+
+
+FIT = {
+    "events": 12,
+    "exposure_s": 1e6,
+    "best": "gamma",
+    "models": [
+        {"name": "gamma", "shape": 0.8, "scale_s": 1e5, "log_likelihood": -1.0, "aic": 4.0},
+        {"name": "weibull", "shape": 0.9, "scale_s": 8e4, "log_likelihood": -2.0, "aic": 6.0},
+    ],
+    "trend": {"p_value": 0.4, "change_p_value": None},
+}
+
+
+def with_rate(rate: str) -> str:
+    return TEXT.replace('mtbf = "28 h"', rate)
+
+
+def test_a_fit_is_read_beside_the_job_file(tmp_path: Path) -> None:
+    (tmp_path / "fit.json").write_text(json.dumps(FIT))
+    (tmp_path / "job.toml").write_text(with_rate('fit = "fit.json"'))
+    job = Job.from_file(tmp_path / "job.toml")
+    fit = job.failures.fit
+    assert fit is not None
+    assert (fit.mtbf_s, fit.law, fit.shape, fit.weibull_shape) == (pytest.approx(1e6 / 12), "gamma", 0.8, 0.9)
+    assert fit.trend_p_value == 0.4
+    assert job.failure_mix.mtbf_s == pytest.approx(1e6 / 12)
+    assert Job.from_mapping(job.model_dump(exclude_none=True)) == job
+    assert job.with_mtbf(5e4).failures.fit is None
+    assert Job.from_mapping({"job": {"work": "9 h"}, "failures": {"fit": FIT}, "checkpoint": {"save": "1 s"}})
+
+
+@pytest.mark.parametrize(
+    ("rate", "expected"),
+    [
+        ('fit = "nope.json"', 'failures.fit = "nope.json": expected a fit, but there is no such file'),
+        ('fit = "other.json"', "expected a JSON file that cprmodel fit --json wrote"),
+        ('fit = "broken.json"', "expected a JSON file that cprmodel fit --json wrote"),
+        ('fit = "none.json"', "a fit with at least one failure: with none the MTBF is known to be at least 5 h"),
+        ("fit = 3", "expected the path of a fit, in quotes"),
+        ('fit = "fit.json"\nmtbf = "3 h"', "exactly one of mtbf"),
+        ('trace = "t.csv"\nmtbf = "3 h"', "exactly one of mtbf"),
+        ('mtbf = "3 h"\nunit = "h"', 'failures.unit = "h": expected a trace beside it'),
+        ('trace = "t.csv"', 'failures.trace = "t.csv": expected a job read by cprmodel.load_job'),
+    ],
+)
+def test_what_is_wrong_with_a_fit_is_one_line(rate: str, expected: str, tmp_path: Path) -> None:
+    (tmp_path / "fit.json").write_text(json.dumps(FIT))
+    (tmp_path / "other.json").write_text("{}")
+    (tmp_path / "broken.json").write_text(json.dumps({"models": [3]}))
+    (tmp_path / "none.json").write_text(json.dumps({**FIT, "events": 0, "mtbf_ci90_s": [18000, None]}))
+    (tmp_path / "job.toml").write_text(with_rate(rate))
+    with pytest.raises(JobError) as caught:
+        Job.from_file(tmp_path / "job.toml")
+    assert expected in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_failures_alone_have_no_mtbf_before_their_trace_is_fitted() -> None:
+    with pytest.raises(JobError, match="load_job"):
+        _ = Failures(trace="t.csv").mtbf_of_job_s

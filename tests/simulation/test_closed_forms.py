@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from cprmodel import Accuracy, Checkpoint, Cluster, Exact, Failures, Job, Work, formulas, simulate
 from cprmodel.facts.strategies import FullRecovery, PartialRecovery, Strategy
@@ -163,6 +164,9 @@ def test_weibull_renewals(shape: float, tau_min: float, published: float) -> Non
     """Efficiency of a long job; what its two ends cost falls out of the difference of two lengths."""
     mtbf, save, tau = 24 * 60.0, 5.0, tau_min
     assert renewal_efficiency(shape, tau, save, mtbf) == pytest.approx(published, abs=1.5e-5)
+    law = stats.weibull_min(shape, scale=mtbf / math.gamma(1 + 1 / shape))
+    own = formulas.renewal_efficiency(tau, save, mtbf, law.sf)
+    assert own == pytest.approx(renewal_efficiency(shape, tau, save, mtbf), rel=1e-9)
     pieces = 1500
     means, errors = [], []
     for length in (pieces, 2 * pieces):

@@ -1,0 +1,78 @@
+"""A fitted failure model in a file, as ``cprmodel fit --json`` prints it and a job names it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field, ValidationInfo, model_validator
+from pydantic_core import PydanticCustomError
+
+from cprmodel.facts.units import format_time
+from cprmodel.jobs.files import read_named_json
+from cprmodel.jobs.quantities import Count, Positive, Section, Share, wrong
+
+__all__ = ["FailureModel", "read_failure_model"]
+
+_NO_FAILURE = "a fit with at least one failure: with none the MTBF is known to be at least {low} (95% bound)"
+
+
+class FailureModel(Section):
+    """What a trace says of how often the job fails, and how sure it is.
+
+    >>> FailureModel(events=10, exposure_s=864000.0).mtbf_s
+    86400.0
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
+    source: str = Field("", description="name of the trace")
+    events: Count = Field(description="failures that were seen")
+    exposure_s: float = Field(description="time under observation")
+    weibull_shape: Positive | None = Field(None, description="shape of the Weibull fit; below 1: bursts")
+    law: Literal["exponential", "weibull", "gamma", "lognormal"] = Field("exponential", description="best fit")
+    shape: Positive | None = Field(None, description="its shape (σ of a lognormal)")
+    scale_s: float | None = Field(None, description="its scale")
+    trend_p_value: Share | None = Field(None, description="how improbable without a steady trend of the rate")
+    change_p_value: Share | None = Field(None, description="how improbable without any change of the rate")
+
+    @property
+    def mtbf_s(self) -> float:
+        """Time under observation over the failures in it [s]."""
+        return self.exposure_s / self.events
+
+    @model_validator(mode="after")
+    def _law_is_whole(self) -> FailureModel:
+        if self.law != "exponential" and (self.shape is None or self.scale_s is None):
+            raise wrong("law", self.law, "its shape and scale beside it")
+        return self
+
+
+def read_failure_model(value: Any, info: ValidationInfo) -> Any:
+    """From the path of a fit, or what ``cprmodel fit --json`` printed, or a model as this package dumps it."""
+    data = read_named_json(value, info, "a fit", "cprmodel fit --json", lambda found: "models" in found)
+    if not isinstance(data, Mapping) or "models" not in data:
+        return data
+    shown = value if isinstance(value, str) else ""
+    try:
+        if data["events"] == 0:
+            low = format_time(float(data["mtbf_ci90_s"][0]))
+            raise wrong("", shown, _NO_FAILURE.format(low=low))
+        models = {one["name"]: one for one in data["models"]}
+        best = models.get(data["best"], {})
+        trend = data.get("trend") or {}
+        return {
+            "source": data.get("source", ""),
+            "events": data["events"],
+            "exposure_s": data["exposure_s"],
+            "weibull_shape": models.get("weibull", {}).get("shape"),
+            "law": best.get("name", "exponential"),
+            "shape": best.get("shape"),
+            "scale_s": best.get("scale_s"),
+            "trend_p_value": trend.get("p_value"),
+            "change_p_value": trend.get("change_p_value"),
+        }
+    except PydanticCustomError:
+        raise
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError):
+        raise wrong("", shown, "a JSON file that cprmodel fit --json wrote") from None

@@ -1,0 +1,216 @@
+"""What few failures leave open of a plan: coverage by Monte-Carlo, the robust interval in closed form."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from cprmodel import Exact, FirstOrder, Job, JobError, formulas, plan
+from cprmodel.facts.strategies import Strategy
+from cprmodel.fitting.likelihood import fit_weibull
+from cprmodel.jobs import FailureModel
+from cprmodel.planning.uncertainty import Posterior, about_fit, uncertainty_of
+
+HOUR = 3600.0
+BOTH = [FirstOrder(), Exact()]
+
+
+def job(fit: FailureModel | dict[str, Any] | None, **changes: Any) -> Job:
+    data = {
+        "job": {"work": "400 h"},
+        "cluster": {"embedding_shards": 8},
+        "failures": {"whole_job_share": 0.05, **({"fit": fit} if fit else {"mtbf": "28 h"})},
+        "checkpoint": {"save": "4 min", "load": "4 min", "reschedule": "10 min", "partial_reschedule": "3 min"},
+        "accuracy": {"pls_budget": 0.1},
+    }
+    return Job.from_mapping({**data, **changes})
+
+
+def dense_job(fit: FailureModel | None) -> Job:
+    return job(fit, cluster={}, accuracy=None)
+
+
+def seen(events: int, mtbf_h: float = 28.0, **more: Any) -> FailureModel:
+    return FailureModel(events=events, exposure_s=events * mtbf_h * HOUR, **more)
+
+
+@pytest.mark.parametrize("expected_events", [3, 12, 40])
+def test_coverage_of_interval_and_overhead(expected_events: int) -> None:
+    """Of 300 windows each: at least 90% cover with few failures, 90% within the Monte-Carlo's error with more."""
+    rng = np.random.default_rng(expected_events)
+    truth = dense_job(None)
+    window, right, runs = expected_events * 28 * HOUR, 0, 0
+    best = formulas.young_1974(truth.save_s, 28 * HOUR)
+    model = FirstOrder()
+    while runs < 300:
+        times = np.cumsum(rng.exponential(28 * HOUR, 4 * expected_events + 40))
+        times = times[times < window]
+        if len(times) == 0:
+            continue
+        runs += 1
+        durations = np.diff(np.append(times, window), prepend=0.0)
+        found = fit_weibull(durations, np.append(np.ones(len(times), bool), False))
+        fit = FailureModel(
+            events=len(times), exposure_s=window, weibull_shape=found.shape if found and found.shape else None
+        )
+        one = plan(dense_job(fit), model)["full"]
+        low, high = one.interval_ci90_s or (math.inf, 0)
+        least, most = one.overhead_ci90 or (math.inf, 0)
+        paid = model.cost(truth, one.strategy).breakdown.total
+        inside = low <= best and (high is None or best <= high)
+        assert inside == (least <= paid * (1 + 1e-12) and (most is None or paid <= most * (1 + 1e-12)))
+        right += inside
+    error = math.sqrt(0.9 * 0.1 / runs)
+    assert right / runs > 0.9 - 3 * error
+    if expected_events >= 12:
+        assert right / runs < 0.9 + 3 * error + 0.03  # Student's widening and discreteness leave it a little wide
+
+
+def test_coverage_of_the_posterior() -> None:
+    """Jeffreys' gamma: with 12 expected failures without memory its 90% cover 90%, by the Poisson law itself."""
+    counts = np.arange(1, 60)
+    weights = stats.poisson(12).pmf(counts)
+    inside = []
+    for n in counts:
+        low, high = Posterior(n + 0.5, 12.0).mtbf_s([0.05, 0.95])
+        inside.append(low <= 1 <= high)
+    assert float(weights @ np.array(inside)) == pytest.approx(0.9, abs=0.03)
+
+
+def test_posterior_agrees_with_scipy_and_with_the_limits_of_the_fit() -> None:
+    plain = Posterior.of(seen(20))
+    law = stats.gamma(20.5, scale=1 / (20 * 28 * HOUR))
+    assert plain.mtbf_s(0.3) == pytest.approx(1 / law.ppf(0.7))
+    for shape in (0.6, 1.0, 1.4):
+        fit = seen(40, weibull_shape=shape)
+        bursts = Posterior.of(fit)
+        found = plan(job(fit)).uncertainty
+        assert found is not None
+        assert list(found.mtbf_ci90_s) == pytest.approx(list(bursts.mtbf_s([0.05, 0.95])))
+
+
+def test_limits_are_the_plans_of_the_limits() -> None:
+    fit = seen(14, weibull_shape=0.8)
+    for model in BOTH:
+        answer = plan(job(fit), model)
+        assert answer.uncertainty is not None
+        low, high = answer.uncertainty.mtbf_ci90_s
+        assert high is not None
+        ends = [plan(job(None).with_mtbf(mtbf), model) for mtbf in (low, high)]
+        for name in ("full", "partial"):
+            one = answer[name]
+            assert list(one.interval_ci90_s or ()) == pytest.approx([end[name].interval_s for end in ends])
+            costs = [model.cost(job(None).with_mtbf(mtbf), one.strategy) for mtbf in (high, low)]
+            assert list(one.overhead_ci90 or ()) == pytest.approx([cost.breakdown.total for cost in costs])
+        same = plan(job(None), model)
+        assert answer["full"].interval_s == pytest.approx(
+            same["full"].interval_s
+        )  # the estimate is exposure/events
+
+
+def test_robust_interval_is_the_closed_form() -> None:
+    """First order: E[C/τ + λ(L + D + τ/2)] is least at √(2C/E[λ]), and E[λ] = (n + ½)/T."""
+    for events in (2, 5, 30):
+        answer = plan(job(seen(events)), robust=True)
+        found = {one.name: one for one in (answer.uncertainty and answer.uncertainty.robust) or ()}
+        rate = (events + 0.5) / (events * 28 * HOUR)
+        best = math.sqrt(2 * 240 / rate)
+        assert answer["full"].interval_s == found["full"].interval_s == pytest.approx(best, rel=0.02)
+        gain = 240 / found["full"].plain_interval_s + rate * found["full"].plain_interval_s / 2
+        gain -= 240 / best + rate * best / 2
+        assert found["full"].gain_fraction == pytest.approx(gain, rel=0.3)
+        assert (found["full"].gain_fraction or 0) > 0
+
+
+@pytest.mark.parametrize("model", BOTH)
+def test_robust_is_never_beaten_by_any_interval(model: Exact | FirstOrder) -> None:
+    """Against other intervals, with draws from the posterior in the place of quantiles."""
+    fit = seen(6)
+    one = job(fit)
+    answer = plan(one, model, robust=True)
+    robust = answer["full"].interval_s
+    draws = 6 * 28 * HOUR / np.random.default_rng(1).gamma(6.5, size=400)
+    jobs = [one.with_mtbf(float(mtbf)) for mtbf in draws]
+
+    def mean(interval_s: float) -> float:
+        strategy = Strategy("x", one.full_recovery, one.saving, interval_s)
+        return float(np.mean([model.cost(each, strategy).breakdown.total for each in jobs]))
+
+    pieces = one.job.work_s / robust
+    others = [mean(one.job.work_s / (pieces * factor)) for factor in (0.6, 0.85, 1.2, 1.6)]
+    assert mean(robust) < min(others) * 1.001
+
+
+def test_a_robust_budget_is_kept_in_expectation() -> None:
+    tight = job(seen(4), accuracy={"pls_budget": 0.01})
+    answer = plan(tight, robust=True)
+    (found,) = [one for one in (answer.uncertainty and answer.uncertainty.robust) or () if one.name == "partial"]
+    assert found.expected_pls <= 0.01 * (1 + 1e-9) < found.plain_expected_pls
+    assert found.expected_pls == pytest.approx(0.01, rel=0.05)
+    assert (found.gain_fraction or 0) < 0  # the budget is bought
+    # E[PLS] = skτE[λ]/(2N): the plain one's is (n + ½)/n of the budget
+    assert found.plain_expected_pls == pytest.approx(0.01 * 4.5 / 4, rel=0.03)
+
+
+def test_probability_that_the_other_recovery_is_better() -> None:
+    """Partial wins below an MTBF of x: the posterior's share there, by scipy."""
+    for events in (1, 10):
+        fit = seen(events)
+        one = job(fit)
+
+        def wins(other: Job) -> bool:
+            return other.failure_mix.mtbf_s < 40 * HOUR
+
+        share = stats.gamma(events + 0.5, scale=1 / fit.exposure_s).sf(1 / (40 * HOUR))
+        for recommended, expected in (("full", share), ("partial", 1 - share)):
+            found = uncertainty_of(one, fit, wins, recommended).other_recovery_better
+            assert found == pytest.approx(expected, abs=1 / 60)
+    dense = Job.from_mapping(
+        {"job": {"work": "40 h"}, "failures": {"fit": seen(9)}, "checkpoint": {"save": "4 min"}}
+    )
+    sure = plan(dense).uncertainty
+    assert sure is not None
+    assert sure.other_recovery_better is None
+    assert "better with probability" not in plan(dense).sentence
+
+
+def test_drift_is_said() -> None:
+    assert about_fit(seen(30, trend_p_value=0.3)) == []
+    (line,) = about_fit(seen(30, trend_p_value=0.3, change_p_value=0.001))
+    assert "p = 0.001" in line
+    assert line in plan(job(seen(30, change_p_value=0.001))).warnings
+
+
+def test_robust_needs_a_fit() -> None:
+    with pytest.raises(JobError, match="failures: expected a trace or a fit of one"):
+        plan(job(None), robust=True)
+
+
+@settings(max_examples=15)
+@example(1, 0.3, None, Exact(), True)  # the mean overhead has no bound
+@example(10, 0.3, 0.05, Exact(), True)
+@given(
+    st.integers(1, 60),
+    st.floats(0.3, 3000.0),
+    st.one_of(st.none(), st.floats(0.05, 20.0)),
+    st.sampled_from(BOTH),
+    st.booleans(),
+)
+def test_any_fit_plans(events: int, mtbf_h: float, shape: float | None, model: Any, robust: bool) -> None:
+    answer = plan(job(seen(events, mtbf_h, weibull_shape=shape)), model, robust)
+    data = json.loads(json.dumps(answer.to_dict(), allow_nan=False))
+    low, high = data["failures"]["mtbf_ci90_s"]
+    assert low < data["failures"]["mtbf_s"]
+    assert high is None or high > data["failures"]["mtbf_s"]
+    for one in data["strategies"]:
+        least, most = one["overhead_ci90"]
+        assert most is None or least <= most
+        assert one["overhead_fraction"] >= least * (1 - 1e-9)
+    assert Job.from_mapping(data["inputs"]) == answer.job
