@@ -128,6 +128,7 @@ class Outcome:
     checks: list[Check] = field(default_factory=list)
     recommended: tuple[str, int] | None = None
     spoiled: str | None = None
+    ended: bool = True
 
     @property
     def verdicts(self) -> list[Verdict]:
@@ -187,6 +188,7 @@ def compare(folder: Path, spoil: str | None = None) -> Outcome:
     if started is None:
         raise JobError(str(path), [Problem("", "", "the log of an experiment that was begun")])
     outcome = Outcome(Experiment.model_validate(started["case"]), started, spoiled=spoil)
+    outcome.ended = any(event["event"] == "end" for event in events)
     predicted = {event["run"]: event for event in events if event["event"] == "predicted"}
     for event in events:
         if event["event"] == "recommended":

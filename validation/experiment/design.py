@@ -247,6 +247,15 @@ class Experiment(Case):
                     case = self.one(seed, strategy=strategy, shards=shards)
                     yield Planned(loss.name, case, "loss", tuple(failures), loss)
 
+    @property
+    def total(self) -> int:
+        """Runs of the whole experiment."""
+        section, tries = self.experiment, len(self.tries)
+        tried = section.paired + tries + section.recommended if tries else 0
+        calibrated = 0 if self.clock else tries * (section.seeds if section.calibrate == "each" else 1)
+        losses = len(section.losses) + len({loss.placement for loss in section.losses})
+        return section.seeds * tried + calibrated + (section.loss_seeds or section.seeds) * losses
+
     @classmethod
     def from_file(cls, path: str | Path) -> Experiment:
         """Read an experiment's file (JobError with one line for a mistake)."""

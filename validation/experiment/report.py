@@ -265,8 +265,11 @@ def _predictors(outcome: Outcome) -> list[Table]:
 
 
 def remarks(outcome: Outcome) -> list[str]:
-    """Runs that failed or were odd."""
+    """Runs that failed or were odd; an experiment that is not over."""
     said = []
+    if not outcome.ended:
+        done, of = len(outcome.runs), outcome.experiment.total
+        said.append(f"the experiment was cut off, or is under way: {done} of {of} runs are done")
     for run in outcome.runs:
         name = f"seed {run.seed + 1}: {run.name}"
         if run.status != "finished":

@@ -80,17 +80,6 @@ class Runner:
             self._all(runs, "losses")
         self._note("end", date=_now())
 
-    @property
-    def total(self) -> int:
-        """Runs of the whole experiment."""
-        section = self.experiment.experiment
-        tried = section.paired + len(self.experiment.tries) + section.recommended if section.strategies else 0
-        calibrations = 0
-        if section.strategies and not self.experiment.clock:
-            calibrations = len(self.experiment.tries) * (section.seeds if section.calibrate == "each" else 1)
-        losses = len(section.losses) + len({loss.placement for loss in section.losses})
-        return section.seeds * tried + calibrations + (section.loss_seeds or section.seeds) * losses
-
     # -- a block: one seed ----------------------------------------------------------------------------------------
 
     def _block(self, seed: int) -> None:
@@ -177,7 +166,7 @@ class Runner:
         name = self._name(seed, one)
         if name in self.done:
             return
-        self.progress(name, self.finished_runs, self.total)
+        self.progress(name, self.finished_runs, self.experiment.total)
         self._heard(seed, one, carry_out(one.case, self.folder / name, list(one.failures or ())))
 
     def _all(self, runs: Iterable[tuple[int, Planned]], what: str) -> None:
@@ -194,11 +183,11 @@ class Runner:
             for seed, one in waiting:
                 folder = self.folder / self._name(seed, one)
                 futures[pool.submit(carry_out, one.case, folder, list(one.failures or ()))] = seed, one
-            self.progress(what, self.finished_runs, self.total)
+            self.progress(what, self.finished_runs, self.experiment.total)
             for future in as_completed(futures):
                 seed, one = futures[future]
                 self._heard(seed, one, future.result())
-                self.progress(what, self.finished_runs, self.total)
+                self.progress(what, self.finished_runs, self.experiment.total)
 
     def _heard(self, seed: int, one: Planned, outcome: tuple[str, str]) -> None:
         status, reason = outcome
