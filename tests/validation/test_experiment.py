@@ -24,7 +24,7 @@ from validation.experiment.design import Experiment, Loss
 from validation.experiment.measure import measure
 from validation.experiment.predict import Costs, executed, planned
 from validation.experiment.relearn import access_counts, fit_curve
-from validation.experiment.report import markdown, page
+from validation.experiment.report import markdown, page, tables
 from validation.experiment.runner import LOG, Runner, draw
 from validation.failures import draw_failures
 
@@ -222,6 +222,11 @@ def emulated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Experiment, Path
     return experiment, folder / "out"
 
 
+def _text(folder: Path, name: str) -> str:
+    outcome = compare(folder)
+    return markdown(outcome, name, tables(outcome))
+
+
 def test_right_predictions_pass(emulated: tuple[Experiment, Path]) -> None:
     outcome = compare(emulated[1])
     assert [one.verdict for one in outcome.comparisons if one.against == "executed"] == [Verdict.PASS] * 11
@@ -248,11 +253,11 @@ def test_twice_the_mtbf_is_half_the_failures(emulated: tuple[Experiment, Path]) 
 
 def test_the_report_is_rebuilt_from_the_logs_alone(emulated: tuple[Experiment, Path]) -> None:
     outcome = compare(emulated[1])
-    text = markdown(outcome, "small")
-    assert text == markdown(compare(emulated[1]), "small")
+    text = markdown(outcome, "small", tables(outcome))
+    assert text == _text(emulated[1], "small")
     assert "Emulated clock" in text
     assert "| full: total overhead |" in text
-    html = page(outcome, "small")
+    html = page(outcome, "small", tables(outcome))
     assert "Emulated clock" in html
     assert html.count("vegaEmbed(") >= 3
 
@@ -271,7 +276,7 @@ def test_an_experiment_goes_on_where_it_was_cut_off(emulated: tuple[Experiment, 
         update={"experiment": experiment.experiment.model_copy(update={"seeds": 2, "losses": ()})}
     )
     Runner(experiment, tmp_path / "out").run()
-    whole = markdown(compare(tmp_path / "out"), "x").split("\n", 3)[3]
+    whole = _text(tmp_path / "out", "x").split("\n", 3)[3]
     log = tmp_path / "out" / LOG
     lines = log.read_text().splitlines(keepends=True)
     cut = max(number for number, line in enumerate(lines) if '"event": "run"' in line)
@@ -284,7 +289,7 @@ def test_an_experiment_goes_on_where_it_was_cut_off(emulated: tuple[Experiment, 
     Runner(experiment, tmp_path / "out").run(resume=True)
     name = json.loads(lines[cut])["run"]
     assert (tmp_path / "out" / f"{name}.cut-off-1").is_dir()
-    assert markdown(compare(tmp_path / "out"), "x").split("\n", 3)[3] == whole
+    assert _text(tmp_path / "out", "x").split("\n", 3)[3] == whole
     with pytest.raises(JobError, match="a new or empty folder"):
         Runner(experiment, before.parent).run()
 

@@ -52,24 +52,25 @@ def report(folder: Path, spoil: str | None, as_json: bool, into: Path | None = N
     """Compare what is in the folder, print and write it; the exit status."""
     outcome = compare(folder, spoil)
     name = f"report-spoiled-{spoil}" if spoil else "report"
-    title = folder.resolve().name
-    write_page(page(outcome, title), folder / f"{name}.html")
-    (folder / f"{name}.md").write_text(markdown(outcome, title))
+    title, shown = folder.resolve().name, tables(outcome)
+    text = markdown(outcome, title, shown)
+    write_page(page(outcome, title, shown), folder / f"{name}.html")
+    (folder / f"{name}.md").write_text(text)
     if into is not None:
-        _write_for_docs(outcome, title, into)
+        _write_for_docs(outcome, title, text, into)
     paired = record(outcome)
     if paired is not None:
         (folder / "accuracy.json").write_text(json.dumps(paired, indent=1) + "\n")
     if as_json:
         typer.echo(json.dumps(_plain(outcome), indent=2))
     else:
-        _print(outcome)
+        _print(outcome, shown)
         typer.echo(f"Report: {folder / name}.html and .md")
     return outcome.status
 
 
-def _write_for_docs(outcome: Outcome, title: str, into: Path) -> None:
-    """Markdown with pictures beside it."""
+def _write_for_docs(outcome: Outcome, title: str, text: str, into: Path) -> None:
+    """The Markdown, with pictures below it."""
     pictures = []
     (into / "_static").mkdir(parents=True, exist_ok=True)
     for figure in figures(outcome):
@@ -85,8 +86,8 @@ def _write_for_docs(outcome: Outcome, title: str, into: Path) -> None:
             "```",
             "",
         ]
-    text = markdown(outcome, title) + "\n" + "\n".join(pictures)
-    (into / f"validation-{title}.md").write_text(text.rstrip() + "\n")
+    whole = text + "\n" + "\n".join(pictures)
+    (into / f"validation-{title}.md").write_text(whole.rstrip() + "\n")
 
 
 def _plain(outcome: Outcome) -> dict[str, Any]:
@@ -113,14 +114,14 @@ def _plain(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _print(outcome: Outcome) -> None:
+def _print(outcome: Outcome, shown: list[dict[str, Any]]) -> None:
     console = Console(highlight=False)
     console.width = max(console.width, 100)
     if outcome.emulated:
         console.print(Text("emulated clock: no time here was measured", style="yellow"))
     if outcome.spoiled:
         console.print(Text(f"predictions spoiled on purpose: {outcome.spoiled}", style="yellow"))
-    for one in tables(outcome):
+    for one in shown:
         if one["long"]:
             continue
         table = Table(title=one["title"], title_justify="left", box=None, pad_edge=False, header_style="bold")

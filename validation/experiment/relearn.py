@@ -107,9 +107,12 @@ def predictors(outcome: Outcome, level: Sequence[str] = ()) -> tuple[list[Predic
     The relearning model sees each seed's run without failures. Scaled: times one factor, fitted as the line is.
     """
     curves: dict[tuple[int, str], tuple[Curve, float]] = {}
+    counts: dict[int, Any] = {}  # of a seed, whatever the placement
     for run in outcome.runs:
         if run.role == "baseline" and run.name.startswith("no-failures-") and run.measured:
-            found = _curve(outcome, run)
+            if run.seed not in counts:
+                counts[run.seed] = access_counts(outcome.experiment.one(run.seed))
+            found = _curve(outcome, run, counts[run.seed])
             if found is not None:
                 curves[run.seed, run.name.removeprefix("no-failures-")] = found
     runs = [run for run in outcome.runs if run.loss and run.measured and run.metric_drop is not None]
@@ -135,14 +138,13 @@ def _plain(loss: Any) -> bool:
     return not loss.shards and loss.placement == "rows" and tuple(loss.window) == (0.0, 1.0) and loss.failures == 8
 
 
-def _curve(outcome: Outcome, run: Run) -> tuple[Curve, float] | None:
+def _curve(outcome: Outcome, run: Run, counts: Any) -> tuple[Curve, float] | None:
     assert run.measured is not None
     points = run.measured.summary.tests
     steps = outcome.experiment.steps
     if len([step for step, _ in points if step >= FROM * steps]) < 4:
         return None
-    case = outcome.experiment.one(run.seed)
-    return fit_curve([(step / steps, auc) for step, auc in points], access_counts(case)), float(steps)
+    return fit_curve([(step / steps, auc) for step, auc in points], counts), float(steps)
 
 
 def _relearned(outcome: Outcome, run: Run, curves: Mapping[tuple[int, str], tuple[Curve, float]]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def _percent(value: float) -> str:
 
 
 def tables(outcome: Outcome) -> list[Table]:
-    """Every table of the report: title, caption, headings, rows."""
+    """Every table of the report: title, caption, headings, rows. Made once: some of it is fitted."""
     found = [_checks(outcome), *(_comparisons(outcome, against) for against in _AGAINST)]
     found += [_strategies(outcome), _losses(outcome), _fitted(outcome), *_predictors(outcome), _runs(outcome)]
     return [{"prose": False, "long": False, **table} for table in found if table["rows"]]
@@ -305,15 +306,15 @@ def verdict_said(outcome: Outcome) -> str:
     return f"{len(outcome.verdicts)} hypotheses: {', '.join(counts) or 'none asked'}."
 
 
-def markdown(outcome: Outcome, name: str) -> str:
-    """The tables as Markdown."""
+def markdown(outcome: Outcome, name: str, shown: Sequence[Table]) -> str:
+    """The outcome as Markdown; ``shown``: what :func:`tables` gave."""
     lines = [f"# Predicted, then measured: {name}", "", where(outcome) + ".", ""]
     if outcome.spoiled:
         lines += [f"**Spoiled on purpose.** {_SPOILED[outcome.spoiled]}", ""]
     if outcome.emulated:
         lines += [f"**Emulated clock.** {_emulated(outcome)}", ""]
     lines += [f"**{outcome.verdict.value}.** {verdict_said(outcome)}", ""]
-    for table in tables(outcome):
+    for table in shown:
         lines += [f"## {table['title']}", ""]
         if table["caption"]:
             lines += [table["caption"], ""]
@@ -331,8 +332,8 @@ def markdown(outcome: Outcome, name: str) -> str:
     return "\n".join(lines)
 
 
-def page(outcome: Outcome, name: str) -> str:
-    """The page as HTML text."""
+def page(outcome: Outcome, name: str, shown: Sequence[Table]) -> str:
+    """The page as HTML text; ``shown``: what :func:`tables` gave."""
     from cprmodel.report.page import render_page
     from validation.experiment.charts import figures
 
@@ -347,7 +348,7 @@ def page(outcome: Outcome, name: str) -> str:
         emulated=_emulated(outcome),
         verdict=outcome.verdict.value,
         verdict_said=verdict_said(outcome),
-        tables=tables(outcome),
+        tables=shown,
         colors=_COLORS,
         remarks=remarks(outcome),
     )
