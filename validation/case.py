@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -237,7 +237,7 @@ class Case(Section):
         return self
 
     @classmethod
-    def from_file(cls, path: str | Path) -> Case:
+    def from_file(cls, path: str | Path) -> Self:
         """Read a case file; paths in it are relative to it. One line for the first mistake (JobError)."""
         data = toml_from_file(path, "a case file")
         section = data.get("data")
@@ -249,9 +249,14 @@ class Case(Section):
         return model_from_mapping(cls, data, str(path))
 
     @classmethod
-    def from_mapping(cls, data: dict[str, Any]) -> Case:
+    def from_mapping(cls, data: dict[str, Any]) -> Self:
         """Read nested mappings."""
         return model_from_mapping(cls, data, "case")
+
+    def on_device(self, device: str) -> Self:
+        """The same case with its MLPs elsewhere."""
+        training = self.training.model_copy(update={"device": device})
+        return self.model_copy(update={"training": training})
 
     @property
     def steps(self) -> int:

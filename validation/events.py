@@ -35,10 +35,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-__all__ = ["EventLog", "read_events"]
+__all__ = ["EventLog", "read_events", "timestamp"]
 
 
 class EventLog:
@@ -60,6 +61,11 @@ class EventLog:
 
     def close(self) -> None:
         self._file.close()
+
+
+def timestamp() -> str:
+    """Date and time, with the zone."""
+    return datetime.now().astimezone().isoformat(timespec="seconds")
 
 
 def read_events(path: Path) -> Iterator[dict[str, Any]]:

@@ -16,7 +16,6 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
-from datetime import datetime
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -25,13 +24,13 @@ from cprmodel.facts.errors import CprModelError, JobError, Problem
 from cprmodel.facts.strategies import FailureKind, together
 from validation.case import Case
 from validation.data.tables import num_embeddings_of
-from validation.events import EventLog, read_events
+from validation.events import EventLog, read_events, timestamp
 from validation.failures import Failure
 from validation.processes.launcher import Launcher, LocalLauncher, Process
 from validation.shards.server import ServerConfig
 from validation.shards.wire import Door
 
-__all__ = ["RunError", "Supervisor"]
+__all__ = ["RunError", "Supervisor", "host"]
 
 #: Deaths that nobody planned, without one step between them, after which a run is given up.
 MOST_UNPLANNED = 5
@@ -90,8 +89,8 @@ class Supervisor:
             try:
                 self._note(
                     "start",
-                    date=datetime.now().astimezone().isoformat(timespec="seconds"),
-                    host=_host(),
+                    date=timestamp(),
+                    host=host(),
                     case=self.case.model_dump(mode="json"),
                     failures=[failure.to_dict() for failure in self.failures],
                     resumed=resumed,
@@ -482,5 +481,6 @@ class RunError(CprModelError):
     """A run cannot go on; the text says why, in one line."""
 
 
-def _host() -> dict[str, Any]:
+def host() -> dict[str, Any]:
+    """The machine, for a log."""
     return {"machine": platform.machine(), "system": platform.platform(), "cpus": os.cpu_count()}

@@ -29,8 +29,7 @@ def run(path: Path, out: Path | None, device: str | None, resume: bool, as_json:
     """Calibrate, predict, run, compare; the exit status."""
     experiment = Experiment.from_file(path)
     if device:
-        training = experiment.training.model_copy(update={"device": device})
-        experiment = experiment.model_copy(update={"training": training})
+        experiment = experiment.on_device(device)
     folder = out or Path("runs") / path.stem
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

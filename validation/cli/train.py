@@ -32,8 +32,7 @@ def run(
     if job is not None:
         check_report(job, str(path), "--job-file")
     if device:
-        training = case.training.model_copy(update={"device": device})
-        case = case.model_copy(update={"training": training})
+        case = case.on_device(device)
     folder = out or Path("runs") / path.stem
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)

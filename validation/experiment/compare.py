@@ -22,7 +22,7 @@ from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
 from validation.case import Case
 from validation.events import read_events
-from validation.experiment.design import AGAINST, QUANTITIES, Experiment
+from validation.experiment.design import AGAINST, QUANTITIES, RECOMMENDED, Experiment
 from validation.experiment.measure import Measured, measure
 from validation.experiment.predict import Costs, Predicted, executed, expected
 from validation.experiment.runner import LOG
@@ -79,6 +79,11 @@ class Run:
     @property
     def group(self) -> str:
         return f"{self.recovery}, every {self.interval_steps} steps"
+
+    @property
+    def label(self) -> str:
+        """What it was a try of: a strategy of the file, or the recommendation, be they the same or not."""
+        return RECOMMENDED if self.name == RECOMMENDED else self.group
 
     @property
     def odd(self) -> list[str]:
@@ -278,7 +283,7 @@ def _comparisons(outcome: Outcome) -> Iterator[Comparison]:
     """For each recovery and prediction every quantity, over all intervals, seeds being what scatters."""
     tolerances = outcome.experiment.experiment.tolerances
     for recovery in sorted({run.recovery for run in outcome.tried()}):
-        runs = [run for run in outcome.tried() if run.recovery == recovery and run.name != "recommended"]
+        runs = [run for run in outcome.tried() if run.recovery == recovery and run.label != RECOMMENDED]
         seeds = sorted({run.seed for run in runs})
         for against in AGAINST:
             for quantity in QUANTITIES:
@@ -329,14 +334,13 @@ def overheads(outcome: Outcome) -> dict[str, dict[int, float]]:
     found: dict[str, dict[int, float]] = {}
     for run in outcome.tried():
         assert run.measured is not None
-        name = "recommended" if run.name == "recommended" else run.group
-        found.setdefault(name, {})[run.seed] = float(run.measured.spent.total) / run.measured.useful_s
+        found.setdefault(run.label, {})[run.seed] = float(run.measured.spent.total) / run.measured.useful_s
     return found
 
 
 def within_budget(outcome: Outcome, name: str) -> bool:
     """Whether a strategy's mean PLS keeps the accuracy budget."""
-    runs = [run for run in outcome.tried() if name in (run.group, run.name)]
+    runs = [run for run in outcome.tried() if run.label == name]
     mean = float(np.mean([run.measured.summary.pls for run in runs if run.measured]))
     return mean <= outcome.experiment.experiment.pls_budget
 
@@ -347,7 +351,7 @@ def _mean(by_seed: Mapping[int, float]) -> float:
 
 def _recommendation(outcome: Outcome, tolerance: float) -> Iterator[Check]:
     all_of = overheads(outcome)
-    mine = all_of.pop("recommended", None)
+    mine = all_of.pop(RECOMMENDED, None)
     allowed = {name: found for name, found in all_of.items() if within_budget(outcome, name)}
     if not mine or not allowed:
         return
@@ -363,7 +367,7 @@ def _recommendation(outcome: Outcome, tolerance: float) -> Iterator[Check]:
     assert outcome.recommended is not None
     recovery, steps = outcome.recommended
     budget = outcome.experiment.experiment.pls_budget
-    tried = [run.measured for run in outcome.tried() if run.name == "recommended"]
+    tried = [run.measured for run in outcome.tried() if run.label == RECOMMENDED]
     pls = float(np.mean([one.summary.pls for one in tried if one]))
     said = (
         f"{recovery} recovery, every {steps} steps: overhead {100 * _mean(mine):.1f}%, PLS {pls:.3g} (budget "

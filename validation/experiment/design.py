@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -18,13 +17,16 @@ from validation.failures import Failure
 #: Time allowed in calibration runs for a trainer to start (it imports torch).
 RESTART_S = 5.0
 
-__all__ = ["AGAINST", "QUANTITIES", "Experiment", "Loss", "Try"]
+__all__ = ["AGAINST", "QUANTITIES", "RECOMMENDED", "Experiment", "Loss", "Try"]
 
 #: What is compared: the parts of the overhead, their sum, and what was lost.
 QUANTITIES = ("save", "load", "lost", "reschedule", "total", "pls")
 
 #: Predictions: expected from the failure rate alone, or for the failures as they struck.
 AGAINST = ("expected", "executed")
+
+#: The name of the runs of what ``plan`` recommends.
+RECOMMENDED = "recommended"
 
 Names = Annotated[str, Field(min_length=1, max_length=60, pattern="^[A-Za-z0-9][A-Za-z0-9 ._-]*$")]
 
@@ -99,17 +101,16 @@ class Loss(Section):
         rng = np.random.default_rng(np.random.SeedSequence([seed, 0x1055]))
         each = self.each(steps, shards)
         begin, end = (round(share * steps) for share in self.window)
-        slack = np.diff(np.linspace(begin, end - 1, self.failures + 1).astype(int)) - each
-        starts = np.linspace(begin, end - 1, self.failures + 1).astype(int)[:-1]
+        edges = np.linspace(begin, end - 1, self.failures + 1).astype(int)
         saves, failures = [], []
-        for start, room in zip(starts, slack, strict=True):
+        for start, room in zip(edges, np.diff(edges) - each, strict=False):
             saved = int(start + rng.integers(0, max(1, room)))
             drawn = rng.choice(self.shards or range(shards), self.shards_per_failure, replace=False)
             victims = tuple(sorted(int(shard) for shard in drawn))
             if saved > 0:
                 saves.append(saved)
-            failures.append((saved, Failure(FailureKind.SHARD, victims, at_step=saved + each + 1)))
-        return saves, [failure for _, failure in failures]
+            failures.append(Failure(FailureKind.SHARD, victims, at_step=saved + each + 1))
+        return saves, failures
 
 
 class ExperimentSection(Section):
@@ -183,8 +184,9 @@ class Experiment(Case):
             data["clock"] = self.clock  # as it was read
         return Case.model_validate(data)
 
-    def saving(self, seed: int, recovery: str, interval_steps: int) -> Case:
-        return self.one(seed, strategy={"recovery": recovery, "interval_steps": interval_steps})
+    def saving(self, seed: int, recovery: str, interval_steps: int, **tables: dict[str, Any]) -> Case:
+        """A case of one run with this recovery and interval."""
+        return self.one(seed, strategy={"recovery": recovery, "interval_steps": interval_steps}, **tables)
 
     @property
     def tries(self) -> list[tuple[str, int]]:
@@ -218,9 +220,7 @@ class Experiment(Case):
                     victims = tuple(sorted(int(i) for i in rng.choice(self.shards.count, few, replace=False)))
                 failures.append(Failure(kind, victims, at_s=at))
                 at += RESTART_S if kind is not FailureKind.SHARD else 0.0
-            case = self.saving(seed, recovery, steps)
-            training = case.training.model_copy(update={"evaluate": False})
-            case = case.model_copy(update={"training": training})
+            case = self.saving(seed, recovery, steps, training={"evaluate": False})
             yield Planned(f"calibrate-{recovery}-{steps}", case, "calibration", tuple(failures))
 
     def tried(self, seed: int) -> Iterator[Planned]:
@@ -230,7 +230,7 @@ class Experiment(Case):
 
     def recommended(self, seed: int, recovery: str, steps: int) -> Planned:
         """What plan recommends."""
-        return Planned("recommended", self.saving(seed, recovery, steps), "strategy", None)
+        return Planned(RECOMMENDED, self.saving(seed, recovery, steps), "strategy", None)
 
     def losses(self, seed: int) -> Iterator[Planned]:
         """The runs for the metric's drop, and those without failures that they are paired with."""
@@ -255,10 +255,3 @@ class Experiment(Case):
         calibrated = 0 if self.clock else tries * (section.seeds if section.calibrate == "each" else 1)
         losses = len(section.losses) + len({loss.placement for loss in section.losses})
         return section.seeds * tried + calibrated + (section.loss_seeds or section.seeds) * losses
-
-    @classmethod
-    def from_file(cls, path: str | Path) -> Experiment:
-        """Read an experiment's file (JobError with one line for a mistake)."""
-        found = super().from_file(path)
-        assert isinstance(found, Experiment)
-        return found

@@ -18,8 +18,6 @@ from cprmodel.facts.strategies import (
     BlockingSave,
     FailureKind,
     FailureMix,
-    FullRecovery,
-    PartialRecovery,
     Recovery,
     Response,
     RollBack,
@@ -131,17 +129,13 @@ class Costs:
 
     def strategy(self, case: Case) -> Strategy:
         """The case's strategy at these costs."""
-        recovery = self.recovery(case.strategy.recovery)
-        steps = case.strategy.interval_steps
-        saving = BlockingSave(self.save_s(case.strategy.recovery, steps))
-        return Strategy(case.strategy.recovery, recovery, saving, steps * self.step_s)
-
-    def recovery(self, name: str) -> Recovery:
-        like: Recovery = FullRecovery(0, 0) if name == "full" else PartialRecovery(0, 0, 0, 0, 0)
-        return MeasuredRecovery(
-            name,
-            {kind: Response(like.response(kind).rolls_back, *pair) for kind, pair in self.stops[name].items()},
-        )
+        name, steps = case.strategy.recovery, case.strategy.interval_steps
+        like = case.recovery()
+        responses = {
+            kind: Response(like.response(kind).rolls_back, *pair) for kind, pair in self.stops[name].items()
+        }
+        saving = BlockingSave(self.save_s(name, steps))
+        return Strategy(name, MeasuredRecovery(name, responses), saving, steps * self.step_s)
 
     def job(self, case: Case, recovery: str, mix: FailureMix, pls_budget: float, interval_steps: float) -> Job:
         """The case as a job file would say it, for one recovery, its save as it costs at an interval.

@@ -11,6 +11,7 @@ from cprmodel.report.accuracy import accuracy_lines
 from cprmodel.report.page import job_inputs
 from validation.experiment.accuracy import fitted
 from validation.experiment.compare import Comparison, Outcome, Run, Verdict, overheads, within_budget
+from validation.experiment.design import RECOMMENDED
 from validation.experiment.relearn import predictors
 
 __all__ = ["markdown", "page", "tables"]
@@ -103,7 +104,7 @@ def _comparisons(outcome: Outcome, against: str) -> Table:
 
 
 def _number(outcome: Outcome, one: Comparison) -> int:
-    return sum(run.recovery == one.recovery and run.name != "recommended" for run in outcome.tried())
+    return sum(run.recovery == one.recovery and run.label != RECOMMENDED for run in outcome.tried())
 
 
 def _checks(outcome: Outcome) -> Table:
@@ -120,9 +121,7 @@ def _strategies(outcome: Outcome) -> Table:
     """What was tried, the least overhead first."""
     rows = []
     for name, by_seed in overheads(outcome).items():
-        runs = [run for run in outcome.tried() if name in (run.group, run.name)]
-        if name != "recommended":
-            runs = [run for run in runs if run.name != "recommended"]
+        runs = [run for run in outcome.tried() if run.label == name]
         mean = sum(by_seed.values()) / len(by_seed)
         expected = [run.expected for run in runs if run.expected]
         said = sum(float(one.spent.total) / one.useful_s for one in expected) / max(1, len(expected))
@@ -130,7 +129,7 @@ def _strategies(outcome: Outcome) -> Table:
         drops = [run.metric_drop for run in runs if run.metric_drop is not None]
         drop = f"{sum(drops) / len(drops):+.5f}" if drops else ""
         label = name
-        if name == "recommended" and outcome.recommended:
+        if name == RECOMMENDED and outcome.recommended:
             label = f"plan's: {outcome.recommended[0]}, every {outcome.recommended[1]} steps"
         kept = "yes" if within_budget(outcome, name) else "no"
         rows.append((mean, (label, len(runs), format_share(said), format_share(mean), f"{pls:.4f}", kept, drop)))

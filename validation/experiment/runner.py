@@ -14,7 +14,6 @@ import subprocess
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +21,12 @@ from cprmodel.facts.errors import CprModelError, JobError, Problem
 from cprmodel.facts.strategies import FailureKind, FailureMix
 from cprmodel.facts.version import __version__
 from validation.case import Case
-from validation.events import read_events
+from validation.events import read_events, timestamp
 from validation.experiment.design import Experiment, Planned
 from validation.experiment.measure import Measured, measure
 from validation.experiment.predict import Costs, expected, planned, recommend
 from validation.failures import Failure, draw_failures
-from validation.supervisor import Supervisor
+from validation.supervisor import Supervisor, host
 
 __all__ = ["LOG", "Runner", "draw"]
 
@@ -50,10 +49,9 @@ class Runner:
         self, experiment: Experiment, folder: Path, progress: Progress = lambda what, done, of: None
     ) -> None:
         self.experiment, self.folder, self.progress = experiment, folder, progress
-        self.done: dict[str, dict[str, Any]] = {}  # runs that are finished
+        self.done: dict[str, dict[str, Any]] = {}  # runs by name
         self.costs: dict[int, Costs] = {}
         self.chosen: tuple[str, int] | None = None
-        self.finished_runs = 0
 
     def run(self, resume: bool = False) -> None:
         """Everything that is not done yet."""
@@ -62,7 +60,7 @@ class Runner:
         section = self.experiment.experiment
         self._note(
             "start",
-            date=_now(),
+            date=timestamp(),
             machine=_machine(),
             commit=_commit(),
             version=__version__,
@@ -78,7 +76,7 @@ class Runner:
                 for one in self.experiment.losses(seed)
             ]
             self._all(runs, "losses")
-        self._note("end", date=_now())
+        self._note("end", date=timestamp())
 
     # -- a block: one seed ----------------------------------------------------------------------------------------
 
@@ -166,7 +164,7 @@ class Runner:
         name = self._name(seed, one)
         if name in self.done:
             return
-        self.progress(name, self.finished_runs, self.experiment.total)
+        self.progress(name, len(self.done), self.experiment.total)
         self._heard(seed, one, carry_out(one.case, self.folder / name, list(one.failures or ())))
 
     def _all(self, runs: Iterable[tuple[int, Planned]], what: str) -> None:
@@ -183,11 +181,11 @@ class Runner:
             for seed, one in waiting:
                 folder = self.folder / self._name(seed, one)
                 futures[pool.submit(carry_out, one.case, folder, list(one.failures or ()))] = seed, one
-            self.progress(what, self.finished_runs, self.experiment.total)
+            self.progress(what, len(self.done), self.experiment.total)
             for future in as_completed(futures):
                 seed, one = futures[future]
                 self._heard(seed, one, future.result())
-                self.progress(what, self.finished_runs, self.experiment.total)
+                self.progress(what, len(self.done), self.experiment.total)
 
     def _heard(self, seed: int, one: Planned, outcome: tuple[str, str]) -> None:
         status, reason = outcome
@@ -204,7 +202,6 @@ class Runner:
             reason=reason,
             loss=one.loss.model_dump(mode="json") if one.loss else None,
         )
-        self.finished_runs += 1
 
     # -- the log --------------------------------------------------------------------------------------------------
 
@@ -225,14 +222,13 @@ class Runner:
             raise self._wrong("a new folder, or --resume for the experiment that is in it")
         events = list(read_events(path))
         before = next((event["case"] for event in events if event["event"] == "start"), None)
-        if before != json.loads(json.dumps(self.experiment.model_dump(mode="json"))):
+        if before != self.experiment.model_dump(mode="json"):
             raise self._wrong("an experiment of the same case file, to go on with")
         for event in events:
             if event["event"] == "run" and event["status"] == "finished":
                 self.done[event["run"]] = event
             elif event["event"] == "recommended":
                 self.chosen = event["recovery"], event["interval_steps"]
-        self.finished_runs = len(self.done)
 
     def _wrong(self, expected: str) -> JobError:
         return JobError(str(self.folder), [Problem("", "", expected)])
@@ -256,14 +252,9 @@ def carry_out(case: Case, folder: Path, failures: list[Failure]) -> tuple[str, s
     return status
 
 
-def _now() -> str:
-    return datetime.now().astimezone().isoformat(timespec="seconds")
-
-
 def _machine() -> dict[str, Any]:
-    import os
-
-    found = {"system": platform.platform(), "cpus": os.cpu_count(), "python": platform.python_version()}
+    """What a reader of the figures should know of it."""
+    found = {**host(), "python": platform.python_version()}
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         found["cpu"] = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
