@@ -27,7 +27,7 @@ from cprmodel.costing import Exact, pls_with_recoveries
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.special import NUMPY
-from cprmodel.facts.strategies import FailureKind, RollBack, Strategy
+from cprmodel.facts.strategies import FailureKind, RollBack, Strategy, together
 from cprmodel.facts.units import format_time
 from cprmodel.jobs import Job
 from cprmodel.simulation import kernel
@@ -148,18 +148,19 @@ class _Setting:
         self.mean_gap_s = float(np.mean(self.law[3])) if self.law[0] == kernel.REPLAY else mix.mtbf_s
         self.limit = 0
 
-        responses = [strategy.recovery.response(kind) for kind in _KINDS]
+        # what is pending, as the kernels number it: shard, trainer, whole job, shard and trainer, nothing
+        shard, trainer, whole_job = ({kind} for kind in _KINDS)
+        pending = (shard, trainer, whole_job, shard | trainer, set[FailureKind]())
+        responses = [together(strategy.recovery, kinds) for kinds in pending]
         self.full = all(
             response.rolls_back is RollBack.EVERYBODY
-            for response, share in zip(responses, self.shares, strict=True)
+            for response, share in zip(responses, self.shares, strict=False)
             if share > 0
         )
         #: For each kind, whose stop a failure of it begins: under full recovery always the whole job's.
         self.stop_of_kind = [2, 2, 2] if self.full else [0, 1, 2]
-        stops = [(response.reschedule_s, response.load_s) for response in responses]
-        (shard_d, shard_l), (trainer_d, trainer_l), _ = stops
-        both = max(shard_d, trainer_d + trainer_l - shard_l), shard_l  # together they take the longer
-        reschedule, load = (np.array(column) for column in zip(*stops, both, (0.0, 0.0), strict=True))
+        reschedule = np.array([response.reschedule_s for response in responses])
+        load = np.array([response.load_s for response in responses])
         safe = np.zeros_like(reschedule)
         if strikes is not FailuresStrike.ALWAYS:
             safe, reschedule = reschedule, safe.copy()
