@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -221,17 +222,17 @@ def robust_choice(
         choices.setdefault(one.interval_s, one)
     ordered = [choices[key] for key in sorted(choices)]
 
-    def priced(choice: Choice) -> tuple[float, float]:
-        strategy = Strategy(recovery.name, recovery, job.saving, choice.interval_s)
-        return expected(job, model, strategy, posterior)
+    @cache
+    def priced(interval_s: float) -> tuple[float, float]:
+        return expected(job, model, Strategy(recovery.name, recovery, job.saving, interval_s), posterior)
 
     if job.pls_budget is not None:
         budget = job.pls_budget * (1 + 1e-9)
-        within = _first(len(ordered), lambda at: priced(ordered[at])[1] > budget)
+        within = _first(len(ordered), lambda at: priced(ordered[at].interval_s)[1] > budget)
         ordered = ordered[: max(within, 1)]
-    best = ordered[_least(ordered, lambda choice: priced(choice)[0])]
+    best = ordered[_least(ordered, lambda choice: priced(choice.interval_s)[0])]
     plain = choose(job)
-    found, before = priced(best), priced(plain)
+    found, before = priced(best.interval_s), priced(plain.interval_s)
     if not math.isfinite(found[0]):  # every interval can cost without bound: nothing to choose by
         best, found = plain, before
     chosen = replace(best, set_by=ROBUST)
