@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.files import read_text
 from cprmodel.jobs.quantities import Number, Plain
 from cprmodel.jobs.reading import model_from_mapping
 
@@ -106,14 +107,7 @@ def record_of_runs(source: str, runs: tuple[PairedRun, ...], metric: str = "metr
 def read_record(path: str | Path) -> Record:
     """Read a record: JSON where the name ends in ``.json``, else CSV; JobError says in one line what is wrong."""
     source = str(path)
-    try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise JobError(source, [Problem("", "", "a record of paired runs, but there is no such file")]) from None
-    except UnicodeDecodeError:
-        raise JobError(source, [Problem("", "", "a text file in UTF-8")]) from None
-    except OSError as error:
-        raise JobError(source, [Problem("", "", f"a file that can be read ({error.strerror})")]) from None
+    text = read_text(path, "a record of paired runs", "a text file in UTF-8")
     if Path(path).suffix.lower() == ".json":
         return _from_json(source, text)
     return record_of_runs(source, _from_csv(source, text))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.files import read_text
 from cprmodel.jobs.model import Job
 from cprmodel.jobs.quantities import quantity_key
 
@@ -24,17 +26,9 @@ def toml_from_file(path: str | Path, what: str) -> dict[str, Any]:
     name = str(path) or '""'
     if not str(path):
         raise JobError(name, [Problem("", "", f"the path of {what}")])
-    try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise JobError(name, [Problem("", "", f"{what}, but there is no such file")]) from None
-    except IsADirectoryError:
-        raise JobError(name, [Problem("", "", f"{what}, not a folder")]) from None
-    except UnicodeDecodeError:
-        raise JobError(name, [Problem("", "", "a TOML file in UTF-8")]) from None
-    except OSError as error:
-        raise JobError(name, [Problem("", "", f"a file that can be read ({error.strerror})")]) from None
-    return _toml(text, name)
+    if os.path.isdir(path):
+        raise JobError(name, [Problem("", "", f"{what}, not a folder")])
+    return _toml(read_text(path, what, "a TOML file in UTF-8"), name)
 
 
 def _toml(text: str, source: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.files import read_text
 from cprmodel.facts.units import QuantityError, parse_quantity
 from cprmodel.ordering.rows import Rows, rows_of
 
@@ -24,23 +26,17 @@ def read_shards(path: str | Path, row_bytes: float | None = None) -> Rows:
     JobError says in one line what is wrong with it.
     """
     source = str(path)
+    form = "a text file, CSV"
+    reader = csv.reader(io.StringIO(read_text(path, "a CSV of shards", form), newline=""))
     try:
-        with Path(path).open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
-            heading = [cell.strip() for cell in next(reader, [])]
-            for name in _COLUMNS:
-                if heading.count(name) != 1:
-                    raise JobError(source, [Problem("columns", ",".join(heading), f"one {name}")])
-            at = [heading.index(name) for name in _COLUMNS]
-            found = [
-                _shard(source, reader.line_num, row, at) for row in reader if any(cell.strip() for cell in row)
-            ]
-    except FileNotFoundError:
-        raise JobError(source, [Problem("", "", "a CSV of shards, but there is no such file")]) from None
-    except (UnicodeDecodeError, csv.Error):
-        raise JobError(source, [Problem("", "", "a text file, CSV")]) from None
-    except OSError as error:
-        raise JobError(source, [Problem("", "", f"a file that can be read ({error.strerror})")]) from None
+        heading = [cell.strip() for cell in next(reader, [])]
+        for name in _COLUMNS:
+            if heading.count(name) != 1:
+                raise JobError(source, [Problem("columns", ",".join(heading), f"one {name}")])
+        at = [heading.index(name) for name in _COLUMNS]
+        found = [_shard(source, reader.line_num, row, at) for row in reader if any(cell.strip() for cell in row)]
+    except csv.Error:
+        raise JobError(source, [Problem("", "", form)]) from None
     if not found:
         raise JobError(source, [Problem("", "", "at least one shard")])
     names = [name for name, _, _ in found]
