@@ -32,7 +32,7 @@ _PUBLIC = {
     "load_job": "cprmodel.loading",
     "load_preset": "cprmodel.presets",
     "plan": "cprmodel.planning",
-    "simulate": "cprmodel.simulation",
+    "simulate": "cprmodel.ordering",
 }
 
 __all__ = [
@@ -64,9 +64,9 @@ if TYPE_CHECKING:
     from cprmodel.facts.results import Breakdown
     from cprmodel.jobs import Accuracy, Checkpoint, Cluster, Failures, Job, Work
     from cprmodel.loading import load_job
+    from cprmodel.ordering import simulate
     from cprmodel.planning import Plan, StrategyPlan, plan
     from cprmodel.presets import load_preset
-    from cprmodel.simulation import simulate
 
 
 def __getattr__(name: str) -> Any:

@@ -14,7 +14,9 @@ from cprmodel.facts.strategies import (
     FailureMix,
     FullRecovery,
     PartialRecovery,
+    PrioritySave,
     Recovery,
+    SavingPolicy,
     Strategy,
 )
 from cprmodel.jobs import Job
@@ -108,10 +110,36 @@ class SavingSection(Section):
     """When to save, and who rolls back (``[strategy]``)."""
 
     recovery: str = Field("partial", pattern="^(full|partial)$", description="full or partial")
-    interval_steps: Count = Field(100, description="steps between two saves")
+    interval_steps: Count = Field(100, description="steps in which as much as everything is saved once")
     save_steps: tuple[Count, ...] | None = Field(
         None, description="the steps to save after, instead of an interval"
     )
+    order: str | None = Field(
+        None,
+        pattern="^(mfu|ssu|scar|update-age)$",
+        description="which rows to save before others: mfu, ssu, scar or update-age; default: all of them together",
+    )
+    fraction: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, description="share of the rows that a save takes, so many saves an interval (with order)"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> SavingSection:
+        if self.order is None and self.fraction != 1:
+            raise wrong("fraction", self.fraction, "an order of saving beside it")
+        every = self.interval_steps * self.fraction
+        if self.order is not None and (round(every) < 1 or abs(every - round(every)) > 1e-9 * every):
+            raise wrong(
+                "fraction", self.fraction, f"a part of interval_steps ({self.interval_steps}) in whole steps"
+            )
+        if self.order is not None and (self.recovery != "partial" or self.save_steps is not None):
+            raise wrong("order", self.order, "partial recovery, and interval_steps")
+        return self
+
+    @property
+    def saves_every_steps(self) -> int:
+        """Steps between two saves, of whatever each of them takes."""
+        return round(self.interval_steps * self.fraction)
 
 
 class CheckpointSection(Section):
@@ -232,6 +260,12 @@ class Case(Section):
         if self.clock and self.clock.charged and self.clock.charged.cluster.embedding_shards not in (None, count):
             theirs = self.clock.charged.cluster.embedding_shards
             raise wrong("shards.count", count, f"{theirs}, as in the job of the emulated clock")
+        if self.strategy.order is not None and self.checkpoint.backend != "files":
+            raise wrong("checkpoint.backend", self.checkpoint.backend, '"files", where some rows are saved first')
+        if self.strategy.order is not None and self.journal:
+            raise wrong("journal", True, "saves that take everything, which alone it can audit")
+        if self.strategy.order == "scar" and self.shards.device != "cpu":
+            raise wrong("shards.device", self.shards.device, '"cpu", where the order is scar')
         if self.failures.shards_per_failure > count:
             raise wrong("failures.shards_per_failure", self.failures.shards_per_failure, f"at most {count}")
         return self
@@ -283,11 +317,12 @@ class Case(Section):
 
     def planned_strategy(self) -> Strategy:
         """The strategy to carry out; its unit of work is one step, or emulated seconds."""
-        interval = float(self.strategy.interval_steps)
-        if self.charged:
-            saving = BlockingSave(self.charged.save_s)
-            return Strategy(self.strategy.recovery, self.recovery(), saving, interval * self.charged.step_s)
-        return Strategy(self.strategy.recovery, self.recovery(), BlockingSave(0.0), interval)
+        section, charged = self.strategy, self.charged
+        save_s, step = (charged.save_s, charged.step_s) if charged else (0.0, 1.0)
+        saving: SavingPolicy = BlockingSave(save_s)
+        if section.order is not None:
+            saving = PrioritySave(save_s * section.fraction, section.fraction, section.order)
+        return Strategy(section.recovery, self.recovery(), saving, section.interval_steps * step)
 
     @property
     def failure_mix(self) -> FailureMix | None:

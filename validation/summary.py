@@ -2,6 +2,9 @@
 
 Which updates a shard holds is followed as a set of steps: a step adds itself, a save keeps a copy of the set, a
 load returns to one. What is missing at the end is lost, and PLS is its share of all samples of all shards.
+
+Where saves take some rows before others, updates of rows are counted instead: each shard says with a save how many
+it leaves unsaved, each step how many it adds. PLS is then the share of all updates that was lost for good.
 """
 
 from __future__ import annotations
@@ -45,6 +48,10 @@ class Summary:
     replayed_samples: int = 0
     lost_steps: dict[int, list[int]] = field(default_factory=dict)  # by shard
     lost_samples: int = 0  # shard-samples
+    ordered: bool = False  # saves take some rows before others
+    updates: int = 0  # of rows, replayed ones not counted again
+    lost_updates: int = 0
+    saved_rows: int = 0  # in all saves after the first
     failures: list[FailureSeen] = field(default_factory=list)
     deaths: int = 0
     unplanned_deaths: int = 0
@@ -65,8 +72,15 @@ class Summary:
 
     @property
     def pls(self) -> float:
-        """Portion of lost samples: lost shard-samples over all samples times shards."""
+        """Portion of lost samples: lost shard-samples over all samples times shards; of updates, in some order."""
+        if self.ordered:
+            return self.lost_share
         return self.lost_samples / (self.samples * self.shards) if self.samples else 0.0
+
+    @property
+    def lost_share(self) -> float:
+        """Lost updates of rows over all of them."""
+        return self.lost_updates / self.updates if self.updates else 0.0
 
     @property
     def stopped_s(self) -> float:
@@ -86,6 +100,7 @@ def summarise(events: Path | Iterable[dict[str, Any]]) -> Summary:
     holds: dict[int, int] = {}  # for each shard the steps it holds, as bits
     kept: dict[int, dict[int, int]] = {}  # the same at each save
     samples_of: dict[int, int] = {}
+    stake = _Stake()
     last_step = 0
     first = last = None
     whole = 0.0
@@ -97,16 +112,19 @@ def summarise(events: Path | Iterable[dict[str, Any]]) -> Summary:
             out.shards = case["shards"]["count"]
             out.planned_steps = case["data"]["samples"] // case["data"]["batch_size"]
             holds = holds or dict.fromkeys(range(out.shards), 0)
+            out.ordered = case["strategy"].get("order") is not None
             if first is not None and last is not None:  # the harness was dead in between
                 whole += last - first
             first = last = None
         elif kind == "ready":
             first = at if first is None else first
             _close(out, at)
+            stake.gone_on(event["mode"] == "everybody")
         elif kind == "step":
             step = event["step"]
             last_step = step
             out.executed += 1
+            stake.worked(event.get("updates", ()), event["replayed"])
             samples_of[step] = event["samples"]
             if event["replayed"]:
                 out.replayed_steps += 1
@@ -120,6 +138,8 @@ def summarise(events: Path | Iterable[dict[str, Any]]) -> Summary:
             kept[event["sequence"]] = dict(holds)
         elif kind == "save":
             out.saves += 1
+            out.saved_rows += event.get("rows", 0) if out.saves > 1 else 0
+            stake.saved(event.get("unsaved", ()))
             seconds["save"] += event["seconds"]
             last = at
         elif kind == "save_void":
@@ -128,6 +148,7 @@ def summarise(events: Path | Iterable[dict[str, Any]]) -> Summary:
             out.failed_saves.append(event["reason"])
         elif kind == "load":
             out.loads += 1
+            stake.loaded(event["shard"])
             _go_back(out, event, holds, kept)
         elif kind == "failure":
             out.failures.append(
@@ -152,6 +173,7 @@ def summarise(events: Path | Iterable[dict[str, Any]]) -> Summary:
         elif kind == "recovered":
             seconds["recovery"] += event["seconds"]
             _close(out, at)
+            stake.gone_on(event["rolls_back"] == "everybody")
         elif kind == "corrupt":
             out.corrupt.append((event["file"], event["reason"]))
         elif kind == "redo":
@@ -167,11 +189,40 @@ def summarise(events: Path | Iterable[dict[str, Any]]) -> Summary:
         elif kind == "stop":
             out.status = event["status"]
     _settle(out, holds, samples_of, last_step)
+    out.updates, out.lost_updates = stake.updates, stake.lost + stake.lost_since_save
     if first is not None and last is not None:
         whole += last - first
     seconds["whole"] = whole
     out.seconds = seconds
     return out
+
+
+class _Stake:
+    """Updates that each shard has not saved."""
+
+    def __init__(self) -> None:
+        self.fresh: dict[Any, int] = {}  # since the last save
+        self.stale: dict[Any, int] = {}  # older
+        self.updates = self.lost = self.lost_since_save = 0
+
+    def worked(self, updates: Iterable[int], replayed: bool) -> None:
+        for shard, number in enumerate(updates):
+            self.fresh[shard] = self.fresh.get(shard, 0) + number
+            self.updates += 0 if replayed else number
+
+    def saved(self, unsaved: Iterable[int]) -> None:
+        self.fresh, self.stale = {}, dict(enumerate(unsaved))
+        self.lost += self.lost_since_save
+        self.lost_since_save = 0
+
+    def loaded(self, shard: Any) -> None:
+        self.lost += self.stale.pop(shard, 0)
+        self.lost_since_save += self.fresh.pop(shard, 0)
+
+    def gone_on(self, everybody: bool) -> None:
+        """After everybody rolled back, what was lost since the save is done again."""
+        if everybody:
+            self.lost_since_save = 0
 
 
 def _close(out: Summary, at: float) -> None:

@@ -347,6 +347,8 @@ class Supervisor:
             device=self.case.shards.device,
             folder=str(self.folder / "checkpoints"),
             compact_after=self.case.checkpoint.compact_after,
+            order=self.case.strategy.order,
+            fraction=self.case.strategy.fraction,
         )
         name = f"shard-{shard}"
         self._start(name, "validation.shards", config.to_json())

@@ -17,8 +17,9 @@ from cprmodel.facts.strategies import Strategy
 from cprmodel.facts.units import QuantityError, parse_quantity
 from cprmodel.jobs import Job
 from cprmodel.loading import load_job
+from cprmodel.ordering import simulate
 from cprmodel.planning import plan
-from cprmodel.simulation import Exponential, FailureLaw, FailuresStrike, Replay, Simulated, simulate
+from cprmodel.simulation import Exponential, FailureLaw, FailuresStrike, Replay, Simulated
 from cprmodel.simulation.laws import LAWS
 
 __all__ = ["Options", "run"]

@@ -73,7 +73,8 @@ class CostModel(Protocol):
 
     def partial_interval(self, job: Job, pls_budget: float) -> Choice: ...
 
-    def cost(self, job: Job, strategy: Strategy) -> Cost: ...
+    def cost(self, job: Job, strategy: Strategy) -> Cost:
+        """Its PLS is that of saves that take everything."""
 
 
 WHOLE_JOB = "the length of the job"
@@ -123,7 +124,7 @@ def pls_with_recoveries(job: Job, strategy: Strategy) -> float:
     step = use(
         makespan.partial_recovery_pls,
         work_s=job.job.work_s,
-        interval_s=strategy.interval_s,
+        interval_s=strategy.saves_every_s,
         save_s=strategy.saving.save_s,
         mtbf_s=job.failure_mix.mtbf_s,
         shards=job.cluster.embedding_shards or 1,
@@ -187,14 +188,14 @@ class FirstOrder:
         )
         spent = use(
             formula,
-            interval_s=strategy.interval_s,
+            interval_s=strategy.saves_every_s,
             save_s=strategy.saving.save_s,
             mtbf_s=job.failure_mix.mtbf_s,
             **recovery_arguments(job, strategy.recovery),
         )
         if not loses_samples(strategy.recovery):
             return Cost(_floats(spent.value), 0.0, (spent,))
-        lost = use(loss.cpr_2021_pls, interval_s=strategy.interval_s, **_loss_arguments(job))
+        lost = use(loss.cpr_2021_pls, interval_s=strategy.saves_every_s, **_loss_arguments(job))
         return Cost(_floats(spent.value), float(lost.value), (spent, lost))
 
 
@@ -238,11 +239,12 @@ class Exact:
 
     def cost(self, job: Job, strategy: Strategy) -> Cost:
         """Exact expected overhead and PLS at the strategy's interval."""
-        spent = self._makespan(job, strategy.recovery, strategy.saving.save_s, strategy.interval_s)
+        spent = self._makespan(job, strategy.recovery, strategy.saving.save_s, strategy.saves_every_s)
         parts = _floats(spent.value.scaled(1 / job.job.work_s))
         if not loses_samples(strategy.recovery):
             return Cost(parts, 0.0, (spent,))
-        lost = use(loss.exact_pls, work_s=job.job.work_s, interval_s=strategy.interval_s, **_loss_arguments(job))
+        every_s = strategy.saves_every_s
+        lost = use(loss.exact_pls, work_s=job.job.work_s, interval_s=every_s, **_loss_arguments(job))
         return Cost(parts, float(lost.value), (spent, lost), self._during_saves(job, strategy, float(lost.value)))
 
     @staticmethod

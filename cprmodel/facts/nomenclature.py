@@ -154,6 +154,15 @@ _ROWS = [
         "updates since its last save, times its age, at which a row is saved",
         Domain.NON_NEGATIVE,
     ),
+    (
+        "unsaved_s",
+        "U",
+        "U",
+        "s",
+        "updates that are not saved (nor lost) at a moment of the job, on average, over the rate of updates",
+        Domain.NON_NEGATIVE,
+    ),
+    ("stale_s", "U₀", "U_0", "s", "those of them that were there at the last save already", Domain.NON_NEGATIVE),
     ("price_s_per_byte", "ν", r"\nu", "s/B", "freshness that a byte a second is worth", Domain.NON_NEGATIVE),
     (
         "overhead",

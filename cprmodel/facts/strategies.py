@@ -1,7 +1,7 @@
 """Kinds of failure, recoveries and saving policies: frozen objects that every part of the package shares.
 
 Planning prices them, the simulator plays them, and the validation harness carries them out. A new recovery
-is a frozen dataclass with ``name`` and ``response``; a new saving policy one with ``save_s``.
+is a frozen dataclass with ``name`` and ``response``; a new saving policy one with ``save_s`` and ``fraction``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 __all__ = [
     "BlockingSave",
@@ -17,6 +17,7 @@ __all__ = [
     "FailureMix",
     "FullRecovery",
     "PartialRecovery",
+    "PrioritySave",
     "Recovery",
     "Response",
     "RollBack",
@@ -155,10 +156,13 @@ def together(recovery: Recovery, kinds: Collection[FailureKind]) -> Response:
 
 
 class SavingPolicy(Protocol):
-    """How a checkpoint is written."""
+    """How a checkpoint is written: ``fraction`` of everything at a time, in ``save_s``."""
 
     @property
     def save_s(self) -> float: ...
+
+    @property
+    def fraction(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -166,13 +170,41 @@ class BlockingSave:
     """Training stops while the whole checkpoint is written; a failure meanwhile makes it void."""
 
     save_s: float
+    fraction: ClassVar[float] = 1.0
+
+
+@dataclass(frozen=True)
+class PrioritySave:
+    """Training stops more often, while a fraction of the rows is written: those that ``order`` puts first.
+
+    In an interval as many bytes are written as a whole checkpoint has. A failure during a save makes it void.
+    """
+
+    save_s: float  #: of one of these saves
+    fraction: float
+    order: str  #: name of a policy of :mod:`cprmodel.ordering`
 
 
 @dataclass(frozen=True)
 class Strategy:
-    """A recovery, a saving policy, and the useful work between two saves [s]."""
+    """A recovery, a saving policy, and the useful work in which as much as everything is saved once [s].
+
+    >>> eighths = PrioritySave(save_s=30.0, fraction=0.125, order="update-age")
+    >>> Strategy("partial-update-age", FullRecovery(600.0, 240.0), eighths, interval_s=7200.0).saves_every_s
+    900.0
+    """
 
     name: str
     recovery: Recovery
     saving: SavingPolicy
     interval_s: float
+
+    @property
+    def saves_every_s(self) -> float:
+        """Useful work between two saves, of whatever each of them takes [s]."""
+        return self.interval_s * self.saving.fraction
+
+    @property
+    def in_time(self) -> Strategy:
+        """What takes as long: the same stops to save, as if each saved everything."""
+        return Strategy(self.name, self.recovery, BlockingSave(self.saving.save_s), self.saves_every_s)

@@ -1,11 +1,13 @@
 """What a user says about a job: the models behind a job file, and how a file is read."""
 
+from cprmodel.jobs.access import Access, Table
 from cprmodel.jobs.accuracy_model import AccuracyModel
 from cprmodel.jobs.failure_model import FailureModel
 from cprmodel.jobs.model import Accuracy, Checkpoint, Cluster, Failures, Job, Preset, Work
 from cprmodel.jobs.reading import job_from_file, job_from_mapping, job_from_text
 
 __all__ = [
+    "Access",
     "Accuracy",
     "AccuracyModel",
     "Checkpoint",
@@ -14,6 +16,7 @@ __all__ = [
     "Failures",
     "Job",
     "Preset",
+    "Table",
     "Work",
     "job_from_file",
     "job_from_mapping",

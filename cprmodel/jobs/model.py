@@ -20,6 +20,7 @@ from cprmodel.formulas.failures import (
     node_mtbf_from_probability,
     nodes_per_failure,
 )
+from cprmodel.jobs.access import Access
 from cprmodel.jobs.accuracy_model import AccuracyModel, read_accuracy_model
 from cprmodel.jobs.failure_model import FailureModel, read_failure_model
 from cprmodel.jobs.quantities import AtLeastOne, Budget, Count, OpenShare, Positive, Section, Share, wrong
@@ -287,6 +288,7 @@ class Job(Section):
     failures: Failures
     checkpoint: Checkpoint
     accuracy: Accuracy | None = None
+    access: Access | None = None
     preset: Preset | None = None
 
     @model_validator(mode="after")

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cprmodel.facts.errors import DomainError
 from cprmodel.ordering.rows import Classes
-from cprmodel.trackers import LargestChange, MostFrequentlyUpdated, SubSampledUpdated, Tracker, UpdateAge
+from cprmodel.trackers import LargestChange, MostFrequentlyUpdated, SubSampledUpdated, Tracker, UpdateAge, rows_due
+from cprmodel.trackers.tracker import largest
 
-__all__ = ["PLAYED", "Played", "pieces", "play", "play_intervals"]
+__all__ = ["PLAYED", "Played", "pieces", "play", "play_intervals", "record"]
 
 Floats = NDArray[np.float64]
 
@@ -55,14 +57,51 @@ class _InTurn(Tracker):
         """Nothing to remember."""
 
 
-#: Policies that can be played, by name: a tracker from the number of rows, the rows saved in a slot, and a seed.
-PLAYED: dict[str, Callable[[int, int, int], Tracker]] = {
-    "round-robin": lambda rows, n, seed: _InTurn(rows),
-    "mfu": lambda rows, n, seed: MostFrequentlyUpdated(rows),
-    "ssu": lambda rows, n, seed: SubSampledUpdated(rows, max(n, 1), seed=seed),
-    "scar": lambda rows, n, seed: LargestChange(np.zeros((rows, _DIMENSION), dtype=np.float32)),
-    "update-age": lambda rows, n, seed: UpdateAge(rows),
+class _KnownRates(Tracker):
+    """Rows whose rates are known, by rate × age²: the square-root law, held to one save a slot."""
+
+    state = ("age",)
+
+    def __init__(self, updates: Floats) -> None:
+        super().__init__(updates.size)
+        self.rates = updates
+        self.age = np.zeros(self.rows)
+
+    def record(self, rows: object, values: object = None) -> None:
+        """Nothing to remember."""
+
+    def tick(self) -> None:
+        self.age += 1
+
+    def select(self, n: int) -> NDArray[np.intp]:
+        return largest(self.rates * self.age**2, n)
+
+    def saved(self, rows: Any) -> None:
+        self.age[rows] = 0
+
+
+#: Policies that can be played, by name: a tracker from the rows' updates, the rows saved in a slot, and a seed.
+PLAYED: dict[str, Callable[[Floats, int, int], Tracker]] = {
+    "round-robin": lambda updates, n, seed: _InTurn(updates.size),
+    "mfu": lambda updates, n, seed: MostFrequentlyUpdated(updates.size),
+    "ssu": lambda updates, n, seed: SubSampledUpdated(updates.size, max(n, 1), seed=seed),
+    "scar": lambda updates, n, seed: LargestChange(np.zeros((updates.size, _DIMENSION), dtype=np.float32)),
+    "update-age": lambda updates, n, seed: UpdateAge(updates.size),
+    "optimal": lambda updates, n, seed: _KnownRates(updates),
 }
+
+
+def record(tracker: Tracker, counts: NDArray[np.int64], random: np.random.Generator) -> None:
+    """Tell a tracker of so many updates of each row, in the form and the order that it minds."""
+    if isinstance(tracker, LargestChange):
+        touched = np.flatnonzero(counts)
+        steps = random.standard_normal((touched.size, _DIMENSION), dtype=np.float32)
+        tracker.record(touched, tracker.values[touched] + steps * np.sqrt(counts[touched, None]))
+        return
+    batch = np.repeat(np.arange(counts.size), counts)
+    if isinstance(tracker, SubSampledUpdated):
+        random.shuffle(batch)
+    tracker.record(batch)
 
 
 def pieces(classes: Classes, rows: int) -> Floats:
@@ -98,8 +137,7 @@ def play(
         raise DomainError(f"play: fraction = {fraction!r}: expected a number greater than 0 and at most 1")
     rows = updates.size
     random = np.random.default_rng([seed, list(PLAYED).index(policy)])
-    tracker = PLAYED[policy](rows, int(np.ceil(fraction * rows)), seed)
-    ids = np.arange(rows)
+    tracker = PLAYED[policy](updates, int(np.ceil(fraction * rows)), seed)
     unsaved = np.zeros(rows, dtype=np.int64)
     lost, saved = np.empty(slots), 0
     for slot in range(-warm_up, slots):
@@ -107,19 +145,9 @@ def play(
         if slot >= 0:
             lost[slot] = unsaved.sum() + counts.sum() / 2
         unsaved += counts
-        batch = np.repeat(ids, counts)
-        if policy == "ssu":  # the one that minds the order
-            random.shuffle(batch)
-        if policy == "scar":
-            touched = np.flatnonzero(counts)
-            steps = random.standard_normal((touched.size, _DIMENSION), dtype=np.float32)
-            moved = tracker.values[touched] + steps * np.sqrt(counts[touched, None])  # type: ignore[attr-defined]
-            tracker.record(touched, moved)
-        else:
-            tracker.record(batch)
+        record(tracker, counts, random)
         tracker.tick()
-        n = int((slot + warm_up + 1) * fraction * rows + 1e-9) - int((slot + warm_up) * fraction * rows + 1e-9)
-        chosen = tracker.select(n)
+        chosen = tracker.select(rows_due(slot + warm_up, fraction, rows))
         tracker.saved(chosen)
         unsaved[chosen] = 0
         saved += chosen.size if slot >= 0 else 0

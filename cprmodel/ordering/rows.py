@@ -35,6 +35,10 @@ class Classes:
         """Updates of all of them."""
         return float(self.updates @ self.count)
 
+    def binned(self, seconds: float = 1.0) -> Classes:
+        """At most some thousand of them: rows of nearly the same rate share its mean; updates in ``seconds``."""
+        return _binned(self, seconds)
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -83,11 +87,11 @@ class Rows:
         own = self.row_bytes or (float(self.size_bytes) if alike else self.total_bytes / 1e6)
         if alike and own == float(self.size_bytes):  # as they are: nothing as large as the rates is made
             found = Classes(self.updates_per_s, self.count)
-            return _binned(found, seconds)
+            return found.binned(seconds)
         size = np.broadcast_to(self.size_bytes, self.updates_per_s.shape)
         has = size > 0
         count = np.broadcast_to(self.count, size.shape)[has] * size[has] / own
-        return _binned(Classes(self.updates_per_s[has] * (own / size[has]), count), seconds)
+        return Classes(self.updates_per_s[has] * (own / size[has]), count).binned(seconds)
 
 
 def _sum(each: Floats, size: int) -> float:
@@ -145,7 +149,7 @@ def zipf_rows(exponent: float, rows: int, row_bytes: float, total_updates_per_s:
     return Rows(rates, np.asarray(float(row_bytes)), count, float(row_bytes))
 
 
-def _binned(found: Classes, seconds: float = 1.0) -> Classes:
+def _binned(found: Classes, seconds: float) -> Classes:
     """Rows of nearly the same rate in one class with their mean rate, block by block."""
     rates = found.updates
     counts = np.broadcast_to(found.count, rates.shape)

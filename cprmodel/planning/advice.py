@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     Strategies = Callable[[Job, CostModel], tuple[list[StrategyPlan], list[str]]]
     Price = Callable[..., StrategyPlan]
+    InOrder = Callable[[Job, CostModel, Sequence[str]], tuple[list[StrategyPlan], list[str]]]
 
 __all__ = ["HOURS_PER_MONTH", "hours_saved_per_month", "partial_wins", "recommendation", "what_would_change"]
 
@@ -39,7 +40,24 @@ def _interval(one: StrategyPlan) -> str:
 
 
 def _advice(one: StrategyPlan, job: Job) -> str:
-    return "make no save" if one.interval_s >= job.job.work_s else f"save every {_interval(one)}"
+    return "make no save" if one.strategy.saves_every_s >= job.job.work_s else f"save {_what(one)}"
+
+
+def _what(one: StrategyPlan) -> str:
+    """What to save, and how often."""
+    if one.order is None:
+        return f"every {_interval(one)}"
+    share, first = format_share(one.strategy.saving.fraction), _FIRST[one.order]
+    return f"{share} of the rows every {format_time(one.strategy.saves_every_s)} ({first})"
+
+
+#: What an order saves first, in words.
+_FIRST = {
+    "mfu": "those most updated since they were last saved first",
+    "ssu": "those on a sampled list of the updated ones",
+    "update-age": "those with the largest product of updates and age since they were last saved first",
+    "optimal": "those with the largest product of update rate and squared age first",
+}
 
 
 def recommendation(plan: Plan, today: StrategyPlan | None) -> str:
@@ -48,12 +66,14 @@ def recommendation(plan: Plan, today: StrategyPlan | None) -> str:
     recovery = "partial" if isinstance(best.strategy.recovery, PartialRecovery) else "full"
     if best.name == "current":
         what = f"Keep saving every {_interval(best)} of work with {recovery} recovery"
-    elif best.interval_s >= plan.job.job.work_s:
+    elif best.strategy.saves_every_s >= plan.job.job.work_s:
         what = f"Use {recovery} recovery and make no save: the interval would reach the end of the job"
     else:
-        what = f"Save every {_interval(best)} of work with {recovery} recovery"
+        what = f"Save {_what(best)} of work with {recovery} recovery"
+        if best.order is not None:
+            what = f"Save {_what(best)}, with partial recovery"
     said = f"{what}: overhead {format_share(best.overhead_fraction)}"
-    if best.interval_s >= plan.job.job.work_s and plan.model.name == "first-order":
+    if best.strategy.saves_every_s >= plan.job.job.work_s and plan.model.name == "first-order":
         said += " (the first-order formula charges one save all the same; --model exact does not)"
     if today and best.name != "current":
         hours = plan.hours_saved_per_month or 0.0
@@ -96,13 +116,13 @@ def _chance(share: float) -> str:
     return "under 1%" if share < 0.01 else "over 99%" if share > 0.99 else f"{100 * share:.0f}%"
 
 
-def what_would_change(plan: Plan, strategies_of: Strategies, price: Price) -> list[str]:
+def what_would_change(plan: Plan, strategies_of: Strategies, price: Price, in_order: InOrder) -> list[str]:
     """Where the other recovery would win, and what a wrong MTBF costs."""
     said = []
     if any(one.name == "partial" for one in plan.strategies):
         said += _budget_threshold(plan, strategies_of)
         said += _reschedule_threshold(plan, strategies_of)
-    said += _wrong_mtbf(plan, strategies_of, price)
+    said += _wrong_mtbf(plan, strategies_of, price, in_order)
     return said
 
 
@@ -176,7 +196,7 @@ def _reschedule_threshold(plan: Plan, strategies_of: Strategies) -> list[str]:
     ]
 
 
-def _wrong_mtbf(plan: Plan, strategies_of: Strategies, price: Price) -> list[str]:
+def _wrong_mtbf(plan: Plan, strategies_of: Strategies, price: Price, in_order: InOrder) -> list[str]:
     """What this very strategy costs, and the best then, when the job fails twice as often."""
     job, best = plan.job, plan.best
     half = job.failure_mix.mtbf_s / 2
@@ -184,7 +204,10 @@ def _wrong_mtbf(plan: Plan, strategies_of: Strategies, price: Price) -> list[str
         return []
     worse = job.with_mtbf(half)
     kept = price(worse, plan.model, replace(best.strategy, name=best.name))
-    again = [one for one in strategies_of(worse, plan.model)[0] if one.feasible]
+    others = strategies_of(worse, plan.model)[0]
+    if best.order is not None:
+        others += in_order(worse, plan.model, [best.order])[0]
+    again = [one for one in others if one.feasible]
     if not again or not kept.overhead_fraction < 1e9:
         return []
     new = min(again, key=lambda one: one.overhead_fraction)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
 from cprmodel.costing.models import BUDGET, WHOLE_JOB, Choice, CostModel, FirstOrder, loses_samples
 from cprmodel.facts.errors import JobError, Problem
-from cprmodel.facts.strategies import Recovery, Strategy
+from cprmodel.facts.strategies import PrioritySave, Recovery, Strategy
 from cprmodel.facts.units import format_time
 from cprmodel.formulas import accuracy, loss
 from cprmodel.formulas.overhead import effective_time_ratio
 from cprmodel.jobs import FailureModel, Job
+from cprmodel.ordering import ORDERS
 from cprmodel.planning import advice
+from cprmodel.planning.priority import cost_in_order, in_order
 from cprmodel.planning.result import Plan, StrategyPlan
 from cprmodel.planning.uncertainty import Robust, about_fit, robust_choice, uncertainty_of, with_intervals
 
@@ -74,6 +76,9 @@ def plan(job: Job, model: CostModel | None = None, robust: bool = False) -> Plan
     if robust and fit is not None:
         chosen, found = _robust(job, model, fit)
     strategies, notes = strategies_of(job, model, chosen)
+    more, about = _in_order(job, model)
+    strategies += more
+    notes += about
     if fit is not None:
         choosers = _choosers(job, model)
         strategies = [with_intervals(one, job, model, fit, choosers.get(one.name)) for one in strategies]
@@ -105,7 +110,7 @@ def plan(job: Job, model: CostModel | None = None, robust: bool = False) -> Plan
     return replace(
         bare,
         sentence=advice.recommendation(bare, today),
-        what_would_change_it=tuple(advice.what_would_change(bare, strategies_of, price)),
+        what_would_change_it=tuple(advice.what_would_change(bare, strategies_of, price, _in_order)),
     )
 
 
@@ -165,9 +170,25 @@ def strategies_of(
             today = replace(today, interval_s=job.job.work_s)
             notes.append("job.current_interval is longer than the job: planned as no save at all")
         wanted.append(("current", recovery, today))
-    priced = []
-    for name, recovery, choice in wanted:
-        strategy = Strategy(name, recovery, job.saving, choice.interval_s)
+    if job.access is not None and (budget is None or job.cluster.embedding_shards is None):
+        notes.append("[access] is not used: ordered saves need embedding_shards and an [accuracy] budget")
+    strategies = [(Strategy(name, recovery, job.saving, one.interval_s), one) for name, recovery, one in wanted]
+    priced, more = _priced(job, model, strategies)
+    return priced, notes + more
+
+
+def _in_order(job: Job, model: CostModel, orders: Sequence[str] = ORDERS) -> tuple[list[StrategyPlan], list[str]]:
+    """Partial recovery whose saves take some rows before others."""
+    return _priced(job, model, in_order(job, model, orders))
+
+
+def _priced(
+    job: Job, model: CostModel, strategies: Iterable[tuple[Strategy, Choice]]
+) -> tuple[list[StrategyPlan], list[str]]:
+    """Strategies that end with their cost; notes on them and on those left out."""
+    priced, notes = [], []
+    for strategy, choice in strategies:
+        name = strategy.name
         one = price(job, model, strategy, choice)
         if one.overhead_fraction - one.breakdown.save < NEVER:  # not so for NaN and infinity either
             priced.append(one)
@@ -199,10 +220,12 @@ def _about_fitted(job: Job) -> list[str]:
 
 def price(job: Job, model: CostModel, strategy: Strategy, choice: Choice | None = None) -> StrategyPlan:
     """What one strategy costs and loses."""
-    cost = model.cost(job, strategy)
+    cost, error = model.cost(job, strategy), None
+    if isinstance(strategy.saving, PrioritySave):
+        cost, error = cost_in_order(job, model, strategy, cost)
     budget = job.pls_budget
     feasible, reason = True, f"interval set by {choice.set_by}" if choice else ""
-    if loses_samples(strategy.recovery) and job.failure_mix.shard_share > 0:
+    if loses_samples(strategy.recovery) and (job.failure_mix.shard_share > 0 or cost.pls > 0):
         if budget is None:
             feasible, reason = False, "it loses samples, and no accuracy budget is given"
         elif cost.pls > budget * (1 + 1e-9):
@@ -222,6 +245,7 @@ def price(job: Job, model: CostModel, strategy: Strategy, choice: Choice | None 
         feasible=feasible,
         reason=reason,
         interval_steps=None if step_s is None else max(1, math.floor(strategy.interval_s / step_s * (1 + 1e-12))),
+        pls_standard_error=error,
         breakdown=cost.breakdown,
         expected_pls=cost.pls,
         pls_standard_deviation=spread,

@@ -8,7 +8,7 @@ from typing import Any
 
 from cprmodel.costing.models import CostModel, Step
 from cprmodel.facts.results import Breakdown
-from cprmodel.facts.strategies import Strategy
+from cprmodel.facts.strategies import PrioritySave, Strategy
 from cprmodel.facts.version import __version__
 from cprmodel.jobs import Job
 from cprmodel.planning.uncertainty import Uncertainty
@@ -30,6 +30,7 @@ class StrategyPlan:
     interval_steps: int | None
     breakdown: Breakdown
     expected_pls: float
+    pls_standard_error: float | None  #: where it comes from a simulation (of an order of saving)
     pls_standard_deviation: float  #: scatter of one run (CPR's recursion; an upper estimate for the exact PLS)
     expected_metric_drop: float | None
     expected_metric_drop_interval_90: tuple[float, float] | None  #: from that of a fitted slope; else None
@@ -52,6 +53,12 @@ class StrategyPlan:
         return self.strategy.interval_s
 
     @property
+    def order(self) -> str | None:
+        """Which rows are saved first; None where each save takes everything."""
+        saving = self.strategy.saving
+        return saving.order if isinstance(saving, PrioritySave) else None
+
+    @property
     def overhead_fraction(self) -> float:
         """Extra time over useful time."""
         return float(self.breakdown.total)
@@ -67,10 +74,14 @@ class StrategyPlan:
             "model": self.model,
             "interval_s": self.interval_s,
             "interval_steps": self.interval_steps,
+            "order": self.order,
+            "save_fraction": self.strategy.saving.fraction,
+            "saves_every_s": self.strategy.saves_every_s,
             "overhead_fraction": self.overhead_fraction,
             "breakdown": self.breakdown._asdict(),
             "effective_time_ratio": self.effective_time_ratio,
             "expected_pls": self.expected_pls,
+            "pls_standard_error": self.pls_standard_error,
             "pls_standard_deviation": self.pls_standard_deviation,
             "expected_metric_drop": self.expected_metric_drop,
             "expected_metric_drop_interval_90": list(interval) if interval else None,

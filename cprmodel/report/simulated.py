@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from cprmodel.facts.strategies import PrioritySave
 from cprmodel.facts.units import format_share, format_time
 from cprmodel.simulation import Estimate, Simulated
 
@@ -82,8 +83,13 @@ def simulated_lines(found: Simulated, deadline_s: float | None) -> list[str]:
 
 def heading(found: Simulated) -> str:
     """What was played."""
+    saving = found.strategy.saving
+    what = "a save" if saving.fraction == 1 else f"{format_share(saving.fraction)} of the rows saved"
+    if isinstance(saving, PrioritySave):
+        what += f" (in the order {saving.order})"
+    every = format_time(found.strategy.saves_every_s)
     return (
-        f"{found.strategy.recovery.name} recovery, a save every {format_time(found.strategy.interval_s)} of work, "
+        f"{found.strategy.recovery.name} recovery, {what} every {every} of work, "
         f"{found.law.name} failures; {found.runs:,} runs"
     )
 

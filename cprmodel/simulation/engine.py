@@ -34,7 +34,7 @@ from cprmodel.simulation import kernel
 from cprmodel.simulation.laws import Exponential, FailureLaw, FailuresStrike, Replay
 from cprmodel.simulation.result import Estimate, Prediction, Simulated
 
-__all__ = ["simulate"]
+__all__ = ["Seed", "sequence", "simulate"]
 
 Seed = int | np.random.SeedSequence | np.random.Generator
 
@@ -102,6 +102,9 @@ def simulate(
     """
     if isinstance(runs, bool) or not isinstance(runs, (int, np.integer)) or not 2 <= runs <= MOST_RUNS:
         raise JobError("simulate", [Problem("runs", repr(runs), "a whole number from 2 to 1e7")])
+    if strategy.saving.fraction != 1:
+        expected = "saves that take everything (cprmodel.simulate plays others, too)"
+        raise JobError("simulate", [Problem("strategy.saving.fraction", f"{strategy.saving.fraction:g}", expected)])
     if workers == 0:
         raise JobError("simulate", [Problem("workers", "0", "a number of cores, or -1 for all")])
     # an interval longer than the job is no save at all
@@ -123,7 +126,7 @@ def simulate(
 
     size = int(np.clip(4e6 / (expected_failures + 1), 16, 8192))
     sizes = [size] * (int(runs) // size) + ([int(runs) % size] if int(runs) % size else [])
-    streams = _sequence(seed).spawn(len(sizes))
+    streams = sequence(seed).spawn(len(sizes))
     parts = _play_all(setting, sizes, streams, workers, progress)
     return _undisturbed(  # type: ignore[no-any-return]
         _summary, job, strategy, law, strikes, setting, parts, int(runs), predicted
@@ -299,7 +302,8 @@ def _undisturbed(work: Callable[..., Any], *arguments: Any) -> Any:
                 continue
 
 
-def _sequence(seed: Seed) -> np.random.SeedSequence:
+def sequence(seed: Seed) -> np.random.SeedSequence:
+    """The seeds of all streams, from what a user may give."""
     if isinstance(seed, np.random.Generator):
         return np.random.SeedSequence([int(word) for word in seed.integers(2**32, size=8)])
     if isinstance(seed, np.random.SeedSequence):

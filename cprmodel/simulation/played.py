@@ -7,16 +7,29 @@ everybody rolls back before the next complete save.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+import numpy as np
+
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
-from cprmodel.facts.strategies import FailureKind, RollBack, Strategy, together
+from cprmodel.facts.strategies import FailureKind, FailureMix, RollBack, Strategy, together
 
-__all__ = ["Activity", "AtTimes", "GivenFailure", "Played", "Strikes", "play"]
+__all__ = [
+    "Activity",
+    "AtRandom",
+    "AtTimes",
+    "GivenFailure",
+    "Ledger",
+    "Played",
+    "SampleLedger",
+    "Strikes",
+    "play",
+]
 
 
 class Activity(Enum):
@@ -68,6 +81,83 @@ class AtTimes:
         return None
 
 
+class AtRandom:
+    """Failures of a mix, memoryless, whatever goes on; shards lost are the mean rounded up or down, by lot."""
+
+    def __init__(self, mix: FailureMix, shards: int, random: np.random.Generator) -> None:
+        self._mix, self._shards, self._random = mix, shards, random
+        self._kinds = [kind for kind in FailureKind if mix.share(kind) > 0]
+        self._shares = np.array([mix.share(kind) for kind in self._kinds])
+        self._left = random.exponential(mix.mtbf_s)
+
+    def next(self, activity: Activity, seconds: float) -> tuple[float, GivenFailure] | None:
+        """By the clock."""
+        if self._left >= seconds:
+            self._left -= seconds
+            return None
+        after, self._left = self._left, self._random.exponential(self._mix.mtbf_s)
+        kind = self._kinds[self._random.choice(len(self._kinds), p=self._shares / self._shares.sum())]
+        victims: tuple[int, ...] = ()
+        if kind is FailureKind.SHARD:
+            mean = self._mix.shards_per_failure
+            number = math.floor(mean) + int(self._random.random() < mean - math.floor(mean))
+            drawn = self._random.choice(self._shards, min(number, self._shards), replace=False)
+            victims = tuple(int(shard) for shard in drawn)
+        return after, GivenFailure(kind, victims)
+
+
+class Ledger(Protocol):
+    """Keeps account of what training has learned, and what of it is lost; ``done``: work done [s]."""
+
+    @property
+    def pls(self) -> float:
+        """The share that was lost for good."""
+
+    def worked(self, done: float) -> None: ...
+
+    def saved(self, done: float) -> None: ...
+
+    def failed(self, shards: Sequence[int], done: float) -> None: ...
+
+    def rolled_back(self, done: float) -> None: ...
+
+
+class SampleLedger:
+    """Every save takes everything: a shard loses the samples since it was last saved or restored."""
+
+    def __init__(self, work_s: float, shards: int, step_s: float = 0.0) -> None:
+        self.work, self.step = work_s, step_s
+        self.kept = [0.0] * shards  # per shard: since when it has lost nothing
+        self.lost = self.lost_since_save = 0.0  # shard-seconds
+
+    @property
+    def pls(self) -> float:
+        """Portion of lost samples."""
+        return (self.lost + self.lost_since_save) / (self.work * len(self.kept))
+
+    def worked(self, done: float) -> None:
+        """Nothing to remember."""
+
+    def saved(self, done: float) -> None:
+        """Everything is safe; what was lost before is lost for good."""
+        self.kept = [done] * len(self.kept)
+        self.lost += self.lost_since_save
+        self.lost_since_save = 0.0
+
+    def failed(self, shards: Sequence[int], done: float) -> None:
+        """These shards lose what is not safe: whole steps, since the one under way is repeated for them."""
+        if self.step:
+            done = self.step * int(done / self.step + 1e-6)
+        for shard in shards:
+            self.lost_since_save += max(0.0, done - self.kept[shard])
+            self.kept[shard] = max(done, self.kept[shard])
+
+    def rolled_back(self, done: float) -> None:
+        """What was lost since the save is replayed."""
+        self.lost_since_save = 0.0
+        self.kept = [done] * len(self.kept)
+
+
 @dataclass(frozen=True)
 class Played:
     """What the failures cost one job [s], and what it lost."""
@@ -91,6 +181,7 @@ def play(
     shards: int = 1,
     step_s: float = 0.0,
     longest_s: float = float("inf"),
+    ledger: Ledger | None = None,
 ) -> Played:
     """Play a job under a strategy through the failures that strike it.
 
@@ -102,6 +193,7 @@ def play(
     shards : embedding shards, N
     step_s : time of a step [s]: shards lose whole steps, since the one under way is repeated for them; 0: none
     longest_s : a job that takes longer is given up [s]
+    ledger : who keeps account of what is lost; one for saves that take everything, where not given
 
     Raises
     ------
@@ -118,7 +210,7 @@ def play(
     >>> found.spent
     Breakdown(save=1080.0, load=360.0, lost=1800.0, reschedule=720.0)
     """
-    job = _Job(strategy, work_s, strikes, shards, step_s)
+    job = _Job(strategy, work_s, strikes, ledger or SampleLedger(work_s, shards, step_s))
     while job.done < work_s or job.waiting:
         if job.time > longest_s:
             raise JobError("job", [Problem("", "", f"a job that ends within {longest_s:g} s under these failures")])
@@ -127,11 +219,9 @@ def play(
 
 
 class _Job:
-    def __init__(self, strategy: Strategy, work_s: float, strikes: Strikes, shards: int, step_s: float) -> None:
-        self.strategy, self.work, self.strikes, self.step = strategy, work_s, strikes, step_s
+    def __init__(self, strategy: Strategy, work_s: float, strikes: Strikes, ledger: Ledger) -> None:
+        self.strategy, self.work, self.strikes, self.ledger = strategy, work_s, strikes, ledger
         self.done = self.saved = self.time = 0.0
-        self.kept = [0.0] * shards  # per shard: since when it has lost nothing
-        self.lost = self.lost_since_save = 0.0  # shard-seconds
         self.parts = dict.fromkeys(Breakdown._fields, 0.0)
         self.pending: set[FailureKind] = set()
         self.saves = self.failures = 0
@@ -145,15 +235,14 @@ class _Job:
         if self.pending:
             self.recover()
             return
-        due = self.saved + self.strategy.interval_s
+        due = self.saved + self.strategy.saves_every_s
         if due > self.work * (1 - 1e-9):  # whole intervals end with the job, whatever their sum rounds to
             due = self.work
         if self.done < due:
             struck = self.pass_time(Activity.WORK, due - self.done)
-            if struck is None:
-                self.done = due
-            else:
-                self.done += struck[0]
+            self.done = due if struck is None else self.done + struck[0]
+            self.ledger.worked(self.done)
+            if struck is not None:
                 self.strike(struck[1])
             return
         save_s = self.strategy.saving.save_s
@@ -164,9 +253,8 @@ class _Job:
             return
         self.parts["save"] += save_s
         self.saves += 1
-        self.stand_at_save(self.done)
-        self.lost += self.lost_since_save
-        self.lost_since_save = 0.0
+        self.saved = self.done
+        self.ledger.saved(self.done)
 
     def recover(self) -> None:
         """A stop, from its beginning; a failure in it adds to what is pending."""
@@ -181,12 +269,8 @@ class _Job:
         self.pending.clear()
         if response.rolls_back is RollBack.EVERYBODY:
             self.parts["lost"] += self.done - self.saved
-            self.lost_since_save = 0.0  # these are replayed
-            self.stand_at_save(self.saved)
-
-    def stand_at_save(self, done: float) -> None:
-        self.done = self.saved = done
-        self.kept = [done] * len(self.kept)
+            self.done = self.saved
+            self.ledger.rolled_back(self.done)
 
     def pass_time(self, activity: Activity, seconds: float) -> tuple[float, GivenFailure] | None:
         struck = self.strikes.next(activity, seconds)
@@ -196,16 +280,8 @@ class _Job:
     def strike(self, failure: GivenFailure) -> None:
         self.failures += 1
         self.pending.add(failure.kind)
-        if self.strategy.recovery.response(failure.kind).rolls_back is not RollBack.FAILED_SHARDS:
-            return
-        done = self.done
-        if self.step:
-            done = self.step * int(done / self.step + 1e-6)
-        for shard in failure.shards:
-            self.lost_since_save += max(0.0, done - self.kept[shard])
-            self.kept[shard] = max(done, self.kept[shard])
+        if self.strategy.recovery.response(failure.kind).rolls_back is RollBack.FAILED_SHARDS:
+            self.ledger.failed(failure.shards, self.done)
 
     def played(self) -> Played:
-        lost = self.lost + self.lost_since_save
-        pls = lost / (self.work * len(self.kept))
-        return Played(self.work, Breakdown(**self.parts), pls, self.saves, self.failures)
+        return Played(self.work, Breakdown(**self.parts), self.ledger.pls, self.saves, self.failures)

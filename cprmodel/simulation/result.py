@@ -127,6 +127,7 @@ class Simulated:
                 "name": self.strategy.name,
                 "recovery": self.strategy.recovery.name,
                 "interval_s": self.strategy.interval_s,
+                "saves_every_s": self.strategy.saves_every_s,
             },
             "failures": {"law": self.law.name, "strike": self.strikes.value, "mean_per_run": self.failures},
             "runs": self.runs,
@@ -134,6 +135,7 @@ class Simulated:
             "time_to_train_s": self.time_to_train_s.to_dict(),
             "overhead_fraction": self.overhead_fraction.to_dict(),
             "pls": self.pls.to_dict(),
+            "pls_runs": len(self.pls_of_runs),
             "breakdown": self.breakdown._asdict(),
             "predicted": {
                 "overhead_fraction": self.predicted.overhead_fraction,

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cprmodel.facts.errors import DomainError
 
-__all__ = ["Tracker", "largest"]
+__all__ = ["Tracker", "largest", "rows_due"]
 
 
 class Tracker(ABC):
@@ -89,6 +89,15 @@ class Tracker(ABC):
         if found.view(np.uintp).max() >= self.rows:  # below 0 is a very large number when read without its sign
             raise DomainError(f"{type(self).__name__}: expected row numbers from 0 to {self.rows - 1}")
         return found
+
+
+def rows_due(number: int, fraction: float, rows: int) -> int:
+    """How many rows the save of this number (from 0) takes, so that in all it is the fraction of them.
+
+    >>> [rows_due(number, 0.125, 20) for number in range(4)]
+    [2, 3, 2, 3]
+    """
+    return int((number + 1) * fraction * rows + 1e-9) - int(number * fraction * rows + 1e-9)
 
 
 def largest(priority: NDArray[Any], n: int) -> NDArray[np.intp]:

@@ -1,6 +1,7 @@
 """``{run} COMMAND``: what a ``cprmodel`` command prints, run when the documentation is built.
 
-The commands of a page share a folder. ``:from: TEXT`` starts the output at the first line that holds the text,
+The commands of a page share a folder, with the project's examples in it. ``:from: TEXT`` starts the output at the
+first line that holds the text,
 ``:to: TEXT`` ends it before one that does. A command that fails stops the build.
 """
 
@@ -41,7 +42,10 @@ class Run(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         shown = self.arguments[0]
-        here: Any = self.env.temp_data.setdefault("run-folder", tempfile.TemporaryDirectory())
+        if "run-folder" not in self.env.temp_data:
+            self.env.temp_data["run-folder"] = tempfile.TemporaryDirectory()
+            (Path(self.env.temp_data["run-folder"].name) / "examples").symlink_to(ROOT / "examples")
+        here: Any = self.env.temp_data["run-folder"]
         out = subprocess.run(
             [sys.executable, "-m", *shlex.split(shown)],
             cwd=here.name,

@@ -118,6 +118,7 @@ class Store:
         return chains, {
             "size_bytes": sum(header["size_bytes"] for header in headers),
             "rows": sum(header["rows"] for header in headers),
+            "unsaved": [header["unsaved"] for header in headers],  # updates, by shard
         }
 
     def _save_trainer(self, sequence: int, dense: dict[str, Any]) -> FileRef:

@@ -93,8 +93,11 @@ def print_summary(found: Summary, folder: Path) -> None:
             )
         console.print(table)
     total = found.samples * found.shards
+    lost = f"{found.lost_samples:,} of {total:,} shard-samples"
+    if found.ordered:
+        lost = f"{found.lost_updates:,} of {found.updates:,} updates of rows"
     console.print(
-        f"lost for good: {found.lost_samples:,} of {total:,} shard-samples, PLS {found.pls:.4g}"
+        f"lost for good: {lost}, PLS {found.pls:.4g}"
         + (f"; replayed: {found.replayed_samples:,} samples" if found.replayed_samples else "")
     )
     void = f", {found.void_saves} void" if found.void_saves else ""

@@ -14,14 +14,15 @@ METRIC = "AUC"
 
 
 def _pairs(outcome: Outcome) -> list[dict[str, Any]]:
-    """The runs of losses; where there are none, those of partial recovery."""
+    """The runs of losses; where there are none, of orders of saving, by updates; or those of partial recovery."""
     drops = [run for run in outcome.runs if run.measured and run.metric_drop is not None]
-    chosen = [run for run in drops if run.role == "loss"] or [run for run in drops if run.recovery == "partial"]
+    roles = [[run for run in drops if run.role == role] for role in ("loss", "order")]
+    chosen = roles[0] or roles[1] or [run for run in drops if run.recovery == "partial"]
     return [
         {
             "seed": run.seed + 1,
-            "pattern": run.name if run.role == "loss" else run.group,
-            "pls": run.measured.summary.pls,
+            "pattern": run.name if run.role in ("loss", "order") else run.group,
+            "pls": run.measured.summary.lost_share if run.role == "order" else run.measured.summary.pls,
             "drop": run.metric_drop,
         }
         for run in chosen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from validation.experiment.compare import Outcome
+from validation.experiment.compare import Outcome, Run
 
 __all__ = ["figures"]
 
@@ -19,8 +19,16 @@ def figures(outcome: Outcome) -> list[dict[str, Any]]:
         found.append(_differences(outcome))
     if outcome.tried():
         found.append(_run_by_run(outcome))
+    if outcome.orders:
+        found.append(_lost_by_order(outcome))
     drops = _drops(outcome)
     return [*found, *([drops] if drops else [])]
+
+
+def _pattern(run: Run) -> str:
+    if run.role == "order":
+        return run.name
+    return str(run.loss["name"]) if run.loss else f"{run.recovery} recovery"
 
 
 def _color() -> Any:
@@ -118,6 +126,34 @@ def _run_by_run(outcome: Outcome) -> dict[str, Any]:
     }
 
 
+def _lost_by_order(outcome: Outcome) -> dict[str, Any]:
+    import altair as alt
+
+    from cprmodel.report.charts import framed
+
+    rows = [
+        {"order": one.name, "seed": seed + 1, "predicted": predicted, "measured": measured}
+        for one in outcome.orders
+        for seed, predicted, measured in zip(one.seeds, one.predicted, one.measured, strict=True)
+    ]
+    order = alt.Y("order:N", title=None, sort=[one.name for one in outcome.orders])
+    base = alt.Chart(alt.InlineData(values=rows))
+    title = "share of the updates that was lost"
+    points = base.mark_circle(size=60, color="#1f6f8b", opacity=0.7).encode(
+        x=alt.X("measured:Q", title=title, axis=alt.Axis(format="~%")),
+        y=order,
+        tooltip=["order:N", "seed:O", "predicted:Q", "measured:Q"],
+    )
+    ticks = base.mark_tick(color="#c1440e", thickness=2, size=18).encode(x="predicted:Q", y=order)
+    return {
+        "id": "orders",
+        "title": "Which rows to save first",
+        "caption": "A point a run (a seed), a tick the prediction for its failures, which every order shares.",
+        "chart": framed(alt.layer(ticks, points)),
+        "rows": rows,
+    }
+
+
 def _drops(outcome: Outcome) -> dict[str, Any] | None:
     import altair as alt
 
@@ -125,9 +161,9 @@ def _drops(outcome: Outcome) -> dict[str, Any] | None:
 
     rows = [
         {
-            "pattern": str(run.loss["name"]) if run.loss else f"{run.recovery} recovery",
+            "pattern": _pattern(run),
             "seed": run.seed + 1,
-            "pls": run.measured.summary.pls,
+            "pls": run.measured.summary.lost_share if run.role == "order" else run.measured.summary.pls,
             "drop": run.metric_drop,
         }
         for run in outcome.runs

@@ -24,6 +24,7 @@ from validation.case import Case
 from validation.events import read_events
 from validation.experiment.design import AGAINST, QUANTITIES, RECOMMENDED, Experiment
 from validation.experiment.measure import Measured, measure
+from validation.experiment.orders import ALL_AT_ONCE, Struck, predicted_pls, update_rates
 from validation.experiment.predict import Costs, Predicted, executed, expected
 from validation.experiment.runner import LOG
 
@@ -122,6 +123,18 @@ class Check:
     verdict: Verdict
 
 
+@dataclass(frozen=True)
+class OrderFound:
+    """What an order of saving lost, by seed: shares of all updates, measured and predicted; and what it saved."""
+
+    name: str
+    seeds: tuple[int, ...]
+    measured: tuple[float, ...]
+    predicted: tuple[float, ...]
+    saved_rows: float  # mean
+    drops: tuple[float, ...]  # of the metric, where it is known
+
+
 @dataclass
 class Outcome:
     """What an experiment came to."""
@@ -132,6 +145,7 @@ class Outcome:
     comparisons: list[Comparison] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
     recommended: tuple[str, int] | None = None
+    orders: list[OrderFound] = field(default_factory=list)
     spoiled: str | None = None
     ended: bool = True
 
@@ -202,6 +216,7 @@ def compare(folder: Path, spoil: str | None = None) -> Outcome:
     for event in last.values():
         outcome.runs.append(_run(outcome.experiment, folder, event, predicted.get(event["run"]), spoil))
     outcome.runs = _paired(outcome.runs)
+    outcome.orders = list(_orders(outcome))
     outcome.comparisons = list(_comparisons(outcome))
     outcome.checks = list(_checks(outcome))
     return outcome
@@ -254,7 +269,7 @@ def _paired(runs: list[Run]) -> list[Run]:
     for run in runs:
         placement = str(run.loss["placement"]) if run.loss else "rows"
         base = calm.get((run.seed, placement))
-        if run.role in ("strategy", "loss") and run.measured and base is not None:
+        if run.role in ("strategy", "loss", "order") and run.measured and base is not None:
             auc = run.measured.summary.auc
             if auc is not None:
                 run = replace(run, metric_drop=base - auc)
@@ -307,6 +322,59 @@ def _comparisons(outcome: Outcome) -> Iterator[Comparison]:
                 )
 
 
+def _orders(outcome: Outcome) -> Iterator[OrderFound]:
+    """The runs of each order beside the prediction for their failures."""
+    section = outcome.experiment.experiment.orders
+    runs = [run for run in outcome.runs if run.role == "order" and run.measured]
+    if section is None or not runs:
+        return
+    rates: dict[int, Any] = {}
+    for name in section.names:
+        mine = sorted((run for run in runs if run.name == f"order-{name}"), key=lambda run: run.seed)
+        said = []
+        for run in mine:
+            experiment = outcome.experiment
+            if run.seed not in rates:  # synthetic data follow one law, whatever the seed
+                synthetic = experiment.data.source == "synthetic"
+                rates[run.seed] = rates[0] if synthetic and 0 in rates else update_rates(experiment.one(run.seed))
+            case = experiment.one(run.seed, strategy=section.strategy(name))
+            at = section.struck(experiment.steps, experiment.shards.count, experiment.training.seed + run.seed)
+            struck = [Struck((one.at_step or 1) - 1, one.shards) for one in at]
+            said.append(predicted_pls(case, rates[run.seed], struck, run.seed))
+        summaries = [run.measured.summary for run in mine if run.measured]
+        if mine:
+            yield OrderFound(
+                name,
+                tuple(run.seed for run in mine),
+                tuple(one.lost_share for one in summaries),
+                tuple(said),
+                float(np.mean([one.saved_rows for one in summaries])),
+                tuple(run.metric_drop for run in mine if run.metric_drop is not None),
+            )
+
+
+def _order_checks(outcome: Outcome) -> Iterator[Check]:
+    section = outcome.experiment.experiment.orders
+    assert section is not None
+    uniform = next((one for one in outcome.orders if one.name == ALL_AT_ONCE), None)
+    for one in outcome.orders:
+        apart = [m - p for m, p in zip(one.measured, one.predicted, strict=True)]
+        ratio, low, high = interval_90(apart, one.predicted)
+        said = f"{100 * ratio:+.1f}% ({100 * low:+.1f}% to {100 * high:+.1f}%), ±{100 * section.tolerance:g}% asked"
+        verdict = Verdict.of(low, high, section.tolerance)
+        yield Check(f"{one.name}: lost updates are as predicted", said, verdict)
+    for one in outcome.orders:
+        if uniform is None or one.name == ALL_AT_ONCE or one.seeds != uniform.seeds:
+            continue
+        apart = [m - u for m, u in zip(one.measured, uniform.measured, strict=True)]
+        ratio, low, high = interval_90(apart, uniform.measured)
+        before = sum(one.predicted) / sum(uniform.predicted) - 1
+        said = f"{100 * ratio:+.0f}% ({100 * low:+.0f}% to {100 * high:+.0f}%), predicted {100 * before:+.0f}%"
+        fewer = Verdict.PASS if high < 0 else Verdict.FAIL if low > 0 else Verdict.INCONCLUSIVE
+        if before < 0:
+            yield Check(f"{one.name} loses fewer updates than saving everything at once", said, fewer)
+
+
 def _checks(outcome: Outcome) -> Iterator[Check]:
     """What can be said without a tolerance, and the recommendation."""
     full = [run for run in outcome.tried() if run.recovery == "full"]
@@ -320,6 +388,8 @@ def _checks(outcome: Outcome) -> Iterator[Check]:
         worst = max(abs(run.metric_drop or 0.0) for run in paired)
         said = f"largest difference of the metric from the run without failures: {worst:g} ({len(paired)} runs)"
         yield Check("full recovery changes nothing", said, _passes(worst == 0))
+    if outcome.orders:
+        yield from _order_checks(outcome)
     tolerance = outcome.experiment.experiment.tolerances.recommendation
     if outcome.recommended and tolerance is not None:
         yield from _recommendation(outcome, tolerance)

@@ -28,6 +28,9 @@ AGAINST = ("expected", "executed")
 #: The name of the runs of what ``plan`` recommends.
 RECOMMENDED = "recommended"
 
+#: Deltas of priority saves after which a shard writes a base.
+ORDERED_DELTAS = 64
+
 Names = Annotated[str, Field(min_length=1, max_length=60, pattern="^[A-Za-z0-9][A-Za-z0-9 ._-]*$")]
 
 
@@ -113,6 +116,37 @@ class Loss(Section):
         return saves, failures
 
 
+class OrdersSection(Section):
+    """Which rows to save first (``[experiment.orders]``): the same failures and bandwidth for every order."""
+
+    names: Annotated[
+        tuple[Annotated[str, Field(pattern="^(uniform|mfu|ssu|scar|update-age)$")], ...], Field(min_length=1)
+    ] = Field(("uniform", "mfu", "ssu", "scar", "update-age"), description="orders; uniform: everything at once")
+    interval_steps: Count = Field(description="steps in which as much as everything is saved once")
+    fraction: Annotated[float, Field(gt=0, le=1)] = Field(0.125, description="share of the rows that a save takes")
+    failures: Count = Field(8, description="failures of a run, at random steps")
+    shards_per_failure: Count = Field(1, description="shards that fail together")
+    seeds: Annotated[int, Field(ge=2, le=1000)] | None = Field(None, description="default: the experiment's")
+    tolerance: Positive = Field(
+        0.1, description="how far lost updates may be from the prediction, as a share of it"
+    )
+
+    def strategy(self, order: str) -> dict[str, Any]:
+        """The ``[strategy]`` of a run."""
+        found = {"recovery": "partial", "interval_steps": self.interval_steps}
+        return found if order == "uniform" else {**found, "order": order, "fraction": self.fraction}
+
+    def struck(self, steps: int, shards: int, seed: int) -> tuple[Failure, ...]:
+        """Failures at random steps, the same for every order."""
+        rng = np.random.default_rng(np.random.SeedSequence([seed, 0x0DE5]))
+        at = np.sort(rng.choice(np.arange(1, steps + 1), self.failures, replace=False))
+        drawn = [rng.choice(shards, self.shards_per_failure, replace=False) for _ in at]
+        return tuple(
+            Failure(FailureKind.SHARD, tuple(sorted(int(shard) for shard in who)), at_step=int(step))
+            for step, who in zip(at, drawn, strict=True)
+        )
+
+
 class ExperimentSection(Section):
     """The experiment (``[experiment]``)."""
 
@@ -134,6 +168,7 @@ class ExperimentSection(Section):
     loss_seeds: Annotated[int, Field(ge=2, le=1000)] | None = Field(
         None, description="seeds of losses; default: seeds"
     )
+    orders: OrdersSection | None = None
     learning_curve: Count = Field(10, description="tests on the way of the runs that losses are paired with")
     tolerances: ToleranceSection = ToleranceSection()
 
@@ -144,7 +179,7 @@ class Planned:
 
     name: str
     case: Case
-    role: str  # baseline, calibration, strategy, loss
+    role: str  # baseline, calibration, strategy, loss, order
     failures: tuple[Failure, ...] | None = ()
     loss: Loss | None = None
 
@@ -157,8 +192,10 @@ class Experiment(Case):
     @model_validator(mode="after")
     def _tried(self) -> Experiment:
         section = self.experiment
-        if not section.strategies and not section.losses:
-            raise wrong("experiment.strategies", "", "at least one of strategies and losses")
+        if not (section.strategies or section.losses or section.orders):
+            raise wrong("experiment.strategies", "", "at least one of strategies, losses and orders")
+        if section.orders:
+            self._check_orders(section.orders)
         if section.strategies and self.failure_mix is None:
             raise wrong("failures.mtbf", "", "a failure rate (mtbf, mtbf_steps, or that of the clock's job)")
         names = [loss.name for loss in section.losses]
@@ -172,6 +209,15 @@ class Experiment(Case):
                     "experiment.strategies.interval_steps", max(one.interval_steps), f"at most {self.steps}"
                 )
         return self
+
+    def _check_orders(self, orders: OrdersSection) -> None:
+        for key, most in (("shards_per_failure", self.shards.count), ("failures", self.steps)):
+            if getattr(orders, key) > most:
+                raise wrong(f"experiment.orders.{key}", getattr(orders, key), f"at most {most}")
+        every = orders.interval_steps * orders.fraction
+        if round(every) < 1 or abs(every - round(every)) > 1e-9 * every:
+            expected = f"a part of interval_steps ({orders.interval_steps}) in whole steps"
+            raise wrong("experiment.orders.fraction", orders.fraction, expected)
 
     def one(self, seed: int, **tables: dict[str, Any]) -> Case:
         """A case of one run: this one with another seed, and with these keys of its tables."""
@@ -247,6 +293,24 @@ class Experiment(Case):
                     case = self.one(seed, strategy=strategy, shards=shards)
                     yield Planned(loss.name, case, "loss", tuple(failures), loss)
 
+    def orders(self, seed: int) -> Iterator[Planned]:
+        """A run for each order, all with the same failures, and the one without that they are paired with."""
+        section = self.experiment.orders
+        assert section is not None
+        whole = {"compact_after": ORDERED_DELTAS}
+        if not self.experiment.losses:
+            case = self.one(seed, strategy=section.strategy("uniform"), checkpoint=whole)
+            yield Planned("no-failures-rows", case, "baseline")
+        failures = section.struck(self.steps, self.shards.count, self.training.seed + seed)
+        for order in section.names:
+            case = self.one(seed, strategy=section.strategy(order), checkpoint=whole)
+            yield Planned(f"order-{order}", case, "order", failures)
+
+    @property
+    def order_seeds(self) -> int:
+        section = self.experiment.orders
+        return 0 if section is None else section.seeds or self.experiment.seeds
+
     @property
     def total(self) -> int:
         """Runs of the whole experiment."""
@@ -254,4 +318,6 @@ class Experiment(Case):
         tried = section.paired + tries + section.recommended if tries else 0
         calibrated = 0 if self.clock else tries * (section.seeds if section.calibrate == "each" else 1)
         losses = len(section.losses) + len({loss.placement for loss in section.losses})
-        return section.seeds * tried + calibrated + (section.loss_seeds or section.seeds) * losses
+        ordered = len(section.orders.names) + (not section.losses) if section.orders else 0
+        lossy = (section.loss_seeds or section.seeds) * losses
+        return section.seeds * tried + calibrated + lossy + self.order_seeds * ordered

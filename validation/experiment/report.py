@@ -55,6 +55,12 @@ _LOST = (
     "the way that samples were lost."
 )
 
+_ORDERED = (
+    "Means over runs with the same failures: share of all updates of rows that was lost, predicted by cprmodel for "
+    "these failures and measured; drop of the AUC against the runs without failures of the same seeds. Uniform "
+    "saves everything every {steps} steps; the others {part} of the rows, that much more often."
+)
+
 _COLORS = {Verdict.PASS.value: "#2f7d3b", Verdict.FAIL.value: "#b3261e", Verdict.INCONCLUSIVE.value: "#8a6d00"}
 
 Table = dict[str, Any]
@@ -72,7 +78,14 @@ def _percent(value: float) -> str:
 def tables(outcome: Outcome) -> list[Table]:
     """Every table of the report: title, caption, headings, rows. Made once: some of it is fitted."""
     found = [_checks(outcome), *(_comparisons(outcome, against) for against in _AGAINST)]
-    found += [_strategies(outcome), _losses(outcome), _fitted(outcome), *_predictors(outcome), _runs(outcome)]
+    found += [
+        _orders(outcome),
+        _strategies(outcome),
+        _losses(outcome),
+        _fitted(outcome),
+        *_predictors(outcome),
+        _runs(outcome),
+    ]
     return [{"prose": False, "long": False, **table} for table in found if table["rows"]]
 
 
@@ -230,9 +243,38 @@ def _losses(outcome: Outcome) -> Table:
     }
 
 
+def _orders(outcome: Outcome) -> Table:
+    """Which rows were saved first, and what was lost."""
+    import numpy as np
+
+    section = outcome.experiment.experiment.orders
+    part = format_share(section.fraction) if section else ""
+    rows = []
+    for one in outcome.orders:
+        drops = np.array(one.drops)
+        error = f" ± {float(drops.std(ddof=1) / drops.size**0.5):.5f}" if drops.size > 1 else ""
+        rows.append(
+            (
+                one.name,
+                len(one.seeds),
+                f"{one.saved_rows:,.0f}",
+                f"{float(np.mean(one.predicted)):.5f}",
+                f"{float(np.mean(one.measured)):.5f}",
+                f"{drops.mean():+.5f}{error}" if drops.size else "",
+            )
+        )
+    return {
+        "title": "Which rows to save first",
+        "caption": _ORDERED.format(steps=section.interval_steps, part=part) if section else "",
+        "headings": ("order", "runs", "rows saved", "lost updates, predicted", "measured", "AUC drop"),
+        "rows": rows,
+    }
+
+
 def _fitted(outcome: Outcome) -> Table:
     """The accuracy model, line by line."""
-    found = fitted(outcome) if outcome.experiment.experiment.losses else None
+    section = outcome.experiment.experiment
+    found = fitted(outcome) if section.losses or section.orders else None
     return {
         "title": "The accuracy model fitted to these runs",
         "caption": "By `cprmodel accuracy` from accuracy.json, which holds the paired runs.",

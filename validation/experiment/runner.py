@@ -76,6 +76,11 @@ class Runner:
                 for one in self.experiment.losses(seed)
             ]
             self._all(runs, "losses")
+        if section.orders:
+            ordered = [
+                (seed, one) for seed in range(self.experiment.order_seeds) for one in self.experiment.orders(seed)
+            ]
+            self._all(ordered, "orders")
         self._note("end", date=timestamp())
 
     # -- a block: one seed ----------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ import numpy as np
 from validation.checkpoint.files import CorruptError, FileRef, read_arrays, write_arrays
 from validation.processes.parent import watch_parent
 from validation.shards.layout import layout_of
+from validation.shards.priority import Priority
 from validation.shards.rows import NumpyRows, Rows, initial_rows
 from validation.shards.wire import Door, PeerGone, PeerHung, receive, send
 
@@ -48,6 +49,8 @@ class ServerConfig:
     device: str
     folder: str
     compact_after: int
+    order: str | None = None  # None: every save takes all that changed
+    fraction: float = 1.0
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -75,6 +78,8 @@ class Server:
         self.dirty = np.zeros(self.count, dtype=bool)  # changed since the last save
         self.saved = np.zeros(self.count, dtype=bool)  # changed before it, in a save that is not yet complete
         self.written: tuple[list[FileRef], int] | None = None  # ... and the chain it will leave
+        self.priority: Priority | None = None  # where some rows are saved before others
+        self.chosen: Any = None  # ... those of the save under way
 
     def answer(self, header: dict[str, Any], arrays: list[Any]) -> tuple[dict[str, Any], list[Any]]:
         """Do what a message asks."""
@@ -112,6 +117,8 @@ class Server:
             return ({"applied": False, "step": self.step, "generation": self.generation},)
         self.rows.update(ids, gradients)  # type: ignore[union-attr]
         self.dirty[ids] = True
+        if self.priority:
+            self.priority.updated(ids)
         self.step = header["step"]
         return ({"applied": True},)
 
@@ -119,7 +126,8 @@ class Server:
         """Write a base or a delta; it counts once the trainer commits it."""
         begin = time.monotonic()
         changed = self.dirty | self.saved
-        ids = np.flatnonzero(changed)
+        first = self.priority is None or not self.chain
+        ids = np.flatnonzero(changed) if self.priority is None or first else self.priority.choose()
         base = (
             not self.chain
             or len(self.chain) > self.config.compact_after
@@ -127,7 +135,10 @@ class Server:
         )
         kind = "base" if base else "delta"
         name = f"{header['sequence']:08d}.shard-{self.config.shard}.{kind}.safetensors"
-        arrays = self.rows.export(None if base else ids)  # type: ignore[union-attr]
+        whole = base and first
+        arrays = self.rows.export(None if whole else ids)  # type: ignore[union-attr]
+        if base and self.priority and not first:
+            arrays = self.priority.merged(ids, arrays)
         if not base:
             arrays["ids"] = ids
         try:
@@ -135,12 +146,14 @@ class Server:
         except OSError as error:
             return ({"failed": error.strerror or str(error)},)
         self.saved, self.dirty = changed, np.zeros_like(changed)
+        self.chosen = slice(None) if whole else ids
         self.written = ([ref] if base else [*self.chain, ref], 0 if base else self.delta_rows + len(ids))
         return (
             {
                 "step": self.step,
                 "chain": [part.to_dict() for part in self.written[0]],
-                "rows": self.count if base else len(ids),
+                "rows": self.count if whole else len(ids),
+                "unsaved": self.priority.left(self.chosen) if self.priority else 0,
                 "size_bytes": ref.size_bytes,
                 "seconds": time.monotonic() - begin,
             },
@@ -152,6 +165,9 @@ class Server:
             self.chain, self.delta_rows = self.written
             self.written = None
             self.saved[:] = False
+            if self.priority:
+                arrays = self.rows.export(None if isinstance(self.chosen, slice) else self.chosen)  # type: ignore[union-attr]
+                self.priority.safe(self.chosen, arrays)
         return ({},)
 
     def do_load(self, header: dict[str, Any]) -> tuple[Any, ...]:
@@ -216,6 +232,10 @@ class Server:
         self.saved[:] = False
         self.written = None
         self.settled = False
+        if self.config.order is not None:
+            arrays = self.rows.export()  # type: ignore[union-attr]
+            seed = self.config.seed * 1000 + self.config.shard
+            self.priority = Priority(self.config.order, self.config.fraction, arrays, seed)
 
     def _digest(self) -> str:
         found = hashlib.sha256()

@@ -155,7 +155,8 @@ class Trainer:
         strategy = self.case.strategy
         if strategy.save_steps is not None:
             return any(self.saved_step < step <= self.step for step in strategy.save_steps)
-        return self.step // strategy.interval_steps > self.saved_step // strategy.interval_steps
+        every = strategy.saves_every_steps
+        return self.step // every > self.saved_step // every
 
     def one_step(self, step: int, batch: Batch, cursor: Cursor, data_s: float) -> None:
         """Lookup, forward and backward, update, and the copy that a peer would hold."""
@@ -182,6 +183,7 @@ class Trainer:
             "step",
             step=step,
             samples=len(batch),
+            updates=np.diff(segments.bounds).tolist(),
             loss=float(self.place.back(loss)),
             replayed=step <= self.highest,
             data_s=round(data_s, 6),
@@ -366,7 +368,7 @@ class Trainer:
             try:
                 self.control.tell("begin_save")
                 if self.clock and self.charged and charged:
-                    self.clock.spend(self.charged.save_s)
+                    self.clock.spend(self.charged.save_s * self.case.strategy.fraction)
                 saved = self.store.save(
                     self.step,
                     self.generation,

@@ -1,0 +1,102 @@
+"""Who keeps account of updates while a job is played through failures, when some rows are saved before others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from cprmodel.facts.strategies import FailureMix
+from cprmodel.ordering.played import PLAYED, record
+from cprmodel.ordering.rows import Floats
+from cprmodel.trackers import rows_due
+
+__all__ = ["UpdateLedger"]
+
+
+class UpdateLedger:
+    """Rows get updates as training works, a tracker chooses what saves take, failures take what is not saved.
+
+    Rows lie on the shards at random. A shard that failed holds what was saved of its rows: its updates since are
+    lost, for good unless everybody rolls back before the next save, and are replayed then. Where everybody rolls
+    back, rows that the last save did not take lose what is older than it.
+
+    ``updates_per_s``: of each row, a second of work. ``mix``: how the job fails, for :attr:`expected_pls`.
+    """
+
+    def __init__(
+        self,
+        order: str,
+        updates_per_s: Floats,
+        fraction: float,
+        shards: int,
+        mix: FailureMix,
+        work_s: float,
+        random: np.random.Generator,
+    ) -> None:
+        rows = updates_per_s.size
+        self.updates, self.fraction, self.shards = updates_per_s, fraction, shards
+        self.mix, self.random = mix, random
+        self.tracker = PLAYED[order](updates_per_s, math.ceil(fraction * rows), int(random.integers(2**31)))
+        self.shard_of = random.permutation(np.arange(rows) % shards)
+        self.total = float(updates_per_s.sum()) * work_s
+        self.fresh = np.zeros(rows)  # since the last save
+        self.stale = np.zeros(rows)  # older, of rows that it did not take
+        self.done, self.saves = 0.0, 0
+        self.lost = self.lost_since_save = 0.0
+        self.at_stake = 0.0  # updates that failures take, on average
+
+    @property
+    def pls(self) -> float:
+        """Portion of lost updates."""
+        return (self.lost + self.lost_since_save) / self.total
+
+    @property
+    def expected_pls(self) -> float:
+        """The same with what failures take on average, of what was at stake: the same expectation, less scatter."""
+        return self.at_stake / self.total
+
+    def worked(self, done: float) -> None:
+        """Updates come, evenly through the stretch."""
+        seconds, self.done = done - self.done, done
+        counts = self.random.poisson(self.updates * seconds)
+        self.exposed(seconds, float(counts.sum()) / 2)
+        self.fresh += counts
+        record(self.tracker, counts, self.random)
+
+    def exposed(self, seconds: float, more: float = 0.0) -> None:
+        """So long failures may strike, with so many updates more at stake than there are."""
+        per_update = self.mix.shard_share * self.mix.shards_per_failure / self.shards
+        stale = float(self.stale.sum())
+        taken = per_update * (stale + float(self.fresh.sum()) + more)
+        taken += self.mix.whole_job_share * (stale - self.lost_since_save)
+        self.at_stake += seconds / self.mix.mtbf_s * taken
+
+    def saved(self, done: float) -> None:
+        """The rows that come first are safe; what was lost before is lost for good."""
+        self.tracker.tick()
+        chosen = self.tracker.select(rows_due(self.saves, self.fraction, self.fresh.size))
+        self.saves += 1
+        self.tracker.saved(chosen)
+        self.stale += self.fresh
+        self.fresh[:] = 0
+        self.stale[chosen] = 0
+        self.lost += self.lost_since_save
+        self.lost_since_save = 0.0
+
+    def failed(self, shards: Sequence[int], done: float) -> None:
+        """Their rows are as they were saved."""
+        rows = np.flatnonzero(np.isin(self.shard_of, shards))
+        self.lost += float(self.stale[rows].sum())
+        self.lost_since_save += float(self.fresh[rows].sum())
+        self.stale[rows] = self.fresh[rows] = 0
+        self.tracker.restored(rows)
+
+    def rolled_back(self, done: float) -> None:
+        """All rows are as they were saved; work since the last save is done again."""
+        self.done = done
+        self.lost += float(self.stale.sum())
+        self.lost_since_save = 0.0
+        self.stale[:] = self.fresh[:] = 0
+        self.tracker.restored(np.arange(self.fresh.size))

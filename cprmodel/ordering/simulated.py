@@ -1,0 +1,136 @@
+"""Play a job whose saves take some rows before others: time as ever, losses row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.strategies import FailureKind, PrioritySave, Strategy
+from cprmodel.jobs import Job
+from cprmodel.ordering.ledger import UpdateLedger
+from cprmodel.ordering.pls import expected_pls
+from cprmodel.ordering.unsaved import played_rows
+from cprmodel.simulation import (
+    Activity,
+    AtRandom,
+    Estimate,
+    FailuresStrike,
+    GivenFailure,
+    Seed,
+    Simulated,
+    play,
+    sequence,
+)
+from cprmodel.simulation import simulate as simulate_time
+from cprmodel.simulation.laws import Exponential, FailureLaw
+
+__all__ = ["simulate"]
+
+#: Saves that are played row by row, in all runs together (a fifth of a millisecond each).
+_SAVES = 50_000
+_FEWEST, _MOST = 8, 1000
+
+_ROW_BY_ROW = 0x0DE5  #: streams apart from those of the times
+
+
+class _Exposing(AtRandom):
+    """Failures that tell the ledger how long it was exposed to them outside work."""
+
+    def __init__(self, ledger: UpdateLedger, shards: int, random: np.random.Generator) -> None:
+        super().__init__(ledger.mix, shards, random)
+        self._ledger = ledger
+        self._doomed = False  # everybody rolls back at the end of the stop under way: nothing more can be taken
+
+    def next(self, activity: Activity, seconds: float) -> tuple[float, GivenFailure] | None:
+        """By the clock."""
+        found = super().next(activity, seconds)
+        if activity is not Activity.RECOVERY:
+            self._doomed = False
+        if activity is not Activity.WORK and not self._doomed:
+            self._ledger.exposed(seconds if found is None else found[0])
+        if found is not None:
+            self._doomed |= found[1].kind is FailureKind.WHOLE_JOB
+        return found
+
+
+def simulate(
+    job: Job,
+    strategy: Strategy,
+    runs: int = 10_000,
+    seed: Seed = 0,
+    *,
+    law: FailureLaw | None = None,
+    strikes: FailuresStrike = FailuresStrike.ALWAYS,
+    workers: int | None = -1,
+    progress: Callable[[int], None] | None = None,
+) -> Simulated:
+    """Play a job many times, event by event, and return distributions.
+
+    As :func:`cprmodel.simulation.simulate`, for strategies that save some rows before others, too. Their times come
+    from there, for the saves stop training as long as any others of their length. What failures take is played with
+    the very tracker that a training loop would use, over rows that stand for all, in fewer runs.
+
+    Parameters
+    ----------
+    job : what is trained, how it fails, what saving costs; with ``[access]`` where some rows are saved first
+    strategy : such as ``plan(job)["partial-update-age"].strategy``
+    runs : how many times to play it
+    seed : an int, a ``SeedSequence`` (not advanced) or a ``Generator`` (advanced once)
+    law : law of the time between failures; exponential where not given, and where some rows are saved first
+    strikes : what failures can strike; anything, where some rows are saved first
+    workers : cores to use through joblib, -1 for all; None leaves it to ``joblib.parallel_config``
+    progress : called with the number of runs that each batch finished
+
+    Returns
+    -------
+    :class:`~cprmodel.simulation.Simulated`; of the runs done so far when interrupted by Ctrl-C.
+
+    Raises
+    ------
+    JobError
+        when the job cannot be expected to end, has no ``[access]`` where that is needed, or for another law there.
+
+    Examples
+    --------
+    >>> from cprmodel import load_preset, plan, simulate
+    >>> job = load_preset("cpr-dlrm")
+    >>> found = simulate(job, plan(job)["full"].strategy, runs=2000, seed=1)
+    >>> abs(found.standard_errors_from_prediction()["overhead_fraction"]) < 4
+    True
+    """
+    saving = strategy.saving
+    if not isinstance(saving, PrioritySave):
+        return simulate_time(
+            job, strategy, runs, seed, law=law, strikes=strikes, workers=workers, progress=progress
+        )
+    if job.access is None:
+        raise JobError(
+            "simulate", [Problem("access", "", "how rows are accessed, where some are saved before others")]
+        )
+    if not isinstance(law or Exponential(), Exponential) or strikes is not FailuresStrike.ALWAYS:
+        expected = "failures that are exponential and strike always, where some rows are saved before others"
+        raise JobError("simulate", [Problem("law", "", expected)])
+    streams = sequence(seed)
+    found = simulate_time(job, strategy.in_time, runs, streams, workers=workers, progress=progress)
+    work, mix, shards = job.job.work_s, job.failure_mix, job.cluster.embedding_shards or 1
+    slot_s = min(strategy.saves_every_s, work)
+    rates = played_rows(job.access, slot_s, saving.fraction) / slot_s
+    times = int(np.clip(_SAVES / (work / slot_s), _FEWEST, _MOST))
+    plain, controlled = np.empty(times), np.empty(times)
+    rows = np.random.SeedSequence(streams.entropy, spawn_key=(*streams.spawn_key, _ROW_BY_ROW))
+    for run, stream in enumerate(rows.spawn(times)):
+        random = np.random.default_rng(stream)
+        ledger = UpdateLedger(saving.order, rates, saving.fraction, shards, mix, work, random)
+        play(strategy, work, _Exposing(ledger, shards, random), shards, ledger=ledger)
+        plain[run], controlled[run] = ledger.pls, ledger.expected_pls
+    predicted = replace(found.predicted, pls=expected_pls(job, strategy, exact=True).pls)
+    return replace(
+        found,
+        strategy=strategy,
+        pls=Estimate.of(plain, controlled),
+        pls_of_runs=plain,
+        predicted=predicted,
+    )

@@ -1,0 +1,57 @@
+"""Partial recovery whose saves take some rows before others: a strategy for each order, at the same budget."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB, Choice, Cost, CostModel
+from cprmodel.facts.strategies import PrioritySave, Strategy
+from cprmodel.jobs import Job
+from cprmodel.ordering import ORDERS, expected_pls, interval_for_pls
+
+__all__ = ["cost_in_order", "in_order"]
+
+
+def in_order(job: Job, model: CostModel, orders: Sequence[str] = ORDERS) -> list[tuple[Strategy, Choice]]:
+    """A strategy for each order, at the interval that keeps the budget; none without ``[access]`` and a budget."""
+    if job.access is None or job.pls_budget is None or job.cluster.embedding_shards is None:
+        return []
+    fraction = job.access.priority_fraction
+    longest = job.job.work_s / fraction
+    saving = PrioritySave(job.save_s * fraction, fraction, "")
+    start = model.partial_interval(job, job.pls_budget).interval_s
+    best = _best(job, model, saving)
+    found = []
+    for order in orders:
+        strategy = Strategy(f"partial-{order}", job.partial_recovery, replace(saving, order=order), start)
+        choice = best
+        if job.failure_mix.shard_share > 0 or job.failure_mix.whole_job_share > 0:
+            budget_s = interval_for_pls(job, strategy, job.pls_budget, _is_exact(model))
+            if budget_s < best.interval_s:
+                choice = Choice(budget_s, WHOLE_JOB if budget_s >= longest else BUDGET)
+        found.append((replace(strategy, interval_s=choice.interval_s), choice))
+    return found
+
+
+def _best(job: Job, model: CostModel, saving: PrioritySave) -> Choice:
+    """Where the overhead is least: whole-job failures make saves worth while. No save at all without them."""
+    point = job.checkpoint.model_copy(
+        update={"save_s": saving.save_s, "size_bytes": None, "bandwidth_bytes_per_s": None, "load_s": job.load_s}
+    )
+    small = job.model_copy(update={"checkpoint": point})
+    choice = model.partial_interval(small, 1.0)
+    within = choice.interval_s < job.job.work_s
+    return Choice(choice.interval_s / saving.fraction, OPTIMUM if within else WHOLE_JOB, choice.steps)
+
+
+def cost_in_order(job: Job, model: CostModel, strategy: Strategy, cost: Cost) -> tuple[Cost, float]:
+    """The cost with the order's PLS in the place of that of saves that take everything, and its standard error."""
+    found = expected_pls(job, strategy, _is_exact(model))
+    error = f"{found.standard_error:.1g}"
+    note = f"expected PLS, of updates, is from a simulation of the order (standard error {error})"
+    return replace(cost, pls=found.pls, steps=(cost.steps[0], found.step), notes=(note,)), found.standard_error
+
+
+def _is_exact(model: CostModel) -> bool:
+    return model.name != "first-order"

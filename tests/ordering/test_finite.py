@@ -1,0 +1,272 @@
+"""Orders of saving in a job of finite length: what is unsaved, what failures take, what a plan makes of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cprmodel import Exact, FirstOrder, Job, JobError, load_job, load_preset, plan, simulate
+from cprmodel.facts.errors import DomainError
+from cprmodel.facts.strategies import FailureKind, FailureMix, FullRecovery, PartialRecovery, PrioritySave, Strategy
+from cprmodel.formulas.loss import exact_pls
+from cprmodel.formulas.priority import priority_pls
+from cprmodel.jobs import Access, Table
+from cprmodel.ordering import Setting, expected_pls, interval_for_pls, predict, unsaved, zipf_rows
+from cprmodel.ordering.access import classes_of
+from cprmodel.ordering.ledger import UpdateLedger
+from cprmodel.simulation import AtRandom, AtTimes, Estimate, GivenFailure, play
+
+TABLE = Table(rows=10**6, zipf=1.05, updates_per_second=1e4)
+ACCESS = Access(tables=(TABLE,))
+EVERYTHING = Access(priority_fraction=1.0, tables=(TABLE,))
+
+
+def job(**failures: float) -> Job:
+    """A production job of CPR's size with accesses."""
+    found = load_preset("cpr-dlrm").model_copy(update={"access": ACCESS})
+    return found.model_copy(update={"failures": found.failures.model_copy(update=failures)})
+
+
+def ordered(of: Job, order: str, interval_s: float, fraction: float = 0.125) -> Strategy:
+    saving = PrioritySave(of.save_s * fraction, fraction, order)
+    return Strategy(f"partial-{order}", of.partial_recovery, saving, interval_s)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.floats(0.05, 30), st.floats(0.01, 3), st.floats(0.1, 1))
+def test_saving_everything_is_the_exact_pls(pieces: float, rate: float, share: float) -> None:
+    """With all rows in every save nothing is simulated: the formula for a finite job must come out."""
+    work, shards, failed = 1e5, 8, 2
+    interval, mtbf = work / pieces, work / rate
+    loss = share * failed / (mtbf * shards)
+    found = unsaved("round-robin", EVERYTHING, work, interval, loss)
+    pls = priority_pls.raw(found.all_s, found.stale_s, mtbf, shards, share, 0.0, failed)
+    if pieces <= 16:  # more are not played, but taken to be like those before
+        assert pls == pytest.approx(exact_pls.raw(work, interval, mtbf, shards, share, failed), rel=1e-9)
+    assert pls == pytest.approx(exact_pls.raw(work, interval, mtbf, shards, share, failed), rel=0.05)
+    assert found.stale_s == 0
+
+
+@pytest.mark.parametrize("order", ["mfu", "update-age", "optimal", "round-robin"])
+def test_a_long_job_is_in_the_steady_state(order: str) -> None:
+    """The play of a job's beginning leads to what ``cprmodel order`` predicts by formula."""
+    interval = 1e4  # 100 updates of a row, on average
+    found = unsaved(order, ACCESS, 1e4 * interval, interval)
+    rows = zipf_rows(TABLE.zipf or 0.0, TABLE.rows or 0, 1.0, TABLE.updates_per_second or 0.0)
+    name = "update-age" if order == "optimal" else order  # the law, held to P ≥ δ, is the order's fluid limit
+    said = predict(rows, Setting(rows.total_bytes / interval), [name])[0].lost_updates_fraction
+    # 1,000 rows stand for all; updates × age is predicted by its fluid form, up to 4% high (models/priority.md)
+    assert found.all_s / interval == pytest.approx(said, rel=0.05)
+    assert found.stale_s == pytest.approx(found.all_s - interval / 16, abs=4 * found.standard_error_s)
+
+
+def test_no_save_before_the_end_loses_as_if_nothing_were_saved() -> None:
+    found = unsaved("update-age", ACCESS, 1000.0, 1e6)
+    assert (found.all_s, found.stale_s) == (500.0, 0.0)
+    with pytest.raises(DomainError, match="one of round-robin"):
+        unsaved("best", ACCESS, 1000.0, 100.0)
+
+
+def test_what_is_unsaved_in_turn_is_known() -> None:
+    """In turn each row is saved every τ: U = τ/2 and U₀ = τ/2 − δ/2, once the first round is over."""
+    found = unsaved("round-robin", ACCESS, 1e7, 1e4)
+    assert found.all_s == pytest.approx(5000, rel=0.01)
+    assert found.stale_s == pytest.approx(5000 - 625, rel=0.01)
+
+
+@pytest.mark.parametrize("shares", [(1.0, 0.0, 0.0), (0.6, 0.1, 0.3)])
+@pytest.mark.parametrize("order", ["mfu", "ssu", "update-age", "optimal"])
+def test_predicted_losses_are_those_of_played_failures(order: str, shares: tuple[float, float, float]) -> None:
+    """Row by row, with failures that strike saves and stops, too, against the prediction for failures at work."""
+    of = job(mtbf_s=6 * 3600.0, shard_share=shares[0], trainer_share=shares[1], whole_job_share=shares[2])
+    strategy = ordered(of, order, 4 * 3600.0)
+    found = simulate(of, strategy, runs=2000, seed=3)
+    said = expected_pls(of, strategy, exact=True)
+    # stops are 2-6% of the time here, and failures in them take, too; a shard's failure puts others first
+    error = 4 * np.hypot(found.pls.standard_error, said.standard_error)
+    assert abs(found.pls.mean - said.pls) < error + 0.08 * said.pls
+    assert found.predicted.pls == said.pls
+    plain = Estimate.of(found.pls_of_runs)
+    apart = np.hypot(plain.standard_error, found.pls.standard_error)
+    assert abs(plain.mean - found.pls.mean) < 4 * apart  # what is expected, and what was lost
+    assert found.pls.standard_error <= plain.standard_error
+
+
+def test_time_is_that_of_smaller_and_more_frequent_saves() -> None:
+    of = job(trainer_share=0.0, whole_job_share=0.0)
+    strategy = ordered(of, "update-age", 8 * 3600.0)
+    cost = Exact().cost(of, strategy)
+    every_hour = Strategy("partial", of.partial_recovery, replace(of.saving, save_s=of.save_s / 8), 3600.0)
+    assert cost.breakdown == Exact().cost(of, every_hour).breakdown
+    found = simulate(of, strategy, runs=2000, seed=1)
+    assert abs(found.standard_errors_from_prediction()["overhead_fraction"] or 0.0) < 4
+    assert found.to_dict()["strategy"]["saves_every_s"] == 3600.0
+
+
+def test_a_ledger_by_hand() -> None:
+    """Two rows on two shards, a certain number of updates, saved in turn."""
+
+    class Even:
+        """Updates without scatter."""
+
+        def poisson(self, mean: Any) -> Any:
+            return np.round(mean).astype(int)
+
+        def permutation(self, of: Any) -> Any:
+            return of
+
+        def integers(self, high: int) -> int:
+            return 0
+
+    rates = np.array([2.0, 1.0])
+    nothing = PartialRecovery(0.0, 0.0, 0.0, 0.0, 0.0)
+    halves = Strategy("partial", nothing, PrioritySave(0.0, 0.5, "round-robin"), 20.0)  # a row every 10 s
+
+    def lost(*failures: GivenFailure) -> float:
+        ledger = UpdateLedger("round-robin", rates, 0.5, 2, FailureMix(1.0), 40.0, Even())  # type: ignore[arg-type]
+        return play(halves, 40.0, AtTimes(failures), 2, ledger=ledger).pls * 120
+
+    shard, whole = FailureKind.SHARD, FailureKind.WHOLE_JOB
+    assert lost() == 0
+    assert lost(GivenFailure(shard, (0,), 15.0)) == 10  # row 0 was saved at 10
+    assert lost(GivenFailure(shard, (1,), 15.0)) == 15  # row 1 never yet
+    assert lost(GivenFailure(shard, (1,), 15.0), GivenFailure(shard, (1,), 25.0)) == 15 + 5  # at 20 its turn came
+    assert lost(GivenFailure(whole, (), 15.0)) == 10  # row 1's first ten; the rest is done again
+    assert (
+        lost(GivenFailure(shard, (0, 1), 15.0), GivenFailure(whole, (), 18.0)) == 10
+    )  # so is what shards lost since
+    full = replace(halves, recovery=FullRecovery(0.0, 0.0))
+    ledger = UpdateLedger("round-robin", rates, 0.5, 2, FailureMix(1.0), 40.0, Even())  # type: ignore[arg-type]
+    assert play(full, 40.0, AtTimes([GivenFailure(shard, (0,), 15.0)]), 2, ledger=ledger).pls * 120 == 10
+
+
+def test_random_failures_follow_their_mix() -> None:
+    mix = FailureMix(10.0, 0.7, 0.2, 0.1, shards_per_failure=1.4)
+    strikes = AtRandom(mix, 4, np.random.default_rng(1))
+    struck = [strikes.next(None, 1.0) for _ in range(200_000)]  # type: ignore[arg-type]
+    failures = [one[1] for one in struck if one is not None]
+    expected = 200_000 / 10  # in a stretch the clock stops at a failure: so many stretches hold one
+    hit = 200_000 * -np.expm1(-0.1)
+    assert abs(len(failures) - hit) < 4 * hit**0.5 < 0.1 * expected
+    shards = [one.shards for one in failures if one.kind is FailureKind.SHARD]
+    share = len(shards) / len(failures)
+    assert abs(share - 0.7) < 4 * (0.21 / len(failures)) ** 0.5
+    assert abs(np.mean([len(one) for one in shards]) - 1.4) < 4 * (0.24 / len(shards)) ** 0.5
+    assert abs(np.mean([0 in one for one in shards]) - 1.4 / 4) < 4 * (0.25 / len(shards)) ** 0.5
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.sampled_from(["mfu", "ssu", "update-age", "optimal"]), st.floats(0.001, 0.2), st.booleans())
+def test_the_interval_keeps_the_budget_and_uses_it(order: str, budget: float, exact: bool) -> None:
+    of = job()
+    strategy = ordered(of, order, 3600.0)
+    interval = interval_for_pls(of, strategy, budget, exact)
+    pls = expected_pls(of, replace(strategy, interval_s=interval), exact).pls
+    assert pls <= budget
+    longest = of.job.work_s / 0.125
+    assert interval == longest or pls > 0.98 * budget
+
+
+@pytest.mark.parametrize("model", [FirstOrder(), Exact()])
+def test_a_better_order_buys_a_longer_interval(model: Any) -> None:
+    of = job().model_copy(update={"accuracy": job().accuracy.model_copy(update={"pls_budget": 0.01})})  # type: ignore[union-attr]
+    answer = plan(of, model)
+    names = [one.name for one in answer.strategies]
+    assert names[-4:] == ["partial-mfu", "partial-ssu", "partial-update-age", "partial-optimal"]
+    every = {one.name: one.interval_s for one in answer.strategies}
+    assert every["partial"] < every["partial-ssu"]
+    assert every["partial"] < every["partial-mfu"] < every["partial-update-age"]
+    cost = {one.name: one.overhead_fraction for one in answer.strategies}
+    assert cost["partial-update-age"] < cost["partial-mfu"] < cost["partial"]
+    for one in answer.strategies[-4:]:
+        assert one.feasible
+        assert 0.97 * 0.01 < one.expected_pls <= 0.01
+        assert one.strategy.saves_every_s == pytest.approx(one.interval_s / 8)
+        data = one.to_dict()
+        assert (data["order"], data["save_fraction"]) == (one.name.removeprefix("partial-"), 0.125)
+        assert 0 <= data["pls_standard_error"] < 0.02 * one.expected_pls
+    assert answer.recommended in ("partial-update-age", "partial-optimal")
+    assert "12.5% of the rows every" in answer.sentence
+    assert any("twice as often" in line and answer.recommended in line for line in answer.what_would_change_it)
+    assert Job.from_mapping(answer.to_dict()["inputs"]) == of
+
+
+def test_whole_job_failures_make_saves_worth_while() -> None:
+    """They replay from the last save: with many of them it is the overhead that sets the interval."""
+    of = job(mtbf_s=4 * 3600.0, shard_share=0.3, trainer_share=0.0, whole_job_share=0.7)
+    one = plan(of, Exact())["partial-update-age"]
+    costs = [
+        Exact().cost(of, replace(one.strategy, interval_s=one.interval_s * factor)).breakdown.total
+        for factor in (0.8, 1.0, 1.25)
+    ]
+    assert one.reason == "interval set by the least overhead"
+    assert costs[1] <= min(costs) * (1 + 1e-3)
+
+
+def test_counts_and_a_law_are_the_same_accesses(tmp_path: Path) -> None:
+    ranks = np.arange(1, 5001) ** -1.05
+    np.save(tmp_path / "counts.npy", np.random.default_rng(1).permutation(ranks))
+    text = (Path(__file__).parents[2] / "examples" / "production-dlrm.toml").read_text()
+    table = '[access]\n[[access.tables]]\ncounts = "counts.npy"\nupdates_per_second = 1000.0\n'
+    (tmp_path / "job.toml").write_text(f"{text}\n{table}")
+    access = load_job(tmp_path / "job.toml").access
+    assert access is not None
+    law = Access(tables=(Table(rows=5000, zipf=1.05, updates_per_second=1000.0),))
+    mine, theirs = classes_of(access), classes_of(law)
+    assert mine.rows == pytest.approx(theirs.rows)
+    assert mine.total_updates == pytest.approx(theirs.total_updates) == pytest.approx(1000)
+    pair = [unsaved("update-age", one, 1e4, 1e3).all_s for one in (access, law)]
+    assert pair[0] == pytest.approx(pair[1], rel=0.01)
+    counted = Table(counts=str(tmp_path / "counts.npy"), counted_over_s=10.0)
+    assert classes_of(Access(tables=(counted,))).total_updates == pytest.approx(ranks.sum() / 10)
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ("rows = 10", "zipf"),
+        ("zipf = 1.0", "rows"),
+        ("rows = 10\nzipf = 1.0", "updates_per_second"),
+        ('rows = 10\nzipf = 1.0\nupdates_per_second = 1\ncounted_over = "1 h"', "counts beside it"),
+        ('counts = "nowhere.npy"\nupdates_per_second = 1', "no such file"),
+        ('counts = "job.toml"', "counted_over and updates_per_second"),
+        ('counts = "job.toml"\nupdates_per_second = 1\nzipf = 1', "either counts, or zipf"),
+        ("rows = 10\nzipf = -1\nupdates_per_second = 1", "at least 0"),
+        ("rows = 0\nzipf = 1\nupdates_per_second = 1", "at least 1"),
+        ("rows = 10\nzipf = 1\nupdates_per_second = inf", "finite"),
+        ("rows = 10\nzipf = 1\nupdate_per_second = 1", 'perhaps "updates_per_second"'),
+    ],
+)
+def test_wrong_accesses_say_so(table: str, expected: str, tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "examples" / "production-dlrm.toml").read_text()
+    (tmp_path / "job.toml").write_text(f"{text}\n[access]\n[[access.tables]]\n{table}\n")
+    with pytest.raises(JobError, match=r"access\.tables") as caught:
+        load_job(tmp_path / "job.toml")
+    assert expected in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_other_mistakes_say_so(tmp_path: Path) -> None:
+    of = job()
+    strategy = ordered(of, "mfu", 3600.0)
+    with pytest.raises(JobError, match=r"access: expected how rows are accessed"):
+        simulate(of.model_copy(update={"access": None}), strategy, 100)
+    from cprmodel.simulation import Weibull
+    from cprmodel.simulation import simulate as simulate_time
+
+    with pytest.raises(JobError, match="exponential"):
+        simulate(of, strategy, 100, law=Weibull(0.7))
+    with pytest.raises(JobError, match=r"strategy.saving.fraction = 0.125: expected saves that take everything"):
+        simulate_time(of, strategy, 100)
+    np.save(tmp_path / "counts.npy", np.array([["a"]]))
+    broken = Access(tables=(Table(counts=str(tmp_path / "counts.npy"), updates_per_second=1.0),))
+    with pytest.raises(JobError, match=r"counts.npy: expected an array of numbers"):
+        plan(of.model_copy(update={"access": broken}))
+    no_budget = of.model_copy(update={"accuracy": None})
+    assert any("[access] is not used" in line for line in plan(no_budget).warnings)
