@@ -20,7 +20,7 @@ from cprmodel.facts.units import format_time
 from cprmodel.formulas import interval, loss, makespan, overhead
 from cprmodel.jobs import Job
 
-__all__ = ["Choice", "Cost", "CostModel", "Exact", "FirstOrder", "Step"]
+__all__ = ["Choice", "Cost", "CostModel", "Exact", "FirstOrder", "Step", "interval_with_recoveries"]
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,29 @@ def pls_with_recoveries(job: Job, strategy: Strategy) -> float:
         **{name: value for name, value in arguments.items() if name not in ("load_s", "reschedule_s")},
     )
     return float(step.value)
+
+
+def interval_with_recoveries(job: Job, strategy: Strategy, budget: float) -> float | None:
+    """The longest interval, up to the strategy's, whose PLS keeps a budget with failures in saves and stops [s].
+
+    None where no interval does: what fails during the saves alone loses more.
+    """
+
+    def keeps(interval_s: float) -> bool:
+        return pls_with_recoveries(job, replace(strategy, interval_s=interval_s)) <= budget
+
+    high = strategy.interval_s
+    if keeps(high):
+        return high
+    low = high / 2
+    while not keeps(low):
+        low /= 2
+        if low < 1e-4 * high:
+            return None
+    for _ in range(40):
+        middle = (low * high) ** 0.5
+        low, high = (middle, high) if keeps(middle) else (low, middle)
+    return low
 
 
 def _capped(job: Job, choices: Iterable[Choice]) -> Choice:
@@ -266,9 +289,14 @@ class Exact:
         more = pls_with_recoveries(job, strategy)
         if not more > 1.05 * pls:
             return ()
-        return (
-            f"expected PLS {pls:.3g} leaves out failures during saves and recoveries; with them it is {more:.3g}",
-        )
+        said = f"expected PLS {pls:.3g} leaves out failures during saves and recoveries; with them it is {more:.3g}"
+        budget = job.pls_budget
+        if budget is None or more <= budget:
+            return (said,)
+        every = interval_with_recoveries(job, strategy, budget)
+        if every is None:
+            return (f"{said}, above the budget at any interval",)
+        return (f"{said}: save every {format_time(every)} to keep the budget of {budget:.3g} all the same",)
 
     @staticmethod
     def _makespan(job: Job, recovery: Recovery, save_s: float, interval_s: Any) -> Step:

@@ -6,6 +6,7 @@ import json
 import math
 import threading
 import tomllib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cprmodel import Exact, FirstOrder, Job, JobError, Plan, formulas, load_preset, plan
+from cprmodel.costing import interval_with_recoveries, pls_with_recoveries
 from cprmodel.facts.strategies import FailureKind, Strategy
+from cprmodel.facts.units import format_time
 from cprmodel.jobs import job_from_mapping, job_from_text
 from cprmodel.planning.planner import price
 from tests.conftest import EXAMPLE, literature
@@ -163,10 +166,20 @@ def test_equal_pieces_are_pointed_out() -> None:
 
 
 def test_losses_during_saves_are_pointed_out() -> None:
-    text = TEXT.replace("pls_budget = 0.1", "pls_budget = 0.001")
-    assert any(
-        "failures during saves and recoveries" in line for line in plan(job_from_text(text), Exact()).warnings
-    )
+    """And the note says which interval keeps the budget all the same."""
+    job = job_from_text(TEXT.replace("pls_budget = 0.1", "pls_budget = 0.001"))
+    answer = plan(job, Exact())
+    said = [line for line in answer.warnings if "failures during saves and recoveries" in line]
+    (note,) = [line for line in said if line.startswith("partial:")]
+    strategy = answer["partial"].strategy
+    assert pls_with_recoveries(job, strategy) > 0.00105
+    kept = interval_with_recoveries(job, strategy, 0.001)
+    assert kept is not None
+    assert kept < strategy.interval_s
+    assert f"save every {format_time(kept)} to keep the budget of 0.001" in note
+    assert pls_with_recoveries(job, replace(strategy, interval_s=kept)) == pytest.approx(0.001, rel=1e-6)
+    assert interval_with_recoveries(job, strategy, 0.9) == strategy.interval_s
+    assert interval_with_recoveries(job, strategy, 1e-7) is None  # saves of 4 minutes expose more than that
 
 
 @pytest.mark.parametrize("bad", ["exact", Exact, None, 3])

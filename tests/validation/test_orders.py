@@ -211,7 +211,7 @@ def test_wrong_orders_say_so(strategy: dict[str, Any], expected: str) -> None:
 def test_an_experiment_of_orders_is_checked_before_it_begins(tmp_path: Path) -> None:
     text = Path("validation/cases/orders.toml").read_text()
     for old, new, expected in (
-        ("fraction = 0.125", "fraction = 0.3", "experiment.orders.fraction = 0.3"),
+        ("fraction = 0.125", "fraction = 0.33", "experiment.orders.fraction = 0.33"),
         ("shards_per_failure = 2", "shards_per_failure = 20", "experiment.orders.shards_per_failure = 20"),
         ("tolerance = 0.10", 'names = ["first"]', "names"),
     ):

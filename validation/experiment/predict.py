@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from cprmodel import Exact, Job
-from cprmodel.costing import pls_with_recoveries
+from cprmodel.costing import interval_with_recoveries, pls_with_recoveries
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.strategies import (
@@ -25,6 +25,7 @@ from cprmodel.facts.strategies import (
 )
 from cprmodel.jobs.model import Accuracy, Checkpoint, Cluster, Failures, Work
 from cprmodel.planning import StrategyPlan, plan
+from cprmodel.planning.planner import price
 from cprmodel.simulation import Activity, AtTimes, GivenFailure, play
 from validation.case import Case
 from validation.experiment.measure import Measured, Position
@@ -255,13 +256,17 @@ def recommend(case: Case, costs: Costs, mix: FailureMix, pls_budget: float) -> S
     """What ``plan`` recommends at these costs: the cheaper of its two recoveries that can be had.
 
     A plan takes what a save costs as given. Here that depends on the interval: it is planned twice, the second time
-    with the cost at the interval that the first one chose.
+    with the cost at the interval that the first one chose. Where failures in saves and stops would break the
+    budget, the interval is the shorter one that a note of the plan's then names.
     """
     found = []
     for name in (name for name in ("full", "partial") if name in costs.stops):
         steps = float(np.median(list(costs.saves[name])))
         for _ in range(2):
-            one = plan(costs.job(case, name, mix, pls_budget, steps), Exact())[name]
+            job = costs.job(case, name, mix, pls_budget, steps)
+            one = plan(job, Exact())[name]
+            kept = interval_with_recoveries(job, one.strategy, pls_budget) or one.interval_s
+            one = price(job, Exact(), replace(one.strategy, interval_s=kept))
             steps = one.interval_s / costs.step_s
         found.append(one)
     feasible = [one for one in found if one.feasible] or found

@@ -79,7 +79,7 @@ class Server:
         self.saved = np.zeros(self.count, dtype=bool)  # changed before it, in a save that is not yet complete
         self.written: tuple[list[FileRef], int] | None = None  # ... and the chain it will leave
         self.priority: Priority | None = None  # where some rows are saved before others
-        self.chosen: Any = None  # ... those of the save under way
+        self.chosen: Any = None  # ... those of the save under way; None: all
 
     def answer(self, header: dict[str, Any], arrays: list[Any]) -> tuple[dict[str, Any], list[Any]]:
         """Do what a message asks."""
@@ -146,14 +146,14 @@ class Server:
         except OSError as error:
             return ({"failed": error.strerror or str(error)},)
         self.saved, self.dirty = changed, np.zeros_like(changed)
-        self.chosen = slice(None) if whole else ids
+        self.chosen = None if whole else ids
         self.written = ([ref] if base else [*self.chain, ref], 0 if base else self.delta_rows + len(ids))
         return (
             {
                 "step": self.step,
                 "chain": [part.to_dict() for part in self.written[0]],
                 "rows": self.count if whole else len(ids),
-                "unsaved": self.priority.left(self.chosen) if self.priority else 0,
+                "unsaved": self.priority.left(ids) if self.priority and not whole else 0,
                 "size_bytes": ref.size_bytes,
                 "seconds": time.monotonic() - begin,
             },
@@ -165,9 +165,10 @@ class Server:
             self.chain, self.delta_rows = self.written
             self.written = None
             self.saved[:] = False
-            if self.priority:
-                arrays = self.rows.export(None if isinstance(self.chosen, slice) else self.chosen)  # type: ignore[union-attr]
-                self.priority.safe(self.chosen, arrays)
+            if self.chosen is None:
+                self._start_priority()
+            elif self.priority:
+                self.priority.safe(self.chosen, self.rows.export(self.chosen))  # type: ignore[union-attr]
         return ({},)
 
     def do_load(self, header: dict[str, Any]) -> tuple[Any, ...]:
@@ -232,6 +233,10 @@ class Server:
         self.saved[:] = False
         self.written = None
         self.settled = False
+        self._start_priority()
+
+    def _start_priority(self) -> None:
+        """From now on some rows are saved before others; all that is here is safe."""
         if self.config.order is not None:
             arrays = self.rows.export()  # type: ignore[union-attr]
             seed = self.config.seed * 1000 + self.config.shard
