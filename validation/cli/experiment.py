@@ -22,6 +22,9 @@ from validation.experiment.runner import Runner
 
 __all__ = ["report", "run"]
 
+#: Width of a chart in the documentation, whose pictures have no page to fill [px].
+_DOCS_WIDTH = 620
+
 _STYLES = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "yellow"}
 
 
@@ -74,7 +77,7 @@ def _write_for_docs(outcome: Outcome, title: str, text: str, into: Path) -> None
     (into / "_static").mkdir(parents=True, exist_ok=True)
     for figure in figures(outcome):
         name = f"_static/validation-{title}-{figure['id']}.svg"
-        figure["chart"].save(into / name)
+        figure["chart"].properties(width=_DOCS_WIDTH).save(into / name)
         pictures += [
             f"## {figure['title']}",
             "",

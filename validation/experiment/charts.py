@@ -177,7 +177,12 @@ def _drops(outcome: Outcome) -> dict[str, Any] | None:
         .encode(
             x=alt.X("pls:Q", title="portion of lost samples (PLS)"),
             y=alt.Y("drop:Q", title="drop of the AUC (paired)"),
-            color=alt.Color("pattern:N", title=None, scale=alt.Scale(scheme="tableau20")),
+            color=alt.Color(
+                "pattern:N",
+                title=None,
+                scale=alt.Scale(scheme="tableau20"),
+                legend=alt.Legend(columns=4, symbolLimit=40),
+            ),
             tooltip=["pattern:N", "seed:O", "pls:Q", "drop:Q"],
         )
     )
