@@ -23,6 +23,8 @@ class UpdateLedger:
     back, rows that the last save did not take lose what is older than it.
 
     ``updates_per_s``: of each row, a second of work. ``mix``: how the job fails, for :attr:`expected_pls`.
+    ``step_s``: a step updates a row once or not at all, and one under way at a failure is repeated for who failed;
+    0: updates are Poisson.
     """
 
     def __init__(
@@ -34,10 +36,11 @@ class UpdateLedger:
         mix: FailureMix,
         work_s: float,
         random: np.random.Generator,
+        step_s: float = 0.0,
     ) -> None:
         rows = updates_per_s.size
         self.updates, self.fraction, self.shards = updates_per_s, fraction, shards
-        self.mix, self.random = mix, random
+        self.mix, self.random, self.step = mix, random, step_s
         self.tracker = PLAYED[order](updates_per_s, math.ceil(fraction * rows), int(random.integers(2**31)))
         self.shard_of = random.permutation(np.arange(rows) % shards)
         self.total = float(updates_per_s.sum()) * work_s
@@ -59,8 +62,13 @@ class UpdateLedger:
 
     def worked(self, done: float) -> None:
         """Updates come, evenly through the stretch."""
+        if self.step:
+            done = self.step * int(done / self.step + 1e-6)
         seconds, self.done = done - self.done, done
-        counts = self.random.poisson(self.updates * seconds)
+        if self.step:
+            counts = self.random.binomial(round(seconds / self.step), np.minimum(self.updates * self.step, 1.0))
+        else:
+            counts = self.random.poisson(self.updates * seconds)
         self.exposed(seconds, float(counts.sum()) / 2)
         self.fresh += counts
         record(self.tracker, counts, self.random)

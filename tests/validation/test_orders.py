@@ -148,11 +148,11 @@ def test_a_whole_job_failure_replays_what_came_after_the_last_save(tmp_path: Pat
 def experiment(**orders: Any) -> Experiment:
     case = small(
         data={"samples": 160 * 32, "batch_size": 32, "test_samples": 500},
-        model={"num_embeddings": [4000, 700, 40, 3], "embedding_dim": 4, "dense_arch": [8], "over_arch": [8]},
+        model={"num_embeddings": [300, 100, 40, 3], "embedding_dim": 4, "dense_arch": [8], "over_arch": [8]},
         journal=False,
     )
     data = case.model_dump(exclude={"clock"})
-    keys = {"interval_steps": 32, "fraction": 0.125, "failures": 10, "shards_per_failure": 2, "tolerance": 0.35}
+    keys = {"interval_steps": 32, "fraction": 0.125, "failures": 10, "shards_per_failure": 2, "tolerance": 0.2}
     data["experiment"] = {"seeds": 3, "workers": 2, "orders": {**keys, **orders}}
     return Experiment.model_validate(data)
 
@@ -169,14 +169,13 @@ def test_orders_lose_what_was_predicted(played: Path) -> None:
     outcome = compare(played)
     assert [one.name for one in outcome.orders] == ["uniform", "mfu", "ssu", "scar", "update-age"]
     verdicts = {check.name: check.verdict for check in outcome.checks}
-    assert verdicts["uniform: lost updates are as predicted"] is Verdict.PASS
-    assert verdicts["update-age: lost updates are as predicted"] is Verdict.PASS
+    for name in ("uniform", "mfu", "ssu", "update-age"):
+        assert verdicts[f"{name}: lost updates are as predicted"] is Verdict.PASS
     assert verdicts["update-age loses fewer updates than saving everything at once"] is Verdict.PASS
     assert all(len(one.drops) == 3 for one in outcome.orders)
     saved = {one.name: one.saved_rows for one in outcome.orders}
-    assert (
-        saved["update-age"] <= 1.15 * saved["uniform"]
-    )  # an eighth eight times as often, and fewer where not dirty
+    for name in ("mfu", "scar", "update-age"):  # in 160 steps 4 saves of what changed, or 39 of an eighth
+        assert saved["uniform"] <= saved[name] <= 443 * 39 / 8
     text = markdown(outcome, "small", tables(outcome))
     assert "## Which rows to save first" in text
 
@@ -212,7 +211,7 @@ def test_an_experiment_of_orders_is_checked_before_it_begins(tmp_path: Path) -> 
     text = Path("validation/cases/orders.toml").read_text()
     for old, new, expected in (
         ("fraction = 0.125", "fraction = 0.33", "experiment.orders.fraction = 0.33"),
-        ("shards_per_failure = 2", "shards_per_failure = 20", "experiment.orders.shards_per_failure = 20"),
+        ("failures = 16", "failures = 1601", "experiment.orders.failures = 1601"),
         ("tolerance = 0.10", 'names = ["first"]', "names"),
     ):
         path = tmp_path / "case.toml"

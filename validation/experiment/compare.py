@@ -24,7 +24,7 @@ from validation.case import Case
 from validation.events import read_events
 from validation.experiment.design import AGAINST, QUANTITIES, RECOMMENDED, Experiment
 from validation.experiment.measure import Measured, measure
-from validation.experiment.orders import ALL_AT_ONCE, Struck, predicted_pls, update_rates
+from validation.experiment.orders import ALL_AT_ONCE, UNPREDICTED, Struck, predicted_pls, update_rates
 from validation.experiment.predict import Costs, Predicted, executed, expected
 from validation.experiment.runner import LOG
 
@@ -358,6 +358,8 @@ def _order_checks(outcome: Outcome) -> Iterator[Check]:
     assert section is not None
     uniform = next((one for one in outcome.orders if one.name == ALL_AT_ONCE), None)
     for one in outcome.orders:
+        if one.name in UNPREDICTED:
+            continue
         apart = [m - p for m, p in zip(one.measured, one.predicted, strict=True)]
         ratio, low, high = interval_90(apart, one.predicted)
         said = f"{100 * ratio:+.1f}% ({100 * low:+.1f}% to {100 * high:+.1f}%), ±{100 * section.tolerance:g}% asked"

@@ -17,10 +17,13 @@ from validation.case import Case
 from validation.data.sources import open_source
 from validation.data.tables import num_embeddings_of
 
-__all__ = ["ALL_AT_ONCE", "Struck", "predicted_pls", "update_rates"]
+__all__ = ["ALL_AT_ONCE", "UNPREDICTED", "Struck", "predicted_pls", "update_rates"]
 
 #: Saves that take everything, beside the orders.
 ALL_AT_ONCE = "uniform"
+
+#: Orders whose figure is for movements that training does not make (all of one size, in random directions).
+UNPREDICTED = ("scar",)
 
 _ROWS = 4000  #: rows that stand for all
 _STREAMS = 12  #: of the simulation behind a prediction
@@ -68,6 +71,6 @@ def predicted_pls(case: Case, rates: Classes, struck: Sequence[Struck], seed: in
     found = []
     for stream in np.random.SeedSequence([seed, 0x0DE5]).spawn(_STREAMS):
         random = np.random.default_rng(stream)
-        ledger = UpdateLedger(order, updates, fraction, shards, FailureMix(1.0), float(case.steps), random)
+        ledger = UpdateLedger(order, updates, fraction, shards, FailureMix(1.0), float(case.steps), random, 1.0)
         found.append(play(strategy, float(case.steps), AtTimes(failures), shards, ledger=ledger).pls)
     return float(np.mean(found))

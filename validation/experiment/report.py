@@ -58,7 +58,8 @@ _LOST = (
 _ORDERED = (
     "Means over runs with the same failures: share of all updates of rows that was lost, predicted by cprmodel for "
     "these failures and measured; drop of the AUC against the runs without failures of the same seeds. Uniform "
-    "saves everything every {steps} steps; the others {part} of the rows, that much more often."
+    "saves everything every {steps} steps; the others {part} of the rows, that much more often. What is predicted "
+    "of scar is for rows that move in random steps of one size, which is no hypothesis about training."
 )
 
 _COLORS = {Verdict.PASS.value: "#2f7d3b", Verdict.FAIL.value: "#b3261e", Verdict.INCONCLUSIVE.value: "#8a6d00"}
