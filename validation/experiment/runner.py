@@ -26,6 +26,7 @@ from validation.experiment.design import Experiment, Planned
 from validation.experiment.measure import Measured, measure
 from validation.experiment.predict import Costs, expected, planned, recommend
 from validation.failures import Failure, draw_failures
+from validation.processes.parent import end_with_parent
 from validation.supervisor import Supervisor, host
 
 __all__ = ["LOG", "Runner", "draw"]
@@ -181,7 +182,7 @@ class Runner:
                 self._one(seed, one)
             return
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent) as pool:
             futures = {}
             for seed, one in waiting:
                 folder = self.folder / self._name(seed, one)
