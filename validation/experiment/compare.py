@@ -353,6 +353,10 @@ def _orders(outcome: Outcome) -> Iterator[OrderFound]:
             )
 
 
+def _span(low: float, high: float) -> str:
+    return f" ({100 * low:+.1f}% to {100 * high:+.1f}%)" if math.isfinite(low) else " (one seed, no interval)"
+
+
 def _order_checks(outcome: Outcome) -> Iterator[Check]:
     section = outcome.experiment.experiment.orders
     assert section is not None
@@ -362,7 +366,7 @@ def _order_checks(outcome: Outcome) -> Iterator[Check]:
             continue
         apart = [m - p for m, p in zip(one.measured, one.predicted, strict=True)]
         ratio, low, high = interval_90(apart, one.predicted)
-        said = f"{100 * ratio:+.1f}% ({100 * low:+.1f}% to {100 * high:+.1f}%), ±{100 * section.tolerance:g}% asked"
+        said = f"{100 * ratio:+.1f}%{_span(low, high)}, ±{100 * section.tolerance:g}% asked"
         verdict = Verdict.of(low, high, section.tolerance)
         yield Check(f"{one.name}: lost updates are as predicted", said, verdict)
     for one in outcome.orders:
@@ -371,7 +375,7 @@ def _order_checks(outcome: Outcome) -> Iterator[Check]:
         apart = [m - u for m, u in zip(one.measured, uniform.measured, strict=True)]
         ratio, low, high = interval_90(apart, uniform.measured)
         before = sum(one.predicted) / sum(uniform.predicted) - 1
-        said = f"{100 * ratio:+.0f}% ({100 * low:+.0f}% to {100 * high:+.0f}%), predicted {100 * before:+.0f}%"
+        said = f"{100 * ratio:+.1f}%{_span(low, high)}, predicted {100 * before:+.1f}%"
         fewer = Verdict.PASS if high < 0 else Verdict.FAIL if low > 0 else Verdict.INCONCLUSIVE
         if before < 0:
             yield Check(f"{one.name} loses fewer updates than saving everything at once", said, fewer)
@@ -442,14 +446,14 @@ def _recommendation(outcome: Outcome, tolerance: float) -> Iterator[Check]:
     said = (
         f"{recovery} recovery, every {steps} steps: overhead {100 * _mean(mine):.1f}%; the best of those tried "
         f"within the accuracy budget ({best}): {100 * _mean(allowed[best]):.1f}%; difference {100 * ratio:+.1f}% "
-        f"of it ({100 * low:+.1f}% to {100 * high:+.1f}%), at most {100 * tolerance:g}% asked"
+        f"of it{_span(low, high)}, at most {100 * tolerance:g}% asked"
     )
     yield Check("plan's recommendation is the best, or nearly", said, verdict)
     lost = [run.measured.summary.pls for run in outcome.tried() if run.label == RECOMMENDED and run.measured]
     ratio, low, high = interval_90([pls - budget for pls in lost], [budget] * len(lost))
     said = (
-        f"PLS {(1 + ratio) * budget:.3g} of a budget of {budget:g}: {100 * ratio:+.0f}% of it "
-        f"({100 * low:+.0f}% to {100 * high:+.0f}%), at most {100 * tolerance:g}% more asked"
+        f"PLS {(1 + ratio) * budget:.3g} of a budget of {budget:g}: {100 * ratio:+.0f}% of it"
+        f"{_span(low, high)}, at most {100 * tolerance:g}% more asked"
     )
     verdict = _at_most(low, high, tolerance)
     yield Check("plan's recommendation keeps the budget", said, verdict)
