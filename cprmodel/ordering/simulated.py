@@ -126,7 +126,8 @@ def simulate(
         ledger = UpdateLedger(saving.order, rates, saving.fraction, shards, mix, work, random)
         play(strategy, work, _Exposing(ledger, shards, random), shards, ledger=ledger)
         plain[run], controlled[run] = ledger.pls, ledger.expected_pls
-    predicted = replace(found.predicted, pls=expected_pls(job, strategy, exact=True).pls)
+    said = expected_pls(job, strategy, exact=True).pls
+    predicted = replace(found.predicted, pls=said, pls_is_approximate=True)
     return replace(
         found,
         strategy=strategy,

@@ -47,6 +47,7 @@ def clean(rows: Rows) -> Rows:
 
 def strategy_rows(plan: Plan) -> Rows:
     """One row per strategy: interval, overhead, PLS."""
+    named = min((one for one in plan.strategies if one.order), key=lambda one: one.overhead_fraction, default=None)
     return clean(
         [
             {
@@ -58,6 +59,7 @@ def strategy_rows(plan: Plan) -> Rows:
                 "expected_pls": one.expected_pls,
                 "feasible": one.feasible,
                 "recommended": one.name == plan.recommended,
+                "label": "" if one.order and one is not named else one.name,  # orders lie close together
             }
             for one in plan.strategies
         ]
@@ -156,7 +158,7 @@ def _marks(marks: Rows, x: str, x_title: str) -> Any:
         ),
         tooltip=tooltip,
     )
-    where: dict[str, Any] = {"x": alt.X(x), "y": alt.Y("overhead_fraction:Q"), "text": alt.Text("strategy:N")}
+    where: dict[str, Any] = {"x": alt.X(x), "y": alt.Y("overhead_fraction:Q"), "text": alt.Text("label:N")}
     beside: dict[str, Any] = {"align": "left", "dx": 8, "dy": -9, "fontSize": 12}
     halo = base.mark_text(**beside, stroke="white", strokeWidth=4, strokeJoin="round").encode(**where)
     labels = base.mark_text(**beside).encode(**where, color=_color(marks))

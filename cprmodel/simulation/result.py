@@ -71,6 +71,7 @@ class Prediction:
     overhead_fraction: float
     pls: float
     model: str
+    pls_is_approximate: bool = False  #: more than the simulation scatters: compare shares, not standard errors
 
 
 @dataclass(frozen=True)
@@ -107,15 +108,19 @@ class Simulated:
         return share, max((share * (1 - share) / self.runs) ** 0.5, 0.5 / self.runs)
 
     def standard_errors_from_prediction(self) -> dict[str, float | None]:
-        """How far each mean lies from the closed form, in standard errors; None where neither scatters."""
+        """How far each mean lies from the closed form, in standard errors.
+
+        None where neither scatters, or the prediction is an approximation.
+        """
         pairs = {
             "overhead_fraction": (self.overhead_fraction, self.predicted.overhead_fraction),
             "pls": (self.pls, self.predicted.pls),
         }
-        return {
+        found = {
             name: (estimate.mean - expected) / estimate.standard_error if estimate.standard_error > 0 else None
             for name, (estimate, expected) in pairs.items()
         }
+        return {**found, "pls": None} if self.predicted.pls_is_approximate else found
 
     def to_dict(self, deadline_s: float | None = None) -> dict[str, Any]:
         """Plain data, as ``simulate --json`` prints it."""
