@@ -9,6 +9,7 @@ it leaves unsaved, each step how many it adds. PLS is then the share of all upda
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -139,7 +140,7 @@ def summarise(events: Path | Iterable[dict[str, Any]]) -> Summary:
         elif kind == "save":
             out.saves += 1
             out.saved_rows += event.get("rows", 0) if out.saves > 1 else 0
-            stake.saved(event.get("unsaved", ()))
+            stake.saved(event["sequence"], event.get("unsaved", ()))
             seconds["save"] += event["seconds"]
             last = at
         elif kind == "save_void":
@@ -148,7 +149,7 @@ def summarise(events: Path | Iterable[dict[str, Any]]) -> Summary:
             out.failed_saves.append(event["reason"])
         elif kind == "load":
             out.loads += 1
-            stake.loaded(event["shard"])
+            stake.loaded(event["shard"], event["sequence"])
             _go_back(out, event, holds, kept)
         elif kind == "failure":
             out.failures.append(
@@ -201,23 +202,31 @@ class _Stake:
     """Updates that each shard has not saved."""
 
     def __init__(self) -> None:
-        self.fresh: dict[Any, int] = {}  # since the last save
-        self.stale: dict[Any, int] = {}  # older
+        self.done: Counter[int] = Counter()  # by shard, replayed ones too
+        self.gone: Counter[int] = Counter()  # ... lost
+        self.at: dict[Any, tuple[dict[int, int], Counter[int], Counter[int]]] = {}  # by save: unsaved, done, gone
         self.updates = self.lost = self.lost_since_save = 0
 
     def worked(self, updates: Iterable[int], replayed: bool) -> None:
         for shard, number in enumerate(updates):
-            self.fresh[shard] = self.fresh.get(shard, 0) + number
+            self.done[shard] += number
             self.updates += 0 if replayed else number
 
-    def saved(self, unsaved: Iterable[int]) -> None:
-        self.fresh, self.stale = {}, dict(enumerate(unsaved))
+    def saved(self, sequence: Any, unsaved: Iterable[int]) -> None:
+        self.at[sequence] = dict(enumerate(unsaved)), Counter(self.done), Counter(self.gone)
         self.lost += self.lost_since_save
         self.lost_since_save = 0
 
-    def loaded(self, shard: Any) -> None:
-        self.lost += self.stale.pop(shard, 0)
-        self.lost_since_save += self.fresh.pop(shard, 0)
+    def loaded(self, shard: Any, sequence: Any) -> None:
+        """It has what it had when that save was made, which need not be the last one."""
+        if shard == "trainer":
+            return
+        unsaved, done, gone = self.at.get(sequence, ({}, Counter[int](), Counter[int]()))
+        since = self.done[shard] - done[shard]
+        lost = unsaved.get(shard, 0) + since - (self.gone[shard] - gone[shard])
+        self.gone[shard] += lost
+        self.lost_since_save += min(lost, since)
+        self.lost += lost - min(lost, since)
 
     def gone_on(self, everybody: bool) -> None:
         """After everybody rolled back, what was lost since the save is done again."""

@@ -6,6 +6,7 @@ failures and a job of finite length. Both answer the same three questions, so a 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -151,10 +152,30 @@ def interval_with_recoveries(job: Job, strategy: Strategy, budget: float) -> flo
         low /= 2
         if low < 1e-4 * high:
             return None
+    low = _longest(keeps, low, high)
+    # equal pieces save once less than pieces a little shorter: where they are few, a longer interval may keep it
+    work = job.job.work_s
+    fewest, most = math.ceil(work / strategy.interval_s), math.floor(work / low)
+    for pieces in range(fewest, min(most, fewest + _PIECES) + 1):
+        even = work / pieces
+        if even > low and keeps(even):
+            limit = min(strategy.interval_s, work / max(pieces - 1, 1) * (1 - 1e-9))
+            return _longest(keeps, even, limit)
+    return low
+
+
+def _longest(keeps: Callable[[float], bool], low: float, high: float) -> float:
+    """The last number that keeps, from one that does to one that may not."""
+    if keeps(high):
+        return high
     for _ in range(40):
         middle = (low * high) ** 0.5
         low, high = (middle, high) if keeps(middle) else (low, middle)
     return low
+
+
+#: Numbers of equal pieces that are tried: of more, one save less is no matter.
+_PIECES = 200
 
 
 def _capped(job: Job, choices: Iterable[Choice]) -> Choice:

@@ -190,7 +190,8 @@ class Strategy:
     """A recovery, a saving policy, and the useful work in which as much as everything is saved once [s].
 
     >>> eighths = PrioritySave(save_s=30.0, fraction=0.125, order="update-age")
-    >>> Strategy("partial-update-age", FullRecovery(600.0, 240.0), eighths, interval_s=7200.0).saves_every_s
+    >>> partial = PartialRecovery(600.0, 240.0, 180.0, 30.0, 180.0)
+    >>> Strategy("partial-update-age", partial, eighths, interval_s=7200.0).saves_every_s
     900.0
     """
 

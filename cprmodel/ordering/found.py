@@ -89,10 +89,10 @@ def _warnings(rows: Rows, setting: Setting, found: list[PolicyLoss]) -> list[str
         classes = rows.classes(setting.full_save_s(rows))
         if classes.rows > setting.played_rows or rows.row_bytes is None:
             lines.append(f"simulated with {setting.played_rows:,} rows that stand for all")
-        if rows.row_bytes is None or classes.total_updates > setting.played_updates * classes.rows:
+        if rows.row_bytes is None:
             lines.append(
-                f"simulated with {setting.played_updates:g} updates of a row and full-save interval on average"
-                + (": --row-bytes tells how many there are" if rows.row_bytes is None else "")
+                f"simulated with {setting.played_updates:g} updates of a row and full-save interval on average: "
+                "--row-bytes tells how many there are"
             )
     if rows.row_bytes is None:
         lines.append("the size of a row is not known: mfu and update-age are for updates that come evenly")

@@ -14,11 +14,16 @@ from cprmodel.trackers import rows_due
 
 __all__ = ["UpdateLedger"]
 
+#: Most shards that have a tracker each.
+MOST_SHARDS = 16
+
 
 class UpdateLedger:
     """Rows get updates as training works, a tracker chooses what saves take, failures take what is not saved.
 
-    Rows lie on the shards at random. A shard that failed holds what was saved of its rows: its updates since are
+    Rows lie on the shards at random, and each shard has a tracker of its own, and its own share of what is saved
+    (more than :data:`MOST_SHARDS` shards have one together: who failed then leaves its share to the others, which
+    are many). A shard that failed holds what was saved of its rows: its updates since are
     lost, for good unless everybody rolls back before the next save, and are replayed then. Where everybody rolls
     back, rows that the last save did not take lose what is older than it.
 
@@ -41,8 +46,15 @@ class UpdateLedger:
         rows = updates_per_s.size
         self.updates, self.fraction, self.shards = updates_per_s, fraction, shards
         self.mix, self.random, self.step = mix, random, step_s
-        self.tracker = PLAYED[order](updates_per_s, math.ceil(fraction * rows), int(random.integers(2**31)))
         self.shard_of = random.permutation(np.arange(rows) % shards)
+        parts = [np.arange(rows)]
+        if shards <= MOST_SHARDS and rows >= shards:
+            parts = [np.flatnonzero(self.shard_of == shard) for shard in range(shards)]
+        #: rows of a tracker, and the tracker
+        self.parts = [
+            (part, PLAYED[order](updates_per_s[part], math.ceil(fraction * part.size), int(random.integers(2**31))))
+            for part in parts
+        ]
         self.total = float(updates_per_s.sum()) * work_s
         self.fresh = np.zeros(rows)  # since the last save
         self.stale = np.zeros(rows)  # older, of rows that it did not take
@@ -71,7 +83,8 @@ class UpdateLedger:
             counts = self.random.poisson(self.updates * seconds)
         self.exposed(seconds, float(counts.sum()) / 2)
         self.fresh += counts
-        record(self.tracker, counts, self.random)
+        for part, tracker in self.parts:
+            record(tracker, counts[part], self.random)
 
     def exposed(self, seconds: float, more: float = 0.0) -> None:
         """So long failures may strike, with so many updates more at stake than there are."""
@@ -83,13 +96,14 @@ class UpdateLedger:
 
     def saved(self, done: float) -> None:
         """The rows that come first are safe; what was lost before is lost for good."""
-        self.tracker.tick()
-        chosen = self.tracker.select(rows_due(self.saves, self.fraction, self.fresh.size))
-        self.saves += 1
-        self.tracker.saved(chosen)
         self.stale += self.fresh
         self.fresh[:] = 0
-        self.stale[chosen] = 0
+        for part, tracker in self.parts:
+            tracker.tick()
+            chosen = tracker.select(rows_due(self.saves, self.fraction, part.size))
+            tracker.saved(chosen)
+            self.stale[part[chosen]] = 0
+        self.saves += 1
         self.lost += self.lost_since_save
         self.lost_since_save = 0.0
 
@@ -99,7 +113,9 @@ class UpdateLedger:
         self.lost += float(self.stale[rows].sum())
         self.lost_since_save += float(self.fresh[rows].sum())
         self.stale[rows] = self.fresh[rows] = 0
-        self.tracker.restored(rows)
+        gone = np.isin(np.arange(self.fresh.size), rows)
+        for part, tracker in self.parts:
+            tracker.restored(np.flatnonzero(gone[part]))
 
     def rolled_back(self, done: float) -> None:
         """All rows are as they were saved; work since the last save is done again."""
@@ -107,4 +123,5 @@ class UpdateLedger:
         self.lost += float(self.stale.sum())
         self.lost_since_save = 0.0
         self.stale[:] = self.fresh[:] = 0
-        self.tracker.restored(np.arange(self.fresh.size))
+        for part, tracker in self.parts:
+            tracker.restored(np.arange(part.size))

@@ -24,6 +24,7 @@ __all__ = ["PLAYED", "Played", "pieces", "play", "play_intervals", "record"]
 Floats = NDArray[np.float64]
 
 _BATCHES = 20
+_SAMPLED = 12.5  #: most updates of a row and slot, on average, that the order with a sampled list is told of
 _DIMENSION = 16  #: numbers in a row, for the policy that compares them
 
 
@@ -93,15 +94,20 @@ PLAYED: dict[str, Callable[[Floats, int, int], Tracker]] = {
 
 def record(tracker: Tracker, counts: NDArray[np.int64], random: np.random.Generator) -> None:
     """Tell a tracker of so many updates of each row, in the form and the order that it minds."""
+    if isinstance(tracker, MostFrequentlyUpdated):  # updates × age, too: what recording them one by one comes to
+        tracker.updates += counts.astype(np.uint32)
+        return
     if isinstance(tracker, LargestChange):
         touched = np.flatnonzero(counts)
         steps = random.standard_normal((touched.size, _DIMENSION), dtype=np.float32)
         tracker.record(touched, tracker.values[touched] + steps * np.sqrt(counts[touched, None]))
         return
-    batch = np.repeat(np.arange(counts.size), counts)
     if isinstance(tracker, SubSampledUpdated):
+        # far more updates than the list has places decide nothing: what counts is who comes last, and how often
+        many = _SAMPLED * counts.size / max(float(counts.sum()), 1.0)
+        batch = np.repeat(np.arange(counts.size), random.binomial(counts, many) if many < 1 else counts)
         random.shuffle(batch)
-    tracker.record(batch)
+        tracker.record(batch)
 
 
 def pieces(classes: Classes, rows: int) -> Floats:

@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 
 from cprmodel.costing.models import Step, use
-from cprmodel.facts.strategies import FailureKind, PrioritySave, Strategy
+from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.strategies import FailureKind, PartialRecovery, PrioritySave, Strategy
 from cprmodel.formulas.priority import priority_pls
 from cprmodel.jobs import Job
 from cprmodel.ordering.unsaved import unsaved
@@ -39,8 +40,9 @@ def expected_pls(job: Job, strategy: Strategy, exact: bool) -> OrderLoss:
     True
     """
     saving, access, mix = strategy.saving, job.access, job.failure_mix
-    assert isinstance(saving, PrioritySave)
-    assert access is not None
+    if not isinstance(saving, PrioritySave) or not isinstance(strategy.recovery, PartialRecovery) or access is None:
+        expected = "a job with [access], partial recovery, and saves that take some rows before others"
+        raise JobError("expected_pls", [Problem("strategy", f'"{strategy.name}"', expected)])
     shards = job.cluster.embedding_shards or 1
     rates = (0.0, 0.0)
     if exact:
@@ -57,8 +59,9 @@ def expected_pls(job: Job, strategy: Strategy, exact: bool) -> OrderLoss:
         whole_job_share=mix.whole_job_share,
         failed_shards=mix.shards_per_failure,
     )
-    pls = float(step.value)
-    return OrderLoss(pls, pls * found.standard_error_s / found.all_s if found.all_s else 0.0, step)
+    per_s = mix.shard_share * mix.shards_per_failure / (mix.mtbf_s * shards)
+    error = per_s * found.standard_error_s + mix.whole_job_share / mix.mtbf_s * found.stale_standard_error_s
+    return OrderLoss(float(step.value), error, step)
 
 
 def interval_for_pls(job: Job, strategy: Strategy, budget: float, exact: bool) -> float:

@@ -27,7 +27,7 @@ class Setting:
     objective: Objective = Objective.LOST_UPDATES
     seed: int = 1
     played_rows: int = 2000  #: rows that stand for all in a simulation
-    played_updates: float = 100.0  #: most updates of a row and full-save interval there, on average
+    played_updates: float = 100.0  #: updates of a row and full-save interval there, where the rows are not known
 
     def full_save_s(self, rows: Rows) -> float:
         """Time to save everything once, S/B [s]."""
@@ -122,10 +122,8 @@ def _play(name: str, rows: Rows, setting: Setting) -> tuple[Predicted, float | N
     updates: Floats = pieces(classes, setting.played_rows)
     if not updates.any():
         return Predicted(0.0, 0.0, "simulation"), 0.0
-    most = setting.played_updates * setting.fraction
-    mean = float(updates.mean())
-    if rows.row_bytes is None or mean > most:
-        updates = updates * (most / mean)
+    if rows.row_bytes is None:  # nobody knows how often a row is updated
+        updates = updates * (setting.played_updates * setting.fraction / float(updates.mean()))
     slots = max(100, round(20 / setting.fraction))
     found = play(name, updates, setting.fraction, slots, warm_up=slots, seed=setting.seed)
     return Predicted(found.lost_updates_fraction, found.budget_used, "simulation"), found.standard_error

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from cprmodel.facts.errors import JobError, Problem
-from cprmodel.facts.strategies import FailureKind, PrioritySave, Strategy
+from cprmodel.facts.strategies import FailureKind, PartialRecovery, PrioritySave, Strategy
 from cprmodel.jobs import Job
 from cprmodel.ordering.ledger import UpdateLedger
 from cprmodel.ordering.pls import expected_pls
@@ -110,6 +110,9 @@ def simulate(
         raise JobError(
             "simulate", [Problem("access", "", "how rows are accessed, where some are saved before others")]
         )
+    if not isinstance(strategy.recovery, PartialRecovery):
+        expected = "partial recovery, where some rows are saved before others"
+        raise JobError("simulate", [Problem("strategy.recovery", strategy.recovery.name, expected)])
     if not isinstance(law or Exponential(), Exponential) or strikes is not FailuresStrike.ALWAYS:
         expected = "failures that are exponential and strike always, where some rows are saved before others"
         raise JobError("simulate", [Problem("law", "", expected)])

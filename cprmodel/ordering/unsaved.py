@@ -28,7 +28,7 @@ __all__ = ["ORDERS", "Unsaved", "played_rows", "unsaved"]
 ORDERS = ("mfu", "ssu", "update-age", "optimal")
 
 _ROWS = 1000  #: rows that stand for all
-_UPDATES = 100.0  #: most updates of a row and interval, on average; more hardly scatter
+_UPDATES = 1e5  #: most updates of a row and interval, on average; more do not scatter
 _INTERVALS = 16  #: played from the beginning; after half of them nothing changes any more
 _REPEATS = 4
 
@@ -40,6 +40,7 @@ class Unsaved:
     all_s: float  #: not saved, nor lost
     stale_s: float  #: ... and there at the last save already
     standard_error_s: float  #: of ``all_s``
+    stale_standard_error_s: float
 
 
 def played_rows(access: Access, slot_s: float, fraction: float) -> Floats:
@@ -98,8 +99,8 @@ def unsaved(
         stale = _stale(order, updates, fraction, lengths, x, y, stream)
         found.append((_over_job(stale, slots - 1 + rest), _over_job(stale + fresh, slots - 1 + rest)))
     means = np.mean(found, axis=0) * slot_s
-    error = float(np.std([pair[1] for pair in found], ddof=1) / _REPEATS**0.5) * slot_s
-    return Unsaved(all_s=float(means[1]), stale_s=float(means[0]), standard_error_s=error)
+    errors = np.std(found, axis=0, ddof=1) / _REPEATS**0.5 * slot_s
+    return Unsaved(float(means[1]), float(means[0]), float(errors[1]), float(errors[0]))
 
 
 def _over_job(each: Floats, slots: float) -> float:

@@ -182,6 +182,31 @@ def test_losses_during_saves_are_pointed_out() -> None:
     assert interval_with_recoveries(job, strategy, 1e-7) is None  # saves of 4 minutes expose more than that
 
 
+def test_few_equal_pieces_may_keep_a_budget_that_shorter_ones_break() -> None:
+    """Just below T/K there is one save more, which is struck, too: the longest interval is looked for among T/K."""
+    work, save, stop = 91_893.8, 12_823.0, 9_569.0
+    job = Job.from_mapping(
+        {
+            "job": {"work": f"{work} s"},
+            "cluster": {"embedding_shards": 8},
+            "failures": {"mtbf": "59921 s"},
+            "checkpoint": {"save": f"{save} s", "load": "0 s", "reschedule": f"{stop} s", "partial_load": "0 s"},
+            "accuracy": {"pls_budget": 0.1},
+        }
+    )
+    strategy = Strategy("partial", job.partial_recovery, job.saving, 9_544.0)
+    for budget in (0.03, 0.035, 0.04, 0.05, 0.06):
+        found = interval_with_recoveries(job, strategy, budget)
+        tried = np.append(np.geomspace(500.0, 9_544.0, 400), work / np.arange(10, 200))
+        keep = [
+            one for one in tried if pls_with_recoveries(job, replace(strategy, interval_s=float(one))) <= budget
+        ]
+        best = max((one for one in keep if one <= 9_544.0), default=None)
+        assert (found is None) == (best is None)
+        if found is not None and best is not None:
+            assert found >= best * (1 - 1e-9)
+
+
 @pytest.mark.parametrize("bad", ["exact", Exact, None, 3])
 def test_wrong_arguments_are_named(bad: object) -> None:
     job = Job.from_file(EXAMPLE)

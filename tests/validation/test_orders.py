@@ -145,6 +145,27 @@ def test_a_whole_job_failure_replays_what_came_after_the_last_save(tmp_path: Pat
     assert [event["step"] for event in again] == [21, 22]
 
 
+def test_a_load_of_an_older_save_loses_what_came_since_then() -> None:
+    """Where the newest files are damaged: three steps of 5 updates each, 4 of them lost and counted before."""
+    start = {"event": "start", "at": 0.0, "case": {"shards": {"count": 2}, "data": {"samples": 4, "batch_size": 1}}}
+    start["case"]["strategy"] = {"order": "mfu"}  # type: ignore[index]
+
+    def step(number: int) -> dict[str, Any]:
+        return {"event": "step", "at": 0.0, "step": number, "samples": 1, "replayed": False, "updates": [5, 3]}
+
+    def save(sequence: int, unsaved: list[int]) -> dict[str, Any]:
+        facts = {"step": 0, "seconds": 0.0, "rows": 1}
+        return {"event": "save", "at": 0.0, "sequence": sequence, "unsaved": unsaved, **facts}
+
+    def load(sequence: int) -> dict[str, Any]:
+        return {"event": "load", "at": 0.0, "shard": 0, "sequence": sequence, "step": 0}
+
+    events = [start, save(0, [0, 0]), step(1), step(2), save(1, [4, 0]), step(3)]
+    assert summarise([*events, load(1)]).lost_updates == 4 + 5
+    assert summarise([*events, load(0)]).lost_updates == 15
+    assert summarise([*events, load(1), step(4), load(0)]).lost_updates == 15 + 5  # no update is lost twice
+
+
 def experiment(**orders: Any) -> Experiment:
     case = small(
         data={"samples": 160 * 32, "batch_size": 32, "test_samples": 500},

@@ -362,7 +362,7 @@ def _order_checks(outcome: Outcome) -> Iterator[Check]:
     assert section is not None
     uniform = next((one for one in outcome.orders if one.name == ALL_AT_ONCE), None)
     for one in outcome.orders:
-        if one.name in UNPREDICTED:
+        if one.name in UNPREDICTED or not sum(one.predicted):
             continue
         apart = [m - p for m, p in zip(one.measured, one.predicted, strict=True)]
         ratio, low, high = interval_90(apart, one.predicted)
@@ -370,11 +370,16 @@ def _order_checks(outcome: Outcome) -> Iterator[Check]:
         verdict = Verdict.of(low, high, section.tolerance)
         yield Check(f"{one.name}: lost updates are as predicted", said, verdict)
     for one in outcome.orders:
-        if uniform is None or one.name == ALL_AT_ONCE or one.seeds != uniform.seeds:
+        if uniform is None or one.name == ALL_AT_ONCE:
             continue
-        apart = [m - u for m, u in zip(one.measured, uniform.measured, strict=True)]
-        ratio, low, high = interval_90(apart, uniform.measured)
-        before = sum(one.predicted) / sum(uniform.predicted) - 1
+        mine, theirs = (dict(zip(of.seeds, of.measured, strict=True)) for of in (one, uniform))
+        seeds = [seed for seed in one.seeds if seed in theirs]
+        if not sum(theirs[seed] for seed in seeds) or not sum(uniform.predicted):
+            continue
+        ratio, low, high = interval_90(
+            [mine[seed] - theirs[seed] for seed in seeds], [theirs[seed] for seed in seeds]
+        )
+        before = float(np.mean(one.predicted) / np.mean(uniform.predicted)) - 1
         said = f"{100 * ratio:+.1f}%{_span(low, high)}, predicted {100 * before:+.1f}%"
         fewer = Verdict.PASS if high < 0 else Verdict.FAIL if low > 0 else Verdict.INCONCLUSIVE
         if before < 0:
@@ -383,6 +388,10 @@ def _order_checks(outcome: Outcome) -> Iterator[Check]:
 
 def _checks(outcome: Outcome) -> Iterator[Check]:
     """What can be said without a tolerance, and the recommendation."""
+    failed = [run for run in outcome.runs if run.status != "finished"]
+    if failed:
+        said = f"{len(failed)} of {len(outcome.runs)} did not"
+        yield Check("every run comes to its end", said, Verdict.INCONCLUSIVE)
     full = [run for run in outcome.tried() if run.recovery == "full"]
     if full:
         lost = sum(run.measured.summary.lost_samples for run in full if run.measured)
