@@ -207,5 +207,5 @@ class Strategy:
 
     @property
     def in_time(self) -> Strategy:
-        """What takes as long: the same stops to save, as if each saved everything."""
+        """The same stops to save, as if each saved everything: it takes as long."""
         return Strategy(self.name, self.recovery, BlockingSave(self.saving.save_s), self.saves_every_s)

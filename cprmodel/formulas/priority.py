@@ -106,7 +106,7 @@ def priority_pls(
     -----
     Saving everything every τ has U = τ/2 and U₀ = 0: CPR's PLS. A failure of the whole job replays the updates
     since the last save; older ones of rows that no save has reached yet are lost on all shards. U and U₀ come from
-    a simulation of the order (:func:`cprmodel.ordering.unsaved`).
+    a simulation of the order (``cprmodel.ordering.unsaved``).
 
     Examples
     --------
