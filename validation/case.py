@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from cprmodel.facts.errors import JobError
 from cprmodel.facts.strategies import (
     BlockingSave,
     FailureKind,
@@ -208,7 +209,10 @@ class ClockSection(Section):
     @model_validator(mode="after")
     def _read(self) -> ClockSection:
         if self.charged is None:
-            object.__setattr__(self, "charged", load_job(self.job))
+            try:
+                object.__setattr__(self, "charged", load_job(self.job))
+            except JobError as error:
+                raise wrong("job", self.job, f"a job to charge times from ({error})") from None
         return self
 
 

@@ -39,7 +39,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-__all__ = ["EventLog", "read_events", "timestamp"]
+__all__ = ["EventLog", "damaged_lines", "read_events", "timestamp"]
 
 
 class EventLog:
@@ -78,3 +78,19 @@ def read_events(path: Path) -> Iterator[dict[str, Any]]:
                 continue
             if isinstance(entry, dict) and "event" in entry:
                 yield entry
+
+
+def damaged_lines(path: Path) -> int:
+    """Lines that are no event, but for those that a killed harness left torn: before a start, and the last one."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    lines = text.splitlines()
+    bad = []
+    for number, line in enumerate(lines):
+        try:
+            good = isinstance(json.loads(line), dict)
+        except ValueError:
+            good = False
+        if not good:
+            bad.append(number)
+    torn = [n for n in bad if n + 1 == len(lines) or '"start"' in lines[n + 1][:40]]
+    return len(bad) - len(torn)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,10 @@ from cprmodel.facts.errors import JobError
 from cprmodel.facts.strategies import FailureKind
 from cprmodel.fitting import read_record
 from tests.validation.helpers import SHARDS, STEPS, small, train
+from validation.cli.experiment import report
 from validation.events import read_events
 from validation.experiment.accuracy import record
-from validation.experiment.compare import Verdict, compare, interval_90
+from validation.experiment.compare import Outcome, Verdict, compare, interval_90
 from validation.experiment.design import Experiment, Loss
 from validation.experiment.measure import measure
 from validation.experiment.predict import Costs, executed, planned
@@ -372,3 +375,95 @@ def test_events_that_come_late_do_not_change_what_is_measured(tmp_path: Path) ->
     again = measure(late)
     assert replace(again, summary=found.summary) == found
     assert list(read_events(tmp_path / "run" / "events.jsonl")) == events
+
+
+def _damaged(of: Path, to: Path, log: str, change: Any) -> Outcome:
+    shutil.copytree(of, to)
+    path = to / log
+    path.write_text(change(path.read_text()))
+    return compare(to)
+
+
+def test_no_evidence_is_no_pass(emulated: tuple[Experiment, Path], tmp_path: Path) -> None:
+    """Runs that failed, an experiment that was cut off, logs that are not whole: said, and never PASS."""
+    _, folder = emulated
+    about = {"every run comes to its end", "the experiment comes to its end", "the log is whole"}
+    assert not about & {check.name for check in compare(folder).checks}
+
+    def fail(text: str) -> str:
+        return text.replace('"status": "finished"', '"status": "failed"')
+
+    outcome = _damaged(folder, tmp_path / "failed", LOG, fail)
+    assert outcome.verdict is Verdict.INCONCLUSIVE
+    assert any(check.name == "every run comes to its end" for check in outcome.checks)
+    outcome = _damaged(folder, tmp_path / "cut", LOG, lambda text: text.rpartition('{"event": "end"')[0])
+    assert outcome.verdict is Verdict.INCONCLUSIVE
+    outcome = _damaged(folder, tmp_path / "begun", LOG, lambda text: text.splitlines()[0] + "\n")
+    assert outcome.verdict is Verdict.INCONCLUSIVE
+    assert outcome.verdicts == [Verdict.INCONCLUSIVE]
+    first = next(run for run in compare(folder).runs if run.role == "strategy")
+    log = f"seed-{first.seed + 1:02d}/{first.name}/events.jsonl"
+    lines = (folder / log).read_text().splitlines(keepends=True)
+    for name, text in (
+        ("empty", ""),
+        ("headless", "".join(lines[1:])),
+        ("caseless", lines[0].replace('"case"', '"box"') + "".join(lines[1:])),
+    ):
+        outcome = _damaged(folder, tmp_path / name, log, lambda _, text=text: text)
+        assert outcome.verdict is Verdict.INCONCLUSIVE
+        (lost,) = [run for run in outcome.runs if run.status == "lost"]
+        assert log in lost.reason
+        assert "is not whole" in _text(tmp_path / name, name)
+    garbage = "".join([*lines[:5], "garbage\n", *lines[5:]])
+    outcome = _damaged(folder, tmp_path / "garbage", log, lambda _: garbage)
+    assert "damaged lines in its log: 1" in _text(tmp_path / "garbage", "garbage")
+    outcome = _damaged(folder, tmp_path / "between", LOG, lambda text: text.replace("\n", "\nx\n", 1))
+    assert any(check.name == "the log is whole" for check in outcome.checks)
+    (tmp_path / "between" / log).unlink()
+    assert any(run.status == "lost" for run in compare(tmp_path / "between").runs)
+    with pytest.raises(JobError, match="begins with the case"):
+        _damaged(folder, tmp_path / "other", LOG, lambda text: text.replace('"seeds": 3', '"seeds": 1'))
+
+
+def test_a_recommendation_is_judged_whatever_the_others_keep(
+    emulated: tuple[Experiment, Path], tmp_path: Path
+) -> None:
+    """With a budget that nothing keeps, the recommendation is still held to it."""
+    _, folder = emulated
+    text = (folder / LOG).read_text()
+    assert '"pls_budget": ' in text
+    tight = re.sub(r'"pls_budget": [0-9.e-]+', '"pls_budget": 1e-6', text, count=1)
+    tight = tight.replace('"recommendation": null', '"recommendation": 0.1', 1)
+    recommended = json.dumps({"event": "recommended", "recovery": "partial", "interval_steps": 5})
+    names = {run.name for run in compare(folder).runs if run.role == "strategy"}
+    one = sorted(name for name in names if name.startswith("partial"))[0]
+    tight = tight.replace(f'"name": "{one}"', '"name": "recommended"') + recommended + "\n"
+    outcome = _damaged(folder, tmp_path / "tight", LOG, lambda _: tight)
+    found = {check.name: check for check in outcome.checks}
+    assert "keeps the budget" in " ".join(found)
+    assert found["plan's recommendation keeps the budget"].verdict is not Verdict.PASS
+
+
+def test_json_and_pages_of_spoiled_reports(
+    emulated: tuple[Experiment, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One seed has no interval: null. What was spoiled does not take the honest page's place."""
+    _, folder = emulated
+    text = (folder / LOG).read_text().splitlines(keepends=True)
+    one_seed = "".join(line for line in text if '"seed-02/' not in line and '"seed-03/' not in line)
+    _damaged(folder, tmp_path / "one", LOG, lambda _: one_seed)
+    report(tmp_path / "one", None, True, tmp_path / "docs")
+    data = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert data["comparisons"][0]["interval_90"] is None
+    report(tmp_path / "one", "load", True, tmp_path / "docs")
+    names = sorted(path.name for path in (tmp_path / "docs").glob("*.md"))
+    assert names == ["validation-one-spoiled-load.md", "validation-one.md"]
+    assert "Spoiled" not in (tmp_path / "docs" / "validation-one.md").read_text()
+
+
+def test_a_missing_gpu_is_missed_before_anything_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    experiment = Experiment.from_file("validation/cases/gpu.toml")
+    with pytest.raises(JobError, match="a GPU that torch can use"):
+        Runner(experiment, tmp_path / "out").run()
+    assert not (tmp_path / "out" / LOG).exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +60,12 @@ def report(folder: Path, spoil: str | None, as_json: bool, into: Path | None = N
     write_page(page(outcome, title, shown), folder / f"{name}.html")
     (folder / f"{name}.md").write_text(text)
     if into is not None:
-        _write_for_docs(outcome, title, text, into)
+        _write_for_docs(outcome, f"{title}-spoiled-{spoil}" if spoil else title, text, into)
     paired = record(outcome)
     if paired is not None:
         (folder / "accuracy.json").write_text(json.dumps(paired, indent=1) + "\n")
     if as_json:
-        typer.echo(json.dumps(_plain(outcome), indent=2))
+        typer.echo(json.dumps(_plain(outcome), indent=2, allow_nan=False))
     else:
         _print(outcome, shown)
         typer.echo(f"Report: {folder / name}.html and .md")
@@ -105,7 +106,7 @@ def _plain(outcome: Outcome) -> dict[str, Any]:
                 "predicted": one.predicted,
                 "measured": one.measured,
                 "difference": one.difference,
-                "interval_90": [one.low, one.high],
+                "interval_90": [one.low, one.high] if math.isfinite(one.high - one.low) else None,
                 "tolerance": one.tolerance,
                 "verdict": one.verdict.value if one.verdict else None,
             }

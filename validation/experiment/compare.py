@@ -21,7 +21,7 @@ import numpy as np
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
 from validation.case import Case
-from validation.events import read_events
+from validation.events import damaged_lines, read_events
 from validation.experiment.design import AGAINST, QUANTITIES, RECOMMENDED, Experiment
 from validation.experiment.measure import Measured, measure
 from validation.experiment.orders import ALL_AT_ONCE, UNPREDICTED, Struck, predicted_pls, update_rates
@@ -75,6 +75,7 @@ class Run:
     planned: Predicted | None = None  # before the run, for the planned failures
     executed: Predicted | None = None  # for the failures as they struck
     unplaced: int = 0  # failures that found no place in that
+    damaged: int = 0  # lines of its log that cannot be read
     metric_drop: float | None = None  # against the run of this seed without failures
 
     @property
@@ -90,7 +91,8 @@ class Run:
     def odd(self) -> list[str]:
         """What is unlike other runs."""
         found = list(self.measured.odd) if self.measured else []
-        return found + ([f"failures without a place: {self.unplaced}"] if self.unplaced else [])
+        found += [f"failures without a place: {self.unplaced}"] if self.unplaced else []
+        return found + ([f"damaged lines in its log: {self.damaged}"] if self.damaged else [])
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,7 @@ class Outcome:
 
     experiment: Experiment
     started: dict[str, Any]
+    damaged: int = 0  # lines of the experiment's log
     runs: list[Run] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
@@ -156,7 +159,9 @@ class Outcome:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of all."""
+        """The worst of all; where nothing was asked, or nothing came of it, nothing is known."""
+        if not self.verdicts:
+            return Verdict.INCONCLUSIVE
         for worst in (Verdict.FAIL, Verdict.INCONCLUSIVE):
             if worst in self.verdicts:
                 return worst
@@ -206,7 +211,11 @@ def compare(folder: Path, spoil: str | None = None) -> Outcome:
     started = next((event for event in events if event["event"] == "start"), None)
     if started is None:
         raise JobError(str(path), [Problem("", "", "the log of an experiment that was begun")])
-    outcome = Outcome(Experiment.model_validate(started["case"]), started, spoiled=spoil)
+    try:
+        experiment = Experiment.model_validate(started["case"])
+    except (KeyError, ValueError):
+        raise JobError(str(path), [Problem("", "", "a log that begins with the case of an experiment")]) from None
+    outcome = Outcome(experiment, started, damaged_lines(path), spoiled=spoil)
     outcome.ended = any(event["event"] == "end" for event in events)
     predicted = {event["run"]: event for event in events if event["event"] == "predicted"}
     for event in events:
@@ -228,11 +237,26 @@ def _run(
     names = ("name", "seed", "role", "recovery", "interval_steps", "status", "reason", "loss")
     run = Run(**{name: event[name] for name in names})
     log = folder / event["run"] / "events.jsonl"
-    if run.status != "finished" or not log.is_file():
+    if run.status != "finished":
         return run
-    events = list(read_events(log))
+    if not log.is_file():
+        return replace(run, status="lost", reason=f"there is no {log}")
+    try:
+        found = _followed(experiment, run, list(read_events(log)), before, spoil)
+    except (KeyError, IndexError, TypeError, ValueError, AssertionError):
+        return replace(run, status="lost", reason=f"{log} is not whole, or the prediction made for it")
+    damaged = damaged_lines(log)
+    return replace(found, damaged=damaged) if damaged else found
+
+
+def _followed(
+    experiment: Experiment, run: Run, events: list[dict[str, Any]], before: dict[str, Any] | None, spoil: str | None
+) -> Run:
+    """What was measured, and what was predicted."""
     run = replace(run, measured=measure(events))
     if before is None:
+        if run.role == "strategy":
+            raise ValueError("a strategy is predicted before it runs")
         return run
     assert run.measured is not None
     case = Case.model_validate(events[0]["case"])
@@ -392,6 +416,10 @@ def _checks(outcome: Outcome) -> Iterator[Check]:
     if failed:
         said = f"{len(failed)} of {len(outcome.runs)} did not"
         yield Check("every run comes to its end", said, Verdict.INCONCLUSIVE)
+    if not outcome.ended:
+        yield Check("the experiment comes to its end", "it was cut off, or is under way", Verdict.INCONCLUSIVE)
+    if outcome.damaged:
+        yield Check("the log is whole", f"{outcome.damaged} of its lines cannot be read", Verdict.INCONCLUSIVE)
     full = [run for run in outcome.tried() if run.recovery == "full"]
     if full:
         lost = sum(run.measured.summary.lost_samples for run in full if run.measured)
@@ -439,30 +467,45 @@ def _at_most(low: float, high: float, tolerance: float) -> Verdict:
 
 
 def _recommendation(outcome: Outcome, tolerance: float) -> Iterator[Check]:
+    best_of, keeps = "plan's recommendation is the best, or nearly", "plan's recommendation keeps the budget"
     all_of = overheads(outcome)
     mine = all_of.pop(RECOMMENDED, None)
-    allowed = {name: found for name, found in all_of.items() if within_budget(outcome, name)}
-    if not mine or not allowed:
+    if not mine:
+        yield Check(best_of, "no run of it came to its end", Verdict.INCONCLUSIVE)
         return
-    best = min(allowed, key=lambda name: _mean(allowed[name]))
+    budget = outcome.experiment.experiment.pls_budget
+    allowed = {name: found for name, found in all_of.items() if within_budget(outcome, name)}
+    if allowed:
+        yield _against_the_best(outcome, best_of, mine, allowed, tolerance)
+    else:
+        yield Check(best_of, f"nothing else that was tried keeps the budget of {budget:g}", Verdict.INCONCLUSIVE)
+    lost = [run.measured.summary.pls for run in outcome.tried() if run.label == RECOMMENDED and run.measured]
+    ratio, low, high = interval_90([pls - budget for pls in lost], [budget] * len(lost))
+    said = (
+        f"PLS {(1 + ratio) * budget:.3g} of a budget of {budget:g}: {100 * ratio:+.0f}% of it{_span(low, high)}, "
+        f"at most {100 * tolerance:g}% more asked"
+    )
+    yield Check(keeps, said, _at_most(low, high, tolerance))
+
+
+def _against_the_best(
+    outcome: Outcome,
+    name: str,
+    mine: Mapping[int, float],
+    allowed: Mapping[str, Mapping[int, float]],
+    tolerance: float,
+) -> Check:
+    best = min(allowed, key=lambda one: _mean(allowed[one]))
     seeds = sorted(set(mine) & set(allowed[best]))
+    if not seeds:
+        return Check(name, f"no seed has a run of it and of the best that was tried ({best})", Verdict.INCONCLUSIVE)
     differences = [mine[seed] - allowed[best][seed] for seed in seeds]
     ratio, low, high = interval_90(differences, [allowed[best][seed] for seed in seeds])
-    verdict = _at_most(low, high, tolerance)
     assert outcome.recommended is not None
     recovery, steps = outcome.recommended
-    budget = outcome.experiment.experiment.pls_budget
     said = (
         f"{recovery} recovery, every {steps} steps: overhead {100 * _mean(mine):.1f}%; the best of those tried "
         f"within the accuracy budget ({best}): {100 * _mean(allowed[best]):.1f}%; difference {100 * ratio:+.1f}% "
         f"of it{_span(low, high)}, at most {100 * tolerance:g}% asked"
     )
-    yield Check("plan's recommendation is the best, or nearly", said, verdict)
-    lost = [run.measured.summary.pls for run in outcome.tried() if run.label == RECOMMENDED and run.measured]
-    ratio, low, high = interval_90([pls - budget for pls in lost], [budget] * len(lost))
-    said = (
-        f"PLS {(1 + ratio) * budget:.3g} of a budget of {budget:g}: {100 * ratio:+.0f}% of it"
-        f"{_span(low, high)}, at most {100 * tolerance:g}% more asked"
-    )
-    verdict = _at_most(low, high, tolerance)
-    yield Check("plan's recommendation keeps the budget", said, verdict)
+    return Check(name, said, _at_most(low, high, tolerance))

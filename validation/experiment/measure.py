@@ -100,9 +100,12 @@ def measure(events: Iterable[dict[str, Any]]) -> Measured:
 
 
 def _odd(events: list[dict[str, Any]], summary: Summary) -> list[str]:
+    of = {"shard": 0, "trainer": 1, "whole_job": summary.shards + 1}
+    planned = sum(len(one.shards) or of[one.kind] for one in summary.failures)
     counts = {
         "was interrupted and resumed": sum(event["event"] == "start" for event in events) - 1,
         "processes died that nobody killed": summary.unplanned_deaths,
+        "more processes were lost than failures take": summary.deaths - planned,
         "saves failed": len(summary.failed_saves),
         "files were damaged": len(summary.corrupt),
     }

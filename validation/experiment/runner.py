@@ -58,6 +58,7 @@ class Runner:
         """Everything that is not done yet."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self._read_past(resume)
+        self._check_devices()
         section = self.experiment.experiment
         self._note(
             "start",
@@ -83,6 +84,16 @@ class Runner:
             ]
             self._all(ordered, "orders")
         self._note("end", date=timestamp())
+
+    def _check_devices(self) -> None:
+        """A GPU that is not there is missed before anything runs."""
+        experiment = self.experiment
+        wanted = {"training.device": experiment.training.device, "shards.device": experiment.shards.device}
+        if "cuda" in wanted.values():
+            from validation.placement import resolve_device
+
+            for field, device in wanted.items():
+                resolve_device(device, field)
 
     # -- a block: one seed ----------------------------------------------------------------------------------------
 
