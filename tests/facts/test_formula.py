@@ -53,6 +53,8 @@ POINT = {
     "threshold_updates": 23.0,
     "threshold_update_s": 410.0,
     "price_s_per_byte": 0.023,
+    "unsaved_s": 1900.0,
+    "stale_s": 1400.0,
     "failure_probability": 0.03,
     "period_s": 2.6e6,
     "group_mtbf_s": 3e7,
