@@ -237,6 +237,9 @@ class Runner:
             return
         if not resume:
             raise self._wrong("a new folder, or --resume for the experiment that is in it")
+        if path.read_bytes()[-1:] not in (b"", b"\n"):  # killed while it wrote
+            with open(path, "a", encoding="utf-8") as file:
+                file.write("\n")
         events = list(read_events(path))
         before = next((event["case"] for event in events if event["event"] == "start"), None)
         if before != self.experiment.model_dump(mode="json"):
