@@ -207,5 +207,5 @@ class Strategy:
 
     @property
     def in_time(self) -> Strategy:
-        """The same stops to save, as if each saved everything: it takes as long."""
+        """A strategy that takes as long, whose saves stop training as often and take everything."""
         return Strategy(self.name, self.recovery, BlockingSave(self.saving.save_s), self.saves_every_s)
