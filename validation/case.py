@@ -27,7 +27,7 @@ from cprmodel.loading import load_job
 from cprmodel.presets import PREFIX
 from validation.failures import PHASES, Failure, draw_failures
 
-__all__ = ["Case", "DataSection", "FailuresSection", "TrainingSection"]
+__all__ = ["ORDERS", "Case", "DataSection", "FailuresSection", "TrainingSection"]
 
 Whole = Annotated[int, Field(ge=0, le=10**12)]
 Tables = Annotated[tuple[Annotated[int, Field(ge=2, le=10**9)], ...], Field(min_length=1)]
@@ -107,6 +107,17 @@ class TrainingSection(Section):
     tests: Count = Field(1, description="how often to test, the last time when trained")
 
 
+#: Orders in which shards can save their rows.
+ORDERS = ("mfu", "ssu", "scar", "update-age")
+
+
+def check_whole_steps(field: str, interval_steps: int, fraction: float) -> None:
+    """Saves of a fraction must come after whole steps."""
+    every = interval_steps * fraction
+    if round(every) < 1 or abs(every - round(every)) > 1e-9 * every:
+        raise wrong(field, fraction, f"a part of interval_steps ({interval_steps}) in whole steps")
+
+
 class SavingSection(Section):
     """When to save, and who rolls back (``[strategy]``)."""
 
@@ -117,7 +128,7 @@ class SavingSection(Section):
     )
     order: str | None = Field(
         None,
-        pattern="^(mfu|ssu|scar|update-age)$",
+        pattern=f"^({'|'.join(ORDERS)})$",
         description="which rows to save before others: mfu, ssu, scar or update-age; default: all of them together",
     )
     fraction: Annotated[float, Field(gt=0, le=1)] = Field(
@@ -128,11 +139,8 @@ class SavingSection(Section):
     def _check(self) -> SavingSection:
         if self.order is None and self.fraction != 1:
             raise wrong("fraction", self.fraction, "an order of saving beside it")
-        every = self.interval_steps * self.fraction
-        if self.order is not None and (round(every) < 1 or abs(every - round(every)) > 1e-9 * every):
-            raise wrong(
-                "fraction", self.fraction, f"a part of interval_steps ({self.interval_steps}) in whole steps"
-            )
+        if self.order is not None:
+            check_whole_steps("fraction", self.interval_steps, self.fraction)
         if self.order is not None and (self.recovery != "partial" or self.save_steps is not None):
             raise wrong("order", self.order, "partial recovery, and interval_steps")
         return self

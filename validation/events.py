@@ -39,7 +39,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-__all__ = ["EventLog", "damaged_lines", "read_events", "timestamp"]
+__all__ = ["EventLog", "end_torn_line", "read_events", "read_log", "timestamp"]
 
 
 class EventLog:
@@ -47,10 +47,8 @@ class EventLog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        torn = path.exists() and path.read_bytes()[-1:] not in (b"", b"\n")
+        end_torn_line(path)
         self._file = open(path, "a", encoding="utf-8", buffering=1 << 16)  # noqa: SIM115
-        if torn:  # the harness was killed while it wrote
-            self._file.write("\n")
 
     def write(self, event: str, at: float | None = None, **facts: Any) -> dict[str, Any]:
         """Append an event that happened now."""
@@ -63,6 +61,13 @@ class EventLog:
         self._file.close()
 
 
+def end_torn_line(path: Path) -> None:
+    """Where the harness was killed while it wrote, what comes next begins in a new line."""
+    if path.exists() and path.read_bytes()[-1:] not in (b"", b"\n"):
+        with open(path, "a", encoding="utf-8") as file:
+            file.write("\n")
+
+
 def timestamp() -> str:
     """Date and time, with the zone."""
     return datetime.now().astimezone().isoformat(timespec="seconds")
@@ -70,27 +75,32 @@ def timestamp() -> str:
 
 def read_events(path: Path) -> Iterator[dict[str, Any]]:
     """The events of a log; a line that was cut short when the harness was killed is left out."""
+    return (entry for entry in _entries(path) if entry is not None and "event" in entry)
+
+
+def read_log(path: Path) -> tuple[list[dict[str, Any]], int]:
+    """The events of a log, and how many of its lines are damaged.
+
+    Not counted is what a killed harness left torn: the line before a start, and the last one.
+    """
+    events: list[dict[str, Any]] = []
+    damaged, torn = 0, False  # the line before, perhaps
+    for entry in _entries(path):
+        if entry is None:
+            damaged += 1
+        elif "event" in entry:
+            events.append(entry)
+            damaged -= torn and entry["event"] == "start"
+        torn = entry is None
+    return events, damaged - torn
+
+
+def _entries(path: Path) -> Iterator[dict[str, Any] | None]:
+    """What each line holds; None for one that cannot be read."""
     with open(path, encoding="utf-8", errors="replace") as file:
         for line in file:
             try:
                 entry = json.loads(line)
             except ValueError:
-                continue
-            if isinstance(entry, dict) and "event" in entry:
-                yield entry
-
-
-def damaged_lines(path: Path) -> int:
-    """Lines that are no event, but for those that a killed harness left torn: before a start, and the last one."""
-    text = path.read_text(encoding="utf-8", errors="replace")
-    lines = text.splitlines()
-    bad = []
-    for number, line in enumerate(lines):
-        try:
-            good = isinstance(json.loads(line), dict)
-        except ValueError:
-            good = False
-        if not good:
-            bad.append(number)
-    torn = [n for n in bad if n + 1 == len(lines) or '"start"' in lines[n + 1][:40]]
-    return len(bad) - len(torn)
+                entry = None
+            yield entry if isinstance(entry, dict) else None

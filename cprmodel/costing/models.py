@@ -107,7 +107,8 @@ def recovery_arguments(job: Job, recovery: Recovery) -> dict[str, float]:
     raise TypeError(f"no cost model for recovery {recovery.name!r}")
 
 
-def _loss_arguments(job: Job) -> dict[str, float]:
+def loss_arguments(job: Job) -> dict[str, float]:
+    """The arguments of the formulas about what shard failures take."""
     mix = job.failure_mix
     return {
         "mtbf_s": mix.mtbf_s,
@@ -211,7 +212,7 @@ class FirstOrder:
         choices = []
         mix = job.failure_mix
         if mix.shard_share > 0:
-            budget = use(loss.cpr_2021_interval, pls=pls_budget, **_loss_arguments(job))
+            budget = use(loss.cpr_2021_interval, pls=pls_budget, **loss_arguments(job))
             choices.append(_chosen(budget, BUDGET))
         if mix.whole_job_share > 0:
             best = use(
@@ -239,7 +240,7 @@ class FirstOrder:
         )
         if not loses_samples(strategy.recovery):
             return Cost(_floats(spent.value), 0.0, (spent,))
-        lost = use(loss.cpr_2021_pls, interval_s=strategy.saves_every_s, **_loss_arguments(job))
+        lost = use(loss.cpr_2021_pls, interval_s=strategy.saves_every_s, **loss_arguments(job))
         return Cost(_floats(spent.value), float(lost.value), (spent, lost))
 
 
@@ -263,7 +264,7 @@ class Exact:
         mix = job.failure_mix
         work = job.job.work_s
         if mix.shard_share > 0 and pls_budget < 1:
-            budget = use(loss.exact_pls_interval, pls=pls_budget, **_loss_arguments(job))
+            budget = use(loss.exact_pls_interval, pls=pls_budget, **loss_arguments(job))
             bound = _capped(job, [_chosen(budget, BUDGET)])
         else:
             bound = Choice(work, WHOLE_JOB)
@@ -288,7 +289,7 @@ class Exact:
         if not loses_samples(strategy.recovery):
             return Cost(parts, 0.0, (spent,))
         every_s = strategy.saves_every_s
-        lost = use(loss.exact_pls, work_s=job.job.work_s, interval_s=every_s, **_loss_arguments(job))
+        lost = use(loss.exact_pls, work_s=job.job.work_s, interval_s=every_s, **loss_arguments(job))
         return Cost(parts, float(lost.value), (spent, lost), self._during_saves(job, strategy, float(lost.value)))
 
     @staticmethod
@@ -298,7 +299,7 @@ class Exact:
         even = work / float(NUMPY.intervals(work, interval_s))
         if even > interval_s * (1 - 1e-3):
             return ()
-        pls = float(loss.exact_pls.raw(work, even, **_loss_arguments(job)))
+        pls = float(loss.exact_pls.raw(work, even, **loss_arguments(job)))
         return (
             f"saving every {format_time(even)} instead makes as many saves, in equal pieces, "
             f"and lowers the expected PLS to {pls:.3g}",

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from cprmodel.facts.strategies import FailureMix
-from cprmodel.ordering.played import PLAYED, record
+from cprmodel.ordering.played import PLAYED, record, save
 from cprmodel.ordering.rows import Floats
-from cprmodel.trackers import rows_due
+from cprmodel.simulation.played import whole_steps
 
 __all__ = ["UpdateLedger"]
 
@@ -74,8 +74,7 @@ class UpdateLedger:
 
     def worked(self, done: float) -> None:
         """Updates come, evenly through the stretch."""
-        if self.step:
-            done = self.step * int(done / self.step + 1e-6)
+        done = whole_steps(done, self.step)
         seconds, self.done = done - self.done, done
         if self.step:
             counts = self.random.binomial(round(seconds / self.step), np.minimum(self.updates * self.step, 1.0))
@@ -99,21 +98,17 @@ class UpdateLedger:
         self.stale += self.fresh
         self.fresh[:] = 0
         for part, tracker in self.parts:
-            tracker.tick()
-            chosen = tracker.select(rows_due(self.saves, self.fraction, part.size))
-            tracker.saved(chosen)
-            self.stale[part[chosen]] = 0
+            self.stale[part[save(tracker, self.saves, self.fraction)]] = 0
         self.saves += 1
         self.lost += self.lost_since_save
         self.lost_since_save = 0.0
 
     def failed(self, shards: Sequence[int], done: float) -> None:
         """Their rows are as they were saved."""
-        rows = np.flatnonzero(np.isin(self.shard_of, shards))
-        self.lost += float(self.stale[rows].sum())
-        self.lost_since_save += float(self.fresh[rows].sum())
-        self.stale[rows] = self.fresh[rows] = 0
-        gone = np.isin(np.arange(self.fresh.size), rows)
+        gone = np.isin(self.shard_of, shards)
+        self.lost += float(self.stale[gone].sum())
+        self.lost_since_save += float(self.fresh[gone].sum())
+        self.stale[gone] = self.fresh[gone] = 0
         for part, tracker in self.parts:
             tracker.restored(np.flatnonzero(gone[part]))
 

@@ -19,7 +19,7 @@ from cprmodel.ordering.rows import Classes
 from cprmodel.trackers import LargestChange, MostFrequentlyUpdated, SubSampledUpdated, Tracker, UpdateAge, rows_due
 from cprmodel.trackers.tracker import largest
 
-__all__ = ["PLAYED", "Played", "pieces", "play", "play_intervals", "record"]
+__all__ = ["PLAYED", "Played", "pieces", "play", "play_intervals", "record", "save"]
 
 Floats = NDArray[np.float64]
 
@@ -110,6 +110,14 @@ def record(tracker: Tracker, counts: NDArray[np.int64], random: np.random.Genera
         tracker.record(batch)
 
 
+def save(tracker: Tracker, number: int, fraction: float) -> NDArray[np.intp]:
+    """Have a tracker choose what the save of this number (from 0) takes, and count it as safe."""
+    tracker.tick()
+    chosen = tracker.select(rows_due(number, fraction, tracker.rows))
+    tracker.saved(chosen)
+    return chosen
+
+
 def pieces(classes: Classes, rows: int) -> Floats:
     """The updates of so many rows that stand for all: neighbours in the order of their updates, averaged.
 
@@ -152,9 +160,7 @@ def play(
             lost[slot] = unsaved.sum() + counts.sum() / 2
         unsaved += counts
         record(tracker, counts, random)
-        tracker.tick()
-        chosen = tracker.select(rows_due(slot + warm_up, fraction, rows))
-        tracker.saved(chosen)
+        chosen = save(tracker, slot + warm_up, fraction)
         unsaved[chosen] = 0
         saved += chosen.size if slot >= 0 else 0
     share = lost * fraction / updates.sum()

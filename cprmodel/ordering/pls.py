@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from cprmodel.costing.models import Step, use
+from cprmodel.costing.models import Step, loss_arguments, use
 from cprmodel.facts.errors import JobError, Problem
-from cprmodel.facts.strategies import FailureKind, PartialRecovery, PrioritySave, Strategy
+from cprmodel.facts.strategies import PartialRecovery, PrioritySave, Strategy
 from cprmodel.formulas.priority import priority_pls
 from cprmodel.jobs import Job
 from cprmodel.ordering.unsaved import unsaved
@@ -43,24 +43,13 @@ def expected_pls(job: Job, strategy: Strategy, exact: bool) -> OrderLoss:
     if not isinstance(saving, PrioritySave) or not isinstance(strategy.recovery, PartialRecovery) or access is None:
         expected = "a job with [access], partial recovery, and saves that take some rows before others"
         raise JobError("expected_pls", [Problem("strategy", f'"{strategy.name}"', expected)])
-    shards = job.cluster.embedding_shards or 1
-    rates = (0.0, 0.0)
-    if exact:
-        per_update = mix.share(FailureKind.SHARD) * mix.shards_per_failure / (mix.mtbf_s * shards)
-        rates = per_update, mix.share(FailureKind.WHOLE_JOB) / mix.mtbf_s
-    found = unsaved(saving.order, access, job.job.work_s, float(strategy.interval_s), *rates)
-    step = use(
-        priority_pls,
-        unsaved_s=found.all_s,
-        stale_s=found.stale_s,
-        mtbf_s=mix.mtbf_s,
-        shards=shards,
-        shard_share=mix.shard_share,
-        whole_job_share=mix.whole_job_share,
-        failed_shards=mix.shards_per_failure,
-    )
-    per_s = mix.shard_share * mix.shards_per_failure / (mix.mtbf_s * shards)
-    error = per_s * found.standard_error_s + mix.whole_job_share / mix.mtbf_s * found.stale_standard_error_s
+    given = {**loss_arguments(job), "whole_job_share": mix.whole_job_share}
+    # what a second unsaved costs, and a second stale
+    shard_loss, stale_loss = (float(priority_pls.raw(*pair, **given)) for pair in ((1.0, 0.0), (0.0, 1.0)))
+    lost_once = (shard_loss, stale_loss) if exact else (0.0, 0.0)
+    found = unsaved(saving.order, access, job.job.work_s, float(strategy.interval_s), *lost_once)
+    step = use(priority_pls, unsaved_s=found.all_s, stale_s=found.stale_s, **given)
+    error = shard_loss * found.standard_error_s + stale_loss * found.stale_standard_error_s
     return OrderLoss(float(step.value), error, step)
 
 
@@ -74,13 +63,12 @@ def interval_for_pls(job: Job, strategy: Strategy, budget: float, exact: bool) -
 
     def over(interval_s: float) -> float:
         """log(PLS / budget)."""
-        tried = Strategy(strategy.name, strategy.recovery, strategy.saving, interval_s)
-        pls = expected_pls(job, tried, exact).pls
+        pls = expected_pls(job, replace(strategy, interval_s=interval_s), exact).pls
         return math.log(pls / budget) if pls > 0 else -math.inf
 
-    if over(longest) <= 0:
-        return longest
     low, high, above = 0.0, longest, over(longest)
+    if above <= 0:
+        return longest
     at = min(strategy.interval_s, longest / 2)
     for _ in range(_TRIES):
         value = over(at)

@@ -18,9 +18,8 @@ from cprmodel.facts.errors import DomainError
 from cprmodel.facts.special import NUMPY
 from cprmodel.jobs.access import Access
 from cprmodel.ordering.access import classes_of
-from cprmodel.ordering.played import PLAYED, pieces, record
+from cprmodel.ordering.played import PLAYED, pieces, record, save
 from cprmodel.ordering.rows import Floats
-from cprmodel.trackers import rows_due
 
 __all__ = ["ORDERS", "Unsaved", "played_rows", "unsaved"]
 
@@ -129,9 +128,6 @@ def _stale(
         counts = random.poisson(updates * length)
         left = left * math.exp(-y * length) + counts * NUMPY.exprel(-x * length)
         record(tracker, counts, random)
-        tracker.tick()
-        chosen = tracker.select(rows_due(slot, fraction, rows))
-        tracker.saved(chosen)
-        left[chosen] = 0.0
+        left[save(tracker, slot, fraction)] = 0.0
     share: Floats = found / updates.sum()
     return share

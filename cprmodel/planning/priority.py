@@ -19,18 +19,14 @@ def in_order(job: Job, model: CostModel, orders: Sequence[str] = ORDERS) -> list
     if job.access is None or job.pls_budget is None or job.cluster.embedding_shards is None:
         return []
     fraction = job.access.priority_fraction
-    longest = job.job.work_s / fraction
     saving = PrioritySave(job.save_s * fraction, fraction, "")
     start = model.partial_interval(job, job.pls_budget).interval_s
     best = _best(job, model, saving)
     found = []
     for order in orders:
         strategy = Strategy(f"partial-{order}", job.partial_recovery, replace(saving, order=order), start)
-        choice = best
-        if job.failure_mix.shard_share > 0 or job.failure_mix.whole_job_share > 0:
-            budget_s = interval_for_pls(job, strategy, job.pls_budget, _is_exact(model))
-            if budget_s < best.interval_s:
-                choice = Choice(budget_s, WHOLE_JOB if budget_s >= longest else BUDGET)
+        budget_s = interval_for_pls(job, strategy, job.pls_budget, _is_exact(model))
+        choice = Choice(budget_s, BUDGET) if budget_s < best.interval_s else best
         found.append((replace(strategy, interval_s=choice.interval_s), choice))
     return found
 

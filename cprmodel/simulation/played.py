@@ -122,6 +122,15 @@ class Ledger(Protocol):
     def rolled_back(self, done: float) -> None: ...
 
 
+def whole_steps(done: float, step_s: float) -> float:
+    """Work without the step under way [s]; all of it where there are no steps (0).
+
+    >>> whole_steps(25.0, 10.0), whole_steps(25.0, 0.0)
+    (20.0, 25.0)
+    """
+    return step_s * int(done / step_s + 1e-6) if step_s else done
+
+
 class SampleLedger:
     """Every save takes everything: a shard loses the samples since it was last saved or restored."""
 
@@ -146,8 +155,7 @@ class SampleLedger:
 
     def failed(self, shards: Sequence[int], done: float) -> None:
         """These shards lose what is not safe: whole steps, since the one under way is repeated for them."""
-        if self.step:
-            done = self.step * int(done / self.step + 1e-6)
+        done = whole_steps(done, self.step)
         for shard in shards:
             self.lost_since_save += max(0.0, done - self.kept[shard])
             self.kept[shard] = max(done, self.kept[shard])

@@ -22,7 +22,7 @@ def _pairs(outcome: Outcome) -> list[dict[str, Any]]:
         {
             "seed": run.seed + 1,
             "pattern": run.name if run.role in ("loss", "order") else run.group,
-            "pls": run.measured.summary.lost_share if run.role == "order" else run.measured.summary.pls,
+            "pls": run.pls,
             "drop": run.metric_drop,
         }
         for run in chosen

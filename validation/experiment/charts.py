@@ -26,9 +26,7 @@ def figures(outcome: Outcome) -> list[dict[str, Any]]:
 
 
 def _pattern(run: Run) -> str:
-    if run.role == "order":
-        return run.name
-    return str(run.loss["name"]) if run.loss else f"{run.recovery} recovery"
+    return run.name if run.role in ("loss", "order") else f"{run.recovery} recovery"
 
 
 def _color() -> Any:
@@ -163,7 +161,7 @@ def _drops(outcome: Outcome) -> dict[str, Any] | None:
         {
             "pattern": _pattern(run),
             "seed": run.seed + 1,
-            "pls": run.measured.summary.lost_share if run.role == "order" else run.measured.summary.pls,
+            "pls": run.pls,
             "drop": run.metric_drop,
         }
         for run in outcome.runs

@@ -21,10 +21,10 @@ import numpy as np
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
 from validation.case import Case
-from validation.events import damaged_lines, read_events
-from validation.experiment.design import AGAINST, QUANTITIES, RECOMMENDED, Experiment
+from validation.events import read_log
+from validation.experiment.design import AGAINST, ALL_AT_ONCE, QUANTITIES, RECOMMENDED, Experiment
 from validation.experiment.measure import Measured, measure
-from validation.experiment.orders import ALL_AT_ONCE, UNPREDICTED, Struck, predicted_pls, update_rates
+from validation.experiment.orders import UNPREDICTED, Struck, predicted_pls, update_rates
 from validation.experiment.predict import Costs, Predicted, executed, expected
 from validation.experiment.runner import LOG
 
@@ -86,6 +86,13 @@ class Run:
     def label(self) -> str:
         """What it was a try of: a strategy of the file, or the recommendation, be they the same or not."""
         return RECOMMENDED if self.name == RECOMMENDED else self.group
+
+    @property
+    def pls(self) -> float:
+        """The share that was lost; of updates where the run is one of orders, samples for the others."""
+        assert self.measured is not None
+        summary = self.measured.summary
+        return summary.lost_share if self.role == "order" else summary.pls
 
     @property
     def odd(self) -> list[str]:
@@ -207,7 +214,7 @@ def compare(folder: Path, spoil: str | None = None) -> Outcome:
     path = folder / LOG
     if not path.is_file():
         raise JobError(str(folder), [Problem("", "", f"a folder with an experiment's {LOG}")])
-    events = list(read_events(path))
+    events, damaged = read_log(path)
     started = next((event for event in events if event["event"] == "start"), None)
     if started is None:
         raise JobError(str(path), [Problem("", "", "the log of an experiment that was begun")])
@@ -215,7 +222,7 @@ def compare(folder: Path, spoil: str | None = None) -> Outcome:
         experiment = Experiment.model_validate(started["case"])
     except (KeyError, ValueError):
         raise JobError(str(path), [Problem("", "", "a log that begins with the case of an experiment")]) from None
-    outcome = Outcome(experiment, started, damaged_lines(path), spoiled=spoil)
+    outcome = Outcome(experiment, started, damaged, spoiled=spoil)
     outcome.ended = any(event["event"] == "end" for event in events)
     predicted = {event["run"]: event for event in events if event["event"] == "predicted"}
     for event in events:
@@ -241,12 +248,12 @@ def _run(
         return run
     if not log.is_file():
         return replace(run, status="lost", reason=f"there is no {log}")
+    events, damaged = read_log(log)
     try:
-        found = _followed(experiment, run, list(read_events(log)), before, spoil)
+        found = _followed(experiment, run, events, before, spoil)
     except (KeyError, IndexError, TypeError, ValueError, AssertionError):
         return replace(run, status="lost", reason=f"{log} is not whole, or the prediction made for it")
-    damaged = damaged_lines(log)
-    return replace(found, damaged=damaged) if damaged else found
+    return replace(found, damaged=damaged)
 
 
 def _followed(

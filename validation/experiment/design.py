@@ -11,13 +11,13 @@ from pydantic import Field, model_validator
 
 from cprmodel.facts.strategies import FailureKind
 from cprmodel.jobs.quantities import Budget, Count, Positive, Section, Share, wrong
-from validation.case import Case, Whole
+from validation.case import ORDERS, Case, Whole, check_whole_steps
 from validation.failures import Failure
 
 #: Time allowed in calibration runs for a trainer to start (it imports torch).
 RESTART_S = 5.0
 
-__all__ = ["AGAINST", "QUANTITIES", "RECOMMENDED", "Experiment", "Loss", "Try"]
+__all__ = ["AGAINST", "ALL_AT_ONCE", "QUANTITIES", "RECOMMENDED", "Experiment", "Loss", "Try"]
 
 #: What is compared: the parts of the overhead, their sum, and what was lost.
 QUANTITIES = ("save", "load", "lost", "reschedule", "total", "pls")
@@ -27,6 +27,10 @@ AGAINST = ("expected", "executed")
 
 #: The name of the runs of what ``plan`` recommends.
 RECOMMENDED = "recommended"
+
+#: Saves that take everything, beside the orders.
+ALL_AT_ONCE = "uniform"
+_TRIED = (ALL_AT_ONCE, *ORDERS)
 
 #: Deltas of priority saves after which a shard writes a base.
 ORDERED_DELTAS = 64
@@ -119,9 +123,9 @@ class Loss(Section):
 class OrdersSection(Section):
     """Which rows to save first (``[experiment.orders]``): the same failures and bandwidth for every order."""
 
-    names: Annotated[
-        tuple[Annotated[str, Field(pattern="^(uniform|mfu|ssu|scar|update-age)$")], ...], Field(min_length=1)
-    ] = Field(("uniform", "mfu", "ssu", "scar", "update-age"), description="orders; uniform: everything at once")
+    names: Annotated[tuple[Annotated[str, Field(pattern=f"^({'|'.join(_TRIED)})$")], ...], Field(min_length=1)] = (
+        Field(_TRIED, description="orders; uniform: everything at once")
+    )
     interval_steps: Count = Field(description="steps in which as much as everything is saved once")
     fraction: Annotated[float, Field(gt=0, le=1)] = Field(0.125, description="share of the rows that a save takes")
     failures: Count = Field(8, description="failures of a run, at random steps")
@@ -134,7 +138,7 @@ class OrdersSection(Section):
     def strategy(self, order: str) -> dict[str, Any]:
         """The ``[strategy]`` of a run."""
         found = {"recovery": "partial", "interval_steps": self.interval_steps}
-        return found if order == "uniform" else {**found, "order": order, "fraction": self.fraction}
+        return found if order == ALL_AT_ONCE else {**found, "order": order, "fraction": self.fraction}
 
     def struck(self, steps: int, shards: int, seed: int) -> tuple[Failure, ...]:
         """Failures at random steps, the same for every order."""
@@ -214,10 +218,7 @@ class Experiment(Case):
         for key, most in (("shards_per_failure", self.shards.count), ("failures", self.steps)):
             if getattr(orders, key) > most:
                 raise wrong(f"experiment.orders.{key}", getattr(orders, key), f"at most {most}")
-        every = orders.interval_steps * orders.fraction
-        if round(every) < 1 or abs(every - round(every)) > 1e-9 * every:
-            expected = f"a part of interval_steps ({orders.interval_steps}) in whole steps"
-            raise wrong("experiment.orders.fraction", orders.fraction, expected)
+        check_whole_steps("experiment.orders.fraction", orders.interval_steps, orders.fraction)
 
     def one(self, seed: int, **tables: dict[str, Any]) -> Case:
         """A case of one run: this one with another seed, and with these keys of its tables."""
@@ -299,7 +300,7 @@ class Experiment(Case):
         assert section is not None
         whole = {"compact_after": ORDERED_DELTAS}
         if not self.experiment.losses:
-            case = self.one(seed, strategy=section.strategy("uniform"), checkpoint=whole)
+            case = self.one(seed, strategy=section.strategy(ALL_AT_ONCE), checkpoint=whole)
             yield Planned("no-failures-rows", case, "baseline")
         failures = section.struck(self.steps, self.shards.count, self.training.seed + seed)
         for order in section.names:

@@ -17,10 +17,7 @@ from validation.case import Case
 from validation.data.sources import open_source
 from validation.data.tables import num_embeddings_of
 
-__all__ = ["ALL_AT_ONCE", "UNPREDICTED", "Struck", "predicted_pls", "update_rates"]
-
-#: Saves that take everything, beside the orders.
-ALL_AT_ONCE = "uniform"
+__all__ = ["UNPREDICTED", "Struck", "predicted_pls", "update_rates"]
 
 #: Orders whose figure is for movements that training does not make (all of one size, in random directions).
 UNPREDICTED = ("scar",)

@@ -21,7 +21,7 @@ from cprmodel.facts.errors import CprModelError, JobError, Problem
 from cprmodel.facts.strategies import FailureKind, FailureMix
 from cprmodel.facts.version import __version__
 from validation.case import Case
-from validation.events import read_events, timestamp
+from validation.events import end_torn_line, read_events, timestamp
 from validation.experiment.design import Experiment, Planned
 from validation.experiment.measure import Measured, measure
 from validation.experiment.predict import Costs, expected, planned, recommend
@@ -237,9 +237,7 @@ class Runner:
             return
         if not resume:
             raise self._wrong("a new folder, or --resume for the experiment that is in it")
-        if path.read_bytes()[-1:] not in (b"", b"\n"):  # killed while it wrote
-            with open(path, "a", encoding="utf-8") as file:
-                file.write("\n")
+        end_torn_line(path)
         events = list(read_events(path))
         before = next((event["case"] for event in events if event["event"] == "start"), None)
         if before != self.experiment.model_dump(mode="json"):
