@@ -17,8 +17,8 @@ from cprmodel.facts.errors import DomainError, JobError, Problem
 from cprmodel.ordering import Objective, Rows, Setting, rows_of, schedule, zipf_rows
 from cprmodel.ordering.found import Ordered, order
 from cprmodel.ordering.policies import POLICIES
-from cprmodel.ordering.readers import read_counts, read_shards
-from cprmodel.ordering.rows import zipf_weights
+from cprmodel.ordering.readers import read_shards
+from cprmodel.rows import read_counts, zipf_weights
 
 __all__ = ["Options", "run"]
 

@@ -9,9 +9,9 @@ from cprmodel.ordering.intervals import Objective, optimal_intervals, root_sum
 from cprmodel.ordering.played import Played, play, play_intervals
 from cprmodel.ordering.pls import expected_pls, interval_for_pls
 from cprmodel.ordering.policies import POLICIES, PolicyLoss, Setting, predict
-from cprmodel.ordering.rows import Classes, Rows, rows_of, zipf_rows
 from cprmodel.ordering.schedule import Schedule, schedule
 from cprmodel.ordering.unsaved import ORDERS, Unsaved, unsaved
+from cprmodel.rows import Classes, Rows, rows_of, zipf_rows
 
 __all__ = [
     "ORDERS",

@@ -10,7 +10,7 @@ from typing import Any
 from cprmodel.facts.version import __version__
 from cprmodel.ordering.intervals import Objective, optimal_intervals
 from cprmodel.ordering.policies import POLICIES, PolicyLoss, Setting, predict
-from cprmodel.ordering.rows import Floats, Rows
+from cprmodel.rows import Floats, Rows
 
 __all__ = ["LISTED", "SCHEMA_VERSION", "Ordered", "order"]
 

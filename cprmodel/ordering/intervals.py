@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cprmodel.formulas.priority import freshness_interval, marginal_age, square_root_interval
-from cprmodel.ordering.rows import Rows
+from cprmodel.rows import Rows
 
 __all__ = ["Objective", "age_interval", "optimal_intervals", "root_sum"]
 

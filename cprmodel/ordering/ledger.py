@@ -9,7 +9,7 @@ import numpy as np
 
 from cprmodel.facts.strategies import FailureMix
 from cprmodel.ordering.played import PLAYED, record, save
-from cprmodel.ordering.rows import Floats
+from cprmodel.rows import Floats
 from cprmodel.simulation.played import whole_steps
 
 __all__ = ["UpdateLedger"]

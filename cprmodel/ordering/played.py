@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cprmodel.facts.errors import DomainError
-from cprmodel.ordering.rows import Classes
+from cprmodel.rows import Classes
 from cprmodel.trackers import LargestChange, MostFrequentlyUpdated, SubSampledUpdated, Tracker, UpdateAge, rows_due
 from cprmodel.trackers.tracker import largest
 

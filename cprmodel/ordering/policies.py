@@ -13,7 +13,7 @@ from cprmodel.facts.errors import DomainError
 from cprmodel.ordering.intervals import Objective, optimal_intervals, root_sum
 from cprmodel.ordering.played import pieces, play
 from cprmodel.ordering.predicted import Predicted, predict_mfu, predict_update_age, predict_whole
-from cprmodel.ordering.rows import Floats, Rows
+from cprmodel.rows import Floats, Rows
 
 __all__ = ["POLICIES", "PolicyLoss", "Setting", "predict"]
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from cprmodel.formulas.priority import fluid_mfu_interval, fluid_update_age_interval, lost_updates
-from cprmodel.ordering.rows import Classes
+from cprmodel.rows import Classes
 
 __all__ = ["Predicted", "predict_mfu", "predict_update_age", "predict_whole"]
 

@@ -1,4 +1,4 @@
-"""From files to rows: a CSV of shards, an array of counts."""
+"""From a file to rows: a CSV of shards."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import csv
 import io
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.files import read_text
 from cprmodel.facts.units import QuantityError, parse_quantity
-from cprmodel.ordering.rows import Rows, rows_of
+from cprmodel.rows import Rows, rows_of
 
-__all__ = ["read_counts", "read_shards"]
+__all__ = ["read_shards"]
 
 _COLUMNS = ("shard", "bytes", "updates_per_s")
 
@@ -80,24 +79,3 @@ def _checked(source: str, field: str, cell: str, number: float) -> float:
     if not (math.isfinite(number) and 0 <= number <= 1e30):
         raise JobError(source, [Problem(field, f'"{cell}"', "a number from 0 to 1e30")])
     return number
-
-
-def read_counts(path: str | Path) -> Any:
-    """An array of one count a row, written by ``numpy.save``, as float64."""
-    source = str(path)
-    try:
-        counts = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise JobError(source, [Problem("", "", "an array (.npy), but there is no such file")]) from None
-    except (ValueError, EOFError):
-        raise JobError(source, [Problem("", "", "an array written by numpy.save (.npy)")]) from None
-    except OSError as error:
-        raise JobError(source, [Problem("", "", f"a file that can be read ({error.strerror or error})")]) from None
-    if not isinstance(counts, np.ndarray) or counts.dtype.kind not in "iuf" or counts.ndim != 1 or not counts.size:
-        raise JobError(source, [Problem("", "", "an array of numbers in one dimension, one a row")])
-    found = counts.astype(np.float64, copy=False)
-    if not (found.min() >= 0 and found.max() < np.inf):
-        raise JobError(source, [Problem("", "", "finite counts of at least 0")])
-    if not found.max() > 0:
-        raise JobError(source, [Problem("", "", "at least one row that is updated")])
-    return found

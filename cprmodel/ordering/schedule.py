@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cprmodel.facts.errors import DomainError
-from cprmodel.ordering.rows import Floats
+from cprmodel.rows import Floats
 
 __all__ = ["Piece", "Schedule", "schedule"]
 

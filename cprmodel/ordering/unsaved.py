@@ -17,9 +17,8 @@ import numpy as np
 from cprmodel.facts.errors import DomainError
 from cprmodel.facts.special import NUMPY
 from cprmodel.jobs.access import Access
-from cprmodel.ordering.access import classes_of
 from cprmodel.ordering.played import PLAYED, pieces, record, save
-from cprmodel.ordering.rows import Floats
+from cprmodel.rows import Floats, classes_of
 
 __all__ = ["ORDERS", "Unsaved", "played_rows", "unsaved"]
 

@@ -26,8 +26,8 @@ from cprmodel.formulas.loss import exact_pls
 from cprmodel.formulas.priority import priority_pls
 from cprmodel.jobs import Access, Table
 from cprmodel.ordering import Setting, expected_pls, interval_for_pls, predict, unsaved, zipf_rows
-from cprmodel.ordering.access import classes_of
 from cprmodel.ordering.ledger import UpdateLedger
+from cprmodel.rows import classes_of
 from cprmodel.simulation import AtRandom, AtTimes, Estimate, GivenFailure, play
 
 TABLE = Table(rows=10**6, zipf=1.05, updates_per_second=1e4)

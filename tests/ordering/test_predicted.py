@@ -11,7 +11,7 @@ from cprmodel.ordering import Setting, play, play_intervals, predict, rows_of, z
 from cprmodel.ordering.played import PLAYED, pieces
 from cprmodel.ordering.policies import POLICIES
 from cprmodel.ordering.predicted import _fluid, predict_mfu, predict_update_age
-from cprmodel.ordering.rows import Classes
+from cprmodel.rows import Classes
 from tests.conftest import literature
 
 ZIPF = literature("priority")["zipf"]

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cprmodel.facts.errors import DomainError
 
-__all__ = ["Classes", "Rows", "rows_of", "zipf_rows", "zipf_weights"]
+__all__ = ["Classes", "Floats", "Rows", "rows_of", "zipf_rows", "zipf_weights"]
 
 Floats = NDArray[np.float64]
 

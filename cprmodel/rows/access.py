@@ -7,8 +7,8 @@ from functools import lru_cache
 import numpy as np
 
 from cprmodel.jobs.access import Access, Table
-from cprmodel.ordering.readers import read_counts
-from cprmodel.ordering.rows import Classes, Floats, zipf_rows
+from cprmodel.rows.counts import read_counts
+from cprmodel.rows.rows import Classes, Floats, zipf_rows
 
 __all__ = ["classes_of"]
 
