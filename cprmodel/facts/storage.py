@@ -1,0 +1,118 @@
+"""How checkpoints are written where a save is more than one blocking copy: levels, drains, dirty rows, warnings.
+
+Frozen objects that planning prices and the simulator plays. What exactly happens is said in
+:mod:`cprmodel.costing.storage`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+__all__ = ["Dirty", "MeasuredDirty", "SaveLevel", "StoredSave", "TouchedRows", "WarnedSave"]
+
+
+class Dirty(Protocol):
+    """How much of a checkpoint has changed since it was last written."""
+
+    def share(self, work_s: Any) -> Any:
+        """Share of the bytes touched in so much useful work [s]; 0 at 0, never falling, at most 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class TouchedRows:
+    """Rows updated independently of one another: of rate λ, 1 − e^(−λτ) of them are touched in τ.
+
+    >>> rows = TouchedRows(rates=np.array([1.0, 0.01]), count=np.array([1.0, 99.0]))
+    >>> round(float(rows.share(10.0)), 4)
+    0.1042
+    """
+
+    rates: Any  #: updates of a row in a second of useful work, of each class of rows
+    count: Any  #: rows in the class
+
+    def share(self, work_s: Any) -> Any:
+        """Expected share of the rows that an interval touches."""
+        work = np.asarray(work_s, dtype=float)
+        touched = -np.expm1(-np.multiply.outer(work, self.rates))
+        return touched @ (self.count / np.sum(self.count))
+
+
+@dataclass(frozen=True)
+class MeasuredDirty:
+    """A measured curve: straight between its points, beyond the last one as steep as before it, up to 1.
+
+    >>> curve = MeasuredDirty(points=((60.0, 0.2), (600.0, 0.5)))
+    >>> [round(float(curve.share(t)), 3) for t in (0.0, 30.0, 330.0, 1140.0, 1e6)]
+    [0.0, 0.1, 0.35, 0.8, 1.0]
+    """
+
+    points: tuple[tuple[float, float], ...]  #: (useful work [s], share), both rising
+
+    def share(self, work_s: Any) -> Any:
+        """The share at so much work since the last save."""
+        times, shares = (np.array([0.0, *column]) for column in zip(*self.points, strict=True))
+        work = np.asarray(work_s, dtype=float)
+        slope = (shares[-1] - shares[-2]) / (times[-1] - times[-2])
+        beyond = shares[-1] + slope * np.maximum(work - times[-1], 0.0)
+        return np.minimum(np.where(work > times[-1], beyond, np.interp(work, times, shares)), 1.0)
+
+
+@dataclass(frozen=True)
+class SaveLevel:
+    """One place to save to. Times are those of everything, the last level's drain included."""
+
+    name: str
+    save_s: float  #: it blocks training so long
+    load_s: float  #: to read everything back from there
+    partial_load_s: float  #: to read the failed shards back
+    survives: float = 1.0  #: share of the failures after which what is there can be read
+    every: int | None = None  #: how many saves of the level below to one of this one; None: to be chosen
+
+
+@dataclass(frozen=True)
+class WarnedSave:
+    """A save when a failure is announced: to the last level, just in time."""
+
+    save_s: float
+    recall: float  #: share of the failures that are announced in time, r
+    precision: float  #: share of the announcements that are followed by a failure, p
+
+
+@dataclass(frozen=True)
+class StoredSave:
+    """A checkpoint as it is really written; the cheapest level first, the last one survives everything.
+
+    >>> memory = SaveLevel("memory", save_s=9.0, load_s=9.0, partial_load_s=1.0, survives=0.9, every=None)
+    >>> remote = SaveLevel("remote", save_s=438.0, load_s=438.0, partial_load_s=50.0)
+    >>> StoredSave((memory, remote), counts=(26,)).segments
+    26
+    """
+
+    levels: tuple[SaveLevel, ...]
+    #: For each level but the first, how many saves of the level below (the last in its place) there are to one of it.
+    counts: tuple[int, ...] = ()
+    drain_s: float = 0.0  #: after the last level's blocking part, training goes on at speed ``overlap`` meanwhile
+    overlap: float = 0.0
+    dirty: Dirty | None = None  #: None: every save writes everything
+    always: float = 0.0  #: share of a save that is written whatever was touched
+    warned: WarnedSave | None = None
+    fraction: ClassVar[float] = 1.0
+
+    @property
+    def save_s(self) -> float:
+        """Of the last level, were everything written: time that training loses to it [s]."""
+        return self.levels[-1].save_s + (1 - self.overlap) * self.drain_s
+
+    @property
+    def segments(self) -> int:
+        """Saves of any level to one of the last level."""
+        return int(np.prod(self.counts, dtype=np.int64)) if self.counts else 1
+
+    def written(self, work_s: Any) -> Any:
+        """Share of everything that a save after so much work (since the last one of its level) writes."""
+        if self.dirty is None:
+            return np.ones_like(np.asarray(work_s, dtype=float))
+        return self.always + (1 - self.always) * self.dirty.share(work_s)

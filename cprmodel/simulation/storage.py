@@ -1,0 +1,296 @@
+"""Jobs whose saves go to levels, drain, write dirty rows or follow warnings, played event by event.
+
+Nothing here comes from the closed forms (:mod:`cprmodel.costing.storage`): what exactly happens is said there, and
+played here step by step. Each job keeps, for every shard, the work that it still holds, by the level that it is saved
+in; a hit takes what its level does not hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+
+from cprmodel.costing.stops import at_level, severities
+from cprmodel.costing.storage import save_times_s
+from cprmodel.facts.results import Breakdown
+from cprmodel.facts.storage import StoredSave
+from cprmodel.facts.strategies import FailureKind, FullRecovery, Strategy, together
+from cprmodel.jobs import Job
+from cprmodel.simulation.laws import Exponential, FailuresStrike
+from cprmodel.simulation.result import Estimate, Prediction, Simulated
+
+__all__ = ["COLUMNS", "play_stored", "simulate_stored"]
+
+COLUMNS = ("time_s", "lost", "save_s", "load_s", "reschedule_s", "shard", "trainer", "whole_job")
+
+_compiled: Any = numba.njit(cache=True, nogil=True)
+
+
+@_compiled
+def _pick_level(rng: Any, shares: Any) -> int:  # pragma: no cover (compiled)
+    u = rng.random()
+    for level in range(shares.size - 1):
+        if u < shares[level]:
+            return level
+        u -= shares[level]
+    return int(shares.size - 1)
+
+
+@_compiled
+def _stop(  # pragma: no cover (compiled)
+    rng: Any,
+    mtbf: float,
+    full: bool,
+    kinds: Any,
+    failed: float,
+    severity: Any,
+    reschedule: Any,
+    load: Any,
+    held: Any,
+    gone: Any,
+    permutation: Any,
+    row: Any,
+) -> int:
+    """A stop and all that strikes in it; the level that everybody returns to, or −1. Takes what shards lose."""
+    shards = held.shape[0]
+    pending = 0  # bits: a shard, a trainer, the whole job
+    furthest = 0
+    few = int(failed)
+    while True:
+        u = rng.random()
+        kind = 0 if u < kinds[0] else (1 if u < kinds[0] + kinds[1] else 2)
+        row[5 + kind] += 1.0
+        if full:
+            kind = 2
+        pending |= 1 << kind
+        if kind != 1:
+            level = _pick_level(rng, severity)
+            furthest = max(furthest, level)
+            if kind == 0:
+                take = few + (1 if rng.random() < failed - few else 0)
+                for n in range(take):
+                    j = n + int(rng.random() * (shards - n))
+                    which = permutation[j]
+                    permutation[j] = permutation[n]
+                    permutation[n] = which
+                    for below in range(level + 1):
+                        gone[below] += held[which, below]
+                        held[which, below] = 0.0
+        state = 2 if pending >= 4 else pending - 1 if pending < 3 else 3
+        first = reschedule[state, furthest]
+        waits = first + load[state, furthest]
+        gap = mtbf * rng.standard_exponential()
+        spent = min(gap, waits)
+        row[0] += spent
+        row[4] += min(spent, first)
+        row[3] += max(0.0, spent - first)
+        if gap > waits:
+            return furthest if pending >= 4 else -1
+
+
+@_compiled
+def _job(  # pragma: no cover (compiled)
+    row: Any,
+    rng: Any,
+    work: float,
+    tau: float,
+    blocking: Any,
+    drain: float,
+    overlap: float,
+    periods: Any,
+    warned: Any,
+    mtbf: float,
+    full: bool,
+    kinds: Any,
+    failed: float,
+    severity: Any,
+    reschedule: Any,
+    load: Any,
+    shards: int,
+    limit: int,
+) -> bool:
+    """One job; False where it exceeds ``limit`` failures."""
+    levels = blocking.size
+    recall, precision, warned_save = warned
+    unwarned = (1.0 - recall) / mtbf
+    warnings = recall / precision / mtbf
+    held = np.zeros((shards, levels))
+    gone = np.zeros(levels)
+    spent_saving = np.zeros(levels)  # on saves since the last one of a level, as gone
+    permutation = np.arange(shards)
+    kept = np.zeros(levels)  # work in the last complete save of a level or a higher one
+    index = np.zeros(levels, dtype=np.int64)  # segments of the pattern that were done by then
+    done = 0.0
+    begin = 0.0  # the work that the last snapshot held
+    segment = 0
+    lost = 0.0
+    stops = 0
+    while True:
+        if stops > limit:
+            return False
+        # work until the next save
+        due = begin + tau
+        if due > work * (1.0 - 1e-9):  # whole intervals end with the job, whatever their sum rounds to
+            due = work
+        struck = False
+        announced = False
+        if done < due:
+            needs = due - done
+            total = unwarned + warnings
+            gap = rng.standard_exponential() / total if total > 0.0 else np.inf
+            spent = min(gap, needs)
+            row[0] += spent
+            done += spent
+            for shard in range(shards):
+                held[shard, 0] += spent
+            if gap < needs:
+                announced = rng.random() * total < warnings
+                struck = not announced
+            elif due >= work:
+                break
+            if announced:
+                gap = mtbf * rng.standard_exponential()
+                if gap < warned_save:
+                    row[0] += gap
+                    struck = True
+                else:
+                    row[0] += warned_save
+                    row[2] += warned_save
+                    for shard in range(shards):
+                        held[shard, 0] = 0.0
+                    lost += gone[0]
+                    gone[0] = 0.0
+                    kept[0] = done
+                    begin = done
+                    if rng.random() >= precision:
+                        continue
+                    struck = True
+        if not struck and done < begin + tau:
+            continue
+        if not struck:
+            end = 0
+            for level in range(1, levels):
+                if (segment + 1) % periods[level] == 0:
+                    end = level
+            last = end == levels - 1
+            snapshot = done
+            gap = mtbf * rng.standard_exponential()
+            phase = blocking[end]
+            spent = min(gap, phase)
+            row[0] += spent
+            worked = 0.0
+            drained = 0.0
+            if gap >= phase and last and drain > 0.0:
+                left = min(drain, (work - done) / overlap if overlap > 0.0 else np.inf)
+                drained = min(gap - phase, left)
+                row[0] += drained
+                worked = overlap * drained
+                done += worked
+                if left < drain and drained >= left:  # the job ends while its last save drains
+                    row[2] += phase + (1.0 - overlap) * drained
+                    break
+            if gap < phase + (drain if last else 0.0):
+                struck = True
+                for shard in range(shards):
+                    held[shard, 0] += worked
+                # once repaired, a new snapshot at once: nothing more to work before it
+                begin = done - tau
+            else:
+                moved = phase + (1.0 - overlap) * drained
+                for level in range(end + 1):
+                    moved += spent_saving[level]
+                    spent_saving[level] = 0.0
+                if last:
+                    row[2] += moved
+                else:
+                    spent_saving[end + 1] += moved
+                for level in range(end + 1):
+                    kept[level] = snapshot
+                segment += 1
+                if last:
+                    segment = 0
+                for level in range(end + 1):
+                    index[level] = segment
+                for shard in range(shards):
+                    moved = 0.0
+                    for level in range(end + 1):
+                        moved += held[shard, level]
+                        held[shard, level] = 0.0
+                    if not last:
+                        held[shard, end + 1] += moved
+                    held[shard, 0] = worked
+                moved = 0.0
+                for level in range(end + 1):
+                    moved += gone[level]
+                    gone[level] = 0.0
+                if last:
+                    lost += moved
+                else:
+                    gone[end + 1] += moved
+                begin = snapshot
+                continue
+        stops += 1
+        back = _stop(rng, mtbf, full, kinds, failed, severity, reschedule, load, held, gone, permutation, row)
+        if back >= 0:
+            done = kept[back]
+            begin = done
+            segment = index[back]
+            for level in range(back + 1):
+                kept[level] = kept[back]
+                index[level] = segment
+                gone[level] = 0.0
+                spent_saving[level] = 0.0
+                for shard in range(shards):
+                    held[shard, level] = 0.0
+    row[2] += spent_saving.sum()
+    row[1] = lost + gone.sum()
+    return True
+
+
+@_compiled
+def _jobs(out: Any, rng: Any, setting: Any) -> bool:  # pragma: no cover (compiled)
+    for run in range(out.shape[0]):
+        if not _job(out[run], rng, *setting):
+            return False
+    return True
+
+
+def play_stored(
+    job: Job, strategy: Strategy, runs: int, stream: np.random.SeedSequence, limit: int = 10**7
+) -> Any:
+    """Play a job many times: an array of :data:`COLUMNS`, one row a run; None where one does not end."""
+    saving, mix, recovery = strategy.saving, job.failure_mix, strategy.recovery
+    assert isinstance(saving, StoredSave)
+    tau = float(strategy.interval_s)
+    blocking, drain = save_times_s(saving, tau)
+    periods = np.cumprod([1, *saving.counts]).astype(np.int64)
+    shard, trainer, whole = (frozenset({kind}) for kind in FailureKind)
+    states = (shard, trainer, whole, shard | trainer)
+    at = [at_level(recovery, level) for level in saving.levels]
+    reschedule = np.array([[together(one, kinds).reschedule_s for one in at] for kinds in states])
+    load = np.array([[together(one, kinds).load_s for one in at] for kinds in states])
+    warned = saving.warned
+    out = np.zeros((runs, len(COLUMNS)))
+    rng = np.random.Generator(np.random.PCG64(stream))
+    setting = (
+        job.job.work_s,
+        tau,
+        np.array([float(one) for one in blocking]),
+        float(drain),
+        float(saving.overlap),
+        periods,
+        (warned.recall, warned.precision, warned.save_s) if warned else (0.0, 1.0, 0.0),
+        mix.mtbf_s,
+        isinstance(recovery, FullRecovery),
+        np.array([mix.share(kind) for kind in FailureKind]),
+        float(mix.shards_per_failure),
+        np.array(severities(saving.levels)),
+        reschedule,
+        load,
+        job.cluster.embedding_shards or 1,
+        limit,
+    )
+    return out if _jobs(out, rng, setting) else None
