@@ -26,6 +26,7 @@ _PUBLIC = {
     "Job": "cprmodel.jobs",
     "JobError": "cprmodel.facts.errors",
     "Plan": "cprmodel.planning",
+    "SteadyState": "cprmodel.costing",
     "StrategyPlan": "cprmodel.planning",
     "ValidityWarning": "cprmodel.facts.errors",
     "Work": "cprmodel.jobs",
@@ -48,6 +49,7 @@ __all__ = [
     "Job",
     "JobError",
     "Plan",
+    "SteadyState",
     "StrategyPlan",
     "ValidityWarning",
     "Work",
@@ -59,7 +61,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from cprmodel.costing import Exact, FirstOrder
+    from cprmodel.costing import Exact, FirstOrder, SteadyState
     from cprmodel.facts.errors import CprModelError, DomainError, JobError, ValidityWarning
     from cprmodel.facts.results import Breakdown
     from cprmodel.jobs import Accuracy, Checkpoint, Cluster, Failures, Job, Work

@@ -24,6 +24,7 @@ class ModelName(StrEnum):
 
     FIRST_ORDER = "first-order"
     EXACT = "exact"
+    STEADY_STATE = "steady-state"
 
 
 JobSource = Annotated[str, typer.Argument(metavar="JOB.toml", help="A job file, or preset:NAME.")]
@@ -54,8 +55,12 @@ def root(
 def plan(
     job: JobSource,
     model: Annotated[
-        ModelName, typer.Option(help="first-order: the published formulas; exact: no approximation.")
-    ] = (ModelName.FIRST_ORDER),
+        ModelName | None,
+        typer.Option(
+            help="first-order: the published formulas; exact: no approximation; steady-state: no approximation in "
+            "a long job, any storage. Default: the first, or the last where the job's storage needs it."
+        ),
+    ] = None,
     as_json: AsJson = False,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="Write a self-contained page with charts.")
@@ -70,7 +75,7 @@ def plan(
     """Price the strategies for a job and recommend one."""
     from cprmodel.cli.plan import run
 
-    run(job, model.value, as_json, report, explain, robust)
+    run(job, model.value if model else None, as_json, report, explain, robust)
 
 
 @app.command()

@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from cprmodel.cli.options import check_report
-from cprmodel.costing.models import MODELS
+from cprmodel.costing import MODELS
 from cprmodel.facts.errors import JobError
 from cprmodel.loading import load_job
 from cprmodel.planning import plan
@@ -16,13 +16,13 @@ from cprmodel.planning import plan
 __all__ = ["run"]
 
 
-def run(source: str, model: str, as_json: bool, report: Path | None, explain: bool, robust: bool) -> None:
+def run(source: str, model: str | None, as_json: bool, report: Path | None, explain: bool, robust: bool) -> None:
     """Plan a job and print, or write, the answer."""
     job = load_job(source)
     if report is not None:
         check_report(report, source)
     try:
-        answer = plan(job, MODELS[model](), robust)
+        answer = plan(job, MODELS[model]() if model else None, robust)
     except JobError as error:
         raise JobError(source, list(error.problems)) from None
     if as_json:

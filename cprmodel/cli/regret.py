@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from cprmodel.costing.models import MODELS
+from cprmodel.costing import CostModel, Exact, FirstOrder, model_for
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.units import format_share, format_time
 from cprmodel.loading import load_job
@@ -27,7 +27,7 @@ def run(source: str, mtbf_error: float | None, observed_failures: int | None, as
         raise JobError("--mtbf-error", [Problem("", "", expected)])
     if mtbf_error is None and observed_failures is None:
         mtbf_error = 2.0
-    models = [make() for make in MODELS.values()]
+    models: list[CostModel] = [FirstOrder(), Exact()] if job.plain else [model_for(job)]
     rows: list[tuple[str, Regret]] = []
     if mtbf_error is not None:
         factor = max(mtbf_error, 1 / mtbf_error)

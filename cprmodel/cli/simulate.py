@@ -12,6 +12,7 @@ from pathlib import Path
 import typer
 
 from cprmodel.cli.options import check_report, time_option
+from cprmodel.costing import saving_of
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.strategies import Strategy
 from cprmodel.facts.units import QuantityError, parse_quantity
@@ -78,7 +79,7 @@ def _strategy(job: Job, name: str, interval_s: float | None) -> Strategy:
     planned = {one.name: one.strategy for one in plan(job).strategies}
     strategy = planned.get(name)
     if strategy is None and name == "partial" and job.cluster.embedding_shards and interval_s:
-        strategy = Strategy("partial", job.partial_recovery, job.saving, job.job.work_s)
+        strategy = Strategy("partial", job.partial_recovery, saving_of(job), job.job.work_s)
     if strategy is None:
         known = ", ".join(planned)
         raise JobError("", [Problem("--strategy", f'"{name}"', f"one that can be planned: {known}")])

@@ -1,7 +1,7 @@
 """Cost models: what a strategy costs and loses, which interval suits it, and the formulas that said so."""
 
+from cprmodel.costing.choosing import MODELS, check_plain, model_for, strategy_of
 from cprmodel.costing.models import (
-    MODELS,
     Choice,
     Cost,
     CostModel,
@@ -13,6 +13,8 @@ from cprmodel.costing.models import (
     pls_with_recoveries,
     use,
 )
+from cprmodel.costing.saving import saving_of
+from cprmodel.costing.steady import SteadyState
 
 __all__ = [
     "MODELS",
@@ -21,9 +23,14 @@ __all__ = [
     "CostModel",
     "Exact",
     "FirstOrder",
+    "SteadyState",
     "Step",
+    "check_plain",
     "interval_with_recoveries",
     "loses_samples",
+    "model_for",
     "pls_with_recoveries",
+    "saving_of",
+    "strategy_of",
     "use",
 ]

@@ -1,7 +1,8 @@
 """Cost models: what a strategy costs and loses, and which interval suits it.
 
 :class:`FirstOrder` uses the published first-order formulas, :class:`Exact` the exact ones for exponential
-failures and a job of finite length. Both answer the same three questions, so a third can join them.
+failures and a job of finite length. Both answer the same three questions; so does a third,
+:class:`cprmodel.costing.steady.SteadyState`, for storage that is more than one blocking copy of everything.
 """
 
 from __future__ import annotations
@@ -16,7 +17,15 @@ import numpy as np
 from cprmodel.facts.formula import Formula
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.special import NUMPY
-from cprmodel.facts.strategies import FailureKind, FullRecovery, PartialRecovery, Recovery, RollBack, Strategy
+from cprmodel.facts.strategies import (
+    FailureKind,
+    FullRecovery,
+    PartialRecovery,
+    Recovery,
+    RollBack,
+    SavingPolicy,
+    Strategy,
+)
 from cprmodel.facts.units import format_time
 from cprmodel.formulas import interval, loss, makespan, overhead
 from cprmodel.jobs import Job
@@ -62,6 +71,7 @@ class Choice:
     set_by: str
     steps: tuple[Step, ...] = field(repr=False, default=())
     notes: tuple[str, ...] = ()
+    saving: SavingPolicy | None = None  #: where how to save was chosen too
 
 
 class CostModel(Protocol):
@@ -346,7 +356,3 @@ class Exact:
         if best == 1:
             return Choice(work, WHOLE_JOB, (ideal,))
         return Choice(work / best, OPTIMUM, (ideal,))
-
-
-#: Model name → model, for the command line.
-MODELS: dict[str, Callable[[], CostModel]] = {"first-order": FirstOrder, "exact": Exact}

@@ -13,13 +13,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import pairwise, product
 from typing import NamedTuple
 
 import numpy as np
 
 from cprmodel.facts.storage import SaveLevel
-from cprmodel.facts.strategies import FailureKind, FailureMix, FullRecovery, PartialRecovery, Recovery, RollBack, together
+from cprmodel.facts.strategies import (
+    FailureKind,
+    FailureMix,
+    FullRecovery,
+    PartialRecovery,
+    Recovery,
+    RollBack,
+    together,
+)
 
 __all__ = ["Stops", "at_level", "severities", "stops_of"]
 
@@ -57,19 +65,17 @@ def severities(levels: Sequence[SaveLevel]) -> tuple[float, ...]:
     (0.9, 0.09999999999999998)
     """
     survives = [0.0, *(one.survives for one in levels)]
-    return tuple(high - low for low, high in zip(survives, survives[1:], strict=False))
+    return tuple(high - low for low, high in pairwise(survives))
 
 
-def stops_of(
-    mix: FailureMix, recovery: Recovery, levels: Sequence[SaveLevel], shards: int
-) -> Stops:
+def stops_of(mix: FailureMix, recovery: Recovery, levels: Sequence[SaveLevel], shards: int) -> Stops:
     """The stops of a recovery from these levels, with failures of a mix, memoryless.
 
     >>> from cprmodel.facts.strategies import FullRecovery
     >>> one = SaveLevel("remote", save_s=60.0, load_s=60.0, partial_load_s=10.0)
     >>> stops = stops_of(FailureMix(mtbf_s=3600.0), FullRecovery(0.0, 60.0), [one], shards=8)
-    >>> stops.back, round(stops.load_s, 3)  # 3600 (e^(60/3600) − 1)
-    ((1.0,), 60.503)
+    >>> round(stops.load_s, 3)  # 3600 (e^(60/3600) − 1)
+    60.503
     """
     first = _strikes(mix, recovery, severities(levels), shards)
     kinds = {state.pending for state, _ in first}
@@ -117,7 +123,9 @@ def _strikes(
     """The states that a first failure leads to, with their probabilities."""
     found: list[tuple[_State, float]] = []
     if isinstance(recovery, FullRecovery):
-        return [(_State(frozenset({FailureKind.WHOLE_JOB}), level, -1), share) for level, share in enumerate(severity)]
+        return [
+            (_State(frozenset({FailureKind.WHOLE_JOB}), level, -1), share) for level, share in enumerate(severity)
+        ]
     for kind in FailureKind:
         share = mix.share(kind)
         if share <= 0:

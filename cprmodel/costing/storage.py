@@ -2,8 +2,9 @@ r"""Storage as it is: what levels, drains, dirty rows and warnings cost and lose
 
 What exactly happens (the simulator plays the same)
     Training works for τ after a save, then saves. A save first blocks training; the last level's may then drain
-    while training goes on at speed ω. What is saved is the state at its beginning; it counts from its end. A failure
-    meanwhile makes it void: once repaired, it is taken anew, of the state then, and writes as much as before.
+    while training goes on at speed ω. What is saved is the state at its beginning; it counts from its end. A
+    failure meanwhile makes it void: once repaired, it is taken anew, of the state then, and writes as much as
+    before.
 
     Levels: the saves of a level are counted; in the place of every n-th one comes one of the next level. A failure
     needs one level or a higher one: the share ``survives`` of a level says how often it does. Everybody, or the
@@ -13,9 +14,9 @@ What exactly happens (the simulator plays the same)
     last version of every row, so a load reads everything.
 
     Warnings: at work, a share r of the failures is announced, a share 1 − p of the announcements is false. On an
-    announcement everything is saved just in time; then, if it is true, the failure strikes. A failure in such a save
-    makes it void and comes in the place of the announced one. Announcements during other saves and during stops are
-    not heeded.
+    announcement everything is saved just in time; then, if it is true, the failure strikes. A failure in such a
+    save makes it void and comes in the place of the announced one. Announcements during other saves and during
+    stops are not heeded.
 
     Recovery, and which failure counts where several are pending: as in :mod:`cprmodel.formulas.makespan`.
 
@@ -35,7 +36,7 @@ How it is computed
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -96,17 +97,16 @@ class _Course:
 
     # one segment: work, and a save of level ``end``
 
-    def _save(self, end: int, rolled: float, hits: float) -> tuple[Any, Any, Any]:
-        """Length of the save phase, probabilities that it is struck, and that it is then begun again."""
+    def _struck(self, end: int) -> Any:
+        """Probability that a save, its drain included, is struck."""
         last = end == len(self.blocking) - 1
-        length = self.blocking[end] + (self.drain if last else 0.0)
-        return length, -np.expm1(-self.rate * length), 1 - rolled - hits
+        return -np.expm1(-self.rate * (self.blocking[end] + (self.drain if last else 0.0)))
 
     def _attempt(self, end: int, work: Any, carry: Any, killed: float) -> tuple[_Block, Any]:
         """One attempt at a segment, and the probability that it must begin again; ``killed`` beyond roll-backs."""
         back, rate = self.stops.back, self.rate
         fails = sum(back) + killed
-        length, struck, again = self._save(end, fails, 0.0)
+        struck, again = self._struck(end), 1 - fails  # … that a failure lets the save begin again
         reached = np.exp(-rate * fails * work)
         busy = work * NUMPY.exprel(-rate * fails * work)
         tries = 1 / (1 - again * struck)
@@ -194,7 +194,9 @@ class _Course:
 
     def _found(self, work: Any, saves: Any, lost: Any, failures: Any, kept: Any, written: Any) -> LongRun:
         stops = self.stops
-        parts = Breakdown(saves / work, failures * stops.load_s / work, lost / work, failures * stops.reschedule_s / work)
+        parts = Breakdown(
+            saves / work, failures * stops.load_s / work, lost / work, failures * stops.reschedule_s / work
+        )
         top = self.saving.segments
         share = written * self.saving.written(self.tau * top)
         return LongRun(
@@ -228,7 +230,7 @@ class _Course:
         leaves = back * failing + saved
         reached = np.exp(-leaves * work)
         busy = work * NUMPY.exprel(-leaves * work)
-        length, struck, again = self._save(0, back, 0.0)
+        struck, again = self._struck(0), 1 - back
         tries = 1 / (1 - again * struck)
         unhit = 1 / (1 - (again - hits) * struck)
         drained = reached * (1 - struck) * tries

@@ -6,13 +6,18 @@ from dataclasses import dataclass
 from enum import Enum
 
 __all__ = [
+    "AUPY_2013",
+    "BENOIT_2017",
     "BOUGERET_2011",
+    "CHECK_N_RUN_2022",
     "CHO_2000",
     "CPR_2021",
     "DALY_2006",
     "DERIVED",
+    "HERAULT_2018",
     "KOKOLIS_2025",
     "LING_2001",
+    "WARNINGS",
     "YOUNG_1974",
     "Evidence",
     "Source",
@@ -79,4 +84,31 @@ LING_2001 = Source(
     "Y. Ling, J. Mi, X. Lin, A variational calculus approach to optimal checkpoint placement, "
     "IEEE Trans. Computers 50(7), 2001.",
     "https://doi.org/10.1109/12.936236",
+)
+AUPY_2013 = Source(
+    "aupy_2013",
+    "G. Aupy, A. Benoit, T. Hérault, Y. Robert, J. Dongarra, Optimal checkpointing period: time vs. energy, "
+    "PMBS 2013.",
+    "https://hal.inria.fr/hal-00926199",
+)
+BENOIT_2017 = Source(
+    "benoit_2017",
+    "A. Benoit, A. Cavelan, V. Le Fèvre, Y. Robert, H. Sun, Towards optimal multi-level checkpointing, "
+    "IEEE Trans. Computers 66(7), 2017.",
+)
+CHECK_N_RUN_2022 = Source(
+    "check_n_run_2022",
+    "A. Eisenman et al., Check-N-Run: a checkpointing system for training deep learning recommendation models, "
+    "NSDI'22.",
+    "https://arxiv.org/abs/2010.08679",
+)
+HERAULT_2018 = Source(
+    "herault_2018",
+    "T. Herault, Y. Robert, A. Bouteiller, D. Arnold, K. Ferreira, G. Bosilca, J. Dongarra, Optimal cooperative "
+    "checkpointing for shared high-performance computing platforms, IPDPSW 2018 (INRIA RR-9109, eqs 6-8).",
+    "https://doi.org/10.1109/IPDPSW.2018.00127",
+)
+WARNINGS = Source(
+    "warnings",
+    "the standard form of checkpointing with a fault predictor (after Aupy, Robert, Vivien, Zaidouni, 2014)",
 )

@@ -7,11 +7,16 @@ Frozen objects that planning prices and the simulator plays. What exactly happen
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 __all__ = ["Dirty", "MeasuredDirty", "SaveLevel", "StoredSave", "TouchedRows", "WarnedSave"]
+
+
+#: Up to so many classes of rows are summed each time.
+_FEW = 64
 
 
 class Dirty(Protocol):
@@ -34,10 +39,31 @@ class TouchedRows:
     count: Any  #: rows in the class
 
     def share(self, work_s: Any) -> Any:
-        """Expected share of the rows that an interval touches."""
+        """Expected share of the rows that an interval touches; of many classes within 1e-7 of it."""
         work = np.asarray(work_s, dtype=float)
+        if self.rates.size <= _FEW:
+            return self._summed(work)
+        low, high, spline = self._curve
+        inside = np.clip(work, low, high)
+        found = -np.expm1(-np.exp(spline(np.log(inside))))
+        return np.where(work < low, work * (self.rates @ self.count) / self.count.sum(), found)
+
+    def _summed(self, work: Any) -> Any:
         touched = -np.expm1(-np.multiply.outer(work, self.rates))
         return touched @ (self.count / np.sum(self.count))
+
+    @cached_property
+    def _curve(self) -> tuple[float, float, Any]:
+        """log(−log(1 − share)) against log τ: a straight line for rows all alike, smooth for others."""
+        from scipy.interpolate import CubicSpline
+
+        rates = self.rates[self.rates > 0]
+        low, high = 1e-9 / float(rates.max()), 50 / float(rates.min())
+        times = np.geomspace(low, high, int(40 * np.log10(high / low)))
+        shares = np.array([float(self._summed(time)) for time in times])
+        here = shares < 1 - 1e-15  # beyond, everything is touched
+        times, shares = times[here], shares[here]
+        return low, float(times[-1]), CubicSpline(np.log(times), np.log(-np.log1p(-shares)))
 
 
 @dataclass(frozen=True)
@@ -92,7 +118,7 @@ class StoredSave:
     """
 
     levels: tuple[SaveLevel, ...]
-    #: For each level but the first, how many saves of the level below (the last in its place) there are to one of it.
+    #: For each level but the first, how many saves of the level below there are to one of it, which is the last's.
     counts: tuple[int, ...] = ()
     drain_s: float = 0.0  #: after the last level's blocking part, training goes on at speed ``overlap`` meanwhile
     overlap: float = 0.0

@@ -58,8 +58,21 @@ from cprmodel.formulas.priority import (
 )
 from cprmodel.formulas.regret import expected_regret, mtbf_regret
 from cprmodel.formulas.renewal import renewal_efficiency, schedule_efficiency, weibull_save_time
+from cprmodel.formulas.storage import (
+    aupy_2013_interval,
+    benoit_2017_overhead,
+    herault_2018_interval,
+    quantised_share,
+    touched_share,
+    two_level_interval,
+    two_level_saves,
+    warned_interval,
+    warned_overhead,
+)
 
 __all__ = [
+    "aupy_2013_interval",
+    "benoit_2017_overhead",
     "bougeret_2011_chunk",
     "cho_2000_age",
     "cho_2000_freshness",
@@ -80,6 +93,7 @@ __all__ = [
     "full_recovery_makespan",
     "full_recovery_overhead",
     "full_recovery_variance",
+    "herault_2018_interval",
     "lost_fraction",
     "lost_fraction_with_saves",
     "lost_updates",
@@ -102,12 +116,18 @@ __all__ = [
     "priced_loss_interval",
     "priority_pls",
     "proportional_interval",
+    "quantised_share",
     "renewal_efficiency",
     "schedule_efficiency",
     "square_root_interval",
     "square_root_lost_updates",
+    "touched_share",
     "transfer_time",
+    "two_level_interval",
+    "two_level_saves",
     "uniform_lost_updates",
+    "warned_interval",
+    "warned_overhead",
     "weibull_save_time",
     "young_1974",
 ]

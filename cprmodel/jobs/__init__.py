@@ -2,9 +2,11 @@
 
 from cprmodel.jobs.access import Access, Table
 from cprmodel.jobs.accuracy_model import AccuracyModel
+from cprmodel.jobs.checkpoint import Checkpoint
 from cprmodel.jobs.failure_model import FailureModel
-from cprmodel.jobs.model import Accuracy, Checkpoint, Cluster, Failures, Job, Preset, Work
+from cprmodel.jobs.model import Accuracy, Cluster, Failures, Job, Preset, Work
 from cprmodel.jobs.reading import job_from_file, job_from_mapping, job_from_text
+from cprmodel.jobs.storage import Level, Neighbour, Storage, Warnings
 
 __all__ = [
     "Access",
@@ -15,8 +17,12 @@ __all__ = [
     "FailureModel",
     "Failures",
     "Job",
+    "Level",
+    "Neighbour",
     "Preset",
+    "Storage",
     "Table",
+    "Warnings",
     "Work",
     "job_from_file",
     "job_from_mapping",

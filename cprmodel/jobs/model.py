@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
@@ -12,7 +12,6 @@ from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.strategies import BlockingSave, FailureMix, FullRecovery, PartialRecovery
 from cprmodel.facts.units import format_time
 from cprmodel.formulas.accuracy import pls_for_metric_drop
-from cprmodel.formulas.cost import transfer_time
 from cprmodel.formulas.failures import (
     mtbf_from_groups,
     mtbf_from_node_days,
@@ -22,8 +21,10 @@ from cprmodel.formulas.failures import (
 )
 from cprmodel.jobs.access import Access
 from cprmodel.jobs.accuracy_model import AccuracyModel, read_accuracy_model
+from cprmodel.jobs.checkpoint import Checkpoint
 from cprmodel.jobs.failure_model import FailureModel, read_failure_model
 from cprmodel.jobs.quantities import AtLeastOne, Budget, Count, OpenShare, Positive, Section, Share, wrong
+from cprmodel.jobs.storage import Storage
 
 __all__ = ["TRACE_OPTIONS", "Accuracy", "Checkpoint", "Cluster", "Failures", "Job", "Preset", "Work"]
 
@@ -182,42 +183,6 @@ class Failures(Section):
         return float(mtbf_from_nodes.raw(self.mtbf_of_node_s, self.nodes))
 
 
-class Checkpoint(Section):
-    """What saving and recovering cost (``[checkpoint]``)."""
-
-    may_be_zero: ClassVar[frozenset[str]] = frozenset(
-        {
-            "load_s",
-            "detect_s",
-            "reschedule_s",
-            "partial_load_s",
-            "partial_reschedule_s",
-            "trainer_reschedule_s",
-        }
-    )
-    save_s: float | None = Field(None, description="time a save blocks training")
-    size_bytes: float | None = Field(None, description="size of a checkpoint (with bandwidth, instead of save)")
-    bandwidth_bytes_per_s: float | None = Field(None, description="bandwidth to checkpoint storage")
-    load_s: float | None = Field(None, description="time to read a checkpoint back; default: as long as a save")
-    detect_s: float = Field(0.0, description="time to notice a failure")
-    reschedule_s: float = Field(0.0, description="time to get a node and restart")
-    partial_load_s: float | None = Field(None, description="time to load the failed shards; default: load/shards")
-    partial_reschedule_s: float | None = Field(None, description="the same for one shard; default: reschedule")
-    trainer_reschedule_s: float | None = Field(None, description="the same for a trainer; default: as a shard")
-
-    @model_validator(mode="after")
-    def _one_cost(self) -> Checkpoint:
-        by_size = self.size_bytes is not None or self.bandwidth_bytes_per_s is not None
-        if self.save_s is not None and by_size:
-            other = "size" if self.size_bytes is not None else "bandwidth"
-            shown = (self.save_s, self.size_bytes if other == "size" else self.bandwidth_bytes_per_s)
-            raise wrong(f"save and {other}", shown, "either save, or size with bandwidth")
-        if self.save_s is None and (self.size_bytes is None or self.bandwidth_bytes_per_s is None):
-            missing = "bandwidth" if self.size_bytes is not None else "size" if by_size else "save"
-            raise wrong(missing, "", "either save, or size with bandwidth")
-        return self
-
-
 _AccuracyModelFile = Annotated[
     AccuracyModel | None, BeforeValidator(read_accuracy_model), WithJsonSchema({"type": "string"})
 ]
@@ -289,6 +254,7 @@ class Job(Section):
     checkpoint: Checkpoint
     accuracy: Accuracy | None = None
     access: Access | None = None
+    storage: Storage | None = None
     preset: Preset | None = None
 
     @model_validator(mode="after")
@@ -301,8 +267,16 @@ class Job(Section):
         if self.save_s > mtbf:
             expected = f"a save that is not longer than the job's MTBF ({format_time(mtbf)})"
             raise wrong("checkpoint.save", format_time(self.save_s), expected)
-        if not 1e-12 <= self.save_s <= 1e12:
+        if self.checkpoint.plain and not 1e-12 <= self.save_s <= 1e12:
             raise wrong("checkpoint.size / bandwidth", f"{self.save_s:g} s", "a save between 1e-12 s and 1e12 s")
+        quantised = self.checkpoint.quantised_metric_drop
+        most = self.accuracy.max_metric_drop if self.accuracy else None
+        if most is not None and quantised >= most:
+            expected = f"less than accuracy.max_metric_drop ({most:g}), of which it is a part"
+            raise wrong("checkpoint.quantised_metric_drop", quantised, expected)
+        if self.checkpoint.incremental and self.access is None and self.checkpoint.dirty_curve is None:
+            expected = "[access], or checkpoint.dirty_curve beside it: which rows an interval touches"
+            raise wrong("checkpoint.incremental", True, expected)
         shards = self.cluster.embedding_shards
         lost, together = self.failures.shards_per_failure, self.failures.group_nodes
         if together is not None and shards is not None and together > shards:
@@ -328,19 +302,22 @@ class Job(Section):
     @property
     def save_s(self) -> float:
         """Time a save blocks training, C [s]."""
-        if self.checkpoint.save_s is not None:
-            return self.checkpoint.save_s
-        return float(transfer_time.raw(self.checkpoint.size_bytes, self.checkpoint.bandwidth_bytes_per_s))
+        return self.checkpoint.nominal_save_s
 
     @property
     def saving(self) -> BlockingSave:
-        """The saving policy."""
+        """The saving policy of a plain checkpoint (:func:`cprmodel.costing.saving_of` knows the others)."""
         return BlockingSave(self.save_s)
+
+    @property
+    def plain(self) -> bool:
+        """Whether a save is one blocking copy of everything, to storage that nobody else writes to."""
+        return self.checkpoint.plain and self.storage is None
 
     @property
     def load_s(self) -> float:
         """Time to read a checkpoint back, L [s]; as long as a save where not given."""
-        return self.save_s if self.checkpoint.load_s is None else self.checkpoint.load_s
+        return self.checkpoint.nominal_load_s
 
     def with_mtbf(self, mtbf_s: float) -> Job:
         """The same job with another MTBF, however its own was given."""
@@ -391,13 +368,14 @@ class Job(Section):
             return None
         if self.accuracy.pls_budget is not None:
             return self.accuracy.pls_budget
-        drop, slope = self.accuracy.max_metric_drop, self.accuracy.slope
+        slope = self.accuracy.slope
+        drop = (self.accuracy.max_metric_drop or 0.0) - self.checkpoint.quantised_metric_drop
         return min(1.0, float(pls_for_metric_drop.raw(drop, slope)))
 
     def assumptions(self) -> Sequence[str]:
         """What the file leaves out and is taken as its default: worth a line in every answer."""
         said = []
-        if self.checkpoint.load_s is None:
+        if self.checkpoint.load_s is None and not self.checkpoint.level:
             said.append("checkpoint.load isn't given: taken to be as long as a save")
         if self.failures.group_nodes is not None and self.cluster.embedding_shards is not None:
             said.append("failures.group_nodes: every node of a group that fails is taken to hold a shard")

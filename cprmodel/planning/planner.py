@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from cprmodel.costing.models import BUDGET, WHOLE_JOB, Choice, CostModel, FirstOrder, loses_samples
+from cprmodel.costing import loses_samples, model_for, saving_of, strategy_of
+from cprmodel.costing.models import BUDGET, WHOLE_JOB, Choice, CostModel
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.strategies import PrioritySave, Recovery, Strategy
 from cprmodel.facts.units import format_time
@@ -35,7 +36,8 @@ def plan(job: Job, model: CostModel | None = None, robust: bool = False) -> Plan
     Parameters
     ----------
     job : what is trained, how it fails, what saving costs (see :class:`~cprmodel.Job`)
-    model : :class:`~cprmodel.FirstOrder` (the default) or :class:`~cprmodel.Exact`
+    model : :class:`~cprmodel.FirstOrder`, :class:`~cprmodel.Exact` or :class:`~cprmodel.SteadyState`; by default
+        the first, but the last for storage that only it knows
     robust : choose intervals, and between strategies, by their expected overhead over what the failures seen leave
         open of the MTBF; for a job whose failures are a fit or a trace
 
@@ -62,11 +64,11 @@ def plan(job: Job, model: CostModel | None = None, robust: bool = False) -> Plan
     >>> answer.recommended, round(answer["partial"].interval_s / 3600, 3)
     ('partial', 44.8)
     """
-    model = FirstOrder() if model is None else model
     if not isinstance(job, Job):
         raise TypeError(f"plan: job = {job!r}: expected a cprmodel.Job")
-    if isinstance(model, type) or not hasattr(model, "partial_interval"):
+    if model is not None and (isinstance(model, type) or not hasattr(model, "partial_interval")):
         raise TypeError(f"plan: model = {model!r}: expected a cost model, such as cprmodel.Exact()")
+    model = model_for(job, model)
     fit = job.failures.fit
     if robust and fit is None:
         expected = "a trace or a fit of one, which say how sure the MTBF is, for a robust plan"
@@ -165,14 +167,18 @@ def strategies_of(
             wanted.append(("partial", partial, chosen.get("partial") or model.partial_interval(job, budget)))
     if job.job.current_interval_s is not None:
         recovery: Recovery = partial if job.job.current_recovery == "partial" else full
-        today = Choice(job.job.current_interval_s, "what is done today")
+        today = Choice(job.job.current_interval_s, "what is done today", saving=saving_of(job))
+        notes += _about_today(job)
         if today.interval_s > job.job.work_s:
             today = replace(today, interval_s=job.job.work_s)
             notes.append("job.current_interval is longer than the job: planned as no save at all")
         wanted.append(("current", recovery, today))
     if job.access is not None and (budget is None or job.cluster.embedding_shards is None):
-        notes.append("[access] is not used: ordered saves need embedding_shards and an [accuracy] budget")
-    strategies = [(Strategy(name, recovery, job.saving, one.interval_s), one) for name, recovery, one in wanted]
+        notes.append("[access] is not used for ordered saves: they need embedding_shards and an [accuracy] budget")
+    if job.access is not None and not job.plain:
+        words = job.checkpoint.storage_words() or "storage"
+        notes.append(f"saves in an order of the rows are left out: beside {words} they are not modelled")
+    strategies = [(strategy_of(job, name, recovery, one), one) for name, recovery, one in wanted]
     priced, more = _priced(job, model, strategies)
     return priced, notes + more
 
@@ -196,11 +202,20 @@ def _priced(
             if choice.set_by == WHOLE_JOB:
                 notes.append(
                     f"{name}: the interval reaches the end of the job, so no save is needed"
-                    + (" (the first-order overhead charges one)" if model.name == "first-order" else "")
+                    + (f" (the {model.name} overhead charges one)" if model.name != "exact" else "")
                 )
         else:
-            notes.append(f"{name}: left out, for at an interval of {format_time(choice.interval_s)} it never ends")
+            reason = next(iter(one.notes), f"at an interval of {format_time(choice.interval_s)} it never ends")
+            notes.append(f"{name}: left out, for {reason}")
     return priced, notes
+
+
+def _about_today(job: Job) -> list[str]:
+    """What the file does not say of today's saves."""
+    levels = job.checkpoint.level or ()
+    if all(one.every is not None for one in levels[1:]):
+        return []
+    return ["current: every isn't given for each level: today's saves are taken to go to the higher one, each time"]
 
 
 def _about_fitted(job: Job) -> list[str]:
@@ -249,12 +264,20 @@ def price(job: Job, model: CostModel, strategy: Strategy, choice: Choice | None 
         breakdown=cost.breakdown,
         expected_pls=cost.pls,
         pls_standard_deviation=spread,
-        expected_metric_drop=None if slope is None else float(accuracy.metric_drop.raw(cost.pls, slope)),
+        expected_metric_drop=_drop(job, slope, cost.pls),
         expected_metric_drop_interval_90=drops,
         effective_time_ratio=float(effective_time_ratio.raw(cost.breakdown.total)),
         steps=(*(choice.steps if choice else ()), *cost.steps),
         notes=(*cost.notes, *drop_notes),
     )
+
+
+def _drop(job: Job, slope: float | None, pls: float) -> float | None:
+    """The expected drop of the metric: of lost samples, and of quantised checkpoints."""
+    quantised = job.checkpoint.quantised_metric_drop
+    if slope is None:
+        return quantised or None
+    return float(accuracy.metric_drop.raw(pls, slope)) + quantised
 
 
 def _fitted_drop(job: Job, pls: float) -> tuple[tuple[float, float] | None, list[str]]:
@@ -271,7 +294,8 @@ def _fitted_drop(job: Job, pls: float) -> tuple[tuple[float, float] | None, list
         )
     if fitted.interval_90 is None:
         return None, notes
-    low, high = (float(accuracy.metric_drop.raw(pls, limit)) + 0.0 for limit in fitted.interval_90)
+    quantised = job.checkpoint.quantised_metric_drop
+    low, high = (float(accuracy.metric_drop.raw(pls, limit)) + quantised for limit in fitted.interval_90)
     if most is not None and high > most * (1 + 1e-9):
         notes.append(
             f"the expected drop may be up to {high:.2g}, above max_metric_drop {most:.3g}, within the 90% interval "

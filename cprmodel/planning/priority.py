@@ -16,7 +16,7 @@ __all__ = ["cost_in_order", "in_order"]
 
 def in_order(job: Job, model: CostModel, orders: Sequence[str] = ORDERS) -> list[tuple[Strategy, Choice]]:
     """A strategy for each order, at the interval that keeps the budget; none without ``[access]`` and a budget."""
-    if job.access is None or job.pls_budget is None or job.cluster.embedding_shards is None:
+    if job.access is None or job.pls_budget is None or job.cluster.embedding_shards is None or not job.plain:
         return []
     fraction = job.access.priority_fraction
     saving = PrioritySave(job.save_s * fraction, fraction, "")

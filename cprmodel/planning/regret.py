@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cprmodel.costing.models import CostModel, FirstOrder
+from cprmodel.costing import CostModel, model_for, strategy_of
+from cprmodel.costing.models import Choice
 from cprmodel.facts.results import Breakdown
-from cprmodel.facts.strategies import Strategy
 from cprmodel.jobs import Job
 
 __all__ = ["Regret", "expected_regret", "failures_to_see", "regret"]
@@ -43,21 +43,21 @@ class Regret:
 
 def _regrets(job: Job, mtbf_errors: Iterable[float], model: CostModel | None) -> Iterator[Regret]:
     """What each of several beliefs costs; the best interval is priced once."""
-    model = FirstOrder() if model is None else model
+    model = model_for(job, model)
 
-    def parts(interval_s: float) -> Breakdown:
-        return model.cost(job, Strategy("full", job.full_recovery, job.saving, interval_s)).breakdown
+    def parts(choice: Choice) -> Breakdown:
+        return model.cost(job, strategy_of(job, "full", job.full_recovery, choice)).breakdown
 
-    best_s = model.full_interval(job).interval_s
-    best = parts(best_s)
+    chosen = model.full_interval(job)
+    best_s, best = chosen.interval_s, parts(chosen)
     for error in mtbf_errors:
-        believed_s = model.full_interval(job.with_mtbf(job.failure_mix.mtbf_s * error)).interval_s
+        believed = model.full_interval(job.with_mtbf(job.failure_mix.mtbf_s * error))
         yield Regret(
             model.name,
             error,
-            believed_s,
+            believed.interval_s,
             best_s,
-            float(parts(believed_s).total),
+            float(parts(believed).total),
             float(best.total),
             float(best.save + best.lost),
         )

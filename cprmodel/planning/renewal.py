@@ -68,7 +68,7 @@ def renewal_of(job: Job, fit: FailureModel) -> Renewal | None:
     """The best saves of full recovery under the fitted law; None where it has no memory, or no mean to speak of."""
     from cprmodel.fitting import Fit
 
-    if fit.law == "exponential" or fit.shape is None or fit.scale_s is None:
+    if not job.plain or fit.law == "exponential" or fit.shape is None or fit.scale_s is None:
         return None
     law = Fit(fit.law, fit.shape, fit.scale_s, 0.0).distribution
     mean = float(law.mean())

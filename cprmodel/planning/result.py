@@ -8,6 +8,7 @@ from typing import Any
 
 from cprmodel.costing.models import CostModel, Step
 from cprmodel.facts.results import Breakdown
+from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import PrioritySave, Strategy
 from cprmodel.facts.version import __version__
 from cprmodel.jobs import Job
@@ -59,6 +60,26 @@ class StrategyPlan:
         return saving.order if isinstance(saving, PrioritySave) else None
 
     @property
+    def last_level_s(self) -> float | None:
+        """Useful work between two saves of the last of several levels [s]; None where there is one."""
+        saving = self.strategy.saving
+        if not isinstance(saving, StoredSave) or len(saving.levels) == 1:
+            return None
+        return self.interval_s * saving.segments
+
+    @property
+    def level_intervals_s(self) -> dict[str, float] | None:
+        """Useful work between two saves of each of several levels or a higher one [s], by its name."""
+        saving = self.strategy.saving
+        if not isinstance(saving, StoredSave) or len(saving.levels) == 1:
+            return None
+        found, every = {}, self.interval_s
+        for level, count in zip(saving.levels, (*saving.counts, 1), strict=True):
+            found[level.name] = every
+            every *= count
+        return found
+
+    @property
     def overhead_fraction(self) -> float:
         """Extra time over useful time."""
         return float(self.breakdown.total)
@@ -75,6 +96,7 @@ class StrategyPlan:
             "interval_s": self.interval_s,
             "interval_steps": self.interval_steps,
             "order": self.order,
+            "level_intervals_s": self.level_intervals_s,
             "save_fraction": self.strategy.saving.fraction,
             "saves_every_s": self.strategy.saves_every_s,
             "overhead_fraction": self.overhead_fraction,

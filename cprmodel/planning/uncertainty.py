@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cprmodel.costing import strategy_of
 from cprmodel.costing.models import Choice, CostModel
 from cprmodel.facts.strategies import Recovery, Strategy
 from cprmodel.jobs import FailureModel, Job
@@ -223,16 +224,16 @@ def robust_choice(
     ordered = [choices[key] for key in sorted(choices)]
 
     @cache
-    def priced(interval_s: float) -> tuple[float, float]:
-        return expected(job, model, Strategy(recovery.name, recovery, job.saving, interval_s), posterior)
+    def priced(choice: Choice) -> tuple[float, float]:
+        return expected(job, model, strategy_of(job, recovery.name, recovery, choice), posterior)
 
     if job.pls_budget is not None:
         budget = job.pls_budget * (1 + 1e-9)
-        within = _first(len(ordered), lambda at: priced(ordered[at].interval_s)[1] > budget)
+        within = _first(len(ordered), lambda at: priced(ordered[at])[1] > budget)
         ordered = ordered[: max(within, 1)]
-    best = ordered[_least(ordered, lambda choice: priced(choice.interval_s)[0])]
+    best = ordered[_least(ordered, lambda choice: priced(choice)[0])]
     plain = choose(job)
-    found, before = priced(best.interval_s), priced(plain.interval_s)
+    found, before = priced(best), priced(plain)
     if not math.isfinite(found[0]):  # every interval can cost without bound: nothing to choose by
         best, found = plain, before
     chosen = replace(best, set_by=ROBUST)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import altair as alt
 import numpy as np
 
-from cprmodel.facts.strategies import PartialRecovery, Strategy
+from cprmodel.facts.strategies import PartialRecovery
 from cprmodel.facts.units import format_time
 from cprmodel.formulas.loss import cpr_2021_interval
 from cprmodel.planning.planner import price
@@ -82,10 +83,11 @@ def curve_rows(plan: Plan) -> Rows:
             intervals.append(min(float(budget_s), job.job.work_s))
     low = min(intervals) / 4
     high = max(min(max(intervals) * 4, job.job.work_s), max(intervals))
+    like = {one.strategy.recovery.name: one.strategy for one in reversed(plan.strategies) if one.order is None}
     rows: Rows = []
     for recovery in recoveries:
         for interval in np.geomspace(low, high, _POINTS_PER_CURVE):
-            one = price(job, plan.model, Strategy("curve", recovery, job.saving, float(interval)))
+            one = price(job, plan.model, replace(like[recovery.name], interval_s=float(interval)))
             rows.append(
                 {
                     "recovery": _recovery(one),

@@ -52,7 +52,8 @@ def simulated_lines(found: Simulated, deadline_s: float | None) -> list[str]:
         if expected > 0 or mean.mean > 0:
             away = apart[name]
             distance = "no scatter" if away is None else f"{away:+.1f} standard errors"
-            if name == "pls" and found.predicted.pls_is_approximate:
+            by = found.predicted
+            if by.pls_is_approximate if name == "pls" else by.overhead_is_approximate:
                 distance = f"{100 * (mean.mean / expected - 1):+.2g}%"
             lines.append(
                 f"{label}: predicted {show(expected)} ({found.predicted.model}), simulated {distance} from it"

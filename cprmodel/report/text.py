@@ -38,6 +38,7 @@ _ROWS: list[tuple[str, Callable[[StrategyPlan], str]]] = [
     ("recovery", lambda one: one.strategy.recovery.name),
     ("save every (work)", lambda one: format_time(one.interval_s)),
     ("  in steps", lambda one: f"{one.interval_steps:,}" if one.interval_steps is not None else ""),
+    ("  to the last level", lambda one: format_time(one.last_level_s) if one.last_level_s else ""),
     ("  a part, every", lambda one: format_time(one.strategy.saves_every_s) if one.order else ""),
     ("  best, 90%: from", lambda one: _interval_limit(one, 0)),
     ("  best, 90%: to", lambda one: _interval_limit(one, 1)),

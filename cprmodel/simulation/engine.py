@@ -27,12 +27,14 @@ from cprmodel.costing import Exact, pls_with_recoveries
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.special import NUMPY
+from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import FailureKind, RollBack, Strategy, together
 from cprmodel.facts.units import format_time
 from cprmodel.jobs import Job
 from cprmodel.simulation import kernel
 from cprmodel.simulation.laws import Exponential, FailureLaw, FailuresStrike, Replay
 from cprmodel.simulation.result import Estimate, Prediction, Simulated
+from cprmodel.simulation.storage import simulate_stored
 
 __all__ = ["Seed", "sequence", "simulate"]
 
@@ -110,6 +112,11 @@ def simulate(
     # an interval longer than the job is no save at all
     strategy = replace(strategy, interval_s=min(float(strategy.interval_s), job.job.work_s))
     law = Exponential() if law is None else law
+    if isinstance(strategy.saving, StoredSave):
+        if not isinstance(law, Exponential) or strikes is not FailuresStrike.ALWAYS:
+            expected = "exponential failures that strike always, for saves that are not blocking ones of everything"
+            raise JobError("simulate", [Problem("law", law.name, expected)])
+        return simulate_stored(job, strategy, int(runs), sequence(seed), workers, progress)
     setting = _Setting(job, strategy, law, strikes)
     played = job if setting.mean_gap_s == setting.mtbf else job.with_mtbf(setting.mean_gap_s)
     predicted = _predict(played, strategy, law, strikes)

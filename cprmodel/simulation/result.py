@@ -72,6 +72,7 @@ class Prediction:
     pls: float
     model: str
     pls_is_approximate: bool = False  #: more than the simulation scatters: compare shares, not standard errors
+    overhead_is_approximate: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,11 @@ class Simulated:
             name: (estimate.mean - expected) / estimate.standard_error if estimate.standard_error > 0 else None
             for name, (estimate, expected) in pairs.items()
         }
-        return {**found, "pls": None} if self.predicted.pls_is_approximate else found
+        if self.predicted.pls_is_approximate:
+            found["pls"] = None
+        if self.predicted.overhead_is_approximate:
+            found["overhead_fraction"] = None
+        return found
 
     def to_dict(self, deadline_s: float | None = None) -> dict[str, Any]:
         """Plain data, as ``simulate --json`` prints it."""

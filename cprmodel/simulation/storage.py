@@ -1,8 +1,8 @@
 """Jobs whose saves go to levels, drain, write dirty rows or follow warnings, played event by event.
 
-Nothing here comes from the closed forms (:mod:`cprmodel.costing.storage`): what exactly happens is said there, and
-played here step by step. Each job keeps, for every shard, the work that it still holds, by the level that it is saved
-in; a hit takes what its level does not hold.
+Nothing here comes from the closed forms (:mod:`cprmodel.costing.storage`): what exactly happens is said there,
+and played here step by step. Each job keeps, for every shard, the work that it still holds, by the level that it is
+saved in; a hit takes what its level does not hold.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from typing import Any
 import numba
 import numpy as np
 
+from cprmodel.costing import SteadyState
 from cprmodel.costing.stops import at_level, severities
 from cprmodel.costing.storage import save_times_s
+from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import FailureKind, FullRecovery, Strategy, together
@@ -25,6 +27,9 @@ from cprmodel.simulation.result import Estimate, Prediction, Simulated
 __all__ = ["COLUMNS", "play_stored", "simulate_stored"]
 
 COLUMNS = ("time_s", "lost", "save_s", "load_s", "reschedule_s", "shard", "trainer", "whole_job")
+
+#: A job expected to take more than this many times its work, or with more failures a run, is refused.
+LONGEST, MOST_FAILURES = 1000.0, 1e7
 
 _compiled: Any = numba.njit(cache=True, nogil=True)
 
@@ -252,15 +257,13 @@ def _job(  # pragma: no cover (compiled)
 
 @_compiled
 def _jobs(out: Any, rng: Any, setting: Any) -> bool:  # pragma: no cover (compiled)
+    ended = True
     for run in range(out.shape[0]):
-        if not _job(out[run], rng, *setting):
-            return False
-    return True
+        ended &= _job(out[run], rng, *setting)
+    return ended
 
 
-def play_stored(
-    job: Job, strategy: Strategy, runs: int, stream: np.random.SeedSequence, limit: int = 10**7
-) -> Any:
+def play_stored(job: Job, strategy: Strategy, runs: int, stream: np.random.SeedSequence, limit: int = 10**7) -> Any:
     """Play a job many times: an array of :data:`COLUMNS`, one row a run; None where one does not end."""
     saving, mix, recovery = strategy.saving, job.failure_mix, strategy.recovery
     assert isinstance(saving, StoredSave)
@@ -294,3 +297,57 @@ def play_stored(
         limit,
     )
     return out if _jobs(out, rng, setting) else None
+
+
+def simulate_stored(
+    job: Job,
+    strategy: Strategy,
+    runs: int,
+    streams: np.random.SeedSequence,
+    workers: int | None = -1,
+    progress: Callable[[int], None] | None = None,
+) -> Simulated:
+    """Play a job many times; as :func:`cprmodel.simulate`, which calls it, but never interrupted half-way."""
+    from joblib import Parallel, delayed
+
+    cost = SteadyState().cost(job, strategy)
+    overhead = float(cost.breakdown.total)
+    failures = (1 + overhead) * job.job.work_s / job.failure_mix.mtbf_s
+    if not (overhead + 1 <= LONGEST and failures <= MOST_FAILURES):
+        reason = next(iter(cost.notes), f"expected to take {1 + overhead:.3g} times its work")
+        raise JobError("job", [Problem("", "", f"a job that ends within {LONGEST:g} times its work ({reason})")])
+    size = int(np.clip(1e6 / (failures + 1), 16, 4096))
+    sizes = [size] * (runs // size) + ([runs % size] if runs % size else [])
+    limit = int(10_000 + 30 * failures)
+    play = delayed(play_stored)
+    batches = Parallel(n_jobs=workers, prefer="threads", return_as="generator")(
+        play(job, strategy, *pair, limit) for pair in zip(sizes, streams.spawn(len(sizes)), strict=True)
+    )
+    parts = []
+    for part in batches:
+        if part is None:
+            reason = f"in a run {limit:,} failures came before its end"
+            raise JobError("job", [Problem("", "", f"a job that ends ({reason})")])
+        parts.append(part)
+        if progress:
+            progress(len(part))
+    column = dict(zip(COLUMNS, np.concatenate(parts).T, strict=True))
+    work, shards = job.job.work_s, job.cluster.embedding_shards or 1
+    times, pls = column["time_s"], column["lost"] / (work * shards)
+    mean = {name: float(column[f"{name}_s"].mean()) / work for name in ("save", "load", "reschedule")}
+    lost = float(times.mean()) / work - 1 - sum(mean.values())
+    return Simulated(
+        job=job,
+        strategy=strategy,
+        law=Exponential(),
+        strikes=FailuresStrike.ALWAYS,
+        runs=runs,
+        wanted_runs=runs,
+        time_to_train_s=Estimate.of(times),
+        pls=Estimate.of(pls),
+        breakdown=Breakdown(mean["save"], mean["load"], lost, mean["reschedule"]),
+        failures={kind.value: float(column[kind.value].mean()) for kind in FailureKind},
+        predicted=Prediction(overhead, cost.pls, "of a long job, exponential failures", True, True),
+        times_s=times,
+        pls_of_runs=pls,
+    )

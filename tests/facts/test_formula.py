@@ -64,6 +64,17 @@ POINT = {
     "save_number": 3.0,
     "weibull_shape": 0.7,
     "weibull_scale_s": 80_000.0,
+    "drain_s": 251.0,
+    "overlap": 0.83,
+    "high_save_s": 438.0,
+    "survives": 0.94,
+    "machine_nodes": 512.0,
+    "multiplier": 0.2,
+    "recall": 0.7,
+    "precision": 0.8,
+    "warned_save_s": 61.0,
+    "bits": 8.0,
+    "embedding_dim": 64.0,
 }
 
 

@@ -306,4 +306,4 @@ def test_other_mistakes_say_so(tmp_path: Path) -> None:
     with pytest.raises(JobError, match=r"counts.npy: expected an array of numbers"):
         plan(of.model_copy(update={"access": broken}))
     no_budget = of.model_copy(update={"accuracy": None})
-    assert any("[access] is not used" in line for line in plan(no_budget).warnings)
+    assert any("[access] is not used for ordered saves" in line for line in plan(no_budget).warnings)

@@ -1,0 +1,46 @@
+"""Which cost model suits a job, and the strategy that a choice makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cprmodel.costing.models import Choice, CostModel, Exact, FirstOrder
+from cprmodel.costing.saving import saving_of
+from cprmodel.costing.steady import SteadyState
+from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.strategies import Recovery, Strategy
+from cprmodel.jobs import Job
+
+__all__ = ["MODELS", "check_plain", "model_for", "strategy_of"]
+
+#: Model name → model, for the command line.
+MODELS: dict[str, Callable[[], CostModel]] = {
+    "first-order": FirstOrder,
+    "exact": Exact,
+    "steady-state": SteadyState,
+}
+
+
+def model_for(job: Job, model: CostModel | None = None) -> CostModel:
+    """The model asked for, or the first-order one; for storage that these two don't know, the steady-state one.
+
+    JobError where the model asked for does not know the job's storage.
+    """
+    if model is None:
+        return FirstOrder() if job.plain else SteadyState()
+    if not job.plain and isinstance(model, (FirstOrder, Exact)):
+        check_plain(job, f"the {model.name} model", "--model steady-state, or none of them,")
+    return model
+
+
+def check_plain(job: Job, what: str, instead: str = "none of them,") -> None:
+    """Refuse what knows only of saves that block while everything is written; JobError says so."""
+    if job.plain:
+        return
+    field = job.checkpoint.storage_words() or "storage"
+    raise JobError("job", [Problem(field, "", f"{instead} since {what} only knows saves that block and write all")])
+
+
+def strategy_of(job: Job, name: str, recovery: Recovery, choice: Choice) -> Strategy:
+    """The strategy that a choice makes."""
+    return Strategy(name, recovery, choice.saving or saving_of(job), choice.interval_s)

@@ -1,0 +1,83 @@
+"""How a job saves: its file's storage as the objects that cost models price and the simulator plays."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from cprmodel.facts.storage import Dirty, MeasuredDirty, SaveLevel, StoredSave, TouchedRows, WarnedSave
+from cprmodel.facts.strategies import Recovery, SavingPolicy
+from cprmodel.jobs import Access, Job
+from cprmodel.rows import classes_of
+
+__all__ = ["as_stored", "free_levels", "saving_of"]
+
+
+def saving_of(job: Job) -> SavingPolicy:
+    """The saving policy of a job; of levels whose ``every`` is not given, each save goes to the higher one."""
+    if job.checkpoint.plain:
+        return job.saving
+    point = job.checkpoint
+    warned = None
+    if point.warning is not None and point.warning.recall > 0 and point.warning_words() is None:
+        warned = WarnedSave(point.warned_save_s(), point.warning.recall, point.warning.precision)
+    return StoredSave(
+        levels=_levels(job),
+        counts=tuple(one.every or 1 for one in (point.level or ())[1:]),
+        drain_s=point.drains_s,
+        overlap=point.overlap or 0.0,
+        dirty=_dirty(job),
+        always=point.always_written,
+        warned=warned,
+    )
+
+
+def _levels(job: Job) -> tuple[SaveLevel, ...]:
+    point = job.checkpoint
+    if point.level is None:
+        partial = job.partial_recovery.partial_load_s
+        return (SaveLevel("storage", point.blocking_s, job.load_s, partial),)
+    shards = job.cluster.embedding_shards or 1
+    return tuple(
+        SaveLevel(
+            name=one.name or f"level {at + 1}",
+            save_s=point.level_save_s(one),
+            load_s=point.level_load_s(one),
+            partial_load_s=point.level_load_s(one) / shards if one.partial_load_s is None else one.partial_load_s,
+            survives=one.survives,
+            every=one.every,
+        )
+        for at, one in enumerate(point.level)
+    )
+
+
+def _dirty(job: Job) -> Dirty | None:
+    if not job.checkpoint.incremental:
+        return None
+    if job.checkpoint.dirty_curve is not None:
+        return MeasuredDirty(job.checkpoint.dirty_curve)
+    assert job.access is not None
+    return _touched(job.access)
+
+
+@lru_cache(maxsize=16)
+def _touched(access: Access) -> TouchedRows:
+    rows = classes_of(access)
+    return TouchedRows(rows.updates, rows.count)
+
+
+def as_stored(saving: SavingPolicy, recovery: Recovery) -> StoredSave:
+    """A blocking save of everything, seen as the one level of its recovery's loads.
+
+    >>> from cprmodel.facts.strategies import FullRecovery
+    >>> as_stored(BlockingSave(60.0), FullRecovery(reschedule_s=0.0, load_s=45.0)).levels[0].load_s
+    45.0
+    """
+    if isinstance(saving, StoredSave):
+        return saving
+    load = getattr(recovery, "load_s", 0.0)
+    return StoredSave((SaveLevel("storage", saving.save_s, load, getattr(recovery, "partial_load_s", load)),))
+
+
+def free_levels(saving: StoredSave) -> list[int]:
+    """Which of ``counts`` are to be chosen."""
+    return [at for at, level in enumerate(saving.levels[1:]) if level.every is None]

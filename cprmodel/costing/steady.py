@@ -1,0 +1,259 @@
+"""A cost model for storage as it is: the exact long-run cost, minimised numerically over intervals and levels."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB, Choice, Cost
+from cprmodel.costing.saving import as_stored, free_levels, saving_of
+from cprmodel.costing.shared import Shared
+from cprmodel.costing.stops import Stops, severities, stops_of
+from cprmodel.costing.storage import LongRun, long_run, save_times_s
+from cprmodel.facts.results import Breakdown
+from cprmodel.facts.storage import SaveLevel, StoredSave
+from cprmodel.facts.strategies import FailureMix, Recovery, Strategy
+from cprmodel.facts.units import format_share, format_time
+from cprmodel.jobs import Job
+
+__all__ = ["DRAIN", "SHARED", "SteadyState", "long_run_of"]
+
+DRAIN = "the time that a save drains"
+SHARED = "the bandwidth that jobs share"
+
+#: Intervals tried at once, and how often they close in on the best.
+_TRIED, _CLOSER = 160, 5
+#: Range of intervals, times Young's.
+_RANGE = 1e4
+_MOST_SAVES = 10_000
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """What the long run depends on, besides how to save."""
+
+    work_s: float
+    mix: FailureMix
+    shards: int
+    recovery: Recovery
+    shared: Shared | None
+
+    @classmethod
+    def of(cls, job: Job, recovery: Recovery) -> _Setting:
+        shared = Shared.of(job) if job.storage is not None else None
+        return cls(job.job.work_s, job.failure_mix, job.cluster.embedding_shards or 1, recovery, shared)
+
+    def run(self, saving: StoredSave, interval_s: Any) -> LongRun:
+        stops = _stops(self.mix, self.recovery, saving.levels, self.shards)  # type: ignore[arg-type]
+        return long_run(saving, interval_s, self.mix.mtbf_s, stops)
+
+
+@lru_cache(maxsize=256)
+def _stops(mix: FailureMix, recovery: Recovery, levels: tuple[SaveLevel, ...], shards: int) -> Stops:
+    return stops_of(mix, recovery, levels, shards)
+
+
+def long_run_of(job: Job, recovery: Recovery, saving: StoredSave, interval_s: Any) -> LongRun:
+    """What a job comes to, saved so, in the long run."""
+    return _Setting.of(job, recovery).run(saving, interval_s)
+
+
+@lru_cache(maxsize=256)
+def _choice(setting: _Setting, saving: StoredSave, budget: float | None) -> Choice:
+    return _Search(setting, saving, budget).choice()
+
+
+@dataclass(frozen=True)
+class SteadyState:
+    """The exact expected cost per unit of work in a job much longer than its intervals; any storage.
+
+    See :mod:`cprmodel.costing.storage` for what exactly happens and how it is computed. With one blocking save of
+    everything it is :class:`~cprmodel.Exact` of a long job.
+
+    >>> SteadyState().name
+    'steady-state'
+    """
+
+    name: str = "steady-state"
+
+    def full_interval(self, job: Job) -> Choice:
+        """The interval, and the saves to each level, of least overhead."""
+        recovery = job.full_recovery
+        return _choice(_Setting.of(job, recovery), as_stored(saving_of(job), recovery), None)
+
+    def partial_interval(self, job: Job, pls_budget: float) -> Choice:
+        """The same with no more than so much expected PLS."""
+        recovery = job.partial_recovery
+        return _choice(_Setting.of(job, recovery), as_stored(saving_of(job), recovery), pls_budget)
+
+    def cost(self, job: Job, strategy: Strategy) -> Cost:
+        """Overhead and PLS at the strategy's interval."""
+        if strategy.saving.fraction != 1:
+            strategy = strategy.in_time
+        saving = as_stored(strategy.saving, strategy.recovery)
+        least = shortest_s(saving, strategy.interval_s)
+        if strategy.interval_s < least * (1 - 1e-9):
+            never = Breakdown(math.inf, 0.0, 0.0, 0.0)
+            said = f"in an interval of {format_time(strategy.interval_s)} a save cannot drain"
+            return Cost(never, 0.0, notes=(said,))
+        found = long_run_of(job, strategy.recovery, saving, strategy.interval_s)
+        parts = Breakdown(*(float(part) for part in found.breakdown))
+        return Cost(parts, float(found.pls), notes=tuple(self._notes(job, strategy, saving, found)))
+
+    @staticmethod
+    def _notes(job: Job, strategy: Strategy, saving: StoredSave, found: LongRun) -> list[str]:
+        notes = []
+        if len(saving.levels) > 1:
+            notes.append(_about_levels(saving, strategy.interval_s))
+        if saving.dirty is not None:
+            share = float(saving.written(strategy.interval_s * saving.segments))
+            notes.append(f"a save to {saving.levels[-1].name} writes {format_share(share)} of the checkpoint")
+        if job.storage is not None:
+            notes.append(f"it writes {format_share(float(found.io_s))} of the time")
+        words = job.checkpoint.warning_words()
+        if words is not None:
+            notes.append(words)
+        return notes
+
+
+def _about_levels(saving: StoredSave, interval_s: float) -> str:
+    said, segments = [], 1
+    for level, count in zip(saving.levels, (*saving.counts, 1), strict=True):
+        said.append(f"to {level.name} every {format_time(interval_s * segments)}")
+        segments *= count
+    return "saves " + ", ".join(said)
+
+
+def shortest_s(saving: StoredSave, hint_s: float) -> float:
+    """The shortest interval in which a save can drain before the next one begins [s]."""
+    if saving.drain_s == 0 or saving.overlap == 0:
+        return 0.0
+
+    def drains(interval_s: float) -> bool:
+        return bool(saving.overlap * save_times_s(saving, interval_s)[1] <= interval_s)
+
+    if saving.dirty is None:
+        return saving.overlap * saving.drain_s
+    low = high = max(hint_s, 1e-12)
+    while not drains(high):
+        high *= 2
+    while drains(low) and low > 1e-12:
+        low /= 2
+    for _ in range(60):
+        middle = (low * high) ** 0.5
+        low, high = (low, middle) if drains(middle) else (middle, high)
+    return high
+
+
+class _Search:
+    """The least overhead over the interval, and over how many saves of a level go to one of the next."""
+
+    def __init__(self, setting: _Setting, saving: StoredSave, budget: float | None) -> None:
+        self.setting, self.saving, self.budget = setting, saving, budget
+        self.price = 0.0  # of a second of writing, per second of useful work
+        self.found: dict[tuple[float, tuple[int, ...]], tuple[float, float]] = {}
+
+    def choice(self) -> Choice:
+        """The best, at the price of writing that lets all jobs write."""
+        saving, interval = self.best()
+        shared = self.setting.shared
+        if shared is None:
+            return self._chosen(saving, interval, False)
+        if shared.fits(self._io_s(saving, interval), 0.0):
+            return self._chosen(saving, interval, False)
+
+        def used(price: float) -> float:
+            self.price = price
+            return shared.used(self._io_s(*self.best()), price)
+
+        self.price = shared.settle(used)
+        return self._chosen(*self.best(), True)
+
+    def _io_s(self, saving: StoredSave, interval: float) -> float:
+        return float(self.setting.run(saving, interval).io_s)
+
+    def _chosen(self, saving: StoredSave, interval: float, shared: bool) -> Choice:
+        found = self.setting.run(saving, interval)
+        least = shortest_s(saving, interval)
+        if interval * saving.segments >= self.setting.work_s * (1 - 1e-6):
+            set_by = WHOLE_JOB
+        elif self.budget is not None and float(found.pls) > self.budget * (1 - 1e-4):
+            set_by = BUDGET
+        elif least and interval < least * (1 + 1e-4):
+            set_by = DRAIN
+        else:
+            set_by = SHARED if shared else OPTIMUM
+        return Choice(interval, set_by, saving=saving)
+
+    def best(self) -> tuple[StoredSave, float]:
+        """The best saves to each level, and their interval."""
+        counts = list(self._start())
+        free = free_levels(self.saving)
+        value = self._at(tuple(counts))[0]
+        step = max([1, *(counts[at] // 4 for at in free)]) if free else 0
+        while step >= 1:
+            moved = False
+            for at in free:
+                for other in (counts[at] - step, counts[at] + step):
+                    if not 1 <= other <= _MOST_SAVES:
+                        continue
+                    tried = [*counts[:at], other, *counts[at + 1 :]]
+                    if self._at(tuple(tried))[0] < value * (1 - 1e-13):
+                        counts, value, moved = tried, self._at(tuple(tried))[0], True
+                        break
+            if not moved:
+                step //= 2
+        return replace(self.saving, counts=tuple(counts)), self._at(tuple(counts))[1]
+
+    def _start(self) -> tuple[int, ...]:
+        """First order: a level's saves cost √(its failures × its cost), so n is the ratio of √(failures/cost)."""
+        levels, needs = self.saving.levels, severities(self.saving.levels)
+        counts = []
+        for at, given in enumerate(self.saving.counts):
+            if levels[at + 1].every is not None:
+                counts.append(given)
+                continue
+            here = needs[at] / max(levels[at].save_s, 1e-12)
+            drained = self.saving.drain_s * (1 - self.saving.overlap) if at + 2 == len(levels) else 0.0
+            above = needs[at + 1] / max(levels[at + 1].save_s + drained, 1e-12)
+            counts.append(int(np.clip(round((here / above) ** 0.5), 1, _MOST_SAVES // 4)))
+        return tuple(counts)
+
+    def _at(self, counts: tuple[int, ...]) -> tuple[float, float]:
+        """The least value of the objective with these counts, and its interval."""
+        key = (self.price, counts)
+        if key not in self.found:
+            self.found[key] = self._interval(replace(self.saving, counts=counts))
+        return self.found[key]
+
+    def _interval(self, saving: StoredSave) -> tuple[float, float]:
+        longest = self.setting.work_s / saving.segments
+        young = math.sqrt(2 * max(saving.save_s, 1e-9) * self.setting.mix.mtbf_s)
+        least = shortest_s(saving, young)
+        low = min(max(least, young / _RANGE / saving.segments), longest)
+        if least > longest:
+            return math.inf, longest
+        high = longest
+        best: tuple[float, float] = (math.inf, low)
+        for _ in range(_CLOSER):
+            tried = np.geomspace(low, high, _TRIED)
+            tried[0], tried[-1] = low, high
+            values = self._values(saving, tried)
+            at = int(np.argmin(values))
+            if values[at] <= best[0]:
+                best = (float(values[at]), float(tried[at]))
+            if not math.isfinite(values[at]):  # no interval keeps the budget
+                return math.inf, low
+            low, high = tried[max(at - 1, 0)], tried[min(at + 1, _TRIED - 1)]
+        return best
+
+    def _values(self, saving: StoredSave, intervals: Any) -> Any:
+        run = self.setting.run(saving, intervals)
+        total = np.nan_to_num(run.breakdown.total + self.price * run.io_s, nan=np.inf)
+        if self.budget is None:
+            return total
+        return np.where(run.pls <= self.budget * (1 + 1e-12), total, np.inf)

@@ -1,0 +1,199 @@
+"""What saving and recovering cost (``[checkpoint]``)."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+
+from cprmodel.facts.units import format_time
+from cprmodel.formulas.cost import transfer_time
+from cprmodel.formulas.storage import quantised_share
+from cprmodel.jobs.quantities import Count, Number, Plain, Section, Share, wrong
+from cprmodel.jobs.storage import Level, Warnings, dirty_points
+
+__all__ = ["Checkpoint"]
+
+_Bits = Annotated[float, Field(ge=1, lt=32, allow_inf_nan=False), Plain]
+_Drop = Annotated[Number, Field(ge=0)]
+_Curve = Annotated[
+    tuple[tuple[float, float], ...] | None,
+    BeforeValidator(dirty_points),
+    WithJsonSchema({"type": "array", "items": {"type": "array"}}),
+]
+
+
+class Checkpoint(Section):
+    """What saving and recovering cost (``[checkpoint]``)."""
+
+    may_be_zero: ClassVar[frozenset[str]] = frozenset(
+        {
+            "load_s",
+            "detect_s",
+            "reschedule_s",
+            "partial_load_s",
+            "partial_reschedule_s",
+            "trainer_reschedule_s",
+        }
+    )
+    save_s: float | None = Field(None, description="time a save blocks training")
+    size_bytes: float | None = Field(None, description="size of a checkpoint (with bandwidth, instead of save)")
+    bandwidth_bytes_per_s: float | None = Field(None, description="bandwidth to checkpoint storage")
+    load_s: float | None = Field(None, description="time to read a checkpoint back; default: as long as a save")
+    detect_s: float = Field(0.0, description="time to notice a failure")
+    reschedule_s: float = Field(0.0, description="time to get a node and restart")
+    partial_load_s: float | None = Field(None, description="time to load the failed shards; default: load/shards")
+    partial_reschedule_s: float | None = Field(None, description="the same for one shard; default: reschedule")
+    trainer_reschedule_s: float | None = Field(None, description="the same for a trainer; default: as a shard")
+    overlap: Share | None = Field(
+        None, description="a save drains in the background: share of the compute that goes on meanwhile"
+    )
+    drain_s: float | None = Field(None, description="time it drains (after save); default: size/bandwidth")
+    incremental: bool = Field(False, description="a save writes only the rows touched since the last one")
+    dirty_curve: _Curve = Field(
+        None,
+        description="measured share of the checkpoint that is touched within some useful work; default: [access]",
+    )
+    always_written: Share = Field(0.0, description="share of the checkpoint that every incremental save writes")
+    quantised_bits: _Bits | None = Field(None, description="bits of a saved number, of 32 (with embedding_dim)")
+    embedding_dim: Count | None = Field(None, description="numbers in an embedding row")
+    quantised_metric_drop: _Drop = Field(0.0, description="metric that quantised checkpoints cost, in all")
+    level: Annotated[tuple[Level, ...] | None, Field(min_length=1)] = Field(
+        None, description="several places to save to, the cheapest first"
+    )
+    warning: Warnings | None = Field(None, description="failures that are announced")
+
+    @model_validator(mode="after")
+    def _one_cost(self) -> Checkpoint:
+        if self.level is not None:
+            self._check_levels(self.level)
+            return self
+        by_size = self.size_bytes is not None or self.bandwidth_bytes_per_s is not None
+        drains = self.overlap is not None
+        if self.save_s is not None and by_size and not drains:
+            other = "size" if self.size_bytes is not None else "bandwidth"
+            shown = (self.save_s, self.size_bytes if other == "size" else self.bandwidth_bytes_per_s)
+            raise wrong(f"save and {other}", shown, "either save, or size with bandwidth")
+        if drains and self.drain_s is None and not (self.size_bytes and self.bandwidth_bytes_per_s):
+            raise wrong("drain", "", "the time that a save drains, or size with bandwidth, since overlap is given")
+        if not drains and self.save_s is None and (self.size_bytes is None or self.bandwidth_bytes_per_s is None):
+            missing = "bandwidth" if self.size_bytes is not None else "size" if by_size else "save"
+            raise wrong(missing, "", "either save, or size with bandwidth")
+        return self
+
+    def _check_levels(self, levels: tuple[Level, ...]) -> None:
+        for name in ("save_s", "bandwidth_bytes_per_s", "load_s", "partial_load_s"):
+            if getattr(self, name) is not None:
+                key = name.removesuffix("_s").removesuffix("_bytes_per")
+                raise wrong(key, getattr(self, name), "it with each level, since there are levels")
+        before = 0.0
+        for at, one in enumerate(levels):
+            if one.bandwidth_bytes_per_s is not None and self.size_bytes is None:
+                raise wrong(f"level.{at}.bandwidth", one.bandwidth_bytes_per_s, "checkpoint.size beside it")
+            if not one.survives > before:
+                raise wrong(
+                    f"level.{at}.survives", one.survives, f"more than the level below survives ({before:g})"
+                )
+            if at == 0 and one.every is not None:
+                raise wrong("level.0.every", one.every, "no such key in the first level: every save goes there")
+            before = one.survives
+        if before != 1:
+            raise wrong(f"level.{len(levels) - 1}.survives", before, "1: the last level survives every failure")
+        if self.overlap is not None and self.drain_s is None:
+            raise wrong("drain", "", "the time that a save to the last level drains, since overlap is given")
+
+    @model_validator(mode="after")
+    def _storage_fits(self) -> Checkpoint:
+        if self.drain_s is not None and self.overlap is None:
+            raise wrong("overlap", "", "the share of the compute that goes on, since drain is given")
+        if (self.quantised_bits is None) != (self.embedding_dim is None):
+            missing = "embedding_dim" if self.embedding_dim is None else "quantised_bits"
+            raise wrong(missing, "", "both quantised_bits and embedding_dim")
+        if self.quantised_bits is not None and self.size_bytes is None:
+            raise wrong("quantised_bits", self.quantised_bits, "size with bandwidth: a save is given by its bytes")
+        if self.quantised_metric_drop and self.quantised_bits is None:
+            raise wrong("quantised_metric_drop", self.quantised_metric_drop, "quantised_bits beside it")
+        if not self.incremental and (self.dirty_curve is not None or self.always_written):
+            key = "dirty_curve" if self.dirty_curve is not None else "always_written"
+            raise wrong(key, getattr(self, key), "incremental = true beside it")
+        if self.level is not None and len(self.level) > 1 and self.warning is not None:
+            expected = (
+                "one level: a save on a warning beside several levels isn't modelled (it would end a pattern)"
+            )
+            raise wrong("warning", "", expected)
+        return self
+
+    @property
+    def plain(self) -> bool:
+        """Whether a save is one blocking copy of everything."""
+        return self.overlap is None and not self.incremental and self.level is None and self.warning is None
+
+    @property
+    def stored_bytes(self) -> float | None:
+        """Size of a checkpoint as it is written [B]."""
+        if self.size_bytes is None or self.quantised_bits is None:
+            return self.size_bytes
+        return self.size_bytes * min(1.0, float(quantised_share.raw(self.quantised_bits, self.embedding_dim)))
+
+    def transfer_s(self, bandwidth_bytes_per_s: float | None) -> float:
+        """Time to move all of it [s]."""
+        return float(transfer_time.raw(self.stored_bytes, bandwidth_bytes_per_s))
+
+    @property
+    def blocking_s(self) -> float:
+        """Time that a save (of one level) blocks training [s]."""
+        if self.save_s is not None:
+            return self.save_s
+        return 0.0 if self.overlap is not None else self.transfer_s(self.bandwidth_bytes_per_s)
+
+    @property
+    def drains_s(self) -> float:
+        """Time that a save drains [s]."""
+        if self.overlap is None:
+            return 0.0
+        return self.transfer_s(self.bandwidth_bytes_per_s) if self.drain_s is None else self.drain_s
+
+    @property
+    def nominal_save_s(self) -> float:
+        """What a save of everything to the last level takes from training [s]."""
+        blocking = self.blocking_s if self.level is None else self.level_save_s(self.level[-1])
+        return blocking + (1 - (self.overlap or 0.0)) * self.drains_s
+
+    @property
+    def nominal_load_s(self) -> float:
+        """Time to read everything back from the last level [s]; as long as writing it where not given."""
+        if self.level is not None:
+            return self.level_load_s(self.level[-1])
+        return self.blocking_s + self.drains_s if self.load_s is None else self.load_s
+
+    def level_save_s(self, level: Level) -> float:
+        """Time that a save to a level blocks training [s]."""
+        return self.transfer_s(level.bandwidth_bytes_per_s) if level.save_s is None else level.save_s
+
+    def level_load_s(self, level: Level) -> float:
+        """Time to read everything back from a level [s]."""
+        return self.level_save_s(level) if level.load_s is None else level.load_s
+
+    def storage_words(self) -> str:
+        """What makes it more than one blocking copy of everything."""
+        words = {
+            "overlap": self.overlap is not None,
+            "incremental": self.incremental,
+            "level": self.level is not None,
+            "warning": self.warning is not None,
+        }
+        return ", ".join(f"checkpoint.{name}" for name, given in words.items() if given)
+
+    def warned_save_s(self) -> float:
+        """Time of a save on a warning [s]."""
+        if self.warning is not None and self.warning.save_s is not None:
+            return self.warning.save_s
+        last = self.blocking_s if self.level is None else self.level_save_s(self.level[-1])
+        return last + self.drains_s
+
+    def warning_words(self) -> str | None:
+        """Why warnings are of no use, where they are not."""
+        if self.warning is None or self.warning.lead_s >= self.warned_save_s():
+            return None
+        lead, save = format_time(self.warning.lead_s), format_time(self.warned_save_s())
+        return f"checkpoint.warning comes {lead} ahead, too late for a save of {save}: not used"

@@ -1,0 +1,124 @@
+"""How checkpoints are really written: levels, warnings, and the storage that jobs share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, model_validator
+
+from cprmodel.jobs.quantities import Count, OpenShare, Plain, Section, Share, wrong
+
+__all__ = ["Level", "Neighbour", "Storage", "Warnings", "dirty_points"]
+
+_Survives = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False), Plain]
+_Precision = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False), Plain]
+
+
+class Level(Section):
+    """A place to save to (``[[checkpoint.level]]``): the cheapest first, the last one survives every failure."""
+
+    may_be_zero: ClassVar[frozenset[str]] = frozenset({"load_s", "partial_load_s"})
+    name: str = Field("", description="name, for people")
+    save_s: float | None = Field(None, description="time a save there blocks training")
+    bandwidth_bytes_per_s: float | None = Field(None, description="or: bandwidth to it, with checkpoint.size")
+    load_s: float | None = Field(None, description="time to read everything back from it; default: as a save")
+    partial_load_s: float | None = Field(None, description="time to load the failed shards; default: load/shards")
+    survives: _Survives = Field(
+        1.0, description="share of the failures after which what is there can still be read; the last level: 1"
+    )
+    every: Count | None = Field(
+        None, description="every how many saves of the level below one goes here instead; default: the best"
+    )
+
+    @model_validator(mode="after")
+    def _one_cost(self) -> Level:
+        if (self.save_s is None) == (self.bandwidth_bytes_per_s is None):
+            shown = "" if self.save_s is None else (self.save_s, self.bandwidth_bytes_per_s)
+            raise wrong("save", shown, "one of save and bandwidth")
+        return self
+
+
+class Warnings(Section):
+    """Failures that are announced (``[checkpoint.warning]``), as preemptions are: time for one more save."""
+
+    lead_s: float = Field(description="how long ahead of the failure the announcement comes")
+    recall: Share = Field(description="share of the failures that are announced")
+    precision: _Precision = Field(1.0, description="share of the announcements that a failure follows")
+    save_s: float | None = Field(
+        None, description="time of the save then; default: a blocking save of everything to the last level"
+    )
+
+
+class Neighbour(Section):
+    """Other jobs that write to the same storage (``[[storage.jobs]]``)."""
+
+    name: str = Field("", description="name, for people")
+    count: Count = Field(1, description="how many such jobs there are")
+    nodes: Count = Field(description="nodes of each")
+    save_s: float | None = Field(None, description="time of a save at the full bandwidth")
+    size_bytes: float | None = Field(None, description="or: size of its checkpoint, with storage.bandwidth")
+
+    @model_validator(mode="after")
+    def _one_cost(self) -> Neighbour:
+        if (self.save_s is None) == (self.size_bytes is None):
+            shown = "" if self.save_s is None else (self.save_s, self.size_bytes)
+            raise wrong("save", shown, "one of save and size")
+        return self
+
+
+class Storage(Section):
+    """Storage that the jobs of a machine share, one writing after the other (``[storage]``)."""
+
+    nodes: Count = Field(description="nodes of this job")
+    node_mtbf_s: float | None = Field(None, description="MTBF of a node; default: this job's MTBF x its nodes")
+    bandwidth_bytes_per_s: float | None = Field(None, description="full bandwidth (for jobs given by size)")
+    share: OpenShare | None = Field(
+        None, description="or: share of the time in which this job alone may write, without a word about others"
+    )
+    jobs: tuple[Neighbour, ...] = Field((), description="the other jobs")
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> Storage:
+        if (self.share is None) == (not self.jobs):
+            shown = "" if self.share is None else self.share
+            raise wrong("jobs" if self.share is None else "share", shown, "one of share and jobs")
+        for at, one in enumerate(self.jobs):
+            if one.size_bytes is not None and self.bandwidth_bytes_per_s is None:
+                raise wrong(f"jobs.{at}.size", one.size_bytes, "storage.bandwidth beside it")
+        return self
+
+    def save_of(self, one: Neighbour) -> float:
+        """Time of a neighbour's save at the full bandwidth [s]."""
+        if one.save_s is not None:
+            return one.save_s
+        assert one.size_bytes is not None
+        assert self.bandwidth_bytes_per_s is not None
+        return one.size_bytes / self.bandwidth_bytes_per_s
+
+
+def dirty_points(value: Any) -> Any:
+    """``[["10 min", 0.2], ["1 h", 0.45]]`` as ((600.0, 0.2), (3600.0, 0.45)): both rising, shares at most 1."""
+    from cprmodel.facts.units import QuantityError, parse_quantity
+
+    if value is None:
+        return None
+    expected = 'pairs of useful work and share touched, both rising, such as [["10 min", 0.2], ["1 h", 0.45]]'
+    if not isinstance(value, (list, tuple)) or not value:
+        raise wrong("", value, expected)
+    points: list[tuple[float, float]] = []
+    for pair in value:
+        if not isinstance(pair, (list, tuple)) or len(pair) != 2:
+            raise wrong("", pair, expected)
+        time, share = pair
+        if isinstance(time, str):
+            try:
+                time = parse_quantity(time, "time")
+            except QuantityError as error:
+                raise wrong("", pair[0], str(error)) from None
+        if isinstance(time, bool) or isinstance(share, (bool, str)) or not isinstance(time, (int, float)):
+            raise wrong("", list(pair), expected)
+        before = points[-1] if points else (0.0, 0.0)
+        if not (before[0] < time <= 1e12 and before[1] < share <= 1):
+            raise wrong("", list(pair), expected)
+        points.append((float(time), float(share)))
+    return tuple(points)
