@@ -102,20 +102,21 @@ class _Course:
         last = end == len(self.blocking) - 1
         return -np.expm1(-self.rate * (self.blocking[end] + (self.drain if last else 0.0)))
 
-    def _attempt(self, end: int, work: Any, carry: Any, killed: float) -> tuple[_Block, Any]:
-        """One attempt at a segment, and the probability that it must begin again; ``killed`` beyond roll-backs."""
+    def _attempt(self, end: int, work: Any, carry: Any, killed: float) -> tuple[_Block, Any, Any]:
+        """One attempt at a segment, and the probabilities that it must begin again and that it need not."""
         back, rate = self.stops.back, self.rate
         fails = sum(back) + killed
         struck, again = self._struck(end), 1 - fails  # … that a failure lets the save begin again
         reached = np.exp(-rate * fails * work)
         busy = work * NUMPY.exprel(-rate * fails * work)
-        tries = 1 / (1 - again * struck)
+        tries = 1 / (1 - struck + fails * struck)
         success = reached * (1 - struck) * tries
-        begins_again = back[0] * (rate * busy + reached * struck * tries)
+        failed = rate * busy + reached * struck * tries
+        begins_again, ends = back[0] * failed, success + (fails - back[0]) * failed
         activity = busy + reached * struck / rate * tries
         # what is kept: nothing hits the shard until the save is complete
         hits = self.hits
-        unhit = 1 / (1 - (again - hits) * struck)
+        unhit = 1 / (1 - struck + (fails + hits) * struck)
         held = carry * np.exp(-rate * hits * work) + work * NUMPY.exprel(-rate * hits * work)
         kept = reached * (1 - struck) * unhit * held
         more: Any = 0.0
@@ -123,7 +124,7 @@ class _Course:
             void = self.saving.overlap * self._in_void_drains()
             more = success * again * void * tries
             kept = kept + reached * (1 - struck) * tries * unhit * (again - hits) * void
-        return _Block(success, activity, kept, more), begins_again
+        return _Block(success, activity, kept, more), begins_again, ends
 
     def _in_void_drains(self) -> Any:
         """Expected time of drain before a failure strikes it, those that none strikes apart [s]."""
@@ -131,11 +132,11 @@ class _Course:
         return np.exp(-rate * (blocking + drain)) * rate * drain**2 * NUMPY.phi2(rate * drain)
 
     def _segment(self, end: int, killed: float, first: bool) -> _Block:
-        whole, again = self._attempt(end, self.tau, 0.0, killed)
-        found = _Block(*(value / (1 - again) for value in whole))
+        whole, _, ends = self._attempt(end, self.tau, 0.0, killed)
+        found = _Block(*(value / ends for value in whole))
         if not first:
             return found
-        short, again = self._attempt(end, self.tau - self.carry, self.carry, killed)
+        short, again, _ = self._attempt(end, self.tau - self.carry, self.carry, killed)
         return _Block(*(one + again * value for one, value in zip(short, found, strict=True)))
 
     # blocks of segments
@@ -173,7 +174,8 @@ class _Course:
         share = back[level] / beyond if beyond > 0 else 0.0
         again = (1 - attempt.success) * share
         if whole is None:
-            return _Block(*(value / (1 - again) for value in attempt))
+            ends = 1 - share + share * attempt.success
+            return _Block(*(value / ends for value in attempt))
         return _Block(*(value + again * rest for value, rest in zip(attempt, whole, strict=True)))
 
     def nested(self) -> LongRun:
@@ -231,8 +233,8 @@ class _Course:
         reached = np.exp(-leaves * work)
         busy = work * NUMPY.exprel(-leaves * work)
         struck, again = self._struck(0), 1 - back
-        tries = 1 / (1 - again * struck)
-        unhit = 1 / (1 - (again - hits) * struck)
+        tries = 1 / (1 - struck + back * struck)
+        unhit = 1 / (1 - struck + (back + hits) * struck)
         drained = reached * (1 - struck) * tries
         saving = reached * struck / rate * tries
         void = self.saving.overlap * self._in_void_drains()

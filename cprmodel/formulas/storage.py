@@ -53,7 +53,8 @@ def aupy_2013_interval(
 
     Notes
     -----
-    Against the exact optimum it loses 1e-6 to 2e-5 of efficiency in most cases, 1.8e-3 at μ = 1 h and C = 5 min.
+    Of a save of 5 min it loses up to 2e-5 of efficiency against the exact optimum at μ = 24 h, 1.5e-4 at 6 h, 4e-3
+    at 1 h (tests/costing/test_steady.py).
 
     Examples
     --------

@@ -164,7 +164,12 @@ def strategies_of(
             notes.append("no [accuracy] budget is given: partial recovery cannot be recommended without one")
         else:
             notes += _about_fitted(job)
-            wanted.append(("partial", partial, chosen.get("partial") or model.partial_interval(job, budget)))
+            try:
+                within = chosen.get("partial") or model.partial_interval(job, budget)
+            except JobError as error:
+                notes.append(f"partial: left out: {error.problems[0]}")
+            else:
+                wanted.append(("partial", partial, within))
     if job.job.current_interval_s is not None:
         recovery: Recovery = partial if job.job.current_recovery == "partial" else full
         today = Choice(job.job.current_interval_s, "what is done today", saving=saving_of(job))
