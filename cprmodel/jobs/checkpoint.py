@@ -115,7 +115,8 @@ class Checkpoint(Section):
             raise wrong("quantised_metric_drop", self.quantised_metric_drop, "quantised_bits beside it")
         if not self.incremental and (self.dirty_curve is not None or self.always_written):
             key = "dirty_curve" if self.dirty_curve is not None else "always_written"
-            raise wrong(key, getattr(self, key), "incremental = true beside it")
+            shown = "..." if key == "dirty_curve" else self.always_written
+            raise wrong(key, shown, "incremental = true beside it")
         if self.level is not None and len(self.level) > 1 and self.warning is not None:
             expected = (
                 "one level: a save on a warning beside several levels isn't modelled (it would end a pattern)"

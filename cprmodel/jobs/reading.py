@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -147,10 +147,16 @@ def _model_at(path: list[str], model: type[BaseModel]) -> type[BaseModel]:
     for part in path:
         if part.isdigit():  # an item of a list: the annotation of the list has led to its model already
             continue
-        annotation = model.model_fields[part].annotation
-        options = [annotation, *get_args(annotation)]
-        model = next(o for o in options if isinstance(o, type) and issubclass(o, BaseModel))
+        model = next(_models_in(model.model_fields[part].annotation))
     return model
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models of an annotation, such as those of a list of tables that may be left out."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models_in(inner)
 
 
 def _known_keys(path: list[str], model: type[BaseModel]) -> str:

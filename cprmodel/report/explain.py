@@ -92,6 +92,8 @@ def explain_lines(plan: Plan) -> Iterator[str]:
     seen: list[tuple[Any, Any]] = []
     for one in plan.strategies:
         yield f"{one.name}: {one.reason}"
+        if plan.model.name == "steady-state":
+            yield "  minimised numerically: exact in a long job, exponential failures [docs/models/storage.md]"
         for step in one.steps:
             key = (step.formula.__name__, step.arguments)
             if key in seen:

@@ -1,0 +1,194 @@
+"""Storage in job files: what it means, and one clear line for everything that is wrong."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cprmodel import Exact, Job, JobError, SteadyState, plan
+from cprmodel.costing import saving_of
+from cprmodel.facts.storage import StoredSave, TouchedRows
+from cprmodel.jobs import job_from_text
+
+EXAMPLES = Path(__file__).parent.parent.parent / "examples"
+
+HEAD = """
+[job]
+work = "56 d"
+[cluster]
+embedding_shards = 8
+[failures]
+mtbf = "28 h"
+whole_job_share = 0.1
+[accuracy]
+max_metric_drop = 0.0005
+metric_drop_per_pls = 0.005
+[checkpoint]
+"""
+SIZE = 'size = "1.2 TB"\nbandwidth = "5 GB/s"\n'
+LEVELS = '[[checkpoint.level]]\nsave = "9 s"\nsurvives = 0.9\n[[checkpoint.level]]\nsave = "4 min"\n'
+
+
+def stored(text: str) -> StoredSave:
+    saving = saving_of(job_from_text(HEAD + text))
+    assert isinstance(saving, StoredSave)
+    return saving
+
+
+def test_a_drain_takes_size_over_bandwidth_and_blocks_for_save_first() -> None:
+    saving = stored(SIZE + 'overlap = 0.9\nsave = "8 s"\n')
+    assert (saving.levels[0].save_s, saving.drain_s, saving.overlap) == (8, 240, 0.9)
+    assert saving.levels[0].load_s == 248  # as long as it takes to write
+    assert saving.save_s == pytest.approx(8 + 24)
+
+
+def test_quantised_rows_are_smaller_and_cost_accuracy() -> None:
+    plain, small = (
+        job_from_text(HEAD + SIZE),
+        job_from_text(HEAD + SIZE + "quantised_bits = 8\nembedding_dim = 64\n"),
+    )
+    assert small.save_s == pytest.approx(plain.save_s * (8 / 32 + 2 / 64))
+    assert small.plain  # a blocking save of fewer bytes: every model knows it
+    dear = job_from_text(HEAD + SIZE + "quantised_bits = 8\nembedding_dim = 64\nquantised_metric_drop = 0.0002\n")
+    assert dear.pls_budget == pytest.approx(0.0003 / 0.005)
+    best = plan(dear)["partial"]
+    assert best.expected_metric_drop == pytest.approx(0.005 * best.expected_pls + 0.0002)
+
+
+def test_dirty_rows_come_from_access() -> None:
+    access = "[access]\n[[access.tables]]\nrows = 100000\nzipf = 1.05\nupdates_per_second = 1000.0\n"
+    saving = stored(SIZE + "incremental = true\nalways_written = 0.02\n" + access)
+    assert isinstance(saving.dirty, TouchedRows)
+    assert 0.02 < float(saving.written(60.0)) < float(saving.written(3600.0)) < 1
+    said = plan(job_from_text(HEAD + SIZE + "incremental = true\n" + access)).warnings
+    assert any("saves in an order of the rows are left out" in line for line in said)
+
+
+def test_levels_that_are_given_by_bandwidth_and_how_often() -> None:
+    saving = stored(
+        'size = "1 TB"\n[[checkpoint.level]]\nname = "memory"\nbandwidth = "100 GB/s"\nsurvives = 0.8\n'
+        '[[checkpoint.level]]\nbandwidth = "4 GB/s"\nload = "10 min"\nevery = 6\n'
+    )
+    assert [one.name for one in saving.levels] == ["memory", "level 2"]
+    assert [one.save_s for one in saving.levels] == [10, 250]
+    assert [one.partial_load_s for one in saving.levels] == [10 / 8, 600 / 8]
+    assert saving.counts == (6,)
+
+
+def test_a_warning_that_comes_too_late_is_said_not_used() -> None:
+    text = SIZE + '[checkpoint.warning]\nlead = "2 min"\nrecall = 0.8\n'
+    assert stored(text).warned is None
+    assert any("too late for a save of 4 min" in line for line in plan(job_from_text(HEAD + text)).warnings)
+    heeded = stored(text + 'save = "90 s"\n').warned
+    assert heeded is not None
+    assert (heeded.save_s, heeded.recall, heeded.precision) == (90, 0.8, 1)
+
+
+def test_the_file_of_the_example_is_what_a_plan_prints() -> None:
+    job = Job.from_file(EXAMPLES / "storage.toml")
+    assert Job.from_mapping(job.model_dump(exclude_none=True)) == job
+
+
+WRONG: dict[str, tuple[str, str]] = {
+    "a drain without overlap": (
+        'save = "8 s"\ndrain = "4 min"',
+        "checkpoint.overlap: expected the share of the compute",
+    ),
+    "an overlap of what": ("overlap = 0.5", "checkpoint.drain: expected the time that a save drains, or size with"),
+    "an overlap above 1": (SIZE + "overlap = 1.5", "checkpoint.overlap = 1.5: expected a number of at most 1"),
+    "no access": (SIZE + "incremental = true", "checkpoint.incremental = true: expected [access], or"),
+    "a curve for nothing": (
+        SIZE + 'dirty_curve = [["1 h", 0.2]]',
+        'checkpoint.dirty_curve = "...": expected incremental = true beside it',
+    ),
+    "a curve that falls": (
+        SIZE + 'incremental = true\ndirty_curve = [["1 h", 0.3], ["2 h", 0.2]]',
+        "checkpoint.dirty_curve = ['2 h', 0.2]: expected pairs of useful work and share touched, both rising",
+    ),
+    "a curve without units": (
+        SIZE + "incremental = true\ndirty_curve = [[true, 0.3]]",
+        "checkpoint.dirty_curve = [True, 0.3]: expected pairs",
+    ),
+    "a curve with a wrong unit": (
+        SIZE + 'incremental = true\ndirty_curve = [["1 GB", 0.3]]',
+        'checkpoint.dirty_curve = "1 GB": expected a time with its unit',
+    ),
+    "bits without a dimension": (
+        SIZE + "quantised_bits = 8",
+        "checkpoint.embedding_dim: expected both quantised_bits",
+    ),
+    "bits of a time": (
+        'save = "4 min"\nquantised_bits = 8\nembedding_dim = 64',
+        "checkpoint.quantised_bits = 8: expected size with bandwidth",
+    ),
+    "a drop above the largest": (
+        SIZE + "quantised_bits = 8\nembedding_dim = 64\nquantised_metric_drop = 0.001",
+        "checkpoint.quantised_metric_drop = 0.001: expected less than accuracy.max_metric_drop (0.0005)",
+    ),
+    "levels and a save": ('save = "4 min"\n' + LEVELS, "checkpoint.save = 240: expected it with each level"),
+    "levels that survive less": (
+        LEVELS.replace('save = "4 min"', 'save = "4 min"\nsurvives = 0.8'),
+        "checkpoint.level.1.survives = 0.8: expected more than the level below survives (0.9)",
+    ),
+    "a last level that dies": (
+        LEVELS.replace('save = "4 min"', 'save = "4 min"\nsurvives = 0.95'),
+        "checkpoint.level.1.survives = 0.95: expected 1: the last level survives every failure",
+    ),
+    "a level without a cost": (
+        '[[checkpoint.level]]\nname = "memory"',
+        "checkpoint.level.0.save: expected one of save and bandwidth",
+    ),
+    "a level by size": (
+        LEVELS.replace('save = "4 min"', 'bandwidth = "4 GB/s"'),
+        "checkpoint.level.1.bandwidth = 4000000000: expected checkpoint.size beside it",
+    ),
+    "how often the first": (
+        LEVELS.replace("survives = 0.9", "survives = 0.9\nevery = 2"),
+        "checkpoint.level.0.every = 2: expected no such key in the first level",
+    ),
+    "a misspelt key of a level": (
+        LEVELS.replace("survives", "survive"),
+        'checkpoint.level.0.survive = 0.9: expected a known key, perhaps "survives"',
+    ),
+    "levels and warnings": (
+        LEVELS + '[checkpoint.warning]\nlead = "5 min"\nrecall = 0.5',
+        "checkpoint.warning: expected one level: a save on a warning beside several levels isn't modelled",
+    ),
+    "a recall of what": (
+        SIZE + '[checkpoint.warning]\nlead = "5 min"\nrecall = 1.5',
+        "checkpoint.warning.recall = 1.5: expected a number of at most 1",
+    ),
+    "storage shared with nobody": (SIZE + "[storage]\nnodes = 8", "storage.jobs: expected one of share and jobs"),
+    "a neighbour by size": (
+        SIZE + '[storage]\nnodes = 8\n[[storage.jobs]]\nnodes = 4\nsize = "1 TB"',
+        "storage.jobs.0.size = 1e+12: expected storage.bandwidth beside it",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_wrong_is_one_line(case: str) -> None:
+    text, said = WRONG[case]
+    with pytest.raises(JobError) as caught:
+        job_from_text(HEAD + text + "\n")
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+STORED: dict[str, Any] = {
+    "checkpoint.overlap": SIZE + "overlap = 0.9",
+    "checkpoint.level": LEVELS,
+    "checkpoint.incremental": SIZE + 'incremental = true\ndirty_curve = [["1 h", 0.2]]',
+    "storage": SIZE + "[storage]\nnodes = 8\nshare = 0.5",
+}
+
+
+@pytest.mark.parametrize("field", STORED)
+def test_a_model_that_does_not_know_it_refuses(field: str) -> None:
+    job = job_from_text(HEAD + STORED[field] + "\n")
+    assert isinstance(plan(job).model, SteadyState)
+    with pytest.raises(JobError, match=re.escape(f"{field}: expected --model steady-state, or none of them")):
+        plan(job, Exact())
