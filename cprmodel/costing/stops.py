@@ -6,7 +6,7 @@ read. So a stop is in a state (what is pending, furthest level, what it did to o
 it ends where no failure strikes within that length, probability :math:`e^{-\lambda \ell}`. With T the probability
 that a strike leads from one state to another, the expected times are
 :math:`(I - \mathrm{diag}(1 - e^{-\lambda \ell})\,T)^{-1}` times those of each state. [derived here; simulated in
-tests/costing/test_storage.py, and equal to :mod:`cprmodel.formulas.makespan` for one level]
+tests/costing/test_storage.py, and equal to the exact makespan's for one level]
 """
 
 from __future__ import annotations

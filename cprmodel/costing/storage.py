@@ -18,7 +18,7 @@ What exactly happens (the simulator plays the same)
     save makes it void and comes in the place of the announced one. Announcements during other saves and during
     stops are not heeded.
 
-    Recovery, and which failure counts where several are pending: as in :mod:`cprmodel.formulas.makespan`.
+    Recovery, and which failure counts where several are pending: as in the exact makespan.
 
 How it is computed
     Failures, each with all that it brings (:mod:`cprmodel.costing.stops`), are a Poisson process in the time of

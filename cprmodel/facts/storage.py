@@ -95,7 +95,7 @@ class SaveLevel:
     load_s: float  #: to read everything back from there
     partial_load_s: float  #: to read the failed shards back
     survives: float = 1.0  #: share of the failures after which what is there can be read
-    every: int | None = None  #: how many saves of the level below to one of this one; None: to be chosen
+    every: int | None = None  #: so many saves of the level below to one of this one (None where to be chosen)
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class StoredSave:
 
     @property
     def save_s(self) -> float:
-        """Of the last level, were everything written: time that training loses to it [s]."""
+        """Time that training loses to a save of everything to the last level [s]."""
         return self.levels[-1].save_s + (1 - self.overlap) * self.drain_s
 
     @property
