@@ -33,6 +33,8 @@ __all__ = ["Analysis", "Drift", "analyse", "effective_failures", "mtbf_interval"
 
 #: Windows of equal length in which the MTBF is told apart.
 WINDOWS = 10
+#: Differences of AIC below which the better law is hardly told from the other, and from which on clearly.
+HARDLY, CLEARLY = 2.0, 6.0
 #: Fewest events for which a trend is tested.
 FEWEST_FOR_TREND = 6
 
@@ -102,6 +104,7 @@ class Analysis:
             "events": self.trace.events,
             "censored": self.trace.n - self.trace.events,
             "merged": self.trace.merged,
+            "servers": self.trace.servers,
             "exposure_s": self.trace.exposure_s,
             "mtbf_s": self.mtbf_s,
             "mtbf_ci90_s": list(self.mtbf_ci90_s),
@@ -198,8 +201,12 @@ def _drift(trace: Trace) -> Drift | None:
         return None
     from scipy import stats
 
-    times, window, n = trace.times_s, trace.window_s, trace.events
-    laplace = (float(np.sum(times)) - n * window / 2) / (window * math.sqrt(n / 12))
+    times, window = trace.times_s, trace.window_s
+    inside = times[times < window]  # one that ended the observation tells nothing of when it came
+    n = len(inside)
+    if n < FEWEST_FOR_TREND:
+        return None
+    laplace = (float(np.sum(inside)) - n * window / 2) / (window * math.sqrt(n / 12))
     gaps = np.diff(times)
     variation = float(np.std(gaps, ddof=1) / np.mean(gaps))
     statistic = laplace / variation if variation > 0 else laplace

@@ -67,7 +67,7 @@ def plan(job: Job, model: CostModel | None = None, robust: bool = False) -> Plan
         raise TypeError(f"plan: job = {job!r}: expected a cprmodel.Job")
     if isinstance(model, type) or not hasattr(model, "partial_interval"):
         raise TypeError(f"plan: model = {model!r}: expected a cost model, such as cprmodel.Exact()")
-    fit = job.failures.fit
+    fit = job.failures.fit_of_job
     if robust and fit is None:
         expected = "a trace or a fit of one, which say how sure the MTBF is, for a robust plan"
         raise JobError("job", [Problem("failures", "", expected)])

@@ -11,6 +11,7 @@ import numpy as np
 
 from cprmodel.facts.units import format_share, format_time
 from cprmodel.fitting import Analysis, Fit
+from cprmodel.fitting.analysis import CLEARLY, HARDLY
 from cprmodel.fitting.likelihood import FITTED
 from cprmodel.formulas.regret import mtbf_regret
 
@@ -80,7 +81,7 @@ def _about_models(found: Analysis) -> list[str]:
     if len(found.models) > 1:
         second = found.models[1]
         ahead = second.aic - best.aic
-        sure = "clearly" if ahead > 6 else "hardly: take either" if ahead < 2 else "probably"
+        sure = "clearly" if ahead >= CLEARLY else "hardly: take either" if ahead < HARDLY else "probably"
         lines.append(f"{best.name} fits best, {sure} (AIC {ahead:.1f} below {second.name})")
     missing = set(FITTED) - {one.name for one in found.models}
     if missing:
