@@ -37,7 +37,7 @@ def coverage() -> int:
     """Print a row a point; how many miss what is wanted."""
     missed = 0
     print(f"{'shape':>6}{'events expected':>17}{'MTBF covers':>13}{'shape covers':>14}")
-    for shape in (0.6, 0.8, 1.0, 1.5):
+    for shape in (0.6, 0.7, 0.8, 1.0, 1.5):
         for expected in (3, 5, 10, 20, 50, 200):
             rng = np.random.default_rng([17, expected, int(10 * shape)])
             mtbf = shaped = with_shape = 0

@@ -10,8 +10,10 @@ from pathlib import Path
 from cprmodel.facts.errors import one_line
 from cprmodel.facts.units import format_share, format_time
 from cprmodel.fitting.analysis import CLEARLY, HARDLY
+from cprmodel.planning.advice import count_of
 from cprmodel.planning.renewal import FAILURES, Renewal
 from cprmodel.planning.result import Plan, StrategyPlan
+from cprmodel.planning.uncertainty import Robust
 from cprmodel.simulation.renewals import Share
 
 __all__ = ["plan_rows", "print_lines_and_table", "print_plan", "uncertainty_lines"]
@@ -79,10 +81,13 @@ def uncertainty_lines(plan: Plan) -> list[str]:
         return []
     low, high = sure.mtbf_ci90_s
     lines = [
-        f"MTBF {format_time(sure.mtbf_s)} from {sure.events:,} failures ({Path(sure.source).name or 'a fit'}), "
+        f"MTBF {format_time(sure.mtbf_s)} from {count_of(sure.events)} ({Path(sure.source).name or 'a fit'}), "
         f"90% interval {format_time(low)} to {_open(high, format_time)}"
     ]
     for one in sure.robust or ():
+        if one.inner_90:
+            lines.append(_without_bound(one, sure.events))
+            continue
         gain = one.gain_fraction
         said = (
             f"robust {one.name}: every {format_time(one.interval_s)} rather than "
@@ -96,6 +101,15 @@ def uncertainty_lines(plan: Plan) -> list[str]:
             said += f", expected PLS {one.expected_pls:.3g} instead of {one.plain_expected_pls:.3g}"
         lines.append(said)
     return lines if sure.renewal is None else [*lines, *_renewal_lines(sure.renewal)]
+
+
+def _without_bound(one: Robust, events: int) -> str:
+    """What was chosen by where the expected overhead has no bound at any interval."""
+    return (
+        f"robust {one.name}: every {format_time(one.interval_s)} rather than {format_time(one.plain_interval_s)}, "
+        "by the mean over the inner 90% of what the MTBF may be; over all of it the expected overhead has no bound "
+        f"at any interval, for {count_of(events)} cannot rule out an MTBF so short that the job hardly ever gets on"
+    )
 
 
 def _renewal_lines(found: Renewal) -> list[str]:
