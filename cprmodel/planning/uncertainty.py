@@ -40,6 +40,7 @@ __all__ = [
     "Uncertainty",
     "about_fit",
     "expected",
+    "limits_of",
     "mtbf_limits",
     "robust_choice",
     "uncertainty_of",
@@ -183,14 +184,23 @@ def uncertainty_of(
 def with_intervals(
     one: StrategyPlan, job: Job, model: CostModel, fit: FailureModel, choose: Callable[[Job], Choice] | None
 ) -> StrategyPlan:
-    """The strategy with the limits of its best interval, and of its overhead as it is planned.
+    """The strategy with the limits of its best interval, of its overhead as it is planned, and the latter's mean.
 
     ``choose`` gives the interval that would be planned for another MTBF; None where none is chosen.
     """
+    interval, overhead = limits_of(one.strategy, job, model, fit, choose)
+    mean = expected(job, model, one.strategy, Posterior.of(fit))[0]
+    return replace(one, interval_ci90_s=interval, overhead_ci90=overhead, expected_overhead_fraction=_finite(mean))
+
+
+def limits_of(
+    strategy: Strategy, job: Job, model: CostModel, fit: FailureModel, choose: Callable[[Job], Choice] | None
+) -> tuple[tuple[float, float | None] | None, tuple[float, float | None]]:
+    """90% limits of the best interval (None where none is chosen), and of the overhead; None: no upper bound."""
     low, high = mtbf_limits(fit)
 
     def overhead(mtbf: float) -> float | None:
-        return _finite(float(model.cost(job.with_mtbf(mtbf), one.strategy).breakdown.total))
+        return _finite(float(model.cost(job.with_mtbf(mtbf), strategy).breakdown.total))
 
     interval = None
     if choose is not None:
@@ -198,12 +208,7 @@ def with_intervals(
         interval = (choose(job.with_mtbf(low)).interval_s, longest)
     least = overhead(LONGEST_S if high is None else high)
     assert least is not None
-    return replace(
-        one,
-        interval_ci90_s=interval,
-        overhead_ci90=(least, overhead(low)),
-        expected_overhead_fraction=_finite(expected(job, model, one.strategy, Posterior.of(fit))[0]),
-    )
+    return interval, (least, overhead(low))
 
 
 def _finite(value: float) -> float | None:

@@ -79,9 +79,9 @@ def _about_few(found: Analysis) -> list[str]:
     if found.trace.events >= FEW:
         return []
     return [
-        "with fewer than ten interruptions bursts cannot be told, and with none or one the interval takes failures to "
-        "have no memory: of windows in which three to five are expected, such intervals cover at least 92% without "
-        "memory, but 84 to 89% in bursts (Weibull shape 0.6 to 0.8)"
+        "with fewer than ten interruptions bursts cannot be told, and with none or one the interval takes failures "
+        "to have no memory: of windows in which three to five are expected, such intervals cover at least 93% "
+        "without memory, but 84 to 89% in bursts (Weibull shape 0.6 to 0.8)"
     ]
 
 

@@ -80,8 +80,9 @@ def uncertainty_lines(plan: Plan) -> list[str]:
     if sure is None:
         return []
     low, high = sure.mtbf_ci90_s
+    source = Path(sure.source).name or "a fit"
     lines = [
-        f"MTBF {format_time(sure.mtbf_s)} from {count_of(sure.events)} ({Path(sure.source).name or 'a fit'}), "
+        f"MTBF {format_time(sure.mtbf_s)}{_of_nodes(plan)} from {count_of(sure.events)} ({source}), "
         f"90% interval {format_time(low)} to {_open(high, format_time)}"
     ]
     for one in sure.robust or ():
@@ -101,6 +102,11 @@ def uncertainty_lines(plan: Plan) -> list[str]:
             said += f", expected PLS {one.expected_pls:.3g} instead of {one.plain_expected_pls:.3g}"
         lines.append(said)
     return lines if sure.renewal is None else [*lines, *_renewal_lines(sure.renewal)]
+
+
+def _of_nodes(plan: Plan) -> str:
+    failures = plan.job.failures
+    return f" of {failures.nodes:,} nodes" if failures.fit != failures.fit_of_job else ""
 
 
 def _without_bound(one: Robust, events: int) -> str:

@@ -62,6 +62,16 @@ def test_a_few_failures(content: str, expected: str, tmp_path: Path, capsys: pyt
     assert "How often it fails" in page.read_text()
 
 
+@pytest.mark.parametrize(("events", "said"), [(0, True), (1, True), (9, True), (10, False)])
+def test_what_few_events_leave_open(
+    events: int, said: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("time,event\n" + "".join(f"{3 + at % 4},1\n" for at in range(events)) + "7,0\n")
+    out, _ = run("fit", path, capsys=capsys)
+    assert ("but 84 to 89% in bursts (Weibull shape 0.6 to 0.8)" in " ".join(out.split())) == said
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
