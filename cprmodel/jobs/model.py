@@ -194,8 +194,8 @@ class Failures(Section):
         return [
             f"failures.nodes: the trace is taken for {watched}, with an MTBF of {format_time(self.fit.mtbf_s)}; "
             f"the job's {self.nodes:,} nodes are taken to fail alike and independently, so that their rates add",
-            "failures.nodes: independent failures of many nodes together come almost without memory, whatever the "
-            "law of each, and are taken to have none",
+            "failures.nodes: independent failures of many nodes together tend to have no memory, whatever the law "
+            "of each, and are taken to have none",
         ]
 
     @property

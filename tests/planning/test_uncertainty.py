@@ -115,7 +115,7 @@ def test_few_failures_cannot_tell_bursts() -> None:
 
 @dataclass(frozen=True)
 class Growing:
-    """Stands for a cost model: an overhead of e^(aλ), whose mean is (1 − a/T)^−n over Gamma(n)/T, without bound from T."""
+    """Stands for a cost model: an overhead of e^(aλ), of mean (1 − a/T)^−n over Gamma(n)/T; no bound from T on."""
 
     a_s: float
 
