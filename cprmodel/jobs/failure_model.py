@@ -88,7 +88,7 @@ def read_failure_model(value: Any, info: ValidationInfo) -> Any:
             "law": best.get("name", "exponential"),
             "shape": best.get("shape"),
             "scale_s": best.get("scale_s"),
-            "aic_ahead": models["exponential"]["aic"] - best["aic"] if best else None,
+            "aic_ahead": _ahead(best, models.get("exponential", {})),
             "servers": data.get("servers"),
             "trend_p_value": trend.get("p_value"),
             "change_p_value": trend.get("change_p_value"),
@@ -97,3 +97,8 @@ def read_failure_model(value: Any, info: ValidationInfo) -> Any:
         raise
     except (KeyError, TypeError, AttributeError, IndexError, ValueError):
         raise wrong("", shown, "a JSON file that cprmodel fit --json wrote") from None
+
+
+def _ahead(best: Mapping[str, Any], exponential: Mapping[str, Any]) -> float | None:
+    """How far the exponential law's AIC is above the best fit's; None where the file does not say."""
+    return exponential["aic"] - best["aic"] if "aic" in best and "aic" in exponential else None

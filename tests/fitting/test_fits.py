@@ -230,7 +230,7 @@ def test_many_nodes_together_tend_to_have_no_memory(nodes: int) -> None:
 
     square = 2 * integrate.quad(lambda u: math.exp(2 * u) * survival(math.exp(u)), -25, 8, limit=400)[0]
     variation = math.sqrt(square * nodes**2 - 1)
-    assert variation == pytest.approx({1: 1.76, 8: 1.23, 64: 1.08}[nodes], abs=0.006)  # as the docs say
+    assert variation == pytest.approx({1: 1.76, 8: 1.26, 64: 1.08}[nodes], abs=0.006)  # as the docs say
 
     rng = np.random.default_rng(9)
     ends = np.cumsum(scale * rng.weibull(0.6, (nodes, 400_000 // nodes)), axis=1)
