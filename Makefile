@@ -50,6 +50,7 @@ bench: $(VENV)/installed-test ## speed, as ratios in one run
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/simulation.py
 	$(BIN)/python benchmarks/fitting.py
+	$(BIN)/python benchmarks/uncertainty.py
 	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/python benchmarks/priority.py
 	$(BIN)/python benchmarks/training.py

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.units import format_time
 from cprmodel.jobs import Failures, Job
 from cprmodel.jobs.model import TRACE_OPTIONS
 from cprmodel.jobs.quantities import Section
@@ -53,7 +54,8 @@ def _fitted(failures: Mapping[str, Any], source: str | Path) -> dict[str, Any]:
         raise JobError(*_in_the_file(error, str(source))) from None
     if found.mtbf_s is None:
         expected = (
-            f"a trace with at least one failure (without one, the MTBF is at least {found.mtbf_ci90_s[0]:.3g} s)"
+            "a trace with at least one failure (without one, the MTBF is known to be at least "
+            f"{format_time(found.mtbf_ci90_s[0])}, a 95% bound)"
         )
         raise JobError(str(source), [Problem("failures.trace", f'"{keys.trace}"', expected)])
     rest = {key: value for key, value in failures.items() if key not in ("trace", *TRACE_OPTIONS)}

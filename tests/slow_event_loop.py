@@ -6,6 +6,7 @@ Deliberately plain and slow: no formula, no array, no import from cprmodel. What
 * A failure during a save makes it void; the last complete one counts.
 * Failures strike detection, rescheduling and loading too, and these then start again; where kinds are pending
   together the larger counts (whole job over shard over trainer; of shard and trainer the longer time).
+* Saves by age: the work before a save depends on how many there were since the last failure.
 * Full recovery: every failure sends everybody back to the last complete save.
 * Partial recovery: a shard's failure stops everybody for D' + L' and rolls its k shards back; a trainer's stops
   everybody for Dₜ; a whole-job failure sends everybody back.
@@ -34,6 +35,7 @@ class Setting:
     shards: int = 8
     failed_shards: int = 1
     free_of_failures_while_rescheduling: bool = False
+    works_by_age: tuple[float, ...] = ()  # in the place of the interval: by the saves since the last failure
 
 
 @dataclass
@@ -56,9 +58,13 @@ def play(
     kept = [0.0] * setting.shards  # per shard: since when it has lost nothing
     lost_since_save = 0.0
     until_failure = next_gap()
+    saves_since_failure = 0
 
     while True:
-        due = min(saved + setting.interval, setting.work)
+        interval = setting.interval
+        if setting.works_by_age:
+            interval = setting.works_by_age[min(saves_since_failure, len(setting.works_by_age) - 1)]
+        due = min(saved + interval, setting.work)
         working = done < due
         needs = due - done if working else setting.save
         if until_failure > needs:
@@ -75,10 +81,12 @@ def play(
                 out.lost_samples += lost_since_save
                 lost_since_save = 0.0
                 out.saves += 1
+                saves_since_failure += 1
                 out.parts["save"] += setting.save
             continue
 
         # a failure: what was going on counts until now
+        saves_since_failure = 0
         out.time += until_failure
         if working:
             done += until_failure

@@ -42,6 +42,45 @@ def test_a_trace_is_its_fit(folder: Path, capsys: pytest.CaptureFixture[str]) ->
     assert list(sure.mtbf_ci90_s) == json.loads(out)["mtbf_ci90_s"]
 
 
+def test_one_node_s_trace_stands_for_a_job_of_many(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Rates add: the MTBF and its limits are the node's over 64, with as many failures; its law has no memory."""
+    options = 'trace = "trace.csv"\nunit = "h"\nwindow = "600 h"'
+    node, many = load_job(write(folder, options)), load_job(write(folder, options + "\nnodes = 64"))
+    assert many.failure_mix.mtbf_s == pytest.approx(node.failure_mix.mtbf_s / 64)
+    one, all_of_them = plan(node).uncertainty, plan(many).uncertainty
+    assert one is not None
+    assert all_of_them is not None
+    assert [64 * limit for limit in all_of_them.mtbf_ci90_s if limit] == pytest.approx(list(one.mtbf_ci90_s))
+    assert all_of_them.events == one.events == 14
+    assert all_of_them.renewal is None
+    answer = plan(many, robust=True)
+    assert Job.from_mapping(json.loads(json.dumps(answer.to_dict()))["inputs"]) == many
+    assert "one node's, with an MTBF of 42 h 51 min; the job's 64 nodes" in answer.warnings[0]
+    assert "and are taken to have none" in answer.warnings[1]
+    out, _ = run("fit", folder / "trace.csv", "--unit", "h", "--window", "600 h", "--json", capsys=capsys)
+    (folder / "fit.json").write_text(out)
+    assert Job.from_file(write(folder, 'fit = "fit.json"\nnodes = 64')) == many
+    out, _ = run("plan", folder / "job.toml", capsys=capsys)
+    assert "MTBF 40 min 11 s of 64 nodes from 14 failures" in " ".join(out.split())
+
+
+def test_a_log_of_servers_is_scaled_by_their_number(folder: Path) -> None:
+    rows = [(at, f"n{at % 5}") for at in range(7, 590, 13)]
+    (folder / "log.csv").write_text("at,node\n" + "".join(f"{at},{node}\n" for at, node in rows))
+    options = 'trace = "log.csv"\ntime_column = "at"\nunit = "h"\nwindow = "600 h"\n'
+    mtbf = {
+        more: load_job(write(folder, options + more)).failure_mix.mtbf_s
+        for more in ("", "nodes = 5", "nodes = 20", "servers = 2", "servers = 2\nnodes = 20")
+    }
+    assert mtbf[""] == mtbf["nodes = 5"] == pytest.approx(600 * 3600 / len(rows))
+    assert mtbf["nodes = 20"] == pytest.approx(mtbf[""] / 4)
+    of_two = sum(node in ("n0", "n1") for _, node in rows)
+    assert mtbf["servers = 2"] == pytest.approx(600 * 3600 / of_two)
+    assert mtbf["servers = 2\nnodes = 20"] == pytest.approx(mtbf["servers = 2"] / 10)
+    same = load_job(write(folder, options + "nodes = 5"))
+    assert not any("failures.nodes" in line for line in plan(same).warnings)
+
+
 def test_presets_and_plain_files_load_too() -> None:
     assert load_job("preset:rsc-1") == load_preset("rsc-1")
     assert load_job(EXAMPLE) == load_job(str(EXAMPLE)) == Job.from_file(EXAMPLE)
@@ -73,6 +112,7 @@ def test_every_command_that_takes_a_job_takes_a_trace(folder: Path, capsys: pyte
         ('trace = "trace.csv"\nservers = 0', "failures.servers = 0: expected a number of at least 1"),
         ('trace = "trace.csv"\nfit = "f.json"', "failures.fit = "),
         ("trace = 3", "failures.trace = 3: expected text in quotes"),
+        ('trace = "trace.csv"\nservers = 2', "failures.servers = 2: expected event times (with --window)"),
         ('trace = "none.csv"', 'failures.trace = "none.csv": expected a trace with at least one failure'),
     ],
 )

@@ -181,6 +181,9 @@ def fit(
     servers: Annotated[int | None, typer.Option(min=1, help="The job spans so many of the servers.")] = None,
     system: Annotated[int | None, typer.Option(help="Number of the LANL system.")] = None,
     since: Annotated[str | None, typer.Option(metavar="DATE", help="Leave out what is before (lanl).")] = None,
+    node_column: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Column of the nodes, of which --servers takes some (csv).")
+    ] = None,
     as_json: AsJson = False,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="Write a self-contained page with charts.")
@@ -190,7 +193,7 @@ def fit(
     from cprmodel.cli.fit import run
     from cprmodel.fitting import TraceOptions
 
-    options = TraceOptions(format_, time_column, event_column, unit, window, servers, system, since)
+    options = TraceOptions(format_, time_column, event_column, unit, window, servers, system, since, node_column)
     run(trace, options, as_json, report)
 
 

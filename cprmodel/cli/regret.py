@@ -11,8 +11,9 @@ import typer
 from cprmodel.costing import CostModel, Exact, FirstOrder, model_for
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.units import format_share, format_time
+from cprmodel.jobs import Job
 from cprmodel.loading import load_job
-from cprmodel.planning.regret import Regret, expected_regret, failures_to_see, regret
+from cprmodel.planning.regret import Regret, exact_failures_to_see, expected_regret, failures_to_see, regret
 
 __all__ = ["run"]
 
@@ -37,8 +38,11 @@ def run(source: str, mtbf_error: float | None, observed_failures: int | None, as
     if observed_failures is not None:
         what = f"MTBF from {observed_failures} failures, mean"
         rows += [(what, expected_regret(job, observed_failures, model)) for model in models]
+    settled = {model.name: {share: _to_see(job, share, model) for share in SETTLED} for model in models}
     if as_json:
-        typer.echo(json.dumps({"schema_version": 1, "regrets": [_plain(*row) for row in rows]}, indent=2))
+        failures = {name: {f"{share:g}": n for share, n in one.items()} for name, one in settled.items()}
+        data = {"schema_version": 1, "regrets": [_plain(*row) for row in rows], "failures_to_see": failures}
+        typer.echo(json.dumps(data, indent=2))
         return
     best = {one.model: one for _, one in rows}
     for name, one in best.items():
@@ -54,8 +58,14 @@ def run(source: str, mtbf_error: float | None, observed_failures: int | None, as
             f"{what:36}{one.model:>12}{format_time(one.interval_s):>14}{format_share(one.overhead_fraction):>10}"
             f"{format_share(one.extra_fraction):>9}{f'+{100 * one.relative:.3g}%':>14}"
         )
-    shown = ", ".join(f"{100 * share:g}% after {failures_to_see(share)}" for share in SETTLED)
-    typer.echo(f"\nFailures to see before the expected extra is at most so much of that part: {shown}")
+    typer.echo("\nFailures to see before the expected extra is at most so much of that part")
+    for name in best:
+        shown = ", ".join(f"{100 * share:g}% after {settled[name][share] or 'very many'}" for share in SETTLED)
+        typer.echo(f"{name:>12}: {shown}")
+
+
+def _to_see(job: Job, share: float, model: CostModel) -> int | None:
+    return failures_to_see(share) if model.name == "first-order" else exact_failures_to_see(job, share, model)
 
 
 def _plain(what: str, one: Regret) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def saving_of(job: Job) -> SavingPolicy:
         drain_s=point.drains_s,
         overlap=point.overlap or 0.0,
         dirty=_dirty(job),
-        always=point.always_written,
+        always=point.always_written or 0.0,
         warned=warned,
     )
 
@@ -68,7 +68,7 @@ def _touched(access: Access) -> TouchedRows:
 def as_stored(saving: SavingPolicy, recovery: Recovery) -> StoredSave:
     """A blocking save of everything, seen as the one level of its recovery's loads.
 
-    >>> from cprmodel.facts.strategies import FullRecovery
+    >>> from cprmodel.facts.strategies import BlockingSave, FullRecovery
     >>> as_stored(BlockingSave(60.0), FullRecovery(reschedule_s=0.0, load_s=45.0)).levels[0].load_s
     45.0
     """

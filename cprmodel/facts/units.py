@@ -12,11 +12,14 @@ import math
 import re
 from typing import Any
 
-__all__ = ["QuantityError", "format_bytes", "format_share", "format_time", "parse_quantity"]
+__all__ = ["LONGEST_S", "QuantityError", "format_bytes", "format_share", "format_time", "parse_quantity"]
 
 _TERM = re.compile(
     r"([+-]?(?:[0-9]+(?:_[0-9]+)*\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?) *([A-Za-z]+(?: */ *[A-Za-z]+)?)"
 )
+
+#: Beyond 30,000 years a time is no time in training.
+LONGEST_S = 1e12
 
 _DEFINITIONS = """
 second = [time] = s = sec = secs
@@ -119,7 +122,11 @@ def format_time(seconds: float) -> str:
 
     >>> format_time(161280), format_time(240), format_time(5400), format_time(0.25), format_time(3599.99)
     ('44 h 48 min', '4 min', '1 h 30 min', '250 ms', '1 h')
+    >>> format_time(1e30)
+    'over 30,000 years'
     """
+    if seconds > LONGEST_S:
+        return "over 30,000 years"
     if seconds == 0:
         return "0 s"
     if seconds < 1:

@@ -33,6 +33,10 @@ __all__ = ["Analysis", "Drift", "analyse", "effective_failures", "mtbf_interval"
 
 #: Windows of equal length in which the MTBF is told apart.
 WINDOWS = 10
+#: Events below which bursts cannot be told: limits that are wider, and a posterior without memory.
+FEW = 10
+#: Differences of AIC below which the better law is hardly told from the other, and from which on clearly.
+HARDLY, CLEARLY = 2.0, 6.0
 #: Fewest events for which a trend is tested.
 FEWEST_FOR_TREND = 6
 
@@ -102,6 +106,7 @@ class Analysis:
             "events": self.trace.events,
             "censored": self.trace.n - self.trace.events,
             "merged": self.trace.merged,
+            "servers": self.trace.servers,
             "exposure_s": self.trace.exposure_s,
             "mtbf_s": self.mtbf_s,
             "mtbf_ci90_s": list(self.mtbf_ci90_s),
@@ -149,7 +154,7 @@ def mtbf_interval(
     high_quantile = float(stats.gamma.ppf(1 - tail, effective + more))
     renewal_low = exposure_s / events * effective / high_quantile
     renewal_high = exposure_s / events * effective / low_quantile if low_quantile > 1e-300 else None
-    if events >= 10:
+    if events >= FEW:
         return renewal_low, renewal_high
     assert high is not None
     return min(low, renewal_low), None if renewal_high is None else max(high, renewal_high)
@@ -167,7 +172,7 @@ def effective_failures(events: int, shape: float | None, coverage: float = 0.9) 
         return float(events)
     from scipy import stats
 
-    few = events < 10
+    few = events < FEW
     corrected = shape * max(1 - (1.0 if few else 1.3) / events, 0.1)
     gamma = math.lgamma
     log_ratio = gamma(1 + 2 / corrected) - 2 * gamma(1 + 1 / corrected)
@@ -187,7 +192,7 @@ def shape_interval(durations_s: Any, observed: Any, coverage: float = 0.9) -> tu
     if events < 2 or not math.isfinite(shape):
         return None
     information = weibull_information(y, observed[None, :], np.array([shape]))[0]
-    student = float(stats.t.ppf((1 + coverage) / 2, events - 1 if events < 10 else 2 * events))
+    student = float(stats.t.ppf((1 + coverage) / 2, events - 1 if events < FEW else 2 * events))
     factor = math.exp(min(student / math.sqrt(information), 50.0))
     corrected = shape * (1 - 1 / events)
     return corrected / factor, corrected * factor
@@ -198,8 +203,12 @@ def _drift(trace: Trace) -> Drift | None:
         return None
     from scipy import stats
 
-    times, window, n = trace.times_s, trace.window_s, trace.events
-    laplace = (float(np.sum(times)) - n * window / 2) / (window * math.sqrt(n / 12))
+    times, window = trace.times_s, trace.window_s
+    inside = times[times < window]  # one that ended the observation tells nothing of when it came
+    n = len(inside)
+    if n < FEWEST_FOR_TREND:
+        return None
+    laplace = (float(np.sum(inside)) - n * window / 2) / (window * math.sqrt(n / 12))
     gaps = np.diff(times)
     variation = float(np.std(gaps, ddof=1) / np.mean(gaps))
     statistic = laplace / variation if variation > 0 else laplace

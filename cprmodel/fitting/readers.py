@@ -11,6 +11,7 @@ import gzip
 import json
 import lzma
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +28,7 @@ __all__ = ["FORMATS", "TraceOptions", "read_trace"]
 
 DAY_S = 86400.0
 FORMATS = ("csv", "infinitehbd", "lanl")
+NODE_COLUMNS = ("node", "server", "host")
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class TraceOptions:
 
     Durations: ``time_column`` and, where some were cut short, ``event_column`` (1 or true: an interruption ended
     it). Event times: ``time_column`` with ``window``, the length of the observation. ``servers``: the job spans
-    the first so many servers in order of their names. ``system``, ``since``: LANL's system number and first year.
+    the first so many servers in order of their names (of event times in a CSV: those in ``node_column``).
+    ``system``, ``since``: LANL's system number and first year.
     """
 
     format: str | None = None
@@ -46,6 +49,7 @@ class TraceOptions:
     servers: int | None = None
     system: int | None = None
     since: str | None = None
+    node_column: str | None = None
 
 
 def read_trace(path: str | Path, options: TraceOptions = TraceOptions()) -> Trace:
@@ -108,7 +112,9 @@ def _csv(path: Path, options: TraceOptions) -> Trace:
             lines = _numbered(rows, [])
         time_at = _column(path, heading, options.time_column, ("time", "duration", "t"), 0)
         event_at = _column(path, heading, options.event_column, ("event", "observed", "failed"), None)
-        times, events = [], []
+        node_at = _column(path, heading, options.node_column, NODE_COLUMNS, None)
+        _check_nodes(path, options, node_at is not None)
+        times, events, nodes = [], [], []
         for number, row in lines:
             cell = row[time_at].strip() if time_at is not None and time_at < len(row) else ""
             if not _is_number(cell) or float(cell) < 0:
@@ -116,6 +122,8 @@ def _csv(path: Path, options: TraceOptions) -> Trace:
                     str(path), [Problem(f"line {number}", f'"{cell}"', "a time, a number of at least 0")]
                 )
             times.append(float(cell) * unit)
+            if node_at is not None:
+                nodes.append(row[node_at].strip() if node_at < len(row) else "")
             if event_at is not None:
                 events.append(_flag(path, number, row[event_at].strip() if event_at < len(row) else ""))
     if not times:
@@ -123,8 +131,24 @@ def _csv(path: Path, options: TraceOptions) -> Trace:
     if window is not None:
         if events and not all(events):
             raise JobError("--window", [Problem("", "", "event times alone, without events that did not happen")])
-        return trace_of_times(str(path), times, window)
+        if not nodes:
+            return trace_of_times(str(path), times, window)
+        chosen = _first_servers(str(path), set(nodes), options.servers)
+        kept = [time for time, node in zip(times, nodes, strict=True) if node in chosen]
+        return trace_of_times(str(path), kept, window, len(chosen))
     return trace_of_durations(str(path), times, events or np.ones(len(times), dtype=bool))
+
+
+def _check_nodes(path: Path, options: TraceOptions, has_nodes: bool) -> None:
+    """``servers`` chooses among the nodes of event times."""
+    if options.servers is None:
+        return
+    shown = str(options.servers)
+    if options.window is None:
+        expected = "event times (with --window), of which it would choose; each duration stands for itself"
+        raise JobError(str(path), [Problem("--servers", shown, expected)])
+    if not has_nodes:
+        raise JobError(str(path), [Problem("--servers", shown, f"a column of nodes ({', '.join(NODE_COLUMNS)})")])
 
 
 def _numbered(rows: Any, first: list[list[str]]) -> Iterator[tuple[int, list[str]]]:
@@ -168,7 +192,14 @@ def _first_servers(source: str, names: set[str], servers: int | None) -> set[str
         return names
     if not servers >= 1:
         raise JobError(source, [Problem("--servers", str(servers), "at least 1")])
-    return set(sorted(names)[:servers])
+    if servers > len(names):
+        raise JobError(source, [Problem("--servers", str(servers), f"at most the {len(names)} that the log names")])
+    return set(sorted(names, key=_natural)[:servers])
+
+
+def _natural(name: str) -> tuple[Any, ...]:
+    """Numbers by their value: node 10 comes after node 9."""
+    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", name))
 
 
 def _infinitehbd(path: Path, options: TraceOptions) -> Trace:
@@ -189,7 +220,8 @@ def _infinitehbd(path: Path, options: TraceOptions) -> Trace:
     names = [*sorted(faulty), *[""] * (INFINITEHBD_SERVERS - len(faulty))]
     order = np.random.default_rng(0).permutation(INFINITEHBD_SERVERS)
     chosen = {names[i] for i in order[: options.servers or INFINITEHBD_SERVERS]}
-    return trace_of_times(str(path), [DAY_S * time for node, time in starts if node in chosen], DAY_S * end)
+    times = [DAY_S * time for node, time in starts if node in chosen]
+    return trace_of_times(str(path), times, DAY_S * end, options.servers or INFINITEHBD_SERVERS)
 
 
 #: Servers of the InfiniteHBD cluster.
@@ -223,7 +255,7 @@ def _lanl(path: Path, options: TraceOptions) -> Trace:
     begin = _since(options.since) if options.since else min(time for time, _ in found)
     times = [(time - begin).total_seconds() for time, node in found if node in nodes and time >= begin]
     end = max(time for time, _ in found)  # the system may have left before the log ends
-    return trace_of_times(str(path), times, max((end - begin).total_seconds(), 1.0))
+    return trace_of_times(str(path), times, max((end - begin).total_seconds(), 1.0), len(nodes))
 
 
 def _since(text: str) -> datetime:

@@ -27,6 +27,7 @@ class Trace:
     times_s: Any = field(default=None, repr=False)
     window_s: float | None = None
     merged: int = 0  #: events at the same moment as another, counted as one interruption
+    servers: int | None = None  #: whose events are put together to those of one job; None: of one, or not known
 
     @property
     def n(self) -> int:
@@ -44,7 +45,9 @@ class Trace:
         return float(np.sum(self.durations_s))
 
 
-def trace_of_times(source: str, times_s: Sequence[float] | Any, window_s: float) -> Trace:
+def trace_of_times(
+    source: str, times_s: Sequence[float] | Any, window_s: float, servers: int | None = None
+) -> Trace:
     """A job watched from 0 to ``window_s`` and interrupted at these times; the time after the last is cut short."""
     times = np.sort(np.asarray(times_s, dtype=float))
     if not window_s > 0:
@@ -53,14 +56,13 @@ def trace_of_times(source: str, times_s: Sequence[float] | Any, window_s: float)
         wrong = times[0] if times[0] < 0 else times[-1]
         raise JobError(source, [Problem("time", f"{wrong:g}", f"times within the window of {window_s:g} s")])
     distinct = np.unique(times)
-    at_once = len(times) - len(distinct)
     distinct = distinct[distinct > 0]
     at_once = len(times) - len(distinct)
     ends = np.append(distinct, window_s)
     durations = np.diff(ends, prepend=0.0)
     observed = np.append(np.ones(len(distinct), dtype=bool), False)
     kept = durations > 0
-    return Trace(source, durations[kept], observed[kept], distinct, float(window_s), at_once)
+    return Trace(source, durations[kept], observed[kept], distinct, float(window_s), at_once, servers)
 
 
 def trace_of_durations(source: str, durations_s: Any, observed: Any) -> Trace:

@@ -49,15 +49,17 @@ class Checkpoint(Section):
         None, description="a save drains in the background: share of the compute that goes on meanwhile"
     )
     drain_s: float | None = Field(None, description="time it drains (after save); default: size/bandwidth")
-    incremental: bool = Field(False, description="a save writes only the rows touched since the last one")
+    incremental: bool | None = Field(None, description="a save writes only the rows touched since the last one")
     dirty_curve: _Curve = Field(
         None,
         description="measured share of the checkpoint that is touched within some useful work; default: [access]",
     )
-    always_written: Share = Field(0.0, description="share of the checkpoint that every incremental save writes")
+    always_written: Share | None = Field(
+        None, description="share of the checkpoint that every incremental save writes; default: none"
+    )
     quantised_bits: _Bits | None = Field(None, description="bits of a saved number, of 32 (with embedding_dim)")
     embedding_dim: Count | None = Field(None, description="numbers in an embedding row")
-    quantised_metric_drop: _Drop = Field(0.0, description="metric that quantised checkpoints cost, in all")
+    quantised_metric_drop: _Drop | None = Field(None, description="metric that quantised checkpoints cost, in all")
     level: Annotated[tuple[Level, ...] | None, Field(min_length=1)] = Field(
         None, description="several places to save to, the cheapest first"
     )

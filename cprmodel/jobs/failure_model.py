@@ -9,8 +9,9 @@ from pydantic import ConfigDict, Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
 from cprmodel.facts.units import format_time
+from cprmodel.formulas.failures import mtbf_from_nodes
 from cprmodel.jobs.files import read_named_json
-from cprmodel.jobs.quantities import Count, Positive, Section, Share, wrong
+from cprmodel.jobs.quantities import Count, Number, Positive, Section, Share, wrong
 
 __all__ = ["FailureModel", "read_failure_model"]
 
@@ -33,6 +34,8 @@ class FailureModel(Section):
     law: Literal["exponential", "weibull", "gamma", "lognormal"] = Field("exponential", description="best fit")
     shape: Positive | None = Field(None, description="its shape (σ of a lognormal)")
     scale_s: float | None = Field(None, description="its scale")
+    aic_ahead: Number | None = Field(None, description="how far the exponential law's AIC is above the best fit's")
+    servers: Count | None = Field(None, description="servers that the log is of; none: one, or not known")
     trend_p_value: Share | None = Field(None, description="how improbable without a steady trend of the rate")
     change_p_value: Share | None = Field(None, description="how improbable without any change of the rate")
 
@@ -40,6 +43,22 @@ class FailureModel(Section):
     def mtbf_s(self) -> float:
         """Time under observation over the failures in it [s]."""
         return self.exposure_s / self.events
+
+    def of_nodes(self, nodes: int) -> FailureModel:
+        """Of a job of so many nodes like those that were watched: rates add.
+
+        As many failures were seen in a time that is shorter by the factor. The failures of other numbers of nodes
+        are taken to have no memory.
+
+        >>> FailureModel(events=10, exposure_s=864000.0).of_nodes(10).mtbf_s
+        8640.0
+        """
+        watched = self.servers or 1
+        if nodes == watched:
+            return self
+        exposure = float(mtbf_from_nodes.raw(self.exposure_s * watched, nodes))
+        law = {"law": "exponential", "shape": None, "scale_s": None, "aic_ahead": None}
+        return self.model_copy(update={"exposure_s": exposure, "servers": nodes, **law})
 
     @model_validator(mode="after")
     def _law_is_whole(self) -> FailureModel:
@@ -69,6 +88,8 @@ def read_failure_model(value: Any, info: ValidationInfo) -> Any:
             "law": best.get("name", "exponential"),
             "shape": best.get("shape"),
             "scale_s": best.get("scale_s"),
+            "aic_ahead": _ahead(best, models.get("exponential", {})),
+            "servers": data.get("servers"),
             "trend_p_value": trend.get("p_value"),
             "change_p_value": trend.get("change_p_value"),
         }
@@ -76,3 +97,8 @@ def read_failure_model(value: Any, info: ValidationInfo) -> Any:
         raise
     except (KeyError, TypeError, AttributeError, IndexError, ValueError):
         raise wrong("", shown, "a JSON file that cprmodel fit --json wrote") from None
+
+
+def _ahead(best: Mapping[str, Any], exponential: Mapping[str, Any]) -> float | None:
+    """How far the exponential law's AIC is above the best fit's; None where the file does not say."""
+    return exponential["aic"] - best["aic"] if "aic" in best and "aic" in exponential else None

@@ -62,7 +62,17 @@ OF_NODES = ("node_mtbf_s", "per_1000_node_days", "node_failure_probability")
 #: The keys of which exactly one says how often it fails.
 RATES = ("mtbf_s", *OF_NODES, "trace", "fit")
 #: How to read a trace: the options of ``cprmodel fit``.
-TRACE_OPTIONS = ("format", "time_column", "event_column", "unit", "window", "servers", "system", "since")
+TRACE_OPTIONS = (
+    "format",
+    "time_column",
+    "event_column",
+    "unit",
+    "window",
+    "servers",
+    "system",
+    "since",
+    "node_column",
+)
 READ_BY_LOAD_JOB = "a job read by cprmodel.load_job, which fits the trace (or fit = a file of cprmodel fit --json)"
 
 
@@ -71,7 +81,9 @@ class Failures(Section):
 
     mtbf_s: float | None = Field(None, description="mean time between failures that interrupt the job")
     node_mtbf_s: float | None = Field(None, description="mean time between failures of one node (with nodes)")
-    nodes: Count | None = Field(None, description="nodes of the job")
+    nodes: Count | None = Field(
+        None, description="nodes of the job; with a trace or a fit: it is of one node (or of its servers)"
+    )
     per_1000_node_days: Positive | None = Field(None, description="failures per 1,000 node-days (with nodes)")
     node_failure_probability: OpenShare | None = Field(
         None, description="probability that one node fails within node_period (with nodes)"
@@ -93,6 +105,7 @@ class Failures(Section):
     servers: Count | None = Field(None, description="of the trace: the job spans so many of the servers")
     system: Count | None = Field(None, description="of the trace: number of the LANL system")
     since: str | None = Field(None, description="of the trace: leave out what is before this date (lanl)")
+    node_column: str | None = Field(None, description="of the trace: column of the nodes, for servers (csv)")
     shard_share: Share | None = Field(None, description="share of failures that take a shard; default: the rest")
     trainer_share: Share = Field(0.0, description="share that take a trainer (loses no embedding)")
     whole_job_share: Share = Field(0.0, description="share that take everything (partial recovery can't help)")
@@ -170,12 +183,29 @@ class Failures(Section):
         )
 
     @property
+    def fit_of_job(self) -> FailureModel | None:
+        """The fit; where the job's nodes are given, of so many of those that the log is of."""
+        return self.fit if self.fit is None or self.nodes is None else self.fit.of_nodes(self.nodes)
+
+    def about_nodes(self) -> list[str]:
+        """What is assumed where the log of some nodes stands for a job of others."""
+        if self.fit is None or self.nodes is None or self.nodes == (self.fit.servers or 1):
+            return []
+        watched = "one node's" if self.fit.servers is None else f"that of {self.fit.servers:,} servers"
+        return [
+            f"failures.nodes: the trace is taken for {watched}, with an MTBF of {format_time(self.fit.mtbf_s)}; "
+            f"the job's {self.nodes:,} nodes are taken to fail alike and independently, so that their rates add",
+            "failures.nodes: independent failures of many nodes together tend to have no memory, whatever the law "
+            "of each, and are taken to have none",
+        ]
+
+    @property
     def mtbf_of_job_s(self) -> float:
         """MTBF of the whole job [s], from whichever rate is given."""
         if self.mtbf_s is not None:
             return self.mtbf_s
-        if self.fit is not None:
-            return self.fit.mtbf_s
+        if self.fit_of_job is not None:
+            return self.fit_of_job.mtbf_s
         if self.trace is not None:
             raise JobError("job", [Problem("failures.trace", f'"{self.trace}"', READ_BY_LOAD_JOB)])
         if self._groups:
@@ -269,7 +299,7 @@ class Job(Section):
             raise wrong("checkpoint.save", format_time(self.save_s), expected)
         if self.checkpoint.plain and not 1e-12 <= self.save_s <= 1e12:
             raise wrong("checkpoint.size / bandwidth", f"{self.save_s:g} s", "a save between 1e-12 s and 1e12 s")
-        quantised = self.checkpoint.quantised_metric_drop
+        quantised = self.checkpoint.quantised_metric_drop or 0.0
         most = self.accuracy.max_metric_drop if self.accuracy else None
         if most is not None and quantised >= most:
             expected = f"less than accuracy.max_metric_drop ({most:g}), of which it is a part"
@@ -369,12 +399,12 @@ class Job(Section):
         if self.accuracy.pls_budget is not None:
             return self.accuracy.pls_budget
         slope = self.accuracy.slope
-        drop = (self.accuracy.max_metric_drop or 0.0) - self.checkpoint.quantised_metric_drop
+        drop = (self.accuracy.max_metric_drop or 0.0) - (self.checkpoint.quantised_metric_drop or 0.0)
         return min(1.0, float(pls_for_metric_drop.raw(drop, slope)))
 
     def assumptions(self) -> Sequence[str]:
         """What the file leaves out and is taken as its default: worth a line in every answer."""
-        said = []
+        said = self.failures.about_nodes()
         if self.checkpoint.load_s is None and not self.checkpoint.level:
             said.append("checkpoint.load isn't given: taken to be as long as a save")
         if self.failures.group_nodes is not None and self.cluster.embedding_shards is not None:

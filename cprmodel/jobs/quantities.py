@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from cprmodel.facts.units import KINDS, QuantityError, parse_quantity
+from cprmodel.facts.units import KINDS, LONGEST_S, QuantityError, parse_quantity
 
 __all__ = [
     "AtLeastOne",
@@ -30,9 +30,8 @@ __all__ = [
 
 _SUFFIXES = {"_bytes_per_s": "bandwidth", "_bytes": "size", "_s": "time"}
 
-#: Nothing in a training job is shorter than a picosecond, longer than 30,000 years, or larger than this.
+#: Nothing in a training job is shorter than a picosecond, longer than LONGEST_S, or larger than this.
 SMALLEST, LARGEST = 1e-12, 1e21
-LONGEST_S = 1e12
 
 
 def quantity_key(field: str) -> tuple[str, str] | None:

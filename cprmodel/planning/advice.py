@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     Price = Callable[..., StrategyPlan]
     InOrder = Callable[[Job, CostModel, Sequence[str]], tuple[list[StrategyPlan], list[str]]]
 
-__all__ = ["HOURS_PER_MONTH", "hours_saved_per_month", "partial_wins", "recommendation", "what_would_change"]
+__all__ = [
+    "HOURS_PER_MONTH",
+    "count_of",
+    "hours_saved_per_month",
+    "partial_wins",
+    "recommendation",
+    "what_would_change",
+]
 
 #: A mean Gregorian month, 365.2425 × 24 / 12.
 HOURS_PER_MONTH = 730.485
@@ -97,6 +104,15 @@ def recommendation(plan: Plan, today: StrategyPlan | None) -> str:
     return f"{said}.{_how_sure(plan)}"
 
 
+def count_of(failures: int) -> str:
+    """So many failures, in words.
+
+    >>> count_of(1), count_of(2000)
+    ('1 failure', '2,000 failures')
+    """
+    return f"{failures:,} failure{'' if failures == 1 else 's'}"
+
+
 def _how_sure(plan: Plan) -> str:
     """What the failures that were seen leave open: a second sentence, or nothing."""
     sure = plan.uncertainty
@@ -104,7 +120,8 @@ def _how_sure(plan: Plan) -> str:
         return ""
     low, high = plan.best.overhead_ci90 or (plan.best.overhead_fraction, None)
     reach = "unbounded" if high is None else format_share(high)
-    said = f" With the MTBF as sure as {sure.events:,} failures make it, that overhead is "
+    make = "make" if sure.events > 1 else "makes"
+    said = f" With the MTBF as sure as {count_of(sure.events)} {make} it, that overhead is "
     said += f"{format_share(low)} to {reach} (90% interval)"
     if sure.other_recovery_better is not None:
         other = "full" if isinstance(plan.best.strategy.recovery, PartialRecovery) else "partial"

@@ -69,7 +69,7 @@ def plan(job: Job, model: CostModel | None = None, robust: bool = False) -> Plan
     if model is not None and (isinstance(model, type) or not hasattr(model, "partial_interval")):
         raise TypeError(f"plan: model = {model!r}: expected a cost model, such as cprmodel.Exact()")
     model = model_for(job, model)
-    fit = job.failures.fit
+    fit = job.failures.fit_of_job
     if robust and fit is None:
         expected = "a trace or a fit of one, which say how sure the MTBF is, for a robust plan"
         raise JobError("job", [Problem("failures", "", expected)])
@@ -279,7 +279,7 @@ def price(job: Job, model: CostModel, strategy: Strategy, choice: Choice | None 
 
 def _drop(job: Job, slope: float | None, pls: float) -> float | None:
     """The expected drop of the metric: of lost samples, and of quantised checkpoints."""
-    quantised = job.checkpoint.quantised_metric_drop
+    quantised = job.checkpoint.quantised_metric_drop or 0.0
     if slope is None:
         return quantised or None
     return float(accuracy.metric_drop.raw(pls, slope)) + quantised
@@ -299,7 +299,7 @@ def _fitted_drop(job: Job, pls: float) -> tuple[tuple[float, float] | None, list
         )
     if fitted.interval_90 is None:
         return None, notes
-    quantised = job.checkpoint.quantised_metric_drop
+    quantised = job.checkpoint.quantised_metric_drop or 0.0
     low, high = (float(accuracy.metric_drop.raw(pls, limit)) + quantised for limit in fitted.interval_90)
     if most is not None and high > most * (1 + 1e-9):
         notes.append(

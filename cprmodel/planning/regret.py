@@ -12,7 +12,7 @@ from cprmodel.costing.models import Choice
 from cprmodel.facts.results import Breakdown
 from cprmodel.jobs import Job
 
-__all__ = ["Regret", "expected_regret", "failures_to_see", "regret"]
+__all__ = ["Regret", "exact_failures_to_see", "expected_regret", "failures_to_see", "regret"]
 
 #: Points of the quadrature over what n failures may tell: quantiles at the middle of equal shares.
 POINTS = 400
@@ -86,6 +86,22 @@ def expected_regret(job: Job, observed_failures: int, model: CostModel | None = 
     found = list(_regrets(job, map(float, errors), model))
     mean = float(np.mean([one.overhead_fraction for one in found]))
     return replace(found[POINTS // 2], overhead_fraction=mean)
+
+
+def exact_failures_to_see(job: Job, relative: float, model: CostModel) -> int | None:
+    """The same under a cost model: from the first-order answer on; None: not with 50 times as many."""
+
+    def enough(failures: int) -> bool:
+        return expected_regret(job, failures, model).relative <= relative
+
+    found = first_order = failures_to_see(relative)
+    while not enough(found):
+        found += 1 + found // 50
+        if found > 50 * first_order:
+            return None
+    while found > 1 and enough(found - 1):
+        found -= 1
+    return found
 
 
 def failures_to_see(relative: float) -> int:

@@ -8,6 +8,9 @@ By age: at the best times x₁ < x₂ < … of complete saves each derivative of
 
 which Newton's method solves (the second derivatives are tridiagonal), from saves that lie with the density √(h/2C)
 (after Ling, Mi & Lin 2001). A step that does not raise the sum is halved, so the end is never worse than the start.
+
+Both, and what they gain, are played beside (:mod:`cprmodel.simulation.renewals`), and priced for failures that
+have no memory after all.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import numpy as np
 from cprmodel.formulas.interval import exact_interval
 from cprmodel.formulas.renewal import renewal_efficiency, schedule_efficiency
 from cprmodel.jobs import FailureModel, Job
+from cprmodel.simulation.renewals import Share, play_renewals
 
 __all__ = ["Renewal", "renewal_of"]
 
@@ -29,6 +33,8 @@ LAST = 1e-9
 MOST_SAVES = 5000
 #: Saves by age that are reported.
 SHOWN = 8
+#: Failures that are played.
+FAILURES = 250_000
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,10 @@ class Renewal:
     memoryless_efficiency: float  #: of that interval under the law
     works_s: tuple[float, ...] = field(repr=False)  #: by age: work before each save since the last failure
     by_age_efficiency: float
+    simulated_interval_gain: Share  #: played, in FAILURES failures
+    simulated_by_age_gain: Share
+    by_age_loss_without_memory: float  #: what these saves lose against the memoryless interval without memory
+    aic_ahead: float | None  #: how far the exponential law's AIC is above this law's
 
     @property
     def interval_gain(self) -> float:
@@ -60,7 +70,11 @@ class Renewal:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data; of the works the first ones."""
-        gains = {"interval_gain": self.interval_gain, "by_age_gain": self.by_age_gain}
+        gains = {
+            "interval_gain": self.interval_gain,
+            "by_age_gain": self.by_age_gain,
+            "simulated_failures": FAILURES,
+        }
         return {**asdict(self), "works_s": list(self.works_s[:SHOWN]), **gains}
 
 
@@ -82,6 +96,9 @@ def renewal_of(job: Job, fit: FailureModel) -> Renewal | None:
     candidates = [*(_climb(law, job.save_s, start) for start in starts), starts[1]]
     rated = [(schedule_efficiency(works, *costs), works) for works in (_works(x, job.save_s) for x in candidates)]
     by_age, works = max(rated, key=lambda pair: pair[0])
+    stops = costs[3:]
+    played = play_renewals([works, [interval], [memoryless]], job.save_s, law.ppf, *stops, failures=FAILURES)
+    without = (job.save_s, mean, lambda t: np.exp(-t / mean), *stops)
     return Renewal(
         fit.law,
         fit.shape,
@@ -92,6 +109,10 @@ def renewal_of(job: Job, fit: FailureModel) -> Renewal | None:
         renewal_efficiency(memoryless, *costs),
         tuple(map(float, works)),
         by_age,
+        played.gain(1, over=2),
+        played.gain(0, over=1),
+        renewal_efficiency(memoryless, *without) - schedule_efficiency(works, *without),
+        fit.aic_ahead,
     )
 
 

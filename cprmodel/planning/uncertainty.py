@@ -6,7 +6,8 @@ r"""What few failures leave open of the MTBF, carried into a plan.
     coverage.
 Expectations and probabilities
     The posterior of the rate. n failures in an exposure T, known to be worth n* failures without memory
-    (:func:`cprmodel.fitting.effective_failures`), leave with Jeffreys' prior a gamma law,
+    (:func:`cprmodel.fitting.effective_failures`; n* = n below ten failures, which cannot tell bursts), leave with
+    Jeffreys' prior a gamma law,
 
     .. math:: \lambda \sim \mathrm{Gamma}\!\left(n^* + \tfrac12\right) \Big/ \left(n^*\,\frac{T}{n}\right)
 
@@ -27,8 +28,8 @@ import numpy as np
 from cprmodel.costing import strategy_of
 from cprmodel.costing.models import Choice, CostModel
 from cprmodel.facts.strategies import Recovery, Strategy
+from cprmodel.facts.units import LONGEST_S
 from cprmodel.jobs import FailureModel, Job
-from cprmodel.jobs.quantities import LONGEST_S
 from cprmodel.planning.renewal import Renewal, renewal_of
 
 if TYPE_CHECKING:
@@ -40,19 +41,27 @@ __all__ = [
     "Uncertainty",
     "about_fit",
     "expected",
+    "limits_of",
     "mtbf_limits",
     "robust_choice",
     "uncertainty_of",
     "with_intervals",
 ]
 
-#: Points of the quadrature over the posterior: quantiles at the middle of equal shares.
+#: Points of the quadrature over the posterior: quantiles at the middle of equal shares. The share of the shortest
+#: MTBFs is cut into ever smaller ones, each a quarter of the rest: where they add no less, a mean has no bound.
 POINTS = 60
+CUTS, QUARTER = 12, 0.25
 #: Intervals that are tried for the robust one.
 TRIED = 200
 
 #: What set the interval of a robust strategy.
 ROBUST = "the least expected overhead over what the MTBF may be"
+INNER = "the least expected overhead over the inner 90% of what the MTBF may be"
+
+
+#: At MTBFs that no one has, costs are beyond all numbers.
+_overflow_is_infinite = np.errstate(over="ignore")
 
 
 @dataclass(frozen=True)
@@ -69,9 +78,9 @@ class Posterior:
         >>> Posterior.of(FailureModel(events=10, exposure_s=1000.0))
         Posterior(shape=10.5, exposure_s=1000.0)
         """
-        from cprmodel.fitting import effective_failures
+        from cprmodel.fitting.analysis import FEW, effective_failures
 
-        worth = effective_failures(fit.events, fit.weibull_shape)
+        worth = effective_failures(fit.events, fit.weibull_shape if fit.events >= FEW else None)
         return cls(worth + 0.5, worth * fit.mtbf_s)
 
     def mtbf_s(self, share: Any) -> Any:
@@ -80,10 +89,12 @@ class Posterior:
 
         return self.exposure_s / gammaincinv(self.shape, 1 - np.asarray(share, dtype=float))
 
-    def points(self) -> list[float]:
-        """MTBFs of equal weight [s], the shortest first."""
-        found = self.mtbf_s((np.arange(POINTS) + 0.5) / POINTS)
-        return [float(one) for one in np.minimum(found, LONGEST_S)]
+    def points(self) -> list[tuple[float, float]]:
+        """MTBFs [s], the shortest first, and their weights."""
+        cuts = np.append(0.0, QUARTER ** np.arange(CUTS, -1, -1.0)) / POINTS
+        edges = np.append(cuts, np.arange(2, POINTS + 1) / POINTS)
+        found = self.mtbf_s((edges[1:] + edges[:-1]) / 2)
+        return list(zip(map(float, np.minimum(found, LONGEST_S)), map(float, np.diff(edges)), strict=True))
 
 
 @dataclass(frozen=True)
@@ -100,6 +111,7 @@ class Robust:
     plain_expected_overhead_fraction: float | None
     expected_pls: float
     plain_expected_pls: float
+    inner_90: bool = False  #: no interval's mean has a bound: chosen by the mean over the inner 90% of the MTBFs
 
     @property
     def gain_fraction(self) -> float | None:
@@ -157,29 +169,39 @@ def mtbf_limits(fit: FailureModel) -> tuple[float, float | None]:
     return mtbf_interval(fit.exposure_s, fit.events, fit.weibull_shape)
 
 
+@_overflow_is_infinite
 def uncertainty_of(
     job: Job, fit: FailureModel, partial_wins: Callable[[Job], bool], recommended: str
 ) -> Uncertainty:
     """How sure the MTBF is, and how probably the recovery that is not recommended would win at the true one."""
     other = None
     if job.pls_budget is not None and job.cluster.embedding_shards is not None:
-        wins = [partial_wins(job.with_mtbf(mtbf)) for mtbf in Posterior.of(fit).points()]
-        share = sum(wins) / len(wins)
+        share = sum(w for mtbf, w in Posterior.of(fit).points() if partial_wins(job.with_mtbf(mtbf)))
         other = 1 - share if recommended == "partial" else share
     return Uncertainty(fit.source, fit.events, fit.mtbf_s, mtbf_limits(fit), other, None, renewal_of(job, fit))
 
 
+@_overflow_is_infinite
 def with_intervals(
     one: StrategyPlan, job: Job, model: CostModel, fit: FailureModel, choose: Callable[[Job], Choice] | None
 ) -> StrategyPlan:
-    """The strategy with the limits of its best interval, and of its overhead as it is planned.
+    """The strategy with the limits of its best interval, of its overhead as it is planned, and the latter's mean.
 
     ``choose`` gives the interval that would be planned for another MTBF; None where none is chosen.
     """
+    interval, overhead = limits_of(one.strategy, job, model, fit, choose)
+    mean = expected(job, model, one.strategy, Posterior.of(fit))[0]
+    return replace(one, interval_ci90_s=interval, overhead_ci90=overhead, expected_overhead_fraction=_finite(mean))
+
+
+def limits_of(
+    strategy: Strategy, job: Job, model: CostModel, fit: FailureModel, choose: Callable[[Job], Choice] | None
+) -> tuple[tuple[float, float | None] | None, tuple[float, float | None]]:
+    """90% limits of the best interval (None where none is chosen), and of the overhead; None: no upper bound."""
     low, high = mtbf_limits(fit)
 
     def overhead(mtbf: float) -> float | None:
-        return _finite(float(model.cost(job.with_mtbf(mtbf), one.strategy).breakdown.total))
+        return _finite(float(model.cost(job.with_mtbf(mtbf), strategy).breakdown.total))
 
     interval = None
     if choose is not None:
@@ -187,26 +209,34 @@ def with_intervals(
         interval = (choose(job.with_mtbf(low)).interval_s, longest)
     least = overhead(LONGEST_S if high is None else high)
     assert least is not None
-    return replace(
-        one,
-        interval_ci90_s=interval,
-        overhead_ci90=(least, overhead(low)),
-        expected_overhead_fraction=_finite(expected(job, model, one.strategy, Posterior.of(fit))[0]),
-    )
+    return interval, (least, overhead(low))
 
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def expected(job: Job, model: CostModel, strategy: Strategy, posterior: Posterior) -> tuple[float, float]:
-    """Overhead and PLS of a strategy, their means over the posterior."""
-    costs = [model.cost(job.with_mtbf(mtbf), strategy) for mtbf in posterior.points()]
-    overheads = [float(cost.breakdown.total) for cost in costs]
-    mean = float(np.mean(overheads)) if all(map(math.isfinite, overheads)) else math.inf
-    return mean, float(np.mean([cost.pls for cost in costs]))
+@_overflow_is_infinite
+def expected(
+    job: Job, model: CostModel, strategy: Strategy, posterior: Posterior, inner_90: bool = False
+) -> tuple[float, float]:
+    """Overhead and PLS of a strategy, their means over the posterior, or over its inner 90%; infinite: no bound."""
+    points = posterior.points()
+    if inner_90:
+        below = np.cumsum([weight for _, weight in points])
+        points = [one for one, share in zip(points, below, strict=True) if 0.05 < share <= 0.95 + 1e-9]
+    weights = np.array([weight for _, weight in points])
+    costs = [model.cost(job.with_mtbf(mtbf), strategy) for mtbf, _ in points]
+    overheads = weights * np.array([float(cost.breakdown.total) for cost in costs])
+    pls = float(weights @ np.array([cost.pls for cost in costs]) / weights.sum())
+    # of the ever smaller shares, the first of which is all the rest
+    diverges = not inner_90 and overheads[1] >= overheads[2] > 0
+    if diverges or not np.all(np.isfinite(overheads)):
+        return math.inf, pls
+    return float(overheads.sum() / weights.sum()), pls
 
 
+@_overflow_is_infinite
 def robust_choice(
     job: Job, model: CostModel, fit: FailureModel, recovery: Recovery, choose: Callable[[Job], Choice]
 ) -> tuple[Choice, Robust]:
@@ -224,8 +254,11 @@ def robust_choice(
     ordered = [choices[key] for key in sorted(choices)]
 
     @cache
+    def of(strategy: Strategy) -> tuple[float, float]:
+        return expected(job, model, strategy, posterior)
+
     def priced(choice: Choice) -> tuple[float, float]:
-        return expected(job, model, strategy_of(job, recovery.name, recovery, choice), posterior)
+        return of(strategy_of(job, recovery.name, recovery, choice))
 
     if job.pls_budget is not None:
         budget = job.pls_budget * (1 + 1e-9)
@@ -233,12 +266,20 @@ def robust_choice(
         ordered = ordered[: max(within, 1)]
     best = ordered[_least(ordered, lambda choice: priced(choice)[0])]
     plain = choose(job)
+    unbounded = not math.isfinite(priced(best)[0])
+    if unbounded:
+
+        def inner(choice: Choice) -> float:
+            strategy = strategy_of(job, recovery.name, recovery, choice)
+            return expected(job, model, strategy, posterior, inner_90=True)[0]
+
+        best = ordered[_least(ordered, inner)]
+        if not math.isfinite(inner(best)):  # nothing to choose by
+            best = plain
     found, before = priced(best), priced(plain)
-    if not math.isfinite(found[0]):  # every interval can cost without bound: nothing to choose by
-        best, found = plain, before
-    chosen = replace(best, set_by=ROBUST)
+    chosen = replace(best, set_by=INNER if unbounded else ROBUST)
     numbers = (best.interval_s, plain.interval_s, _finite(found[0]), _finite(before[0]), found[1], before[1])
-    return chosen, Robust(recovery.name, *numbers)
+    return chosen, Robust(recovery.name, *numbers, inner_90=unbounded)
 
 
 def _first(count: int, holds: Callable[[int], bool]) -> int:

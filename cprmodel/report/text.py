@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cprmodel.facts.errors import one_line
 from cprmodel.facts.units import format_share, format_time
-from cprmodel.planning.renewal import Renewal
+from cprmodel.fitting.analysis import CLEARLY, HARDLY
+from cprmodel.planning.advice import count_of
+from cprmodel.planning.renewal import FAILURES, Renewal
 from cprmodel.planning.result import Plan, StrategyPlan
+from cprmodel.planning.uncertainty import Robust
+from cprmodel.simulation.renewals import Share
 
 __all__ = ["plan_rows", "print_lines_and_table", "print_plan", "uncertainty_lines"]
 
@@ -76,11 +81,15 @@ def uncertainty_lines(plan: Plan) -> list[str]:
     if sure is None:
         return []
     low, high = sure.mtbf_ci90_s
+    source = Path(sure.source).name or "a fit"
     lines = [
-        f"MTBF {format_time(sure.mtbf_s)} from {sure.events:,} failures ({Path(sure.source).name or 'a fit'}), "
+        f"MTBF {format_time(sure.mtbf_s)}{_of_nodes(plan)} from {count_of(sure.events)} ({source}), "
         f"90% interval {format_time(low)} to {_open(high, format_time)}"
     ]
     for one in sure.robust or ():
+        if one.inner_90:
+            lines.append(_without_bound(one, sure.events))
+            continue
         gain = one.gain_fraction
         said = (
             f"robust {one.name}: every {format_time(one.interval_s)} rather than "
@@ -96,17 +105,49 @@ def uncertainty_lines(plan: Plan) -> list[str]:
     return lines if sure.renewal is None else [*lines, *_renewal_lines(sure.renewal)]
 
 
+def _of_nodes(plan: Plan) -> str:
+    failures = plan.job.failures
+    return f" of {failures.nodes:,} nodes" if failures.fit != failures.fit_of_job else ""
+
+
+def _without_bound(one: Robust, events: int) -> str:
+    """What was chosen by where the expected overhead has no bound at any interval."""
+    return (
+        f"robust {one.name}: every {format_time(one.interval_s)} rather than {format_time(one.plain_interval_s)}, "
+        "by the mean over the inner 90% of what the MTBF may be; over all of it the expected overhead has no bound "
+        f"at any interval, for {count_of(events)} cannot rule out an MTBF so short that the job hardly ever gets on"
+    )
+
+
 def _renewal_lines(found: Renewal) -> list[str]:
-    """What a law with memory changes for full recovery, however little."""
+    """What a law with memory changes for full recovery, however little, by formula and by simulation."""
     first, *others = (format_time(work) for work in found.works_s[:_FIRST_WORKS])
     return [
-        f"failures follow a {found.law} law (shape {found.shape:.3g}, mean {format_time(found.mtbf_s)}). If each "
-        f"renews the clock and nothing fails during recovery, full recovery's best equal spacing is "
-        f"{format_time(found.interval_s)} ({format_time(found.memoryless_interval_s)} without memory): "
-        f"{100 * found.efficiency:.3f}% of the time is useful, {100 * found.interval_gain:.2g} points more",
+        f"failures follow a {found.law} law (shape {found.shape:.3g}, mean {format_time(found.mtbf_s)})"
+        f"{_how_clearly(found)}. If each renews the clock and nothing fails during recovery, full recovery's best "
+        f"equal spacing is {format_time(found.interval_s)} ({format_time(found.memoryless_interval_s)} without "
+        f"memory): {100 * found.efficiency:.3f}% of the time is useful, {100 * found.interval_gain:.2g} points "
+        f"more (simulated {_points(found.simulated_interval_gain)})",
         f"saving by age, after {first} of work from a failure on and then {', '.join(others)} ...: "
-        f"{100 * found.by_age_efficiency:.3f}%, {100 * found.by_age_gain:.2g} points more than equal spacing",
+        f"{100 * found.by_age_efficiency:.3f}%, {100 * found.by_age_gain:.2g} points more than equal spacing "
+        f"(simulated {_points(found.simulated_by_age_gain)}, {FAILURES:,} failures); if they have no memory after "
+        f"all, the same saves lose {100 * found.by_age_loss_without_memory:.2g} points",
     ]
+
+
+def _points(share: Share) -> str:
+    """The mean to the digit that its standard error begins with."""
+    error = 100 * share.standard_error
+    digits = max(0, -math.floor(math.log10(error))) if error > 0 else 6
+    return f"{100 * share.mean:.{digits}f} ± {error:.{digits}f}"
+
+
+def _how_clearly(found: Renewal) -> str:
+    """How far the trace tells the law from one without memory."""
+    if found.aic_ahead is None or found.aic_ahead >= CLEARLY:
+        return ""
+    sure = "hardly" if found.aic_ahead < HARDLY else "not clearly"
+    return f", {sure} told from one without memory (AIC {found.aic_ahead:.1f} below)"
 
 
 def print_plan(plan: Plan) -> None:

@@ -62,6 +62,16 @@ def test_a_few_failures(content: str, expected: str, tmp_path: Path, capsys: pyt
     assert "How often it fails" in page.read_text()
 
 
+@pytest.mark.parametrize(("events", "said"), [(0, True), (1, True), (9, True), (10, False)])
+def test_what_few_events_leave_open(
+    events: int, said: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("time,event\n" + "".join(f"{3 + at % 4},1\n" for at in range(events)) + "7,0\n")
+    out, _ = run("fit", path, capsys=capsys)
+    assert ("but 84 to 89% in bursts (Weibull shape 0.6 to 0.8)" in " ".join(out.split())) == said
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -81,8 +91,10 @@ def test_a_mistake_is_one_line(arguments: list[object], expected: str, capsys: p
 def test_regret(capsys: pytest.CaptureFixture[str]) -> None:
     out, _ = run("regret", EXAMPLE, "--mtbf-error", "4", "--observed-failures", "10", capsys=capsys)
     assert out.count("+25%") == 2  # first order, both ways
-    assert "1% after 14" in out
+    assert "first-order: 10% after 2, 5% after 4, 1% after 14" in out
+    assert "exact: 10% after " in out
     out, _ = run("regret", EXAMPLE, "--json", capsys=capsys)
     rows = json.loads(out)["regrets"]
+    assert json.loads(out)["failures_to_see"]["first-order"] == {"0.1": 2, "0.05": 4, "0.01": 14}
     assert [row["mtbf_error"] for row in rows] == [0.5, 2.0, 0.5, 2.0]
     assert {row["model"] for row in rows} == {"first-order", "exact"}

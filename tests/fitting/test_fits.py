@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import integrate, special, stats
 
 from cprmodel.facts.errors import JobError
 from cprmodel.fitting import Trace, TraceOptions, analyse, read_trace, trace_of_durations, trace_of_times
@@ -208,6 +208,38 @@ def test_a_trend_is_told_from_bursts() -> None:
     assert drifting >= 95
 
 
+def test_an_event_that_ends_the_observation_is_no_trend() -> None:
+    """Watched until the seventh of seven evenly spaced failures: none of them says that the rate rises."""
+    found = analyse(trace_of_times("x", np.arange(1.0, 8.0), 7.0)).drift
+    assert found is not None
+    assert found.statistic == pytest.approx(0)
+    assert analyse(trace_of_times("x", np.arange(1.0, 7.0), 6.0)).drift is None  # five are left: too few
+
+
+@pytest.mark.parametrize("nodes", [1, 8, 64])
+def test_many_nodes_together_tend_to_have_no_memory(nodes: int) -> None:
+    """Nodes of Weibull shape 0.6, long after they began: rates add, and the CV of the job's gaps falls to 1.
+
+    After a failure nothing fails before x with probability S(x)R(x)^(N−1), R the share of a node's life after x.
+    """
+    scale = 1 / math.gamma(1 + 1 / 0.6)
+
+    def survival(x: float) -> float:
+        scaled = (x / scale) ** 0.6
+        return math.exp(-scaled) * float(special.gammaincc(1 / 0.6, scaled)) ** (nodes - 1)
+
+    square = 2 * integrate.quad(lambda u: math.exp(2 * u) * survival(math.exp(u)), -25, 8, limit=400)[0]
+    variation = math.sqrt(square * nodes**2 - 1)
+    assert variation == pytest.approx({1: 1.76, 8: 1.26, 64: 1.08}[nodes], abs=0.006)  # as the docs say
+
+    rng = np.random.default_rng(9)
+    ends = np.cumsum(scale * rng.weibull(0.6, (nodes, 400_000 // nodes)), axis=1)
+    window = 0.9 * ends[:, -1].min()
+    together = np.diff(np.sort(ends[(ends > window / 2) & (ends < window)]))
+    assert together.mean() == pytest.approx(1 / nodes, rel=0.02)
+    assert together.std() / together.mean() == pytest.approx(variation, rel=0.02)
+
+
 def test_pooled_months_look_like_bursts_and_are_not() -> None:
     """Ten windows, each memoryless, with rates far apart: pooled shape well below 1, within windows about 1."""
     rng = np.random.default_rng(6)
@@ -253,6 +285,18 @@ def test_lanl_from_2003(system: int) -> None:
         ("node,hours,died\na,1,true\nb,2,no\n", {"time_column": "hours", "event_column": "died"}, [1, 2], [1, 0]),
         ("at\n5\n3\n\n", {"window": "10 s"}, [3, 2, 5], [1, 1, 0]),
         ("3,1\n4,0\n", {}, [3, 4], [1, 0]),
+        (
+            "node,at\nn10,2\nn9,3\nn1,5\n",
+            {"time_column": "at", "window": "9 s", "servers": 2},
+            [3, 2, 4],
+            [1, 1, 0],
+        ),
+        (
+            "x,at\nb,2\na,3\n",
+            {"time_column": "at", "window": "9 s", "servers": 1, "node_column": "x"},
+            [3, 6],
+            [1, 0],
+        ),
     ],
 )
 def test_csv(
@@ -278,6 +322,18 @@ def test_csv(
         ("time\n1\n", {"unit": "GB"}, "--unit: expected a unit of time"),
         ("time\n1\n", {"window": "5"}, "--window: expected a time with its unit"),
         ("time\n7\n", {"window": "5 s"}, "time = 7: expected times within the window of 5 s"),
+        (
+            "time\n1\n",
+            {"window": "5 s", "servers": 2},
+            "--servers = 2: expected a column of nodes (node, server, host)",
+        ),
+        ("time,node\n1,a\n", {"servers": 1}, "--servers = 1: expected event times (with --window)"),
+        (
+            "time,node\n1,a\n",
+            {"window": "5 s", "servers": 2},
+            "--servers = 2: expected at most the 1 that the log names",
+        ),
+        ("time\n1\n", {"node_column": "n"}, 'column = "n": expected one of time'),
         ("time\n1\n", {"format": "xls"}, 'format = "xls": expected one of csv, infinitehbd, lanl'),
         ("time\n1\n", {"format": "infinitehbd"}, "expected InfiniteHBD's list of events"),
         ("time\n1\n", {"format": "lanl"}, "--system: expected the number of a LANL system"),

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from cprmodel import Exact, FirstOrder, formulas
+from cprmodel import Exact, FirstOrder, formulas, load_preset
 from cprmodel.jobs import Job
-from cprmodel.planning.regret import expected_regret, failures_to_see, regret
+from cprmodel.planning.regret import exact_failures_to_see, expected_regret, failures_to_see, regret
 
 
 def job(save: str = "5 min", mtbf: str = "24 h") -> Job:
@@ -75,3 +75,12 @@ def test_failures_to_see() -> None:
         n = failures_to_see(share)
         assert formulas.expected_regret(observed_failures=float(n)) <= share
         assert n == 1 or formulas.expected_regret(observed_failures=float(n - 1)) > share
+
+
+@pytest.mark.parametrize("relative", [0.1, 0.02])
+def test_exact_failures_to_see_is_the_first_that_does(relative: float) -> None:
+    job = load_preset("cpr-dlrm")
+    found = exact_failures_to_see(job, relative, Exact())
+    assert found is not None
+    assert expected_regret(job, found, Exact()).relative <= relative
+    assert found == 1 or expected_regret(job, found - 1, Exact()).relative > relative

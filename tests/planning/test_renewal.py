@@ -77,6 +77,47 @@ def test_exponential_has_nothing_to_gain() -> None:
     assert almost.works_s[:5] == pytest.approx([almost.interval_s] * 5, rel=0.01)
 
 
+@pytest.mark.parametrize(("law", "shape"), [("weibull", 0.5), ("weibull", 1.5), ("gamma", 0.6), ("lognormal", 1.2)])
+def test_the_gains_are_those_of_a_simulation(law: str, shape: float) -> None:
+    found = best(fitted(law, shape), job(load="5 min", reschedule="10 min"))
+    for played, gain in (
+        (found.simulated_by_age_gain, found.by_age_gain),
+        (found.simulated_interval_gain, found.interval_gain),
+    ):
+        assert 0 < played.standard_error < 5e-5
+        assert abs(played.mean - gain) < 4.5 * played.standard_error
+    assert found.simulated_by_age_gain.mean > 10 * found.simulated_by_age_gain.standard_error
+
+
+def test_saves_by_age_cost_something_without_memory() -> None:
+    """Against the exact chunk's cost at the memoryless interval; by age Σ w_j e^(−x_j/μ)."""
+    found = best(fitted("weibull", 0.6))
+    tau = found.memoryless_interval_s
+    ends = np.cumsum(np.array(found.works_s) + C)
+    lower = float(np.sum(found.works_s * np.exp(-ends / MU))) / MU  # the saves after the last add next to nothing
+    loss = tau / math.expm1((tau + C) / MU) / MU - lower
+    assert found.by_age_loss_without_memory == pytest.approx(loss, abs=1e-6)
+    assert found.by_age_loss_without_memory > 0
+
+
+@pytest.mark.parametrize(
+    ("ahead", "said"),
+    [
+        (0.7, ", hardly told from one without memory (AIC 0.7 below)"),
+        (4.0, ", not clearly told"),
+        (9.0, ""),
+        (None, ""),
+    ],
+)
+def test_a_law_that_is_hardly_told_is_no_certainty(ahead: float | None, said: str) -> None:
+    from cprmodel.report.text import uncertainty_lines
+
+    lines = " ".join(uncertainty_lines(plan(job(fitted("weibull", 0.7).model_copy(update={"aic_ahead": ahead})))))
+    assert said in lines
+    assert ("told from" in lines) == bool(said)
+    assert "if they have no memory after all, the same saves lose" in lines
+
+
 def test_recovery_dilutes_the_gain() -> None:
     """D + L stand in the denominator alone: the same saves, a smaller efficiency."""
     fit = fitted("weibull", 0.7)
@@ -111,7 +152,13 @@ def test_a_plan_says_what_memory_gains(law: str, shape: float) -> None:
     lines = " ".join(uncertainty_lines(answer))
     assert f"failures follow a {law} law" in lines
     assert "saving by age, after" in lines
+    assert lines.count("(simulated 0.") == 2
     data = json.loads(json.dumps(answer.to_dict(), allow_nan=False))["failures"]["renewal"]
     assert data["by_age_gain"] == pytest.approx(renewal.by_age_efficiency - renewal.efficiency)
     assert data["by_age_gain"] > 0
+    assert data["simulated_by_age_gain"] == {
+        "mean": renewal.simulated_by_age_gain.mean,
+        "standard_error": renewal.simulated_by_age_gain.standard_error,
+    }
+    assert data["simulated_failures"] == 250_000
     assert 1 < len(data["works_s"]) <= 8
