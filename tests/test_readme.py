@@ -38,7 +38,7 @@ def blocks() -> list[re.Match[str]]:
 
 
 def test_there_are_blocks() -> None:
-    assert len(blocks()) == 6
+    assert len(blocks()) == README.read_text(encoding="utf-8").count("<!-- output") >= 6
 
 
 @pytest.mark.parametrize("block", blocks(), ids=lambda block: block["command"])
