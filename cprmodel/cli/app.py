@@ -26,6 +26,13 @@ class ModelName(StrEnum):
     EXACT = "exact"
 
 
+class Minimised(StrEnum):
+    """What a recommendation makes least."""
+
+    OVERHEAD = "overhead"
+    DOLLARS = "dollars"
+
+
 JobSource = Annotated[str, typer.Argument(metavar="JOB.toml", help="A job file, or preset:NAME.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
@@ -66,11 +73,14 @@ def plan(
     robust: Annotated[
         bool, typer.Option("--robust", help="Choose by expected cost over what a trace leaves open of the MTBF.")
     ] = False,
+    minimise: Annotated[
+        Minimised, typer.Option(help="overhead, or dollars: what the job costs by the prices in [cost].")
+    ] = (Minimised.OVERHEAD),
 ) -> None:
     """Price the strategies for a job and recommend one."""
     from cprmodel.cli.plan import run
 
-    run(job, model.value, as_json, report, explain, robust)
+    run(job, model.value, as_json, report, explain, robust, minimise.value)
 
 
 @app.command()

@@ -34,7 +34,11 @@ def scaled_work(work_s: Number, nodes: Number, reference_nodes: Number, throughp
 
 @formula("n", DERIVED, Evidence.DERIVED, (), f"first order; {_POWER_LAW}")
 def fastest_nodes(
-    node_mtbf_s: Number, save_s: Number, recovery_s: Number, throughput_exponent: Number, whole_job_share: Number = 1
+    node_mtbf_s: Number,
+    save_s: Number,
+    recovery_s: Number,
+    throughput_exponent: Number,
+    whole_job_share: Number = 1,
 ) -> Number:
     r"""The node count beyond which adding nodes slows training, when the interval is always the best one.
 

@@ -4,9 +4,12 @@ from cprmodel.jobs.access import Access, Table
 from cprmodel.jobs.accuracy_model import AccuracyModel
 from cprmodel.jobs.failure_model import FailureModel
 from cprmodel.jobs.model import Accuracy, Checkpoint, Cluster, Failures, Job, Preset, Work
+from cprmodel.jobs.money import HOURS_PER_MONTH, Money
 from cprmodel.jobs.reading import job_from_file, job_from_mapping, job_from_text
+from cprmodel.jobs.scaling import Scaling
 
 __all__ = [
+    "HOURS_PER_MONTH",
     "Access",
     "Accuracy",
     "AccuracyModel",
@@ -15,7 +18,9 @@ __all__ = [
     "FailureModel",
     "Failures",
     "Job",
+    "Money",
     "Preset",
+    "Scaling",
     "Table",
     "Work",
     "job_from_file",
