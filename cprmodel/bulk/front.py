@@ -39,8 +39,9 @@ class Front:
 def pareto_front(job: Job, model: CostModel | None = None, intervals: int = 200) -> Front:
     """What accuracy costs: overhead against expected PLS, over intervals and both recoveries.
 
-    Full recovery at its optimum loses nothing; partial recovery is priced at ``intervals`` intervals from a
-    thirtieth of that optimum to the length of the job, and where whole-job failures make its overhead least. No budget is kept here: the front shows what a budget costs.
+    Full recovery at its optimum loses nothing; partial recovery is priced at ``intervals`` intervals, from a
+    thirtieth of that optimum to the length of the job, and where whole-job failures make its overhead least. No
+    budget is kept here: the front shows what a budget costs.
 
     >>> from cprmodel import load_preset
     >>> front = pareto_front(load_preset("cpr-dlrm"))

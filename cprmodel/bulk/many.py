@@ -23,7 +23,7 @@ from cprmodel.planning.planner import MINIMISED
 __all__ = ["PlannedMany", "Sweep", "plan_many"]
 
 #: Rows that are computed together: their columns stay in the processor's cache.
-BOX = 2**14
+BOX = 2**15
 #: Rows that a task plans one by one.
 TASK = 256
 #: Tasks that are handed out together: what comes back is written before more is asked for.

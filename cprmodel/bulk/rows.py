@@ -86,10 +86,8 @@ def planned_rows(
     found: dict[str, Any] = {key.name: columns[key] for key in keys}
     found["recommended"] = coded(["" if one is None else one.name for one in planned])
     found["recovery"] = coded(["" if one is None else one.strategy.recovery.name for one in planned])
-    varied = {key.path[-1] for key in keys}
-    left_out: tuple[str, ...] = (
-        () if varied & {"size_bytes"} or "size_bytes" in data.get("checkpoint", {}) else _STORED
-    )
+    sized = "size_bytes" in data["checkpoint"] or any(key.path[-1] == "size_bytes" for key in keys)
+    left_out: tuple[str, ...] = () if sized else _STORED
     left_out += () if "cost" in data else _PAID
     for name, read in NUMBERS.items():
         if name not in left_out:

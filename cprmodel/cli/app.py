@@ -242,6 +242,37 @@ def regret(
     run(job, mtbf_error, observed_failures, as_json)
 
 
+@app.command()
+def sweep(
+    job: JobSource,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUES",
+            help="A number of the job file and its values: lo:hi:logN, lo:hi:linN or a,b,c; may be given again.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE.parquet|FILE.csv", help="Write the rows as they come.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Write a self-contained page with charts.")
+    ] = None,
+    model: Annotated[
+        ModelName, typer.Option(help="first-order: the published formulas; exact: no approximation.")
+    ] = (ModelName.FIRST_ORDER),
+    minimise: Annotated[
+        Minimised, typer.Option(help="overhead, or dollars: what the job costs by the prices in [cost].")
+    ] = (Minimised.OVERHEAD),
+    workers: Annotated[int, typer.Option(help="Cores to use; -1: all.")] = -1,
+    as_json: AsJson = False,
+) -> None:
+    """Plan a job for many values of its numbers; how many nodes and spares; what the overhead hangs on."""
+    from cprmodel.cli.sweep import Options, run
+
+    run(job, Options(vary or [], out, report, model.value, minimise.value, workers), as_json)
+
+
 class ObjectiveName(StrEnum):
     """What the optimal intervals make best."""
 

@@ -190,8 +190,8 @@ def test_on_other_nodes() -> None:
     assert back.job.work_s == pytest.approx(job.job.work_s)
     assert back.failure_mix == job.failure_mix
     assert back.nodes == 128
-    with pytest.raises(JobError, match=r"failures.nodes = 4096: expected 32 to 2048 nodes"):
-        job.scaled_to(4096)
+    with pytest.raises(JobError, match=r"failures.nodes = 4097: expected 32 to 4096 nodes"):
+        job.scaled_to(4097)
     with pytest.raises(JobError, match="scaling: expected a table"):
         Job.from_file(EXAMPLE).scaled_to(4)
     by_mtbf = changed(failures={"node_mtbf": None, "mtbf": "16 h"})
