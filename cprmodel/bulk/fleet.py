@@ -18,7 +18,6 @@ from cprmodel.jobs import HOURS_PER_MONTH, Job
 __all__ = ["NodesAnswer", "SparesAnswer", "nodes_answer", "spares_answer"]
 
 _POINTS = 160
-_MOST = 10**9
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,8 @@ def nodes_answer(job: Job, model: CostModel | None = None) -> NodesAnswer:
                 job.failure_mix.mtbf_s * here, job.save_s, recovery.load_s + recovery.reschedule_s, scaling.exponent
             )
         )
-        low, high = max(low, here / 64), min(high, max(64 * here, 8 * closed if math.isfinite(closed) else 0))
+        # where the MTBF is as short as a save, the nodes end
+        low, high = max(low, here / 64), min(high, max(2 * here, 2 * job.failure_mix.mtbf_s * here / job.save_s))
     low, high = math.ceil(low), math.floor(high)
     nodes = np.unique(np.round(np.geomspace(low, high, _POINTS)).astype(np.int64))
     planned = _plans(job, model, nodes)

@@ -60,9 +60,11 @@ class Answers:
 
 
 def _some(values: np.ndarray, most: int) -> np.ndarray:
-    if len(values) <= most:
-        return np.unique(values)
-    return np.unique(values)[np.unique(np.linspace(0, len(np.unique(values)) - 1, most).round().astype(int))]
+    different: np.ndarray = np.unique(values)
+    if len(different) <= most:
+        return different
+    kept: np.ndarray = different[np.linspace(0, len(different) - 1, most).round().astype(int)]
+    return kept
 
 
 def _slice(job: Job, grid: Grid, keys: Sequence[Key], model: CostModel, minimise: str) -> PlannedMany:
@@ -136,7 +138,7 @@ def _map(keys: Sequence[Key], found: PlannedMany, note: str, color: str) -> Figu
         return None
     # cells are drawn by rank, and labelled with some of their values: any spacing looks even
     orders = [sorted({row[key.name] for row in rows}) for key in keys]
-    drawn = []
+    drawn: Rows = []
     for row in rows:
         cell = {f"k{n}": shown(key, row[key.name]) for n, key in enumerate(keys)}
         at = {f"i{n}": orders[n].index(row[key.name]) for n, key in enumerate(keys)}
@@ -149,26 +151,29 @@ def _map(keys: Sequence[Key], found: PlannedMany, note: str, color: str) -> Figu
         axis = alt.Axis(values=ticks, labelExpr=f"({labels!r})[datum.value]", grid=False, ticks=True, labelAngle=0)
         scale = alt.Scale(domain=[-0.5, len(order) - 0.5], nice=False, zero=False)
         axes.append((axis, scale, key.name))
-    for cell in drawn:
+    for one in drawn:
         for number in (0, 1):
-            cell[f"a{number}"], cell[f"b{number}"] = cell[f"i{number}"] - 0.5, cell[f"i{number}"] + 0.5
+            one[f"a{number}"], one[f"b{number}"] = one[f"i{number}"] - 0.5, one[f"i{number}"] + 0.5
     fill: Any = _color(rows)
+    stroke: Any = alt.Stroke("recommended:N", scale=fill.scale, legend=None)  # else hairlines show between cells
     if color == "overhead_fraction":
         values = [row["overhead_fraction"] for row in rows]
         kind: Any = "log" if max(values) > 20 * min(values) > 0 else "linear"
         scale = alt.Scale(type=kind, scheme="yellowgreenblue", nice=False)
         legend = alt.Legend(format="~p", gradientLength=260, title="overhead", titleOrient="left", tickCount=4)
         fill = alt.Color("overhead_fraction:Q", title="overhead", scale=scale, legend=legend)
+        stroke = alt.Stroke("overhead_fraction:Q", scale=scale, legend=None)
     (x_axis, x_scale, x_title), (y_axis, y_scale, y_title) = axes
     chart = (
         alt.Chart(alt.InlineData(values=drawn))
-        .mark_rect(stroke=None, strokeWidth=0)
+        .mark_rect()
         .encode(
             x=alt.X("a0:Q", title=x_title, scale=x_scale, axis=x_axis),
             x2="b0:Q",
             y=alt.Y("a1:Q", title=y_title, scale=y_scale, axis=y_axis),
             y2="b1:Q",
             color=fill,
+            stroke=stroke,
             tooltip=[
                 alt.Tooltip("k0:N", title=keys[0].name),
                 alt.Tooltip("k1:N", title=keys[1].name),
@@ -313,7 +318,11 @@ def _front(front: Front) -> Figure | None:
 
 
 def _tornado(found: Sequence[Elasticity]) -> Figure:
-    rows = [{"key": one.key, "value": one.value, "elasticity": one.elasticity} for one in found[:15]]
+    rows = [
+        {"key": one.key, "value": one.value, "elasticity": one.elasticity}
+        for one in found[:15]
+        if abs(one.elasticity) >= 0.005
+    ]
     drawn = [{**row, "up": float(row["elasticity"]) > 0} for row in rows]  # type: ignore[arg-type]
     color = alt.Scale(domain=[True, False], range=["#c1440e", "#1f6f8b"])
     base = alt.Chart(alt.InlineData(values=drawn)).encode(
