@@ -46,6 +46,24 @@ class _Candidate:
     within: Any
 
 
+def _winners(
+    found: list[_Candidate], ranks: list[Any], limit: Any, shape: tuple[int, ...]
+) -> tuple[_Candidate, list[tuple[_Candidate, np.ndarray]]]:
+    """The candidate that wins most rows, and the others with those that they win; of equals the first wins."""
+    left = np.ones(shape, dtype=bool)
+    won = []
+    for one, rank in zip(found, ranks, strict=True):
+        wins = left & (rank <= limit)
+        number = int(np.count_nonzero(wins))
+        if number:
+            won.append((number, one, wins))
+            left &= ~wins
+    if not won:  # no row can be planned
+        return found[0], []
+    most = max(range(len(won)), key=lambda at: won[at][0])
+    return won[most][1], [(one, wins) for at, (_, one, wins) in enumerate(won) if at != most]
+
+
 class FirstOrderRows:
     """The rows of a sweep over a plain job under :class:`~cprmodel.FirstOrder`."""
 
@@ -220,49 +238,39 @@ class _Rows:
         least = ranks[0]
         for rank in ranks[1:]:
             least = np.minimum(least, rank)
-        limit = least * (1 + TIE)
         broken = self.wrong()
         good = np.isfinite(least)
         for where, _ in broken:
             good = good & np.logical_not(where)
-        # of equals the first: later ones are written before
-        winners = [rank <= limit for rank in ranks]
         none = not bool(np.all(good))
+        base, others = _winners(found, ranks, least * (1 + TIE), shape)
 
-        def chosen(name: str, of: Any) -> np.ndarray:
-            out = np.empty(shape)
-            out[...] = of(found[-1])
-            for one, wins in zip(found[-2::-1], winners[-2::-1], strict=True):
+        def chosen(of: Any, dtype: Any = float, missing: Any = np.nan) -> np.ndarray:
+            out = np.empty(shape, dtype=dtype)
+            out[...] = of(base)
+            for one, wins in others:
                 np.copyto(out, of(one), where=wins)
             if none:
-                np.copyto(out, np.nan, where=~good)
+                np.copyto(out, missing, where=~good)
             return out.reshape(size)
 
-        code = np.full(shape, found[-1].code, dtype=np.int8)
-        for one, wins in zip(found[-2::-1], winners[-2::-1], strict=True):
-            np.copyto(code, np.int8(one.code), where=wins)
-        if none:
-            np.copyto(code, np.int8(0), where=~good)
-        within = np.zeros(shape, dtype=bool)
-        within[...] = found[-1].within
-        for one, wins in zip(found[-2::-1], winners[-2::-1], strict=True):
-            np.copyto(within, one.within, where=wins)
+        code = chosen(lambda one: np.int8(one.code), np.int8, np.int8(0))
+        within = chosen(lambda one: one.within, bool, np.False_)
         columns: dict[str, Any] = {}
         for key, array in self.box.columns().items():
             columns[key.name] = array
         recovery = np.zeros(len(STRATEGIES), dtype=np.int8)
         for one in found:
             recovery[one.code] = 2 if one.partial else 1
-        code = code.reshape(size)
         columns["recommended"] = Coded(code, STRATEGIES)
         columns["recovery"] = Coded(recovery[code], RECOVERIES)
-        columns["interval_s"] = chosen("interval_s", lambda one: one.interval_s)
-        total = chosen("overhead_fraction", lambda one: one.overhead)
+        columns["interval_s"] = chosen(lambda one: one.interval_s)
+        total = chosen(lambda one: one.overhead)
         columns["overhead_fraction"] = total
         for index, part in enumerate(("save", "load", "lost", "reschedule")):
-            columns[f"overhead_{part}"] = chosen(part, lambda one, index=index: one.parts[index])
+            columns[f"overhead_{part}"] = chosen(lambda one, index=index: one.parts[index])
         columns["effective_time_ratio"] = effective_time_ratio.raw(total)
-        pls = chosen("expected_pls", lambda one: one.pls)
+        pls = chosen(lambda one: one.pls)
         columns["expected_pls"] = pls
         flat = self._flat
         if self.of.slope is None:
@@ -272,8 +280,7 @@ class _Rows:
         work = flat(self.of.work_s)
         columns["time_to_train_s"] = work * (1 + total)
         self._upkeep(columns, work)
-        within &= good
-        columns["within_validity"] = within.reshape(size)
+        columns["within_validity"] = within
         whole = np.empty(shape, dtype=bool)
         whole[...] = good
         columns["feasible"] = whole.reshape(size)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cprmodel.bulk.keys import Key, key_of, values_of
+from cprmodel.bulk.keys import Key, key_of, keys_of, values_of
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.jobs import Job
 
@@ -93,8 +93,9 @@ def grid_of(job: Job, vary: Mapping[str, Any], zipped: bool = False, source: str
         expected = 'keys and their values, such as {"failures.mtbf": ["12 h", "1 d"]}'
         raise JobError(source, [Problem("", "", expected)])
     arrays: dict[Key, np.ndarray] = {}
+    known = keys_of(job)
     for name, given in vary.items():
-        key = key_of(job, name, source)
+        key = key_of(job, name, source, known)
         twice = [one.name for one in arrays if one.path == key.path]
         if twice:
             raise JobError(source, [Problem(name, "", f"each key once (it is {twice[0]})")])

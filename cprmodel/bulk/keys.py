@@ -19,7 +19,7 @@ from cprmodel.jobs import Job
 from cprmodel.jobs.quantities import LARGEST, LONGEST_S, SMALLEST, quantity_key
 from cprmodel.jobs.reading import problems_of
 
-__all__ = ["Key", "key_of", "number_of", "values_of"]
+__all__ = ["Key", "key_of", "keys_of", "number_of", "values_of"]
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,15 @@ def _items(
         yield Key(".".join(names), path, None, False, False, None)
 
 
-def key_of(job: Job, name: str, source: str = "vary") -> Key:
+def keys_of(job: Job) -> dict[str, Key]:
+    """Every number of a job file, by its file key and by its field."""
+    known = {}
+    for key in _keys_under(Job, job, (), ()):
+        known[key.name] = known[key.field_name] = key
+    return known
+
+
+def key_of(job: Job, name: str, source: str = "vary", known: Mapping[str, Key] | None = None) -> Key:
     """The key of that name: a file key ("failures.mtbf") or a field in SI units ("failures.mtbf_s").
 
     >>> from cprmodel import load_preset
@@ -135,9 +143,7 @@ def key_of(job: Job, name: str, source: str = "vary") -> Key:
         ...
     cprmodel.facts.errors.JobError: vary: job.wrk: expected a number of the job file, perhaps "job.work"
     """
-    known = {}
-    for key in _keys_under(Job, job, (), ()):
-        known[key.name] = known[key.field_name] = key
+    known = keys_of(job) if known is None else known
     if isinstance(name, str) and name in known:
         key = known[name]
         return Key(name, key.path, key.kind, key.integer, key.may_be_zero, key.field)

@@ -22,8 +22,8 @@ from cprmodel.planning.planner import MINIMISED
 
 __all__ = ["PlannedMany", "Sweep", "plan_many"]
 
-#: Rows that are computed together: their columns stay in the processor's cache.
-BOX = 2**15
+#: Rows that are computed together: enough that what is done once for them does not count.
+BOX = 2**17
 #: Rows that a task plans one by one.
 TASK = 256
 #: Tasks that are handed out together: what comes back is written before more is asked for.
@@ -94,6 +94,7 @@ class Sweep:
         paths = tuple(key.path for key in grid.keys)
         #: Whether whole boxes go through the formulas at once.
         self.vectorised = type(model) is FirstOrder and is_plain(job, paths)
+        self._fast = FirstOrderRows(job, fields_of(job), minimise) if self.vectorised else None
 
     def _check_new_keys(self, source: str) -> None:
         """Keys that the job file does not give must go together with those that it does, for some values."""
@@ -124,14 +125,14 @@ class Sweep:
         from joblib import Parallel, delayed
 
         if self.vectorised:
-            boxes = self.grid.boxes(64 * most)  # worth sending
+            boxes = self.grid.boxes(8 * most)  # worth sending
         while wave := list(islice(boxes, WAVE)):
             yield from Parallel(n_jobs=workers, return_as="generator")(delayed(self._chunk)(box) for box in wave)
 
     def _chunk(self, box: Box) -> Chunk:
-        if not self.vectorised:
-            return planned_rows(self.data, box.columns(), self.model, self.minimise, box.first)
-        return FirstOrderRows(self.job, fields_of(self.job), self.minimise).chunk(box)
+        if self._fast is not None:
+            return self._fast.chunk(box)
+        return planned_rows(self.data, box.columns(), self.model, self.minimise, box.first)
 
 
 def _is_in(data: Any, key: Key) -> bool:
