@@ -33,6 +33,7 @@ _PUBLIC = {
     "load_job": "cprmodel.loading",
     "load_preset": "cprmodel.presets",
     "plan": "cprmodel.planning",
+    "plan_many": "cprmodel.bulk",
     "simulate": "cprmodel.ordering",
 }
 
@@ -57,10 +58,12 @@ __all__ = [
     "load_job",
     "load_preset",
     "plan",
+    "plan_many",
     "simulate",
 ]
 
 if TYPE_CHECKING:
+    from cprmodel.bulk import plan_many
     from cprmodel.costing import Exact, FirstOrder, SteadyState
     from cprmodel.facts.errors import CprModelError, DomainError, JobError, ValidityWarning
     from cprmodel.facts.results import Breakdown

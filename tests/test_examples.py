@@ -20,6 +20,13 @@ def test_simulate_on_dask() -> None:
     assert "the same, run by run" in done.stdout
 
 
+def test_sweep_on_dask() -> None:
+    """The same sweep on a real local Dask cluster: equal columns."""
+    command = [sys.executable, str(EXAMPLES / "sweep_on_dask.py"), "900"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=True)
+    assert "the same, column by column" in done.stdout
+
+
 def test_the_validity_map_in_the_docs_is_what_its_script_makes() -> None:
     """A few cells of the map are simulated again, and the cells of the first-order ranges are within 10%."""
     spec = importlib.util.spec_from_file_location("validity_map", EXAMPLES / "validity_map.py")

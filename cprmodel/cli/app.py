@@ -27,6 +27,13 @@ class ModelName(StrEnum):
     STEADY_STATE = "steady-state"
 
 
+class Minimised(StrEnum):
+    """What a recommendation makes least."""
+
+    OVERHEAD = "overhead"
+    DOLLARS = "dollars"
+
+
 JobSource = Annotated[str, typer.Argument(metavar="JOB.toml", help="A job file, or preset:NAME.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
@@ -71,11 +78,14 @@ def plan(
     robust: Annotated[
         bool, typer.Option("--robust", help="Choose by expected cost over what a trace leaves open of the MTBF.")
     ] = False,
+    minimise: Annotated[
+        Minimised, typer.Option(help="overhead, or dollars: what the job costs by the prices in [cost].")
+    ] = (Minimised.OVERHEAD),
 ) -> None:
     """Price the strategies for a job and recommend one."""
     from cprmodel.cli.plan import run
 
-    run(job, model.value if model else None, as_json, report, explain, robust)
+    run(job, model.value if model else None, as_json, report, explain, robust, minimise.value)
 
 
 @app.command()
@@ -238,6 +248,35 @@ def regret(
     from cprmodel.cli.regret import run
 
     run(job, mtbf_error, observed_failures, as_json)
+
+
+@app.command()
+def sweep(
+    job: JobSource,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUES",
+            help="A number of the job file and its values: lo:hi:logN, lo:hi:linN or a,b,c; may be given again.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE.parquet|FILE.csv", help="Write the rows as they come.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Write a self-contained page with charts.")
+    ] = None,
+    model: Annotated[ModelName | None, typer.Option(help="As for plan.")] = None,
+    minimise: Annotated[
+        Minimised, typer.Option(help="overhead, or dollars: what the job costs by the prices in [cost].")
+    ] = (Minimised.OVERHEAD),
+    workers: Annotated[int, typer.Option(help="Cores to use; -1: all.")] = -1,
+    as_json: AsJson = False,
+) -> None:
+    """Plan a job for many values of its numbers; how many nodes and spares; what the overhead hangs on."""
+    from cprmodel.cli.sweep import Options, run
+
+    run(job, Options(vary or [], out, report, model.value if model else None, minimise.value, workers), as_json)
 
 
 class ObjectiveName(StrEnum):

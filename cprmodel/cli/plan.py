@@ -16,13 +16,15 @@ from cprmodel.planning import plan
 __all__ = ["run"]
 
 
-def run(source: str, model: str | None, as_json: bool, report: Path | None, explain: bool, robust: bool) -> None:
+def run(
+    source: str, model: str | None, as_json: bool, report: Path | None, explain: bool, robust: bool, minimise: str
+) -> None:
     """Plan a job and print, or write, the answer."""
     job = load_job(source)
     if report is not None:
         check_report(report, source)
     try:
-        answer = plan(job, MODELS[model]() if model else None, robust)
+        answer = plan(job, MODELS[model]() if model else None, robust, minimise)
     except JobError as error:
         raise JobError(source, list(error.problems)) from None
     if as_json:

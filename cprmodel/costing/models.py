@@ -61,6 +61,8 @@ class Cost:
     pls: float
     steps: tuple[Step, ...] = field(repr=False, default=())
     notes: tuple[str, ...] = ()  #: what a reader of the figures should know
+    #: whole checkpoints' worth that is written in a second of work, where it is not one in an interval
+    written_per_s: float | None = None
 
 
 @dataclass(frozen=True)

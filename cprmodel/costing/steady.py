@@ -63,8 +63,8 @@ def long_run_of(job: Job, recovery: Recovery, saving: StoredSave, interval_s: An
 
 
 @lru_cache(maxsize=256)
-def _choice(setting: _Setting, saving: StoredSave, budget: float | None) -> Choice:
-    return _Search(setting, saving, budget).choice()
+def _choice(setting: _Setting, saving: StoredSave, budget: float | None, extra_s: float) -> Choice:
+    return _Search(setting, saving, budget, extra_s).choice()
 
 
 @dataclass(frozen=True)
@@ -79,16 +79,17 @@ class SteadyState:
     """
 
     name: str = "steady-state"
+    extra_s: float = 0.0  #: what writing everything once costs besides its time, in seconds of the job
 
     def full_interval(self, job: Job) -> Choice:
         """The interval, and the saves to each level, of least overhead."""
         recovery = job.full_recovery
-        return _choice(_Setting.of(job, recovery), as_stored(saving_of(job), recovery), None)
+        return _choice(_Setting.of(job, recovery), as_stored(saving_of(job), recovery), None, self.extra_s)
 
     def partial_interval(self, job: Job, pls_budget: float) -> Choice:
         """The same with no more than so much expected PLS."""
         recovery = job.partial_recovery
-        return _choice(_Setting.of(job, recovery), as_stored(saving_of(job), recovery), pls_budget)
+        return _choice(_Setting.of(job, recovery), as_stored(saving_of(job), recovery), pls_budget, self.extra_s)
 
     def cost(self, job: Job, strategy: Strategy) -> Cost:
         """Overhead and PLS at the strategy's interval."""
@@ -102,7 +103,8 @@ class SteadyState:
             return Cost(never, 0.0, notes=(said,))
         found = long_run_of(job, strategy.recovery, saving, strategy.interval_s)
         parts = Breakdown(*(float(part) for part in found.breakdown))
-        return Cost(parts, float(found.pls), notes=tuple(self._notes(job, strategy, saving, found)))
+        notes = tuple(self._notes(job, strategy, saving, found))
+        return Cost(parts, float(found.pls), notes=notes, written_per_s=float(found.writes))
 
     @staticmethod
     def _notes(job: Job, strategy: Strategy, saving: StoredSave, found: LongRun) -> list[str]:
@@ -152,8 +154,8 @@ def shortest_s(saving: StoredSave, hint_s: float) -> float:
 class _Search:
     """The least overhead over the interval, and over how many saves of a level go to one of the next."""
 
-    def __init__(self, setting: _Setting, saving: StoredSave, budget: float | None) -> None:
-        self.setting, self.saving, self.budget = setting, saving, budget
+    def __init__(self, setting: _Setting, saving: StoredSave, budget: float | None, extra_s: float) -> None:
+        self.setting, self.saving, self.budget, self.extra_s = setting, saving, budget, extra_s
         self.price = 0.0  # of a second of writing, per second of useful work
         self.found: dict[tuple[float, tuple[int, ...]], tuple[float, float]] = {}
 
@@ -253,7 +255,8 @@ class _Search:
 
     def _values(self, saving: StoredSave, intervals: Any) -> Any:
         run = self.setting.run(saving, intervals)
-        total = np.nan_to_num(run.breakdown.total + self.price * run.io_s, nan=np.inf)
+        total = run.breakdown.total + self.price * run.io_s + self.extra_s * run.writes
+        total = np.nan_to_num(total, nan=np.inf)
         if self.budget is None:
             return total
         return np.where(run.pls <= self.budget * (1 + 1e-12), total, np.inf)

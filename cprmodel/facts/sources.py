@@ -14,6 +14,7 @@ __all__ = [
     "CPR_2021",
     "DALY_2006",
     "DERIVED",
+    "ERLANG_1917",
     "HERAULT_2018",
     "KOKOLIS_2025",
     "LING_2001",
@@ -73,6 +74,11 @@ CHO_2000 = Source(
     "cho_2000",
     "J. Cho, H. Garcia-Molina, Synchronizing a database to improve freshness, SIGMOD 2000.",
     "https://doi.org/10.1145/342009.335391",
+)
+ERLANG_1917 = Source(
+    "erlang_1917",
+    "A. K. Erlang, Solution of some problems in the theory of probabilities of significance in automatic telephone "
+    "exchanges, Elektroteknikeren 13, 1917.",
 )
 KOKOLIS_2025 = Source(
     "kokolis_2025",

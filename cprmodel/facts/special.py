@@ -22,6 +22,8 @@ A formula asks :func:`namespace` for the functions that fit its arguments and is
 ``intervals``
     ⌈T/τ⌉, the number of pieces that saves every τ cut a job of length T into; a ratio within 1e-12 of a whole
     number counts as whole, so that T/(T/K) is K.
+``erlang_loss``
+    ρ^m e^(−ρ)/Γ(m + 1, ρ), Erlang's loss formula: a Poisson probability over its cumulative one.
 ``quotient``
     a/b, infinite where b is 0 (also where a is).
 ``above_zero``, ``infinite_at_zero``
@@ -96,6 +98,19 @@ def _erlang_root_numpy(c: Number) -> Number:
     return _scipy.gammaincinv(2.0, np.minimum(np.asarray(c, dtype=float), 1.0))
 
 
+def _erlang_loss_numpy(servers: Number, load: Number) -> Number:
+    m, rho = np.broadcast_arrays(np.asarray(servers, dtype=float), np.asarray(load, dtype=float))
+    below = _scipy.gammaincc(m + 1, rho)  # probability that a Poisson number of mean ρ is at most m
+    far = below < 1e-250  # m lies so far below ρ that both parts vanish: 1/B = 1 + m/ρ + m(m − 1)/ρ² + ...
+    with np.errstate(divide="ignore", invalid="ignore"):
+        near = np.exp(_scipy.xlogy(m, rho) - rho - _scipy.gammaln(m + 1)) / below
+    total, term, k = np.ones(m.shape), np.ones(m.shape), 0
+    while np.any(far & (term > 1e-17 * total)):
+        term = np.where(far, term * np.maximum(m - k, 0) / rho, 0.0)
+        total, k = total + term, k + 1
+    return np.where(far, 1 / total, near)
+
+
 def _quotient_numpy(a: Number, b: Number) -> Number:
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         found = np.divide(a, b)
@@ -120,6 +135,7 @@ NUMPY = SimpleNamespace(
     where=np.where,
     exprel=_scipy.exprel,
     erlang_root=_erlang_root_numpy,
+    erlang_loss=_erlang_loss_numpy,
     quotient=_quotient_numpy,
     renewal_root=_renewal_root_numpy,
     phi2=_phi2_numpy,
@@ -169,6 +185,7 @@ def _mpmath_backend() -> SimpleNamespace:
         where=lambda condition, yes, no: yes if condition else no,
         exprel=lambda z: mp.expm1(z) / z if z else mp.mpf(1),
         erlang_root=erlang_root,
+        erlang_loss=lambda m, rho: rho**m * mp.exp(-rho) / mp.gammainc(m + 1, rho),
         quotient=lambda a, b: a / b if b else mp.inf,
         renewal_root=renewal_root,
         phi2=phi2,

@@ -74,6 +74,7 @@ SYMPY = SimpleNamespace(
     exprel=_exprel,
     quotient=lambda a, b: a / b,
     erlang_root=lambda c: -1 - sp.LambertW((c - 1) / sp.E, -1),
+    erlang_loss=lambda m, rho: rho**m * sp.exp(-rho) / sp.uppergamma(m + 1, rho),
     renewal_root=RenewalRoot,
     phi2=_phi2,
     phi3=_phi3,

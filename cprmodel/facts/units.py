@@ -12,7 +12,15 @@ import math
 import re
 from typing import Any
 
-__all__ = ["LONGEST_S", "QuantityError", "format_bytes", "format_share", "format_time", "parse_quantity"]
+__all__ = [
+    "LONGEST_S",
+    "QuantityError",
+    "format_bytes",
+    "format_money",
+    "format_share",
+    "format_time",
+    "parse_quantity",
+]
 
 _TERM = re.compile(
     r"([+-]?(?:[0-9]+(?:_[0-9]+)*\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?) *([A-Za-z]+(?: */ *[A-Za-z]+)?)"
@@ -158,6 +166,15 @@ def format_bytes(size: float) -> str:
             return f"{size:.3g} {unit}"
         size /= 1000
     return f"{size:,.4g} P{unit[-1]}"
+
+
+def format_money(amount: float, currency: str) -> str:
+    """An amount of money with three figures or to the unit.
+
+    >>> format_money(1234.56, "USD"), format_money(0.01234, "EUR"), format_money(0, "USD")
+    ('1,235 USD', '0.0123 EUR', '0 USD')
+    """
+    return f"{amount:,.0f} {currency}" if abs(amount) >= 1000 or amount == 0 else f"{amount:.3g} {currency}"
 
 
 def format_share(share: float) -> str:

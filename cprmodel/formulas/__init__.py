@@ -41,6 +41,7 @@ from cprmodel.formulas.makespan import (
     partial_recovery_makespan,
     partial_recovery_pls,
 )
+from cprmodel.formulas.money import cheapest_interval, price_to_train
 from cprmodel.formulas.overhead import effective_time_ratio, full_recovery_overhead, partial_recovery_overhead
 from cprmodel.formulas.priority import (
     cho_2000_age,
@@ -58,6 +59,8 @@ from cprmodel.formulas.priority import (
 )
 from cprmodel.formulas.regret import expected_regret, mtbf_regret
 from cprmodel.formulas.renewal import renewal_efficiency, schedule_efficiency, weibull_save_time
+from cprmodel.formulas.scaling import fastest_nodes, fastest_nodes_at_budget, scaled_work
+from cprmodel.formulas.spares import erlang_1917_loss, nodes_in_repair
 from cprmodel.formulas.storage import (
     aupy_2013_interval,
     benoit_2017_overhead,
@@ -74,6 +77,7 @@ __all__ = [
     "aupy_2013_interval",
     "benoit_2017_overhead",
     "bougeret_2011_chunk",
+    "cheapest_interval",
     "cho_2000_age",
     "cho_2000_freshness",
     "cpr_2021_interval",
@@ -82,10 +86,13 @@ __all__ = [
     "cpr_2021_pls_spread",
     "daly_2006",
     "effective_time_ratio",
+    "erlang_1917_loss",
     "exact_interval",
     "exact_pls",
     "exact_pls_interval",
     "expected_regret",
+    "fastest_nodes",
+    "fastest_nodes_at_budget",
     "fluid_mfu_interval",
     "fluid_update_age_interval",
     "freshness_interval",
@@ -105,6 +112,7 @@ __all__ = [
     "mtbf_regret",
     "node_failure_probability",
     "node_mtbf_from_probability",
+    "nodes_in_repair",
     "nodes_per_failure",
     "optimal_chunks",
     "partial_recovery_exact_interval",
@@ -113,11 +121,13 @@ __all__ = [
     "partial_recovery_overhead",
     "partial_recovery_pls",
     "pls_for_metric_drop",
+    "price_to_train",
     "priced_loss_interval",
     "priority_pls",
     "proportional_interval",
     "quantised_share",
     "renewal_efficiency",
+    "scaled_work",
     "schedule_efficiency",
     "square_root_interval",
     "square_root_lost_updates",

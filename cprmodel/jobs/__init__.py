@@ -5,10 +5,13 @@ from cprmodel.jobs.accuracy_model import AccuracyModel
 from cprmodel.jobs.checkpoint import Checkpoint
 from cprmodel.jobs.failure_model import FailureModel
 from cprmodel.jobs.model import Accuracy, Cluster, Failures, Job, Preset, Work
+from cprmodel.jobs.money import HOURS_PER_MONTH, Money
 from cprmodel.jobs.reading import job_from_file, job_from_mapping, job_from_text
+from cprmodel.jobs.scaling import Scaling
 from cprmodel.jobs.storage import Level, Neighbour, Storage, Warnings
 
 __all__ = [
+    "HOURS_PER_MONTH",
     "Access",
     "Accuracy",
     "AccuracyModel",
@@ -18,8 +21,10 @@ __all__ = [
     "Failures",
     "Job",
     "Level",
+    "Money",
     "Neighbour",
     "Preset",
+    "Scaling",
     "Storage",
     "Table",
     "Warnings",

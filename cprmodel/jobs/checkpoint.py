@@ -45,6 +45,9 @@ class Checkpoint(Section):
     partial_load_s: float | None = Field(None, description="time to load the failed shards; default: load/shards")
     partial_reschedule_s: float | None = Field(None, description="the same for one shard; default: reschedule")
     trainer_reschedule_s: float | None = Field(None, description="the same for a trainer; default: as a shard")
+    retained: Count = Field(
+        2, description="checkpoints kept; default: the last complete one, and room for the one being written"
+    )
     overlap: Share | None = Field(
         None, description="a save drains in the background: share of the compute that goes on meanwhile"
     )

@@ -23,7 +23,9 @@ from cprmodel.jobs.access import Access
 from cprmodel.jobs.accuracy_model import AccuracyModel, read_accuracy_model
 from cprmodel.jobs.checkpoint import Checkpoint
 from cprmodel.jobs.failure_model import FailureModel, read_failure_model
+from cprmodel.jobs.money import Money, check_money
 from cprmodel.jobs.quantities import AtLeastOne, Budget, Count, OpenShare, Positive, Section, Share, wrong
+from cprmodel.jobs.scaling import Scaling, check_nodes
 from cprmodel.jobs.storage import Storage
 
 __all__ = ["TRACE_OPTIONS", "Accuracy", "Checkpoint", "Cluster", "Failures", "Job", "Preset", "Work"]
@@ -285,6 +287,8 @@ class Job(Section):
     accuracy: Accuracy | None = None
     access: Access | None = None
     storage: Storage | None = None
+    scaling: Scaling | None = None
+    cost: Money | None = None
     preset: Preset | None = None
 
     @model_validator(mode="after")
@@ -313,6 +317,8 @@ class Job(Section):
             raise wrong("failures.group_nodes", together, f"at most cluster.embedding_shards ({shards})")
         if lost > (shards or 1):
             raise wrong("failures.shards_per_failure", lost, f"at most cluster.embedding_shards ({shards or 1})")
+        check_nodes(self.scaling, self.failures.nodes)
+        check_money(self.cost, self.nodes, self.checkpoint.size_bytes)
         return self
 
     @classmethod
@@ -348,6 +354,46 @@ class Job(Section):
     def load_s(self) -> float:
         """Time to read a checkpoint back, L [s]; as long as a save where not given."""
         return self.checkpoint.nominal_load_s
+
+    @property
+    def nodes(self) -> int | None:
+        """Nodes of the job: of its failures, else those of [scaling], else shards and trainers; None: unknown."""
+        if self.failures.nodes is not None:
+            return self.failures.nodes
+        if self.scaling is not None and self.scaling.reference_nodes is not None:
+            return self.scaling.reference_nodes
+        shards, trainers = self.cluster.embedding_shards, self.cluster.trainers
+        return None if shards is None or trainers is None else shards + trainers
+
+    def scaled_to(self, nodes: int) -> Job:
+        """The same job on another number of nodes, for a job with [scaling].
+
+        Its useful time and step follow the throughput; failures come in proportion to the nodes. What a save costs,
+        the shards and the trainers stay as they are.
+        """
+        here = self.nodes
+        if self.scaling is None or here is None:
+            expected = "a table that says what more nodes buy (reference_nodes with exponent or points)"
+            raise JobError("job", [Problem("scaling", "", expected)])
+        low, high = self.scaling.range
+        if not low <= nodes <= high:
+            expected = f"{low:g} to {high:g} nodes, between which scaling.points were measured"
+            raise JobError("job", [Problem("failures.nodes", str(nodes), expected)])
+        faster = float(self.scaling.work_s(1.0, nodes, here))
+        data = self.model_dump(exclude_none=True)
+        data["job"] |= {key: data["job"][key] * faster for key in ("work_s", "step_s") if key in data["job"]}
+        data["scaling"]["reference_nodes"] = nodes
+        failures = self.failures
+        if failures.fit is None or failures.nodes is not None:  # a fit without nodes is of the job itself
+            data["failures"]["nodes"] = nodes
+        if failures.mtbf_s is not None:
+            data["failures"]["mtbf_s"] = failures.mtbf_s * here / nodes
+        elif failures.fit is not None and failures.nodes is None:
+            fit = data["failures"]["fit"]
+            fit |= {key: fit[key] * here / nodes for key in ("exposure_s", "scale_s") if key in fit}
+        from cprmodel.jobs.reading import job_from_mapping
+
+        return job_from_mapping(data)
 
     def with_mtbf(self, mtbf_s: float) -> Job:
         """The same job with another MTBF, however its own was given."""

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cprmodel.facts.strategies import PartialRecovery
-from cprmodel.facts.units import format_share, format_time
-from cprmodel.jobs import Job
+from cprmodel.facts.units import format_money, format_share, format_time
+from cprmodel.jobs import HOURS_PER_MONTH, Job
 
 if TYPE_CHECKING:
     from cprmodel.costing.models import CostModel
@@ -19,16 +19,13 @@ if TYPE_CHECKING:
     InOrder = Callable[[Job, CostModel, Sequence[str]], tuple[list[StrategyPlan], list[str]]]
 
 __all__ = [
-    "HOURS_PER_MONTH",
     "count_of",
+    "dollars_saved_per_month",
     "hours_saved_per_month",
     "partial_wins",
     "recommendation",
     "what_would_change",
 ]
-
-#: A mean Gregorian month, 365.2425 × 24 / 12.
-HOURS_PER_MONTH = 730.485
 
 
 def hours_saved_per_month(best: StrategyPlan, today: StrategyPlan) -> float:
@@ -39,6 +36,13 @@ def hours_saved_per_month(best: StrategyPlan, today: StrategyPlan) -> float:
     """
     now = 1 + today.overhead_fraction
     return HOURS_PER_MONTH * (today.overhead_fraction - best.overhead_fraction) / now
+
+
+def dollars_saved_per_month(best: StrategyPlan, today: StrategyPlan) -> float | None:
+    """What a month of today's training costs less with the change, for the same useful work."""
+    if best.dollars_to_train is None or today.dollars_to_train is None:
+        return None
+    return (today.dollars_to_train - best.dollars_to_train) / (today.time_to_train_s / 3600 / HOURS_PER_MONTH)
 
 
 def _interval(one: StrategyPlan) -> str:
@@ -82,12 +86,16 @@ def recommendation(plan: Plan, today: StrategyPlan | None) -> str:
     said = f"{what}: overhead {format_share(best.overhead_fraction)}"
     if best.strategy.saves_every_s >= plan.job.job.work_s and plan.model.name == "first-order":
         said += " (the first-order formula charges one save all the same; --model exact does not)"
+    if plan.job.cost is not None and best.dollars_per_month is not None:
+        said += f", {format_money(best.dollars_per_month, plan.job.cost.currency)} a month"
     if today and best.name != "current":
         hours = plan.hours_saved_per_month or 0.0
         saved = f"{hours:.3g} hours" if hours >= 1 else f"{60 * hours:.2g} minutes"
         said += f" against {format_share(today.overhead_fraction)} today"
         if hours > 0:
             said += f", {saved} saved a month"
+        if plan.dollars_saved_per_month is not None and plan.dollars_saved_per_month > 0 and plan.job.cost:
+            said += f" ({format_money(plan.dollars_saved_per_month, plan.job.cost.currency)} a month)"
         if not today.feasible:
             said += " (what is done today does not keep the accuracy budget)"
     if best.expected_pls > 0 and plan.job.pls_budget is not None:
@@ -134,8 +142,10 @@ def _chance(share: float) -> str:
 
 
 def what_would_change(plan: Plan, strategies_of: Strategies, price: Price, in_order: InOrder) -> list[str]:
-    """Where the other recovery would win, and what a wrong MTBF costs."""
-    said = []
+    """Where the other recovery would win, and what a wrong MTBF costs; for least overhead."""
+    said: list[str] = []
+    if plan.minimised != "overhead":
+        return said
     if any(one.name == "partial" for one in plan.strategies):
         said += _budget_threshold(plan, strategies_of)
         said += _reschedule_threshold(plan, strategies_of)

@@ -20,8 +20,12 @@ from cprmodel.planning import advice
 from cprmodel.planning.priority import cost_in_order, in_order
 from cprmodel.planning.result import Plan, StrategyPlan
 from cprmodel.planning.uncertainty import Robust, about_fit, robust_choice, uncertainty_of, with_intervals
+from cprmodel.planning.upkeep import cheapest_choice, price_per_s, save_price, upkeep
 
-__all__ = ["plan", "price"]
+__all__ = ["MINIMISED", "best_of", "plan", "price", "strategies_and_notes"]
+
+#: What a plan can make least.
+MINIMISED = ("overhead", "dollars")
 
 #: Overheads closer than this (relative) are equal; the strategy listed first is taken.
 TIE = 1e-14
@@ -30,7 +34,7 @@ TIE = 1e-14
 NEVER = 1e9
 
 
-def plan(job: Job, model: CostModel | None = None, robust: bool = False) -> Plan:
+def plan(job: Job, model: CostModel | None = None, robust: bool = False, minimise: str = "overhead") -> Plan:
     """Price the strategies for a job and recommend the one with the least overhead that keeps the budget.
 
     Parameters
@@ -40,6 +44,8 @@ def plan(job: Job, model: CostModel | None = None, robust: bool = False) -> Plan
         the first, but the last for storage that only it knows
     robust : choose intervals, and between strategies, by their expected overhead over what the failures seen leave
         open of the MTBF; for a job whose failures are a fit or a trace
+    minimise : ``"overhead"``, or ``"dollars"``: choose intervals, and between strategies, by what the job costs in
+        money; for a job with prices (``[cost]``)
 
     Returns
     -------
@@ -48,7 +54,8 @@ def plan(job: Job, model: CostModel | None = None, robust: bool = False) -> Plan
     Raises
     ------
     JobError
-        when no strategy can finish the job, or with ``robust`` where nothing says how sure the MTBF is.
+        when no strategy can finish the job, with ``robust`` where nothing says how sure the MTBF is, or with
+        ``minimise="dollars"`` where nothing is priced.
 
     Examples
     --------
@@ -73,26 +80,17 @@ def plan(job: Job, model: CostModel | None = None, robust: bool = False) -> Plan
     if robust and fit is None:
         expected = "a trace or a fit of one, which say how sure the MTBF is, for a robust plan"
         raise JobError("job", [Problem("failures", "", expected)])
+    _check_minimise(job, robust, minimise)
     chosen: dict[str, Choice] = {}
     found: tuple[Robust, ...] | None = None
     if robust and fit is not None:
         chosen, found = _robust(job, model, fit)
-    strategies, notes = strategies_of(job, model, chosen)
-    more, about = _in_order(job, model)
-    strategies += more
-    notes += about
+    strategies, notes = strategies_and_notes(job, model, chosen, minimise)
     if fit is not None:
-        choosers = _choosers(job, model)
+        choosers = _choosers(job, model, minimise)
         strategies = [with_intervals(one, job, model, fit, choosers.get(one.name)) for one in strategies]
         notes += about_fit(fit)
-    feasible = [one for one in strategies if one.feasible]
-    if not feasible:
-        reason = "; ".join(f"{one.name}: {one.reason}" for one in strategies) or "; ".join(notes)
-        raise JobError("job", [Problem("", "", f"a job that some strategy can finish ({reason})")])
-    ranks = [_expected(one) if robust else one.overhead_fraction for one in feasible]
-    if math.isinf(min(ranks)):
-        ranks = [one.overhead_fraction for one in feasible]
-    best = next(one for one, rank in zip(feasible, ranks, strict=True) if rank <= min(ranks) * (1 + TIE))
+    best = best_of(strategies, notes, "expected" if robust else minimise)
     today = next((one for one in strategies if one.name == "current"), None)
     step_warnings = [f"{one.name}: {w}" for one in strategies for step in one.steps for w in step.warnings]
     bare = Plan(
@@ -104,6 +102,8 @@ def plan(job: Job, model: CostModel | None = None, robust: bool = False) -> Plan
         what_would_change_it=(),
         warnings=tuple(dict.fromkeys([*job.assumptions(), *notes, *step_warnings])),
         hours_saved_per_month=advice.hours_saved_per_month(best, today) if today else None,
+        minimised=minimise,
+        dollars_saved_per_month=advice.dollars_saved_per_month(best, today) if today else None,
     )
     if fit is not None:
         recovery = best.strategy.recovery.name
@@ -116,21 +116,87 @@ def plan(job: Job, model: CostModel | None = None, robust: bool = False) -> Plan
     )
 
 
-def _expected(one: StrategyPlan) -> float:
-    return math.inf if one.expected_overhead_fraction is None else one.expected_overhead_fraction
+def _check_minimise(job: Job, robust: bool, minimise: str) -> None:
+    if minimise not in MINIMISED:
+        raise ValueError(f"plan: minimise = {minimise!r}: expected one of {', '.join(MINIMISED)}")
+    if minimise == "overhead":
+        return
+    if job.cost is None:
+        raise JobError("job", [Problem("cost", "", "a table of prices, for a plan that minimises dollars")])
+    if robust:
+        expected = "overhead to be minimised: robust intervals are of least expected overhead"
+        raise JobError("job", [Problem("robust", "", expected)])
 
 
-def _choosers(job: Job, model: CostModel) -> dict[str, Callable[[Job], Choice]]:
+#: What ranks the strategies, by name.
+_RANKS: dict[str, Callable[[StrategyPlan], float | None]] = {
+    "overhead": lambda one: one.overhead_fraction,
+    "expected": lambda one: one.expected_overhead_fraction,
+    "dollars": lambda one: one.dollars_to_train,
+}
+
+
+def best_of(strategies: Sequence[StrategyPlan], notes: Sequence[str] = (), rank: str = "overhead") -> StrategyPlan:
+    """The feasible strategy with the least overhead (expected overhead, dollars); of equals the first.
+
+    Raises JobError where none is feasible.
+    """
+    feasible = [one for one in strategies if one.feasible]
+    if not feasible:
+        reason = "; ".join(f"{one.name}: {one.reason}" for one in strategies) or "; ".join(notes)
+        raise JobError("job", [Problem("", "", f"a job that some strategy can finish ({reason})")])
+    given = [_RANKS[rank](one) for one in feasible]
+    ranks = [math.inf if one is None else one for one in given]
+    if math.isinf(min(ranks)):
+        ranks = [one.overhead_fraction for one in feasible]
+    return next(one for one, value in zip(feasible, ranks, strict=True) if value <= min(ranks) * (1 + TIE))
+
+
+def strategies_and_notes(
+    job: Job,
+    model: CostModel,
+    chosen: Mapping[str, Choice] = MappingProxyType({}),
+    minimise: str = "overhead",
+) -> tuple[list[StrategyPlan], list[str]]:
+    """All strategies of a plan, those that save some rows first included, priced; and notes on them."""
+    extra_s = 0.0
+    if minimise == "dollars":
+        choosers = _choosers(job, model, minimise)
+        chosen = {name: choosers[name](job) for name in ("full", "partial") if name in choosers}
+        extra_s = save_price(job) / price_per_s(job)
+    strategies, notes = strategies_of(job, model, chosen)
+    more, about = _in_order(job, model, extra_s=extra_s)
+    return strategies + more, notes + about
+
+
+def _choosers(job: Job, model: CostModel, minimise: str = "overhead") -> dict[str, Callable[[Job], Choice]]:
     """What chooses the interval of each strategy that has one chosen."""
     full: Callable[[Job], Choice] = model.full_interval
     budget = job.pls_budget
-    if budget is None:
-        return {"full": full, "partial-at-full-interval": full}
 
-    def partial(one: Job) -> Choice:
-        return model.partial_interval(one, budget)
+    def cheapest(choose: Callable[[Job], Choice], partial: bool) -> Callable[[Job], Choice]:
+        def choice(one: Job) -> Choice:
+            recovery: Recovery = one.partial_recovery if partial else one.full_recovery
 
-    return {"full": full, "partial-at-full-interval": full, "partial": partial}
+            def dollars(interval_s: float) -> float:
+                priced = price(one, model, Strategy("cheapest", recovery, one.saving, interval_s))
+                return (
+                    math.inf if priced.dollars_to_train is None or not priced.feasible else priced.dollars_to_train
+                )
+
+            return cheapest_choice(one, model, recovery, choose, dollars)
+
+        return choice if minimise == "dollars" else choose
+
+    choosers = {"full": cheapest(full, False)}
+    choosers["partial-at-full-interval"] = choosers["full"]
+    if budget is not None and job.cluster.embedding_shards is not None:
+
+        def partial(one: Job) -> Choice:
+            return model.partial_interval(one, budget)
+
+        choosers["partial"] = cheapest(partial, True)
+    return choosers
 
 
 def _robust(job: Job, model: CostModel, fit: FailureModel) -> tuple[dict[str, Choice], tuple[Robust, ...]]:
@@ -138,7 +204,7 @@ def _robust(job: Job, model: CostModel, fit: FailureModel) -> tuple[dict[str, Ch
     chosen, found = {}, []
     choosers = _choosers(job, model)
     recoveries: list[Recovery] = [job.full_recovery]
-    if job.cluster.embedding_shards is not None and "partial" in choosers:
+    if "partial" in choosers:
         recoveries.append(job.partial_recovery)
     for recovery in recoveries:
         choice, compared = robust_choice(job, model, fit, recovery, choosers[recovery.name])
@@ -188,9 +254,11 @@ def strategies_of(
     return priced, notes + more
 
 
-def _in_order(job: Job, model: CostModel, orders: Sequence[str] = ORDERS) -> tuple[list[StrategyPlan], list[str]]:
+def _in_order(
+    job: Job, model: CostModel, orders: Sequence[str] = ORDERS, extra_s: float = 0.0
+) -> tuple[list[StrategyPlan], list[str]]:
     """Partial recovery whose saves take some rows before others."""
-    return _priced(job, model, in_order(job, model, orders))
+    return _priced(job, model, in_order(job, model, orders, extra_s))
 
 
 def _priced(
@@ -258,6 +326,7 @@ def price(job: Job, model: CostModel, strategy: Strategy, choice: Choice | None 
         spread = cost.pls * float(loss.cpr_2021_pls_spread.raw(job.job.work_s, job.failure_mix.mtbf_s, share))
     slope = job.accuracy.slope if job.accuracy else None
     drops, drop_notes = _fitted_drop(job, cost.pls)
+    kept = upkeep(job, model.name, strategy, float(cost.breakdown.total), cost.written_per_s)
     step_s = job.job.step_s
     return StrategyPlan(
         strategy=strategy,
@@ -272,8 +341,13 @@ def price(job: Job, model: CostModel, strategy: Strategy, choice: Choice | None 
         expected_metric_drop=_drop(job, slope, cost.pls),
         expected_metric_drop_interval_90=drops,
         effective_time_ratio=float(effective_time_ratio.raw(cost.breakdown.total)),
+        work_s=job.job.work_s,
         steps=(*(choice.steps if choice else ()), *cost.steps),
         notes=(*cost.notes, *drop_notes),
+        space_kept_bytes=kept.space_kept_bytes,
+        write_bytes_per_month=kept.write_bytes_per_month,
+        dollars_per_month=kept.dollars_per_month,
+        dollars_to_train=kept.dollars_to_train,
     )
 
 

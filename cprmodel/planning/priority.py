@@ -14,14 +14,19 @@ from cprmodel.ordering.pls import OrderLoss
 __all__ = ["cost_in_order", "in_order"]
 
 
-def in_order(job: Job, model: CostModel, orders: Sequence[str] = ORDERS) -> list[tuple[Strategy, Choice]]:
-    """A strategy for each order, at the interval that keeps the budget; none without ``[access]`` and a budget."""
+def in_order(
+    job: Job, model: CostModel, orders: Sequence[str] = ORDERS, extra_s: float = 0.0
+) -> list[tuple[Strategy, Choice]]:
+    """A strategy for each order, at the interval that keeps the budget; none without ``[access]`` and a budget.
+
+    ``extra_s``: what writing everything once costs beside its time, in seconds of the job, where that counts.
+    """
     if job.access is None or job.pls_budget is None or job.cluster.embedding_shards is None or not job.plain:
         return []
     fraction = job.access.priority_fraction
     saving = PrioritySave(job.save_s * fraction, fraction, "")
     start = model.partial_interval(job, job.pls_budget).interval_s
-    best = _best(job, model, saving)
+    best = _best(job, model, replace(saving, save_s=saving.save_s + extra_s * fraction))
     found = []
     for order in orders:
         strategy = Strategy(f"partial-{order}", job.partial_recovery, replace(saving, order=order), start)

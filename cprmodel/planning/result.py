@@ -36,12 +36,17 @@ class StrategyPlan:
     expected_metric_drop: float | None
     expected_metric_drop_interval_90: tuple[float, float] | None  #: from that of a fitted slope; else None
     effective_time_ratio: float
+    work_s: float  #: useful training time of the job
     steps: tuple[Step, ...] = field(repr=False, compare=False, default=())
     notes: tuple[str, ...] = ()  #: what a reader of the figures should know
     #: 90% interval of the best interval [s], for a job whose MTBF comes from a trace; None where none is chosen
     interval_ci90_s: tuple[float, float | None] | None = None
     overhead_ci90: tuple[float, float | None] | None = None  #: the same of the overhead as planned
     expected_overhead_fraction: float | None = None  #: its mean over what the MTBF may be
+    space_kept_bytes: float | None = None  #: checkpoints retained, where their size is known
+    write_bytes_per_month: float | None = None  #: written in a month of training, void saves not counted
+    dollars_per_month: float | None = None  #: overhead, storage and writes of a month, in the currency of [cost]
+    dollars_to_train: float | None = None  #: the whole job, useful work included
 
     @property
     def name(self) -> str:
@@ -84,6 +89,11 @@ class StrategyPlan:
         """Extra time over useful time."""
         return float(self.breakdown.total)
 
+    @property
+    def time_to_train_s(self) -> float:
+        """Expected time from start to end [s]."""
+        return self.work_s * (1 + self.overhead_fraction)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as ``plan --json`` prints it."""
         interval = self.expected_metric_drop_interval_90
@@ -110,6 +120,11 @@ class StrategyPlan:
             "interval_ci90_s": list(self.interval_ci90_s) if self.interval_ci90_s else None,
             "overhead_ci90": list(self.overhead_ci90) if self.overhead_ci90 else None,
             "expected_overhead_fraction": self.expected_overhead_fraction,
+            "time_to_train_s": self.time_to_train_s,
+            "space_kept_bytes": self.space_kept_bytes,
+            "write_bytes_per_month": self.write_bytes_per_month,
+            "dollars_per_month": self.dollars_per_month,
+            "dollars_to_train": self.dollars_to_train,
         }
 
 
@@ -126,6 +141,8 @@ class Plan:
     warnings: tuple[str, ...]
     hours_saved_per_month: float | None
     uncertainty: Uncertainty | None = None  #: of the MTBF, where it comes from a trace
+    minimised: str = "overhead"  #: what the recommendation makes least: "overhead" or "dollars"
+    dollars_saved_per_month: float | None = None  #: against what is done today, for the same useful work
 
     def __getitem__(self, name: str) -> StrategyPlan:
         """The strategy of that name.
@@ -155,6 +172,9 @@ class Plan:
             "recommendation": self.sentence,
             "what_would_change_it": list(self.what_would_change_it),
             "hours_saved_per_month": self.hours_saved_per_month,
+            "minimised": self.minimised,
+            "dollars_saved_per_month": self.dollars_saved_per_month,
+            "currency": self.job.cost.currency if self.job.cost else None,
             "warnings": list(self.warnings),
             "failures": self.uncertainty.to_dict() if self.uncertainty else None,
             "strategies": [one.to_dict() for one in self.strategies],

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cprmodel.facts.errors import one_line
-from cprmodel.facts.units import format_share, format_time
+from cprmodel.facts.units import format_bytes, format_money, format_share, format_time
 from cprmodel.fitting.analysis import CLEARLY, HARDLY
 from cprmodel.planning.advice import count_of
 from cprmodel.planning.renewal import FAILURES, Renewal
@@ -34,6 +34,10 @@ def _overhead_limit(one: StrategyPlan, side: int) -> str:
 def _limit(one: StrategyPlan, side: int) -> str:
     interval = one.expected_metric_drop_interval_90
     return "" if interval is None else f"{interval[side]:.2g}"
+
+
+def _known(size: float | None) -> str:
+    return "" if size is None else format_bytes(size)
 
 
 #: Pieces of work by age that are printed.
@@ -63,6 +67,8 @@ _ROWS: list[tuple[str, Callable[[StrategyPlan], str]]] = [
     ),
     ("  90%: from", lambda one: _limit(one, 0)),
     ("  90%: to", lambda one: _limit(one, 1)),
+    ("space kept", lambda one: _known(one.space_kept_bytes)),
+    ("written a month", lambda one: _known(one.write_bytes_per_month)),
     ("keeps the budget", lambda one: "yes" if one.feasible else "no"),
 ]
 
@@ -72,6 +78,12 @@ def plan_rows(plan: Plan) -> list[tuple[str, list[str]]]:
     rows = [(label, [show(one) for one in plan.strategies]) for label, show in _ROWS]
     if plan.job.pls_budget is None and plan.job.cluster.embedding_shards is None:
         rows.pop()  # a dense model loses no samples: there is no budget to keep
+    if plan.job.cost is not None:
+        currency = plan.job.cost.currency
+        paid = [one.dollars_per_month for one in plan.strategies]
+        in_all = [one.dollars_to_train for one in plan.strategies]
+        for label, amounts in (("cost a month", paid), ("cost to train", in_all)):
+            rows.append((label, ["" if one is None else format_money(one, currency) for one in amounts]))
     return [(label, cells) for label, cells in rows if any(cells)]
 
 

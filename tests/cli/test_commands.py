@@ -158,6 +158,7 @@ DEFAULTS = [
     ("whole_job_share", 0.0),
     ("shards_per_failure", 1.0),
     ("detect_s", 0.0),
+    ("retained", 2),
 ]
 
 

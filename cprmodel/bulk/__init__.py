@@ -1,0 +1,28 @@
+"""What-if questions by the million, and answers about a fleet: nodes, spares, elasticities, fronts."""
+
+from cprmodel.bulk.elasticity import Elasticity, elasticities
+from cprmodel.bulk.fleet import NodesAnswer, SparesAnswer, nodes_answer, spares_answer
+from cprmodel.bulk.front import Front, not_beaten, pareto_front
+from cprmodel.bulk.grammar import grid_from_options
+from cprmodel.bulk.grid import Grid, grid_of
+from cprmodel.bulk.many import PlannedMany, Sweep, plan_many
+from cprmodel.bulk.writing import writer_to
+
+__all__ = [
+    "Elasticity",
+    "Front",
+    "Grid",
+    "NodesAnswer",
+    "PlannedMany",
+    "SparesAnswer",
+    "Sweep",
+    "elasticities",
+    "grid_from_options",
+    "grid_of",
+    "nodes_answer",
+    "not_beaten",
+    "pareto_front",
+    "plan_many",
+    "spares_answer",
+    "writer_to",
+]

@@ -1,0 +1,118 @@
+"""What the overhead hangs on: d log(O/T) / d log x for each number of a job, from the formulas' own derivatives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cprmodel.bulk.derived import derived, fields_of, is_plain
+from cprmodel.costing import FirstOrder
+from cprmodel.facts.errors import JobError, Problem
+from cprmodel.formulas import interval, loss, overhead
+from cprmodel.jobs import Job
+from cprmodel.jobs.quantities import quantity_key
+from cprmodel.planning.planner import best_of, strategies_of
+from cprmodel.planning.result import StrategyPlan
+
+__all__ = ["Elasticity", "elasticities"]
+
+
+@dataclass(frozen=True)
+class Elasticity:
+    """Per cent by which the overhead grows when a number of the job file grows by one per cent."""
+
+    key: str  #: as in the job file
+    value: float  #: in SI units
+    elasticity: float
+
+
+def elasticities(job: Job, strategy: str | None = None) -> tuple[Elasticity, ...]:
+    """Of a strategy's first-order overhead (the recommended one's), the largest first; those of 0 are left out.
+
+    The interval follows what sets it: the least overhead, the accuracy budget, the length of the job, or what is
+    done today. Where one share of failures grows, that of shard failures makes room.
+
+    Raises JobError for a job whose saving the first-order formulas do not describe.
+
+    >>> from cprmodel import load_preset
+    >>> found = elasticities(load_preset("bloom-176b"))
+    >>> [(one.key, round(one.elasticity, 3)) for one in found][:1]
+    [('failures.mtbf', -0.672)]
+    """
+    if not is_plain(job):
+        expected = "a job that the first-order formulas describe: elasticities are their derivatives"
+        raise JobError("job", [Problem("", "", expected)])
+    import sympy as sp
+
+    priced, notes = strategies_of(job, FirstOrder())
+    named = [one for one in priced if one.name == strategy]
+    if strategy is not None and not named:
+        raise JobError("job", [Problem("strategy", f'"{strategy}"', ", ".join(one.name for one in priced))])
+    one = named[0] if named else best_of(priced, notes)
+    fields = fields_of(job)
+    if "failures.fit" in fields:
+        fields["failures.mtbf_s"] = fields.pop("failures.fit").mtbf_s
+    fields.pop("failures.shard_share", None)  # the rest of the other two
+    numbers = {
+        name: float(value)
+        for name, value in fields.items()
+        if isinstance(value, (int, float)) and value > 0 and not isinstance(value, bool)
+    }
+    symbols = {name: sp.Symbol(name, positive=True) for name in numbers}
+    cost = _overhead(job, {**fields, **symbols}, one)
+    at = {symbols[name]: value for name, value in numbers.items()}
+    whole = sp.Float(one.overhead_fraction)
+    found = []
+    for name, symbol in symbols.items():
+        slope = sp.diff(cost, symbol)
+        if slope == 0:
+            continue
+        value = float((slope * symbol / whole).evalf(17, subs=at))
+        if abs(value) > 1e-12:
+            found.append(Elasticity(_file_key(name), numbers[name], value))
+    return tuple(sorted(found, key=lambda one: -abs(one.elasticity)))
+
+
+def _file_key(name: str) -> str:
+    table, _, field = name.partition(".")
+    known = quantity_key(field)
+    return f"{table}.{known[0] if known else field}"
+
+
+def _overhead(job: Job, fields: Mapping[str, Any], one: StrategyPlan) -> Any:
+    """The overhead of a strategy as an expression in the fields that are symbols."""
+    of = derived(job.model_copy(update={"scaling": None}), fields)
+    losses = {
+        "mtbf_s": of.mtbf_s,
+        "shards": of.shards,
+        "shard_share": of.shard_share,
+        "failed_shards": of.failed_shards,
+    }
+    chosen: Any = of.work_s
+    by = one.steps[0].formula.__name__
+    if one.name == "current" and one.interval_s < job.job.work_s:
+        chosen = fields["job.current_interval_s"]
+    elif by == "young_1974":
+        chosen = interval.young_1974.raw(of.save_s, of.mtbf_s)
+    elif by == "cpr_2021_interval":
+        chosen = loss.cpr_2021_interval.raw(of.pls_budget, **losses)
+    elif by == "partial_recovery_interval":
+        chosen = interval.partial_recovery_interval.raw(of.save_s, of.mtbf_s, of.whole_job_share)
+    if one.strategy.recovery.name == "full":
+        formula = overhead.full_recovery_overhead
+        parts = formula.raw(chosen, of.save_s, of.mtbf_s, of.load_s, of.reschedule_s)
+        return parts.total
+    return overhead.partial_recovery_overhead.raw(
+        chosen,
+        of.save_s,
+        of.mtbf_s,
+        partial_load_s=of.partial_load_s,
+        partial_reschedule_s=of.partial_reschedule_s,
+        shard_share=of.shard_share,
+        trainer_share=of.trainer_share,
+        whole_job_share=of.whole_job_share,
+        trainer_reschedule_s=of.trainer_reschedule_s,
+        load_s=of.load_s,
+        reschedule_s=of.reschedule_s,
+    ).total

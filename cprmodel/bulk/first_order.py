@@ -1,0 +1,323 @@
+"""Plans of a whole box of rows at once: the first-order formulas over arrays that broadcast.
+
+The decision is that of :func:`cprmodel.planning.planner.plan`, strategy by strategy; tests hold each row to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from cprmodel.bulk.chunk import Chunk, Coded
+from cprmodel.bulk.derived import Derived, derived
+from cprmodel.bulk.grid import Box
+from cprmodel.formulas import accuracy, interval, loss, money, overhead
+from cprmodel.formulas.overhead import effective_time_ratio
+from cprmodel.jobs import HOURS_PER_MONTH, Job
+from cprmodel.jobs.money import BYTES_PER_GB
+from cprmodel.planning.planner import NEVER, TIE
+
+__all__ = ["FirstOrderRows"]
+
+_MONTH_S = HOURS_PER_MONTH * 3600
+
+#: Names of the strategies, in the order in which plan() lists them; "" for a row without one.
+STRATEGIES = ("", "full", "partial-at-full-interval", "partial", "current")
+RECOVERIES = ("", "full", "partial")
+
+_UNFIT = "expected a job that some strategy can finish"
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A strategy over the box: its interval, its overhead, what it loses, and whether it may be recommended."""
+
+    code: int
+    partial: bool
+    interval_s: Any
+    parts: tuple[Any, Any, Any, Any]
+    overhead: Any
+    pls: Any
+    feasible: Any
+    within: Any
+
+
+def _winners(
+    found: list[_Candidate], ranks: list[Any], limit: Any, shape: tuple[int, ...]
+) -> tuple[_Candidate, list[tuple[_Candidate, np.ndarray]]]:
+    """The candidate that wins most rows, and the others with those that they win; of equals the first wins."""
+    left = np.ones(shape, dtype=bool)
+    won = []
+    for one, rank in zip(found, ranks, strict=True):
+        wins = left & (rank <= limit)
+        number = int(np.count_nonzero(wins))
+        if number:
+            won.append((number, one, wins))
+            left &= ~wins
+    if not won:  # no row can be planned
+        return found[0], []
+    most = max(range(len(won)), key=lambda at: won[at][0])
+    return won[most][1], [(one, wins) for at, (_, one, wins) in enumerate(won) if at != most]
+
+
+class FirstOrderRows:
+    """The rows of a sweep over a plain job under :class:`~cprmodel.FirstOrder`."""
+
+    def __init__(self, job: Job, fields: Mapping[str, Any], minimise: str) -> None:
+        self.job, self.fields, self.minimise = job, fields, minimise
+
+    def chunk(self, box: Box) -> Chunk:
+        """The columns of a box."""
+        varied = {key.field_name: _floats(array) for key, array in box.values.items()}
+        with np.errstate(all="ignore"):
+            return _Rows(self.job, {**self.fields, **varied}, self.minimise, box).chunk()
+
+
+def _floats(array: np.ndarray) -> np.ndarray:
+    return array.astype(float) if array.dtype.kind in "iu" else array
+
+
+class _Rows:
+    def __init__(self, job: Job, fields: Mapping[str, Any], minimise: str, box: Box) -> None:
+        self.job, self.fields, self.minimise, self.box = job, fields, minimise, box
+        self.of: Derived = derived(job, fields)
+        self.share = np.maximum(self.of.shard_share, 0.0)
+        self.budget = None if self.of.pls_budget is None else np.minimum(self.of.pls_budget, 1.0)
+
+    @cached_property
+    def price_per_s(self) -> Any:
+        """As :func:`cprmodel.planning.upkeep.price_per_s`."""
+        kept = self.fields["cost.storage_gb_month"] * self.space / BYTES_PER_GB / _MONTH_S
+        return self.node_s + kept
+
+    @cached_property
+    def node_s(self) -> Any:
+        return self.fields["cost.node_hour"] * self.of.nodes / 3600
+
+    @property
+    def space(self) -> Any:
+        return 0.0 if self.of.size_bytes is None else self.fields["checkpoint.retained"] * self.of.size_bytes
+
+    @property
+    def save_price(self) -> Any:
+        size = 0.0 if self.of.size_bytes is None else self.of.size_bytes
+        return self.fields["cost.write_gb"] * size / BYTES_PER_GB
+
+    def _chosen_by(self, formula: Any, **more: Any) -> Any:
+        """The optimal interval: of least overhead by the formula, or of the least money."""
+        save, mtbf = self.of.save_s, self.of.mtbf_s
+        if self.minimise == "dollars":
+            return money.cheapest_interval.raw(save, mtbf, self.save_price, self.price_per_s, **more)
+        return formula.raw(save, mtbf, **more)
+
+    def _losses(self) -> dict[str, Any]:
+        return {
+            "mtbf_s": self.of.mtbf_s,
+            "shards": 1 if self.of.shards is None else self.of.shards,
+            "shard_share": self.share,
+            "failed_shards": self.of.failed_shards,
+        }
+
+    def candidates(self) -> list[_Candidate]:
+        """The strategies that plan() would list."""
+        of, work = self.of, self.of.work_s
+        free = self._chosen_by(interval.young_1974)
+        at_optimum = np.minimum(free, work)
+        young = self._rule(interval.young_1974, save_s=of.save_s, mtbf_s=of.mtbf_s) | (free > work)
+        if self.minimise == "dollars":
+            young = np.True_  # another formula chose it
+        found = [self._full(1, at_optimum, young)]
+        if of.shards is not None:
+            found.append(self._partial(2, at_optimum, young))
+            if self.budget is not None:
+                found.append(self._at_budget())
+        today = self.fields.get("job.current_interval_s")
+        if today is not None:
+            today = np.minimum(today, work)
+            partial = self.job.job.current_recovery == "partial"
+            found.append(self._partial(4, today, np.True_) if partial else self._full(4, today, np.True_))
+        return found
+
+    def _at_budget(self) -> _Candidate:
+        of = self.of
+        by_budget = loss.cpr_2021_interval.raw(self.budget, **self._losses())
+        by_budget = np.where(self.share > 0, by_budget, np.inf)
+        best = self._chosen_by(interval.partial_recovery_interval, whole_job_share=of.whole_job_share)
+        chosen = np.minimum(np.minimum(by_budget, best), of.work_s)
+        within = self._rule(loss.cpr_2021_interval, pls=self.budget) | (by_budget > np.minimum(best, of.work_s))
+        return self._partial(3, chosen, within)
+
+    @staticmethod
+    def _rule(formula: Any, **arguments: Any) -> Any:
+        """Whether the arguments lie within a formula's validity, element by element."""
+        (rule,) = formula.about.validity
+        return np.less_equal(rule.of(**arguments), rule.at_most)
+
+    def _full(self, code: int, chosen: Any, within: Any) -> _Candidate:
+        of = self.of
+        arguments = {"load_s": of.load_s, "reschedule_s": of.reschedule_s, "save_s": of.save_s, "mtbf_s": of.mtbf_s}
+        parts = overhead.full_recovery_overhead.raw(chosen, **arguments)
+        within = within & self._rule(overhead.full_recovery_overhead, interval_s=chosen, **arguments)
+        total = parts.total
+        return _Candidate(code, False, chosen, tuple(parts), total, 0.0, total - parts.save < NEVER, within)
+
+    def _partial(self, code: int, chosen: Any, within: Any) -> _Candidate:
+        of, losses = self.of, self._losses()
+        arguments = {
+            "save_s": of.save_s,
+            "mtbf_s": of.mtbf_s,
+            "partial_load_s": of.partial_load_s,
+            "partial_reschedule_s": of.partial_reschedule_s,
+            "shard_share": self.share,
+            "trainer_share": of.trainer_share,
+            "whole_job_share": of.whole_job_share,
+            "trainer_reschedule_s": of.trainer_reschedule_s,
+            "load_s": of.load_s,
+            "reschedule_s": of.reschedule_s,
+        }
+        parts = overhead.partial_recovery_overhead.raw(chosen, **arguments)
+        lost = loss.cpr_2021_pls.raw(chosen, **losses)
+        within = within & self._rule(overhead.partial_recovery_overhead, interval_s=chosen, **arguments)
+        within = within & self._rule(loss.cpr_2021_pls, interval_s=chosen, **losses)
+        keeps = self.share <= 0 if self.budget is None else (lost <= self.budget * (1 + 1e-9)) | (self.share <= 0)
+        total = parts.total
+        ends = total - parts.save < NEVER
+        return _Candidate(code, True, chosen, tuple(parts), total, lost, ends & keeps, within)
+
+    def wrong(self) -> list[tuple[Any, str]]:
+        """Rows that no job can be, as :class:`~cprmodel.Job` checks it: where, and what is expected."""
+        of, get = self.of, self.fields.get
+        rest = np.subtract(1, of.trainer_share) - of.whole_job_share
+        shares = of.shard_share + of.trainer_share + of.whole_job_share
+        shards = 1 if of.shards is None else of.shards
+        found: list[tuple[Any, str]] = []
+        if self.job.scaling is not None:
+            low, high = self.job.scaling.range
+            outside = np.less(of.nodes, low) | np.greater(of.nodes, high)
+            found.append((outside, f"failures.nodes: expected {low:g} to {high:g} nodes"))
+        if get("job.step_s") is not None:
+            longer = np.greater(self.fields["job.step_s"], self.fields["job.work_s"])
+            found.append((longer, "job.step: expected a step that is not longer than the job's work"))
+        unequal = (rest < -1e-9) | (np.abs(shares - 1) > 1e-9)
+        shared = "failures.shard_share + trainer_share + whole_job_share"
+        found.append((unequal, f"{shared}: expected shares that sum to 1"))
+        together = get("failures.group_nodes")
+        if together is not None:
+            found.append((together > of.nodes, "failures.group_nodes: expected at most failures.nodes"))
+        drop = get("accuracy.max_metric_drop")
+        if drop is not None:
+            small = "accuracy.max_metric_drop: expected at least 1e-12 of metric_drop_per_pls"
+            found.append((np.divide(drop, of.slope) < 1e-12, small))
+        no_mtbf = ~np.asarray((of.mtbf_s >= 1e-9) & (of.mtbf_s <= 1e12))
+        found.append((no_mtbf, "failures: expected an MTBF of the job between 1e-9 s and 1e12 s"))
+        slow = np.greater(of.save_s, of.mtbf_s)
+        found.append((slow, "checkpoint.save: expected a save that is not longer than the job's MTBF"))
+        no_save = ~np.asarray((of.save_s >= 1e-12) & (of.save_s <= 1e12))
+        found.append((no_save, "checkpoint.size / bandwidth: expected a save between 1e-12 s and 1e12 s"))
+        if together is not None and of.shards is not None:
+            more = "failures.group_nodes: expected at most cluster.embedding_shards"
+            found.append((together > of.shards, more))
+        many = np.greater(self.fields["failures.shards_per_failure"], shards)
+        found.append((many, "failures.shards_per_failure: expected at most cluster.embedding_shards"))
+        if self.job.scaling is not None:
+            for name, value in (("work", of.work_s), ("step", of.step_s)):
+                if value is not None:
+                    most = np.less(value, 1e-12) | np.greater(value, 1e12)
+                    found.append((most, f"job.{name}: expected a time from 1e-12 s to 1e12 s on these nodes"))
+        return [(where, said) for where, said in found if np.any(where)]
+
+    def chunk(self) -> Chunk:
+        """The columns: of each row the strategy that plan() recommends."""
+        shape, size = self.box.shape, self.box.last - self.box.first
+        found = self.candidates()
+        ranks = [np.where(one.feasible, self._rank(one), np.inf) for one in found]
+        least = ranks[0]
+        for rank in ranks[1:]:
+            least = np.minimum(least, rank)
+        broken = self.wrong()
+        good = np.isfinite(least)
+        for where, _ in broken:
+            good = good & np.logical_not(where)
+        none = not bool(np.all(good))
+        base, others = _winners(found, ranks, least * (1 + TIE), shape)
+
+        def chosen(of: Any, dtype: Any = float, missing: Any = np.nan) -> np.ndarray:
+            out = np.empty(shape, dtype=dtype)
+            out[...] = of(base)
+            for one, wins in others:
+                np.copyto(out, of(one), where=wins)
+            if none:
+                np.copyto(out, missing, where=~good)
+            return out.reshape(size)
+
+        code = chosen(lambda one: np.int8(one.code), np.int8, np.int8(0))
+        within = chosen(lambda one: one.within, bool, np.False_)
+        columns: dict[str, Any] = {}
+        for key, array in self.box.columns().items():
+            columns[key.name] = array
+        recovery = np.zeros(len(STRATEGIES), dtype=np.int8)
+        for one in found:
+            recovery[one.code] = 2 if one.partial else 1
+        columns["recommended"] = Coded(code, STRATEGIES)
+        columns["recovery"] = Coded(recovery[code], RECOVERIES)
+        columns["interval_s"] = chosen(lambda one: one.interval_s)
+        total = chosen(lambda one: one.overhead)
+        columns["overhead_fraction"] = total
+        for index, part in enumerate(("save", "load", "lost", "reschedule")):
+            columns[f"overhead_{part}"] = chosen(lambda one, index=index: one.parts[index])
+        columns["effective_time_ratio"] = effective_time_ratio.raw(total)
+        pls = chosen(lambda one: one.pls)
+        columns["expected_pls"] = pls
+        flat = self._flat
+        if self.of.slope is None:
+            columns["expected_metric_drop"] = np.full(size, np.nan)
+        else:
+            columns["expected_metric_drop"] = accuracy.metric_drop.raw(pls, flat(self.of.slope))
+        work = flat(self.of.work_s)
+        columns["time_to_train_s"] = work * (1 + total)
+        self._upkeep(columns, work)
+        columns["within_validity"] = within
+        whole = np.empty(shape, dtype=bool)
+        whole[...] = good
+        columns["feasible"] = whole.reshape(size)
+        columns["reason"] = self._reasons(broken, whole)
+        return Chunk(self.box.first, columns)
+
+    def _rank(self, one: _Candidate) -> Any:
+        if self.minimise == "overhead":
+            return one.overhead
+        work = self.of.work_s
+        saves = work / one.interval_s
+        return money.price_to_train.raw(work, one.overhead, self.price_per_s, saves, self.save_price)
+
+    def _flat(self, value: Any) -> Any:
+        if np.ndim(value) == 0:
+            return value
+        return np.broadcast_to(value, self.box.shape).reshape(-1)
+
+    def _upkeep(self, columns: dict[str, Any], work: Any) -> None:
+        """As :func:`cprmodel.planning.upkeep.upkeep`."""
+        total, every = columns["overhead_fraction"], columns["interval_s"]
+        months = work * (1 + total) / _MONTH_S
+        saves = work / every
+        if self.of.size_bytes is not None:
+            nan = total * 0  # NaN in the rows without an answer
+            columns["space_kept_bytes"] = self._flat(self.space) + nan
+            columns["write_bytes_per_month"] = saves * self._flat(self.of.size_bytes) / months
+        if self.job.cost is not None:
+            per_s, each = self._flat(self.price_per_s), self._flat(self.save_price)
+            in_all = money.price_to_train.raw(work, total, per_s, saves, each)
+            columns["dollars_per_month"] = (in_all - self._flat(self.node_s) * work) / months
+            columns["dollars_to_train"] = in_all
+
+    def _reasons(self, broken: list[tuple[Any, str]], good: np.ndarray) -> Coded:
+        code = np.zeros(self.box.shape, dtype=np.int8)
+        if not np.all(good):
+            np.copyto(code, np.int8(1), where=~good)
+            for number, (where, _) in reversed(list(enumerate(broken, start=2))):
+                np.copyto(code, np.int8(number), where=where)
+        return Coded(code.reshape(-1), ("", _UNFIT, *(said for _, said in broken)))

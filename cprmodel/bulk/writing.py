@@ -1,0 +1,110 @@
+"""Sweeps into files as they come: Parquet in row groups, or CSV; memory stays bounded however many rows."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from cprmodel.bulk.chunk import Chunk, Coded
+from cprmodel.facts.errors import JobError, Problem
+
+__all__ = ["FORMATS", "Writer", "writer_to"]
+
+FORMATS = (".parquet", ".csv")
+
+#: Rows of a Parquet row group: what is held at a time.
+ROW_GROUP = 2**18
+
+
+class Writer(Protocol):
+    """What takes the chunks of a sweep, in order."""
+
+    def write(self, chunk: Chunk) -> None: ...
+
+
+@contextmanager
+def writer_to(path: str | Path, source: str = "out") -> Iterator[Writer]:
+    """A writer into a file that appears whole or not at all; by its name Parquet or CSV."""
+    path = Path(path)
+    if path.suffix not in FORMATS:
+        raise JobError(f"{source} {path}", [Problem("", "", f"a file that ends in {' or '.join(FORMATS)}")])
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with (_parquet if path.suffix == ".parquet" else _csv)(beside, source) as writer:
+            yield writer
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def _parquet(path: Path, source: str) -> Iterator[Writer]:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        expected = 'pyarrow, to write Parquet: pip install "cprmodel[bulk]" (or a file that ends in .csv)'
+        raise JobError(source, [Problem("", "", expected)]) from None
+
+    def arrow(column: Any) -> Any:
+        if not isinstance(column, Coded):
+            return pa.array(np.ascontiguousarray(column))
+        codes = pa.array(column.codes.astype(np.int32))
+        return pa.DictionaryArray.from_arrays(codes, pa.array(column.names)).dictionary_decode()
+
+    class _Parquet:
+        def __init__(self) -> None:
+            self.file: Any = None
+            self.held: list[Any] = []
+            self.rows = 0
+
+        def write(self, chunk: Chunk) -> None:
+            table = pa.table({name: arrow(column) for name, column in chunk.columns.items()})
+            self.held.append(table)
+            self.rows += len(chunk)
+            if self.rows >= ROW_GROUP:
+                self.flush()
+
+        def flush(self) -> None:
+            if not self.held:
+                return
+            whole = pa.concat_tables(self.held)
+            if self.file is None:
+                self.file = pq.ParquetWriter(path, whole.schema, compression="zstd", compression_level=1)
+            self.file.write_table(whole, row_group_size=max(self.rows, 1))
+            self.held, self.rows = [], 0
+
+    writer = _Parquet()
+    try:
+        yield writer
+        writer.flush()
+    finally:
+        if writer.file is not None:
+            writer.file.close()
+
+
+@contextmanager
+def _csv(path: Path, source: str) -> Iterator[Writer]:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        lines = csv.writer(file, lineterminator="\n")
+
+        class _Csv:
+            begun = False
+
+            def write(self, chunk: Chunk) -> None:
+                if not self.begun:
+                    lines.writerow(chunk.columns)
+                    self.begun = True
+                cells = [
+                    (column.text() if isinstance(column, Coded) else column).tolist()
+                    for column in chunk.columns.values()
+                ]
+                lines.writerows(zip(*cells, strict=True))
+
+        yield _Csv()

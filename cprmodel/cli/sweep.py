@@ -1,0 +1,159 @@
+"""``cprmodel sweep``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from cprmodel.bulk import (
+    NodesAnswer,
+    SparesAnswer,
+    Sweep,
+    elasticities,
+    grid_from_options,
+    nodes_answer,
+    pareto_front,
+    spares_answer,
+    writer_to,
+)
+from cprmodel.bulk.derived import is_plain
+from cprmodel.cli.options import check_report
+from cprmodel.costing import MODELS, CostModel, Exact, model_for
+from cprmodel.facts.errors import JobError, Problem
+from cprmodel.jobs import Job
+from cprmodel.loading import load_job
+from cprmodel.report.sweep import Summary, elasticity_rows, nodes_lines, spares_lines, summary_lines
+
+__all__ = ["Options", "run"]
+
+_LONG_ROWS = 200_000  # fewer are done before a progress bar could be read
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of the command, as given."""
+
+    vary: list[str]
+    out: Path | None
+    report: Path | None
+    model: str | None
+    minimise: str
+    workers: int
+
+
+def run(source: str, options: Options, as_json: bool) -> None:
+    """Plan every combination, write the rows, and print what is to be learnt from them."""
+    job = load_job(source)
+    for option, path in (("--out", options.out), ("--report", options.report)):
+        if path is not None:
+            check_report(path, source, option)
+    if options.out is not None and not options.vary:
+        raise JobError("--out", [Problem("", "", "a --vary beside it: rows come from what varies")])
+    if options.out is not None and options.report is not None and options.out.resolve() == options.report.resolve():
+        raise JobError(f"--report {options.report}", [Problem("", "", "another file than that of --out")])
+    try:
+        _run(source, job, options, as_json)
+    except JobError as error:
+        if error.source != "job":
+            raise
+        raise JobError(source, list(error.problems)) from None
+
+
+def _run(source: str, job: Job, options: Options, as_json: bool) -> None:
+    asked: CostModel | None = MODELS[options.model]() if options.model else None
+    lines: list[str] = []
+    found: Summary | None = None
+    grid = None
+    if options.vary:
+        grid = grid_from_options(job, options.vary)
+        sweep = Sweep(job, grid, asked, options.minimise, "--vary")
+        found = _swept(sweep, options)
+        lines += summary_lines(found, job)
+    model = model_for(job, asked)
+    nodes = nodes_answer(job, model) if job.scaling is not None else None
+    if nodes is not None:
+        lines += nodes_lines(nodes, job)
+        if not nodes.within_validity and is_plain(job):
+            nodes = nodes_answer(job, Exact())
+            lines += nodes_lines(nodes, job)
+    spares = spares_answer(job) if job.scaling is not None and job.scaling.repair_s is not None else None
+    if spares is not None:
+        lines += spares_lines(spares, job)
+    hangs = elasticities(job) if is_plain(job) else ()
+    if as_json:
+        data = {"sweep": found.to_dict() if found else None, **_answers(job, nodes, spares)}
+        data["elasticities"] = {one.key: one.elasticity for one in hangs}
+        typer.echo(json.dumps(data, indent=2, allow_nan=False))
+    else:
+        from cprmodel.report.text import print_lines_and_table
+
+        print_lines_and_table(lines, ["overhead hangs on", "% for 1% more"], elasticity_rows(hangs[:8]))
+    if options.out is not None:
+        typer.echo(f"Rows: {options.out}", err=as_json)
+    if options.report is not None:
+        from cprmodel.report.sweep_page import Answers, render_sweep, write_sweep_report
+
+        front = pareto_front(job, model) if job.cluster.embedding_shards is not None else None
+        answers = Answers(hangs, nodes, spares, front)
+        page = render_sweep(job, grid, model, options.minimise, answers, lines, source)
+        write_sweep_report(page, options.report)
+        typer.echo(f"Report: {options.report}", err=as_json)
+
+
+def _answers(job: Job, nodes: NodesAnswer | None, spares: SparesAnswer | None) -> dict[str, Any]:
+    found: dict[str, Any] = {"nodes": None, "spares": None}
+    if nodes is not None:
+        found["nodes"] = {
+            "fastest": nodes.fastest,
+            "time_to_train_s": nodes.time_to_train_s,
+            "overhead_fraction": nodes.overhead_fraction,
+            "at_the_end": nodes.at_the_end,
+            "within_validity": nodes.within_validity,
+            "model": nodes.planned.model,
+            "cheapest": nodes.cheapest,
+            "dollars_to_train": nodes.dollars_to_train,
+        }
+    if spares is not None:
+        found["spares"] = {
+            "in_repair": spares.in_repair,
+            "needed": spares.needed,
+            "failures_waiting": float(spares.failures_waiting[spares.needed]),
+            "time_waiting": float(spares.time_waiting[spares.needed]),
+            "cheapest": spares.cheapest,
+            "idle_node_hours_per_month": float(spares.node_hours_per_month[spares.cheapest]),
+        }
+    return found
+
+
+def _swept(sweep: Sweep, options: Options) -> Summary:
+    """Every row, into the file and the summary, and forgotten."""
+    found = Summary(sweep.grid, sweep.model_name, sweep.minimise)
+    with ExitStack() as stack:
+        advance = stack.enter_context(_progress(sweep.grid.size))
+        writer = stack.enter_context(writer_to(options.out, "--out")) if options.out is not None else None
+        for chunk in sweep.chunks(options.workers):
+            found.add(chunk)
+            if writer is not None:
+                writer.write(chunk)
+            advance(len(chunk))
+    return found
+
+
+@contextmanager
+def _progress(rows: int) -> Iterator[Any]:
+    if rows < _LONG_ROWS or not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("planning", total=rows)
+        yield lambda done: bar.advance(task, done)

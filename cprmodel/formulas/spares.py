@@ -1,0 +1,70 @@
+"""Spare nodes against waiting for a repair."""
+
+from __future__ import annotations
+
+from cprmodel.facts.formula import formula
+from cprmodel.facts.sources import DERIVED, ERLANG_1917, Evidence
+from cprmodel.facts.special import Number, namespace
+
+__all__ = ["erlang_1917_loss", "nodes_in_repair"]
+
+
+@formula("ρ", DERIVED, Evidence.DEFINITION, (), "Little's law: failures a second times the mean repair")
+def nodes_in_repair(nodes: Number, node_mtbf_s: Number, repair_s: Number) -> Number:
+    r"""Nodes that are being repaired, on average, while the job never waits.
+
+    .. math:: \rho = \frac{n\, t_r}{\mu_n}
+
+    Parameters
+    ----------
+    nodes : nodes of the job, n
+    node_mtbf_s : mean time between failures of one node, μₙ [s]
+    repair_s : mean time until a failed node can be used again [s]
+
+    Examples
+    --------
+    >>> nodes_in_repair(nodes=1000, node_mtbf_s=1000 * 86400.0, repair_s=2 * 86400.0)
+    2.0
+    """
+    return nodes * repair_s / node_mtbf_s
+
+
+@formula(
+    "B",
+    ERLANG_1917,
+    Evidence.MEMORY,
+    (),
+    "failures at a constant rate while the job runs and none while it waits or in idle spares; a repair of its own "
+    "for each node, of any law",
+)
+def erlang_1917_loss(spares: Number, in_repair: Number) -> Number:
+    r"""Erlang's loss formula: how often a failure finds no spare node.
+
+    .. math:: B(m, \rho) = \frac{\rho^m / m!}{\sum_{i=0}^{m} \rho^i / i!}
+              = \frac{\rho^m e^{-\rho}}{\Gamma(m + 1, \rho)}
+
+    Parameters
+    ----------
+    spares : spare nodes, m
+    in_repair : nodes in repair on average, ρ (:func:`nodes_in_repair`)
+
+    Returns
+    -------
+    Share of the failures that find every spare in repair, so that the job waits for one; B(m + 1, ρ) is the
+    share of the time that it waits.
+
+    Notes
+    -----
+    A machine-repair model: with m spares the job waits when m + 1 nodes are broken, and nothing fails while it
+    waits. That is Erlang's system of m + 1 lines in which a failure is a call and a repair a conversation; of the
+    mean repair alone it depends, whatever its law (Sevastyanov 1957). Failures that come at random see B(m, ρ)
+    of those that are let in, and the time B(m + 1, ρ).
+
+    Examples
+    --------
+    >>> round(erlang_1917_loss(spares=5, in_repair=2.0), 4)
+    0.0367
+    >>> erlang_1917_loss(spares=0, in_repair=2.0)
+    1.0
+    """
+    return namespace(spares, in_repair).erlang_loss(spares, in_repair)

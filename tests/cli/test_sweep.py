@@ -1,0 +1,167 @@
+"""``cprmodel sweep``, as a user calls it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from cprmodel import Job, plan_many
+from cprmodel.bulk import writing
+from tests.cli.test_commands import run
+from tests.conftest import EXAMPLE
+
+FLEET = EXAMPLE.parent / "fleet.toml"
+VARY = ("--vary", "cluster.embedding_shards=4:64:log5", "--vary", "checkpoint.save=30s:20h:log7")
+
+
+def test_parquet_csv_and_python_agree(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    vary = {"cluster.embedding_shards": [4, 8, 16, 32, 64], "checkpoint.save": np.geomspace(30, 72000, 7)}
+    expected = plan_many(Job.from_file(EXAMPLE), vary)
+    for name in ("rows.parquet", "rows.csv"):
+        out, err = run("sweep", EXAMPLE, *VARY, "--out", tmp_path / name, capsys=capsys)
+        assert "35 plans (5 cluster.embedding_shards x 7 checkpoint.save), first-order" in out
+        assert f"Rows: {tmp_path / name}" in out.replace("\n", "")
+        assert not err
+        frame = (
+            pd.read_parquet(tmp_path / name)
+            if name.endswith("t")
+            else pd.read_csv(tmp_path / name, float_precision="round_trip")
+        )
+        assert list(frame.columns) == list(expected.columns)
+        for column, values in expected.columns.items():
+            found = frame[column].fillna("") if values.dtype == object else frame[column]
+            if values.dtype.kind == "f":
+                np.testing.assert_allclose(found, values, rtol=1e-13)
+            else:
+                assert found.tolist() == values.tolist()
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["rows.csv", "rows.parquet"]
+
+
+def test_rows_are_written_in_groups(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "ROW_GROUP", 30_000)
+    path = tmp_path / "rows.parquet"
+    run("sweep", EXAMPLE, "--vary", "failures.mtbf=1h:1d:log100001", "--out", path, capsys=capsys)
+    file = pq.ParquetFile(path)
+    assert file.metadata.num_rows == 100_001
+    assert file.metadata.num_row_groups > 2
+    mtbf = file.read(["failures.mtbf"]).column(0).to_numpy()
+    np.testing.assert_allclose(mtbf, np.geomspace(3600, 86400, 100_001), rtol=1e-12)
+
+
+def test_json(capsys: pytest.CaptureFixture[str]) -> None:
+    out, _ = run("sweep", EXAMPLE, *VARY, "--json", capsys=capsys)
+    data = json.loads(out)
+    found = data["sweep"]
+    assert found["rows"] == 35
+    assert found["axes"] == {"cluster.embedding_shards": 5, "checkpoint.save": 7}
+    assert sum(found["recommended"].values()) + found["infeasible"] == 35
+    assert found["best"]["checkpoint.save"] == 30.0
+    assert found["best"]["overhead_fraction"] < found["worst"]["overhead_fraction"]
+    assert data["nodes"] is None
+    assert data["elasticities"]["failures.mtbf"] < 0
+
+
+def test_without_anything_that_varies(capsys: pytest.CaptureFixture[str]) -> None:
+    out, _ = run("sweep", FLEET, capsys=capsys)
+    text = " ".join(out.split())
+    assert "more nodes slow training down" in text
+    assert "nodes in repair on average" in text
+    assert "failures.node_mtbf" in text
+    data = json.loads(run("sweep", FLEET, "--json", capsys=capsys)[0])
+    assert data["sweep"] is None
+    assert data["nodes"]["fastest"] == 2048
+    assert data["spares"]["needed"] >= 1
+
+
+def test_other_models_and_money(capsys: pytest.CaptureFixture[str]) -> None:
+    args = ("sweep", FLEET, "--vary", "failures.nodes=64,128,256", "--minimise", "dollars", "--json")
+    first = json.loads(run(*args, capsys=capsys)[0])["sweep"]
+    exact = json.loads(run(*args, "--model", "exact", "--workers", "1", capsys=capsys)[0])["sweep"]
+    assert (first["model"], exact["model"]) == ("first-order", "exact")
+    assert first["minimised"] == "dollars"
+    assert exact["best"]["dollars_to_train"] == pytest.approx(first["best"]["dollars_to_train"], rel=0.01)
+    assert exact["best"]["dollars_to_train"] != first["best"]["dollars_to_train"]
+
+
+def test_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "page.html"
+    vary = ("--vary", "failures.nodes=32:2048:log9", "--vary", "checkpoint.bandwidth=1GB/s,50GB/s,2GB/s")
+    run("sweep", FLEET, *vary, "--vary", "accuracy.pls_budget=1e-5,0.1", "--report", path, capsys=capsys)
+    page = path.read_text(encoding="utf-8")
+    for title in (
+        "Overhead over both",
+        "Overhead against failures.nodes",
+        "Time to train against nodes",
+        "Spare nodes against waiting for a repair",
+        "what nothing beats",
+        "What the overhead hangs on",
+    ):
+        assert title in page
+    assert page.count("vegaEmbed(") >= 7
+    plain = tmp_path / "plain.html"
+    run("sweep", EXAMPLE, "--vary", "failures.trainer_share=0.2,0.3", "--report", plain, capsys=capsys)
+    assert "cannot be planned: failures.shard_share" in plain.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("vary", "expected"),
+    [
+        ("checkpoint.bandwith=1GB/s,2GB/s", '--vary: checkpoint.bandwith: .* perhaps "checkpoint.bandwidth"'),
+        ("failures.mtbf", r'--vary: expected KEY=lo:hi:logN, KEY=lo:hi:linN or KEY=a,b,c, not "failures.mtbf"'),
+        ("failures.mtbf=", r"--vary: expected KEY="),
+        ("failures.mtbf=1h:2h", r'failures.mtbf = "1h:2h": expected lo:hi:logN or lo:hi:linN'),
+        ("failures.mtbf=1h:2h:exp4", r"expected lo:hi:logN or lo:hi:linN"),
+        ("failures.mtbf=1h:2h:log1", r"expected from 2 to 1e\+08 values"),
+        ("failures.mtbf=1h:2h:log999999999", r"expected from 2 to 1e\+08 values"),
+        ("failures.mtbf=2h:1h:log4", r'failures.mtbf = "2h:1h:log4": expected a range from less to more'),
+        ("failures.mtbf=1:2:log4", r'failures.mtbf = "1": expected a time with its unit'),
+        ("failures.mtbf=1h,-2h", r'failures.mtbf = "-2h": .*greater than 0'),
+        ("failures.mtbf=1h,2 parsecs", r'failures.mtbf = "2 parsecs": expected a time'),
+        ("checkpoint.detect=0s:1h:log4", r"expected a range above 0 for log"),
+        ("failures.trainer_share=0.1:1.5:lin4", r'failures.trainer_share = "1.5": expected a number of at most 1'),
+        ("cluster.embedding_shards=1.5:8:lin4", r'cluster.embedding_shards = "1.5": expected a whole number'),
+        ("failures.trainer_share=a,b", r'failures.trainer_share = "a": expected a number'),
+        ("job.current_recovery=full,partial", r"job.current_recovery: expected the key of a number"),
+        ("failures.node_mtbf=90d,100d", r"--vary failures.node_mtbf = 7776000: failures.mtbf and node_mtbf"),
+    ],
+)
+def test_bad_values_are_one_line(vary: str, expected: str, capsys: pytest.CaptureFixture[str]) -> None:
+    import re
+
+    _, err = run("sweep", EXAMPLE, "--vary", vary, capsys=capsys, status=2)
+    assert len(err.splitlines()) == 1
+    assert re.search(expected, err), err
+
+
+def test_bad_options_are_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong(*args: Any) -> str:
+        _, err = run("sweep", EXAMPLE, *args, capsys=capsys, status=2)
+        assert len(err.splitlines()) == 1
+        return err
+
+    one = ("--vary", "failures.mtbf=1h,2h")
+    assert "failures.mtbf: expected each key once" in wrong(*one, *one)
+    assert "a file that ends in .parquet or .csv" in wrong(*one, "--out", tmp_path / "rows.xls")
+    assert "a --vary beside it" in wrong("--out", tmp_path / "rows.csv")
+    assert "a table of prices" in wrong(*one, "--minimise", "dollars")
+    assert "another file than that of --out" in wrong(
+        *one, "--out", tmp_path / "r.csv", "--report", tmp_path / "r.csv"
+    )
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert 'pip install "cprmodel[bulk]"' in wrong(*one, "--out", tmp_path / "rows.parquet")
+    run("sweep", EXAMPLE, *one, "--out", tmp_path / "rows.csv", capsys=capsys)
+    with (tmp_path / "rows.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.csv"]
