@@ -15,6 +15,8 @@ from cprmodel.facts.version import __version__
 
 _PUBLIC = {
     "Accuracy": "cprmodel.jobs",
+    "Advisor": "cprmodel.advising",
+    "AdvisorWarning": "cprmodel.facts.errors",
     "Breakdown": "cprmodel.facts.results",
     "Checkpoint": "cprmodel.jobs",
     "Cluster": "cprmodel.jobs",
@@ -37,6 +39,8 @@ _PUBLIC = {
 
 __all__ = [
     "Accuracy",
+    "Advisor",
+    "AdvisorWarning",
     "Breakdown",
     "Checkpoint",
     "Cluster",
@@ -59,8 +63,9 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from cprmodel.advising import Advisor
     from cprmodel.costing import Exact, FirstOrder
-    from cprmodel.facts.errors import CprModelError, DomainError, JobError, ValidityWarning
+    from cprmodel.facts.errors import AdvisorWarning, CprModelError, DomainError, JobError, ValidityWarning
     from cprmodel.facts.results import Breakdown
     from cprmodel.jobs import Accuracy, Checkpoint, Cluster, Failures, Job, Work
     from cprmodel.loading import load_job
