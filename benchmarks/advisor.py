@@ -1,14 +1,14 @@
 """The advisor against the best fixed interval, where the plan's MTBF is ten times wrong; and what a step costs.
 
 Each job is played by a small event loop that shares no code with the package: work in steps, saves, exponential
-failures (also during saves and recoveries), under full recovery. It asks a real :class:`cprmodel.Advisor` through its
-public methods, with a clock of its own. Fixed intervals are played on the same failure times, and the best is that with
-the least overhead over all jobs together. (The best for each job alone would be the luckiest: its saves lie well
-before that job's failures. It is reported too.)
+failures (also during saves and recoveries), under full recovery. It asks a real :class:`cprmodel.Advisor` through
+its public methods, with a clock of its own. Fixed intervals are played on the same failure times, and the best is
+that with the least overhead over all jobs together. (The best for each job alone would be the luckiest: its saves
+lie well before that job's failures. It is reported too.)
 
-Held to: over 200 jobs of 200 failures, an overhead over the last half within 2% of the best fixed interval's, with a
-plan ten times too short and ten times too long, for C/μ of 0.001, 0.01 and 0.1; and 2 µs a step. Reported: the first 20
-failures, and (--weights) what other weights of the plan would give there.
+Held to: over 200 jobs of 200 failures, an overhead over the last half within 2% of the best fixed interval's, with
+a plan ten times too short and ten times too long, for C/μ of 0.001, 0.01 and 0.1; and 2 µs a step. Reported: the
+first 20 failures, and (--weights) what other weights of the plan would give there.
 
 Run: python benchmarks/advisor.py [--weights]
 """
@@ -159,6 +159,10 @@ def overhead(played: list[Played], first: int, last: int) -> float:
     return sum(time for time, _ in spans) / sum(work for _, work in spans) - 1
 
 
+#: Of each job: "fixed", and each advisor's name.
+Runs = list[dict[str, list[Played]]]
+
+
 @dataclass
 class Result:
     """Overheads over some of the failures."""
@@ -170,7 +174,7 @@ class Result:
     lucky: float  #: mean over the jobs of the least overhead that any fixed interval had
 
 
-def compare(runs: list[dict[str, list[Played]]], name: str, first: int, last: int) -> Result:
+def compare(runs: Runs, name: str, first: int, last: int) -> Result:
     fixed = [overhead([run["fixed"][n] for run in runs], first, last) for n in range(len(FIXED))]
     at = min(range(len(FIXED)), key=fixed.__getitem__)
     best = fixed[at]
@@ -184,9 +188,7 @@ def compare(runs: list[dict[str, list[Played]]], name: str, first: int, last: in
     return Result(advised, best, at, each, statistics.fmean(lucky))
 
 
-def study(
-    jobs: int, share: float, wrongs: tuple[float, ...], weights: tuple[float, ...], failures: int
-) -> list[dict]:
+def study(jobs: int, share: float, wrongs: tuple[float, ...], weights: tuple[float, ...], failures: int) -> Runs:
     tasks = [(seed, share, wrongs, weights, failures) for seed in range(jobs)]
     with ProcessPoolExecutor() as pool:
         return list(pool.map(one_job, tasks, chunksize=5))
@@ -196,8 +198,8 @@ def against_fixed() -> int:
     """Print a row for each setting; how many miss."""
     missed = 0
     print(f"{JOBS} jobs of {FAILURES} failures, full recovery; overhead against the best fixed interval's")
-    print("                      last half                               first 20    all in the first 20")
-    print("  C/μ    plan μ   best    advised   excess  (job SD)   best    advised   excess   luckiest fixed")
+    print("                    last half                                   first 20                  last half,")
+    print("   C/μ    plan's μ    best  advised   excess  (SD a job)   best  advised   excess   luckiest fixed")
     for share in SAVES:
         runs = study(JOBS, share, WRONG, (learning.PRIOR_FAILURES,), FAILURES)
         for wrong in WRONG:
@@ -221,9 +223,8 @@ def compare_weights() -> None:
     print(f"excess over the best fixed interval in the first {EARLY} failures, {JOBS} jobs")
     for share in SAVES:
         runs = study(JOBS, share, wrongs, weights, EARLY)
-        print(
-            f"C/μ = {share:g}; the plan's MTBF is {', '.join(f'{wrong:.2g}' for wrong in wrongs)} times the true one"
-        )
+        shown = ", ".join(f"{wrong:.2g}" for wrong in wrongs)
+        print(f"C/μ = {share:g}; the plan's MTBF is {shown} times the true one")
         for weight in weights:
             found = [compare(runs, f"{weight:g} {wrong:g}", 0, EARLY) for wrong in wrongs]
             shown = "".join(f"{one.advised / one.best - 1:+9.1%}" for one in found)
