@@ -237,7 +237,7 @@ def step_cost() -> int:
     number = 200_000
 
     def seconds(action: Callable[[], object]) -> float:
-        return statistics.median(timeit.repeat(action, number=number, repeat=9)) / number
+        return min(timeit.repeat(action, number=number, repeat=9)) / number
 
     nothing = seconds(lambda: None)
     stepped = seconds(lambda: (advisor.step(), advisor.should_save())) - nothing

@@ -9,6 +9,7 @@ import argparse
 import logging
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +29,26 @@ JOB = Job.from_mapping(  # at the pace of a demonstration
 )
 
 
-class Samples(torch.utils.data.Dataset[Any]):
-    """Made up, the same every time."""
+class Batches:
+    """Made up, the same every time; a restart goes on with the batch that comes after the checkpoint's."""
+
+    def __init__(self) -> None:
+        self.at = 0
 
     def __len__(self) -> int:
-        return STEPS * BATCH
+        return STEPS
 
-    def __getitem__(self, index: int) -> Any:
-        inputs = torch.randn(8, generator=torch.Generator().manual_seed(index))
-        return inputs, inputs.sum(dim=0, keepdim=True).sin()
+    def __iter__(self) -> Iterator[Any]:
+        while self.at < STEPS:
+            self.at += 1
+            inputs = torch.randn(BATCH, 8, generator=torch.Generator().manual_seed(self.at))
+            yield inputs, inputs.sum(dim=1, keepdim=True).sin()
+
+    def state_dict(self) -> dict[str, int]:
+        return {"at": self.at}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.at = state["at"]
 
 
 class Model(lightning.LightningModule):
@@ -68,13 +80,18 @@ def main() -> None:
     model = Model(options.die_at)
     callback = AdvisedCheckpoint(JOB, options.folder)
     trainer = lightning.Trainer(
-        max_epochs=1, accelerator="cpu", devices=1, callbacks=[callback], logger=False, enable_progress_bar=False
+        max_epochs=1,
+        accelerator="cpu",
+        devices=1,
+        callbacks=[callback],
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
     )
-    data = torch.utils.data.DataLoader(Samples(), batch_size=BATCH)
     newest = callback.newest()
     if newest:
         print(f"goes on from {Path(newest).name}")
-    trainer.fit(model, data, ckpt_path=newest)
+    trainer.fit(model, Batches(), ckpt_path=newest)
     weights = torch.cat([one.detach().flatten() for one in model.parameters()])
     print(f"steps {trainer.global_step}, weights {weights.double().sum().item():.12f}")
 

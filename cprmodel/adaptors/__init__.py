@@ -1,1 +1,1 @@
-"""Thin adaptors between :class:`cprmodel.Advisor` and training frameworks, each imported only when it is asked for."""
+"""Thin adaptors between :class:`cprmodel.Advisor` and training frameworks, imported only when asked for."""

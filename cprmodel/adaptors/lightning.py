@@ -27,9 +27,9 @@ class AdvisedCheckpoint(Checkpoint):
     """Saves the whole training state whenever the advisor says so, under full recovery.
 
     The process of rank 0 asks the advisor and tells the others. What the advisor has learned is kept beside the
-    checkpoints, in ``advisor.json``. A checkpoint has its name only when it is whole; older ones are removed. A process
-    that ended without a word (it was killed, or an exception ended it) counts as one failure of the whole job when
-    training goes on; one that was interrupted from the keyboard does not.
+    checkpoints, in ``advisor.json``. A checkpoint has its name only when it is whole; older ones are removed. A
+    process that ended without a word (it was killed, or an exception ended it) counts as one failure of the whole
+    job when training goes on; one that was interrupted from the keyboard does not.
 
     Parameters
     ----------
@@ -105,8 +105,8 @@ class AdvisedCheckpoint(Checkpoint):
 
     def _found(self) -> list[Path]:
         """Checkpoints, the newest last."""
-        names = [(int(match[1]), path) for path in self.dirpath.glob("*.ckpt") if (match := _NAME.fullmatch(path.name))]
-        return [path for _, path in sorted(names)]
+        named = ((_NAME.fullmatch(path.name), path) for path in self.dirpath.glob("*.ckpt"))
+        return [path for _, path in sorted((int(match[1]), path) for match, path in named if match)]
 
     def _close(self) -> None:
         if self.advisor:

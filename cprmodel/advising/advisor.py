@@ -135,20 +135,20 @@ class Advisor:
         Parameters
         ----------
         kind : what failed: "shard", "trainer" or "whole_job"
-        lost_s : work that was rolled back [s]; default: what stood unsaved by the clock, half an interval in a
-            process that has just begun, nothing where nobody rolls back
+        lost_s : work that was rolled back [s]; default: what stood unsaved by the clock, half an interval where
+            the failure ended the process before, nothing where nobody rolls back
         recovery_s : time from the failure until now [s]; default: as planned
         unsaved_s : work that stands unsaved now [s]; default: none where everybody rolled back, else by the clock
 
         Notes
         -----
-        In a process that has done nothing yet the failure ended the one before: the clock did not see that, and
-        ``lost_s`` and ``recovery_s`` stand for the time.
+        Told before the first step where the process before was :attr:`interrupted`, the failure is the one that
+        ended it: the clock did not see that, and ``lost_s`` and ``recovery_s`` stand for the time.
         """
         what = _kind(kind)
         response = self.recovery.response(what)
         stop_s = response.total_s if recovery_s is None else recovery_s
-        began = not self._told and self.steps == self._steps_before
+        began = self.interrupted and not self._told and self.steps == self._steps_before
         took_s = self._unsaved(response.rolls_back, stop_s, began) if lost_s is None else lost_s
         for name, value in (("lost_s", took_s), ("recovery_s", stop_s), ("unsaved_s", unsaved_s or 0.0)):
             _check("failed", name, value)
@@ -269,7 +269,7 @@ class Advisor:
             found = read_state(path)
         except StateDamaged as damaged:
             self._remark(f"{path} is damaged ({damaged}): it is replaced, and learning begins with the plan again")
-            found = None
+            found, self.interrupted = None, True
         if found is not None:
             if found.job != self._digest:
                 expected = "this job's file: it is another's, or the plan was changed (name another, or remove it)"
