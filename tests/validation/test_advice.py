@@ -16,6 +16,7 @@ from tests.validation.helpers import SHARDS, small, train
 from validation.audit import audit
 from validation.case import Case
 
+CASES = Path(__file__).parent.parent.parent / "validation" / "cases"
 STEPS = 400
 MTBF_S = 4.0 * 3600
 #: What the run is charged; the advisor is told of a save four times, and an MTBF ten times as long.
@@ -97,30 +98,22 @@ def test_saves_come_when_it_says(tmp_path: Path) -> None:
         assert 0 <= (after - before) * step_s - interval < step_s * (1 + 1e-9)
 
 
-def test_in_measured_time(tmp_path: Path) -> None:
+def test_the_example_in_measured_time(tmp_path: Path) -> None:
     """Times as they are on this machine: what matters is that it saves, dies, learns and goes on."""
-    kills = [
-        {"kind": "shard", "shards": [1], "step": 200},
-        {"kind": "trainer", "step": 300},
-        {"kind": "whole_job", "step": 350, "phase": "update"},
-    ]
-    (tmp_path / "plan.toml").write_text(
-        '[job]\nwork = "1 min"\n[failures]\nmtbf = "1 s"\n[checkpoint]\nsave = "10 ms"\n'
-    )
-    case = small(
-        kills,
-        data={"samples": 32 * STEPS, "batch_size": 32, "test_samples": 200},
-        training={"device": "cpu", "evaluate": False},
-        strategy={"recovery": "full", "advice": str(tmp_path / "plan.toml"), "interval_steps": None},
-    )
+    case = Case.from_file(CASES / "advised.toml")
     events, found = train(case, tmp_path / "run")
     assert found.status == "finished"
+    assert found.wrong_statuses == found.unplanned_deaths == 0
     assert audit(case, tmp_path / "run").wrong == []
     state = read_state(tmp_path / "run" / "advisor.json")
     assert state is not None
-    assert state.experience.failures == 3
-    assert state.experience.saves == sum(e["event"] == "save" and e["step"] > 0 for e in events) >= 1
-    assert state.experience.recovering_s > 0
+    learned = state.experience
+    assert (learned.shard, learned.trainer, learned.whole_job) == (1, 1, 1)
+    saves = [e for e in events if e["event"] == "save" and e["step"] > 0]
+    assert learned.saves == len(saves) >= 1
+    assert learned.saving_s >= 0.99 * sum(e["seconds"] for e in saves)
+    stops = sum(f.recovered_s or 0.0 for f in found.failures)
+    assert learned.recovering_s == pytest.approx(stops, rel=0.5)
 
 
 def test_what_a_case_may_not_say(tmp_path: Path) -> None:
