@@ -19,11 +19,11 @@ import torch
 from cprmodel import Job
 from cprmodel.adaptors.lightning import AdvisedCheckpoint
 
-STEPS, BATCH = 600, 64
+STEPS, BATCH = 1000, 64
 JOB = Job.from_mapping(  # at the pace of a demonstration
     {
         "job": {"work": "5 s"},
-        "failures": {"mtbf": "2 s"},
+        "failures": {"mtbf": "500 ms"},
         "checkpoint": {"save": "10 ms", "load": "10 ms", "reschedule": "1 s"},
     }
 )

@@ -2,7 +2,7 @@
 
 Run: python examples/advised_loop.py FOLDER [--die-at STEP]
 
-Run it with --die-at 1500, and again without: it goes on from the last save, and the advisor knows of the failure.
+Run it with --die-at 2500, and again without: it goes on from the last save, and the advisor knows of the failure.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import torch
 from cprmodel import Advisor, Job
 
 STEPS, BATCH = 3000, 64
-JOB = Job.from_mapping(  # at the pace of a demonstration: a failure every two seconds, a save of 10 ms
+JOB = Job.from_mapping(  # at the pace of a demonstration: a failure twice a second, a save of 10 ms
     {
         "job": {"work": "5 s"},
-        "failures": {"mtbf": "2 s"},
+        "failures": {"mtbf": "500 ms"},
         "checkpoint": {"save": "10 ms", "load": "10 ms", "reschedule": "1 s"},
     }
 )

@@ -20,7 +20,7 @@ def run(name: str, *arguments: str, dies: bool = False) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize(("name", "step"), [("advised_loop.py", "2000"), ("advised_lightning.py", "500")])
+@pytest.mark.parametrize(("name", "step"), [("advised_loop.py", "2500"), ("advised_lightning.py", "900")])
 def test_killed_it_goes_on_and_ends_with_the_same_weights(name: str, step: str, tmp_path: Path) -> None:
     calm = run(name, str(tmp_path / "calm"))
     run(name, str(tmp_path / "killed"), "--die-at", step, dies=True)
@@ -33,7 +33,7 @@ def test_killed_it_goes_on_and_ends_with_the_same_weights(name: str, step: str, 
     end = json.loads((tmp_path / "killed" / "advisor.json").read_text())["advisor"]
     assert not end["open"]
     assert end["experience"]["whole_job"] == 1
-    assert end["experience"]["saves"] > left["experience"]["saves"]
+    assert end["experience"]["saves"] >= left["experience"]["saves"]
     assert end["steps"] > left["steps"]
     calm_end = json.loads((tmp_path / "calm" / "advisor.json").read_text())["advisor"]
     assert calm_end["experience"]["whole_job"] == 0
