@@ -54,6 +54,7 @@ bench: $(VENV)/installed-test ## speed, as ratios in one run
 	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/python benchmarks/priority.py
 	$(BIN)/python benchmarks/bulk.py
+	$(BIN)/python benchmarks/advisor.py
 	$(BIN)/python benchmarks/training.py
 
 soak: $(VENV)/installed-test ## a thousand kills of every sort, each run audited (about ten minutes)

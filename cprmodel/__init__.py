@@ -15,6 +15,8 @@ from cprmodel.facts.version import __version__
 
 _PUBLIC = {
     "Accuracy": "cprmodel.jobs",
+    "Advisor": "cprmodel.advising",
+    "AdvisorWarning": "cprmodel.facts.errors",
     "Breakdown": "cprmodel.facts.results",
     "Checkpoint": "cprmodel.jobs",
     "Cluster": "cprmodel.jobs",
@@ -39,6 +41,8 @@ _PUBLIC = {
 
 __all__ = [
     "Accuracy",
+    "Advisor",
+    "AdvisorWarning",
     "Breakdown",
     "Checkpoint",
     "Cluster",
@@ -63,9 +67,10 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from cprmodel.advising import Advisor
     from cprmodel.bulk import plan_many
     from cprmodel.costing import Exact, FirstOrder, SteadyState
-    from cprmodel.facts.errors import CprModelError, DomainError, JobError, ValidityWarning
+    from cprmodel.facts.errors import AdvisorWarning, CprModelError, DomainError, JobError, ValidityWarning
     from cprmodel.facts.results import Breakdown
     from cprmodel.jobs import Accuracy, Checkpoint, Cluster, Failures, Job, Work
     from cprmodel.loading import load_job

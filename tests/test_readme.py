@@ -57,9 +57,10 @@ def test_python_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_python_in_the_pages_runs() -> None:
-    failed, tried = doctest.testfile(str(ROOT / "docs" / "simulation.md"), module_relative=False)
-    assert tried >= 6
-    assert failed == 0
+    for page in ("simulation.md", "advisor.md"):
+        failed, tried = doctest.testfile(str(ROOT / "docs" / page), module_relative=False)
+        assert tried >= 6
+        assert failed == 0
 
 
 def test_every_file_that_readme_names_is_there() -> None:

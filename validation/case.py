@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from cprmodel.advising import Advisor
 from cprmodel.facts.errors import JobError
 from cprmodel.facts.strategies import (
     BlockingSave,
@@ -134,9 +135,17 @@ class SavingSection(Section):
     fraction: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0, description="share of the rows that a save takes, so many saves an interval (with order)"
     )
+    advice: str | None = Field(
+        None,
+        description="a job file, or preset:NAME: a cprmodel.Advisor that begins with this plan says when to save, "
+        "instead of an interval",
+    )
+    advised: Job | None = Field(None, description="what was read from it")
 
     @model_validator(mode="after")
     def _check(self) -> SavingSection:
+        if self.advice is not None:
+            self._read_advice(self.advice)
         if self.order is None and self.fraction != 1:
             raise wrong("fraction", self.fraction, "an order of saving beside it")
         if self.order is not None:
@@ -144,6 +153,17 @@ class SavingSection(Section):
         if self.order is not None and (self.recovery != "partial" or self.save_steps is not None):
             raise wrong("order", self.order, "partial recovery, and interval_steps")
         return self
+
+    def _read_advice(self, advice: str) -> None:
+        if self.advised is None:  # not read yet
+            if self.order is not None or self.save_steps is not None or "interval_steps" in self.model_fields_set:
+                raise wrong("advice", advice, "no interval_steps, save_steps or order beside it")
+            try:
+                object.__setattr__(self, "advised", load_job(advice))
+                assert self.advised
+                Advisor(self.advised, self.recovery, state=None)
+            except JobError as error:
+                raise wrong("advice", advice, f"a job to begin with ({error})") from None
 
     @property
     def saves_every_steps(self) -> int:
@@ -272,6 +292,10 @@ class Case(Section):
         if self.clock and self.clock.charged and self.clock.charged.cluster.embedding_shards not in (None, count):
             theirs = self.clock.charged.cluster.embedding_shards
             raise wrong("shards.count", count, f"{theirs}, as in the job of the emulated clock")
+        plan = self.strategy.advised
+        if plan and plan.cluster.embedding_shards not in (None, count):
+            theirs = plan.cluster.embedding_shards
+            raise wrong("shards.count", count, f"{theirs}, as in the job of strategy.advice")
         if self.strategy.order is not None and self.checkpoint.backend != "files":
             raise wrong("checkpoint.backend", self.checkpoint.backend, '"files", where some rows are saved first')
         if self.strategy.order is not None and self.journal:
@@ -288,8 +312,9 @@ class Case(Section):
         data = toml_from_file(path, "a case file")
         section = data.get("data")
         clock = data.get("clock")
-        if isinstance(clock, dict) and isinstance(clock.get("job"), str) and not clock["job"].startswith(PREFIX):
-            clock["job"] = str(Path(path).parent / clock["job"])
+        for table, key in ((clock, "job"), (data.get("strategy"), "advice")):
+            if isinstance(table, dict) and isinstance(table.get(key), str) and not table[key].startswith(PREFIX):
+                table[key] = str(Path(path).parent / table[key])
         if isinstance(section, dict):
             section |= {key: _beside(path, section[key]) for key in ("path", "test_path") if key in section}
         return model_from_mapping(cls, data, str(path))

@@ -22,6 +22,7 @@ corrupt        file, reason: damage was detected; an older checkpoint is used
 redo           step, applied: a trainer came back in the middle of a step that these shards have applied
 recovering     reschedule_s, load_s: what emulated time is charged for the stop that begins
 recovered      rolls_back, step, seconds
+advice         interval_s, save_s, mtbf_s, failures, exposure_s: what an advisor has made of a save or a failure
 trained        the last step is done
 metric         auc, log_loss, samples, step
 digest         shards, trainer: checksums of everything learned

@@ -68,6 +68,8 @@ class Supervisor:
         self.done_failures: set[int] = set()
         self.unresolved: list[tuple[int, FailureKind]] = []  # deaths whose recovery is not finished
         self.clock_s = 0.0  # emulated time
+        self.strikes: list[tuple[str, float]] = []  # failures so far: kind, and when by the run's clock
+        self.stood = 0  # the step that was told last
         self.covered: dict[int, int] = {}  # generation → the last death that its decision knew of
         self.deaths = 0
         self.unplanned = 0
@@ -147,6 +149,10 @@ class Supervisor:
             self.highest = max(self.highest, event["step"])
         elif kind == "failure":
             self.done_failures.add(event["number"])
+            if event["signal"] == signal.SIGKILL.name:
+                self.strikes.append((event["kind"], event.get("clock_s", event["at"])))
+        elif kind == "died" and event["cause"] != "killed":
+            self._struck("trainer" if event["what"] == "trainer" else "shard", event["at"])
         elif kind == "ready":
             self.generation = max(self.generation, event["generation"])
         elif kind == "respawn" and event["what"] != "trainer":
@@ -267,6 +273,7 @@ class Supervisor:
         if event == "step":
             self.executed += 1
             self.highest = max(self.highest, message["step"])
+            self.stood = message["step"]
             self.unplanned = 0
         elif event in ("ready", "recovered"):
             known = self.covered.get(message["generation"], -1)
@@ -324,6 +331,7 @@ class Supervisor:
             "generation": self.generation,
             "triggers": self._next_triggers(),
             "new": self.deaths > known,  # whether anybody died since the last decision
+            "strikes": self.strikes,
             # nobody pays for the first start
             "reschedule_s": response.reschedule_s if self.standing else 0.0,
             "load_s": response.load_s if self.standing else 0.0,
@@ -374,6 +382,7 @@ class Supervisor:
         self.control = connection
         self.heard_at = time.monotonic()
         start = {**self._decision(), "executed": self.executed, "highest": self.highest, "clock_s": self.clock_s}
+        start["stood"] = self.stood
         with contextlib.suppress(OSError):
             connection.send_bytes(json.dumps(start).encode())
 
@@ -393,6 +402,7 @@ class Supervisor:
                 raise RunError(f"{name}: it dies again and again on its own, last with status {status} ({last})")
         if kind is None:
             kind = FailureKind.TRAINER if name == "trainer" else FailureKind.SHARD
+            self._struck(kind.value, time.monotonic())
         self.deaths += 1
         self.unresolved.append((self.deaths, kind))
         if name == "trainer":
@@ -453,6 +463,8 @@ class Supervisor:
         elif failure.kind is FailureKind.WHOLE_JOB:
             names = ["trainer", *(f"shard-{shard}" for shard in range(self.case.shards.count))]
         number_sent = signal.SIGSTOP if failure.stop else signal.SIGKILL
+        if not failure.stop:
+            self._struck(failure.kind.value, time.monotonic())
         names = [name for name in names if name in self.processes]
         for name in names:
             self.processes[name].send_signal(number_sent)
@@ -472,6 +484,10 @@ class Supervisor:
             status = self._bury(name, "killed", failure.kind)
             if status != -signal.SIGKILL:
                 self._note("remark", text=f"{name} was killed, but its status is {status}")
+
+    def _struck(self, kind: str, at: float) -> None:
+        """One more failure, for who learns from them."""
+        self.strikes.append((kind, self.clock_s if self.case.clock else at))
 
     # -- the log --------------------------------------------------------------------------------------------------
 

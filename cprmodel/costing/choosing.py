@@ -29,16 +29,18 @@ def model_for(job: Job, model: CostModel | None = None) -> CostModel:
     if model is None:
         return FirstOrder() if job.plain else SteadyState()
     if not job.plain and isinstance(model, (FirstOrder, Exact)):
-        check_plain(job, f"the {model.name} model", "--model steady-state, or none of them,")
+        check_plain(job, f"the {model.name} model", "--model steady-state, or no such key")
     return model
 
 
-def check_plain(job: Job, what: str, instead: str = "none of them,") -> None:
+def check_plain(job: Job, what: str, instead: str = "no such key") -> None:
     """Refuse what knows only of saves that block while everything is written; JobError says so."""
     if job.plain:
         return
     field = job.checkpoint.storage_words() or "storage"
-    raise JobError("job", [Problem(field, "", f"{instead} since {what} only knows saves that block and write all")])
+    raise JobError(
+        "job", [Problem(field, "", f"{instead}: {what} only knows saves that block and write everything")]
+    )
 
 
 def strategy_of(job: Job, name: str, recovery: Recovery, choice: Choice) -> Strategy:

@@ -268,31 +268,58 @@ class Exact:
 
     def full_interval(self, job: Job) -> Choice:
         """The best of T/K over the number of pieces K."""
-        ideal = use(interval.exact_interval, save_s=job.save_s, mtbf_s=job.failure_mix.mtbf_s)
-        return self._best_pieces(job, job.full_recovery, ideal, fewest=1)
+        return self._best_pieces(job, job.full_recovery, self._full_ideal(job), fewest=1)
 
     def partial_interval(self, job: Job, pls_budget: float) -> Choice:
         """The inverse of the exact PLS, or the best T/K where whole-job failures make that shorter."""
         mix = job.failure_mix
         work = job.job.work_s
-        if mix.shard_share > 0 and pls_budget < 1:
-            budget = use(loss.exact_pls_interval, pls=pls_budget, **loss_arguments(job))
-            bound = _capped(job, [_chosen(budget, BUDGET)])
-        else:
-            bound = Choice(work, WHOLE_JOB)
+        bound = _capped(job, self._keeps(job, pls_budget))
         if mix.whole_job_share == 0:
             return replace(bound, notes=self._even_pieces(job, bound.interval_s))
-        ideal = use(
-            makespan.partial_recovery_exact_interval,
-            save_s=job.save_s,
-            mtbf_s=mix.mtbf_s,
-            **recovery_arguments(job, job.partial_recovery),
-        )
+        ideal = self._partial_ideal(job)
         fewest = float(NUMPY.intervals(work, bound.interval_s))
         best = self._best_pieces(job, job.partial_recovery, ideal, fewest)
         if round(work / best.interval_s) == fewest and fewest > 1:
             return Choice(best.interval_s, bound.set_by, (*bound.steps, *best.steps))
         return best
+
+    def next_interval(self, job: Job, recovery: Recovery, pls_budget: float | None = None) -> Choice:
+        """The interval to the next save where the job is not cut into equal pieces: what is believed may change.
+
+        The exact optimum of a long job, and under partial recovery no longer than the budget allows.
+
+        >>> from cprmodel.presets import load_preset
+        >>> job = load_preset("cpr-dlrm")
+        >>> Exact().next_interval(job, job.partial_recovery, job.pls_budget).set_by
+        'the accuracy budget'
+        """
+        if not loses_samples(recovery):
+            return _capped(job, [_chosen(self._full_ideal(job), OPTIMUM)])
+        choices = self._keeps(job, pls_budget or 1.0)
+        if job.failure_mix.whole_job_share > 0:
+            choices.append(_chosen(self._partial_ideal(job), OPTIMUM))
+        return _capped(job, choices)
+
+    @staticmethod
+    def _full_ideal(job: Job) -> Step:
+        return use(interval.exact_interval, save_s=job.save_s, mtbf_s=job.failure_mix.mtbf_s)
+
+    @staticmethod
+    def _partial_ideal(job: Job) -> Step:
+        return use(
+            makespan.partial_recovery_exact_interval,
+            save_s=job.save_s,
+            mtbf_s=job.failure_mix.mtbf_s,
+            **recovery_arguments(job, job.partial_recovery),
+        )
+
+    @staticmethod
+    def _keeps(job: Job, pls_budget: float) -> list[Choice]:
+        """The interval that keeps the budget, if any does more than the end of the job."""
+        if job.failure_mix.shard_share == 0 or pls_budget >= 1:
+            return []
+        return [_chosen(use(loss.exact_pls_interval, pls=pls_budget, **loss_arguments(job)), BUDGET)]
 
     def cost(self, job: Job, strategy: Strategy) -> Cost:
         """Exact expected overhead and PLS at the strategy's interval."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["CprModelError", "DomainError", "JobError", "Problem", "ValidityWarning", "one_line"]
+__all__ = ["AdvisorWarning", "CprModelError", "DomainError", "JobError", "Problem", "ValidityWarning", "one_line"]
 
 
 class CprModelError(Exception):
@@ -17,6 +17,10 @@ class DomainError(CprModelError, ValueError):
 
 class ValidityWarning(UserWarning):
     """A formula was used outside the range in which it is a good approximation."""
+
+
+class AdvisorWarning(UserWarning):
+    """What an advisor had learned cannot be kept or read: training goes on."""
 
 
 def one_line(text: str) -> str:

@@ -10,6 +10,7 @@ __all__ = [
     "mtbf_from_groups",
     "mtbf_from_node_days",
     "mtbf_from_nodes",
+    "mtbf_with_prior",
     "node_failure_probability",
     "node_mtbf_from_probability",
     "nodes_per_failure",
@@ -147,3 +148,34 @@ def nodes_per_failure(
     """
     single, together = nodes / node_mtbf_s, groups / group_mtbf_s
     return (alone * single + group_nodes * together) / (single + together)
+
+
+@formula("μ", DERIVED, Evidence.DERIVED, (), "exponential failures at a constant rate")
+def mtbf_with_prior(
+    prior_mtbf_s: Number, prior_failures: Number, seen_failures: Number, exposure_s: Number
+) -> Number:
+    r"""MTBF by a plan and by what was seen: the belief counts as a failures in aμ₀ of time.
+
+    .. math:: \mu = \frac{a \mu_0 + E}{a + n}
+
+    Parameters
+    ----------
+    prior_mtbf_s : MTBF that is believed before any failure was seen, μ₀ [s]
+    prior_failures : failures that this belief is worth, a
+    seen_failures : failures seen so far, n
+    exposure_s : time at risk in which they were seen, E [s]; time without a failure counts
+
+    Notes
+    -----
+    The failure rate has the prior Gamma(a)/(aμ₀); n failures in E make it Gamma(a + n)/(aμ₀ + E), whose mean is
+    1/μ. To first order the overhead C/τ + λτ/2 is linear in the rate λ, so the interval for this μ has the least
+    expected overhead over all that the rate may be.
+
+    Examples
+    --------
+    >>> mtbf_with_prior(prior_mtbf_s=100800.0, prior_failures=0.5, seen_failures=0, exposure_s=0)
+    100800.0
+    >>> mtbf_with_prior(prior_mtbf_s=100800.0, prior_failures=0.5, seen_failures=4, exposure_s=12000.0)
+    13866.66...
+    """
+    return (prior_failures * prior_mtbf_s + exposure_s) / (prior_failures + seen_failures)

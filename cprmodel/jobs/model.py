@@ -402,6 +402,14 @@ class Job(Section):
         kept = {"mtbf_s": mtbf_s, "shards_per_failure": failures.shards_lost}
         return self.model_copy(update={"failures": failures.model_copy(update={**gone, **kept})})
 
+    def with_costs(self, save_s: float, mix: FailureMix) -> Job:
+        """The same job with another save, which leaves the time to load as it was, and other failures."""
+        job = self.with_mtbf(mix.mtbf_s)
+        shares = {"shard_share": mix.shard_share, "trainer_share": mix.trainer_share}
+        failures = job.failures.model_copy(update={**shares, "whole_job_share": mix.whole_job_share})
+        costs = {"save_s": save_s, "size_bytes": None, "bandwidth_bytes_per_s": None, "load_s": self.load_s}
+        return job.model_copy(update={"failures": failures, "checkpoint": self.checkpoint.model_copy(update=costs)})
+
     @property
     def failure_mix(self) -> FailureMix:
         """How often it fails and what its failures take."""

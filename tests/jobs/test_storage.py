@@ -190,5 +190,7 @@ STORED: dict[str, Any] = {
 def test_a_model_that_does_not_know_it_refuses(field: str) -> None:
     job = job_from_text(HEAD + STORED[field] + "\n")
     assert isinstance(plan(job).model, SteadyState)
-    with pytest.raises(JobError, match=re.escape(f"{field}: expected --model steady-state, or none of them")):
+    with pytest.raises(
+        JobError, match=re.escape(f"{field}: expected --model steady-state, or no such key: the exact model")
+    ):
         plan(job, Exact())

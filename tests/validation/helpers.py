@@ -27,7 +27,8 @@ def small(plan: list[dict[str, Any]] | None = None, **tables: Any) -> Case:
     }
     for name, table in tables.items():
         if name != "journal":
-            data[name] = {**data.get(name, {}), **table}
+            merged = {**data.get(name, {}), **table}
+            data[name] = {key: value for key, value in merged.items() if not (name == "strategy" and value is None)}
     return Case.from_mapping({**data, "journal": tables.get("journal", True)})
 
 

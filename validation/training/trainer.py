@@ -27,6 +27,7 @@ from validation.model.dlrm import DLRM, train_step
 from validation.placement import Placement, resolve_device
 from validation.shards.client import Request, ShardClients, ShardsLost, Timeouts
 from validation.shards.layout import Segments, layout_of
+from validation.training.advice import Advice
 from validation.training.clock import EmulatedClock
 from validation.training.control import Control
 from validation.training.dense import DenseState
@@ -79,6 +80,8 @@ class Trainer:
         times = case.training.tests
         self.tested_at = {round(case.steps * number / times) for number in range(1, times)}
         self.tested = 0  # the step of the last test
+        self.advice: Advice | None = None
+        self.folder = folder
         self.charged = case.charged
         self.clock: EmulatedClock | None = None
         if self.charged:
@@ -109,6 +112,8 @@ class Trainer:
         decision, again = start, False
         if self.clock:
             self.clock.now_s = start["clock_s"]
+        if self.case.strategy.advised:
+            self.advice = Advice(self.case, self.folder, self.now, self.control.tell)
         while True:
             decision = self.obey(decision, again)
             try:
@@ -123,6 +128,8 @@ class Trainer:
                     self.stand_at(copy[0]["step"], copy[0]["cursor"])
                     self.dense.set_flat(copy[1])
                     self.rejoin()
+                if self.advice:
+                    self.advice.began(start["stood"], self.step, self.saved_step)
                 self.control.tell("ready", generation=self.generation, step=self.step, mode=decision["rolls_back"])
                 return
             except ShardsLost as lost:
@@ -150,9 +157,15 @@ class Trainer:
             batch, cursor = next(batches)
             self.one_step(self.step + 1, batch, cursor, time.perf_counter() - begin)
 
+    def now(self) -> float:
+        """By the run's clock [s]."""
+        return self.clock.now_s if self.clock else time.monotonic()
+
     def due(self) -> bool:
         """Whether there is something to save that a save was planned for."""
         strategy = self.case.strategy
+        if self.advice:
+            return self.step > self.saved_step and self.advice.due
         if strategy.save_steps is not None:
             return any(self.saved_step < step <= self.step for step in strategy.save_steps)
         every = strategy.saves_every_steps
@@ -193,6 +206,8 @@ class Trainer:
             copy_s=round(copy, 6),
         )
         self.highest = max(self.highest, step)
+        if self.advice:
+            self.advice.due = self.advice.advisor.step()
 
     def lookup(self, segments: Segments) -> Any:
         """The batch's distinct rows."""
@@ -275,6 +290,8 @@ class Trainer:
                 step=self.step,
                 seconds=time.monotonic() - begin,
             )
+            if self.advice:
+                self.advice.overcome()
             if decision["rolls_back"] == "everybody":
                 raise RolledBack
             if self.clock:
@@ -289,6 +306,8 @@ class Trainer:
         """
         while True:
             self.generation, self.triggers = decision["generation"], decision["triggers"]
+            if self.advice:
+                self.advice.strikes = decision["strikes"]
             if self.clock is None:
                 return decision
             self.clock.triggers = self.triggers
@@ -365,6 +384,7 @@ class Trainer:
     def save(self, charged: bool = True) -> bool:
         """A checkpoint of what stands now; begun again when shards die meanwhile."""
         while True:
+            begin = self.now()
             try:
                 self.control.tell("begin_save")
                 if self.clock and self.charged and charged:
@@ -383,6 +403,8 @@ class Trainer:
                 self.recover(lost)
                 continue
             self.saved_step = self.step  # or tried to, which is as good until the next
+            if self.advice and saved and charged:
+                self.advice.saved(self.now() - begin)
             return saved
 
     def hook(self, phase: str) -> None:

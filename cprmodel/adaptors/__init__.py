@@ -1,0 +1,1 @@
+"""Thin adaptors between :class:`cprmodel.Advisor` and training frameworks, imported only when asked for."""

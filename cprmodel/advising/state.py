@@ -1,0 +1,125 @@
+"""The advisor's small file: there whole or not at all, and known when it is damaged."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cprmodel.advising.learning import Experience
+from cprmodel.facts.errors import JobError, Problem
+from cprmodel.jobs import Job
+
+__all__ = ["FORMAT", "State", "StateDamaged", "digest_of", "read_state", "write_state"]
+
+#: Raised when a key changes meaning or goes.
+FORMAT = 1
+
+_NAMES = itertools.count()
+
+
+class StateDamaged(Exception):
+    """The file is cut short or changed; the text says how that shows."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What outlives a process."""
+
+    job: str  #: digest of the job
+    experience: Experience
+    steps: int = 0
+    unsaved_s: float = 0.0  #: work that stood unsaved when this was written
+    noticed: bool = False  #: a failure is announced, and the work was saved since
+    open: bool = True  #: the process that wrote it has not ended, or not in order
+
+
+def digest_of(job: Job) -> str:
+    """What tells one job from another: all that a plan is made of.
+
+    >>> from cprmodel.presets import load_preset
+    >>> digest_of(load_preset("rsc-1")) == digest_of(load_preset("rsc-2"))
+    False
+    """
+    facts = job.model_dump(mode="json", exclude_none=True, exclude={"preset"})
+    return hashlib.sha256(_text(facts).encode()).hexdigest()
+
+
+def write_state(path: Path, state: State) -> None:
+    """Write beside, sync, and put in the place of the old one. OSError where that fails."""
+    body = {
+        "job": state.job,
+        "steps": state.steps,
+        "experience": state.experience.to_dict(),
+        "unsaved_s": state.unsaved_s,
+        "noticed": state.noticed,
+        "open": state.open,
+    }
+    whole = {"format": FORMAT, "sha256": _digest(body), "advisor": body}
+    beside = path.with_name(f".{path.name}.{os.getpid()}.{next(_NAMES)}.tmp")
+    try:
+        with open(beside, "w", encoding="utf-8") as file:
+            file.write(json.dumps(whole, indent=1) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(beside)
+        raise
+    with contextlib.suppress(OSError):  # some file systems cannot sync a folder
+        handle = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def read_state(path: Path) -> State | None:
+    """What is there; None without a file. StateDamaged where it is not whole, JobError where it cannot be read."""
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError:
+        raise StateDamaged("it is not text") from None
+    except OSError as error:
+        raise JobError(str(path), [Problem("", "", f"a file that can be read ({error.strerror})")]) from None
+    try:
+        whole = json.loads(text)
+    except (ValueError, RecursionError):
+        raise StateDamaged("it is empty" if not text.strip() else "it is cut short or not JSON") from None
+    if not isinstance(whole, Mapping) or not isinstance(whole.get("advisor"), Mapping):
+        raise StateDamaged("it is no advisor's file")
+    number = whole.get("format")
+    if isinstance(number, int) and number > FORMAT:
+        expected = f"a format of at most {FORMAT}: a newer cprmodel wrote this file"
+        raise JobError(str(path), [Problem("format", str(number), expected)])
+    body = whole["advisor"]
+    if whole.get("sha256") != _digest(body):
+        raise StateDamaged("its checksum is not that of its content")
+    try:
+        return State(
+            job=str(body["job"]),
+            experience=Experience.from_dict(body["experience"]),
+            steps=int(body["steps"]),
+            unsaved_s=float(body["unsaved_s"]),
+            noticed=bool(body["noticed"]),
+            open=bool(body["open"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        raise StateDamaged("its content is not what an advisor writes") from None
+
+
+def _text(data: Any) -> str:
+    return json.dumps(data, sort_keys=True, separators=(",", ":"))
+
+
+def _digest(body: Any) -> str:
+    return hashlib.sha256(_text(body).encode()).hexdigest()

@@ -1,0 +1,422 @@
+"""The advisor by its public methods, with a clock of its own; its file as a crash would leave it."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import integrate, optimize, stats
+
+from cprmodel import Advisor, AdvisorWarning, DomainError, Exact, Job, JobError, load_job, plan
+from cprmodel.advising.learning import PRIOR_FAILURES
+from cprmodel.advising.state import State, digest_of, read_state, write_state
+from cprmodel.facts.strategies import PartialRecovery
+from cprmodel.formulas import exact_interval, exact_pls, mtbf_with_prior
+
+MTBF, SAVE = 28 * 3600.0, 240.0
+
+
+def job(mtbf: str = "28 h", **shares: float) -> Job:
+    return Job.from_mapping(
+        {
+            "job": {"work": "10000 h"},
+            "cluster": {"embedding_shards": 8},
+            "failures": {"mtbf": mtbf, **shares},
+            "checkpoint": {"save": "4 min", "load": "4 min", "reschedule": "10 min", "partial_load": "30 s"},
+            "accuracy": {"pls_budget": 0.05},
+        }
+    )
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_it_begins_with_the_plan(clock: Clock) -> None:
+    full = Advisor(job(), "full", None, clock=clock)
+    assert full.interval_s == exact_interval(SAVE, MTBF)
+    assert (full.save_s, full.mtbf_s) == (SAVE, MTBF)
+    partial = Advisor(job(), "partial", None, clock=clock)
+    assert exact_pls(1e9, partial.interval_s, MTBF, shards=8) == pytest.approx(0.05, rel=1e-4)
+    assert isinstance(Advisor(job(), None, None).recovery, PartialRecovery)  # what the plan recommends
+    assert plan(job()).recommended == "partial"
+    assert Advisor(load_job("preset:rsc-1"), None, None).recovery.name == "full"
+
+
+def test_saves_and_failures_move_it(clock: Clock) -> None:
+    """Weighted mean and conjugate update, reckoned here by hand."""
+    advisor = Advisor(job(), "full", None, clock=clock)
+    for seconds in (100.0, 130.0):
+        clock.now += 3600.0
+        advisor.saved(seconds)
+    assert advisor.save_s == pytest.approx((240 + 100 + 130) / 3)
+    assert advisor.mtbf_s == pytest.approx(
+        (PRIOR_FAILURES * MTBF + 7200) / PRIOR_FAILURES
+    )  # nothing failed so long
+    clock.now += 1800.0
+    advisor.failed("shard", lost_s=1200.0, recovery_s=600.0)
+    expected = (PRIOR_FAILURES * MTBF + 9000) / (PRIOR_FAILURES + 1)
+    assert advisor.mtbf_s == pytest.approx(expected)
+    assert advisor.interval_s == pytest.approx(exact_interval(advisor.save_s, expected))
+    assert advisor.seen.overhead_fraction == pytest.approx(2030 / (9000 - 2030))
+
+
+def test_the_update_is_bayes(clock: Clock) -> None:
+    """Against the posterior by quadrature: its mean rate, and the interval of least expected overhead."""
+    prior = stats.gamma(PRIOR_FAILURES, scale=1 / (PRIOR_FAILURES * 2.0))
+    failures, exposure = 3, 5.0
+
+    def weight(rate: Any) -> Any:
+        return prior.pdf(rate) * stats.poisson(rate * exposure).pmf(failures)
+
+    mass = integrate.quad(weight, 0, 20)[0]
+    mean = integrate.quad(lambda rate: rate * weight(rate), 0, 20)[0] / mass
+    assert 1 / mean == pytest.approx(mtbf_with_prior(2.0, PRIOR_FAILURES, failures, exposure), rel=1e-6)
+    save = 1e-3
+
+    def overhead(interval: float) -> float:
+        return integrate.quad(lambda rate: (save / interval + rate * interval / 2) * weight(rate), 0, 20)[0] / mass
+
+    least = optimize.minimize_scalar(overhead, bounds=(1e-3, 1), method="bounded", options={"xatol": 1e-9}).x
+    assert least == pytest.approx(math.sqrt(2 * save / mean), rel=1e-4)
+
+
+def test_kinds_are_learned_apart(clock: Clock) -> None:
+    """Failures of the whole job, unknown to the plan, cap partial recovery's interval at its optimum."""
+    advisor = Advisor(job(), "partial", None, clock=clock)
+    assert "the accuracy budget" in advisor.why()
+    for _ in range(20):
+        clock.now += 20 * 3600.0
+        advisor.failed("whole_job", lost_s=600.0, recovery_s=600.0)
+    assert "the least overhead" in advisor.why()
+    believed = job().with_mtbf(advisor.mtbf_s)
+    assert advisor.interval_s == pytest.approx(
+        Exact().next_interval(believed, believed.full_recovery).interval_s, 0.3
+    )
+    shards = Advisor(job(trainer_share=0.5), "partial", None, clock=clock)
+    before = shards.interval_s
+    for _ in range(20):
+        clock.now += 28 * 3600.0
+        shards.failed("trainer", recovery_s=600.0)
+    assert shards.interval_s > 5 * before  # trainers lose no samples
+
+
+def test_when_it_asks_for_a_save(clock: Clock) -> None:
+    advisor = Advisor(job(), "full", None, clock=clock)
+    clock.now += advisor.interval_s - 1
+    assert not advisor.step()
+    clock.now += 1.001
+    assert advisor.step()
+    assert advisor.should_save()
+    clock.now += 200
+    advisor.saved(200.0)
+    assert not advisor.should_save()
+    assert advisor.steps == 2
+    # everybody rolled back: the interval begins anew
+    clock.now += advisor.interval_s - 10
+    advisor.failed("shard", recovery_s=600.0)
+    clock.now += advisor.interval_s - 1
+    assert not advisor.should_save()
+    clock.now += 2
+    assert advisor.should_save()
+
+
+def test_partial_recovery_keeps_the_work_of_the_others(clock: Clock) -> None:
+    """The stop is no work; what stood unsaved still does."""
+    advisor = Advisor(job(), "partial", None, clock=clock)
+    clock.now += 3000.0
+    advisor.failed("shard", lost_s=2400.0, recovery_s=600.0)
+    clock.now += advisor.interval_s - 2400.0 - 1
+    assert not advisor.should_save()
+    clock.now += 2
+    assert advisor.should_save()
+    assert advisor.seen.lost_s == 0  # nobody did it again
+    assert "Portion of lost samples so far" in advisor.why()
+    clock.now += 100
+    advisor.saved(100.0)
+    clock.now += 5000.0
+    advisor.failed("trainer", recovery_s=600.0, unsaved_s=4000.0)
+    clock.now += advisor.interval_s - 4000.0 + 1
+    assert advisor.should_save()
+
+
+def test_a_notice(clock: Clock) -> None:
+    advisor = Advisor(job(), "full", None, clock=clock)
+    assert not advisor.warned(lead_s=120.0)  # no save fits
+    assert not advisor.should_save()
+    assert advisor.warned(lead_s=120.0, save=True)
+    assert not Advisor(job(), "full", None, clock=clock).warned(lead_s=600.0, save=False)
+    assert advisor.warned(lead_s=600.0)
+    assert advisor.step()
+    assert "A failure is announced." in advisor.why()
+    clock.now += 200.0
+    advisor.saved(200.0)
+    assert not advisor.step()
+    before = advisor.mtbf_s
+    clock.now += 900.0
+    advisor.failed("whole_job", lost_s=300.0, recovery_s=600.0)
+    assert (advisor.seen.failures, advisor.seen.announced) == (0, 1)  # more saves would have kept nothing
+    assert advisor.mtbf_s > before
+    advisor.warned(lead_s=600.0)  # false alarm: the next failure is none that was announced
+    clock.now += 300.0
+    advisor.saved(200.0)
+    clock.now += 10_000.0
+    advisor.failed("whole_job")
+    assert advisor.seen.failures == 1
+
+
+def test_a_notice_after_which_nothing_was_saved(clock: Clock) -> None:
+    advisor = Advisor(job(), "full", None, clock=clock)
+    advisor.warned(lead_s=600.0)
+    clock.now += 700.0
+    advisor.failed("whole_job", recovery_s=100.0)
+    assert advisor.seen.failures == 1
+
+
+def test_why_has_the_numbers(clock: Clock) -> None:
+    advisor = Advisor(job(), "full", None, clock=clock)
+    assert "none was seen yet" in advisor.why()
+    clock.now += 7200.0
+    advisor.saved(200.0)
+    clock.now += 7200.0
+    advisor.failed("shard", lost_s=6600.0, recovery_s=600.0)
+    text = advisor.why()
+    for piece in (
+        "full recovery, set by the least overhead",
+        "A save takes 3 min 40 s: 1 save took 3 min 20 s on average, and the plan's 4 min counts as 1 more.",
+        "1 failure (1 shard) in 4 h, and the plan's 28 h counts as 0.5 of a failure.",
+        "Overhead so far 106%: saves 3 min 20 s, lost work 1 h 50 min, recoveries 10 min of 4 h.",
+    ):
+        assert piece in text
+
+
+def test_steps_as_long_as_they_were(clock: Clock) -> None:
+    advisor = Advisor(job(), "full", None, clock=clock)
+    assert advisor.interval_steps is None
+    for _ in range(100):
+        clock.now += 2.0
+        advisor.step()
+    clock.now += 50
+    advisor.saved(50.0)  # no part of the steps
+    assert advisor.interval_steps == round(advisor.interval_s / 2)
+
+
+# -- its file --------------------------------------------------------------------------------------------------
+
+
+def test_what_was_learned_outlives_the_process(clock: Clock, tmp_path: Path) -> None:
+    path = tmp_path / "advisor.json"
+    with Advisor(job(), "full", path, clock=clock) as first:
+        assert not first.interrupted
+        for _ in range(3):
+            clock.now += 3600.0
+            first.step()
+            first.saved(100.0)
+    second = Advisor(job(), "full", path, clock=Clock())
+    assert not second.interrupted
+    assert second.seen == first.seen
+    assert (second.steps, second.interval_s) == (3, first.interval_s)
+    assert [one.name for one in tmp_path.iterdir()] == ["advisor.json"]
+
+
+def test_a_process_that_was_killed(clock: Clock, tmp_path: Path) -> None:
+    """The next one sees it; told of the failure, it adds the time that no clock saw."""
+    path = tmp_path / "advisor.json"
+    first = Advisor(job(), "full", path, clock=clock)
+    clock.now += 3600.0
+    first.saved(100.0)
+    clock.now += 1800.0  # and no more of it
+    later = Clock()
+    second = Advisor(job(), "full", path, clock=later)
+    assert second.interrupted
+    assert "ended without a word" in second.why()
+    later.now += 400.0
+    second.failed("whole_job", lost_s=1800.0, recovery_s=700.0)
+    assert not second.interrupted
+    assert second.seen.exposure_s == pytest.approx(3600 + 1800 + 700)
+    assert second.seen.failures == 1
+    later.now += 50.0
+    second.failed("shard", lost_s=50.0, recovery_s=0.0)  # by the clock
+    assert second.seen.exposure_s == pytest.approx(3600 + 1800 + 700 + 50)
+    third = Advisor(job(), "full", path, clock=Clock())
+    third.failed("whole_job")  # nobody knows how much: half an interval, and the planned stop
+    assert third.seen.lost_s == pytest.approx(1800 + 50 + second.interval_s / 2)
+    assert third.seen.recovering_s == pytest.approx(700 + 840)
+
+
+def test_an_announced_death_of_the_process(clock: Clock, tmp_path: Path) -> None:
+    first = Advisor(job(), "full", tmp_path / "a.json", clock=clock)
+    first.warned(lead_s=600.0)
+    clock.now += 300.0
+    first.saved(250.0)
+    second = Advisor(job(), "full", tmp_path / "a.json", clock=Clock())
+    second.failed("whole_job", lost_s=0.0, recovery_s=900.0)
+    assert (second.seen.failures, second.seen.announced) == (0, 1)
+
+
+@pytest.mark.parametrize("cut", ["half", "empty", "bit", "other", "list", "bytes", "keys"])
+def test_a_damaged_file_is_noticed_and_replaced(cut: str, clock: Clock, tmp_path: Path) -> None:
+    path = tmp_path / "advisor.json"
+    with Advisor(job(), "full", path, clock=clock) as first:
+        clock.now += 3600.0
+        first.saved(100.0)
+    whole = path.read_bytes()
+    body = json.loads(whole)
+    damaged = {
+        "half": whole[: len(whole) // 2],
+        "empty": b"",
+        "bit": whole.replace(b'"saves": 1', b'"saves": 7'),
+        "other": b'{"hello": 1}',
+        "list": b"[]",
+        "bytes": b"\xff\xfe\x00",
+        "keys": json.dumps({**body, "sha256": None}).encode(),
+    }[cut]
+    assert damaged != whole
+    path.write_bytes(damaged)
+    with pytest.warns(AdvisorWarning, match="is damaged"):
+        again = Advisor(job(), "full", path, clock=clock)
+    assert again.seen.saves == 0
+    assert again.interval_s == exact_interval(SAVE, MTBF)
+    assert "is damaged" in again.why()
+    found = read_state(path)  # replaced at once
+    assert found is not None
+    assert found.experience.saves == 0
+
+
+def test_every_truncation_is_noticed(tmp_path: Path) -> None:
+    """All but the newline at the end."""
+    path = tmp_path / "advisor.json"
+    Advisor(job(), "full", path)
+    whole = path.read_bytes()
+    for length in range(len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with pytest.warns(AdvisorWarning, match="is damaged"):
+            Advisor(job(), "full", path)
+
+
+def test_another_job_s_file_is_refused(tmp_path: Path) -> None:
+    Advisor(job(), "full", tmp_path / "a.json")
+    with pytest.raises(JobError, match=r"a\.json: expected this job's file: it is another's"):
+        Advisor(job("30 h"), "full", tmp_path / "a.json")
+    kept = (tmp_path / "a.json").read_text()
+    assert json.loads(kept)["advisor"]["job"] == digest_of(job())
+    newer = json.loads(kept)
+    (tmp_path / "a.json").write_text(json.dumps({**newer, "format": 2}))
+    with pytest.raises(JobError, match="format = 2: expected a format of at most 1: a newer cprmodel"):
+        Advisor(job(), "full", tmp_path / "a.json")
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(JobError, match="expected a file that can be written"):
+        Advisor(job(), "full", tmp_path / "none" / "a.json")
+    with pytest.raises(JobError, match="expected a file that can be read"):
+        Advisor(job(), "full", tmp_path)
+
+
+def test_training_goes_on_when_the_disk_is_full(
+    clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old file stays whole, nothing lies beside it, and it is said once."""
+    path = tmp_path / "a.json"
+    advisor = Advisor(job(), "full", path, clock=clock)
+    before = path.read_bytes()
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        with pytest.warns(AdvisorWarning, match="could not be written \\(No space left on device\\)"):
+            advisor.saved(100.0)
+        advisor.saved(100.0)  # no second warning, which would be an error here
+    assert path.read_bytes() == before
+    assert [one.name for one in tmp_path.iterdir()] == ["a.json"]
+    assert "could not be written" in advisor.why()
+    advisor.saved(100.0)
+    found = read_state(path)
+    assert found is not None
+    assert found.experience.saves == 3
+
+
+def test_a_kill_while_writing_leaves_a_whole_file(tmp_path: Path) -> None:
+    """A process that does nothing but write is killed again and again: what is there is always whole."""
+    import signal
+    import subprocess
+    import sys
+    import time
+
+    path = tmp_path / "a.json"
+    write_state(path, State("x", Advisor(job(), "full", None).seen))
+    script = (
+        "import sys; from pathlib import Path; from cprmodel.advising.state import *\n"
+        "from cprmodel.advising.learning import Experience\n"
+        "n = 0\n"
+        "print('on', flush=True)\n"
+        "while True:\n"
+        "    n += 1; write_state(Path(sys.argv[1]), State('x', Experience(saves=n)))\n"
+    )
+    rng = np.random.default_rng(3)
+    saves = []
+    for _ in range(4):
+        process = subprocess.Popen([sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE)
+        assert process.stdout
+        process.stdout.readline()
+        time.sleep(0.05 + float(rng.uniform(0, 0.05)))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        found = read_state(path)
+        assert found is not None
+        saves.append(found.experience.saves)
+    assert max(saves) > 1
+
+
+# -- what it is told -------------------------------------------------------------------------------------------
+
+
+def test_bad_input_is_one_line(clock: Clock) -> None:
+    advisor = Advisor(job(), "full", None, clock=clock)
+    for value in (-1.0, math.nan, math.inf, "5"):
+        with pytest.raises(DomainError, match=r"saved: seconds = .*: expected a number of at least 0"):
+            advisor.saved(value)  # type: ignore[arg-type]
+    with pytest.raises(
+        DomainError, match='failed: kind = \'disk\': expected one of "shard", "trainer", "whole_job"'
+    ):
+        advisor.failed("disk")
+    with pytest.raises(DomainError, match="failed: lost_s = -3"):
+        advisor.failed("shard", lost_s=-3)
+    with pytest.raises(DomainError, match="warned: lead_s = nan"):
+        advisor.warned(math.nan)
+    assert advisor.seen == Advisor(job(), "full", None, clock=clock).seen
+    with pytest.raises(JobError, match='Advisor: recovery = "some": expected "full" or "partial"'):
+        Advisor(job(), "some", None)
+    data = load_job("preset:rsc-1").model_dump(exclude_none=True)
+    drains = Job.from_mapping({**data, "checkpoint": {**data["checkpoint"], "overlap": 0.5, "drain_s": 60.0}})
+    with pytest.raises(JobError, match=r"checkpoint\.overlap: expected no such key: the advisor only knows"):
+        Advisor(drains, state=None)
+    with pytest.raises(JobError, match="Advisor: accuracy: expected a budget"):
+        Advisor(job().model_copy(update={"accuracy": None}), "partial", None)
+    with pytest.raises(JobError, match=r"Advisor: cluster\.embedding_shards: expected a number of shards"):
+        Advisor(load_job("preset:rsc-1"), "partial", None)
+
+
+def test_a_clock_that_runs_backwards_does_no_harm(clock: Clock) -> None:
+    advisor = Advisor(job(), "full", None, clock=clock)
+    clock.now += 100.0
+    advisor.saved(1.0)
+    clock.now -= 5000.0
+    advisor.saved(1.0)
+    assert advisor.seen.exposure_s == 100.0
