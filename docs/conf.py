@@ -22,6 +22,7 @@ extensions = [
     "mathml",
     "facts",
     "commands",
+    "gallery",
     "docstrings",
 ]
 exclude_patterns = ["_build", "_ext"]
