@@ -198,9 +198,9 @@ def namespace(*values: Number) -> Any:
     'sympy'
     """
     if "sympy" in sys.modules and _is_from("sympy", values):
-        from cprmodel.facts.symbolic import SYMPY
+        from cprmodel.facts.symbolic import sympy_namespace
 
-        return SYMPY
+        return sympy_namespace()
     if "mpmath" in sys.modules and _is_from("mpmath", values):
         return _mpmath_backend()
     return NUMPY
