@@ -18,5 +18,7 @@ def run(source: str, output: Path) -> None:
     check_report(output, source, "--output")
     from cprmodel.report.whatif import write_whatif
 
+    if job.access is not None and job.cluster.embedding_shards is not None:
+        typer.echo("Simulating what orders of saving leave unsaved; this takes a while.", err=True)
     write_whatif(job, output)
     typer.echo(f"Page: {output}")

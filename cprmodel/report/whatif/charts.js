@@ -122,6 +122,7 @@ const charts = (() => {
     for (const param of filled.params || []) if (param.name in signals) param.value = signals[param.name];
     const result = await vegaEmbed(`#chart-${id}`, filled, {
       renderer: "svg", actions: false, tooltip: { theme }, expressionFunctions: { quantity },
+      logLevel: 1, // errors alone: a layer may well be empty
     });
     drawn[id] = { view: result.view, look, finalize: () => result.finalize() };
   };

@@ -217,7 +217,7 @@ const page = (() => {
       row.append(head);
       for (const column of document.querySelectorAll("#strategies thead th[data-key]")) {
         const cell = document.createElement("td");
-        cell.dataset.label = column.textContent;
+        cell.dataset.label = column.dataset.short;
         CELLS[column.dataset.key].forEach(([key, text], at) => {
           const shown = element("span", text(one), { className: at ? "below" : "value" });
           shown.dataset.key = key;

@@ -55,7 +55,7 @@ _COLUMNS = {
     "feasible": "keeps budget",
 }
 _OF_LOSSES = ("expected_pls", "expected_metric_drop", "feasible")
-_ORDERS = {"all": "compare all orders", "none": "no order: each save takes everything"}
+_ORDERS = {"all": "compare all orders", "none": "no order: saves take all"}
 
 
 def _file(name: str) -> str:

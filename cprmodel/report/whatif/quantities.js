@@ -37,7 +37,7 @@ const quantities = (() => {
     if (!Number.isFinite(x)) return x > 0 ? "inf" : "-inf";
     const [text, exponent] = digitsOf(Math.abs(x), count);
     const sign = x < 0 ? "-" : "";
-    const trim = (t) => (t.includes(".") ? t.replace(/\.?0+$/, "") : t);
+    const trim = (t) => (t.includes(".") ? t.replace(/\.?0*$/, "") : t);
     if (exponent < -4 || exponent >= count) {
       const power = String(Math.abs(exponent)).padStart(2, "0");
       return `${sign}${trim(text[0] + "." + text.slice(1))}e${exponent < 0 ? "-" : "+"}${power}`;
