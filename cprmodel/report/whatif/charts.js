@@ -152,7 +152,8 @@ const charts = (() => {
     }
   };
 
-  // Draw what was asked for last; while that takes its time, what is asked for meanwhile waits.
+  // Draw what was asked for last. What is asked for meanwhile waits, as long again as drawing took, so that controls
+  // answer while one is moved.
   const draw = async (answer, sweep) => {
     wanted = { answer, sweep };
     if (busy) return;
@@ -161,12 +162,12 @@ const charts = (() => {
       while (wanted) {
         const next = wanted;
         wanted = null;
+        const began = performance.now();
         await fill(next);
-        await new Promise((resolve) => requestAnimationFrame(resolve));
+        await new Promise((resolve) => setTimeout(resolve, Math.min(performance.now() - began, 500)));
       }
     } finally {
       busy = false;
-      document.querySelector("#charts").dataset.drawn = String(Number(document.querySelector("#charts").dataset.drawn || 0) + 1);
     }
   };
 
