@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     Price = Callable[..., StrategyPlan]
     InOrder = Callable[[Job, CostModel, Sequence[str]], tuple[list[StrategyPlan], list[str]]]
 
-__all__ = ["FIRST", "HOURS_PER_MONTH", "hours_saved_per_month", "partial_wins", "recommendation", "what_would_change"]
+__all__ = [
+    "FIRST",
+    "HOURS_PER_MONTH",
+    "hours_saved_per_month",
+    "partial_wins",
+    "recommendation",
+    "what_would_change",
+]
 
 #: A mean Gregorian month, 365.2425 × 24 / 12.
 HOURS_PER_MONTH = 730.485

@@ -49,7 +49,11 @@ def _colors(theme: dict[str, Any], present: list[str], legend: bool = True) -> a
 
 def _quantity_axis(title: str | None) -> alt.Axis:
     return alt.Axis(
-        title=title, values=_expr("ticks"), labelExpr="quantity(datum.value, kind)", labelOverlap=True, labelFlush=False
+        title=title,
+        values=_expr("ticks"),
+        labelExpr="quantity(datum.value, kind)",
+        labelOverlap=True,
+        labelFlush=False,
     )
 
 
@@ -59,12 +63,12 @@ def _overhead(ceiling: bool = True) -> alt.Y:
 
 
 def _ranged(field: str, title: str, kind: str) -> alt.X:
-    more = {} if kind == "log" else {"zero": False}
-    scale = alt.Scale(type=kind, nice=False, **more, domainMin=_expr("low"), domainMax=_expr("high"))
+    more: dict[str, Any] = {"type": "log"} if kind == "log" else {"type": "linear", "zero": False}
+    scale = alt.Scale(**more, nice=False, domainMin=_expr("low"), domainMax=_expr("high"))
     return alt.X(f"{field}:Q", scale=scale, axis=_quantity_axis(title))
 
 
-def _marks(theme: dict[str, Any], present: list[str], x: alt.X) -> alt.LayerChart:
+def _marks(theme: dict[str, Any], present: list[str], x: alt.X) -> Any:
     base = alt.Chart(alt.NamedData("marks"))
     tooltip = [
         alt.Tooltip("strategy:N"),
@@ -73,7 +77,9 @@ def _marks(theme: dict[str, Any], present: list[str], x: alt.X) -> alt.LayerChar
         alt.Tooltip("pls:N", title="expected PLS"),
     ]
     color = _colors(theme, present)
-    shape = alt.Shape("recommended:N", legend=None, scale=alt.Scale(domain=[True, False], range=["diamond", "circle"]))
+    shape = alt.Shape(
+        "recommended:N", legend=None, scale=alt.Scale(domain=[True, False], range=["diamond", "circle"])
+    )
     points = base.mark_point(filled=True, size=130, opacity=1, stroke=theme["paper"], strokeWidth=1).encode(
         x=x, y=_overhead(), color=color, shape=shape, tooltip=tooltip
     )
@@ -109,7 +115,7 @@ def _framed(chart: Any, theme: dict[str, Any], height: int, **params: Any) -> di
     return found
 
 
-def _curve(theme: dict[str, Any], present: list[str], x: alt.X) -> alt.Chart:
+def _curve(theme: dict[str, Any], present: list[str], x: alt.X) -> Any:
     line = alt.Chart(alt.NamedData("curves")).mark_line(clip=True, strokeWidth=2.5)
     return line.encode(x=x, y=_overhead(), color=_colors(theme, present))
 
@@ -127,8 +133,10 @@ def _breakdown(theme: dict[str, Any], strategies: int) -> dict[str, Any]:
         alt.Chart(alt.NamedData("parts"))
         .mark_bar()
         .encode(
-            y=alt.Y("strategy:N", sort=alt.EncodingSortField("at", op="min"), title=None, axis=alt.Axis(labelLimit=170)),
-            x=alt.X("fraction:Q", title=_OVERHEAD, axis=alt.Axis(format="~%", tickCount=5)),
+            y=alt.Y(
+                "strategy:N", sort=alt.EncodingSortField("at", op="min"), title=None, axis=alt.Axis(labelLimit=170)
+            ),
+            x=alt.X("fraction:Q", title="overhead", axis=alt.Axis(format="~%", tickCount=5)),
             color=alt.Color("part:N", title=None, sort=labels, legend=alt.Legend(columns=2), scale=scale),
             order=alt.Order("order:Q"),
             tooltip=[alt.Tooltip("strategy:N"), alt.Tooltip("part:N"), alt.Tooltip("overhead:N")],

@@ -90,7 +90,12 @@ def script_of_formulas() -> str:
 def _data(value: Any) -> str:
     """A JavaScript literal that can stand in a page."""
     text = json.dumps(value, allow_nan=False, ensure_ascii=False)
-    return text.replace("</", "<\\/").replace("<!--", "<\\!--").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    return (
+        text.replace("</", "<\\/")
+        .replace("<!--", "<\\!--")
+        .replace("\u2028", "\\u2028")
+        .replace("\u2029", "\\u2029")
+    )
 
 
 def _orders(job: Job, tables: list[OrderTable]) -> dict[str, Any]:
@@ -98,7 +103,8 @@ def _orders(job: Job, tables: list[OrderTable]) -> dict[str, Any]:
     absent = None
     if not tables:
         absent = (
-            "The job file has no [access] section, which says how rows are updated: no order of saving can be compared."
+            "The job file has no [access] section, which says how rows are updated: no order of saving can be "
+            "compared."
         )
     return {
         "absent": absent,
@@ -125,21 +131,20 @@ def _choices(job: Job, orders: dict[str, Any]) -> list[dict[str, Any]]:
 def _about(job: Job, tables: list[OrderTable]) -> list[str]:
     """What a reader should know of the numbers."""
     said = [
-        "The page computes with JavaScript printed from cprmodel's own formulas, and decides as cprmodel plan does; "
-        "the first-order model is the published one, the exact model drops its approximation.",
+        "The page computes with JavaScript printed from cprmodel's own formulas, and decides as cprmodel plan "
+        "does; the first-order model is the published one, the exact model drops its approximation.",
     ]
     if tables:
-        count = len(tables[0].interval_s)
+        every = tables[0].interval_s
         said.append(
-            f"Orders of saving are not computed here: what they leave unsaved was simulated at {count} intervals from "
-            f"{format_time(tables[0].interval_s[0])} to {format_time(tables[0].interval_s[-1])} when the page was "
-            "made. The page takes the longest of them that keeps the budget; cprmodel plan also looks between them, "
-            "and says where failures during saves matter. The exact model has no orders."
+            f"Orders of saving are not computed here: what they leave unsaved was simulated at {len(every)} intervals "
+            f"from {format_time(every[0])} to {format_time(every[-1])} when the page was made. The page takes the longest of them that keeps the budget; cprmodel plan also looks between "
+            "them, and says where failures during saves matter. The exact model has no orders."
         )
     if job.failures.fit is not None:
         said.append(
-            f"The MTBF was fitted to {job.failures.fit.events:,} failures: how sure it is, and what that leaves open, "
-            "cprmodel plan says."
+            f"The MTBF was fitted to {job.failures.fit.events:,} failures: how sure it is, and what that leaves "
+            "open, cprmodel plan says."
         )
     if job.accuracy is not None and job.accuracy.model is not None:
         said.append("The metric drop's slope was fitted: cprmodel plan gives the drop's interval.")
@@ -212,7 +217,9 @@ def render_whatif(job: Job) -> str:
         against=_against(controls),
         sharded=sharded,
         orders=orders,
-        columns=[(key, label.replace("resch", "re\u00adsch")) for key, label in _COLUMNS.items() if key not in left_out],
+        columns=[
+            (key, label.replace("resch", "re\u00adsch")) for key, label in _COLUMNS.items() if key not in left_out
+        ],
         about=_about(job, tables),
         formulas=[(name, one.about) for name, one in _printed()],
         inputs=job_inputs(job),

@@ -95,7 +95,7 @@ const planner = (() => {
       expected_pls: cost.pls,
       pls_standard_deviation: cost.pls > 0 ? cost.pls * formulas.cpr_2021_pls_spread(x) : 0,
       expected_metric_drop: slope === null ? null : formulas.metric_drop({ ...x, pls: cost.pls }),
-      steps: cost.steps, notes: cost.notes || [], ...more,
+      ...more, steps: [...(more.steps || []), ...cost.steps], notes: cost.notes || [],
     };
   };
   const price = (x, model, name, recovery, choice) =>

@@ -21,7 +21,8 @@ def inputs_of(page: Any) -> dict[str, float | None]:
 def rows_of(page: Any) -> dict[str, dict[str, tuple[str, str]]]:
     """The table: strategy → quantity → (full value, text)."""
     found: dict[str, dict[str, tuple[str, str]]] = page.evaluate(
-        "Object.fromEntries([...document.querySelectorAll('#strategies tbody tr')].map((row) => [row.dataset.strategy,"
+        "Object.fromEntries([...document.querySelectorAll('#strategies tbody tr')]"
+        ".map((row) => [row.dataset.strategy,"
         " Object.fromEntries([...row.querySelectorAll('span[data-key]')]"
         ".map((one) => [one.dataset.key, [one.dataset.value, one.textContent]]))]))"
     )

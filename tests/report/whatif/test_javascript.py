@@ -58,7 +58,6 @@ def test_markup_in_a_job_is_text() -> None:
     assert evil not in page.render_whatif(job.model_copy(update={"preset": titled}))
 
 
-
 @pytest.mark.browser
 def test_every_formula_is_python_s(visit: Visit, dense_file: Path) -> None:
     """At random points around a typical one, 1e-11 apart at most (1e-9 is what the page promises)."""
@@ -77,7 +76,9 @@ def test_every_formula_is_python_s(visit: Visit, dense_file: Path) -> None:
         found = view.evaluate(f"(points) => points.map({text})", points)
         for point, value in zip(points, found, strict=True):
             expected = one.raw(**point)
-            wanted = {**expected._asdict(), "total": expected.total} if isinstance(expected, Breakdown) else expected
+            wanted = (
+                {**expected._asdict(), "total": expected.total} if isinstance(expected, Breakdown) else expected
+            )
             if isinstance(wanted, dict):
                 assert value == pytest.approx(wanted, rel=1e-11, abs=1e-16), (name, point)
             else:
@@ -109,14 +110,34 @@ def test_special_functions(visit: Visit, dense_file: Path) -> None:
     pieces = [(a, b) for a in (1.0, 3.0, 200_000.0) for b in (a / 7, a / 7 * (1 + 1e-15), a / 7.5, 2 * a, a, 0.1)]
     found = view.evaluate("(pairs) => pairs.map((pair) => special.intervals(...pair))", pieces)
     assert found == [float(NUMPY.intervals(*pair)) for pair in pieces]
-    assert view.evaluate("[special.quotient(1, 0) === Infinity, special.quotient(0, 0) === Infinity]") == [True, True]
+    assert view.evaluate("[special.quotient(1, 0) === Infinity, special.quotient(0, 0) === Infinity]") == [
+        True,
+        True,
+    ]
     assert view.evaluate("special.quotient(3, 2)") == 1.5
 
 
 @pytest.mark.browser
 def test_numbers_are_written_as_python_writes_them(visit: Visit, dense_file: Path) -> None:
     view, random = visit(dense_file), np.random.default_rng(11)
-    ties = [0.5, 1.5, 2.5, 0.125, 0.375, 1.125, 2.675, 0.00125, 1e22, 9.995, 99.95, 999.5, 0.9995, 59.95, 3599.5, 1e-7]
+    ties = [
+        0.5,
+        1.5,
+        2.5,
+        0.125,
+        0.375,
+        1.125,
+        2.675,
+        0.00125,
+        1e22,
+        9.995,
+        99.95,
+        999.5,
+        0.9995,
+        59.95,
+        3599.5,
+        1e-7,
+    ]
     numbers = [*ties, *(i / 8 for i in range(200)), *np.exp(random.uniform(-25, 25, 1500)).tolist(), 0.0]
     for count in (2, 3):
         found = view.evaluate(f"(all) => all.map((one) => quantities.general(one, {count}))", numbers)
@@ -124,19 +145,21 @@ def test_numbers_are_written_as_python_writes_them(visit: Visit, dense_file: Pat
     for places in (0, 1, 3):
         found = view.evaluate(f"(all) => all.map((one) => quantities.fixed(one, {places}))", numbers)
         assert found == [f"{one:.{places}f}" for one in numbers]
-    times = view.evaluate("(all) => all.map(quantities.formatTime)", numbers)
-    assert times == [format_time(one) for one in numbers]
     shares = view.evaluate("(all) => all.map(quantities.formatShare)", numbers)
     assert shares == [format_share(one) for one in numbers]
-    back = view.evaluate("(all) => all.map((one) => quantities.parse(quantities.write(one, 'time'), 'time'))", numbers)
-    assert back == numbers  # what a field shows is exactly what is computed with
-    assert [parse_quantity(text, "time") for text in view.evaluate("(all) => all.map((one) => quantities.write(one, 'time'))", numbers)] == numbers
+    times = [one for one in numbers if one <= 1e12]
+    assert view.evaluate("(all) => all.map(quantities.formatTime)", times) == [format_time(one) for one in times]
+    # what a field shows reads as exactly what is computed with, in either language
+    written = view.evaluate("(all) => all.map((one) => quantities.write(one, 'time'))", times)
+    assert view.evaluate("(all) => all.map((one) => quantities.parse(one, 'time'))", written) == times
+    assert [parse_quantity(text, "time") for text in written] == times
 
 
 TEXTS = [
     "30 min", "1 h 30 min", "1h30min", "28 h", "5", "", " ", "4 m", "1.2 TB", "1 h -5 min", "30 s 1 h", "-5 min",
-    "1_000 s", "1e3 s", ".5 h", "5. h", "1e400 s", "2 hours", "2 days 3 hours", "3 wk", "1 yr", "7 ms", "9 us", "5 ns",
-    "1 h 1 h", "1h ", "h", "5 H", "5 GB/s", "١ h", "1 constructor", "0 s", "1 min 1.5 s", "1 sec", "2 mins", "3 hrs",
+    "1_000 s", "1e3 s", ".5 h", "5. h", "1e400 s", "2 hours", "2 days 3 hours", "3 wk", "1 yr", "7 ms",
+    "9 us", "5 ns", "1 h 1 h", "1h ", "h", "5 H", "5 GB/s", "١ h", "1 constructor", "0 s", "1 min 1.5 s", "1 sec",
+    "2 mins", "3 hrs",
 ]  # fmt: skip
 
 
@@ -150,7 +173,9 @@ def test_times_are_read_as_python_reads_them(visit: Visit, dense_file: Path) -> 
         except QuantityError:
             expected = None
         assert value == expected, text
-    plain = view.evaluate("['0.1', '10%', '1e-3', 'x', '', '8', '8.5'].map((one) => quantities.parse(one, 'share'))")
+    plain = view.evaluate(
+        "['0.1', '10%', '1e-3', 'x', '', '8', '8.5'].map((one) => quantities.parse(one, 'share'))"
+    )
     assert plain == [0.1, 0.1, 1e-3, None, None, 8, 8.5]
     assert view.evaluate("['8', '8.5', '8%'].map((one) => quantities.parse(one, 'count'))") == [8, None, None]
     assert json.loads(view.evaluate("JSON.stringify(SERIES.renewal_root.slice(0, 3))"))[1:] == [1.0, -1 / 3]

@@ -26,7 +26,8 @@ def test_the_keyboard_is_enough(visit: Visit, sharded_file: Path) -> None:
         assert len(seen) < 10
     assert seen.index("field-mtbf") < seen.index("slider-mtbf")
     outline = page.evaluate(
-        "((style) => [style.outlineStyle, parseFloat(style.outlineWidth)])(getComputedStyle(document.activeElement))"
+        "((style) => [style.outlineStyle, parseFloat(style.outlineWidth)])"
+        "(getComputedStyle(document.activeElement))"
     )
     assert outline[0] == "solid"
     assert outline[1] >= 2
@@ -79,7 +80,9 @@ def test_a_link_holds_what_is_set(visit: Visit, ordered_file: Path) -> None:
     page.locator("#slider-shards").fill("77")
     page.locator("#on-interval").uncheck()
     page.locator("#order").select_option("ssu")
-    page.locator("#recovery").evaluate("(one) => { one.value = 'partial'; one.dispatchEvent(new Event('change')); }")
+    page.locator("#recovery").evaluate(
+        "(one) => { one.value = 'partial'; one.dispatchEvent(new Event('change')); }"
+    )
     page.wait_for_function("location.hash.includes('recovery=partial')")
     link = page.url.partition("#")[2]
     for part in ("mtbf=93600.3s", "save=1.2345s", "interval=none", "order=ssu", "trainer-reschedule=1.5min"):
@@ -208,7 +211,8 @@ def test_nothing_is_wider_than_the_window(
     for chart in page.locator(".chart > svg, .chart-wrapper > svg").all():
         assert chart.bounding_box()["width"] <= width
     cut = page.evaluate(  # every label of a chart lies within its drawing
-        "[...document.querySelectorAll('.chart svg')].flatMap((svg) => [...svg.querySelectorAll('text')].filter((one) => {"
+        "[...document.querySelectorAll('.chart svg')].flatMap((svg) =>"
+        " [...svg.querySelectorAll('text')].filter((one) => {"
         " const [a, b] = [one.getBoundingClientRect(), svg.getBoundingClientRect()];"
         " return a.width && (a.left < b.left - 1 || a.right > b.right + 1); }).map((one) => one.textContent))"
     )
