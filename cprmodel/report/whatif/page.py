@@ -137,9 +137,10 @@ def _about(job: Job, tables: list[OrderTable]) -> list[str]:
     if tables:
         every = tables[0].interval_s
         said.append(
-            f"Orders of saving are not computed here: what they leave unsaved was simulated at {len(every)} intervals "
-            f"from {format_time(every[0])} to {format_time(every[-1])} when the page was made. The page takes the longest of them that keeps the budget; cprmodel plan also looks between "
-            "them, and says where failures during saves matter. The exact model has no orders."
+            "Orders of saving are not computed here: what they leave unsaved was simulated when the page was made, "
+            f"at {len(every)} intervals from {format_time(every[0])} to {format_time(every[-1])}. The page takes the "
+            "longest of them that keeps the budget; cprmodel plan also looks between them, and says where failures "
+            "during saves matter. The exact model has no orders."
         )
     if job.failures.fit is not None:
         said.append(
