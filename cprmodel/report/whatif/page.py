@@ -139,8 +139,8 @@ def _about(job: Job, tables: list[OrderTable]) -> list[str]:
         said.append(
             "Orders of saving are not computed here: what they leave unsaved was simulated when the page was made, "
             f"at {len(every)} intervals from {format_time(every[0])} to {format_time(every[-1])}. The page takes "
-            "the longest of them that keeps the budget; cprmodel plan also looks between them, and says where failures "
-            "during saves matter. The exact model has no orders."
+            "the longest of them that keeps the budget; cprmodel plan also looks between them, and says where "
+            "failures during saves matter. The exact model has no orders."
         )
     if job.failures.fit is not None:
         said.append(
