@@ -60,7 +60,7 @@ bench: $(VENV)/installed-test ## speed, as ratios in one run
 soak: $(VENV)/installed-test ## a thousand kills of every sort, each run audited (about ten minutes)
 	$(BIN)/python -m validation soak --kills 1000
 
-picture: $(VENV)/installed ## the README's picture of the report (needs Debian's chromium)
+picture: $(VENV)/installed ## the pictures of the report and of the page to play with (needs Debian's chromium)
 	$(BIN)/python docs/pictures.py
 
 constraints: $(VENV)/created ## renew the pins (then make test)

@@ -1,4 +1,4 @@
-"""Make the README's picture of the report with headless Chromium (Debian's package ``chromium``).
+"""Make the pictures of the report and of the page to play with (headless Chromium, Debian's ``chromium``).
 
 Run: make picture
 """
@@ -10,20 +10,28 @@ import tempfile
 from pathlib import Path
 
 from cprmodel import Job, plan
+from cprmodel.report.whatif import write_whatif
 
 HERE = Path(__file__).parent
 QUIET = "--disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update"
 
 
+def picture(page: Path, name: str, size: str) -> None:
+    """Write docs/_static/NAME."""
+    command = ["chromium", "--headless", "--no-sandbox", *QUIET.split(), "--disable-sync", "--hide-scrollbars"]
+    command += [f"--user-data-dir={page.parent}/profile", "--virtual-time-budget=8000", f"--window-size={size}"]
+    command += [f"--screenshot={HERE / '_static' / name}", page.as_uri()]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 def main() -> None:
-    """Write docs/_static/report.png."""
+    """Write docs/_static/report.png and whatif.png."""
+    job = Job.from_file(HERE.parent / "examples" / "production-dlrm.toml")
     with tempfile.TemporaryDirectory() as folder:
-        page = Path(folder) / "report.html"
-        plan(Job.from_file(HERE.parent / "examples" / "production-dlrm.toml")).save_report(page)
-        command = ["chromium", "--headless", "--no-sandbox", *QUIET.split(), "--disable-sync", "--hide-scrollbars"]
-        command += [f"--user-data-dir={folder}/profile", "--virtual-time-budget=8000", "--window-size=1000,1480"]
-        command += [f"--screenshot={HERE / '_static' / 'report.png'}", page.as_uri()]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        plan(job).save_report(Path(folder) / "report.html")
+        picture(Path(folder) / "report.html", "report.png", "1000,1480")
+        write_whatif(job, Path(folder) / "whatif.html")
+        picture(Path(folder) / "whatif.html", "whatif.png", "1280,1000")
 
 
 if __name__ == "__main__":

@@ -350,6 +350,17 @@ def order(
 
 
 @app.command()
+def whatif(
+    job: JobSource,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.html", help="The page to write.")],
+) -> None:
+    """Write a page to play with: sliders, and the plan that follows in the browser."""
+    from cprmodel.cli.whatif import run
+
+    run(job, output)
+
+
+@app.command()
 def presets(as_json: AsJson = False) -> None:
     """List the jobs that ship with cprmodel, with the source of each figure."""
     from cprmodel.cli.presets import run

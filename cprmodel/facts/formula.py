@@ -35,7 +35,10 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Validity:
-    """A quantity that must not exceed a bound for the formula to be a good approximation."""
+    """A quantity that must not exceed a bound for the formula to be a good approximation.
+
+    ``of`` is a pure function of the formula's arguments, over what formulas are over.
+    """
 
     quantity: str
     of: Callable[..., Any]
@@ -45,7 +48,7 @@ class Validity:
     def outside(self, arguments: dict[str, Any]) -> str | None:
         """The sentence to print when the arguments leave the range, or None."""
         names = inspect.signature(self.of).parameters
-        reached = np.asarray(self.of(**{name: arguments[name] for name in names}))
+        reached = np.asarray(self.of(**{name: _as_numbers(arguments[name]) for name in names}))
         if reached.size == 0 or np.max(reached) <= self.at_most:
             return None
         worst = float(np.max(reached))

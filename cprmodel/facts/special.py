@@ -39,7 +39,7 @@ from typing import Any
 import numpy as np
 from scipy import special as _scipy
 
-__all__ = ["Number", "namespace"]
+__all__ = ["Number", "namespace", "series"]
 
 #: A float, a NumPy array, a SymPy expression or an mpmath number.
 Number = Any
@@ -60,6 +60,16 @@ def _renewal_series() -> list[float]:
 _RENEWAL_SERIES = _renewal_series()
 _PHI_SERIES = {p: [1.0 / float(_scipy.factorial(k + p, exact=True)) for k in range(20)] for p in (2, 3)}
 _ATANH_SERIES = [1.0 / (2 * k + 3) for k in range(16)]
+
+
+def series() -> dict[str, list[float]]:
+    """Coefficients of the NumPy backend's series, for a backend in another language."""
+    return {
+        "renewal_root": list(_RENEWAL_SERIES),
+        "phi2": list(_PHI_SERIES[2]),
+        "phi3": list(_PHI_SERIES[3]),
+        "atanh": list(_ATANH_SERIES),
+    }
 
 
 def _renewal_root_numpy(c: Number) -> Number:
@@ -215,9 +225,9 @@ def namespace(*values: Number) -> Any:
     'sympy'
     """
     if "sympy" in sys.modules and _is_from("sympy", values):
-        from cprmodel.facts.symbolic import SYMPY
+        from cprmodel.facts.symbolic import sympy_namespace
 
-        return SYMPY
+        return sympy_namespace()
     if "mpmath" in sys.modules and _is_from("mpmath", values):
         return _mpmath_backend()
     return NUMPY

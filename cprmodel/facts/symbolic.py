@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import SimpleNamespace
 from typing import Any
 
 import sympy as sp
 
-__all__ = ["SYMPY", "RenewalRoot"]
+__all__ = ["SYMPY", "RenewalRoot", "kept", "sympy_namespace"]
 
 
 class RenewalRoot(sp.Function):  # type: ignore[misc]
@@ -85,3 +88,56 @@ SYMPY = SimpleNamespace(
     above_zero=lambda share: share,
     infinite_at_zero=lambda share, value: value,
 )
+
+#: Special functions under their own names, for a program that is printed: written out, they lose digits.
+KEPT = SimpleNamespace(
+    name="sympy",
+    exp=sp.exp,
+    log=sp.log,
+    sqrt=sp.sqrt,
+    where=_where,
+    half=sp.S.Half,
+    above_zero=lambda share: _where(sp.sympify(share) > 0, share, sp.S.One),
+    infinite_at_zero=lambda share, value: _where(sp.sympify(share) > 0, value, sp.oo),
+    **{
+        name: sp.Function(name)
+        for name in (
+            "erlang_root",
+            "expm1",
+            "exprel",
+            "gamma_ratio",
+            "intervals",
+            "log1p",
+            "log1p_gap",
+            "maximum",
+            "phi2",
+            "phi3",
+            "quotient",
+            "renewal_root",
+        )
+    },
+)
+
+_IN_USE: ContextVar[SimpleNamespace] = ContextVar("sympy_namespace", default=SYMPY)
+
+
+def sympy_namespace() -> SimpleNamespace:
+    """What formulas get for symbols: SYMPY, or within :func:`kept` KEPT."""
+    return _IN_USE.get()
+
+
+@contextmanager
+def kept() -> Iterator[None]:
+    """Within, special functions of symbols stay functions of their own names.
+
+    >>> from cprmodel.facts.special import namespace
+    >>> z = sp.Symbol("z")
+    >>> with kept():
+    ...     namespace(z).phi2(z)
+    phi2(z)
+    """
+    token = _IN_USE.set(KEPT)
+    try:
+        yield
+    finally:
+        _IN_USE.reset(token)

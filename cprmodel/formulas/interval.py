@@ -19,7 +19,7 @@ __all__ = [
 
 _YOUNG_RANGE = Validity(
     quantity="C/μ",
-    of=lambda save_s, mtbf_s: save_s / np.asarray(mtbf_s, dtype=float),
+    of=lambda save_s, mtbf_s: save_s / mtbf_s,
     at_most=0.08,
     because="beyond, Young's interval costs over 1% more overhead than the exact optimum",
 )

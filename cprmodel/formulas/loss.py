@@ -7,8 +7,6 @@ trainer failures lose none: only shard failures count, at rate sk/(μN) for a gi
 
 from __future__ import annotations
 
-import numpy as np
-
 from cprmodel.facts.formula import Validity, formula
 from cprmodel.facts.sources import CPR_2021, DERIVED, Evidence
 from cprmodel.facts.special import Number, namespace
@@ -27,14 +25,14 @@ __all__ = [
 _FIRST_ORDER_RANGE = Validity(
     quantity="skτ/(μN)",
     of=lambda interval_s, mtbf_s, shards, shard_share, failed_shards: (
-        np.asarray(shard_share, dtype=float) * failed_shards * interval_s / (np.asarray(mtbf_s) * shards)
+        shard_share * failed_shards * interval_s / (mtbf_s * shards)
     ),
     at_most=0.29,
     because="beyond, the first-order PLS is more than 10% too high, for it counts a shard's repeated losses twice",
 )
 _BUDGET_RANGE = Validity(
     quantity="PLS",
-    of=lambda pls: np.asarray(pls, dtype=float),
+    of=lambda pls: pls,
     at_most=0.14,
     because="beyond, the first-order interval is over 10% too short",
 )

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from cprmodel.facts.formula import Validity, formula
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.sources import CPR_2021, DERIVED, Evidence
-from cprmodel.facts.special import Number
+from cprmodel.facts.special import Number, namespace
 
 __all__ = ["effective_time_ratio", "full_recovery_overhead", "partial_recovery_overhead"]
 
@@ -15,7 +13,7 @@ _LOW = "beyond, the first-order overhead can be over 10% too low: use the exact 
 
 
 def _full_reach(interval_s: Number, save_s: Number, mtbf_s: Number, load_s: Number, reschedule_s: Number) -> Number:
-    return (np.asarray(interval_s, dtype=float) + save_s + load_s + reschedule_s) / mtbf_s
+    return (interval_s + save_s + load_s + reschedule_s) / mtbf_s
 
 
 def _partial_reach(
@@ -31,13 +29,12 @@ def _partial_reach(
     load_s: Number,
     reschedule_s: Number,
 ) -> Number:
-    recoveries = [
-        np.where(np.asarray(shard_share) > 0, np.asarray(partial_load_s) + partial_reschedule_s, 0),
-        np.where(np.asarray(trainer_share) > 0, trainer_reschedule_s, 0),
-        np.where(np.asarray(whole_job_share) > 0, np.asarray(load_s) + reschedule_s, 0),
-    ]
-    longest = np.maximum(np.maximum(recoveries[0], recoveries[1]), recoveries[2])
-    return (np.asarray(whole_job_share, dtype=float) * interval_s + save_s + longest) / mtbf_s
+    xp = namespace(shard_share, trainer_share, whole_job_share)
+    shard = xp.where(shard_share > 0, partial_load_s + partial_reschedule_s, 0)
+    trainer = xp.where(trainer_share > 0, trainer_reschedule_s, 0)
+    whole_job = xp.where(whole_job_share > 0, load_s + reschedule_s, 0)
+    longest = xp.maximum(xp.maximum(shard, trainer), whole_job)
+    return (whole_job_share * interval_s + save_s + longest) / mtbf_s
 
 
 _FULL_RANGE = Validity("(τ + C + L + D)/μ", _full_reach, at_most=0.1, because=_LOW)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     InOrder = Callable[[Job, CostModel, Sequence[str]], tuple[list[StrategyPlan], list[str]]]
 
 __all__ = [
+    "FIRST",
     "count_of",
     "dollars_saved_per_month",
     "hours_saved_per_month",
@@ -58,12 +59,12 @@ def _what(one: StrategyPlan) -> str:
     """What to save, and how often."""
     if one.order is None:
         return f"every {_interval(one)}"
-    share, first = format_share(one.strategy.saving.fraction), _FIRST[one.order]
+    share, first = format_share(one.strategy.saving.fraction), FIRST[one.order]
     return f"{share} of the rows every {format_time(one.strategy.saves_every_s)} ({first})"
 
 
 #: What an order saves first, in words.
-_FIRST = {
+FIRST = {
     "mfu": "those most updated since they were last saved first",
     "ssu": "those on a sampled list of the updated ones",
     "update-age": "those with the largest product of updates and age since they were last saved first",

@@ -1,0 +1,175 @@
+// Charts: specifications from Python, data from the planner. Drawn once, then filled anew as controls move.
+const charts = (() => {
+  const { formatTime, formatShare, general, grouped } = quantities;
+  const POINTS = 120;
+  const drawn = {};
+  let theme = null, wanted = null, busy = false;
+
+  const quantity = (value, kind) =>
+    kind === "time" ? formatTime(value) : kind === "count" ? grouped(Math.round(value)) : general(value, 3);
+
+  const between = (low, high, count, linear) => Array.from({ length: count }, (_, i) =>
+    linear ? low + ((high - low) * i) / (count - 1) : low * (high / low) ** (i / (count - 1)));
+  const finite = (rows) => rows.filter((row) => Number.isFinite(row.overhead_fraction));
+
+  const TIMES = [1e-3, 1e-2, 0.1, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 18000, 43200,
+    86400, 172800, 432000, 864000, 1728000, 4320000, 8640000, 31557600, 157788000, 315576000];
+  const ticksOf = (low, high, kind) => {
+    let nice = TIMES;
+    if (kind !== "time") {
+      const powers = between(-12, 12, 25, true);
+      nice = powers.flatMap((power) => [1, 2, 5].map((digit) => Number(`${digit}e${Math.round(power)}`)));
+    }
+    const within = nice.filter((one) => one >= low && one <= high);
+    const most = Math.max(3, Math.floor(document.querySelector("#charts").clientWidth / 110));
+    const every = Math.ceil(within.length / most);
+    return every > 1 ? within.filter((_, i) => i % every === 0) : within;
+  };
+
+  const ceilingOf = (answer, curves) => {
+    const top = Math.max(...answer.strategies.map((one) => one.overhead_fraction));
+    const low = Math.min(...curves.map((row) => row.overhead_fraction));
+    return 1.25 * Math.max(top, low) || 1;
+  };
+
+  // A label for each mark that has room for one, the recommended strategy's first.
+  const marksOf = (answer, x, low, high, ceiling, log) => {
+    const at = (value) => (log ? Math.log(value / low) / Math.log(high / low) : (value - low) / (high - low));
+    const width = document.querySelector("#charts").clientWidth - 80;
+    const taken = [];
+    const first = [answer.best, ...answer.strategies.filter((one) => one !== answer.best)];
+    return first.map((one) => {
+      const place = [at(one[x]) * width, (1 - one.overhead_fraction / ceiling) * 260];
+      const side = place[0] > width - 9 - 7.2 * one.name.length ? "left" : "right";
+      const start = side === "right" ? place[0] : place[0] - 7.2 * one.name.length;
+      const end = start + 7.2 * one.name.length;
+      const free = start >= -40 && taken.every(([a, b, y]) => end < a || start > b || Math.abs(place[1] - y) > 15);
+      if (free) taken.push([start, end, place[1]]);
+      return {
+        strategy: one.name, recovery: one.recovery, interval_s: one.interval_s, expected_pls: one.expected_pls,
+        overhead_fraction: one.overhead_fraction, recommended: one === answer.best, side,
+        label: free ? one.name : "", interval: formatTime(one.interval_s),
+        overhead: formatShare(one.overhead_fraction), pls: general(one.expected_pls, 3),
+      };
+    }).reverse();
+  };
+
+  const curvesOf = (answer) => {
+    const intervals = answer.strategies.map((one) => one.interval_s);
+    const work = answer.x.work_s, model = planner.MODELS[answer.model];
+    const low = Math.min(...intervals) / 4, longest = Math.max(...intervals);
+    const high = Math.max(Math.min(longest * 4, work), longest);
+    const recoveries = answer.x.sharded ? ["full", "partial"] : ["full"];
+    const rows = recoveries.flatMap((recovery) => between(low, high, POINTS).map((interval_s) => {
+      const cost = model.cost(answer.x, recovery, interval_s);
+      return { recovery, interval_s, overhead_fraction: cost.parts.total, expected_pls: cost.pls };
+    }));
+    return { low, high, rows: finite(rows) };
+  };
+
+  const FILL = {
+    interval(answer) {
+      const { low, high, rows } = curvesOf(answer), ceiling = ceilingOf(answer, rows);
+      const marks = marksOf(answer, "interval_s", low, high, ceiling, true);
+      return { data: { curves: rows, marks }, signals: { low, high, ceiling, ticks: ticksOf(low, high, "time") } };
+    },
+    breakdown(answer) {
+      const parts = answer.strategies.flatMap((one, at) => Object.entries(PARTS).map(([part, label], order) => ({
+        strategy: one.name, at, part: label, order, fraction: one.parts[part], overhead: formatShare(one.parts[part]),
+      })));
+      return { data: { parts: parts.filter((row) => Number.isFinite(row.fraction)) }, signals: {} };
+    },
+    pls(answer) {
+      const budget = answer.x.pls;
+      const most = Math.max(...answer.strategies.map((one) => one.expected_pls), budget || 0);
+      const rows = curvesOf(answer).rows.filter((row) => row.recovery === "partial" && row.expected_pls <= 1.3 * most);
+      const high = 1.15 * most || 1, ceiling = ceilingOf(answer, rows.length ? rows : [{ overhead_fraction: 0 }]);
+      const marks = marksOf(answer, "expected_pls", 0, high, ceiling, false);
+      const rule = budget === null ? [] : [{ expected_pls: budget, label: `budget ${general(budget, 3)}` }];
+      return { data: { curves: rows, marks, budget: rule }, signals: { high, ceiling } };
+    },
+    sweep(answer, sweep) {
+      const { control, at } = sweep;
+      const linear = control.kind === "share";
+      const now = at(null);
+      const low = linear ? 0 : Math.min(control.least, now || control.least);
+      const high = linear ? 1 : Math.max(control.most, now);
+      const values = between(low, high, 90, linear).map((one) => (control.kind === "count" ? Math.round(one) : one));
+      const curves = finite(values.flatMap((setting) => {
+        const there = planner.plan(at(setting), answer.model);
+        if (there.problem) return [];
+        return ["full", "partial"].flatMap((recovery) => {
+          const those = there.strategies.filter((one) =>
+            one.feasible && one.recovery === recovery && !["current", "partial-at-full-interval"].includes(one.name));
+          const least = Math.min(...those.map((one) => one.overhead_fraction));
+          return those.length ? [{ recovery, setting, overhead_fraction: least }] : [];
+        });
+      }));
+      const near = curves.filter((row) => linear || (row.setting > now / 10 && row.setting < now * 10));
+      const ceiling = 1.15 * Math.max(...(near.length ? near : curves).map((row) => row.overhead_fraction), 1e-12);
+      const label = quantity(now, control.kind);
+      const signals = { low, high, ceiling: Math.min(ceiling, 5), kind: control.kind, ticks: ticksOf(low, high, control.kind) };
+      if (linear) signals.ticks = [0, 0.2, 0.4, 0.6, 0.8, 1];
+      return { data: { curves, now: now === null ? [] : [{ setting: now, label }] }, signals };
+    },
+  };
+
+  // Draw a specification anew, with its first data and scales in it.
+  const embed = async (id, spec, look, { data, signals }) => {
+    if (drawn[id]) drawn[id].finalize();
+    delete drawn[id];
+    const filled = structuredClone({ ...spec, datasets: data });
+    for (const param of filled.params || []) if (param.name in signals) param.value = signals[param.name];
+    const result = await vegaEmbed(`#chart-${id}`, filled, {
+      renderer: "svg", actions: false, tooltip: { theme }, expressionFunctions: { quantity },
+      logLevel: 1, // errors alone: a layer may well be empty
+    });
+    drawn[id] = { view: result.view, look, finalize: () => result.finalize() };
+  };
+
+  const specOf = (id, answer, sweep) => {
+    if (id === "breakdown") {
+      const spec = { ...DRAWINGS[theme].breakdown, height: 40 * answer.strategies.length + 20 };
+      return [spec, `${theme}-${answer.strategies.length}`];
+    }
+    const name = id === "sweep" ? (sweep.control.kind === "share" ? "sweep-linear" : "sweep-log") : id;
+    return [DRAWINGS[theme][name], `${theme}-${name}`];
+  };
+
+  const fill = async ({ answer, sweep }) => {
+    for (const id of Object.keys(FILL)) {
+      if (!document.querySelector(`#chart-${id}`)) continue;
+      const [spec, look] = specOf(id, answer, sweep);
+      const filling = FILL[id](answer, sweep);
+      if (!drawn[id] || drawn[id].look !== look) {
+        await embed(id, spec, look, filling);
+        continue;
+      }
+      const { view } = drawn[id];
+      for (const [name, value] of Object.entries(filling.signals)) view.signal(name, value);
+      for (const [name, rows] of Object.entries(filling.data)) view.data(name, rows);
+      await view.runAsync();
+    }
+  };
+
+  // Draw what was asked for last. What is asked for meanwhile waits, as long again as drawing took, so that controls
+  // answer while one is moved.
+  const draw = async (answer, sweep) => {
+    wanted = { answer, sweep };
+    if (busy) return;
+    busy = true;
+    try {
+      while (wanted) {
+        const next = wanted;
+        wanted = null;
+        const began = performance.now();
+        await fill(next);
+        await new Promise((resolve) => setTimeout(resolve, Math.min(performance.now() - began, 500)));
+      }
+    } finally {
+      busy = false;
+    }
+  };
+
+  return { draw, setTheme: (name) => { theme = name; }, get idle() { return !busy && !wanted; } };
+})();

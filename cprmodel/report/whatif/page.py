@@ -1,0 +1,241 @@
+"""The page to play with: controls, formulas as JavaScript, and charts, in one file that needs no network."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from cprmodel import formulas
+from cprmodel.costing import check_plain
+from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB
+from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.formula import Formula
+from cprmodel.facts.units import format_time
+from cprmodel.facts.version import __version__
+from cprmodel.jobs import Job
+from cprmodel.planning.advice import FIRST
+from cprmodel.planning.planner import NEVER, TIE
+from cprmodel.report.page import job_inputs, write_page
+from cprmodel.report.whatif.controls import Control, controls_of, fixed_of
+from cprmodel.report.whatif.drawings import DARK, LIGHT, PARTS, drawings
+from cprmodel.report.whatif.javascript import formula_function, hours_function, series_text, validity_function
+from cprmodel.report.whatif.orders import OrderTable, order_tables
+
+__all__ = ["PRINTED", "render_whatif", "script_of_formulas", "write_whatif"]
+
+#: The formulas that the page evaluates.
+PRINTED = (
+    "young_1974",
+    "cpr_2021_interval",
+    "partial_recovery_interval",
+    "full_recovery_overhead",
+    "partial_recovery_overhead",
+    "cpr_2021_pls",
+    "cpr_2021_pls_spread",
+    "priority_pls",
+    "exact_interval",
+    "exact_pls_interval",
+    "partial_recovery_exact_interval",
+    "full_recovery_makespan",
+    "partial_recovery_makespan",
+    "exact_pls",
+    "partial_recovery_pls",
+    "metric_drop",
+    "effective_time_ratio",
+)
+
+_SCRIPTS = ("quantities.js", "planner.js", "charts.js", "page.js")
+_COLUMNS = {
+    "interval_s": "save every",
+    "overhead_fraction": "overhead",
+    **PARTS,
+    "effective_time_ratio": "effective time",
+    "expected_pls": "expected PLS ± SD of a run",
+    "expected_metric_drop": "metric drop",
+    "feasible": "keeps budget",
+}
+_OF_LOSSES = ("expected_pls", "expected_metric_drop", "feasible")
+_ORDERS = {"all": "compare all orders", "none": "no order: saves take all"}
+
+
+def _file(name: str) -> str:
+    return (resources.files(__package__) / name).read_text(encoding="utf-8")
+
+
+def _printed() -> list[tuple[str, Formula[Any, Any]]]:
+    return [(name, getattr(formulas, name)) for name in PRINTED]
+
+
+def script_of_formulas() -> str:
+    """The formulas as JavaScript, with the special functions that they call.
+
+    >>> script_of_formulas().count("renewal_root(") >= 3  # its definition, and two formulas that call it
+    True
+    """
+    bodies = [f"const SERIES = {series_text()};", _file("special.js")]
+    bodies.append("const formulas = {")
+    bodies += [f"{name}: {formula_function(one)}," for name, one in _printed()]
+    bodies += ["};", "const validity = {"]
+    for name, one in _printed():
+        rules = [
+            f"{{quantity: {_data(rule.quantity)}, at_most: {rule.at_most!r}, because: {_data(rule.because)}, "
+            f"of: {validity_function(rule)}}}"
+            for rule in one.about.validity
+        ]
+        bodies += [f"{name}: [{', '.join(rules)}],"] if rules else []
+    bodies += ["};", f"const hours_saved_per_month = {hours_function()};"]
+    return "\n".join(bodies)
+
+
+def _data(value: Any) -> str:
+    """A JavaScript literal that can stand in a page."""
+    text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    return (
+        text.replace("</", "<\\/")
+        .replace("<!--", "<\\!--")
+        .replace("\u2028", "\\u2028")
+        .replace("\u2029", "\\u2029")
+    )
+
+
+def _orders(job: Job, tables: list[OrderTable]) -> dict[str, Any]:
+    """The tables, and why there are none."""
+    absent = None
+    if not tables:
+        absent = (
+            "The job file has no [access] section, which says how rows are updated: no order of saving can be "
+            "compared."
+        )
+    return {
+        "absent": absent,
+        "tables": [one.to_dict() for one in tables],
+        "fraction": job.access.priority_fraction if job.access else None,
+        "work_s": job.job.work_s,
+        "first": FIRST,
+        "options": [*_ORDERS.items(), *((one.order, f"{one.order} only") for one in tables)]
+        if tables
+        else [("none", _ORDERS["none"])],
+    }
+
+
+def _choices(job: Job, orders: dict[str, Any]) -> list[dict[str, Any]]:
+    """What is chosen rather than set: name, options, and the one at first."""
+    found = [{"name": "model", "options": [("first-order", ""), ("exact", "")], "value": "first-order"}]
+    if job.cluster.embedding_shards is not None:
+        recoveries = [("full", ""), ("partial", "")]
+        found.append({"name": "recovery", "options": recoveries, "value": job.job.current_recovery})
+        found.append({"name": "order", "options": orders["options"], "value": orders["options"][0][0]})
+    return found
+
+
+def _about(job: Job, tables: list[OrderTable]) -> list[str]:
+    """What a reader should know of the numbers."""
+    said = [
+        "The page computes with JavaScript printed from cprmodel's own formulas, and decides as cprmodel plan "
+        "does; the first-order model is the published one, the exact model drops its approximation.",
+    ]
+    if tables:
+        every = tables[0].interval_s
+        said.append(
+            "Orders of saving are not computed here: what they leave unsaved was simulated when the page was made, "
+            f"at {len(every)} intervals from {format_time(every[0])} to {format_time(every[-1])}. The page takes "
+            "the longest of them that keeps the budget; cprmodel plan also looks between them, and says where "
+            "failures during saves matter. The exact model has no orders."
+        )
+    if job.failures.fit is not None:
+        said.append(
+            f"The MTBF was fitted to {job.failures.fit.events:,} failures: how sure it is, and what that leaves "
+            "open, cprmodel plan says."
+        )
+    if job.accuracy is not None and job.accuracy.model is not None:
+        said.append("The metric drop's slope was fitted: cprmodel plan gives the drop's interval.")
+    if job.failure_mix.shards_per_failure != 1:
+        said.append(f"A shard failure takes {job.failure_mix.shards_per_failure:.4g} shards on average.")
+    return [*said, *(f"In the file: {line}." for line in job.assumptions())]
+
+
+def _follows(controls: list[Control]) -> dict[str, str]:
+    labels = {
+        "save_s": "as long as a save",
+        "load_s": "a load shared by the shards",
+        "reschedule_s": "as for the job",
+        "partial_reschedule_s": "as for a shard",
+    }
+    return {one.name: labels[one.follows] for one in controls if one.follows}
+
+
+def _against(controls: list[Control]) -> dict[str, str]:
+    """The controls' labels, as they read behind "Overhead against"."""
+    own = {
+        "mtbf_s": "the MTBF",
+        "save_s": "the time of a save",
+        "shards": "the number of shards",
+        "pls": "the budget of lost samples",
+        "shard_share": "the share of shard failures",
+        "trainer_share": "the share of trainer failures",
+        "whole_job_share": "the share of whole-job failures",
+    }
+    return {one.name: own.get(one.name, f"the time: {one.label.lower()}") for one in controls}
+
+
+def render_whatif(job: Job) -> str:
+    """The page of a job as HTML text."""
+    import jinja2
+    import vl_convert
+
+    check_plain(job, "the page")
+    if job.checkpoint.quantised_metric_drop:
+        field = "checkpoint.quantised_metric_drop"
+        raise JobError(
+            "job", [Problem(field, "", "no such key: the page only knows the drop that lost samples cost")]
+        )
+    controls, tables = controls_of(job), order_tables(job)
+    sharded = job.cluster.embedding_shards is not None
+    orders = _orders(job, tables)
+    rules = {"WHOLE_JOB": WHOLE_JOB, "OPTIMUM": OPTIMUM, "BUDGET": BUDGET, "TIE": TIE, "NEVER": NEVER}
+    data = {
+        "RULES": rules,
+        "CONTROLS": [one.to_dict() for one in controls],
+        "FIXED": fixed_of(job),
+        "CHOICES": _choices(job, orders),
+        "ORDERS": orders,
+        "PARTS": PARTS,
+        "DRAWINGS": {name: drawings(theme, sharded, 4) for name, theme in (("light", LIGHT), ("dark", DARK))},
+    }
+    script = "\n".join(
+        [
+            *(f"const {name} = {_data(value)};" for name, value in data.items()),
+            script_of_formulas(),
+            *(_file(name) for name in _SCRIPTS),
+        ]
+    )
+    left_out = set() if sharded else set(_OF_LOSSES)
+    if job.accuracy is None or job.accuracy.slope is None:
+        left_out.add("expected_metric_drop")
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    return environment.from_string(_file("page.html.j2")).render(
+        title=job.preset.title if job.preset else "a training job",
+        summary=job.preset.summary if job.preset else "",
+        style=_file("style.css"),
+        script=script,
+        vega=vl_convert.javascript_bundle(),  # type: ignore[call-arg]  # its stub wants a snippet
+        controls=controls,
+        follows=_follows(controls),
+        against=_against(controls),
+        sharded=sharded,
+        orders=orders,
+        columns=[
+            (key, label.replace("resch", "re\u00adsch")) for key, label in _COLUMNS.items() if key not in left_out
+        ],
+        about=_about(job, tables),
+        formulas=[(name, one.about) for name, one in _printed()],
+        inputs=job_inputs(job),
+        version=__version__,
+    )
+
+
+def write_whatif(job: Job, path: str | Path) -> None:
+    """Write the page; it appears whole or not at all."""
+    write_page(render_whatif(job), path)
