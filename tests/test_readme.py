@@ -38,7 +38,7 @@ def blocks() -> list[re.Match[str]]:
 
 
 def test_there_are_blocks() -> None:
-    assert len(blocks()) == 6
+    assert len(blocks()) == 7
 
 
 @pytest.mark.parametrize("block", blocks(), ids=lambda block: block["command"])
@@ -58,6 +58,13 @@ def test_python_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_python_in_the_pages_runs() -> None:
     failed, tried = doctest.testfile(str(ROOT / "docs" / "simulation.md"), module_relative=False)
+    assert tried >= 6
+    assert failed == 0
+
+
+def test_python_in_the_page_on_sweeps_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    failed, tried = doctest.testfile(str(ROOT / "docs" / "sweep.md"), module_relative=False)
     assert tried >= 6
     assert failed == 0
 
