@@ -160,7 +160,7 @@ def _map(keys: Sequence[Key], found: PlannedMany, note: str, color: str) -> Figu
         values = [row["overhead_fraction"] for row in rows]
         kind: Any = "log" if max(values) > 20 * min(values) > 0 else "linear"
         scale = alt.Scale(type=kind, scheme="yellowgreenblue", nice=False)
-        legend = alt.Legend(format="~p", gradientLength=260, title="overhead", titleOrient="left", tickCount=4)
+        legend = alt.Legend(type="gradient", format="~p", gradientLength=260, titleOrient="left", tickCount=4)
         fill = alt.Color("overhead_fraction:Q", title="overhead", scale=scale, legend=legend)
         stroke = alt.Stroke("overhead_fraction:Q", scale=scale, legend=None)
     (x_axis, x_scale, x_title), (y_axis, y_scale, y_title) = axes
