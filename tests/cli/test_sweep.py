@@ -166,3 +166,19 @@ def test_bad_options_are_one_line(
     with (tmp_path / "rows.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 2
     assert [path.name for path in tmp_path.iterdir()] == ["rows.csv"]
+
+
+def test_plan_by_money(capsys: pytest.CaptureFixture[str]) -> None:
+    out, _ = run("plan", FLEET, "--minimise", "dollars", capsys=capsys)
+    for row in ("space kept", "written a month", "cost a month", "cost to train"):
+        assert row in out
+    data = json.loads(run("plan", FLEET, "--minimise", "dollars", "--json", capsys=capsys)[0])
+    assert (data["minimised"], data["currency"]) == ("dollars", "USD")
+    least = min(one["dollars_to_train"] for one in data["strategies"] if one["feasible"])
+    (best,) = [one for one in data["strategies"] if one["name"] == data["recommended"]]
+    assert best["dollars_to_train"] == least
+    _, err = run("plan", EXAMPLE, "--minimise", "dollars", capsys=capsys, status=2)
+    assert err.strip().endswith("cost: expected a table of prices, for a plan that minimises dollars")
+    robust = ("plan", FLEET, "--minimise", "dollars", "--robust")
+    _, err = run(*robust, capsys=capsys, status=2)
+    assert len(err.splitlines()) == 1
