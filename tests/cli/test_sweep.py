@@ -109,6 +109,10 @@ def test_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ):
         assert title in page
     assert page.count("vegaEmbed(") >= 7
+    both = tmp_path / "both.html"
+    vary = ("--vary", "failures.mtbf=20min:100h:log9", "--vary", "accuracy.pls_budget=1e-4:0.1:log9")
+    run("sweep", EXAMPLE, *vary, "--report", both, capsys=capsys)
+    assert "Recommended strategy over both" in both.read_text(encoding="utf-8")
     plain = tmp_path / "plain.html"
     run("sweep", EXAMPLE, "--vary", "failures.trainer_share=0.2,0.3", "--report", plain, capsys=capsys)
     assert "cannot be planned: failures.shard_share" in plain.read_text(encoding="utf-8")
