@@ -63,6 +63,13 @@ def test_python_in_the_pages_runs() -> None:
         assert failed == 0
 
 
+def test_python_in_the_page_on_sweeps_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    failed, tried = doctest.testfile(str(ROOT / "docs" / "sweep.md"), module_relative=False)
+    assert tried >= 6
+    assert failed == 0
+
+
 def test_every_file_that_readme_names_is_there() -> None:
     text = README.read_text(encoding="utf-8")
     for path in re.findall(r"\]\((?!https?:)([^)#]+)\)", text) + re.findall(

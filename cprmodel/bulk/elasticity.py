@@ -71,7 +71,7 @@ def elasticities(job: Job, strategy: str | None = None) -> tuple[Elasticity, ...
         value = float((slope * symbol / whole).evalf(17, subs=at))
         if abs(value) > 1e-12:
             found.append(Elasticity(_file_key(name), numbers[name], value))
-    return tuple(sorted(found, key=lambda one: -abs(one.elasticity)))
+    return tuple(sorted(found, key=lambda one: (-round(abs(one.elasticity), 9), one.key)))
 
 
 def _file_key(name: str) -> str:

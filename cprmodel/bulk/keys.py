@@ -11,7 +11,6 @@ from typing import Annotated, Any, get_args, get_origin
 
 import numpy as np
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic.fields import FieldInfo
 
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.units import KINDS, LONGEST_S, QuantityError, parse_quantity
@@ -28,14 +27,14 @@ class Key:
 
     name: str  #: as the user wrote it, such as "checkpoint.bandwidth"
     path: tuple[str, ...]  #: in a job's SI dump, such as ("checkpoint", "bandwidth_bytes_per_s")
-    kind: str | None  #: of a quantity: time, size, bandwidth; None for a plain number
+    kind: str | None  #: time, size or bandwidth; None for a plain number
     integer: bool
     may_be_zero: bool  #: of a quantity
-    field: FieldInfo | None  #: None for a number in a list
+    field: Any  #: pydantic's; None for a number in a list
 
     @property
     def field_name(self) -> str:
-        """The path as one word: what it is called in SI units."""
+        """The path as one word, by which it is called in SI units."""
         return ".".join(self.path)
 
     def shown(self, value: Any) -> str:

@@ -32,7 +32,7 @@ WAVE = 64
 
 @dataclass(frozen=True)
 class PlannedMany:
-    """What :func:`plan_many` returns: columns of equal length, a row for each combination.
+    """What :func:`~cprmodel.plan_many` returns: columns of equal length, a row for each combination.
 
     ``columns`` is a dictionary that a DataFrame takes as it is (``pandas.DataFrame(found.columns)``).
     """
@@ -116,7 +116,7 @@ class Sweep:
         raise JobError(f"{source} {shown}", list(error.problems))
 
     def chunks(self, workers: int | None = -1) -> Iterator[Chunk]:
-        """All rows in order. ``workers`` as for :func:`plan_many`."""
+        """All rows in order. ``workers`` as for :func:`~cprmodel.plan_many`."""
         most = BOX if self.vectorised else TASK
         boxes = self.grid.boxes(most)
         if workers == 1 or (self.vectorised and workers is not None):

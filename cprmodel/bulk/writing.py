@@ -18,8 +18,8 @@ __all__ = ["FORMATS", "Writer", "writer_to"]
 
 FORMATS = (".parquet", ".csv")
 
-#: Rows of a Parquet row group: what is held at a time.
-ROW_GROUP = 2**18
+#: Rows of a Parquet row group: what is held at a time. The file's footer has some 15 kB for each group.
+ROW_GROUP = 2**20
 
 
 class Writer(Protocol):

@@ -357,7 +357,7 @@ class Job(Section):
 
     @property
     def nodes(self) -> int | None:
-        """Nodes of the job: of its failures, else those of [scaling], else shards and trainers; None: unknown."""
+        """Nodes of the job, from its failures, else [scaling], else shards and trainers; None where unknown."""
         if self.failures.nodes is not None:
             return self.failures.nodes
         if self.scaling is not None and self.scaling.reference_nodes is not None:

@@ -96,7 +96,7 @@ def recommendation(plan: Plan, today: StrategyPlan | None) -> str:
         if hours > 0:
             said += f", {saved} saved a month"
         if plan.dollars_saved_per_month is not None and plan.dollars_saved_per_month > 0 and plan.job.cost:
-            said += f" ({format_money(plan.dollars_saved_per_month, plan.job.cost.currency)} a month)"
+            said += f" ({format_money(plan.dollars_saved_per_month, plan.job.cost.currency)})"
         if not today.feasible:
             said += " (what is done today does not keep the accuracy budget)"
     if best.expected_pls > 0 and plan.job.pls_budget is not None:

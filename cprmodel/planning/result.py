@@ -141,7 +141,7 @@ class Plan:
     warnings: tuple[str, ...]
     hours_saved_per_month: float | None
     uncertainty: Uncertainty | None = None  #: of the MTBF, where it comes from a trace
-    minimised: str = "overhead"  #: what the recommendation makes least
+    minimised: str = "overhead"  #: "overhead" or "dollars", whichever the recommendation makes least
     dollars_saved_per_month: float | None = None  #: against what is done today, for the same useful work
 
     def __getitem__(self, name: str) -> StrategyPlan:

@@ -129,7 +129,8 @@ def nodes_lines(answer: NodesAnswer, job: Job) -> list[str]:
     lines = [f"{ends[answer.at_the_end]} ({there}, {answer.planned.model} model)"]
     if answer.cheapest is not None and answer.dollars_to_train is not None and job.cost is not None:
         price = format_money(answer.dollars_to_train, job.cost.currency)
-        lines.append(f"nodes: the job costs least on {answer.cheapest:,} ({price} to train)")
+        fewest = ", the fewest that were tried" if answer.cheapest == answer.planned["failures.nodes"][0] else ""
+        lines.append(f"nodes: the job costs least on {answer.cheapest:,}{fewest} ({price} to train)")
     if not answer.within_validity:
         lines.append("nodes: there the formulas are used outside their range; the exact model says more")
     return lines

@@ -87,10 +87,13 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-def _color(rows: Rows, field: str = "recommended") -> alt.Color:
+def _strategies(rows: Rows, field: str) -> alt.Scale:
     present = [name for name in _COLORS if any(row[field] == name for row in rows)]
-    scale = alt.Scale(domain=present, range=[_COLORS[name] for name in present])
-    return alt.Color(f"{field}:N", title=None, scale=scale)
+    return alt.Scale(domain=present, range=[_COLORS[name] for name in present])
+
+
+def _color(rows: Rows, field: str = "recommended") -> alt.Color:
+    return alt.Color(f"{field}:N", title=None, scale=_strategies(rows, field))
 
 
 def _axis(key: Key, values: Sequence[float]) -> tuple[float, str, Any]:
@@ -153,27 +156,25 @@ def _map(keys: Sequence[Key], found: PlannedMany, note: str, color: str) -> Figu
         axes.append((axis, scale, key.name))
     for one in drawn:
         for number in (0, 1):
-            one[f"a{number}"], one[f"b{number}"] = one[f"i{number}"] - 0.5, one[f"i{number}"] + 0.5
+            # a little over the next cell, else hairlines show between them
+            one[f"a{number}"], one[f"b{number}"] = one[f"i{number}"] - 0.5, one[f"i{number}"] + 0.53
     fill: Any = _color(rows)
-    stroke: Any = alt.Stroke("recommended:N", scale=fill.scale, legend=None)  # else hairlines show between cells
     if color == "overhead_fraction":
         values = [row["overhead_fraction"] for row in rows]
         kind: Any = "log" if max(values) > 20 * min(values) > 0 else "linear"
         scale = alt.Scale(type=kind, scheme="yellowgreenblue", nice=False)
-        legend = alt.Legend(format="~p", gradientLength=260, title="overhead", titleOrient="left", tickCount=4)
+        legend = alt.Legend(type="gradient", format="~p", gradientLength=260, titleOrient="left", tickCount=4)
         fill = alt.Color("overhead_fraction:Q", title="overhead", scale=scale, legend=legend)
-        stroke = alt.Stroke("overhead_fraction:Q", scale=scale, legend=None)
     (x_axis, x_scale, x_title), (y_axis, y_scale, y_title) = axes
     chart = (
         alt.Chart(alt.InlineData(values=drawn))
-        .mark_rect()
+        .mark_rect(clip=True)
         .encode(
             x=alt.X("a0:Q", title=x_title, scale=x_scale, axis=x_axis),
             x2="b0:Q",
             y=alt.Y("a1:Q", title=y_title, scale=y_scale, axis=y_axis),
             y2="b1:Q",
             color=fill,
-            stroke=stroke,
             tooltip=[
                 alt.Tooltip("k0:N", title=keys[0].name),
                 alt.Tooltip("k1:N", title=keys[1].name),

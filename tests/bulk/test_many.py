@@ -183,6 +183,20 @@ def test_row_by_row_too(drawn: tuple[Job, dict[str, Any], str]) -> None:
     compare(job, vary, Exact(), minimise)
 
 
+def test_fitted_models_in_a_job() -> None:
+    """An MTBF from a trace and a slope from training runs, also with [scaling]."""
+    fit = {"source": "t", "events": 12, "exposure_s": 12 * 50_000.0, "weibull_shape": 1.0}
+    slope = {"kind": "accuracy model", "metric_drop_per_pls": 0.005, "runs": 20, "seeds": 4}
+    accuracy = {"pls_budget": None, "metric_drop_per_pls": None, "max_metric_drop": 1e-4, "model": slope}
+    scaling = {"reference_nodes": 40, "exponent": 0.8}
+    job = job_of(failures={"mtbf": None, "fit": fit}, accuracy=accuracy, scaling=scaling)
+    vary = {"failures.nodes": [20, 40, 400, 40_000], "accuracy.max_metric_drop": [1e-6, 1e-3]}
+    assert Sweep(job, grid_of(job, vary)).vectorised
+    found = compare(job, vary)
+    assert found["time_to_train_s"][0] > found["time_to_train_s"][2]
+    assert not found["feasible"][-1]
+
+
 def test_any_number_of_the_job_file_can_vary() -> None:
     """Also of a table that the formulas do not know: then the planner goes row by row."""
     table = {"rows": 500, "zipf": 1.05, "updates_per_second": 20.0}

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cprmodel import Job, plan_many
-from cprmodel.bulk import writing
+from cprmodel.bulk import many, writing
 from tests.cli.test_commands import run
 from tests.conftest import EXAMPLE
 
@@ -49,11 +49,12 @@ def test_rows_are_written_in_groups(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writing, "ROW_GROUP", 30_000)
+    monkeypatch.setattr(many, "BOX", 9_000)
     path = tmp_path / "rows.parquet"
     run("sweep", EXAMPLE, "--vary", "failures.mtbf=1h:1d:log100001", "--out", path, capsys=capsys)
     file = pq.ParquetFile(path)
     assert file.metadata.num_rows == 100_001
-    assert file.metadata.num_row_groups > 2
+    assert file.metadata.num_row_groups == 3
     mtbf = file.read(["failures.mtbf"]).column(0).to_numpy()
     np.testing.assert_allclose(mtbf, np.geomspace(3600, 86400, 100_001), rtol=1e-12)
 
@@ -108,6 +109,10 @@ def test_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ):
         assert title in page
     assert page.count("vegaEmbed(") >= 7
+    both = tmp_path / "both.html"
+    vary = ("--vary", "failures.mtbf=20min:100h:log9", "--vary", "accuracy.pls_budget=1e-4:0.1:log9")
+    run("sweep", EXAMPLE, *vary, "--report", both, capsys=capsys)
+    assert "Recommended strategy over both" in both.read_text(encoding="utf-8")
     plain = tmp_path / "plain.html"
     run("sweep", EXAMPLE, "--vary", "failures.trainer_share=0.2,0.3", "--report", plain, capsys=capsys)
     assert "cannot be planned: failures.shard_share" in plain.read_text(encoding="utf-8")
@@ -165,3 +170,19 @@ def test_bad_options_are_one_line(
     with (tmp_path / "rows.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 2
     assert [path.name for path in tmp_path.iterdir()] == ["rows.csv"]
+
+
+def test_plan_by_money(capsys: pytest.CaptureFixture[str]) -> None:
+    out, _ = run("plan", FLEET, "--minimise", "dollars", capsys=capsys)
+    for row in ("space kept", "written a month", "cost a month", "cost to train"):
+        assert row in out
+    data = json.loads(run("plan", FLEET, "--minimise", "dollars", "--json", capsys=capsys)[0])
+    assert (data["minimised"], data["currency"]) == ("dollars", "USD")
+    least = min(one["dollars_to_train"] for one in data["strategies"] if one["feasible"])
+    (best,) = [one for one in data["strategies"] if one["name"] == data["recommended"]]
+    assert best["dollars_to_train"] == least
+    _, err = run("plan", EXAMPLE, "--minimise", "dollars", capsys=capsys, status=2)
+    assert err.strip().endswith("cost: expected a table of prices, for a plan that minimises dollars")
+    robust = ("plan", FLEET, "--minimise", "dollars", "--robust")
+    _, err = run(*robust, capsys=capsys, status=2)
+    assert len(err.splitlines()) == 1

@@ -188,9 +188,7 @@ def render_whatif(job: Job) -> str:
     check_plain(job, "the page")
     if job.checkpoint.quantised_metric_drop:
         field = "checkpoint.quantised_metric_drop"
-        raise JobError(
-            "job", [Problem(field, "", "no such key: the page only knows the drop that lost samples cost")]
-        )
+        raise JobError("job", [Problem(field, "", "no such key: the page only knows the drop of lost samples")])
     controls, tables = controls_of(job), order_tables(job)
     sharded = job.cluster.embedding_shards is not None
     orders = _orders(job, tables)
