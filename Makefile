@@ -45,6 +45,7 @@ experiment: $(VENV)/installed-test ## the quick validation case, alone on the ma
 
 docs: $(VENV)/installed-test
 	$(BIN)/python -m sphinx -W -n --keep-going -q -b html docs docs/_build/html
+	$(BIN)/python docs/check_links.py docs/_build/html
 
 bench: $(VENV)/installed-test ## speed, as ratios in one run
 	$(BIN)/python benchmarks/startup.py

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -49,3 +51,47 @@ def test_the_validity_map_in_the_docs_is_what_its_script_makes() -> None:
         small = float(one["save_over_mtbf"]) <= 1e-3
         if one["what"] == "PLS, partial" and small and 0.05 <= float(one["reach"]) <= 0.29:
             assert abs(float(one["error"])) <= 0.1
+
+
+def test_a_saving_policy_of_one_s_own_is_priced_as_it_is_simulated() -> None:
+    command = [sys.executable, str(EXAMPLES / "own_saving_policy.py")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=True)
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2
+    found = [[float(share) / 100 for share in re.findall(r"(\d+\.\d+)%", line)] for line in lines]
+    for overhead, simulated, error in found:
+        assert abs(simulated - overhead) <= 4 * error + 1e-5  # as printed
+    assert found[1][0] < found[0][0]  # it pays
+
+
+def test_the_planner_s_notebook_runs() -> None:
+    notebook = json.loads((EXAMPLES / "planner.ipynb").read_text(encoding="utf-8"))
+    cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    program = "import os\nos.chdir('..')\n" + "\n".join(cells)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=EXAMPLES, capture_output=True, text=True, timeout=180, check=True
+    )
+    sentence, cheapest = done.stdout.strip().splitlines()
+    assert "overhead" in sentence
+    assert re.fullmatch(r"\d+ nodes: [\d.]+ days, [\d,]+ USD", cheapest)
+
+
+def test_broken_links_are_found(tmp_path: Path) -> None:
+    """The checker of the documentation's links can fail."""
+    spec = importlib.util.spec_from_file_location("check_links", EXAMPLES.parent / "docs" / "check_links.py")
+    assert spec is not None
+    assert spec.loader is not None
+    checker = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(checker)
+    (tmp_path / "a.html").write_text(
+        '<a id="here" href="b.html#there"></a><a href="b.html"></a><a href="#here"></a>'
+    )
+    (tmp_path / "b.html").write_text('<a href="a.html#nowhere"></a><img src="c.png"><a href="https://x.org"></a>')
+    broken, elsewhere, checked = checker.broken_links(tmp_path)
+    assert broken == [
+        "a.html: b.html#there: no such place in it",
+        "b.html: a.html#nowhere: no such place in it",
+        "b.html: c.png: no such file",
+    ]
+    assert elsewhere == {"https://x.org"}
+    assert checked == 5

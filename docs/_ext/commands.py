@@ -67,7 +67,30 @@ class Run(SphinxDirective):
         return [nodes.literal_block(text, text, language="console", classes=["run"])]
 
 
+class Runs(SphinxDirective):
+    """What one of the project's scripts prints."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        script = ROOT / self.arguments[0]
+        self.env.note_dependency(str(script))
+        out = subprocess.run(
+            [sys.executable, str(script)],
+            env=os.environ | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if out.returncode:
+            raise self.error(f"{script}: exit status {out.returncode}: {out.stderr}")
+        lines = [folded for line in out.stdout.rstrip().splitlines() for folded in _fold(line)]
+        text = "\n".join(lines)
+        return [nodes.literal_block(text, text, language="text")]
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Add the directive."""
     app.add_directive("run", Run)
+    app.add_directive("runs", Runs)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
