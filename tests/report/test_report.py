@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from cprmodel import Exact, FirstOrder, Job, Plan, load_preset, plan
-from cprmodel.costing.models import MODELS
+from cprmodel.costing import MODELS
 from cprmodel.presets import preset_names
 from cprmodel.report import charts
 from cprmodel.report.page import render_report, write_report
