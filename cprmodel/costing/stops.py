@@ -97,7 +97,10 @@ def stops_of(mix: FailureMix, recovery: Recovery, levels: Sequence[SaveLevel], s
     start = np.zeros(len(states))
     for strike, probability in first:
         start[index[strike]] += probability
-    visits = np.linalg.solve(chain.T, start)  # expected, of each state
+    try:
+        visits = np.linalg.solve(chain.T, start)  # expected, of each state
+    except np.linalg.LinAlgError:  # failures come so fast that no stop ever ends
+        return Stops((1.0, *[0.0] * (len(levels) - 1)), (0.0,) * len(levels), np.inf, np.inf)
     ends = visits * clear
     back, hit = np.zeros(len(levels)), np.zeros(len(levels))
     for state, probability in zip(states, ends, strict=True):

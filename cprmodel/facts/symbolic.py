@@ -102,6 +102,7 @@ KEPT = SimpleNamespace(
     **{
         name: sp.Function(name)
         for name in (
+            "erlang_loss",
             "erlang_root",
             "expm1",
             "exprel",

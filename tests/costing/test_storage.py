@@ -266,3 +266,10 @@ def test_touched_rows_through_a_curve_are_their_sum() -> None:
     for work in np.geomspace(1e-14, 1e9, 200):
         summed = float(-np.expm1(-work * rows.rates) @ rows.count / rows.count.sum())
         assert float(rows.share(work)) == pytest.approx(summed, rel=1e-6)
+
+
+def test_stops_that_never_end_cost_without_bound() -> None:
+    """Failures a thousand times within each recovery: no number overflows into sense."""
+    mix = FailureMix(0.1, 0.5, 0.2, 0.3)
+    run = found(StoredSave((REMOTE,)), np.array([1.0, 100.0]), mix, PARTIAL)
+    assert not np.isfinite(run.breakdown.total).any()

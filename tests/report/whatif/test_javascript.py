@@ -23,7 +23,7 @@ from cprmodel.report.whatif import javascript, page
 from tests.facts.test_formula import FORMULAS, POINT
 
 #: Formulas with special functions that the page has no JavaScript for.
-NOT_PRINTED = {"expected_regret", "freshness_interval"}
+NOT_PRINTED = {"erlang_1917_loss", "expected_regret", "freshness_interval"}
 Visit = Callable[..., Any]
 
 
