@@ -73,6 +73,8 @@ class Advisor:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        if not isinstance(job, Job):
+            raise TypeError(f"Advisor: job = {job!r}: expected a cprmodel.Job")
         check_plain(job, "the advisor")
         self.job = job
         self.recovery = _recovery_of(job, recovery)

@@ -65,7 +65,8 @@ def run(source: str, mtbf_error: float | None, observed_failures: int | None, as
 
 
 def _to_see(job: Job, share: float, model: CostModel) -> int | None:
-    return failures_to_see(share) if model.name == "first-order" else exact_failures_to_see(job, share, model)
+    # in the steady state too, whose exact search would take minutes, the first-order rule is given
+    return exact_failures_to_see(job, share, model) if model.name == "exact" else failures_to_see(share)
 
 
 def _plain(what: str, one: Regret) -> dict[str, Any]:

@@ -63,6 +63,7 @@ class Cost:
     notes: tuple[str, ...] = ()  #: what a reader of the figures should know
     #: whole checkpoints' worth that is written in a second of work, where it is not one in an interval
     written_per_s: float | None = None
+    refused: str = ""  #: why it may not be done, whatever it costs
 
 
 @dataclass(frozen=True)

@@ -14,22 +14,29 @@ from cprmodel.costing.saving import as_stored, free_levels, saving_of
 from cprmodel.costing.shared import Shared
 from cprmodel.costing.stops import Stops, severities, stops_of
 from cprmodel.costing.storage import LongRun, long_run, save_times_s
+from cprmodel.facts.errors import JobError
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.storage import SaveLevel, StoredSave
-from cprmodel.facts.strategies import FailureMix, Recovery, Strategy
+from cprmodel.facts.strategies import FailureKind, FailureMix, PartialRecovery, Recovery, Strategy
 from cprmodel.facts.units import format_share, format_time
+from cprmodel.formulas.makespan import full_recovery_makespan, partial_recovery_makespan, partial_recovery_pls
 from cprmodel.jobs import Job
 
-__all__ = ["DRAIN", "SHARED", "SteadyState", "long_run_of"]
+__all__ = ["DRAIN", "SHARED", "SHORTEST", "SteadyState", "long_run_of"]
 
 DRAIN = "the time that a save drains"
 SHARED = "the bandwidth that jobs share"
+SHORTEST = "the shortest interval that is tried"
 
 #: Intervals tried at once, and how often they close in on the best.
 _TRIED, _CLOSER = 160, 5
 #: Range of intervals, times Young's.
 _RANGE = 1e4
 _MOST_SAVES = 10_000
+#: Numbers of saves that are tried first where rows are dirty.
+_SPREAD = (1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 233, 610)
+#: A job with fewer intervals (of the last level) than this is not long.
+_SHORT = 10
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,7 @@ class _Setting:
     """What the long run depends on, besides how to save."""
 
     work_s: float
+    step_s: float
     mix: FailureMix
     shards: int
     recovery: Recovery
@@ -45,11 +53,48 @@ class _Setting:
     @classmethod
     def of(cls, job: Job, recovery: Recovery) -> _Setting:
         shared = Shared.of(job) if job.storage is not None else None
-        return cls(job.job.work_s, job.failure_mix, job.cluster.embedding_shards or 1, recovery, shared)
+        return cls(
+            job.job.work_s,
+            job.job.step_s or 0.0,
+            job.failure_mix,
+            job.cluster.embedding_shards or 1,
+            recovery,
+            shared,
+        )
 
     def run(self, saving: StoredSave, interval_s: Any) -> LongRun:
         stops = _stops(self.mix, self.recovery, saving.levels, self.shards)  # type: ignore[arg-type]
         return long_run(saving, interval_s, self.mix.mtbf_s, stops)
+
+    def overhead(self, choice: Choice) -> float:
+        """Of a choice made here."""
+        assert isinstance(choice.saving, StoredSave)
+        if choice.set_by == WHOLE_JOB and choice.saving.warned is None:
+            return float(self.unsaved()[0].total)
+        return float(self.run(choice.saving, choice.interval_s).breakdown.total)
+
+    def unsaved(self) -> tuple[Breakdown, float]:
+        """The exact overhead and PLS of the job as it is, without any save."""
+        mix, recovery = self.mix, self.recovery
+        with np.errstate(over="ignore", invalid="ignore"):
+            if isinstance(recovery, PartialRecovery):
+                shares = {name: getattr(mix, name) for name in ("shard_share", "trainer_share", "whole_job_share")}
+                stops = {
+                    name: getattr(recovery, name)
+                    for name in ("partial_load_s", "partial_reschedule_s", "trainer_reschedule_s")
+                }
+                at = (self.work_s, self.work_s, 0.0, mix.mtbf_s)
+                spent = partial_recovery_makespan.raw(
+                    *at, **stops, **shares, load_s=recovery.load_s, reschedule_s=recovery.reschedule_s
+                )
+                pls = float(partial_recovery_pls.raw(*at, self.shards, mix.shards_per_failure, **stops, **shares))
+            else:
+                once = recovery.response(FailureKind.WHOLE_JOB)
+                spent = full_recovery_makespan.raw(
+                    self.work_s, self.work_s, 0.0, mix.mtbf_s, once.load_s, once.reschedule_s
+                )
+                pls = 0.0
+        return Breakdown(*(float(part) / self.work_s for part in spent)), pls
 
 
 @lru_cache(maxsize=256)
@@ -62,9 +107,21 @@ def long_run_of(job: Job, recovery: Recovery, saving: StoredSave, interval_s: An
     return _Setting.of(job, recovery).run(saving, interval_s)
 
 
+def _stored(job: Job) -> StoredSave:
+    """How the job saves, with the loads of either recovery."""
+    return as_stored(saving_of(job), job.partial_recovery)
+
+
 @lru_cache(maxsize=256)
 def _choice(setting: _Setting, saving: StoredSave, budget: float | None, extra_s: float) -> Choice:
-    return _Search(setting, saving, budget, extra_s).choice()
+    heeding = _Search(setting, saving, budget, extra_s).choice()
+    if saving.warned is None:
+        return heeding
+    ignoring = _Search(setting, replace(saving, warned=None), budget, extra_s).choice()
+    if setting.overhead(ignoring) >= setting.overhead(heeding):
+        return heeding
+    said = "warnings are better not heeded: saves on false ones would cost more than true ones spare"
+    return replace(ignoring, notes=(*ignoring.notes, said))
 
 
 @dataclass(frozen=True)
@@ -83,13 +140,11 @@ class SteadyState:
 
     def full_interval(self, job: Job) -> Choice:
         """The interval, and the saves to each level, of least overhead."""
-        recovery = job.full_recovery
-        return _choice(_Setting.of(job, recovery), as_stored(saving_of(job), recovery), None, self.extra_s)
+        return _choice(_Setting.of(job, job.full_recovery), _stored(job), None, self.extra_s)
 
     def partial_interval(self, job: Job, pls_budget: float) -> Choice:
         """The same with no more than so much expected PLS."""
-        recovery = job.partial_recovery
-        return _choice(_Setting.of(job, recovery), as_stored(saving_of(job), recovery), pls_budget, self.extra_s)
+        return _choice(_Setting.of(job, job.partial_recovery), _stored(job), pls_budget, self.extra_s)
 
     def cost(self, job: Job, strategy: Strategy) -> Cost:
         """Overhead and PLS at the strategy's interval."""
@@ -101,10 +156,34 @@ class SteadyState:
             never = Breakdown(math.inf, 0.0, 0.0, 0.0)
             said = f"in an interval of {format_time(strategy.interval_s)} a save cannot drain"
             return Cost(never, 0.0, notes=(said,))
-        found = long_run_of(job, strategy.recovery, saving, strategy.interval_s)
+        setting = _Setting.of(job, strategy.recovery)
+        if strategy.interval_s >= job.job.work_s * (1 - 1e-9) and saving.warned is None and not saving.counts:
+            spent, lost = setting.unsaved()
+            return Cost(spent, lost, written_per_s=0.0)
+        found = setting.run(saving, strategy.interval_s)
         parts = Breakdown(*(float(part) for part in found.breakdown))
         notes = tuple(self._notes(job, strategy, saving, found))
-        return Cost(parts, float(found.pls), notes=notes, written_per_s=float(found.writes))
+        refused = self._refused(job, setting, float(found.io_s))
+        return Cost(parts, float(found.pls), notes=notes, written_per_s=float(found.writes), refused=refused)
+
+    def _refused(self, job: Job, setting: _Setting, io_s: float) -> str:
+        """Why others than this job suffer from it, if they do."""
+        if setting.shared is None:
+            return ""
+        part = setting.shared.storage.share
+        if part is None:
+            try:
+                best = _choice(setting, _stored(job), job.pls_budget, self.extra_s)
+            except JobError:
+                return ""
+            assert isinstance(best.saving, StoredSave)
+            part = float(setting.run(best.saving, best.interval_s).io_s)
+            if setting.shared.fits(max(part, io_s), 0.0):
+                return ""
+        if io_s <= part * (1 + 1e-6):
+            return ""
+        mine = format_share(part)
+        return f"it writes {format_share(io_s)} of the time, more than its part of the shared storage ({mine})"
 
     @staticmethod
     def _notes(job: Job, strategy: Strategy, saving: StoredSave, found: LongRun) -> list[str]:
@@ -116,9 +195,12 @@ class SteadyState:
             notes.append(f"a save to {saving.levels[-1].name} writes {format_share(share)} of the checkpoint")
         if job.storage is not None:
             notes.append(f"it writes {format_share(float(found.io_s))} of the time")
-        words = job.checkpoint.warning_words()
-        if words is not None:
-            notes.append(words)
+        every = strategy.interval_s * saving.segments
+        if job.job.work_s < _SHORT * every and strategy.interval_s < job.job.work_s:
+            notes.append(
+                f"the job is only {job.job.work_s / every:.3g} intervals long, and this overhead that of a long "
+                "one: cprmodel simulate plays it as it is"
+            )
         return notes
 
 
@@ -173,12 +255,23 @@ class _Search:
             return shared.used(self._io_s(*self.best()), price)
 
         self.price = shared.settle(used)
-        return self._chosen(*self.best(), True)
+        saving, interval = self.best()
+        said = (
+            "the shared storage is written to all the time that it may be: a second of it is worth "
+            f"{self.price:.2g} s of this job"
+        )
+        chosen = self._chosen(saving, interval, True)
+        return replace(chosen, notes=(said, *chosen.notes))
 
     def _io_s(self, saving: StoredSave, interval: float) -> float:
         return float(self.setting.run(saving, interval).io_s)
 
     def _chosen(self, saving: StoredSave, interval: float, shared: bool) -> Choice:
+        if not saving.counts and saving.warned is None:
+            unsaved, lost = self.setting.unsaved()
+            within = self.budget is None or lost <= self.budget
+            if within and unsaved.total <= self._values(saving, np.array([interval]))[0]:
+                return Choice(self.setting.work_s, WHOLE_JOB, saving=saving)
         found = self.setting.run(saving, interval)
         least = shortest_s(saving, interval)
         if interval * saving.segments >= self.setting.work_s * (1 - 1e-6):
@@ -189,12 +282,23 @@ class _Search:
             set_by = DRAIN
         else:
             set_by = SHARED if shared else OPTIMUM
-        return Choice(interval, set_by, saving=saving)
+        young = math.sqrt(2 * max(saving.save_s, 1e-9) * self.setting.mix.mtbf_s)
+        shortest = max(self.setting.step_s, young / _RANGE / saving.segments)
+        notes: tuple[str, ...] = ()
+        if saving.dirty is not None and set_by == OPTIMUM and interval <= shortest * (1 + 1e-6):
+            set_by = SHORTEST
+            notes = (
+                "the shorter the interval the better, by what the file says: nothing says what a save of hardly "
+                "any rows costs all the same (checkpoint.always_written, or save beside overlap)",
+            )
+        return Choice(interval, set_by, saving=saving, notes=notes)
 
     def best(self) -> tuple[StoredSave, float]:
         """The best saves to each level, and their interval."""
         counts = list(self._start())
         free = free_levels(self.saving)
+        if self.saving.dirty is not None:  # dirty rows make several valleys: look over them first
+            counts = self._scanned(counts, free)
         value = self._at(tuple(counts))[0]
         step = max([1, *(counts[at] // 4 for at in free)]) if free else 0
         while step >= 1:
@@ -209,7 +313,16 @@ class _Search:
                         break
             if not moved:
                 step //= 2
-        return replace(self.saving, counts=tuple(counts)), self._at(tuple(counts))[1]
+        best = replace(self.saving, counts=tuple(counts))
+        return best, self._interval(best, _CLOSER)[1] if free else self._at(tuple(counts))[1]
+
+    def _scanned(self, counts: list[int], free: list[int]) -> list[int]:
+        """The best of widely spread counts, one level after the other."""
+        for _ in range(2 if len(free) > 1 else 1):
+            for at in reversed(free):
+                tried = [[*counts[:at], n, *counts[at + 1 :]] for n in sorted({*_SPREAD, counts[at]})]
+                counts = min(tried, key=lambda one: self._at(tuple(one))[0])
+        return counts
 
     def _start(self) -> tuple[int, ...]:
         """First order: a level's saves cost √(its failures × its cost), so n is the ratio of √(failures/cost)."""
@@ -229,19 +342,20 @@ class _Search:
         """The least value of the objective with these counts, and its interval."""
         key = (self.price, counts)
         if key not in self.found:
-            self.found[key] = self._interval(replace(self.saving, counts=counts))
+            near = _CLOSER if not free_levels(self.saving) else _CLOSER - 2
+            self.found[key] = self._interval(replace(self.saving, counts=counts), near)
         return self.found[key]
 
-    def _interval(self, saving: StoredSave) -> tuple[float, float]:
+    def _interval(self, saving: StoredSave, closer: int) -> tuple[float, float]:
         longest = self.setting.work_s / saving.segments
         young = math.sqrt(2 * max(saving.save_s, 1e-9) * self.setting.mix.mtbf_s)
         least = shortest_s(saving, young)
-        low = min(max(least, young / _RANGE / saving.segments), longest)
+        low = min(max(least, self.setting.step_s, young / _RANGE / saving.segments), longest)
         if least > longest:
             return math.inf, longest
         high = longest
         best: tuple[float, float] = (math.inf, low)
-        for _ in range(_CLOSER):
+        for _ in range(closer):
             tried = np.geomspace(low, high, _TRIED)
             tried[0], tried[-1] = low, high
             values = self._values(saving, tried)

@@ -55,8 +55,8 @@ class LongRun:
 
     breakdown: Breakdown
     pls: Any
-    writes: Any  #: whole checkpoints' worth of bytes written to the last level, per second of useful work
-    io_s: Any  #: time that the last level's storage is written to, per second of useful work
+    writes: Any  #: whole checkpoints' worth of bytes in complete saves to the last level, per second of useful work
+    io_s: Any  #: time that these saves write to the last level's storage, per second of useful work
 
 
 class _Block(NamedTuple):
@@ -94,6 +94,7 @@ class _Course:
         self.blocking, self.drain = save_times_s(saving, interval)
         self.carry = saving.overlap * self.drain  # work done while a save drains
         self.hits = sum(stops.hit)
+        self.blocks: dict[tuple[int, int, float, bool], _Block] = {}
 
     # one segment: work, and a save of level ``end``
 
@@ -143,6 +144,12 @@ class _Course:
 
     def _block(self, level: int, end: int, killed: float, first: bool) -> _Block:
         """``killed``: probability, beyond roll-backs, that a failure ends what is asked about."""
+        key = (level, end, killed, first)
+        if key not in self.blocks:
+            self.blocks[key] = self._new_block(*key)
+        return self.blocks[key]
+
+    def _new_block(self, level: int, end: int, killed: float, first: bool) -> _Block:
         if level == 0:
             return self._segment(end, killed, first)
         count = self.saving.counts[level - 1]
@@ -186,7 +193,8 @@ class _Course:
         saves = self._saving()
         stopped = self.rate * pattern.activity
         lost = pattern.activity - self.tau * self.saving.segments - saves - pattern.more
-        return self._found(work, saves, lost, stopped, pattern.kept, 1.0)
+        writes, io_s = self._written(1.0)
+        return self._found(work, saves, lost, stopped, pattern.kept, writes, io_s)
 
     def _saving(self) -> Any:
         """Time that the complete saves of a pattern take from training."""
@@ -194,18 +202,22 @@ class _Course:
         numbers = [n - m for n, m in zip(blocks, [*blocks[1:], 0], strict=True)]
         return sum(n * c for n, c in zip(numbers, self.blocking, strict=True)) + self.drain - self.carry
 
-    def _found(self, work: Any, saves: Any, lost: Any, failures: Any, kept: Any, written: Any) -> LongRun:
+    def _written(self, planned: Any, on_warning: Any = 0.0) -> tuple[Any, Any]:
+        """What so many complete saves to the last level write [whole checkpoints], and for how long [s]."""
+        warned_s = self.saving.warned.save_s if self.saving.warned is not None else 0.0
+        share = self.saving.written(self.tau * self.saving.segments)
+        return planned * share + on_warning, planned * (self.blocking[-1] + self.drain) + on_warning * warned_s
+
+    def _found(self, work: Any, saves: Any, lost: Any, failures: Any, kept: Any, writes: Any, io_s: Any) -> LongRun:
         stops = self.stops
         parts = Breakdown(
             saves / work, failures * stops.load_s / work, lost / work, failures * stops.reschedule_s / work
         )
-        top = self.saving.segments
-        share = written * self.saving.written(self.tau * top)
         return LongRun(
             breakdown=parts,
             pls=np.maximum(1 - kept / work, 0.0) if self.hits else np.zeros_like(work),
-            writes=share / work,
-            io_s=(written * (self.blocking[-1] + self.drain)) / work,
+            writes=writes / work,
+            io_s=io_s / work,
         )
 
     # warnings: one level
@@ -218,7 +230,8 @@ class _Course:
         share = fresh.drained / (1 - after.drained + fresh.drained)
         mean = _Stretch(*(one + share * (other - one) for one, other in zip(fresh, after, strict=True)))
         lost = mean.activity - mean.work - mean.saves
-        return self._found(mean.work, mean.saves, lost, mean.failures, mean.kept, mean.written)
+        writes, io_s = self._written(mean.drained, mean.on_warning)
+        return self._found(mean.work, mean.saves, lost, mean.failures, mean.kept, writes, io_s)
 
     def _stretch(self, work: Any, carry: Any) -> _Stretch:
         warned, rate, hits = self.saving.warned, self.rate, self.hits
@@ -239,7 +252,8 @@ class _Course:
         saving = reached * struck / rate * tries
         void = self.saving.overlap * self._in_void_drains()
         more = drained * again * void * tries
-        ahead = work**2 * reached * NUMPY.phi2(leaves * work)  # the integral of u e^(−leaves u)
+        x = leaves * work  # the integral of u e^(−leaves u), next
+        ahead = np.where(x < 1, work**2 * reached * NUMPY.phi2(x), (1 - reached * (1 + x)) / (leaves or 1.0) ** 2)
         hitting = hits * failing
         held = carry * np.exp(-hitting * work) + work * NUMPY.exprel(-hitting * work)
         unhit_busy = work * NUMPY.exprel(-(leaves + hitting) * work)
@@ -254,7 +268,7 @@ class _Course:
             work=done,
             kept=kept,
             saves=drained * (self.blocking[0] + self.drain - self.carry) + saved * busy * warned.save_s,
-            written=drained + saved * busy,
+            on_warning=saved * busy,
             drained=drained,
         )
 
@@ -265,7 +279,7 @@ class _Stretch(NamedTuple):
     work: Any  # progress that is saved
     kept: Any
     saves: Any  # time of complete saves
-    written: Any  # their number
+    on_warning: Any  # complete saves on a warning
     drained: Any  # probability that it ends with a planned save
 
 

@@ -53,8 +53,8 @@ def aupy_2013_interval(
 
     Notes
     -----
-    Of a save of 5 min it loses up to 2e-5 of efficiency against the exact optimum at μ = 24 h, 1.5e-4 at 6 h, 4e-3
-    at 1 h (tests/costing/test_steady.py).
+    Of a save of 5 min with L = 5 min and D = 1 min it loses up to 2e-5 of efficiency against the exact optimum at
+    μ = 24 h, 1.5e-4 at 6 h, 4e-3 at 1 h (tests/costing/test_steady.py).
 
     Examples
     --------
@@ -155,7 +155,7 @@ def herault_2018_interval(
     Notes
     -----
     Source: Herault, Robert, Bouteiller, Arnold, Ferreira, Bosilca, Dongarra, INRIA RR-9109, eqs 6-8; with Λ from
-    Σ nᵢCᵢ/τᵢ = 1 it is what SLSQP finds (tests/costing/test_shared.py). At Λ = 0 it is Young's interval.
+    Σ nᵢCᵢ/τᵢ = 1 it is what SLSQP finds (tests/costing/test_steady.py). At Λ = 0 it is Young's interval.
 
     Examples
     --------
@@ -218,8 +218,8 @@ def warned_overhead(
 
     Notes
     -----
-    7-8% above a Monte-Carlo where announcements are frequent; the exact cost is
-    :class:`~cprmodel.SteadyState`'s.
+    Where announcements are frequent it can be tens of percent off: saves on a warning begin the interval anew, and
+    planned ones become rarer (tests/costing/test_steady.py). The exact cost is :class:`~cprmodel.SteadyState`'s.
 
     Examples
     --------

@@ -97,7 +97,9 @@ class Checkpoint(Section):
                 raise wrong(f"level.{at}.bandwidth", one.bandwidth_bytes_per_s, "checkpoint.size beside it")
             if not one.survives > before:
                 raise wrong(
-                    f"level.{at}.survives", one.survives, f"more than the level below survives ({before:g})"
+                    f"level.{at}.survives",
+                    one.survives,
+                    f"more than the level below survives ({before:g}; default: 1)",
                 )
             if at == 0 and one.every is not None:
                 raise wrong("level.0.every", one.every, "no such key in the first level: every save goes there")

@@ -461,6 +461,9 @@ class Job(Section):
         said = self.failures.about_nodes()
         if self.checkpoint.load_s is None and not self.checkpoint.level:
             said.append("checkpoint.load isn't given: taken to be as long as a save")
+        words = self.checkpoint.warning_words()
+        if words is not None:
+            said.append(words)
         if self.failures.group_nodes is not None and self.cluster.embedding_shards is not None:
             said.append("failures.group_nodes: every node of a group that fails is taken to hold a shard")
         if self.checkpoint.reschedule_s == 0:

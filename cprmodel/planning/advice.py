@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import PartialRecovery
 from cprmodel.facts.units import format_money, format_share, format_time
 from cprmodel.jobs import HOURS_PER_MONTH, Job
@@ -52,7 +53,13 @@ def _interval(one: StrategyPlan) -> str:
 
 
 def _advice(one: StrategyPlan, job: Job) -> str:
-    return "make no save" if one.strategy.saves_every_s >= job.job.work_s else f"save {_what(one)}"
+    if one.strategy.saves_every_s >= job.job.work_s:
+        return "save only when warned" if _when_warned(one) else "make no save"
+    return f"save {_what(one)}"
+
+
+def _when_warned(one: StrategyPlan) -> bool:
+    return isinstance(one.strategy.saving, StoredSave) and one.strategy.saving.warned is not None
 
 
 def _what(one: StrategyPlan) -> str:
@@ -78,6 +85,8 @@ def recommendation(plan: Plan, today: StrategyPlan | None) -> str:
     recovery = "partial" if isinstance(best.strategy.recovery, PartialRecovery) else "full"
     if best.name == "current":
         what = f"Keep saving every {_interval(best)} of work with {recovery} recovery"
+    elif best.strategy.saves_every_s >= plan.job.job.work_s and _when_warned(best):
+        what = f"Save only when a failure is announced, with {recovery} recovery"
     elif best.strategy.saves_every_s >= plan.job.job.work_s:
         what = f"Use {recovery} recovery and make no save: the interval would reach the end of the job"
     else:
@@ -243,6 +252,9 @@ def _wrong_mtbf(plan: Plan, strategies_of: Strategies, price: Price, in_order: I
         f"If failures come twice as often (MTBF {format_time(half)}), this interval costs "
         f"{format_share(kept.overhead_fraction)}"
     )
+    if not kept.feasible and kept.expected_pls <= (job.pls_budget or 1.0):
+        then = f"{_advice(new, job)} ({new.name}, {format_share(new.overhead_fraction)})"
+        return [f"{said}, but {kept.reason}; then {then}."]
     if not kept.feasible:
         return [
             f"{said} and breaks the accuracy budget (PLS {kept.expected_pls:.3g}); "

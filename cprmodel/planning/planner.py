@@ -271,11 +271,12 @@ def _priced(
         one = price(job, model, strategy, choice)
         if one.overhead_fraction - one.breakdown.save < NEVER:  # not so for NaN and infinity either
             priced.append(one)
-            notes += [f"{name}: {note}" for note in (*choice.notes, *one.notes)]
+            if name != "partial-at-full-interval":  # whose saves are those of full, as is said there
+                notes += [f"{name}: {note}" for note in (*choice.notes, *one.notes)]
             if choice.set_by == WHOLE_JOB:
                 notes.append(
                     f"{name}: the interval reaches the end of the job, so no save is needed"
-                    + (f" (the {model.name} overhead charges one)" if model.name != "exact" else "")
+                    + (" (the first-order overhead charges one)" if model.name == "first-order" else "")
                 )
         else:
             reason = next(iter(one.notes), f"at an interval of {format_time(choice.interval_s)} it never ends")
@@ -320,6 +321,8 @@ def price(job: Job, model: CostModel, strategy: Strategy, choice: Choice | None 
             feasible, reason = False, f"expected PLS {cost.pls:.3g} is above the budget {budget:.3g}"
         elif choice and choice.set_by == BUDGET:
             reason = f"interval set by the accuracy budget (PLS {budget:.3g})"
+    if feasible and cost.refused:
+        feasible, reason = False, cost.refused
     spread = 0.0
     if cost.pls > 0:
         share = job.failure_mix.shard_share

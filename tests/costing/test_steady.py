@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from cprmodel import JobError, SteadyState, plan
-from cprmodel.costing.steady import DRAIN, SHARED, long_run_of, shortest_s
+from cprmodel import Exact, JobError, SteadyState, plan
+from cprmodel.costing import saving_of
+from cprmodel.costing.steady import DRAIN, SHARED, SHORTEST, long_run_of, shortest_s
 from cprmodel.facts.storage import StoredSave
 from cprmodel.formulas import (
     aupy_2013_interval,
@@ -218,3 +220,104 @@ def test_more_than_can_be_written_at_all_is_refused() -> None:
     with pytest.raises(JobError, match="storage: expected storage on which all jobs can save at all"):
         SteadyState().partial_interval(job, 1e-7)
     assert plan(job).recommended == "full"
+
+
+def test_a_plain_job_costs_as_much_whoever_chose_the_interval() -> None:
+    """Partial recovery loads the failed shards alone, at full recovery's interval too."""
+    job = job_of({"save": "4 min", "load": "4 min"}, job={"work": "4000 d"})
+    answer = plan(job, SteadyState())
+    for name in ("full", "partial-at-full-interval", "partial"):
+        strategy = replace(answer[name].strategy, saving=job.saving)
+        exact = Exact().cost(job, strategy).breakdown
+        for part, expected in zip(answer[name].breakdown, exact, strict=True):
+            assert float(part) == pytest.approx(float(expected), rel=1e-3, abs=1e-9), name
+
+
+def test_dirty_rows_have_several_valleys() -> None:
+    """A job on which a search that starts from whole saves ends 20% above the best."""
+    job = Job.from_mapping(
+        {
+            "job": {"work": "400 d"},
+            "cluster": {"embedding_shards": 8},
+            "failures": {"mtbf": "24 h"},
+            "checkpoint": {
+                "incremental": True,
+                "always_written": 0.01,
+                "dirty_curve": [["10 min", 0.05], ["1 h", 0.45], ["6 h", 0.63]],
+                "level": [{"save_s": 38.8, "survives": 0.854}, {"save_s": 319.0}],
+            },
+            "accuracy": {"pls_budget": 0.0053},
+        }
+    )
+    choice = SteadyState().partial_interval(job, 0.0053)
+    assert isinstance(choice.saving, StoredSave)
+    best = float(long_run_of(job, job.partial_recovery, choice.saving, choice.interval_s).breakdown.total)
+    for n in range(1, 120):
+        saving = StoredSave(choice.saving.levels, (n,), dirty=choice.saving.dirty, always=choice.saving.always)
+        run = long_run_of(job, job.partial_recovery, saving, np.geomspace(30, 2e5, 600))
+        assert np.where(run.pls <= 0.0053, run.breakdown.total, np.inf).min() >= best * (1 - 1e-6), n
+
+
+def test_an_optimum_that_the_file_does_not_bound_is_said() -> None:
+    curve = {"incremental": True, "dirty_curve": [["10 min", 0.05], ["1 h", 0.46], ["6 h", 0.63]]}
+    job = job_of({"save": "5 min", **curve}, accuracy={"pls_budget": 0.5})
+    answer = plan(job)
+    assert answer["full"].reason == f"interval set by {SHORTEST}"
+    assert any("nothing says what a save of hardly any rows costs all the same" in line for line in answer.warnings)
+    bounded = job_of({"save": "5 min", **curve}, job={"work": "400 d", "step": "20 s"})
+    assert plan(bounded)["full"].interval_s >= 20 * (1 - 1e-9)
+    costs = job_of({"save": "5 min", "always_written": 0.02, **curve})
+    assert plan(costs)["full"].reason == "interval set by the least overhead"
+
+
+def test_warnings_that_cost_more_than_they_spare_are_not_heeded() -> None:
+    warning = {"lead": "2 min", "save": "1 min", "recall": 0.8}
+    heeded = plan(job_of({"save": "4 min", "warning": {**warning, "precision": 0.9}}))
+    assert heeded.best.strategy.saving.warned is not None  # type: ignore[attr-defined]
+    noise = plan(job_of({"save": "4 min", "warning": {**warning, "precision": 0.001}}))
+    without = plan(job_of({"save": "4 min"}), SteadyState())
+    assert noise.best.overhead_fraction == pytest.approx(without.best.overhead_fraction, rel=1e-9)
+    assert any("warnings are better not heeded" in line for line in noise.warnings)
+
+
+def test_where_every_failure_is_announced_saves_wait_for_that() -> None:
+    warning = {"lead": "2 min", "save": "1 min", "recall": 1.0}
+    answer = plan(job_of({"save": "4 min", "warning": warning}, job={"work": "56 h"}))
+    assert answer.sentence.startswith("Save only when a failure is announced, with partial recovery")
+
+
+def test_a_drain_longer_than_is_worth_while_is_not_begun() -> None:
+    """Never to save costs less than the best interval that lets a save of 40 h drain."""
+    job = job_of({"overlap": 0.9, "drain": "40 h", "load": "5 min"}, job={"work": "56 h"})
+    answer = plan(job)
+    assert answer["full"].interval_s == job.job.work_s
+    exact = plan(
+        job_of({"save": "1 min", "load": "5 min"}, job={"work": "56 h", "current_interval": "56 h"}), Exact()
+    )
+    assert answer["full"].overhead_fraction == pytest.approx(exact["current"].overhead_fraction, rel=1e-9)
+
+
+def test_what_a_warned_save_writes_is_everything_for_its_own_time() -> None:
+    data = JOBS["dirty rows"].model_dump(exclude_none=True)
+    data["checkpoint"]["warning"] = {"lead_s": 60.0, "save_s": 20.0, "recall": 1.0}
+    job = Job.from_mapping(data)
+    saving = SteadyState().full_interval(job).saving
+    assert isinstance(saving, StoredSave)
+    # so long an interval that all saves are those on warnings, one for each failure at work
+    run = long_run_of(job, job.full_recovery, saving, 1e9)
+    assert float(run.writes) * job.failure_mix.mtbf_s == pytest.approx(1, rel=1e-3)
+    assert float(run.io_s) == pytest.approx(20 * float(run.writes), rel=1e-9)
+
+
+def test_the_first_order_form_of_warnings_is_far_off_where_they_are_frequent() -> None:
+    data = {"save_s": 300.0, "load_s": 300.0, "reschedule_s": 60.0}
+    warning = {"lead_s": 60.0, "save_s": 60.0, "recall": 0.95, "precision": 0.2}
+    job = Job.from_mapping(
+        {"job": {"work": "4000 d"}, "failures": {"mtbf": "24 h"}, "checkpoint": {**data, "warning": warning}}
+    )
+    every = float(warned_interval(300.0, 86400.0, 0.95))
+    saving = saving_of(job)
+    assert isinstance(saving, StoredSave)
+    exact = float(long_run_of(job, job.full_recovery, saving, every).breakdown.total)
+    said = warned_overhead(every, 300.0, 86400.0, 0.95, 0.2, 60.0, 300.0, 60.0)
+    assert 1.3 < said / exact < 1.4

@@ -131,7 +131,7 @@ WRONG: dict[str, tuple[str, str]] = {
     "levels and a save": ('save = "4 min"\n' + LEVELS, "checkpoint.save = 240: expected it with each level"),
     "levels that survive less": (
         LEVELS.replace('save = "4 min"', 'save = "4 min"\nsurvives = 0.8'),
-        "checkpoint.level.1.survives = 0.8: expected more than the level below survives (0.9)",
+        "checkpoint.level.1.survives = 0.8: expected more than the level below survives (0.9; default: 1)",
     ),
     "a last level that dies": (
         LEVELS.replace('save = "4 min"', 'save = "4 min"\nsurvives = 0.95'),

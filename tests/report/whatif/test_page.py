@@ -193,7 +193,7 @@ def test_light_and_dark(visit: Visit, sharded_file: Path, scheme: str) -> None:
     assert page.evaluate(ground) == grounds[scheme]
 
 
-@pytest.mark.parametrize("width", [360, 390, 700, 1024, 1280])
+@pytest.mark.parametrize("width", [360, 390, 700, 768, 890, 1024, 1200, 1280])
 @pytest.mark.parametrize("which", ["sharded_file", "ordered_file", "dense_file"])
 def test_nothing_is_wider_than_the_window(
     visit: Visit, width: int, which: str, request: pytest.FixtureRequest
