@@ -7,6 +7,7 @@ checkpoints cut short or with a bit flipped; a disk that is full.
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import tempfile
@@ -191,6 +192,7 @@ class _Saboteur:
 def _one_run(out: Soak, rng: Any, folder: Path, name: str) -> None:
     case, plan = _case(rng), _plan(rng)
     saboteur = _Saboteur(rng, folder)
+    gc.collect()  # what earlier work in this process left open is not this run's
     before = _open_handles()
     supervisor = Supervisor(case, folder, failures=plan, observe=saboteur.heard, sabotage=saboteur)
     try:
@@ -201,8 +203,9 @@ def _one_run(out: Soak, rng: Any, folder: Path, name: str) -> None:
     found = summarise(events)
     checked = audit(case, folder)
     complain = [f"{name}: {text}" for text in (*checked.wrong, *_leftovers(folder, events, supervisor.key))]
-    if _open_handles() != before:
-        complain.append(f"{name}: {_open_handles() - before} file handles leaked")
+    leaked = _open_handles() - before
+    if leaked > 0:
+        complain.append(f"{name}: {leaked} file handles leaked")
     if found.unplanned_deaths or found.wrong_statuses:
         complain.append(f"{name}: {found.unplanned_deaths} deaths unplanned, {found.wrong_statuses} not by SIGKILL")
     if found.steps != STEPS:

@@ -93,7 +93,9 @@ def explain_lines(plan: Plan) -> Iterator[str]:
     for one in plan.strategies:
         yield f"{one.name}: {one.reason}"
         if plan.model.name == "steady-state":
-            yield "  minimised numerically: exact in a long job, exponential failures [docs/models/storage.md]"
+            from cprmodel.report.stored import explain_stored
+
+            yield from explain_stored(plan.job, one)
         for step in one.steps:
             key = (step.formula.__name__, step.arguments)
             if key in seen:

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from cprmodel import Exact, FirstOrder, Job, Plan, load_preset, plan
+from cprmodel import Exact, FirstOrder, Job, Plan, load_job, load_preset, plan
 from cprmodel.costing import MODELS
 from cprmodel.presets import preset_names
 from cprmodel.report import charts
+from cprmodel.report.explain import explain_lines
 from cprmodel.report.page import render_report, write_report
 from tests.conftest import EXAMPLE
 
@@ -128,3 +129,16 @@ def test_a_browser_draws_it_offline(page: str, tmp_path: Path) -> None:
     for name in ("full", "partial-at-full-interval", "partial", "current"):
         assert f">{name}</text>" in done.stdout  # each strategy is labelled in the drawing
     assert not re.search(r"CONSOLE.*(error|uncaught)", done.stderr, re.I)
+
+
+def test_a_plan_of_storage_is_explained_in_numbers() -> None:
+    """Each level's saves, what is written, and what a failure comes to: as the job file's figures make them."""
+    lines = list(explain_lines(plan(load_job(EXAMPLE.parent / "storage.toml"))))
+    text = "\n".join(lines)
+    for level in ("memory", "disk", "remote"):
+        assert f"  to {level}: after " in text
+    assert "70.0% of the failures need it" in text
+    assert "25.0% of the failures need it" in text
+    assert "338 GB, 28.1% of 1.2 TB   [quantised_share]" in text  # 8/32 + 2/64
+    assert "compute going on at 90.0%" in text
+    assert "ends in a roll-back of everybody with probability 1," in text  # full recovery

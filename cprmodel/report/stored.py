@@ -1,0 +1,52 @@
+"""What a steady-state plan was computed from: each save, and what a failure comes to, in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cprmodel.costing import saving_of
+from cprmodel.costing.saving import as_stored
+from cprmodel.costing.stops import severities, stops_of
+from cprmodel.costing.storage import save_times_s
+from cprmodel.facts.units import format_bytes, format_share, format_time
+from cprmodel.jobs import Job
+from cprmodel.planning.result import StrategyPlan
+
+__all__ = ["explain_stored"]
+
+
+def explain_stored(job: Job, one: StrategyPlan) -> Iterator[str]:
+    """Lines for one strategy: its saves, its failures, and where it is said how they combine."""
+    recovery = one.strategy.recovery
+    saving = as_stored(one.strategy.saving if one.order is None else saving_of(job), job.partial_recovery)
+    blocking, drain_s = save_times_s(saving, one.interval_s)
+    segments = 1
+    needs = severities(saving.levels)
+    for level, count, blocks, share in zip(saving.levels, (*saving.counts, 1), blocking, needs, strict=True):
+        written = float(saving.written(one.interval_s * segments))
+        after = format_time(one.interval_s * segments)
+        yield (
+            f"  to {level.name}: after {after} of work; writes {format_share(written)} of a checkpoint, "
+            f"blocks {format_time(float(blocks))}; {format_share(share)} of the failures need it"
+        )
+        segments *= count
+    if saving.drain_s > 0:
+        name, done = saving.levels[-1].name, format_share(saving.overlap)
+        yield f"  then {name} drains for {format_time(float(drain_s))}, compute going on at {done}"
+    if job.checkpoint.quantised_bits is not None and job.checkpoint.stored_bytes and job.checkpoint.size_bytes:
+        smaller = job.checkpoint.stored_bytes / job.checkpoint.size_bytes
+        yield (
+            f"  quantised: {format_bytes(job.checkpoint.stored_bytes)}, {format_share(smaller)} of "
+            f"{format_bytes(job.checkpoint.size_bytes)}   [quantised_share]"
+        )
+    if saving.warned is not None:
+        seen, right = format_share(saving.warned.recall), format_share(saving.warned.precision)
+        took = format_time(saving.warned.save_s)
+        yield f"  warnings announce {seen} of the failures, {right} of them are true; a save then takes {took}"
+    stops = stops_of(job.failure_mix, recovery, saving.levels, job.cluster.embedding_shards or 1)
+    yield (
+        f"  a failure (MTBF {format_time(job.failure_mix.mtbf_s)}) stops training for {format_time(stops.total_s)} "
+        f"on average; it ends in a roll-back of everybody with probability {sum(stops.back):.4g}, and takes a given "
+        f"shard alone with {sum(stops.hit):.4g}"
+    )
+    yield "  minimised numerically: exact in a long job, exponential failures [docs/models/storage.md]"
