@@ -42,7 +42,7 @@ def explain_stored(job: Job, one: StrategyPlan) -> Iterator[str]:
     if saving.warned is not None:
         seen, right = format_share(saving.warned.recall), format_share(saving.warned.precision)
         took = format_time(saving.warned.save_s)
-        yield f"  warnings announce {seen} of the failures, {right} of them are true; a save then takes {took}"
+        yield f"  {seen} of the failures are announced, {right} of the announcements true; a save then takes {took}"
     stops = stops_of(job.failure_mix, recovery, saving.levels, job.cluster.embedding_shards or 1)
     yield (
         f"  a failure (MTBF {format_time(job.failure_mix.mtbf_s)}) stops training for {format_time(stops.total_s)} "
