@@ -46,7 +46,7 @@ def explain_stored(job: Job, one: StrategyPlan) -> Iterator[str]:
     stops = stops_of(job.failure_mix, recovery, saving.levels, job.cluster.embedding_shards or 1)
     yield (
         f"  a failure (MTBF {format_time(job.failure_mix.mtbf_s)}) stops training for {format_time(stops.total_s)} "
-        f"on average; it ends in a roll-back of everybody with probability {sum(stops.back):.4g}, and takes a given "
+        f"on average; everybody rolls back with probability {sum(stops.back):.4g}, and takes one given "
         f"shard alone with {sum(stops.hit):.4g}"
     )
     yield "  minimised numerically: exact in a long job, exponential failures [docs/models/storage.md]"

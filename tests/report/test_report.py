@@ -141,4 +141,4 @@ def test_a_plan_of_storage_is_explained_in_numbers() -> None:
     assert "25.0% of the failures need it" in text
     assert "338 GB, 28.1% of 1.2 TB   [quantised_share]" in text  # 8/32 + 2/64
     assert "compute going on at 90.0%" in text
-    assert "ends in a roll-back of everybody with probability 1," in text  # full recovery
+    assert "everybody rolls back with probability 1," in text  # full recovery
