@@ -64,7 +64,9 @@ def play(
         interval = setting.interval
         if setting.works_by_age:
             interval = setting.works_by_age[min(saves_since_failure, len(setting.works_by_age) - 1)]
-        due = min(saved + interval, setting.work)
+        due = saved + interval
+        if due > setting.work * (1 - 1e-9):  # whole intervals end with the job, whatever their sum rounds to
+            due = setting.work
         working = done < due
         needs = due - done if working else setting.save
         if until_failure > needs:
