@@ -17,7 +17,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,24 +25,13 @@ from scipy.optimize import minimize_scalar
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from timing import REPEATS, ratio, seconds
+
 from cprmodel import Exact, Job, plan_many
 
-REPEATS = 7
 SAMPLE = 200  # rows of the loop
 ROOT = Path(__file__).parent.parent
 JOB = ROOT / "examples" / "production-dlrm.toml"
-
-
-def seconds(action: Callable[[], Any]) -> float:
-    begin = time.perf_counter()
-    action()
-    return time.perf_counter() - begin
-
-
-def ratio(one: Callable[[], Any], other: Callable[[], Any]) -> float:
-    """Median of the ratios of pairs, taken in turn."""
-    one(), other()
-    return statistics.median(seconds(one) / seconds(other) for _ in range(REPEATS))
 
 
 def report(what: str, value: float, limit: float, at_most: bool) -> bool:

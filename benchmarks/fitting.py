@@ -17,12 +17,11 @@ from __future__ import annotations
 import math
 import statistics
 import sys
-import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from scipy import stats
+from timing import seconds
 
 from cprmodel.fitting.analysis import mtbf_interval, shape_interval
 from cprmodel.fitting.likelihood import FITTED, fit_weibull, weibull_batch
@@ -69,12 +68,6 @@ def coverage() -> int:
             print(f"{shape:6}{expected:17}{shares[0]:11.3f}{marks[0]:2}{shares[1]:12.3f}{marks[1]:2}{where:>24}")
     print(f"* outside 0.90 ± 0.02 (below 10 events: less than 0.90); standard error {0.3 / REPLICATES**0.5:.3f}")
     return missed
-
-
-def seconds(action: Callable[[], Any]) -> float:
-    begin = time.perf_counter()
-    action()
-    return time.perf_counter() - begin
 
 
 def speed() -> None:

@@ -11,11 +11,8 @@ Run: python benchmarks/priority.py [--quick]
 
 from __future__ import annotations
 
-import statistics
 import sys
-import time
 import tracemalloc
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,25 +20,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from timing import ratio
+
 from cprmodel.formulas import fluid_mfu_interval
 from cprmodel.ordering import optimal_intervals, play, root_sum, rows_of, zipf_rows
 from cprmodel.ordering.played import pieces
 from cprmodel.ordering.predicted import _fluid, predict_mfu, predict_update_age
 from cprmodel.trackers import LargestChange, MostFrequentlyUpdated, SubSampledUpdated, UpdateAge
-
-REPEATS = 7
-
-
-def seconds(action: Callable[[], Any]) -> float:
-    begin = time.perf_counter()
-    action()
-    return time.perf_counter() - begin
-
-
-def ratio(one: Callable[[], Any], other: Callable[[], Any]) -> float:
-    """Median of the ratios of pairs, taken in turn."""
-    one(), other()
-    return statistics.median(seconds(one) / seconds(other) for _ in range(REPEATS))
 
 
 def report(what: str, value: float, limit: float | None) -> bool:

@@ -15,13 +15,13 @@ import resource
 import statistics
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from timing import ratio, seconds
 
 from cprmodel import Accuracy, Checkpoint, Cluster, Exact, Failures, Job, Work, plan, simulate
 from cprmodel.facts.strategies import FullRecovery, PartialRecovery, Strategy
@@ -29,21 +29,8 @@ from cprmodel.simulation.engine import _Setting
 from cprmodel.simulation.laws import Exponential, FailuresStrike
 from tests.slow_event_loop import Setting, many
 
-REPEATS = 7
 FEW = 30  # runs of the event loop
 BUFFER = np.empty(4096)
-
-
-def seconds(action: Callable[[], object]) -> float:
-    begin = time.perf_counter()
-    action()
-    return time.perf_counter() - begin
-
-
-def ratio(one: Callable[[], object], other: Callable[[], object]) -> float:
-    """Median of the ratios of pairs, taken in turn."""
-    one(), other()
-    return statistics.median(seconds(one) / seconds(other) for _ in range(REPEATS))
 
 
 def draw(exponentials: int, uniforms: int) -> None:

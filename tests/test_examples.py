@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import json
 import re
 import subprocess
@@ -11,6 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import load_script
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -31,11 +32,7 @@ def test_sweep_on_dask() -> None:
 
 def test_the_validity_map_in_the_docs_is_what_its_script_makes() -> None:
     """A few cells of the map are simulated again, and the cells of the first-order ranges are within 10%."""
-    spec = importlib.util.spec_from_file_location("validity_map", EXAMPLES / "validity_map.py")
-    assert spec is not None
-    assert spec.loader is not None
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
+    made = load_script(EXAMPLES / "validity_map.py")
     with (EXAMPLES.parent / "docs" / "_static" / "validity.csv").open(encoding="utf-8") as file:
         stored = list(csv.DictReader(file))
     rows = [
@@ -78,11 +75,7 @@ def test_the_planner_s_notebook_runs() -> None:
 
 def test_broken_links_are_found(tmp_path: Path) -> None:
     """The checker of the documentation's links can fail."""
-    spec = importlib.util.spec_from_file_location("check_links", EXAMPLES.parent / "docs" / "check_links.py")
-    assert spec is not None
-    assert spec.loader is not None
-    checker = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(checker)
+    checker = load_script(EXAMPLES.parent / "docs" / "check_links.py")
     (tmp_path / "a.html").write_text(
         '<a id="here" href="b.html#there"></a><a href="b.html"></a><a href="#here"></a>'
     )

@@ -19,6 +19,7 @@ from cprmodel.facts.results import Breakdown
 from cprmodel.facts.special import NUMPY
 from cprmodel.facts.strategies import (
     FailureKind,
+    FailureMix,
     FullRecovery,
     PartialRecovery,
     Recovery,
@@ -101,12 +102,11 @@ def loses_samples(recovery: Recovery) -> bool:
     return recovery.response(FailureKind.SHARD).rolls_back is RollBack.FAILED_SHARDS
 
 
-def recovery_arguments(job: Job, recovery: Recovery) -> dict[str, float]:
+def recovery_arguments(mix: FailureMix, recovery: Recovery) -> dict[str, float]:
     """The arguments of the overhead formulas that describe a recovery."""
     if isinstance(recovery, FullRecovery):
         return {"load_s": recovery.load_s, "reschedule_s": recovery.reschedule_s}
     if isinstance(recovery, PartialRecovery):
-        mix = job.failure_mix
         return {
             "partial_load_s": recovery.partial_load_s,
             "partial_reschedule_s": recovery.partial_reschedule_s,
@@ -133,20 +133,46 @@ def loss_arguments(job: Job) -> dict[str, float]:
 
 def pls_with_recoveries(job: Job, strategy: Strategy) -> float:
     """Expected PLS with failures during saves and recoveries counted too; 0 where no shard rolls back alone."""
-    if not isinstance(strategy.recovery, PartialRecovery):
+    shards = job.cluster.embedding_shards or 1
+    every = (job.job.work_s, strategy.saves_every_s, strategy.saving.save_s)
+    return exact_pls_of(*every, job.failure_mix, shards, strategy.recovery)
+
+
+def exact_pls_of(
+    work_s: float, interval_s: float, save_s: float, mix: FailureMix, shards: int, recovery: Recovery
+) -> float:
+    """The same of a job in numbers."""
+    if not isinstance(recovery, PartialRecovery):
         return 0.0
-    arguments = recovery_arguments(job, strategy.recovery)
+    arguments = recovery_arguments(mix, recovery)
     step = use(
         makespan.partial_recovery_pls,
-        work_s=job.job.work_s,
-        interval_s=strategy.saves_every_s,
-        save_s=strategy.saving.save_s,
-        mtbf_s=job.failure_mix.mtbf_s,
-        shards=job.cluster.embedding_shards or 1,
-        failed_shards=job.failure_mix.shards_per_failure,
+        work_s=work_s,
+        interval_s=interval_s,
+        save_s=save_s,
+        mtbf_s=mix.mtbf_s,
+        shards=shards,
+        failed_shards=mix.shards_per_failure,
         **{name: value for name, value in arguments.items() if name not in ("load_s", "reschedule_s")},
     )
     return float(step.value)
+
+
+def exact_makespan(work_s: float, interval_s: Any, save_s: float, mix: FailureMix, recovery: Recovery) -> Step:
+    """Expected time beyond the useful work, of a job of finite length."""
+    formula: Formula[Any, Breakdown] = (
+        makespan.partial_recovery_makespan
+        if isinstance(recovery, PartialRecovery)
+        else makespan.full_recovery_makespan
+    )
+    return use(
+        formula,
+        work_s=work_s,
+        interval_s=interval_s,
+        save_s=save_s,
+        mtbf_s=mix.mtbf_s,
+        **recovery_arguments(mix, recovery),
+    )
 
 
 def interval_with_recoveries(job: Job, strategy: Strategy, budget: float) -> float | None:
@@ -249,7 +275,7 @@ class FirstOrder:
             interval_s=strategy.saves_every_s,
             save_s=strategy.saving.save_s,
             mtbf_s=job.failure_mix.mtbf_s,
-            **recovery_arguments(job, strategy.recovery),
+            **recovery_arguments(job.failure_mix, strategy.recovery),
         )
         if not loses_samples(strategy.recovery):
             return Cost(_floats(spent.value), 0.0, (spent,))
@@ -312,7 +338,7 @@ class Exact:
             makespan.partial_recovery_exact_interval,
             save_s=job.save_s,
             mtbf_s=job.failure_mix.mtbf_s,
-            **recovery_arguments(job, job.partial_recovery),
+            **recovery_arguments(job.failure_mix, job.partial_recovery),
         )
 
     @staticmethod
@@ -324,7 +350,9 @@ class Exact:
 
     def cost(self, job: Job, strategy: Strategy) -> Cost:
         """Exact expected overhead and PLS at the strategy's interval."""
-        spent = self._makespan(job, strategy.recovery, strategy.saving.save_s, strategy.saves_every_s)
+        spent = exact_makespan(
+            job.job.work_s, strategy.saves_every_s, strategy.saving.save_s, job.failure_mix, strategy.recovery
+        )
         parts = _floats(spent.value.scaled(1 / job.job.work_s))
         if not loses_samples(strategy.recovery):
             return Cost(parts, 0.0, (spent,))
@@ -360,28 +388,12 @@ class Exact:
             return (f"{said}, above the budget at any interval",)
         return (f"{said}: save every {format_time(every)} to keep the budget of {budget:.3g} all the same",)
 
-    @staticmethod
-    def _makespan(job: Job, recovery: Recovery, save_s: float, interval_s: Any) -> Step:
-        formula: Formula[Any, Breakdown] = (
-            makespan.partial_recovery_makespan
-            if isinstance(recovery, PartialRecovery)
-            else makespan.full_recovery_makespan
-        )
-        return use(
-            formula,
-            work_s=job.job.work_s,
-            interval_s=interval_s,
-            save_s=save_s,
-            mtbf_s=job.failure_mix.mtbf_s,
-            **recovery_arguments(job, recovery),
-        )
-
     def _best_pieces(self, job: Job, recovery: Recovery, ideal: Step, fewest: float) -> Choice:
         """The cheapest of equal pieces: the cost is convex in their number, so neighbours of T/τ suffice."""
         work = job.job.work_s
         nearest = np.floor(work / float(ideal.value)) + np.arange(-2, 4)
         pieces = np.unique(np.maximum(np.append(nearest, fewest), fewest))
-        spent = self._makespan(job, recovery, job.save_s, work / pieces).value.total
+        spent = exact_makespan(work, work / pieces, job.save_s, job.failure_mix, recovery).value.total
         best = float(pieces[int(np.argmin(np.where(np.isnan(spent), np.inf, spent)))])
         if best == 1:
             return Choice(work, WHOLE_JOB, (ideal,))

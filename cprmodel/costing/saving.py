@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from cprmodel.facts.storage import Dirty, MeasuredDirty, SaveLevel, StoredSave, TouchedRows, WarnedSave
-from cprmodel.facts.strategies import Recovery, SavingPolicy
+from cprmodel.facts.strategies import FailureKind, Recovery, SavingPolicy
 from cprmodel.jobs import Access, Job
 from cprmodel.rows import classes_of
 
@@ -34,8 +34,7 @@ def saving_of(job: Job) -> SavingPolicy:
 def _levels(job: Job) -> tuple[SaveLevel, ...]:
     point = job.checkpoint
     if point.level is None:
-        partial = job.partial_recovery.partial_load_s
-        return (SaveLevel("storage", point.blocking_s, job.load_s, partial),)
+        return (_only_level(point.blocking_s, job.partial_recovery),)
     shards = job.cluster.embedding_shards or 1
     return tuple(
         SaveLevel(
@@ -74,8 +73,12 @@ def as_stored(saving: SavingPolicy, recovery: Recovery) -> StoredSave:
     """
     if isinstance(saving, StoredSave):
         return saving
-    load = getattr(recovery, "load_s", 0.0)
-    return StoredSave((SaveLevel("storage", saving.save_s, load, getattr(recovery, "partial_load_s", load)),))
+    return StoredSave((_only_level(saving.save_s, recovery),))
+
+
+def _only_level(save_s: float, recovery: Recovery) -> SaveLevel:
+    everybody, shard = recovery.response(FailureKind.WHOLE_JOB), recovery.response(FailureKind.SHARD)
+    return SaveLevel("storage", save_s, everybody.load_s, shard.load_s)
 
 
 def free_levels(saving: StoredSave) -> list[int]:

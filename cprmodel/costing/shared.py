@@ -39,7 +39,7 @@ class Shared:
         # of a machine of one node: N(q/N + Λ) is then q + NΛ
         return [float(herault_2018_interval.raw(save, self.node_mtbf_s, q, 1.0, worth)) for save, q in pairs]
 
-    def others_at_rest(self, price: float = 0.0) -> float:
+    def others(self, price: float) -> float:
         """Share of the time in which the neighbours write."""
         pairs = zip(self.storage.jobs, self.neighbours_s(price), strict=True)
         return sum(one.count * self.storage.save_of(one) / interval for one, interval in pairs)
@@ -48,11 +48,11 @@ class Shared:
         """Share of the time in which somebody writes, over the share in which somebody may."""
         if self.storage.share is not None:
             return own / self.storage.share
-        return own + self.others_at_rest(price)
+        return own + self.others(price)
 
-    def fits(self, own: float, price: float) -> bool:
-        """Whether that is at most 1."""
-        return self.used(own, price) <= 1
+    def fits(self, own: float) -> bool:
+        """Whether there is room for all where writing has no price."""
+        return self.used(own, 0.0) <= 1
 
     def settle(self, used: Callable[[float], float]) -> float:
         """The price at which all of the time is written, no more."""

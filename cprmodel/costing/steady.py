@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB, Choice, Cost
+from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB, Choice, Cost, exact_makespan, exact_pls_of
 from cprmodel.costing.saving import as_stored, free_levels, saving_of
 from cprmodel.costing.shared import Shared
 from cprmodel.costing.stops import Stops, severities, stops_of
@@ -17,9 +17,8 @@ from cprmodel.costing.storage import LongRun, long_run, save_times_s
 from cprmodel.facts.errors import JobError
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.storage import SaveLevel, StoredSave
-from cprmodel.facts.strategies import FailureKind, FailureMix, PartialRecovery, Recovery, Strategy
+from cprmodel.facts.strategies import FailureMix, Recovery, Strategy
 from cprmodel.facts.units import format_share, format_time
-from cprmodel.formulas.makespan import full_recovery_makespan, partial_recovery_makespan, partial_recovery_pls
 from cprmodel.jobs import Job
 
 __all__ = ["DRAIN", "SHARED", "SHORTEST", "SteadyState", "long_run_of"]
@@ -75,26 +74,14 @@ class _Setting:
 
     def unsaved(self) -> tuple[Breakdown, float]:
         """The exact overhead and PLS of the job as it is, without any save."""
-        mix, recovery = self.mix, self.recovery
-        with np.errstate(over="ignore", invalid="ignore"):
-            if isinstance(recovery, PartialRecovery):
-                shares = {name: getattr(mix, name) for name in ("shard_share", "trainer_share", "whole_job_share")}
-                stops = {
-                    name: getattr(recovery, name)
-                    for name in ("partial_load_s", "partial_reschedule_s", "trainer_reschedule_s")
-                }
-                at = (self.work_s, self.work_s, 0.0, mix.mtbf_s)
-                spent = partial_recovery_makespan.raw(
-                    *at, **stops, **shares, load_s=recovery.load_s, reschedule_s=recovery.reschedule_s
-                )
-                pls = float(partial_recovery_pls.raw(*at, self.shards, mix.shards_per_failure, **stops, **shares))
-            else:
-                once = recovery.response(FailureKind.WHOLE_JOB)
-                spent = full_recovery_makespan.raw(
-                    self.work_s, self.work_s, 0.0, mix.mtbf_s, once.load_s, once.reschedule_s
-                )
-                pls = 0.0
+        spent = exact_makespan(self.work_s, self.work_s, 0.0, self.mix, self.recovery).value
+        pls = exact_pls_of(self.work_s, self.work_s, 0.0, self.mix, self.shards, self.recovery)
         return Breakdown(*(float(part) / self.work_s for part in spent)), pls
+
+    def shortest_s(self, saving: StoredSave) -> float:
+        """The shortest interval that is tried, whatever drains [s]."""
+        young = math.sqrt(2 * max(saving.save_s, 1e-9) * self.mix.mtbf_s)
+        return max(self.step_s, young / _RANGE / saving.segments)
 
 
 @lru_cache(maxsize=256)
@@ -178,7 +165,7 @@ class SteadyState:
                 return ""
             assert isinstance(best.saving, StoredSave)
             part = float(setting.run(best.saving, best.interval_s).io_s)
-            if setting.shared.fits(max(part, io_s), 0.0):
+            if setting.shared.fits(max(part, io_s)):
                 return ""
         if io_s <= part * (1 + 1e-6):
             return ""
@@ -205,11 +192,8 @@ class SteadyState:
 
 
 def _about_levels(saving: StoredSave, interval_s: float) -> str:
-    said, segments = [], 1
-    for level, count in zip(saving.levels, (*saving.counts, 1), strict=True):
-        said.append(f"to {level.name} every {format_time(interval_s * segments)}")
-        segments *= count
-    return "saves " + ", ".join(said)
+    pairs = zip(saving.levels, saving.periods, strict=True)
+    return "saves " + ", ".join(f"to {level.name} every {format_time(interval_s * n)}" for level, n in pairs)
 
 
 def shortest_s(saving: StoredSave, hint_s: float) -> float:
@@ -245,9 +229,7 @@ class _Search:
         """The best, at the price of writing that lets all jobs write."""
         saving, interval = self.best()
         shared = self.setting.shared
-        if shared is None:
-            return self._chosen(saving, interval, False)
-        if shared.fits(self._io_s(saving, interval), 0.0):
+        if shared is None or shared.fits(self._io_s(saving, interval)):
             return self._chosen(saving, interval, False)
 
         def used(price: float) -> float:
@@ -282,8 +264,7 @@ class _Search:
             set_by = DRAIN
         else:
             set_by = SHARED if shared else OPTIMUM
-        young = math.sqrt(2 * max(saving.save_s, 1e-9) * self.setting.mix.mtbf_s)
-        shortest = max(self.setting.step_s, young / _RANGE / saving.segments)
+        shortest = self.setting.shortest_s(saving)
         notes: tuple[str, ...] = ()
         if saving.dirty is not None and set_by == OPTIMUM and interval <= shortest * (1 + 1e-6):
             set_by = SHORTEST
@@ -308,8 +289,9 @@ class _Search:
                     if not 1 <= other <= _MOST_SAVES:
                         continue
                     tried = [*counts[:at], other, *counts[at + 1 :]]
-                    if self._at(tuple(tried))[0] < value * (1 - 1e-13):
-                        counts, value, moved = tried, self._at(tuple(tried))[0], True
+                    found = self._at(tuple(tried))[0]
+                    if found < value * (1 - 1e-13):
+                        counts, value, moved = tried, found, True
                         break
             if not moved:
                 step //= 2
@@ -348,9 +330,8 @@ class _Search:
 
     def _interval(self, saving: StoredSave, closer: int) -> tuple[float, float]:
         longest = self.setting.work_s / saving.segments
-        young = math.sqrt(2 * max(saving.save_s, 1e-9) * self.setting.mix.mtbf_s)
-        least = shortest_s(saving, young)
-        low = min(max(least, self.setting.step_s, young / _RANGE / saving.segments), longest)
+        least = shortest_s(saving, longest)
+        low = min(max(least, self.setting.shortest_s(saving)), longest)
         if least > longest:
             return math.inf, longest
         high = longest

@@ -70,13 +70,9 @@ class _Block(NamedTuple):
 
 def save_times_s(saving: StoredSave, interval_s: Any) -> tuple[list[Any], Any]:
     """How long the save of each level blocks training, and how long the last one drains [s]."""
-    segments, blocking = 1, []
-    share: Any = 1.0
-    for level, count in zip(saving.levels, (*saving.counts, 1), strict=True):
-        share = saving.written(np.multiply(interval_s, segments))
-        blocking.append(level.save_s * share)
-        segments *= count
-    return blocking, saving.drain_s * share
+    shares = [saving.written(np.multiply(interval_s, segments)) for segments in saving.periods]
+    blocking = [level.save_s * share for level, share in zip(saving.levels, shares, strict=True)]
+    return blocking, saving.drain_s * shares[-1]
 
 
 def long_run(saving: StoredSave, interval_s: Any, mtbf_s: float, stops: Stops) -> LongRun:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
+from operator import mul
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -133,9 +135,14 @@ class StoredSave:
         return self.levels[-1].save_s + (1 - self.overlap) * self.drain_s
 
     @property
+    def periods(self) -> tuple[int, ...]:
+        """For each level, saves of any level to one of that level or a higher one."""
+        return tuple(accumulate(self.counts, mul, initial=1))
+
+    @property
     def segments(self) -> int:
         """Saves of any level to one of the last level."""
-        return int(np.prod(self.counts, dtype=np.int64)) if self.counts else 1
+        return self.periods[-1]
 
     def written(self, work_s: Any) -> Any:
         """Share of everything that a save after so much work (since the last one of its level) writes."""

@@ -67,10 +67,8 @@ class StrategyPlan:
     @property
     def last_level_s(self) -> float | None:
         """Useful work between two saves of the last of several levels [s]; None where there is one."""
-        saving = self.strategy.saving
-        if not isinstance(saving, StoredSave) or len(saving.levels) == 1:
-            return None
-        return self.interval_s * saving.segments
+        every = self.level_intervals_s
+        return None if every is None else max(every.values())
 
     @property
     def level_intervals_s(self) -> dict[str, float] | None:
@@ -78,11 +76,8 @@ class StrategyPlan:
         saving = self.strategy.saving
         if not isinstance(saving, StoredSave) or len(saving.levels) == 1:
             return None
-        found, every = {}, self.interval_s
-        for level, count in zip(saving.levels, (*saving.counts, 1), strict=True):
-            found[level.name] = every
-            every *= count
-        return found
+        pairs = zip(saving.levels, saving.periods, strict=True)
+        return {level.name: self.interval_s * segments for level, segments in pairs}
 
     @property
     def overhead_fraction(self) -> float:

@@ -20,16 +20,14 @@ def explain_stored(job: Job, one: StrategyPlan) -> Iterator[str]:
     recovery = one.strategy.recovery
     saving = as_stored(one.strategy.saving if one.order is None else saving_of(job), job.partial_recovery)
     blocking, drain_s = save_times_s(saving, one.interval_s)
-    segments = 1
     needs = severities(saving.levels)
-    for level, count, blocks, share in zip(saving.levels, (*saving.counts, 1), blocking, needs, strict=True):
+    for level, segments, blocks, share in zip(saving.levels, saving.periods, blocking, needs, strict=True):
         written = float(saving.written(one.interval_s * segments))
         after = format_time(one.interval_s * segments)
         yield (
             f"  to {level.name}: after {after} of work; writes {format_share(written)} of a checkpoint, "
             f"blocks {format_time(float(blocks))}; {format_share(share)} of the failures need it"
         )
-        segments *= count
     if saving.drain_s > 0:
         name, done = saving.levels[-1].name, format_share(saving.overlap)
         yield f"  then {name} drains for {format_time(float(drain_s))}, compute going on at {done}"

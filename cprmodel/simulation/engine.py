@@ -33,20 +33,13 @@ from cprmodel.facts.units import format_time
 from cprmodel.jobs import Job
 from cprmodel.simulation import kernel
 from cprmodel.simulation.laws import Exponential, FailureLaw, FailuresStrike, Replay
+from cprmodel.simulation.limits import check_length, most_failures, never_ends, sizes_of
 from cprmodel.simulation.result import Estimate, Prediction, Simulated
 from cprmodel.simulation.storage import simulate_stored
 
 __all__ = ["Seed", "sequence", "simulate"]
 
 Seed = int | np.random.SeedSequence | np.random.Generator
-
-#: A job expected to take more than this many times its work is refused.
-LONGEST = 1000.0
-#: ... as is one with more failures a run than this.
-MOST_FAILURES = 1e7
-
-#: A run with so many failures, and 30 times those expected, is taken to have no end.
-MOST_IN_A_RUN = 10_000
 
 #: The scatter that control variates leave comes from failures. Where all runs together are expected to have fewer
 #: than these, a standard error estimated from them would be too small, and the plain mean is used.
@@ -122,17 +115,15 @@ def simulate(
     predicted = _predict(played, strategy, law, strikes)
     setting.refuse_what_never_ends()
     expected_failures = (1 + predicted.overhead_fraction) * job.job.work_s / setting.mean_gap_s
-    if not predicted.overhead_fraction + 1 <= LONGEST or expected_failures > MOST_FAILURES:
-        times = 1 + predicted.overhead_fraction
-        reason = f"expected to take {times:.3g} times its work, with {expected_failures:.3g} failures a run"
-        raise JobError("job", [Problem("", "", f"a job that ends within {LONGEST:g} times its work ({reason})")])
-    setting.limit = int(MOST_IN_A_RUN + 30 * expected_failures)
+    times = 1 + predicted.overhead_fraction
+    reason = f"expected to take {times:.3g} times its work, with {expected_failures:.3g} failures a run"
+    check_length(predicted.overhead_fraction, expected_failures, reason)
+    setting.limit = most_failures(expected_failures)
     setting.control_time &= runs * expected_failures >= FEWEST_FAILURES
     setting.control_pls &= runs * expected_failures >= FEWEST_FAILURES
     setting.rare_variance_s2 = setting.struck_variance_s2(expected_failures)
 
-    size = int(np.clip(4e6 / (expected_failures + 1), 16, 8192))
-    sizes = [size] * (int(runs) // size) + ([int(runs) % size] if int(runs) % size else [])
+    sizes = sizes_of(int(runs), expected_failures, events=4e6, most=8192)
     streams = sequence(seed).spawn(len(sizes))
     parts = _play_all(setting, sizes, streams, workers, progress)
     return _undisturbed(  # type: ignore[no-any-return]
@@ -275,8 +266,7 @@ def _play_all(
         try:
             for part in batches:
                 if part is None:
-                    reason = f"in a run {setting.limit:,} failures came before its end"
-                    raise JobError("job", [Problem("", "", f"a job that ends ({reason})")])
+                    raise never_ends(setting.limit)
                 parts.append(part)
                 if progress:
                     progress(part.runs)

@@ -16,20 +16,17 @@ import numpy as np
 from cprmodel.costing import SteadyState
 from cprmodel.costing.stops import at_level, severities
 from cprmodel.costing.storage import save_times_s
-from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import FailureKind, FullRecovery, Strategy, together
 from cprmodel.jobs import Job
 from cprmodel.simulation.laws import Exponential, FailuresStrike
+from cprmodel.simulation.limits import check_length, most_failures, never_ends, sizes_of
 from cprmodel.simulation.result import Estimate, Prediction, Simulated
 
 __all__ = ["COLUMNS", "play_stored", "simulate_stored"]
 
 COLUMNS = ("time_s", "lost", "save_s", "load_s", "reschedule_s", "shard", "trainer", "whole_job")
-
-#: A job expected to take more than this many times its work, or with more failures a run, is refused.
-LONGEST, MOST_FAILURES = 1000.0, 1e7
 
 _compiled: Any = numba.njit(cache=True, nogil=True)
 
@@ -269,7 +266,7 @@ def play_stored(job: Job, strategy: Strategy, runs: int, stream: np.random.SeedS
     assert isinstance(saving, StoredSave)
     tau = float(strategy.interval_s)
     blocking, drain = save_times_s(saving, tau)
-    periods = np.cumprod([1, *saving.counts]).astype(np.int64)
+    periods = np.array(saving.periods)
     shard, trainer, whole = (frozenset({kind}) for kind in FailureKind)
     states = (shard, trainer, whole, shard | trainer)
     at = [at_level(recovery, level) for level in saving.levels]
@@ -313,12 +310,9 @@ def simulate_stored(
     cost = SteadyState().cost(job, strategy)
     overhead = float(cost.breakdown.total)
     failures = (1 + overhead) * job.job.work_s / job.failure_mix.mtbf_s
-    if not (overhead + 1 <= LONGEST and failures <= MOST_FAILURES):
-        reason = next(iter(cost.notes), f"expected to take {1 + overhead:.3g} times its work")
-        raise JobError("job", [Problem("", "", f"a job that ends within {LONGEST:g} times its work ({reason})")])
-    size = int(np.clip(1e6 / (failures + 1), 16, 4096))
-    sizes = [size] * (runs // size) + ([runs % size] if runs % size else [])
-    limit = int(10_000 + 30 * failures)
+    reason = next(iter(cost.notes), f"expected to take {1 + overhead:.3g} times its work")
+    check_length(overhead, failures, reason)
+    sizes, limit = sizes_of(runs, failures, events=1e6, most=4096), most_failures(failures)
     play = delayed(play_stored)
     batches = Parallel(n_jobs=workers, prefer="threads", return_as="generator")(
         play(job, strategy, *pair, limit) for pair in zip(sizes, streams.spawn(len(sizes)), strict=True)
@@ -326,8 +320,7 @@ def simulate_stored(
     parts = []
     for part in batches:
         if part is None:
-            reason = f"in a run {limit:,} failures came before its end"
-            raise JobError("job", [Problem("", "", f"a job that ends ({reason})")])
+            raise never_ends(limit)
         parts.append(part)
         if progress:
             progress(len(part))

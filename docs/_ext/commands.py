@@ -33,6 +33,21 @@ def _fold(line: str) -> list[str]:
     return textwrap.wrap(line, WIDTH, subsequent_indent=indent) if len(line) > WIDTH else [line]
 
 
+def _printed(directive: SphinxDirective, shown: str, arguments: list[str], folder: Path) -> list[str]:
+    """The lines that Python prints with these arguments, folded; a failure stops the build."""
+    out = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": str(WIDTH), "NO_COLOR": "1", "TERM": "dumb"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if out.returncode:
+        raise directive.error(f"{shown}: exit status {out.returncode}: {out.stderr}")
+    return [folded for line in out.stdout.rstrip().splitlines() for folded in _fold(line.rstrip())]
+
+
 class Run(SphinxDirective):
     """A ``cprmodel`` command and what it printed just now."""
 
@@ -46,17 +61,7 @@ class Run(SphinxDirective):
             self.env.temp_data["run-folder"] = tempfile.TemporaryDirectory()
             (Path(self.env.temp_data["run-folder"].name) / "examples").symlink_to(ROOT / "examples")
         here: Any = self.env.temp_data["run-folder"]
-        out = subprocess.run(
-            [sys.executable, "-m", *shlex.split(shown)],
-            cwd=here.name,
-            env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": str(WIDTH), "NO_COLOR": "1", "TERM": "dumb"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if out.returncode:
-            raise self.error(f"{shown}: exit status {out.returncode}: {out.stderr}")
-        lines = [folded for line in out.stdout.rstrip().splitlines() for folded in _fold(line.rstrip())]
+        lines = _printed(self, shown, ["-m", *shlex.split(shown)], Path(here.name))
         start = next(i for i, line in enumerate(lines) if self.options.get("from", "") in line)
         stop = self.options.get("to")
         end = next((i for i in range(start, len(lines)) if stop in lines[i]), 0) if stop else len(lines)
@@ -75,17 +80,7 @@ class Runs(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         script = ROOT / self.arguments[0]
         self.env.note_dependency(str(script))
-        out = subprocess.run(
-            [sys.executable, str(script)],
-            env=os.environ | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if out.returncode:
-            raise self.error(f"{script}: exit status {out.returncode}: {out.stderr}")
-        lines = [folded for line in out.stdout.rstrip().splitlines() for folded in _fold(line)]
-        text = "\n".join(lines)
+        text = "\n".join(_printed(self, self.arguments[0], [str(script)], ROOT))
         return [nodes.literal_block(text, text, language="text")]
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from cprmodel.advising import learning
+from tests.conftest import load_script
 from tests.slow_event_loop import Setting, play
 
 BENCHMARKS = Path(__file__).parent.parent.parent / "benchmarks"
@@ -17,13 +16,7 @@ BENCHMARKS = Path(__file__).parent.parent.parent / "benchmarks"
 
 @pytest.fixture(scope="module")
 def bench() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("bench_advisor", BENCHMARKS / "advisor.py")
-    assert spec is not None
-    assert spec.loader is not None
-    made = importlib.util.module_from_spec(spec)
-    sys.modules["bench_advisor"] = made
-    spec.loader.exec_module(made)
-    return made
+    return load_script(BENCHMARKS / "advisor.py")
 
 
 def test_the_benchmark_s_fixed_interval_is_that_of_the_slow_loop(bench: ModuleType) -> None:
