@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cprmodel.advising import Advisor
+from cprmodel.facts.files import sync
 from cprmodel.jobs import Job
 
 try:
@@ -97,7 +98,8 @@ class AdvisedCheckpoint(Checkpoint):
             return
         path = self.dirpath / f"advised-{trainer.global_step}.ckpt"
         _remove(path)
-        _sync(beside)
+        if beside.is_file():
+            sync(beside)
         os.replace(beside, path)
         for old in self._found()[: -self.keep]:
             _remove(old)
@@ -120,12 +122,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    if path.is_file():
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

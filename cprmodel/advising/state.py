@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import itertools
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +12,13 @@ from typing import Any
 
 from cprmodel.advising.learning import Experience
 from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.files import sync, write_whole
 from cprmodel.jobs import Job
 
 __all__ = ["FORMAT", "State", "StateDamaged", "digest_of", "read_state", "write_state"]
 
 #: Raised when a key changes meaning or goes.
 FORMAT = 1
-
-_NAMES = itertools.count()
 
 
 class StateDamaged(Exception):
@@ -62,23 +59,9 @@ def write_state(path: Path, state: State) -> None:
         "open": state.open,
     }
     whole = {"format": FORMAT, "sha256": _digest(body), "advisor": body}
-    beside = path.with_name(f".{path.name}.{os.getpid()}.{next(_NAMES)}.tmp")
-    try:
-        with open(beside, "w", encoding="utf-8") as file:
-            file.write(json.dumps(whole, indent=1) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(beside)
-        raise
+    write_whole(path, (json.dumps(whole, indent=1) + "\n").encode())
     with contextlib.suppress(OSError):  # some file systems cannot sync a folder
-        handle = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        sync(path.parent)
 
 
 def read_state(path: Path) -> State | None:

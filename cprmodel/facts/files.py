@@ -1,12 +1,17 @@
-"""Text files that users name, or one clear line."""
+"""Text files that users name, or one clear line; files that are there whole or not at all."""
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import os
 from pathlib import Path
 
 from cprmodel.facts.errors import JobError, Problem
 
-__all__ = ["read_text"]
+__all__ = ["read_text", "sync", "write_whole"]
+
+_NAMES = itertools.count()
 
 
 def read_text(path: str | Path, what: str, form: str) -> str:
@@ -26,3 +31,27 @@ def read_text(path: str | Path, what: str, form: str) -> str:
         raise JobError(source, [Problem("", "", form)]) from None
     except OSError as error:
         raise JobError(source, [Problem("", "", f"a file that can be read ({error.strerror})")]) from None
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all, even after a power cut; OSError where that fails."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.{next(_NAMES)}.tmp")
+    try:
+        with open(beside, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(beside)
+        raise
+
+
+def sync(path: Path) -> None:
+    """Make what is in a file durable, or the renames in a folder."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from validation.checkpoint import files
 from validation.checkpoint.files import CorruptError, FileRef, read_arrays, write_arrays
 from validation.checkpoint.manifest import Manifest, collect_garbage, manifests, write_manifest
 
@@ -85,7 +84,7 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
     def full(handle: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
         write_arrays(tmp_path, "a.safetensors", {"x": np.ones(3)})
     assert os.listdir(tmp_path) == ["a.safetensors"]

@@ -25,7 +25,7 @@ from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import save
 
-from validation.checkpoint.files import CorruptError, FileRef, read_checked, write_whole
+from validation.checkpoint.files import CorruptError, FileRef, read_checked, write_file
 from validation.checkpoint.manifest import Manifest
 from validation.checkpoint.store import SaveFailed, Store
 
@@ -77,7 +77,7 @@ class DcpStore(Store):
         refs = [self._ref(path) for path in sorted((self.folder / name).iterdir())]
         # one reference stands for all: a small file that lists the others
         listing = "\n".join(f"{ref.name} {ref.size_bytes} {ref.sha256}" for ref in refs)
-        ref = write_whole(self.folder / name, "files.txt", listing.encode())
+        ref = write_file(self.folder / name, "files.txt", listing.encode())
         return replace(ref, name=f"{name}/{ref.name}")
 
     def _write(self, state: dict[str, torch.Tensor], folder: Path) -> None:

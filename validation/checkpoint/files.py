@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,9 @@ from typing import Any
 import safetensors.numpy
 from safetensors import SafetensorError
 
-__all__ = ["CorruptError", "FileRef", "read_arrays", "read_checked", "sync_folder", "write_arrays", "write_whole"]
+from cprmodel.facts.files import write_whole
+
+__all__ = ["CorruptError", "FileRef", "read_arrays", "read_checked", "write_arrays", "write_file"]
 
 
 class CorruptError(Exception):
@@ -35,34 +35,15 @@ class FileRef:
         return asdict(self)
 
 
-def write_whole(folder: Path, name: str, content: bytes) -> FileRef:
-    """Write a file so that it is there whole or not at all, even after a power cut."""
-    beside = folder / f".{name}.{os.getpid()}.tmp"
-    try:
-        with open(beside, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(beside, folder / name)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(beside)
-        raise
+def write_file(folder: Path, name: str, content: bytes) -> FileRef:
+    """Write a file whole or not at all, and say how to know it again."""
+    write_whole(folder / name, content)
     return FileRef(name, len(content), hashlib.sha256(content).hexdigest())
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the renames in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def write_arrays(folder: Path, name: str, arrays: dict[str, Any]) -> FileRef:
     """Write named arrays as safetensors."""
-    return write_whole(folder, name, safetensors.numpy.save(arrays))
+    return write_file(folder, name, safetensors.numpy.save(arrays))
 
 
 def read_checked(folder: Path, ref: FileRef) -> bytes:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from validation.checkpoint.files import CorruptError, FileRef, sync_folder, write_whole
+from cprmodel.facts.files import sync, write_whole
+from validation.checkpoint.files import CorruptError, FileRef
 
 __all__ = ["KEEP", "Manifest", "collect_garbage", "manifests", "write_manifest"]
 
@@ -82,9 +83,9 @@ def _digest(body: dict[str, Any]) -> str:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Make a checkpoint complete: its files' names durable first, then the manifest."""
-    sync_folder(folder)
-    write_whole(folder, manifest.name, manifest.to_json())
-    sync_folder(folder)
+    sync(folder)
+    write_whole(folder / manifest.name, manifest.to_json())
+    sync(folder)
 
 
 def manifests(folder: Path, on_corrupt: Any = None) -> Iterator[Manifest]:
