@@ -12,23 +12,16 @@ from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.strategies import BlockingSave, FailureMix, FullRecovery, PartialRecovery
 from cprmodel.facts.units import format_time
 from cprmodel.formulas.accuracy import pls_for_metric_drop
-from cprmodel.formulas.failures import (
-    mtbf_from_groups,
-    mtbf_from_node_days,
-    mtbf_from_nodes,
-    node_mtbf_from_probability,
-    nodes_per_failure,
-)
 from cprmodel.jobs.access import Access
 from cprmodel.jobs.accuracy_model import AccuracyModel, read_accuracy_model
 from cprmodel.jobs.checkpoint import Checkpoint
-from cprmodel.jobs.failure_model import FailureModel, read_failure_model
+from cprmodel.jobs.failures import RATES, READ_BY_LOAD_JOB, Failures
 from cprmodel.jobs.money import Money, check_money
-from cprmodel.jobs.quantities import AtLeastOne, Budget, Count, OpenShare, Positive, Section, Share, wrong
+from cprmodel.jobs.quantities import Budget, Count, Positive, Section, wrong
 from cprmodel.jobs.scaling import Scaling, check_nodes
 from cprmodel.jobs.storage import Storage
 
-__all__ = ["TRACE_OPTIONS", "Accuracy", "Checkpoint", "Cluster", "Failures", "Job", "Preset", "Work"]
+__all__ = ["Accuracy", "Checkpoint", "Cluster", "Failures", "Job", "Preset", "Work"]
 
 
 class Work(Section):
@@ -53,166 +46,6 @@ class Cluster(Section):
 
     embedding_shards: Count | None = Field(None, description="embedding shards (Emb PS nodes); none: dense model")
     trainers: Count | None = Field(None, description="trainer nodes")
-
-
-_FailureModelFile = Annotated[
-    FailureModel | None, BeforeValidator(read_failure_model), WithJsonSchema({"type": "string"})
-]
-
-#: The keys that say how often one node fails.
-OF_NODES = ("node_mtbf_s", "per_1000_node_days", "node_failure_probability")
-#: The keys of which exactly one says how often it fails.
-RATES = ("mtbf_s", *OF_NODES, "trace", "fit")
-#: How to read a trace: the options of ``cprmodel fit``.
-TRACE_OPTIONS = (
-    "format",
-    "time_column",
-    "event_column",
-    "unit",
-    "window",
-    "servers",
-    "system",
-    "since",
-    "node_column",
-)
-READ_BY_LOAD_JOB = "a job read by cprmodel.load_job, which fits the trace (or fit = a file of cprmodel fit --json)"
-
-
-class Failures(Section):
-    """How it fails (``[failures]``)."""
-
-    mtbf_s: float | None = Field(None, description="mean time between failures that interrupt the job")
-    node_mtbf_s: float | None = Field(None, description="mean time between failures of one node (with nodes)")
-    nodes: Count | None = Field(
-        None, description="nodes of the job; with a trace or a fit: it is of one node (or of its servers)"
-    )
-    per_1000_node_days: Positive | None = Field(None, description="failures per 1,000 node-days (with nodes)")
-    node_failure_probability: OpenShare | None = Field(
-        None, description="probability that one node fails within node_period (with nodes)"
-    )
-    node_period_s: float | None = Field(None, description="period of node_failure_probability")
-    group_mtbf_s: float | None = Field(
-        None, description="besides nodes alone, groups of them fail: mean time between failures of one group"
-    )
-    group_nodes: Count | None = Field(None, description="nodes (shards) of a group, which fail at once")
-    fit: _FailureModelFile = Field(
-        None, description="or: file that cprmodel fit --json printed (path relative to the job file)"
-    )
-    trace: str | None = Field(None, description="or: trace to fit (path relative to the job file)")
-    format: str | None = Field(None, description="of the trace: csv, infinitehbd or lanl; default: by its name")
-    time_column: str | None = Field(None, description="of the trace: column of the times (csv)")
-    event_column: str | None = Field(None, description="of the trace: column that is 0 where a time was cut short")
-    unit: str | None = Field(None, description="of the trace: unit of its times (csv); default: s")
-    window: str | None = Field(None, description="of the trace: its times are moments in so long an observation")
-    servers: Count | None = Field(None, description="of the trace: the job spans so many of the servers")
-    system: Count | None = Field(None, description="of the trace: number of the LANL system")
-    since: str | None = Field(None, description="of the trace: leave out what is before this date (lanl)")
-    node_column: str | None = Field(None, description="of the trace: column of the nodes, for servers (csv)")
-    shard_share: Share | None = Field(None, description="share of failures that take a shard; default: the rest")
-    trainer_share: Share = Field(0.0, description="share that take a trainer (loses no embedding)")
-    whole_job_share: Share = Field(0.0, description="share that take everything (partial recovery can't help)")
-    shards_per_failure: AtLeastOne = Field(1.0, description="shards lost per shard failure (its mean)")
-
-    @model_validator(mode="after")
-    def _one_rate(self) -> Failures:
-        given = [key for key in RATES if getattr(self, key) is not None]
-        names = [key.removesuffix("_s") for key in given]
-        if len(given) != 1:
-            raise wrong(
-                " and ".join(names) or "mtbf",
-                tuple("..." if key == "fit" else getattr(self, key) for key in given) or "",
-                "exactly one of mtbf, node_mtbf (with nodes), per_1000_node_days (with nodes), "
-                "node_failure_probability (with nodes and node_period), trace and fit",
-            )
-        if given[0] in OF_NODES and self.nodes is None:
-            raise wrong("nodes", "", f"the number of nodes, since {names[0]} is given")
-        self._check_nodes(given[0])
-        if self.trace is None:
-            for key in TRACE_OPTIONS:
-                if getattr(self, key) is not None:
-                    raise wrong(key, getattr(self, key), "a trace beside it, which it would tell how to read")
-        rest = 1 - self.trainer_share - self.whole_job_share
-        total = 1.0 if self.shard_share is None else self.shard_share + 1 - rest
-        if rest < -1e-9 or abs(total - 1) > 1e-9:
-            shown = 1 - rest + (self.shard_share or 0)
-            raise wrong("shard_share + trainer_share + whole_job_share", shown, "shares that sum to 1")
-        return self
-
-    def _check_nodes(self, given: str) -> None:
-        """What belongs together about single nodes and groups of them."""
-        if (self.node_failure_probability is None) != (self.node_period_s is None):
-            missing = "node_period" if self.node_period_s is None else "node_failure_probability"
-            raise wrong(missing, "", "both node_failure_probability and node_period")
-        if (self.group_mtbf_s is None) != (self.group_nodes is None):
-            missing = "group_nodes" if self.group_nodes is None else "group_mtbf"
-            raise wrong(missing, "", "both group_mtbf and group_nodes")
-        if self.group_nodes is None:
-            return
-        if given not in OF_NODES:
-            expected = "node_mtbf, per_1000_node_days or node_failure_probability beside it"
-            raise wrong("group_nodes", self.group_nodes, expected)
-        if self.group_nodes > (self.nodes or 0):
-            raise wrong("group_nodes", self.group_nodes, f"at most nodes ({self.nodes})")
-
-    @property
-    def _groups(self) -> dict[str, float]:
-        """The arguments of the formulas about groups of nodes; none where no groups fail."""
-        if self.group_mtbf_s is None or self.group_nodes is None or self.nodes is None:
-            return {}
-        return {
-            "node_mtbf_s": self.mtbf_of_node_s,
-            "nodes": self.nodes,
-            "group_mtbf_s": self.group_mtbf_s,
-            "groups": self.nodes / self.group_nodes,
-        }
-
-    @property
-    def mtbf_of_node_s(self) -> float:
-        """MTBF of one node alone [s], from whichever of its rates is given."""
-        if self.node_mtbf_s is not None:
-            return self.node_mtbf_s
-        if self.node_failure_probability is not None:
-            return float(node_mtbf_from_probability.raw(self.node_failure_probability, self.node_period_s))
-        return float(mtbf_from_node_days.raw(1, self.per_1000_node_days))
-
-    @property
-    def shards_lost(self) -> float:
-        """Shards lost per shard failure (its mean), failures of whole groups included."""
-        if not self._groups:
-            return self.shards_per_failure
-        return float(
-            nodes_per_failure.raw(**self._groups, group_nodes=self.group_nodes, alone=self.shards_per_failure)
-        )
-
-    @property
-    def fit_of_job(self) -> FailureModel | None:
-        """The fit; where the job's nodes are given, of so many of those that the log is of."""
-        return self.fit if self.fit is None or self.nodes is None else self.fit.of_nodes(self.nodes)
-
-    def about_nodes(self) -> list[str]:
-        """What is assumed where the log of some nodes stands for a job of others."""
-        if self.fit is None or self.nodes is None or self.nodes == (self.fit.servers or 1):
-            return []
-        watched = "one node's" if self.fit.servers is None else f"that of {self.fit.servers:,} servers"
-        return [
-            f"failures.nodes: the trace is taken for {watched}, with an MTBF of {format_time(self.fit.mtbf_s)}; "
-            f"the job's {self.nodes:,} nodes are taken to fail alike and independently, so that their rates add",
-            "failures.nodes: independent failures of many nodes together tend to have no memory, whatever the law "
-            "of each, and are taken to have none",
-        ]
-
-    @property
-    def mtbf_of_job_s(self) -> float:
-        """MTBF of the whole job [s], from whichever rate is given."""
-        if self.mtbf_s is not None:
-            return self.mtbf_s
-        if self.fit_of_job is not None:
-            return self.fit_of_job.mtbf_s
-        if self.trace is not None:
-            raise JobError("job", [Problem("failures.trace", f'"{self.trace}"', READ_BY_LOAD_JOB)])
-        if self._groups:
-            return float(mtbf_from_groups.raw(**self._groups))
-        return float(mtbf_from_nodes.raw(self.mtbf_of_node_s, self.nodes))
 
 
 _AccuracyModelFile = Annotated[
