@@ -10,7 +10,7 @@ Failure rate
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 from cprmodel.facts.strategies import FailureKind, FailureMix, RollBack
@@ -85,10 +85,6 @@ class Experience:
         """Saves, lost work and recoveries over the useful time; None before there is any."""
         useful = self.useful_s
         return (self.exposure_s - useful) / useful if useful > 0 else None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data."""
-        return asdict(self)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,19 +45,12 @@ def digest_of(job: Job) -> str:
     False
     """
     facts = job.model_dump(mode="json", exclude_none=True, exclude={"preset"})
-    return hashlib.sha256(_text(facts).encode()).hexdigest()
+    return _digest(facts)
 
 
 def write_state(path: Path, state: State) -> None:
     """Write beside, sync, and put in the place of the old one. OSError where that fails."""
-    body = {
-        "job": state.job,
-        "steps": state.steps,
-        "experience": state.experience.to_dict(),
-        "unsaved_s": state.unsaved_s,
-        "noticed": state.noticed,
-        "open": state.open,
-    }
+    body = asdict(state)
     whole = {"format": FORMAT, "sha256": _digest(body), "advisor": body}
     write_whole(path, (json.dumps(whole, indent=1) + "\n").encode())
     with contextlib.suppress(OSError):  # some file systems cannot sync a folder
@@ -100,9 +93,6 @@ def read_state(path: Path) -> State | None:
         raise StateDamaged("its content is not what an advisor writes") from None
 
 
-def _text(data: Any) -> str:
-    return json.dumps(data, sort_keys=True, separators=(",", ":"))
-
-
 def _digest(body: Any) -> str:
-    return hashlib.sha256(_text(body).encode()).hexdigest()
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

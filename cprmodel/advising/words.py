@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from cprmodel.advising.learning import PRIOR_FAILURES, PRIOR_SAVES, Experience
 from cprmodel.costing import Choice, loses_samples
 from cprmodel.facts.strategies import FailureKind, Recovery
-from cprmodel.facts.units import format_share, format_time
+from cprmodel.facts.units import count_of, format_share, format_time
 from cprmodel.jobs import Job
 
 __all__ = ["reasons"]
@@ -74,4 +74,4 @@ def _of_failures(job: Job, learned: Job, seen: Experience) -> str:
 
 
 def _many(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}" if count else f"no {what}"
+    return count_of(count, what) if count else f"no {what}"

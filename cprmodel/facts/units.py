@@ -15,6 +15,7 @@ from typing import Any
 __all__ = [
     "LONGEST_S",
     "QuantityError",
+    "count_of",
     "format_bytes",
     "format_money",
     "format_share",
@@ -192,3 +193,12 @@ def format_share(share: float) -> str:
         return f"{percent:,.0f}%"
     digits = max(0, 2 - math.floor(math.log10(abs(percent))))
     return f"{percent:.{min(digits, 8)}f}%"
+
+
+def count_of(number: int, what: str = "failure") -> str:
+    """So many things, in words.
+
+    >>> count_of(1), count_of(2000), count_of(3, "seed")
+    ('1 failure', '2,000 failures', '3 seeds')
+    """
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

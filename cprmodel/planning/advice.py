@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import PartialRecovery
-from cprmodel.facts.units import format_money, format_share, format_time
+from cprmodel.facts.units import count_of, format_money, format_share, format_time
 from cprmodel.jobs import HOURS_PER_MONTH, Job
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FIRST",
-    "count_of",
     "dollars_saved_per_month",
     "hours_saved_per_month",
     "partial_wins",
@@ -120,15 +119,6 @@ def recommendation(plan: Plan, today: StrategyPlan | None) -> str:
     elif recovery == "full" and any(one.name == "partial" for one in plan.strategies):
         said += "; partial recovery does not win here, so fall back to full"
     return f"{said}.{_how_sure(plan)}"
-
-
-def count_of(failures: int) -> str:
-    """So many failures, in words.
-
-    >>> count_of(1), count_of(2000)
-    ('1 failure', '2,000 failures')
-    """
-    return f"{failures:,} failure{'' if failures == 1 else 's'}"
 
 
 def _how_sure(plan: Plan) -> str:

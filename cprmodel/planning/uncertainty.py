@@ -254,11 +254,11 @@ def robust_choice(
     ordered = [choices[key] for key in sorted(choices)]
 
     @cache
-    def of(strategy: Strategy) -> tuple[float, float]:
-        return expected(job, model, strategy, posterior)
+    def of(strategy: Strategy, inner_90: bool) -> tuple[float, float]:
+        return expected(job, model, strategy, posterior, inner_90)
 
-    def priced(choice: Choice) -> tuple[float, float]:
-        return of(strategy_of(job, recovery.name, recovery, choice))
+    def priced(choice: Choice, inner_90: bool = False) -> tuple[float, float]:
+        return of(strategy_of(job, recovery.name, recovery, choice), inner_90)
 
     if job.pls_budget is not None:
         budget = job.pls_budget * (1 + 1e-9)
@@ -268,13 +268,8 @@ def robust_choice(
     plain = choose(job)
     unbounded = not math.isfinite(priced(best)[0])
     if unbounded:
-
-        def inner(choice: Choice) -> float:
-            strategy = strategy_of(job, recovery.name, recovery, choice)
-            return expected(job, model, strategy, posterior, inner_90=True)[0]
-
-        best = ordered[_least(ordered, inner)]
-        if not math.isfinite(inner(best)):  # nothing to choose by
+        best = ordered[_least(ordered, lambda choice: priced(choice, inner_90=True)[0])]
+        if not math.isfinite(priced(best, inner_90=True)[0]):  # nothing to choose by
             best = plain
     found, before = priced(best), priced(plain)
     chosen = replace(best, set_by=INNER if unbounded else ROBUST)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from cprmodel.facts.errors import one_line
+from cprmodel.facts.units import count_of
 from cprmodel.fitting.accuracy import LINEAR_WITHIN, AccuracyFit, HeldOut, Patterns
 from cprmodel.fitting.clusters import Estimate
 
@@ -46,7 +47,7 @@ def accuracy_lines(found: AccuracyFit) -> list[str]:
     metric = one_line(record.metric)
     slope = f"drop of {metric} = {found.slope.value:.3g} x PLS"
     lines = [
-        f"{_count(len(record.runs), 'paired run')} of {_count(len(record.seeds), 'seed')}, PLS up to "
+        f"{count_of(len(record.runs), 'paired run')} of {count_of(len(record.seeds), 'seed')}, PLS up to "
         f"{record.largest_pls:.3g}",
         slope + (f", slope's 90% interval {_range(found.slope)} (seeds as clusters)" if interval else ""),
     ]
@@ -57,10 +58,6 @@ def accuracy_lines(found: AccuracyFit) -> list[str]:
     if found.patterns is not None:
         lines += _about_patterns(found.patterns)
     return [*lines, *(f"warning: {one}" for one in found.warnings)]
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _about_noise(found: AccuracyFit) -> list[str]:
@@ -95,7 +92,7 @@ def _about_the_test(test: HeldOut) -> list[str]:
     noise = test.line.noise.of_another_seed
     expected = "" if noise is None else f" (expected from the fit seeds' noise: {noise:.2g})"
     said = (
-        f"test: a line fitted to {_seeds(test.fit_seeds)} misses the {_count(test.runs, 'drop')} of "
+        f"test: a line fitted to {_seeds(test.fit_seeds)} misses the {count_of(test.runs, 'drop')} of "
         f"{_seeds(test.test_seeds)} by {test.rmse:.2g} RMSE{expected}; saying that nothing is lost misses by "
         f"{test.rmse_no_drop:.2g}"
     )

@@ -16,6 +16,11 @@ from cprmodel.planning.planner import price
 from cprmodel.planning.result import Plan, StrategyPlan
 
 __all__ = [
+    "OVERHEAD",
+    "PART_COLORS",
+    "PART_LABELS",
+    "RECOVERIES",
+    "RECOVERY_COLORS",
     "breakdown_rows",
     "breakdown_stacked",
     "curve_rows",
@@ -28,13 +33,12 @@ __all__ = [
 
 Rows = list[dict[str, Any]]
 
-_RECOVERIES = ["full", "partial"]
-_RECOVERY_COLORS = ["#c1440e", "#1f6f8b"]
-_PARTS = ["save", "load", "lost", "reschedule"]
-_PART_LABELS = {"save": "saves", "load": "loads", "lost": "lost work", "reschedule": "rescheduling"}
-_PART_COLORS = ["#1f6f8b", "#99c1b9", "#c1440e", "#f2b880"]
+RECOVERIES = ["full", "partial"]
+RECOVERY_COLORS = ["#c1440e", "#1f6f8b"]
+PART_LABELS = {"save": "saves", "load": "loads", "lost": "lost work", "reschedule": "rescheduling"}
+PART_COLORS = ["#1f6f8b", "#99c1b9", "#c1440e", "#f2b880"]
 _POINTS_PER_CURVE = 160
-_OVERHEAD = "overhead (extra time / useful time)"
+OVERHEAD = "overhead (extra time / useful time)"
 
 
 def _recovery(one: StrategyPlan) -> str:
@@ -111,12 +115,12 @@ def breakdown_rows(plan: Plan) -> Rows:
         [
             {
                 "strategy": one.name,
-                "part": _PART_LABELS[part],
+                "part": PART_LABELS[part],
                 "order": order,
                 "fraction": float(getattr(one.breakdown, part)),
             }
             for one in plan.strategies
-            for order, part in enumerate(_PARTS)
+            for order, part in enumerate(PART_LABELS)
         ]
     )
 
@@ -126,8 +130,8 @@ def _chart(rows: Rows) -> alt.Chart:
 
 
 def _color(marks: Rows) -> alt.Color:
-    present = [name for name in _RECOVERIES if any(row["recovery"] == name for row in marks)]
-    scale = alt.Scale(domain=present, range=[_RECOVERY_COLORS[_RECOVERIES.index(name)] for name in present])
+    present = [name for name in RECOVERIES if any(row["recovery"] == name for row in marks)]
+    scale = alt.Scale(domain=present, range=[RECOVERY_COLORS[RECOVERIES.index(name)] for name in present])
     return alt.Color("recovery:N", title="recovery", scale=scale)
 
 
@@ -177,7 +181,7 @@ def overhead_against_interval(plan: Plan) -> Any:
     x = alt.X("x:Q", title=title, scale=alt.Scale(type="log", nice=False), axis=alt.Axis(format="~g", tickCount=8))
     y = alt.Y(
         "overhead_fraction:Q",
-        title=_OVERHEAD,
+        title=OVERHEAD,
         axis=alt.Axis(format="~%"),
         scale=alt.Scale(domain=[0, _ceiling(marks, curves)], nice=True),
     )
@@ -188,7 +192,7 @@ def overhead_against_interval(plan: Plan) -> Any:
 def breakdown_stacked(plan: Plan) -> Any:
     """What each strategy's overhead is made of."""
     order = [one.name for one in plan.strategies]
-    labels = [_PART_LABELS[part] for part in _PARTS]
+    labels = list(PART_LABELS.values())
     chart = (
         _chart(breakdown_rows(plan))
         .mark_bar()
@@ -196,7 +200,7 @@ def breakdown_stacked(plan: Plan) -> Any:
             y=alt.Y("strategy:N", sort=order, title=None, axis=alt.Axis(labelLimit=220)),
             x=alt.X(
                 "sum(fraction):Q",
-                title=_OVERHEAD,
+                title=OVERHEAD,
                 axis=alt.Axis(format="~%", tickCount=6),
             ),
             color=alt.Color(
@@ -204,7 +208,7 @@ def breakdown_stacked(plan: Plan) -> Any:
                 title=None,
                 sort=labels,
                 legend=alt.Legend(columns=2),
-                scale=alt.Scale(domain=labels, range=_PART_COLORS),
+                scale=alt.Scale(domain=labels, range=PART_COLORS),
             ),
             order=alt.Order("order:Q"),
             tooltip=[
@@ -230,7 +234,7 @@ def overhead_against_pls(plan: Plan) -> Any:
     x = alt.X("expected_pls:Q", title=title, axis=alt.Axis(format="~g", tickCount=8))
     y = alt.Y(
         "overhead_fraction:Q",
-        title=_OVERHEAD,
+        title=OVERHEAD,
         axis=alt.Axis(format="~%"),
         scale=alt.Scale(domain=[0, _ceiling(marks, curves)], nice=True),
     )

@@ -22,7 +22,7 @@ from cprmodel.bulk.keys import Key
 from cprmodel.costing import CostModel
 from cprmodel.facts.units import format_time
 from cprmodel.jobs import Job
-from cprmodel.report.charts import framed
+from cprmodel.report.charts import OVERHEAD, framed
 from cprmodel.report.page import render_page, write_page
 from cprmodel.report.sweep import shown
 
@@ -42,7 +42,6 @@ _COLORS = {
     "partial-optimal": "#1d2326",
 }
 _MOST = {1: 200, 2: 32}  # values of a key that are drawn, by the number of keys that vary in a figure
-_OVERHEAD = "overhead (extra time / useful time)"
 _UNITS = {"time": (3600.0, "h"), "size": (1e9, "GB"), "bandwidth": (1e9, "GB/s")}
 
 
@@ -116,7 +115,7 @@ def _curve(key: Key, found: PlannedMany, note: str) -> Figure | None:
     drawn = [{**row, "x": row[key.name] / size, "every": format_time(row["interval_s"])} for row in rows]
     base = alt.Chart(alt.InlineData(values=drawn)).encode(
         x=alt.X("x:Q", title=title, scale=scale, axis=alt.Axis(format="~g", tickCount=8)),
-        y=alt.Y("overhead_fraction:Q", title=_OVERHEAD, axis=alt.Axis(format="~%")),
+        y=alt.Y("overhead_fraction:Q", title=OVERHEAD, axis=alt.Axis(format="~%")),
     )
     tooltip = [
         alt.Tooltip("x:Q", title=title, format=".4~g"),
@@ -297,7 +296,7 @@ def _front(front: Front) -> Figure | None:
     drawn = [{**row, "every": format_time(row["interval_s"])} for row in rows]  # type: ignore[arg-type]
     base = alt.Chart(alt.InlineData(values=drawn)).encode(
         x=alt.X("expected_pls:Q", title="expected portion of lost samples (PLS)", axis=alt.Axis(format="~g")),
-        y=alt.Y("overhead_fraction:Q", title=_OVERHEAD, axis=alt.Axis(format="~%"), scale=alt.Scale(zero=True)),
+        y=alt.Y("overhead_fraction:Q", title=OVERHEAD, axis=alt.Axis(format="~%"), scale=alt.Scale(zero=True)),
     )
     tooltip = [
         alt.Tooltip("strategy:N"),

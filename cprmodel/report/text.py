@@ -8,9 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cprmodel.facts.errors import one_line
-from cprmodel.facts.units import format_bytes, format_money, format_share, format_time
+from cprmodel.facts.units import count_of, format_bytes, format_money, format_share, format_time
 from cprmodel.fitting.analysis import CLEARLY, HARDLY
-from cprmodel.planning.advice import count_of
 from cprmodel.planning.renewal import FAILURES, Renewal
 from cprmodel.planning.result import Plan, StrategyPlan
 from cprmodel.planning.uncertainty import Robust

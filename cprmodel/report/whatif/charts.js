@@ -68,8 +68,8 @@ const charts = (() => {
   };
 
   const FILL = {
-    interval(answer) {
-      const { low, high, rows } = curvesOf(answer), ceiling = ceilingOf(answer, rows);
+    interval(answer, sweep, curves) {
+      const { low, high, rows } = curves, ceiling = ceilingOf(answer, rows);
       const marks = marksOf(answer, "interval_s", low, high, ceiling, true);
       return { data: { curves: rows, marks }, signals: { low, high, ceiling, ticks: ticksOf(low, high, "time") } };
     },
@@ -79,10 +79,10 @@ const charts = (() => {
       })));
       return { data: { parts: parts.filter((row) => Number.isFinite(row.fraction)) }, signals: {} };
     },
-    pls(answer) {
+    pls(answer, sweep, curves) {
       const budget = answer.x.pls;
       const most = Math.max(...answer.strategies.map((one) => one.expected_pls), budget || 0);
-      const rows = curvesOf(answer).rows.filter((row) => row.recovery === "partial" && row.expected_pls <= 1.3 * most);
+      const rows = curves.rows.filter((row) => row.recovery === "partial" && row.expected_pls <= 1.3 * most);
       const high = 1.15 * most || 1, ceiling = ceilingOf(answer, rows.length ? rows : [{ overhead_fraction: 0 }]);
       const marks = marksOf(answer, "expected_pls", 0, high, ceiling, false);
       const rule = budget === null ? [] : [{ expected_pls: budget, label: `budget ${general(budget, 3)}` }];
@@ -137,10 +137,11 @@ const charts = (() => {
   };
 
   const fill = async ({ answer, sweep }) => {
+    const curves = curvesOf(answer);
     for (const id of Object.keys(FILL)) {
       if (!document.querySelector(`#chart-${id}`)) continue;
       const [spec, look] = specOf(id, answer, sweep);
-      const filling = FILL[id](answer, sweep);
+      const filling = FILL[id](answer, sweep, curves);
       if (!drawn[id] || drawn[id].look !== look) {
         await embed(id, spec, look, filling);
         continue;

@@ -10,6 +10,8 @@ from typing import Any
 
 import altair as alt
 
+from cprmodel.report.charts import OVERHEAD, PART_COLORS, PART_LABELS, RECOVERIES, RECOVERY_COLORS
+
 __all__ = ["DARK", "LIGHT", "drawings"]
 
 LIGHT = {
@@ -17,9 +19,8 @@ LIGHT = {
     "soft": "#5b6468",
     "line": "#e3e7e8",
     "paper": "#ffffff",
-    "full": "#c1440e",
-    "partial": "#1f6f8b",
-    "parts": ["#1f6f8b", "#99c1b9", "#c1440e", "#f2b880"],
+    **dict(zip(RECOVERIES, RECOVERY_COLORS, strict=True)),
+    "parts": PART_COLORS,
 }
 DARK = {
     "ink": "#e8ecee",
@@ -31,19 +32,14 @@ DARK = {
     "parts": ["#4a9fc0", "#b5d8d1", "#e8703f", "#f2c893"],
 }
 FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
-PARTS = {"save": "saves", "load": "loads", "lost": "lost work", "reschedule": "rescheduling"}
-_RECOVERIES = ["full", "partial"]
-_OVERHEAD = "overhead (extra time / useful time)"
 
 
 def _expr(text: str) -> Any:
     return alt.ExprRef(expr=text)
 
 
-def _colors(theme: dict[str, Any], present: list[str], legend: bool = True) -> alt.Color:
+def _colors(theme: dict[str, Any], present: list[str]) -> alt.Color:
     scale = alt.Scale(domain=present, range=[theme[name] for name in present])
-    if not legend:
-        return alt.Color("recovery:N", legend=None, scale=scale)
     return alt.Color("recovery:N", title="recovery", scale=scale)
 
 
@@ -57,9 +53,9 @@ def _quantity_axis(title: str | None) -> alt.Axis:
     )
 
 
-def _overhead(ceiling: bool = True) -> alt.Y:
-    scale = alt.Scale(domainMin=0, domainMax=_expr("ceiling"), nice=True, clamp=False) if ceiling else alt.Undefined
-    return alt.Y("overhead_fraction:Q", title=_OVERHEAD, axis=alt.Axis(format="~%", tickCount=6), scale=scale)
+def _overhead() -> alt.Y:
+    scale = alt.Scale(domainMin=0, domainMax=_expr("ceiling"), nice=True, clamp=False)
+    return alt.Y("overhead_fraction:Q", title=OVERHEAD, axis=alt.Axis(format="~%", tickCount=6), scale=scale)
 
 
 def _ranged(field: str, title: str, kind: str) -> alt.X:
@@ -127,7 +123,7 @@ def _against_interval(theme: dict[str, Any], present: list[str]) -> dict[str, An
 
 
 def _breakdown(theme: dict[str, Any], strategies: int) -> dict[str, Any]:
-    labels = list(PARTS.values())
+    labels = list(PART_LABELS.values())
     scale = alt.Scale(domain=labels, range=theme["parts"])
     chart = (
         alt.Chart(alt.NamedData("parts"))
@@ -163,10 +159,9 @@ def _against_pls(theme: dict[str, Any], present: list[str]) -> dict[str, Any]:
 def _sweep(theme: dict[str, Any], present: list[str], kind: str) -> dict[str, Any]:
     """Overhead of each recovery at its best interval against one control; ``kind`` of its axis."""
     x = _ranged("setting", "", kind)
-    lines = alt.Chart(alt.NamedData("curves")).mark_line(clip=True, strokeWidth=2.5)
     rule = alt.Chart(alt.NamedData("now")).mark_rule(strokeDash=[5, 4], color=theme["soft"])
     chart = alt.layer(
-        lines.encode(x=x, y=_overhead(), color=_colors(theme, present)),
+        _curve(theme, present, x),
         rule.encode(x=x, tooltip=[alt.Tooltip("label:N", title="now")]),
     )
     return _framed(chart, theme, 280, low=1, high=10, ceiling=1, ticks=[], kind="time")
@@ -174,7 +169,7 @@ def _sweep(theme: dict[str, Any], present: list[str], kind: str) -> dict[str, An
 
 def drawings(theme: dict[str, Any], sharded: bool, strategies: int) -> dict[str, Any]:
     """The specifications by the charts' names."""
-    present = _RECOVERIES if sharded else _RECOVERIES[:1]
+    present = RECOVERIES if sharded else RECOVERIES[:1]
     found = {
         "interval": _against_interval(theme, present),
         "breakdown": _breakdown(theme, strategies),

@@ -16,11 +16,10 @@ import sympy as sp
 from sympy.printing.jscode import JavascriptCodePrinter
 
 from cprmodel.facts.formula import Formula, Validity
-from cprmodel.facts.special import series
 from cprmodel.facts.symbolic import kept
 from cprmodel.planning.advice import hours_saved_per_month
 
-__all__ = ["formula_function", "function", "hours_function", "series_text", "validity_function"]
+__all__ = ["formula_function", "function", "hours_function", "validity_function"]
 
 #: Kept functions → what they are called there; ``special.js`` has those that start with "special.".
 CALLS = {
@@ -115,9 +114,3 @@ def hours_function() -> str:
     as_plans: list[Any] = [SimpleNamespace(overhead_fraction=one) for one in (best, today)]
     empty = inspect.Parameter.empty
     return function({"best": empty, "today": empty}, {"": hours_saved_per_month(*as_plans)})
-
-
-def series_text() -> str:
-    """The coefficients that the NumPy backend sums, for ``special.js``."""
-    rows = (f"  {name}: [{', '.join(map(repr, numbers))}]," for name, numbers in series().items())
-    return "\n".join(["{", *rows, "}"])

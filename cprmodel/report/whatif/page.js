@@ -36,6 +36,8 @@ const page = (() => {
     others.forEach((one, i) => { found[one] = sum > 0 ? (values[one] / sum) * rest : i === 0 ? rest : 0; });
     return found;
   };
+  const withValue = (values, name, value) =>
+    BY_NAME[name].kind === "share" ? withShare(values, name, value) : { ...values, [name]: value };
 
   // What is wrong with a number for a control, or null.
   const wrong = (control, value) => {
@@ -141,7 +143,7 @@ const page = (() => {
     problem.hidden = !text;
   };
   const set = (name, value, source) => {
-    state.values = BY_NAME[name].kind === "share" ? withShare(state.values, name, value) : { ...state.values, [name]: value };
+    state.values = withValue(state.values, name, value);
     complain(name, null);
     show(source);
     writeFragment();
@@ -247,7 +249,7 @@ const page = (() => {
     const control = BY_NAME[$("#against").value];
     const at = (value) => {
       if (value === null) return valueOf(control.name, state.values);
-      const values = control.kind === "share" ? withShare(state.values, control.name, value) : { ...state.values, [control.name]: value };
+      const values = withValue(state.values, control.name, value);
       return settingOf({ values, choices: state.choices });
     };
     return { control, at };

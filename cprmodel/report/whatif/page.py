@@ -12,15 +12,17 @@ from cprmodel.costing import check_plain
 from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.formula import Formula
+from cprmodel.facts.special import series
 from cprmodel.facts.units import format_time
 from cprmodel.facts.version import __version__
 from cprmodel.jobs import Job
 from cprmodel.planning.advice import FIRST
 from cprmodel.planning.planner import NEVER, TIE
+from cprmodel.report.charts import PART_LABELS
 from cprmodel.report.page import job_inputs, write_page
 from cprmodel.report.whatif.controls import Control, controls_of, fixed_of
-from cprmodel.report.whatif.drawings import DARK, LIGHT, PARTS, drawings
-from cprmodel.report.whatif.javascript import formula_function, hours_function, series_text, validity_function
+from cprmodel.report.whatif.drawings import DARK, LIGHT, drawings
+from cprmodel.report.whatif.javascript import formula_function, hours_function, validity_function
 from cprmodel.report.whatif.orders import OrderTable, order_tables
 
 __all__ = ["PRINTED", "render_whatif", "script_of_formulas", "write_whatif"]
@@ -50,7 +52,7 @@ _SCRIPTS = ("quantities.js", "planner.js", "charts.js", "page.js")
 _COLUMNS = {
     "interval_s": "save every",
     "overhead_fraction": "overhead",
-    **PARTS,
+    **PART_LABELS,
     "effective_time_ratio": "effective time",
     "expected_pls": "expected PLS ± SD of a run",
     "expected_metric_drop": "metric drop",
@@ -74,7 +76,7 @@ def script_of_formulas() -> str:
     >>> script_of_formulas().count("renewal_root(") >= 3  # its definition, and two formulas that call it
     True
     """
-    bodies = [f"const SERIES = {series_text()};", _file("special.js")]
+    bodies = [f"const SERIES = {_data(series())};", _file("special.js")]
     bodies.append("const formulas = {")
     bodies += [f"{name}: {formula_function(one)}," for name, one in _printed()]
     bodies += ["};", "const validity = {"]
@@ -199,7 +201,7 @@ def render_whatif(job: Job) -> str:
         "FIXED": fixed_of(job),
         "CHOICES": _choices(job, orders),
         "ORDERS": orders,
-        "PARTS": PARTS,
+        "PARTS": PART_LABELS,
         "DRAWINGS": {name: drawings(theme, sharded, 4) for name, theme in (("light", LIGHT), ("dark", DARK))},
     }
     script = "\n".join(
