@@ -65,6 +65,7 @@ class Cost:
     #: whole checkpoints' worth that is written in a second of work, where it is not one in an interval
     written_per_s: float | None = None
     refused: str = ""  #: why it may not be done, whatever it costs
+    pls_standard_deviation: float | None = None  #: of one run's PLS; None where this model does not say
 
 
 @dataclass(frozen=True)

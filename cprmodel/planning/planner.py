@@ -323,8 +323,8 @@ def price(job: Job, model: CostModel, strategy: Strategy, choice: Choice | None 
             reason = f"interval set by the accuracy budget (PLS {budget:.3g})"
     if feasible and cost.refused:
         feasible, reason = False, cost.refused
-    spread = 0.0
-    if cost.pls > 0:
+    spread = cost.pls_standard_deviation or 0.0
+    if cost.pls > 0 and cost.pls_standard_deviation is None:
         share = job.failure_mix.shard_share
         spread = cost.pls * float(loss.cpr_2021_pls_spread.raw(job.job.work_s, job.failure_mix.mtbf_s, share))
     slope = job.accuracy.slope if job.accuracy else None
