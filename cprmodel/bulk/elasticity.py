@@ -9,7 +9,7 @@ from typing import Any
 from cprmodel.bulk.derived import derived, fields_of, is_plain
 from cprmodel.costing import FirstOrder
 from cprmodel.facts.errors import JobError, Problem
-from cprmodel.formulas import interval, loss, overhead
+from cprmodel.formulas import exact_loss, interval, overhead
 from cprmodel.jobs import Job
 from cprmodel.jobs.quantities import quantity_key
 from cprmodel.planning.planner import best_of, strategies_of
@@ -88,6 +88,12 @@ def _overhead(job: Job, fields: Mapping[str, Any], one: StrategyPlan) -> Any:
         "shards": of.shards,
         "shard_share": of.shard_share,
         "failed_shards": of.failed_shards,
+        "save_s": of.save_s,
+        "partial_load_s": of.partial_load_s,
+        "partial_reschedule_s": of.partial_reschedule_s,
+        "trainer_share": of.trainer_share,
+        "whole_job_share": of.whole_job_share,
+        "trainer_reschedule_s": of.trainer_reschedule_s,
     }
     chosen: Any = of.work_s
     by = one.steps[0].formula.__name__
@@ -95,8 +101,8 @@ def _overhead(job: Job, fields: Mapping[str, Any], one: StrategyPlan) -> Any:
         chosen = fields["job.current_interval_s"]
     elif by == "young_1974":
         chosen = interval.young_1974.raw(of.save_s, of.mtbf_s)
-    elif by == "cpr_2021_interval":
-        chosen = loss.cpr_2021_interval.raw(of.pls_budget, **losses)
+    elif by == "exact_pls_interval":
+        chosen = exact_loss.exact_pls_interval.raw(of.pls_budget, **losses)
     elif by == "partial_recovery_interval":
         chosen = interval.partial_recovery_interval.raw(of.save_s, of.mtbf_s, of.whole_job_share)
     if one.strategy.recovery.name == "full":

@@ -6,7 +6,7 @@ The decision is that of :func:`cprmodel.planning.planner.plan`, strategy by stra
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +15,9 @@ import numpy as np
 from cprmodel.bulk.chunk import Chunk, Coded
 from cprmodel.bulk.derived import Derived, derived
 from cprmodel.bulk.grid import Box
-from cprmodel.formulas import accuracy, interval, loss, money, overhead
+from cprmodel.costing.terms import FIRST_ORDER, WITHIN, Terms, Way
+from cprmodel.facts.results import Breakdown
+from cprmodel.formulas import accuracy, interval, money
 from cprmodel.formulas.overhead import effective_time_ratio
 from cprmodel.jobs import HOURS_PER_MONTH, Job
 from cprmodel.jobs.money import BYTES_PER_GB
@@ -107,49 +109,38 @@ class _Rows:
         size = 0.0 if self.of.size_bytes is None else self.of.size_bytes
         return self.fields["cost.write_gb"] * size / BYTES_PER_GB
 
-    def _chosen_by(self, formula: Any, **more: Any) -> Any:
-        """The optimal interval: of least overhead by the formula, or of the least money."""
-        save, mtbf = self.of.save_s, self.of.mtbf_s
-        if self.minimise == "dollars":
-            return money.cheapest_interval.raw(save, mtbf, self.save_price, self.price_per_s, **more)
-        return formula.raw(save, mtbf, **more)
-
-    def _losses(self) -> dict[str, Any]:
-        return {
-            "mtbf_s": self.of.mtbf_s,
-            "shards": 1 if self.of.shards is None else self.of.shards,
-            "shard_share": self.share,
-            "failed_shards": self.of.failed_shards,
-        }
+    @cached_property
+    def terms(self) -> Terms:
+        """The job's numbers, as its formulas take them."""
+        of = self.of
+        names = (one.name for one in fields(Terms) if one.name not in ("shard_share", "shards", "extra_s"))
+        return Terms(
+            **{name: getattr(of, name) for name in names},
+            shard_share=self.share,
+            shards=1 if of.shards is None else of.shards,
+            extra_s=self.save_price / self.price_per_s if self.minimise == "dollars" else 0.0,
+        )
 
     def candidates(self) -> list[_Candidate]:
         """The strategies that plan() would list."""
         of, work = self.of, self.of.work_s
-        free = self._chosen_by(interval.young_1974)
-        at_optimum = np.minimum(free, work)
-        young = self._rule(interval.young_1974, save_s=of.save_s, mtbf_s=of.mtbf_s) | (free > work)
+        at_optimum = FIRST_ORDER.full_interval(self.terms)
+        young = self._rule(interval.young_1974, save_s=of.save_s, mtbf_s=of.mtbf_s) | (at_optimum >= work)
         if self.minimise == "dollars":
             young = np.True_  # another formula chose it
         found = [self._full(1, at_optimum, young)]
         if of.shards is not None:
             found.append(self._partial(2, at_optimum, young))
             if self.budget is not None:
-                found.append(self._at_budget())
+                found.append(self._partial(3, FIRST_ORDER.partial_interval(self.terms, self.budget)[0], np.True_))
         today = self.fields.get("job.current_interval_s")
         if today is not None:
+            if of.step_s is not None:
+                today = np.maximum(np.round(today / of.step_s), 1) * of.step_s
             today = np.minimum(today, work)
             partial = self.job.job.current_recovery == "partial"
             found.append(self._partial(4, today, np.True_) if partial else self._full(4, today, np.True_))
         return found
-
-    def _at_budget(self) -> _Candidate:
-        of = self.of
-        by_budget = loss.cpr_2021_interval.raw(self.budget, **self._losses())
-        by_budget = np.where(self.share > 0, by_budget, np.inf)
-        best = self._chosen_by(interval.partial_recovery_interval, whole_job_share=of.whole_job_share)
-        chosen = np.minimum(np.minimum(by_budget, best), of.work_s)
-        within = self._rule(loss.cpr_2021_interval, pls=self.budget) | (by_budget > np.minimum(best, of.work_s))
-        return self._partial(3, chosen, within)
 
     @staticmethod
     def _rule(formula: Any, **arguments: Any) -> Any:
@@ -157,36 +148,23 @@ class _Rows:
         (rule,) = formula.about.validity
         return np.less_equal(rule.of(**arguments), rule.at_most)
 
+    def _priced(self, way: Way, chosen: Any, within: Any) -> tuple[Breakdown, Any, Any]:
+        """Parts, whether it ends, and whether the formulas hold."""
+        of = self.terms
+        recovery = of.partial if way.partial else of.full
+        within = within & self._rule(way.formula, interval_s=chosen, save_s=of.save_s, mtbf_s=of.mtbf_s, **recovery)
+        parts = way.overhead(of, chosen)
+        return parts, parts.total - parts.save < NEVER, within
+
     def _full(self, code: int, chosen: Any, within: Any) -> _Candidate:
-        of = self.of
-        arguments = {"load_s": of.load_s, "reschedule_s": of.reschedule_s, "save_s": of.save_s, "mtbf_s": of.mtbf_s}
-        parts = overhead.full_recovery_overhead.raw(chosen, **arguments)
-        within = within & self._rule(overhead.full_recovery_overhead, interval_s=chosen, **arguments)
-        total = parts.total
-        return _Candidate(code, False, chosen, tuple(parts), total, 0.0, total - parts.save < NEVER, within)
+        parts, ends, within = self._priced(FIRST_ORDER.full, chosen, within)
+        return _Candidate(code, False, chosen, tuple(parts), parts.total, 0.0, ends, within)
 
     def _partial(self, code: int, chosen: Any, within: Any) -> _Candidate:
-        of, losses = self.of, self._losses()
-        arguments = {
-            "save_s": of.save_s,
-            "mtbf_s": of.mtbf_s,
-            "partial_load_s": of.partial_load_s,
-            "partial_reschedule_s": of.partial_reschedule_s,
-            "shard_share": self.share,
-            "trainer_share": of.trainer_share,
-            "whole_job_share": of.whole_job_share,
-            "trainer_reschedule_s": of.trainer_reschedule_s,
-            "load_s": of.load_s,
-            "reschedule_s": of.reschedule_s,
-        }
-        parts = overhead.partial_recovery_overhead.raw(chosen, **arguments)
-        lost = loss.cpr_2021_pls.raw(chosen, **losses)
-        within = within & self._rule(overhead.partial_recovery_overhead, interval_s=chosen, **arguments)
-        within = within & self._rule(loss.cpr_2021_pls, interval_s=chosen, **losses)
-        keeps = self.share <= 0 if self.budget is None else (lost <= self.budget * (1 + 1e-9)) | (self.share <= 0)
-        total = parts.total
-        ends = total - parts.save < NEVER
-        return _Candidate(code, True, chosen, tuple(parts), total, lost, ends & keeps, within)
+        parts, ends, within = self._priced(FIRST_ORDER.partial, chosen, within)
+        lost = self.terms.pls(chosen)
+        keeps = self.share <= 0 if self.budget is None else (lost <= self.budget * WITHIN) | (self.share <= 0)
+        return _Candidate(code, True, chosen, tuple(parts), parts.total, lost, ends & keeps, within)
 
     def wrong(self) -> list[tuple[Any, str]]:
         """Rows that no job can be, as :class:`~cprmodel.Job` checks it: where, and what is expected."""

@@ -1,18 +1,8 @@
 """Cost models: what a strategy costs and loses, which interval suits it, and the formulas that said so."""
 
+from cprmodel.costing.blocking import Exact, FirstOrder
 from cprmodel.costing.choosing import MODELS, check_plain, model_for, strategy_of
-from cprmodel.costing.models import (
-    Choice,
-    Cost,
-    CostModel,
-    Exact,
-    FirstOrder,
-    Step,
-    interval_with_recoveries,
-    loses_samples,
-    pls_with_recoveries,
-    use,
-)
+from cprmodel.costing.models import Choice, Cost, CostModel, Step, loses_samples, use
 from cprmodel.costing.saving import saving_of
 from cprmodel.costing.steady import SteadyState
 
@@ -26,10 +16,8 @@ __all__ = [
     "SteadyState",
     "Step",
     "check_plain",
-    "interval_with_recoveries",
     "loses_samples",
     "model_for",
-    "pls_with_recoveries",
     "saving_of",
     "strategy_of",
     "use",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cprmodel.costing.models import Choice, CostModel, Exact, FirstOrder
+from cprmodel.costing.blocking import Exact, FirstOrder
+from cprmodel.costing.models import Choice, CostModel
 from cprmodel.costing.saving import saving_of
 from cprmodel.costing.steady import SteadyState
 from cprmodel.facts.errors import JobError, Problem

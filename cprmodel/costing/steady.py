@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB, Choice, Cost, exact_makespan, exact_pls_of
+from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB, Choice, Cost, exact_makespan, lost_samples
 from cprmodel.costing.saving import as_stored, free_levels, saving_of
 from cprmodel.costing.shared import Shared
 from cprmodel.costing.stops import Stops, severities, stops_of
@@ -75,8 +75,8 @@ class _Setting:
     def unsaved(self) -> tuple[Breakdown, float]:
         """The exact overhead and PLS of the job as it is, without any save."""
         spent = exact_makespan(self.work_s, self.work_s, 0.0, self.mix, self.recovery).value
-        pls = exact_pls_of(self.work_s, self.work_s, 0.0, self.mix, self.shards, self.recovery)
-        return Breakdown(*(float(part) / self.work_s for part in spent)), pls
+        lost = lost_samples(self.work_s, self.work_s, 0.0, self.mix, self.shards, self.recovery)
+        return Breakdown(*(float(part) / self.work_s for part in spent)), float(lost[0].value) if lost else 0.0
 
     def shortest_s(self, saving: StoredSave) -> float:
         """The shortest interval that is tried, whatever drains [s]."""

@@ -12,6 +12,9 @@ A formula asks :func:`namespace` for the functions that fit its arguments and is
     of an interval.
 ``phi3``
     (e^z − 1 − z − z²/2)/z³, the next one; it gives second moments of interrupted times.
+``joint_gap``
+    e[0, −x, −y] − e[0, −x, −2x], the difference of two second divided differences of the exponential: what two
+    shards lose together because failures take both of them, without cancellation.
 ``log1p_gap``
     z − log(1 + z) without cancellation.
 ``exprel``
@@ -24,6 +27,8 @@ A formula asks :func:`namespace` for the functions that fit its arguments and is
     number counts as whole, so that T/(T/K) is K.
 ``erlang_loss``
     ρ^m e^(−ρ)/Γ(m + 1, ρ), Erlang's loss formula: a Poisson probability over its cumulative one.
+``floor``
+    The greatest whole number that is not above z.
 ``quotient``
     a/b, infinite where b is 0 (also where a is).
 ``above_zero``, ``infinite_at_zero``
@@ -104,6 +109,24 @@ def _log1p_gap_numpy(z: Number) -> Number:
     return np.where(small, gap, z - np.log1p(z))
 
 
+def _joint_gap_numpy(x: Number, y: Number) -> Number:
+    x, y = np.broadcast_arrays(np.asarray(x, dtype=float), np.asarray(y, dtype=float))
+    small = x < 0.5
+    a, b = np.where(small, x, 0.0), np.where(small, y, 0.0)
+    # (2x − y) e[0, −x, −y, −2x] = (2x − y) Σ (−1)ⁿ hₙ(x, y, 2x)/(n + 3)!, h complete homogeneous
+    one, two, three = np.ones(x.shape), np.ones(x.shape), np.ones(x.shape)
+    near, factor = np.full(x.shape, 1.0 / 6.0), 1.0 / 6.0
+    for n in range(1, 20):
+        one = one * a
+        two = one + b * two
+        three = two + 2 * a * three
+        factor = -factor / (n + 3)
+        near = near + factor * three
+    safe, other = np.where(small, 1.0, x), np.where(small, 1.5, y)
+    far = (_scipy.exprel(-other) - np.exp(-safe) * _scipy.exprel(safe - other)) / safe
+    return np.where(small, (2 * a - b) * near, far - _scipy.exprel(-safe) ** 2 / 2)
+
+
 def _erlang_root_numpy(c: Number) -> Number:
     return _scipy.gammaincinv(2.0, np.minimum(np.asarray(c, dtype=float), 1.0))
 
@@ -150,6 +173,8 @@ NUMPY = SimpleNamespace(
     renewal_root=_renewal_root_numpy,
     phi2=_phi2_numpy,
     phi3=_phi3_numpy,
+    joint_gap=_joint_gap_numpy,
+    floor=np.floor,
     log1p_gap=_log1p_gap_numpy,
     intervals=_intervals_numpy,
     gamma_ratio=lambda a, b: np.exp(_scipy.gammaln(a) - _scipy.gammaln(b)),
@@ -173,6 +198,13 @@ def _mpmath_backend() -> SimpleNamespace:
     def phi3(z: Number) -> Number:
         with mp.workprec(4 * mp.mp.prec + 20):
             return (mp.expm1(z) - z - z**2 / 2) / z**3 if z else mp.mpf(1) / 6
+
+    def joint_gap(x: Number, y: Number) -> Number:
+        if not x:
+            return mp.mpf(0)
+        with mp.workprec(4 * mp.mp.prec + 20):
+            both = mp.expm1(-y) / -y, mp.exp(-x) * (mp.expm1(x - y) / (x - y) if x != y else 1)
+            return (both[0] - both[1]) / x - (mp.expm1(-x) / x) ** 2 / 2
 
     def log1p_gap(z: Number) -> Number:
         with mp.workprec(3 * mp.mp.prec + 20):
@@ -200,6 +232,8 @@ def _mpmath_backend() -> SimpleNamespace:
         renewal_root=renewal_root,
         phi2=phi2,
         phi3=phi3,
+        joint_gap=joint_gap,
+        floor=mp.floor,
         log1p_gap=log1p_gap,
         intervals=lambda work, interval: max(mp.ceil(work / interval), 1),
         gamma_ratio=lambda a, b: mp.gammaprod([a], [b]),

@@ -65,6 +65,10 @@ def _phi3(z: Any) -> Any:
     return sp.Rational(1, 6) if sp.sympify(z).is_zero else (sp.exp(z) - 1 - z - z**2 / 2) / z**3
 
 
+def _joint_gap(x: Any, y: Any) -> Any:
+    return (_exprel(-y) - sp.exp(-x) * _exprel(x - y)) / x - _exprel(-x) ** 2 / 2
+
+
 SYMPY = SimpleNamespace(
     name="sympy",
     exp=sp.exp,
@@ -81,6 +85,8 @@ SYMPY = SimpleNamespace(
     renewal_root=RenewalRoot,
     phi2=_phi2,
     phi3=_phi3,
+    joint_gap=_joint_gap,
+    floor=sp.floor,
     log1p_gap=lambda z: z - sp.log(1 + z),
     intervals=lambda work, interval: sp.ceiling(work / interval),
     gamma_ratio=lambda a, b: sp.gamma(a) / sp.gamma(b),
@@ -96,6 +102,7 @@ KEPT = SimpleNamespace(
     log=sp.log,
     sqrt=sp.sqrt,
     where=_where,
+    floor=sp.floor,
     half=sp.S.Half,
     above_zero=lambda share: _where(sp.sympify(share) > 0, share, sp.S.One),
     infinite_at_zero=lambda share, value: _where(sp.sympify(share) > 0, value, sp.oo),
@@ -108,6 +115,7 @@ KEPT = SimpleNamespace(
             "exprel",
             "gamma_ratio",
             "intervals",
+            "joint_gap",
             "log1p",
             "log1p_gap",
             "maximum",

@@ -6,6 +6,7 @@ and carries its source and validity in ``.about`` (see :mod:`cprmodel.facts.form
 
 from cprmodel.formulas.accuracy import metric_drop, pls_for_metric_drop
 from cprmodel.formulas.cost import transfer_time
+from cprmodel.formulas.exact_loss import exact_pls, exact_pls_deviation, exact_pls_interval
 from cprmodel.formulas.failures import (
     mtbf_from_groups,
     mtbf_from_node_days,
@@ -28,10 +29,7 @@ from cprmodel.formulas.loss import (
     cpr_2021_pls,
     cpr_2021_pls_finite,
     cpr_2021_pls_spread,
-    exact_pls,
-    exact_pls_interval,
     lost_fraction,
-    lost_fraction_with_saves,
 )
 from cprmodel.formulas.makespan import (
     bougeret_2011_chunk,
@@ -40,7 +38,6 @@ from cprmodel.formulas.makespan import (
     full_recovery_variance,
     partial_recovery_exact_interval,
     partial_recovery_makespan,
-    partial_recovery_pls,
 )
 from cprmodel.formulas.money import cheapest_interval, price_to_train
 from cprmodel.formulas.overhead import effective_time_ratio, full_recovery_overhead, partial_recovery_overhead
@@ -90,6 +87,7 @@ __all__ = [
     "erlang_1917_loss",
     "exact_interval",
     "exact_pls",
+    "exact_pls_deviation",
     "exact_pls_interval",
     "expected_regret",
     "fastest_nodes",
@@ -103,7 +101,6 @@ __all__ = [
     "full_recovery_variance",
     "herault_2018_interval",
     "lost_fraction",
-    "lost_fraction_with_saves",
     "lost_updates",
     "marginal_age",
     "metric_drop",
@@ -121,7 +118,6 @@ __all__ = [
     "partial_recovery_interval",
     "partial_recovery_makespan",
     "partial_recovery_overhead",
-    "partial_recovery_pls",
     "pls_for_metric_drop",
     "price_to_train",
     "priced_loss_interval",

@@ -1,8 +1,9 @@
-r"""Portion of lost samples (PLS) under partial recovery.
+r"""Portion of lost samples (PLS) under partial recovery: as CPR counts it, to first order.
 
 PLS counts the samples whose updates a shard lost for good, over (total samples × shards). A shard loses what
 it learned since it was last saved *or restored*, so PLS ≤ 1. Whole-job failures replay their samples and
-trainer failures lose none: only shard failures count, at rate sk/(μN) for a given shard.
+trainer failures lose none: only shard failures count, at rate sk/(μN) for a given shard. These forms count
+failures at work alone; plans use :func:`~cprmodel.formulas.exact_pls`, which counts them whenever they strike.
 """
 
 from __future__ import annotations
@@ -16,10 +17,7 @@ __all__ = [
     "cpr_2021_pls",
     "cpr_2021_pls_finite",
     "cpr_2021_pls_spread",
-    "exact_pls",
-    "exact_pls_interval",
     "lost_fraction",
-    "lost_fraction_with_saves",
 ]
 
 _FIRST_ORDER_RANGE = Validity(
@@ -30,17 +28,36 @@ _FIRST_ORDER_RANGE = Validity(
     at_most=0.29,
     because="beyond, the first-order PLS is more than 10% too high, for it counts a shard's repeated losses twice",
 )
+_SAVES_RANGE = Validity(
+    quantity="2C/τ",
+    of=lambda interval_s, save_s: 2 * save_s / interval_s,
+    at_most=0.1,
+    because="beyond, it is about 10% or more too low, for a failure during a save takes the whole interval",
+)
 _BUDGET_RANGE = Validity(
     quantity="PLS",
     of=lambda pls: pls,
     at_most=0.14,
     because="beyond, the first-order interval is over 10% too short",
 )
+_BUDGET_SAVES_RANGE = Validity(
+    quantity="2C/τ",
+    of=lambda pls, mtbf_s, shards, shard_share, failed_shards, save_s: (
+        shard_share * failed_shards * save_s / (pls * mtbf_s * shards)
+    ),
+    at_most=0.1,
+    because="beyond, the interval breaks the budget by about 10% or more, for failures during saves count, too",
+)
 
 
-@formula("PLS", CPR_2021, Evidence.SECOND_HAND, (_FIRST_ORDER_RANGE,), "first order in τ/μ")
+@formula("PLS", CPR_2021, Evidence.SECOND_HAND, (_FIRST_ORDER_RANGE, _SAVES_RANGE), "first order in τ/μ")
 def cpr_2021_pls(
-    interval_s: Number, mtbf_s: Number, shards: Number, shard_share: Number = 1, failed_shards: Number = 1
+    interval_s: Number,
+    mtbf_s: Number,
+    shards: Number,
+    shard_share: Number = 1,
+    failed_shards: Number = 1,
+    save_s: Number = 0,
 ) -> Number:
     r"""First-order PLS: what CPR's recursion gives on average.
 
@@ -53,6 +70,8 @@ def cpr_2021_pls(
     shards : embedding shards, N
     shard_share : share of failures that take a shard, s
     failed_shards : shards lost per shard failure, k (its mean where random)
+    save_s : time a save blocks training, C [s]; not in the formula, which leaves failures during saves out: with
+        them it is sk(τ + 2C)/(2μN), and where 2C > τ/10 a warning says so
 
     Notes
     -----
@@ -68,9 +87,14 @@ def cpr_2021_pls(
     return shard_share * failed_shards * interval_s / (2 * mtbf_s * shards)
 
 
-@formula("τ", CPR_2021, Evidence.SECOND_HAND, (_BUDGET_RANGE,), "first order in τ/μ")
+@formula("τ", CPR_2021, Evidence.SECOND_HAND, (_BUDGET_RANGE, _BUDGET_SAVES_RANGE), "first order in τ/μ")
 def cpr_2021_interval(
-    pls: Number, mtbf_s: Number, shards: Number, shard_share: Number = 1, failed_shards: Number = 1
+    pls: Number,
+    mtbf_s: Number,
+    shards: Number,
+    shard_share: Number = 1,
+    failed_shards: Number = 1,
+    save_s: Number = 0,
 ) -> Number:
     r"""The interval whose first-order PLS is the budget.
 
@@ -83,6 +107,8 @@ def cpr_2021_interval(
     shards : embedding shards, N
     shard_share : share of failures that take a shard, s, greater than 0
     failed_shards : shards lost per shard failure, k
+    save_s : time a save blocks training, C [s]; not in the formula: it breaks the budget by 2C/τ, and where that is
+        more than a tenth a warning says so
 
     Examples
     --------
@@ -175,114 +201,3 @@ def lost_fraction(
     xp = namespace(interval_s, mtbf_s, shards)
     x = shard_share * failed_shards * interval_s / (mtbf_s * shards)
     return x * xp.phi2(-x)
-
-
-@formula(
-    "f",
-    DERIVED,
-    Evidence.DERIVED,
-    (),
-    "Poisson failures; repeated saves and recoveries not counted",
-)
-def lost_fraction_with_saves(
-    interval_s: Number,
-    save_s: Number,
-    mtbf_s: Number,
-    shards: Number,
-    shard_share: Number = 1,
-    failed_shards: Number = 1,
-) -> Number:
-    r"""Expected lost share of an interval when failures during its save count too.
-
-    .. math:: 1 - e^{-aC}\,\frac{1 - e^{-a\tau}}{a\tau}, \qquad a = \frac{sk}{\mu N}
-
-    A failure during the save makes it void and takes the whole interval from the failed shard.
-
-    Parameters
-    ----------
-    interval_s : useful work between two saves, τ [s]
-    save_s : time a save blocks training, C [s]
-    mtbf_s : mean time between failures of the job, μ [s]
-    shards : embedding shards, N
-    shard_share, failed_shards : s and k
-
-    Examples
-    --------
-    >>> lost_fraction_with_saves(44.8, 0.0, 28.0, shards=8) == lost_fraction(44.8, 28.0, shards=8)
-    True
-    """
-    xp = namespace(interval_s, save_s, mtbf_s, shards)
-    rate = shard_share * failed_shards / (mtbf_s * shards)
-    x = rate * interval_s
-    return x * xp.phi2(-x) - xp.expm1(-rate * save_s) * xp.exprel(-x)
-
-
-@formula("PLS", DERIVED, Evidence.DERIVED, (), "Poisson failures, none counted during saves and recoveries")
-def exact_pls(
-    work_s: Number,
-    interval_s: Number,
-    mtbf_s: Number,
-    shards: Number,
-    shard_share: Number = 1,
-    failed_shards: Number = 1,
-) -> Number:
-    r"""Expected PLS of a job of finite length, no loss counted twice.
-
-    .. math:: \mathrm{PLS} = \frac{1}{T} \sum_i a_i\, f\!\left(\frac{s k a_i}{\mu N}\right)
-
-    over its intervals aᵢ: τ each, and a shorter last one (the only one where τ ≥ T).
-
-    Parameters
-    ----------
-    work_s : useful training time, T [s]
-    interval_s : useful work between two saves, τ [s]
-    mtbf_s : mean time between failures of the job, μ [s]
-    shards : embedding shards, N
-    shard_share, failed_shards : s and k
-
-    Examples
-    --------
-    >>> round(exact_pls(work_s=56.0, interval_s=44.8, mtbf_s=28.0, shards=8), 4)
-    0.0798
-    """
-    xp = namespace(work_s, interval_s, mtbf_s, shards)
-    saves = xp.intervals(work_s, interval_s) - 1
-    rest = work_s - saves * interval_s
-    rate = shard_share * failed_shards / (mtbf_s * shards)
-    whole = interval_s * (rate * interval_s) * xp.phi2(-rate * interval_s)
-    last = rest * (rate * rest) * xp.phi2(-rate * rest)
-    return (saves * whole + last) / work_s
-
-
-@formula("τ", DERIVED, Evidence.DERIVED, (), "Poisson failures; a finite job's PLS is at most this budget")
-def exact_pls_interval(
-    pls: Number, mtbf_s: Number, shards: Number, shard_share: Number = 1, failed_shards: Number = 1
-) -> Number:
-    r"""The interval whose expected lost share is the budget: the inverse of :func:`lost_fraction`.
-
-    .. math:: \tau = \frac{x \mu N}{s k}, \qquad x = \delta + R\!\left(\delta - \log(1 + \delta)\right),
-              \quad \delta = \frac{\mathrm{PLS}}{1 - \mathrm{PLS}}
-
-    which is x = 1/c + W₀(−e^(−1/c)/c) with c = 1 − PLS, without its loss of digits at small budgets.
-
-    Parameters
-    ----------
-    pls : the PLS budget, below 1
-    mtbf_s : mean time between failures of the job, μ [s]
-    shards : embedding shards, N
-    shard_share : share of failures that take a shard, s, greater than 0
-    failed_shards : shards lost per shard failure, k
-
-    Returns
-    -------
-    Useful work between two saves, τ [s]; cap it at the job's length.
-
-    Examples
-    --------
-    >>> round(exact_pls_interval(pls=0.1, mtbf_s=28.0, shards=8), 3)
-    48.06
-    """
-    xp = namespace(pls, mtbf_s, shards)
-    excess = pls / (1 - pls)
-    x = excess + xp.renewal_root(xp.log1p_gap(excess))
-    return x * mtbf_s * shards / (shard_share * failed_shards)

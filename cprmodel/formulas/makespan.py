@@ -13,12 +13,11 @@ Results are :class:`~cprmodel.facts.results.Breakdown` in seconds, over and abov
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from cprmodel.facts.formula import formula
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.sources import BOUGERET_2011, DERIVED, Evidence
 from cprmodel.facts.special import Number, namespace
+from cprmodel.formulas.stops import Pace, pace_of
 
 __all__ = [
     "bougeret_2011_chunk",
@@ -27,7 +26,6 @@ __all__ = [
     "full_recovery_variance",
     "partial_recovery_exact_interval",
     "partial_recovery_makespan",
-    "partial_recovery_pls",
 ]
 
 
@@ -154,30 +152,6 @@ def full_recovery_makespan(
     return _job(chunk, saves, last)
 
 
-class _Stop(NamedTuple):
-    """A stop of partial recovery: how it ends and the expected time spent until then."""
-
-    rolled_back: Number  # probability that a whole-job failure ends it (else it is repaired)
-    load: Number
-    reschedule: Number
-
-
-def _stop(rate: Number, reschedule: Number, load: Number, w: Number, upgrade: tuple[Number, _Stop]) -> _Stop:
-    """A recovery. When struck it starts again, becomes a larger one (``upgrade``), or all roll back (``w``)."""
-    xp = namespace(rate, reschedule, load, w)
-    clear = xp.exp(-rate * (reschedule + load))
-    struck = -xp.expm1(-rate * (reschedule + load))
-    rescheduling = reschedule * xp.exprel(-rate * reschedule)
-    loading = xp.exp(-rate * reschedule) * load * xp.exprel(-rate * load)
-    share, larger = upgrade
-    once = clear + struck * (share + w)  # shares sum to 1: the probability that it does not start again
-    return _Stop(
-        rolled_back=struck * (w + share * larger.rolled_back) / once,
-        load=(loading + struck * share * larger.load) / once,
-        reschedule=(rescheduling + struck * share * larger.reschedule) / once,
-    )
-
-
 def _attempts_variance(length: Number, mtbf: Number, mean_between: Number, variance_between: Number) -> Number:
     """Variance of the time to get through ``length`` without a failure, with a pause after each failed attempt.
 
@@ -238,74 +212,7 @@ def full_recovery_variance(
     return saves * chunk + last
 
 
-def _spared(
-    rate: Number,
-    stops: tuple[Number, Number, Number],
-    s: Number,
-    t: Number,
-    hit: Number,
-) -> Number:
-    """Probability that a failure is repaired without a roll-back and without one given shard being hit.
-
-    ``stops``: lengths of a shard's, a trainer's and a common stop; ``hit``: that a shard failure hits that shard.
-    """
-    xp = namespace(rate, s, t, hit, *stops)
-    shard, trainer, both = stops
-    missed = s * (1 - hit)
-    from_both = xp.exp(-rate * both) / (1 + xp.expm1(-rate * both) * (missed + t))
-    from_shard = (xp.exp(-rate * shard) - xp.expm1(-rate * shard) * t * from_both) / (
-        1 + xp.expm1(-rate * shard) * missed
-    )
-    from_trainer = (xp.exp(-rate * trainer) - xp.expm1(-rate * trainer) * missed * from_both) / (
-        1 + xp.expm1(-rate * trainer) * t
-    )
-    return missed * from_shard + t * from_trainer
-
-
-class _Pace(NamedTuple):
-    """What partial recovery makes of working and saving; none of it depends on the interval."""
-
-    stop_rate: Number  # failures per unit of progress, of every kind
-    rolled_back: Number  # probability that a failure ends in a roll-back of everything
-    stop_load: Number  # expected time of a failure's stop until it is repaired or rolls back
-    stop_reschedule: Number
-    back_load: Number  # expected time of a whole-job recovery
-    back_reschedule: Number
-    save: Number
-    voids: Number  # saves made void per complete save, were there no roll-backs
-
-
-def _pace(
-    save: Number,
-    mtbf: Number,
-    partial_load: Number,
-    partial_reschedule: Number,
-    s: Number,
-    t: Number,
-    w: Number,
-    trainer_reschedule: Number,
-    load: Number,
-    reschedule: Number,
-) -> _Pace:
-    xp = namespace(save, mtbf, partial_load, partial_reschedule, s, t, w, trainer_reschedule, load, reschedule)
-    rate = 1 / mtbf
-    longer = xp.maximum(partial_reschedule, trainer_reschedule - partial_load)
-    both = _stop(rate, longer, partial_load, w, (0, _Stop(0, 0, 0)))
-    shard = _stop(rate, partial_reschedule, partial_load, w, (t, both))
-    trainer = _stop(rate, trainer_reschedule, 0, w, (s, both))
-    return _Pace(
-        stop_rate=rate,
-        rolled_back=w + s * shard.rolled_back + t * trainer.rolled_back,
-        stop_load=s * shard.load + t * trainer.load,
-        stop_reschedule=s * shard.reschedule + t * trainer.reschedule,
-        back_load=mtbf * xp.expm1(rate * load),
-        back_reschedule=mtbf * xp.exp(rate * load) * xp.expm1(rate * reschedule),
-        save=save,
-        voids=xp.expm1(rate * save),
-    )
-
-
-def _partial_chunk_parts(pace: _Pace, work: Number, saved: bool) -> Breakdown:
+def _partial_chunk_parts(pace: Pace, work: Number, saved: bool) -> Breakdown:
     """Work and a save (or none) under partial recovery.
 
     Every attempt at the chunk ends in its complete save or in a roll-back; attempts are independent, so
@@ -390,7 +297,7 @@ def partial_recovery_makespan(
     True
     """
     xp = namespace(work_s, interval_s, save_s, mtbf_s, partial_load_s, shard_share, whole_job_share)
-    pace = _pace(
+    pace = pace_of(
         save_s,
         mtbf_s,
         partial_load_s,
@@ -406,78 +313,6 @@ def partial_recovery_makespan(
     chunk = _partial_chunk_parts(pace, interval_s, saved=True)
     last = _partial_chunk_parts(pace, work_s - saves * interval_s, saved=False)
     return _job(chunk, saves, last)
-
-
-@formula("PLS", DERIVED, Evidence.DERIVED, (), "exponential failures, which strike saves and recoveries too")
-def partial_recovery_pls(
-    work_s: Number,
-    interval_s: Number,
-    save_s: Number,
-    mtbf_s: Number,
-    shards: Number,
-    failed_shards: Number = 1,
-    partial_load_s: Number = 0,
-    partial_reschedule_s: Number = 0,
-    shard_share: Number = 1,
-    trainer_share: Number = 0,
-    whole_job_share: Number = 0,
-    trainer_reschedule_s: Number = 0,
-) -> Number:
-    r"""Expected PLS with nothing left out: failures during saves and recoveries, and samples that are replayed.
-
-    .. math:: \mathrm{PLS} = \frac{m \tau}{T}\left(1 - \frac{1 + v b}{1 + v (b + H)} \cdot
-              \frac{1 - e^{-x}}{x}\right) + \frac{r}{T} f\!\left(\frac{H r}{\mu}\right), \quad
-              x = \frac{H\tau}{\mu}
-
-    with b the probability that a failure ends in a roll-back of everybody (what was lost since the last save is
-    then replayed), H that it is repaired but hits one given shard, at its start or during its stop, v = e^(C/μ) − 1
-    void saves per complete one, m saves, a rest r, and f(x) = 1 − (1 − e^(−x))/x.
-
-    Parameters
-    ----------
-    work_s : useful training time, T [s]
-    interval_s : useful work between two saves, τ [s]
-    save_s : time a save blocks training, C [s]
-    mtbf_s : mean time between failures of the job, all kinds together, μ [s]
-    shards : embedding shards, N
-    failed_shards : shards lost per shard failure, k
-    partial_load_s, partial_reschedule_s : L' and D' of a shard failure [s]
-    shard_share, trainer_share, whole_job_share : shares of failures s, t, w, summing to 1
-    trainer_reschedule_s : Dₜ of a trainer failure [s]
-
-    Notes
-    -----
-    With saves and recoveries that take no time it is :func:`~cprmodel.formulas.exact_pls`.
-
-    Examples
-    --------
-    >>> round(partial_recovery_pls(56.0, 44.8, 0.0, 28.0, shards=8), 4)
-    0.0798
-    """
-    xp = namespace(work_s, interval_s, save_s, mtbf_s, shards, partial_load_s, shard_share, trainer_share)
-    pace = _pace(
-        save_s,
-        mtbf_s,
-        partial_load_s,
-        partial_reschedule_s,
-        shard_share,
-        trainer_share,
-        whole_job_share,
-        trainer_reschedule_s,
-        0,
-        0,
-    )
-    shard = partial_load_s + partial_reschedule_s
-    stops = (shard, trainer_reschedule_s, xp.maximum(shard, trainer_reschedule_s))
-    spared = _spared(1 / mtbf_s, stops, shard_share, trainer_share, failed_shards / shards)
-    hit = 1 - pace.rolled_back - spared  # H
-    saves = xp.intervals(work_s, interval_s) - 1
-    rest = work_s - saves * interval_s
-    x = hit * interval_s / mtbf_s
-    last = hit * rest / mtbf_s
-    void = pace.voids * hit / (1 + pace.voids * (pace.rolled_back + hit))  # hit while saving
-    whole = x * xp.phi2(-x) + void * xp.exprel(-x)
-    return (saves * interval_s * whole + rest * last * xp.phi2(-last)) / work_s
 
 
 @formula("τ", DERIVED, Evidence.DERIVED, (), "exponential failures, a job much longer than τ")
@@ -520,7 +355,7 @@ def partial_recovery_exact_interval(
     116.69
     """
     xp = namespace(save_s, mtbf_s, partial_load_s, partial_reschedule_s, shard_share, whole_job_share)
-    pace = _pace(
+    pace = pace_of(
         save_s,
         mtbf_s,
         partial_load_s,

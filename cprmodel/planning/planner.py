@@ -11,7 +11,7 @@ from cprmodel.costing import loses_samples, model_for, saving_of, strategy_of
 from cprmodel.costing.models import BUDGET, WHOLE_JOB, Choice, CostModel
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.strategies import PrioritySave, Recovery, Strategy
-from cprmodel.facts.units import format_time
+from cprmodel.facts.units import count_of, format_time
 from cprmodel.formulas import accuracy, loss
 from cprmodel.formulas.overhead import effective_time_ratio
 from cprmodel.jobs import FailureModel, Job
@@ -171,31 +171,20 @@ def strategies_and_notes(
 
 def _choosers(job: Job, model: CostModel, minimise: str = "overhead") -> dict[str, Callable[[Job], Choice]]:
     """What chooses the interval of each strategy that has one chosen."""
-    full: Callable[[Job], Choice] = model.full_interval
-    budget = job.pls_budget
+    budget, dollars = job.pls_budget, minimise == "dollars"
 
-    def cheapest(choose: Callable[[Job], Choice], partial: bool) -> Callable[[Job], Choice]:
-        def choice(one: Job) -> Choice:
-            recovery: Recovery = one.partial_recovery if partial else one.full_recovery
+    def full(one: Job) -> Choice:
+        return cheapest_choice(one, model, one.full_recovery) if dollars else model.full_interval(one)
 
-            def dollars(interval_s: float) -> float:
-                priced = price(one, model, Strategy("cheapest", recovery, one.saving, interval_s))
-                return (
-                    math.inf if priced.dollars_to_train is None or not priced.feasible else priced.dollars_to_train
-                )
-
-            return cheapest_choice(one, model, recovery, choose, dollars)
-
-        return choice if minimise == "dollars" else choose
-
-    choosers = {"full": cheapest(full, False)}
-    choosers["partial-at-full-interval"] = choosers["full"]
+    choosers: dict[str, Callable[[Job], Choice]] = {"full": full, "partial-at-full-interval": full}
     if budget is not None and job.cluster.embedding_shards is not None:
 
         def partial(one: Job) -> Choice:
+            if dollars:
+                return cheapest_choice(one, model, one.partial_recovery, budget)
             return model.partial_interval(one, budget)
 
-        choosers["partial"] = cheapest(partial, True)
+        choosers["partial"] = partial
     return choosers
 
 
@@ -238,11 +227,8 @@ def strategies_of(
                 wanted.append(("partial", partial, within))
     if job.job.current_interval_s is not None:
         recovery: Recovery = partial if job.job.current_recovery == "partial" else full
-        today = Choice(job.job.current_interval_s, "what is done today", saving=saving_of(job))
-        notes += _about_today(job)
-        if today.interval_s > job.job.work_s:
-            today = replace(today, interval_s=job.job.work_s)
-            notes.append("job.current_interval is longer than the job: planned as no save at all")
+        today, said = _today(job)
+        notes += [*said, *_about_today(job)]
         wanted.append(("current", recovery, today))
     if job.access is not None and (budget is None or job.cluster.embedding_shards is None):
         notes.append("[access] is not used for ordered saves: they need embedding_shards and an [accuracy] budget")
@@ -282,6 +268,25 @@ def _priced(
             reason = next(iter(one.notes), f"at an interval of {format_time(choice.interval_s)} it never ends")
             notes.append(f"{name}: left out, for {reason}")
     return priced, notes
+
+
+def _today(job: Job) -> tuple[Choice, list[str]]:
+    """What is done today, in whole steps, and no longer than the job."""
+    assert job.job.current_interval_s is not None
+    every, step_s, work_s = job.job.current_interval_s, job.job.step_s, job.job.work_s
+    notes = []
+    if every > work_s:
+        notes.append("job.current_interval is longer than the job: planned as no save at all")
+        every = work_s
+    elif step_s is not None:
+        steps = max(1, round(every / step_s))
+        if abs(steps * step_s / every - 1) > 0.01:
+            notes.append(
+                f"job.current_interval, {format_time(every)}, is not a whole number of steps: planned as "
+                f"{count_of(steps, 'step')}"
+            )
+        every = steps * step_s
+    return Choice(every, "what is done today", saving=saving_of(job)), notes
 
 
 def _about_today(job: Job) -> list[str]:
@@ -336,7 +341,7 @@ def price(job: Job, model: CostModel, strategy: Strategy, choice: Choice | None 
         model=model.name,
         feasible=feasible,
         reason=reason,
-        interval_steps=None if step_s is None else max(1, math.floor(strategy.interval_s / step_s * (1 + 1e-12))),
+        interval_steps=None if step_s is None else max(1, round(strategy.interval_s / step_s)),
         pls_standard_error=error,
         breakdown=cost.breakdown,
         expected_pls=cost.pls,

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from cprmodel.costing import SteadyState
+from cprmodel.costing import Exact, FirstOrder, SteadyState
 from cprmodel.costing.models import OPTIMUM, Choice, CostModel, use
 from cprmodel.facts.special import NUMPY
 from cprmodel.facts.strategies import Recovery, Strategy
@@ -73,56 +71,22 @@ def upkeep(job: Job, model: str, strategy: Strategy, overhead: float, written_pe
     return Upkeep(saves, space, written, a_month, in_all)
 
 
-def cheapest_choice(
-    job: Job,
-    model: CostModel,
-    recovery: Recovery,
-    choose: Callable[[Job], Choice],
-    dollars: Callable[[float], float],
-) -> Choice:
-    """The interval that costs the least money; ``choose`` finds the one of least overhead within the budget.
+def cheapest_choice(job: Job, model: CostModel, recovery: Recovery, budget: float | None = None) -> Choice:
+    """The interval that costs the least money, within a budget of lost samples.
 
-    Writing that costs c in money is worth c/p seconds of the job: to first order, a save that is so much longer.
-    Where the model is another one, whole numbers of pieces around that interval are priced, one by one, by
-    ``dollars(interval_s)``, which is infinite where the budget is not kept.
+    Writing that costs c in money is worth c/p seconds of the job, beside the time it takes.
     """
     extra = save_price(job) / price_per_s(job)
-    if extra == 0:
-        return choose(job)
-    if isinstance(model, SteadyState):
-        priced = replace(model, extra_s=extra)
-        full = recovery.name == "full"
-        found = priced.full_interval(job) if full else priced.partial_interval(job, job.pls_budget or 1.0)
-        return replace(found, set_by=CHEAPEST) if found.set_by == OPTIMUM else found
-    point = job.checkpoint.model_copy(
-        update={
-            "save_s": job.save_s + extra,
-            "size_bytes": None,
-            "bandwidth_bytes_per_s": None,
-            "load_s": job.load_s,
-        }
-    )
-    found = choose(job.model_copy(update={"checkpoint": point, "cost": None}))
-    if model.name == "first-order":
-        return _in_words(job, recovery, found)
-    work = job.job.work_s
-    pieces = float(NUMPY.intervals(work, found.interval_s))
-    best, price = found.interval_s, dollars(found.interval_s)
-    step = max(1.0, math.floor(pieces / 4))
-    while step >= 1:
-        near = [(dollars(work / k), work / k, k) for k in (pieces - step, pieces + step) if k >= 1]
-        cheaper = min(near, default=(math.inf, best, pieces))
-        if cheaper[0] < price:
-            price, best, pieces = cheaper
-        else:
-            step = math.floor(step / 2)
-    return replace(found, interval_s=best, set_by=CHEAPEST if best != found.interval_s else found.set_by)
+    if extra > 0 and isinstance(model, (FirstOrder, Exact, SteadyState)):
+        model = replace(model, extra_s=extra)
+    found = model.full_interval(job) if budget is None else model.partial_interval(job, budget)
+    if extra == 0 or found.set_by != OPTIMUM:
+        return found
+    return _in_words(job, recovery, found) if model.name == "first-order" else replace(found, set_by=CHEAPEST)
 
 
 def _in_words(job: Job, recovery: Recovery, found: Choice) -> Choice:
     """The choice with the formula of the cheapest interval in the place of that of a longer save."""
-    if found.set_by != OPTIMUM:
-        return found
     share = 1.0 if recovery.name == "full" else job.failure_mix.whole_job_share
     step = use(
         cheapest_interval,
@@ -132,4 +96,4 @@ def _in_words(job: Job, recovery: Recovery, found: Choice) -> Choice:
         price_per_s=price_per_s(job),
         whole_job_share=share,
     )
-    return Choice(float(step.value), CHEAPEST, (step,), found.notes)
+    return replace(found, set_by=CHEAPEST, steps=(step,))

@@ -9,9 +9,10 @@ from typing import Any
 import altair as alt
 import numpy as np
 
+from cprmodel.costing.blocking import terms_of
 from cprmodel.facts.strategies import PartialRecovery
 from cprmodel.facts.units import format_time
-from cprmodel.formulas.loss import cpr_2021_interval
+from cprmodel.formulas.exact_loss import exact_pls_interval
 from cprmodel.planning.planner import price
 from cprmodel.planning.result import Plan, StrategyPlan
 
@@ -79,12 +80,9 @@ def curve_rows(plan: Plan) -> Rows:
     if job.cluster.embedding_shards is not None:
         recoveries.append(job.partial_recovery)
         if job.pls_budget is not None and job.pls_budget < 1 and job.failure_mix.shard_share > 0:
-            mix = job.failure_mix
-            shards = job.cluster.embedding_shards
-            budget_s = cpr_2021_interval.raw(
-                job.pls_budget, mix.mtbf_s, shards, mix.shard_share, mix.shards_per_failure
-            )
-            intervals.append(min(float(budget_s), job.job.work_s))
+            budget_s = float(exact_pls_interval.raw(job.pls_budget, **terms_of(job).losses))
+            if budget_s > 0:
+                intervals.append(min(budget_s, job.job.work_s))
     low = min(intervals) / 4
     high = max(min(max(intervals) * 4, job.job.work_s), max(intervals))
     like = {one.strategy.recovery.name: one.strategy for one in reversed(plan.strategies) if one.order is None}

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from cprmodel.costing import Exact, pls_with_recoveries
+from cprmodel.costing import Exact
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.special import NUMPY
@@ -319,7 +319,7 @@ def _predict(job: Job, strategy: Strategy, law: FailureLaw, strikes: FailuresStr
         model += " of the trace's mean"
     if strikes is not FailuresStrike.ALWAYS:
         model += " that strike recoveries, too"
-    return Prediction(float(cost.breakdown.total), pls_with_recoveries(job, strategy), model)
+    return Prediction(float(cost.breakdown.total), cost.pls, model)
 
 
 @dataclass(frozen=True)

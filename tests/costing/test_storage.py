@@ -15,7 +15,7 @@ from cprmodel.costing.stops import stops_of
 from cprmodel.costing.storage import LongRun, long_run
 from cprmodel.facts.storage import MeasuredDirty, SaveLevel, StoredSave, TouchedRows, WarnedSave
 from cprmodel.facts.strategies import FailureMix, FullRecovery, PartialRecovery, Recovery, Strategy
-from cprmodel.formulas import makespan, partial_recovery_pls
+from cprmodel.formulas import exact_pls, makespan
 from cprmodel.jobs import Checkpoint, Cluster, Failures, Job, Work
 from cprmodel.simulation.storage import COLUMNS, play_stored
 
@@ -184,7 +184,7 @@ def test_one_blocking_level_is_the_exact_model_of_a_long_job(
     run = found(StoredSave((level,)), tau, mix, recovery, shards)
     for part, expected in zip(run.breakdown, exact.scaled(1 / (many * tau)), strict=True):
         assert float(part) == pytest.approx(float(expected), rel=1e-7, abs=1e-12)
-    pls = partial_recovery_pls.raw(many * tau, tau, save, mtbf, shards, 1.0, **names)
+    pls = exact_pls.raw(many * tau, tau, mtbf, shards, save_s=save, **names)
     assert float(run.pls) == pytest.approx(float(pls), rel=1e-6, abs=1e-12)
 
 

@@ -22,7 +22,7 @@ from cprmodel.facts.strategies import (
     Recovery,
     Strategy,
 )
-from cprmodel.formulas.loss import exact_pls
+from cprmodel.formulas import exact_pls
 from cprmodel.formulas.priority import priority_pls
 from cprmodel.jobs import Access, Table
 from cprmodel.ordering import Setting, expected_pls, interval_for_pls, predict, unsaved, zipf_rows

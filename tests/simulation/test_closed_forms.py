@@ -115,7 +115,7 @@ def test_partial_recovery(case: tuple[float, ...]) -> None:
     job = job_of(work, save, mtbf, int(shards), k, shard_share=s, trainer_share=t, whole_job_share=w)
     found = simulate(job, partial(tau, job, d, load, pd, pl, dt), RUNS, seed=4)
     parts = formulas.partial_recovery_makespan(work, tau, save, mtbf, pl, pd, s, t, w, dt, load, d)
-    pls = formulas.partial_recovery_pls(work, tau, save, mtbf, shards, k, pl, pd, s, t, w, dt)
+    pls = formulas.exact_pls(work, tau, mtbf, shards, s, k, save, pl, pd, t, w, dt)
     for values, estimate, exact in (
         (found.times_s, found.time_to_train_s, work + parts.total),
         (found.pls_of_runs, found.pls, pls),
@@ -125,6 +125,9 @@ def test_partial_recovery(case: tuple[float, ...]) -> None:
     scale = 4 * found.times_s.std() / RUNS**0.5 / work
     for mean, expected in zip(found.breakdown, parts.scaled(1 / work), strict=True):
         assert abs(mean - expected) < scale + 1e-12
+    spread = formulas.exact_pls_deviation(work, tau, mtbf, shards, s, k, save, pl, pd, t, w, dt)
+    kurtosis = ((found.pls_of_runs - found.pls_of_runs.mean()) ** 4).mean() / found.pls_of_runs.var() ** 2
+    assert found.pls_of_runs.std() == pytest.approx(spread, rel=3.5 * ((kurtosis - 1) / RUNS) ** 0.5 / 2)
     assert found.pls_of_runs.max() <= 1
     assert found.predicted.pls == pytest.approx(pls)
 

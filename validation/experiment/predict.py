@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from cprmodel import Exact, Job
-from cprmodel.costing import interval_with_recoveries, pls_with_recoveries
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.strategies import (
@@ -193,8 +192,8 @@ def expected(case: Case, costs: Costs, mix: FailureMix, pls_budget: float = 0.1)
     recovery: Recovery = job.full_recovery if case.strategy.recovery == "full" else job.partial_recovery
     strategy = replace(costs.strategy(case), recovery=recovery)
     strategy = replace(strategy, interval_s=min(strategy.interval_s, job.job.work_s))
-    spent = Exact().cost(job, strategy).breakdown.scaled(job.job.work_s)
-    return Predicted(job.job.work_s, spent, pls_with_recoveries(job, strategy))
+    cost = Exact().cost(job, strategy)
+    return Predicted(job.job.work_s, cost.breakdown.scaled(job.job.work_s), cost.pls)
 
 
 def planned(case: Case, costs: Costs, failures: Iterable[Failure]) -> Predicted:
@@ -256,8 +255,7 @@ def recommend(case: Case, costs: Costs, mix: FailureMix, pls_budget: float) -> S
     """What ``plan`` recommends at these costs: the cheaper of its two recoveries that can be had.
 
     A plan takes what a save costs as given. Here that depends on the interval: it is planned twice, the second time
-    with the cost at the interval that the first one chose. Where failures in saves and stops would break the
-    budget, the interval is the shorter one that a note of the plan's then names.
+    with the cost at the interval that the first one chose.
     """
     found = []
     for name in (name for name in ("full", "partial") if name in costs.stops):
@@ -265,8 +263,6 @@ def recommend(case: Case, costs: Costs, mix: FailureMix, pls_budget: float) -> S
         for _ in range(2):
             job = costs.job(case, name, mix, pls_budget, steps)
             one = plan(job, Exact())[name]
-            kept = interval_with_recoveries(job, one.strategy, pls_budget) or one.interval_s
-            one = price(job, Exact(), replace(one.strategy, interval_s=kept))
             steps = one.interval_s / costs.step_s
         found.append(one)
     feasible = [one for one in found if one.feasible] or found

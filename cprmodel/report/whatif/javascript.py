@@ -26,6 +26,7 @@ CALLS = {
     "expm1": "Math.expm1",
     "exprel": "special.exprel",
     "intervals": "special.intervals",
+    "joint_gap": "special.joint_gap",
     "log1p": "Math.log1p",
     "log1p_gap": "special.log1p_gap",
     "maximum": "Math.max",

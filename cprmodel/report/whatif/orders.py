@@ -12,7 +12,7 @@ from typing import Any
 import joblib
 import numpy as np
 
-from cprmodel.costing.models import FirstOrder
+from cprmodel.costing import FirstOrder
 from cprmodel.jobs import Access, Job
 from cprmodel.ordering import ORDERS, unsaved
 from cprmodel.planning.priority import in_order

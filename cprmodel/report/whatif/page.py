@@ -10,6 +10,7 @@ from typing import Any
 from cprmodel import formulas
 from cprmodel.costing import check_plain
 from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB
+from cprmodel.costing.terms import WITHIN
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.formula import Formula
 from cprmodel.facts.special import series
@@ -30,12 +31,9 @@ __all__ = ["PRINTED", "render_whatif", "script_of_formulas", "write_whatif"]
 #: The formulas that the page evaluates.
 PRINTED = (
     "young_1974",
-    "cpr_2021_interval",
     "partial_recovery_interval",
     "full_recovery_overhead",
     "partial_recovery_overhead",
-    "cpr_2021_pls",
-    "cpr_2021_pls_spread",
     "priority_pls",
     "exact_interval",
     "exact_pls_interval",
@@ -43,7 +41,7 @@ PRINTED = (
     "full_recovery_makespan",
     "partial_recovery_makespan",
     "exact_pls",
-    "partial_recovery_pls",
+    "exact_pls_deviation",
     "metric_drop",
     "effective_time_ratio",
 )
@@ -194,7 +192,14 @@ def render_whatif(job: Job) -> str:
     controls, tables = controls_of(job), order_tables(job)
     sharded = job.cluster.embedding_shards is not None
     orders = _orders(job, tables)
-    rules = {"WHOLE_JOB": WHOLE_JOB, "OPTIMUM": OPTIMUM, "BUDGET": BUDGET, "TIE": TIE, "NEVER": NEVER}
+    rules = {
+        "WHOLE_JOB": WHOLE_JOB,
+        "OPTIMUM": OPTIMUM,
+        "BUDGET": BUDGET,
+        "WITHIN": WITHIN,
+        "TIE": TIE,
+        "NEVER": NEVER,
+    }
     data = {
         "RULES": rules,
         "CONTROLS": [one.to_dict() for one in controls],

@@ -1,7 +1,7 @@
 // What cprmodel/costing/models.py and cprmodel/planning decide, over the printed formulas. A setting is an object of
 // the formulas' arguments by their names, so it can be handed to any of them; nothing here is a formula.
 const planner = (() => {
-  const { WHOLE_JOB, OPTIMUM, BUDGET, TIE, NEVER } = RULES;
+  const { WHOLE_JOB, OPTIMUM, BUDGET, WITHIN, TIE, NEVER } = RULES;
 
   const use = (name, x, more = {}) => {
     const given = { ...x, ...more };
@@ -13,65 +13,110 @@ const planner = (() => {
     return reached <= rule.at_most ? [] : [`${step.name}: ${about}: ${rule.because}`];
   });
 
-  const shortest = (x, choices) =>
-    [...choices, { interval_s: x.work_s, set_by: WHOLE_JOB, steps: [] }].reduce((a, b) =>
-      b.interval_s < a.interval_s ? b : a);
-  const chosen = (step, set_by) => ({ interval_s: step.value, set_by, steps: [step] });
   const perWork = (parts, work) =>
     Object.fromEntries(Object.entries(parts).map(([name, seconds]) => [name, seconds / work]));
 
+  // cprmodel/costing/terms.py and blocking.py: which interval suits, in whole steps where a step is given.
+  const keepsOf = (x, pls) => (interval_s) => formulas.exact_pls({ ...x, interval_s }) <= pls * WITHIN;
+  const boundOf = (x, pls) => use("exact_pls_interval", x, { pls: Math.min(pls, 1 - 1e-15) });
+  const choiceOf = (x, interval_s, set_by, steps) =>
+    ({ interval_s, set_by: interval_s >= x.work_s * (1 - 1e-12) ? WHOLE_JOB : set_by, steps });
+  const stepsUp = (x, interval_s) =>
+    x.step_s === null ? interval_s
+      : Math.min(Math.max(Math.ceil((interval_s / x.step_s) * (1 - 1e-12)), 1) * x.step_s, x.work_s);
+  const inSteps = (x, interval_s, total, keeps = () => true) => {
+    if (x.step_s === null) return interval_s;
+    const most = Math.max(Math.ceil((x.work_s / x.step_s) * (1 - 1e-12)), 1);
+    const low = Math.min(Math.max(Math.floor((interval_s / x.step_s) * (1 + 1e-12)), 1), most);
+    const [fewer, more] = [low, Math.min(low + 1, most)].map((steps) => Math.min(steps * x.step_s, x.work_s));
+    return total(more) < total(fewer) && keeps(more) ? more : fewer;
+  };
+  // No interval keeps the budget: what is lost at the shortest one.
+  const noInterval = (x, pls) => {
+    const { formatTime, general } = quantities;
+    const shortest = x.step_s || 0, least = formulas.exact_pls({ ...x, interval_s: shortest || 1e-9 * x.work_s });
+    const each = shortest ? `every step of ${formatTime(shortest)}` : "however often it saves";
+    return `a budget of ${general(pls, 3)} of the samples (PLS) is too small: failures during saves of ` +
+      `${formatTime(x.save_s)} take ${general(least, 3)} alone, ${each}`;
+  };
+
   const firstOrder = {
     name: "first-order",
-    fullInterval: (x) => shortest(x, [chosen(use("young_1974", x), OPTIMUM)]),
+    total: (x, recovery) => (interval_s) => formulas[`${recovery}_recovery_overhead`]({ ...x, interval_s }).total,
+    fullInterval(x) {
+      const ideal = use("young_1974", x);
+      const chosen = inSteps(x, Math.min(ideal.value, x.work_s), this.total(x, "full"));
+      return choiceOf(x, chosen, OPTIMUM, [ideal]);
+    },
     partialInterval(x, pls) {
-      const choices = [];
-      if (x.shard_share > 0) choices.push(chosen(use("cpr_2021_interval", x, { pls }), BUDGET));
-      if (x.whole_job_share > 0) choices.push(chosen(use("partial_recovery_interval", x), OPTIMUM));
-      return shortest(x, choices);
+      const keeps = keepsOf(x, pls), ideal = use("partial_recovery_interval", x), budget = boundOf(x, pls);
+      const free = Math.min(ideal.value, x.work_s), bounded = budget.value < free && !keeps(free);
+      if (bounded && !(budget.value > 0)) return { problem: noInterval(x, pls) };
+      const chosen = inSteps(x, bounded ? budget.value : free, this.total(x, "partial"), keeps);
+      if (!keeps(chosen)) return { problem: noInterval(x, pls) };
+      if (bounded) return choiceOf(x, chosen, BUDGET, [budget]);
+      return choiceOf(x, chosen, OPTIMUM, x.whole_job_share > 0 ? [ideal] : []);
     },
     cost(x, recovery, interval_s) {
       const spent = use(`${recovery}_recovery_overhead`, x, { interval_s });
-      if (recovery === "full") return { parts: spent.value, pls: 0, steps: [spent] };
-      const lost = use("cpr_2021_pls", x, { interval_s });
-      return { parts: spent.value, pls: lost.value, steps: [spent, lost] };
+      return withLosses(x, recovery, interval_s, spent.value, spent);
     },
   };
 
+  const withLosses = (x, recovery, interval_s, parts, spent) => {
+    if (recovery === "full") return { parts, pls: 0, deviation: 0, steps: [spent] };
+    const lost = use("exact_pls", x, { interval_s });
+    return { parts, pls: lost.value, deviation: formulas.exact_pls_deviation({ ...x, interval_s }), steps: [spent, lost] };
+  };
   const makespan = (x, recovery, interval_s) => use(`${recovery}_recovery_makespan`, x, { interval_s });
-  const bestPieces = (x, recovery, ideal, fewest) => {
-    const near = Math.floor(x.work_s / ideal.value);
-    const tried = [-2, -1, 0, 1, 2, 3].map((more) => Math.max(near + more, fewest)).concat(fewest);
-    const pieces = [...new Set(tried)].sort((a, b) => a - b);
-    const costs = pieces.map((count) => makespan(x, recovery, x.work_s / count).value.total);
-    const known = costs.map((cost) => (Number.isNaN(cost) ? Infinity : cost));
-    const best = pieces[known.indexOf(Math.min(...known))];
-    return { interval_s: x.work_s / best, set_by: best === 1 ? WHOLE_JOB : OPTIMUM, steps: [ideal] };
+  const pieces = (x, count) => stepsUp(x, x.work_s / count);
+  // Into how many pieces the job must be cut, at least, to keep the budget; infinite: none will do.
+  const piecesWithin = (x, pls) => {
+    const keeps = keepsOf(x, pls), bound = boundOf(x, pls).value;
+    if (keeps(x.work_s)) return 1;
+    if (!(bound > 0)) return Infinity;
+    const step = x.step_s, whole = step === null ? bound : Math.max(Math.floor((bound / step) * (1 + 1e-12)), 1) * step;
+    let low = 1, high = special.intervals(x.work_s, whole);
+    if (!keeps(pieces(x, high))) return Infinity;
+    while (high - low > 1) {
+      const middle = Math.floor((low + high) / 2);
+      if (keeps(pieces(x, middle))) high = middle;
+      else low = middle;
+    }
+    return high;
+  };
+  const bestPieces = (x, recovery, ideal, fewest, keeps) => {
+    const near = Math.floor(x.work_s / ideal), longest = pieces(x, fewest);
+    const from = x.step_s === null ? -2 : -6, count = x.step_s === null ? 6 : 14;
+    const tried = Array.from({ length: count }, (_, at) => pieces(x, Math.max(near + from + at, fewest))).concat(longest);
+    if (x.step_s !== null) {
+      const steps = Math.floor(Math.min(ideal, x.work_s) / x.step_s);
+      for (const more of [-2, -1, 0, 1, 2, 3]) tried.push(Math.min(Math.max((steps + more) * x.step_s, x.step_s), longest));
+    }
+    const costs = tried.map((interval_s) => {
+      const total = keeps(interval_s) ? makespan(x, recovery, interval_s).value.total / x.work_s : Infinity;
+      return Number.isNaN(total) ? Infinity : total;
+    });
+    const least = Math.min(...costs);
+    return Math.max(...tried.filter((_, at) => costs[at] <= least * (1 + 1e-14)));
   };
   const exact = {
     name: "exact",
-    fullInterval: (x) => bestPieces(x, "full", use("exact_interval", x), 1),
+    fullInterval(x) {
+      const ideal = use("exact_interval", x);
+      return choiceOf(x, bestPieces(x, "full", ideal.value, 1, () => true), OPTIMUM, [ideal]);
+    },
     partialInterval(x, pls) {
-      const budgeted = x.shard_share > 0 && pls < 1 ? [chosen(use("exact_pls_interval", x, { pls }), BUDGET)] : [];
-      const bound = shortest(x, budgeted);
-      if (x.whole_job_share === 0) return bound;
-      const fewest = special.intervals(x.work_s, bound.interval_s);
-      const best = bestPieces(x, "partial", use("partial_recovery_exact_interval", x), fewest);
-      const atBound = Math.round(x.work_s / best.interval_s) === fewest && fewest > 1;
-      return atBound ? { ...best, set_by: bound.set_by, steps: [...bound.steps, ...best.steps] } : best;
+      const fewest = piecesWithin(x, pls), ideal = use("partial_recovery_exact_interval", x);
+      if (fewest === Infinity) return { problem: noInterval(x, pls) };
+      const chosen = bestPieces(x, "partial", ideal.value, fewest, keepsOf(x, pls));
+      const bounded = fewest > 1 && special.intervals(x.work_s, chosen) <= fewest;
+      const steps = [...(bounded ? [boundOf(x, pls)] : []), ...(x.whole_job_share > 0 ? [ideal] : [])];
+      return choiceOf(x, chosen, bounded ? BUDGET : OPTIMUM, steps);
     },
     cost(x, recovery, interval_s) {
       const spent = makespan(x, recovery, interval_s);
-      const parts = perWork(spent.value, x.work_s);
-      if (recovery === "full") return { parts, pls: 0, steps: [spent] };
-      const lost = use("exact_pls", x, { interval_s });
-      const more = use("partial_recovery_pls", x, { interval_s }).value;
-      const notes = [];
-      if (more > 1.05 * lost.value) {
-        const [left, all] = [lost.value, more].map((pls) => quantities.general(pls, 3));
-        const over = x.pls !== null && more > x.pls ? ", above the budget" : "";
-        notes.push(`expected PLS ${left} leaves out failures during saves and recoveries; with them it is ${all}${over}`);
-      }
-      return { parts, pls: lost.value, steps: [spent, lost], notes };
+      return withLosses(x, recovery, interval_s, perWork(spent.value, x.work_s), spent);
     },
   };
   const MODELS = { "first-order": firstOrder, exact };
@@ -82,18 +127,18 @@ const planner = (() => {
     if (recovery === "partial" && (x.shard_share > 0 || cost.pls > 0)) {
       const budget = x.pls === null ? "" : quantities.general(x.pls, 3);
       if (x.pls === null) [feasible, reason] = [false, "it loses samples, and no accuracy budget is given"];
-      else if (cost.pls > x.pls * (1 + 1e-9)) {
+      else if (cost.pls > x.pls * WITHIN) {
         [feasible, reason] = [false, `expected PLS ${quantities.general(cost.pls, 3)} is above the budget ${budget}`];
       } else if (more.set_by === BUDGET) reason = `interval set by the accuracy budget (PLS ${budget})`;
     }
     const slope = x.metric_drop_per_pls;
     return {
       name, recovery, interval_s, feasible, reason, order: null, saves_every_s: interval_s,
-      interval_steps: x.step_s === null ? null : Math.max(1, Math.floor((interval_s / x.step_s) * (1 + 1e-12))),
+      interval_steps: x.step_s === null ? null : Math.max(1, Math.round(interval_s / x.step_s)),
       parts: cost.parts, overhead_fraction: cost.parts.total,
       effective_time_ratio: formulas.effective_time_ratio({ overhead: cost.parts.total }),
       expected_pls: cost.pls,
-      pls_standard_deviation: cost.pls > 0 ? cost.pls * formulas.cpr_2021_pls_spread(x) : 0,
+      pls_standard_deviation: cost.deviation,
       expected_metric_drop: slope === null ? null : formulas.metric_drop({ ...x, pls: cost.pls }),
       ...more, steps: [...(more.steps || []), ...cost.steps], notes: cost.notes || [],
     };
@@ -131,11 +176,16 @@ const planner = (() => {
     if (x.sharded) {
       wanted.push(["partial-at-full-interval", "partial", atOptimum]);
       if (x.pls === null) notes.push("no accuracy budget: partial recovery cannot be recommended without one");
-      else wanted.push(["partial", "partial", model.partialInterval(x, x.pls)]);
+      else {
+        const within = model.partialInterval(x, x.pls);
+        if (within.problem) notes.push(`partial: left out: ${within.problem}`);
+        else wanted.push(["partial", "partial", within]);
+      }
     }
     if (x.current_interval_s !== null) {
-      const capped = Math.min(x.current_interval_s, x.work_s);
-      if (capped < x.current_interval_s) notes.push("your own interval is longer than the job: planned as no save at all");
+      const steps = x.step_s === null ? 0 : Math.max(Math.round(x.current_interval_s / x.step_s), 1);
+      const capped = x.current_interval_s > x.work_s ? x.work_s : steps ? steps * x.step_s : x.current_interval_s;
+      if (x.current_interval_s > x.work_s) notes.push("your own interval is longer than the job: planned as no save at all");
       wanted.push(["current", x.current_recovery, { interval_s: capped, set_by: "what is done today", steps: [] }]);
     }
     const found = wanted.map(([name, recovery, choice]) => price(x, model, name, recovery, choice));

@@ -26,7 +26,19 @@ const special = (() => {
   };
   const exprel = (z) => (z === 0 ? 1 : Math.expm1(z) / z);
   const quotient = (a, b) => (b === 0 ? Infinity : a / b);
+  const joint_gap = (x, y) => {
+    if (x >= 0.5) return (exprel(-y) - Math.exp(-x) * exprel(x - y)) / x - exprel(-x) ** 2 / 2;
+    let one = 1, two = 1, three = 1, factor = 1 / 6, found = 1 / 6;
+    for (let n = 1; n < 20; n += 1) {
+      one *= x;
+      two = one + y * two;
+      three = two + 2 * x * three;
+      factor = -factor / (n + 3);
+      found += factor * three;
+    }
+    return (2 * x - y) * found;
+  };
   const intervals = (work, interval) => Math.max(Math.ceil((work / interval) * (1 - 1e-12)), 1);
 
-  return { renewal_root, phi2, phi3, log1p_gap, exprel, quotient, intervals };
+  return { joint_gap, renewal_root, phi2, phi3, log1p_gap, exprel, quotient, intervals };
 })();

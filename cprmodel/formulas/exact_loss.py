@@ -1,0 +1,285 @@
+r"""Expected PLS with nothing left out, its inverse, and how one run scatters around it.
+
+Look at one shard, and at the pass through an interval that reaches its save (in others everybody rolls back and
+replays). Failures that are repaired and hit that shard, at once or during their stop, come at rate H/μ of progress;
+a hit before the save is complete takes what the shard has learned since it was last saved or restored.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from cprmodel.facts.formula import formula
+from cprmodel.facts.sources import DERIVED, Evidence
+from cprmodel.facts.special import Number, namespace
+from cprmodel.formulas.stops import hit_of, pace_of
+
+__all__ = ["exact_pls", "exact_pls_deviation", "exact_pls_interval"]
+
+#: Stops this many times the MTBF are as bad as any longer: beyond, e^(stop/μ) is no float.
+_ENDLESS = 300
+
+_ASSUMES = "exponential failures, which strike saves and recoveries too"
+
+
+class _Hits(NamedTuple):
+    """What hits a shard, per unit of progress and while saving; none of it depends on the interval."""
+
+    rate: Number  # hits of one given shard per second of progress, in passes that reach the save: H/μ
+    saving: Number  # probability that it is hit while saving
+    both_rate: Number  # hits that two given shards share, per second of progress
+    joint_saving: Number  # by how much both escape while saving more often than two that know nothing of each other
+
+
+def _hits(
+    mtbf: Number,
+    shards: Number,
+    s: Number,
+    failed: Number,
+    save: Number,
+    partial_load: Number,
+    partial_reschedule: Number,
+    t: Number,
+    w: Number,
+    trainer_reschedule: Number,
+    both: Number | None = None,
+) -> _Hits:
+    """``both``: probability that a shard failure takes both of two given shards, for what is asked of two."""
+    xp = namespace(mtbf, shards, s, failed, save, partial_load, partial_reschedule, t, w, trainer_reschedule)
+    partial_load, partial_reschedule, trainer_reschedule = (
+        -xp.maximum(-stop, -_ENDLESS * mtbf) for stop in (partial_load, partial_reschedule, trainer_reschedule)
+    )
+    pace = pace_of(save, mtbf, partial_load, partial_reschedule, s, t, w, trainer_reschedule, 0, 0)
+    shard = partial_load + partial_reschedule
+    stops = (shard, trainer_reschedule, xp.maximum(shard, trainer_reschedule))
+    one = hit_of(1 / mtbf, stops, (s, t, w), failed / shards)
+    calm = 1 + pace.voids * pace.rolled_back  # over the chance of a save phase that ends in its save
+    tried = calm + pace.voids * one
+    if both is None:
+        return _Hits(one / mtbf, pace.voids * one / tried, 0, 0)
+    either = hit_of(1 / mtbf, stops, (s, t, w), 2 * failed / shards - both)
+    two = 2 * one - either
+    joint = calm * pace.voids * (calm * two + pace.voids * one**2) / ((calm + pace.voids * either) * tried**2)
+    return _Hits(one / mtbf, pace.voids * one / tried, two / mtbf, joint)
+
+
+@formula("PLS", DERIVED, Evidence.DERIVED, (), _ASSUMES)
+def exact_pls(
+    work_s: Number,
+    interval_s: Number,
+    mtbf_s: Number,
+    shards: Number,
+    shard_share: Number = 1,
+    failed_shards: Number = 1,
+    save_s: Number = 0,
+    partial_load_s: Number = 0,
+    partial_reschedule_s: Number = 0,
+    trainer_share: Number = 0,
+    whole_job_share: Number = 0,
+    trainer_reschedule_s: Number = 0,
+) -> Number:
+    r"""Expected PLS of a job of finite length, wherever failures strike and no loss counted twice.
+
+    .. math:: \mathrm{PLS} = \frac{m \tau}{T}\left(1 - q\,\frac{1 - e^{-x}}{x}\right)
+              + \frac{r}{T} f\!\left(\frac{H r}{\mu}\right), \quad x = \frac{H\tau}{\mu}, \quad
+              q = \frac{1 + v b}{1 + v (b + H)}
+
+    with b the probability that a failure ends in a roll-back of everybody (what was lost since the last save is
+    then replayed), H that it is repaired but hits one given shard, at its start or during its stop, v = e^(C/μ) − 1
+    void saves per complete one, so 1 − q that the shard is hit while saving, which takes the whole interval; m
+    saves, a rest r, and f(x) = 1 − (1 − e^(−x))/x.
+
+    Parameters
+    ----------
+    work_s : useful training time, T [s]
+    interval_s : useful work between two saves, τ [s]
+    mtbf_s : mean time between failures of the job, all kinds together, μ [s]
+    shards : embedding shards, N
+    shard_share : share of failures that take a shard, s
+    failed_shards : shards lost per shard failure, k (its mean where random)
+    save_s : time a save blocks training, C [s]
+    partial_load_s, partial_reschedule_s : L' and D' of a shard failure [s]
+    trainer_share, whole_job_share : shares of the other failures, t and w
+    trainer_reschedule_s : Dₜ of a trainer failure [s]
+
+    Notes
+    -----
+    Where saves and recoveries take no time, H = sk/N and q = 1; the PLS is then the mean of :func:`lost_fraction`
+    over the intervals. Derived here; simulated in tests/simulation/test_closed_forms.py.
+
+    Examples
+    --------
+    >>> round(exact_pls(work_s=56.0, interval_s=44.8, mtbf_s=28.0, shards=8), 4)
+    0.0798
+    >>> round(exact_pls(work_s=480.0, interval_s=2.0608, mtbf_s=28.0, shards=8, save_s=1/3), 5)  # a third longer
+    0.00607
+    """
+    xp = namespace(work_s, interval_s, mtbf_s, shards, shard_share, save_s, partial_load_s, trainer_share)
+    hits = _hits(
+        mtbf_s,
+        shards,
+        shard_share,
+        failed_shards,
+        save_s,
+        partial_load_s,
+        partial_reschedule_s,
+        trainer_share,
+        whole_job_share,
+        trainer_reschedule_s,
+    )
+    saves = xp.intervals(work_s, interval_s) - 1
+    rest = work_s - saves * interval_s
+    x, last = hits.rate * interval_s, hits.rate * rest
+    whole = x * xp.phi2(-x) + hits.saving * xp.exprel(-x)
+    return (saves * interval_s * whole + rest * last * xp.phi2(-last)) / work_s
+
+
+@formula("τ", DERIVED, Evidence.DERIVED, (), _ASSUMES + "; a finite job's PLS is at most this budget")
+def exact_pls_interval(
+    pls: Number,
+    mtbf_s: Number,
+    shards: Number,
+    shard_share: Number = 1,
+    failed_shards: Number = 1,
+    save_s: Number = 0,
+    partial_load_s: Number = 0,
+    partial_reschedule_s: Number = 0,
+    trainer_share: Number = 0,
+    whole_job_share: Number = 0,
+    trainer_reschedule_s: Number = 0,
+) -> Number:
+    r"""The longest interval whose expected PLS, in a long job, is within the budget: inverse of :func:`exact_pls`.
+
+    .. math:: \tau = \frac{x \mu}{H}, \qquad x = \delta + R\!\left(\delta - \log(1 + \delta)\right),
+              \quad \delta = \max\!\left(0, \frac{q}{1 - \mathrm{PLS}} - 1\right)
+
+    H and q are those of :func:`exact_pls`. With q = 1, x = 1/c + W₀(−e^(−1/c)/c), c = 1 − PLS, without its loss of
+    digits at small budgets. To first order τ = 2 PLS N μ/(sk) − 2C.
+
+    Parameters
+    ----------
+    pls : the PLS budget, below 1
+    mtbf_s : mean time between failures of the job, all kinds together, μ [s]
+    shards : embedding shards, N
+    shard_share : share of failures that take a shard, s, greater than 0
+    failed_shards : shards lost per shard failure, k
+    save_s : time a save blocks training, C [s]
+    partial_load_s, partial_reschedule_s : L' and D' of a shard failure [s]
+    trainer_share, whole_job_share : shares of the other failures, t and w
+    trainer_reschedule_s : Dₜ of a trainer failure [s]
+
+    Returns
+    -------
+    Useful work between two saves, τ [s]; cap it at the job's length. 0 where no interval keeps the budget, for what
+    fails during the saves alone loses more; infinite where no shard fails alone.
+
+    Examples
+    --------
+    >>> round(exact_pls_interval(pls=0.1, mtbf_s=28.0, shards=8), 3)
+    48.06
+    >>> round(60 * exact_pls_interval(pls=0.0046, mtbf_s=28.0, shards=8, save_s=1/3), 1)  # saves of 20 minutes
+    83.7
+    """
+    xp = namespace(pls, mtbf_s, shards, shard_share, save_s, partial_load_s, trainer_share)
+    hits = _hits(
+        mtbf_s,
+        shards,
+        xp.above_zero(shard_share),
+        failed_shards,
+        save_s,
+        partial_load_s,
+        partial_reschedule_s,
+        trainer_share,
+        whole_job_share,
+        trainer_reschedule_s,
+    )
+    excess = xp.maximum(pls - hits.saving, 0) / (1 - pls)
+    x = excess + xp.renewal_root(xp.log1p_gap(excess))
+    return xp.infinite_at_zero(shard_share, x / hits.rate)
+
+
+@formula("SD of PLS", DERIVED, Evidence.DERIVED, (), _ASSUMES)
+def exact_pls_deviation(
+    work_s: Number,
+    interval_s: Number,
+    mtbf_s: Number,
+    shards: Number,
+    shard_share: Number = 1,
+    failed_shards: Number = 1,
+    save_s: Number = 0,
+    partial_load_s: Number = 0,
+    partial_reschedule_s: Number = 0,
+    trainer_share: Number = 0,
+    whole_job_share: Number = 0,
+    trainer_reschedule_s: Number = 0,
+) -> Number:
+    r"""Standard deviation of the PLS of one run around :func:`exact_pls`.
+
+    .. math:: \operatorname{Var} = \sum_i \frac{a_i^2}{T^2}
+              \left(\frac{V_i}{N} + \left(1 - \frac{1}{N}\right) K_i\right), \qquad
+              V = 1 - q + 2 q x \varphi_3(-x) - \ell^2, \quad \ell = 1 - q + q x \varphi_2(-x),
+
+    .. math:: K = 2 q_2\, e[0, -x, -y] - (1 - \ell)^2, \qquad
+              q_2 = \frac{1 + v b}{1 + v (b + G)}, \quad y = \frac{G\tau}{\mu}
+
+    over the intervals aᵢ: ℓ and V are mean and variance of the share of one that a shard loses, K the covariance of
+    two shards, G the probability that a failure is repaired and hits either of two given shards, and e[0, −x, −y]
+    the second divided difference of the exponential. Failures that take k of N shards take two given ones together
+    with probability k(k − 1)/(N(N − 1)); a k between two whole numbers is one or the other. (The last interval,
+    which no save follows, has q = q₂ = 1.)
+
+    Parameters
+    ----------
+    work_s : useful training time, T [s]
+    interval_s : useful work between two saves, τ [s]
+    mtbf_s : mean time between failures of the job, all kinds together, μ [s]
+    shards : embedding shards, N
+    shard_share : share of failures that take a shard, s
+    failed_shards : shards lost per shard failure, k
+    save_s : time a save blocks training, C [s]
+    partial_load_s, partial_reschedule_s : L' and D' of a shard failure [s]
+    trainer_share, whole_job_share : shares of the other failures, t and w
+    trainer_reschedule_s : Dₜ of a trainer failure [s]
+
+    Notes
+    -----
+    Where losses are rare and k = 1 it is 2/√(3sT/μ) times the PLS (:func:`cpr_2021_pls_spread`). Derived here;
+    simulated in tests/simulation/test_closed_forms.py.
+
+    Examples
+    --------
+    >>> round(exact_pls_deviation(work_s=56.0, interval_s=28.0, mtbf_s=28.0, shards=8), 4)
+    0.0447
+    """
+    xp = namespace(work_s, interval_s, mtbf_s, shards, shard_share, save_s, partial_load_s, trainer_share)
+    least = xp.floor(failed_shards)
+    pairs = least * (least - 1 + 2 * (failed_shards - least))  # E[k(k − 1)]
+    others = xp.maximum(shards - 1, 1)
+    hits = _hits(
+        mtbf_s,
+        shards,
+        shard_share,
+        failed_shards,
+        save_s,
+        partial_load_s,
+        partial_reschedule_s,
+        trainer_share,
+        whole_job_share,
+        trainer_reschedule_s,
+        pairs / (shards * others),
+    )
+    saves = xp.intervals(work_s, interval_s) - 1
+    rest = work_s - saves * interval_s
+
+    def variance(length: Number, saving: Number, joint_saving: Number) -> Number:
+        """Of the share of an interval that all shards lose together."""
+        x, shared = hits.rate * length, hits.both_rate * length
+        mean = saving + (1 - saving) * x * xp.phi2(-x)
+        own = saving + (1 - saving) * 2 * x * xp.phi3(-x) - mean**2
+        escape = (1 - saving) ** 2 + joint_saving
+        covariance = 2 * escape * xp.joint_gap(x, 2 * x - shared) + joint_saving * xp.exprel(-x) ** 2
+        return own / shards + (shards - 1) / shards * covariance
+
+    whole = saves * interval_s**2 * variance(interval_s, hits.saving, hits.joint_saving)
+    last = rest**2 * variance(rest, 0, 0)
+    return xp.sqrt(xp.maximum(whole + last, 0)) / work_s

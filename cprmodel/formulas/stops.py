@@ -1,0 +1,106 @@
+"""The stops of partial recovery as an absorbing Markov chain (docs/models/makespan.md).
+
+No formula by itself: the makespan and the losses of partial recovery are made of it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from cprmodel.facts.special import Number, namespace
+
+__all__ = ["Pace", "hit_of", "pace_of"]
+
+
+class _Stop(NamedTuple):
+    """A stop of partial recovery: how it ends and the expected time spent until then."""
+
+    rolled_back: Number  # probability that a whole-job failure ends it (else it is repaired)
+    load: Number
+    reschedule: Number
+
+
+def _stop(rate: Number, reschedule: Number, load: Number, w: Number, upgrade: tuple[Number, _Stop]) -> _Stop:
+    """A recovery. When struck it starts again, becomes a larger one (``upgrade``), or all roll back (``w``)."""
+    xp = namespace(rate, reschedule, load, w)
+    clear = xp.exp(-rate * (reschedule + load))
+    struck = -xp.expm1(-rate * (reschedule + load))
+    rescheduling = reschedule * xp.exprel(-rate * reschedule)
+    loading = xp.exp(-rate * reschedule) * load * xp.exprel(-rate * load)
+    share, larger = upgrade
+    once = clear + struck * (share + w)  # shares sum to 1: the probability that it does not start again
+    return _Stop(
+        rolled_back=struck * (w + share * larger.rolled_back) / once,
+        load=(loading + struck * share * larger.load) / once,
+        reschedule=(rescheduling + struck * share * larger.reschedule) / once,
+    )
+
+
+class Pace(NamedTuple):
+    """What partial recovery makes of working and saving; none of it depends on the interval."""
+
+    stop_rate: Number  # failures per unit of progress, of every kind
+    rolled_back: Number  # probability that a failure ends in a roll-back of everything
+    stop_load: Number  # expected time of a failure's stop until it is repaired or rolls back
+    stop_reschedule: Number
+    back_load: Number  # expected time of a whole-job recovery
+    back_reschedule: Number
+    save: Number
+    voids: Number  # saves made void per complete save, were there no roll-backs
+
+
+def pace_of(
+    save: Number,
+    mtbf: Number,
+    partial_load: Number,
+    partial_reschedule: Number,
+    s: Number,
+    t: Number,
+    w: Number,
+    trainer_reschedule: Number,
+    load: Number,
+    reschedule: Number,
+) -> Pace:
+    xp = namespace(save, mtbf, partial_load, partial_reschedule, s, t, w, trainer_reschedule, load, reschedule)
+    rate = 1 / mtbf
+    longer = xp.maximum(partial_reschedule, trainer_reschedule - partial_load)
+    both = _stop(rate, longer, partial_load, w, (0, _Stop(0, 0, 0)))
+    shard = _stop(rate, partial_reschedule, partial_load, w, (t, both))
+    trainer = _stop(rate, trainer_reschedule, 0, w, (s, both))
+    return Pace(
+        stop_rate=rate,
+        rolled_back=w + s * shard.rolled_back + t * trainer.rolled_back,
+        stop_load=s * shard.load + t * trainer.load,
+        stop_reschedule=s * shard.reschedule + t * trainer.reschedule,
+        back_load=mtbf * xp.expm1(rate * load),
+        back_reschedule=mtbf * xp.exp(rate * load) * xp.expm1(rate * reschedule),
+        save=save,
+        voids=xp.expm1(rate * save),
+    )
+
+
+def hit_of(
+    rate: Number,
+    stops: tuple[Number, Number, Number],
+    shares: tuple[Number, Number, Number],
+    hit: Number,
+) -> Number:
+    """Probability that a failure is repaired without a roll-back, and one given shard is hit: at once or meanwhile.
+
+    ``stops``: lengths of a shard's, a trainer's and a common stop; ``shares``: s, t, w; ``hit``: probability that a
+    shard failure hits that shard. Everything here is added up, nothing taken off, so small ones keep their digits.
+    """
+    xp = namespace(rate, hit, *stops, *shares)
+    s, t, w = shares
+    (clear_s, struck_s), (clear_t, struck_t), (clear_b, struck_b) = (
+        (xp.exp(-rate * stop), -xp.expm1(-rate * stop)) for stop in stops
+    )
+    missed = s * (1 - hit)
+    # repaired, whatever is hit
+    both = clear_b / (clear_b + struck_b * w)
+    shard = (clear_s + struck_s * t * both) / (clear_s + struck_s * (t + w))
+    # repaired, and the shard hit meanwhile
+    hit_both = struck_b * s * hit * both / (clear_b + struck_b * (s * hit + w))
+    hit_shard = struck_s * (s * hit * shard + t * hit_both) / (clear_s + struck_s * (s * hit + t + w))
+    hit_trainer = struck_t * (s * hit * both + missed * hit_both) / (clear_t + struck_t * (s + w))
+    return s * hit * shard + missed * hit_shard + t * hit_trainer
