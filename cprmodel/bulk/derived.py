@@ -144,7 +144,7 @@ def derived(job: Job, fields: Mapping[str, Any]) -> Derived:
     get = fields.get
     here, nodes = job.nodes, _nodes(job, get)
     work, step = fields["job.work_s"], get("job.step_s")
-    moved = job.scaling is not None and get("failures.nodes") is not job.failures.nodes
+    moved = job.scaling is not None and job.scaling.grows and get("failures.nodes") is not job.failures.nodes
     if moved and job.scaling is not None:
         work = job.scaling.work_s(work, nodes, here)
         step = None if step is None else job.scaling.work_s(step, nodes, here)

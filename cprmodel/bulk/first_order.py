@@ -257,6 +257,10 @@ class _Rows:
             columns["expected_metric_drop"] = accuracy.metric_drop.raw(pls, flat(self.of.slope))
         work = flat(self.of.work_s)
         columns["time_to_train_s"] = work * (1 + total)
+        if found[-1].code == STRATEGIES.index("current"):
+            lost = total * 0  # NaN in the rows without an answer
+            columns["current_overhead_fraction"] = self._flat(found[-1].overhead) + lost
+            columns["current_expected_pls"] = self._flat(found[-1].pls) + lost
         self._upkeep(columns, work)
         columns["within_validity"] = within
         whole = np.empty(shape, dtype=bool)

@@ -37,8 +37,8 @@ class NodesAnswer:
     dollars_to_train: float | None  #: there
 
 
-def _scaled(job: Job) -> Any:
-    if job.scaling is None:
+def _scaled(job: Job, of_spares: bool = False) -> Any:
+    if job.scaling is None or not (of_spares or job.scaling.grows):
         expected = "a table that says what more nodes buy (reference_nodes with exponent or points)"
         raise JobError("job", [Problem("scaling", "", expected)])
     return job.scaling
@@ -150,7 +150,7 @@ def spares_answer(job: Job) -> SparesAnswer:
     >>> answer.needed, answer.failures_waiting[[4, 5]].round(4), answer.cheapest
     (5, array([0.0952, 0.0367]), 7)
     """
-    scaling = _scaled(job)
+    scaling = _scaled(job, of_spares=True)
     if scaling.repair_s is None:
         expected = 'the time until a failed node can be used again, such as "2 d", for an answer about spares'
         raise JobError("job", [Problem("scaling.repair", "", expected)])

@@ -26,6 +26,8 @@ __all__ = ["PlannedMany", "Sweep", "plan_many"]
 BOX = 2**17
 #: Rows that a task plans one by one.
 TASK = 256
+#: Values of a key, and settings of the others, that are looked at for whether it changes anything.
+_LOOKED_AT = 5
 #: Tasks that are handed out together: what comes back is written before more is asked for.
 WAVE = 64
 
@@ -115,6 +117,36 @@ class Sweep:
         shown = " and ".join(f"{key.name} = {value:.10g}" for key, value in values.items())
         raise JobError(f"{source} {shown}", list(error.problems))
 
+    def keys_without_effect(self) -> tuple[Key, ...]:
+        """Keys that change nothing in any of the plans that are looked at: a few values of each, among others'.
+
+        >>> from cprmodel import load_preset
+        >>> job = load_preset("cpr-dlrm")
+        >>> values = {"checkpoint.retained": [2, 3], "checkpoint.save": ["1 min", "2 min"]}
+        >>> [key.name for key in Sweep(job, grid_of(job, values)).keys_without_effect()]
+        ['checkpoint.retained']
+        """
+        axes = [axis for axis in self.grid.axes if len(axis) == 1]
+        return tuple(key for axis in axes for key in axis if self._is_idle(key))
+
+    def _is_idle(self, key: Key) -> bool:
+        random = np.random.default_rng(0)
+        values = np.unique(self.grid.values(key)[_spread(len(self.grid.values(key)), _LOOKED_AT)])
+        if len(values) < 2:
+            return False
+        for _ in range(_LOOKED_AT):
+            axes = []
+            for axis in self.grid.axes:
+                at = int(random.integers(len(next(iter(axis.values())))))
+                axes.append({one: values if one == key else array[at : at + 1] for one, array in axis.items()})
+            (box,) = Grid(tuple(axes)).boxes(BOX)
+            columns = self._chunk(box).columns
+            if any(
+                _varies(column) for name, column in columns.items() if not name.startswith(("current_", key.name))
+            ):
+                return False
+        return True
+
     def chunks(self, workers: int | None = -1) -> Iterator[Chunk]:
         """All rows in order. ``workers`` as for :func:`~cprmodel.plan_many`."""
         most = BOX if self.vectorised else TASK
@@ -133,6 +165,16 @@ class Sweep:
         if self._fast is not None:
             return self._fast.chunk(box)
         return planned_rows(self.data, box.columns(), self.model, self.minimise, box.first)
+
+
+def _spread(length: int, most: int) -> np.ndarray:
+    return np.unique(np.linspace(0, length - 1, most).astype(int))
+
+
+def _varies(column: Any) -> bool:
+    if isinstance(column, Coded):
+        return len(np.unique(column.codes)) > 1
+    return len(np.unique(column, equal_nan=True)) > 1
 
 
 def _is_in(data: Any, key: Key) -> bool:
@@ -175,7 +217,8 @@ def plan_many(
     -------
     A frozen :class:`~cprmodel.bulk.PlannedMany`. Its columns: the varied keys (SI units), ``recommended`` and
     ``recovery``, ``interval_s``, ``overhead_fraction`` and its parts, ``effective_time_ratio``, ``expected_pls``,
-    ``expected_metric_drop`` (NaN without a slope), ``time_to_train_s``, space and writes where the size of a
+    ``expected_metric_drop`` (NaN without a slope), ``time_to_train_s``, the overhead and PLS of what is done today
+    (``current_…``, where the job says or the sweep varies it), space and writes where the size of a
     checkpoint is known, dollars where there are prices, ``within_validity`` (every formula used within its range),
     ``feasible`` and ``reason``. A row that cannot be planned is not feasible, says why, and has NaN for numbers.
 

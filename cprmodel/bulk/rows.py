@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from cprmodel.jobs import Job, job_from_mapping
 from cprmodel.planning.planner import best_of, strategies_and_notes
 from cprmodel.planning.result import StrategyPlan
 
-__all__ = ["NUMBERS", "changed_job", "planned_rows"]
+__all__ = ["NUMBERS", "TODAY", "changed_job", "planned_rows", "says_today"]
 
 #: Columns of numbers and how a row's are read; those of money and storage stand only where something is known.
 NUMBERS: Mapping[str, Any] = {
@@ -33,6 +33,11 @@ NUMBERS: Mapping[str, Any] = {
     "write_bytes_per_month": lambda one: one.write_bytes_per_month,
     "dollars_per_month": lambda one: one.dollars_per_month,
     "dollars_to_train": lambda one: one.dollars_to_train,
+}
+#: The same of what is done today, where that is known.
+TODAY: Mapping[str, Any] = {
+    "current_overhead_fraction": lambda one: one.overhead_fraction,
+    "current_expected_pls": lambda one: one.expected_pls,
 }
 _STORED = ("space_kept_bytes", "write_bytes_per_month")
 _PAID = ("dollars_per_month", "dollars_to_train")
@@ -58,7 +63,7 @@ def changed_job(data: Mapping[str, Any], values: Mapping[Key, Any]) -> Job:
     nodes = None
     for key, value in values.items():
         number = int(value) if key.integer else float(value)
-        if key.path == ("failures", "nodes") and "scaling" in data:
+        if key.path == ("failures", "nodes") and {"exponent", "points"} & set(data.get("scaling", ())):
             nodes = int(number)
             continue
         changed = _set(changed, key.path, number)
@@ -72,15 +77,18 @@ def planned_rows(
     """The columns of rows whose varied numbers are given; a row that cannot be planned says why."""
     keys = list(columns)
     planned: list[StrategyPlan | None] = []
+    today: list[StrategyPlan | None] = []
     reasons = []
     for row in zip(*(columns[key].tolist() for key in keys), strict=True):
         try:
             job = changed_job(data, dict(zip(keys, row, strict=True)))
             strategies, notes = strategies_and_notes(job, model_for(job, model), minimise=minimise)
             planned.append(best_of(strategies, notes, minimise))
+            today.append(next((one for one in strategies if one.name == "current"), None))
             reasons.append("")
         except JobError as error:
             planned.append(None)
+            today.append(None)
             problem = error.problems[0]
             reasons.append(f"{problem.field}: expected {problem.expected}".removeprefix(": "))
     found: dict[str, Any] = {key.name: columns[key] for key in keys}
@@ -91,12 +99,23 @@ def planned_rows(
     left_out += () if "cost" in data else _PAID
     for name, read in NUMBERS.items():
         if name not in left_out:
-            cells = [None if one is None else read(one) for one in planned]
-            found[name] = np.array([np.nan if cell is None else cell for cell in cells], dtype=float)
+            found[name] = _numbers(planned, read)
+        if name == "time_to_train_s" and says_today(data, keys):
+            found.update({more: _numbers(today, read) for more, read in TODAY.items()})
     found["within_validity"] = np.array([one is not None and _within(one) for one in planned], dtype=bool)
     found["feasible"] = np.array([one is not None for one in planned], dtype=bool)
     found["reason"] = coded(reasons)
     return Chunk(first, found)
+
+
+def _numbers(plans: Sequence[StrategyPlan | None], read: Any) -> np.ndarray:
+    cells = [None if one is None else read(one) for one in plans]
+    return np.array([np.nan if cell is None else cell for cell in cells], dtype=float)
+
+
+def says_today(data: Mapping[str, Any], keys: Iterable[Key]) -> bool:
+    """Whether a job, or what varies in it, says how it saves today."""
+    return "current_interval_s" in data["job"] or any(key.field_name == "job.current_interval_s" for key in keys)
 
 
 def _within(one: StrategyPlan) -> bool:

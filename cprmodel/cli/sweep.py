@@ -77,15 +77,14 @@ def _run(source: str, job: Job, options: Options, as_json: bool) -> None:
         found = _swept(sweep, options)
         lines += summary_lines(found, job)
     model = model_for(job, asked)
-    nodes = nodes_answer(job, model) if job.scaling is not None else None
-    if nodes is not None:
-        lines += nodes_lines(nodes, job)
-        if not nodes.within_validity and is_plain(job):
-            nodes = nodes_answer(job, Exact())
-            lines += nodes_lines(nodes, job)
     spares = spares_answer(job) if job.scaling is not None and job.scaling.repair_s is not None else None
     if spares is not None:
         lines += spares_lines(spares, job)
+    nodes = nodes_answer(job, model) if job.scaling is not None and job.scaling.grows else None
+    if nodes is not None and not nodes.within_validity and is_plain(job):
+        nodes = nodes_answer(job, Exact())
+    if nodes is not None:
+        lines += nodes_lines(nodes, job)
     hangs = elasticities(job) if is_plain(job) else ()
     if as_json:
         data = {"sweep": found.to_dict() if found else None, **_answers(job, nodes, spares)}
@@ -135,6 +134,7 @@ def _answers(job: Job, nodes: NodesAnswer | None, spares: SparesAnswer | None) -
 def _swept(sweep: Sweep, options: Options) -> Summary:
     """Every row, into the file and the summary, and forgotten."""
     found = Summary(sweep.grid, sweep.model_name, sweep.minimise)
+    found.idle = tuple(key.name for key in sweep.keys_without_effect())
     with ExitStack() as stack:
         advance = stack.enter_context(_progress(sweep.grid.size))
         writer = stack.enter_context(writer_to(options.out, "--out")) if options.out is not None else None

@@ -16,8 +16,8 @@ from cprmodel.formulas.stops import hit_of, pace_of
 
 __all__ = ["exact_pls", "exact_pls_deviation", "exact_pls_interval"]
 
-#: Stops this many times the MTBF are as bad as any longer: beyond, e^(stop/μ) is no float.
-_ENDLESS = 300
+#: Saves and stops this many times the MTBF are as bad as any longer: beyond, powers of e^(stop/μ) are no floats.
+_ENDLESS = 100
 
 _ASSUMES = "exponential failures, which strike saves and recoveries too"
 
@@ -46,8 +46,9 @@ def _hits(
 ) -> _Hits:
     """``both``: probability that a shard failure takes both of two given shards, for what is asked of two."""
     xp = namespace(mtbf, shards, s, failed, save, partial_load, partial_reschedule, t, w, trainer_reschedule)
-    partial_load, partial_reschedule, trainer_reschedule = (
-        -xp.maximum(-stop, -_ENDLESS * mtbf) for stop in (partial_load, partial_reschedule, trainer_reschedule)
+    save, partial_load, partial_reschedule, trainer_reschedule = (
+        -xp.maximum(-time, -_ENDLESS * mtbf)
+        for time in (save, partial_load, partial_reschedule, trainer_reschedule)
     )
     pace = pace_of(save, mtbf, partial_load, partial_reschedule, s, t, w, trainer_reschedule, 0, 0)
     shard = partial_load + partial_reschedule

@@ -205,7 +205,7 @@ class Job(Section):
         the shards and the trainers stay as they are.
         """
         here = self.nodes
-        if self.scaling is None or here is None:
+        if self.scaling is None or not self.scaling.grows or here is None:
             expected = "a table that says what more nodes buy (reference_nodes with exponent or points)"
             raise JobError("job", [Problem("scaling", "", expected)])
         low, high = self.scaling.range

@@ -36,14 +36,20 @@ class Scaling(Section):
 
     @model_validator(mode="after")
     def _one_law(self) -> Scaling:
-        if (self.exponent is None) == (self.points is None):
-            shown = "" if self.exponent is None else (self.exponent, "...")
-            raise wrong("exponent and points" if shown else "exponent", shown, "one of exponent and points")
+        if self.exponent is not None and self.points is not None:
+            raise wrong("exponent and points", (self.exponent, "..."), "one of exponent and points")
+        if not self.grows and self.repair_s is None:
+            raise wrong("exponent", "", "one of exponent and points (or repair, for spares alone)")
         nodes = [] if self.points is None else [point[0] for point in self.points]
         for before, after in pairwise(nodes):
             if after <= before:
                 raise wrong("points", f"{before:g} nodes, then {after:g}", "points of more and more nodes")
         return self
+
+    @property
+    def grows(self) -> bool:
+        """Whether it says what more nodes buy."""
+        return self.exponent is not None or self.points is not None
 
     @property
     def range(self) -> tuple[float, float]:

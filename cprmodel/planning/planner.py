@@ -196,7 +196,10 @@ def _robust(job: Job, model: CostModel, fit: FailureModel) -> tuple[dict[str, Ch
     if "partial" in choosers:
         recoveries.append(job.partial_recovery)
     for recovery in recoveries:
-        choice, compared = robust_choice(job, model, fit, recovery, choosers[recovery.name])
+        try:
+            choice, compared = robust_choice(job, model, fit, recovery, choosers[recovery.name])
+        except JobError:  # no interval keeps the budget; the strategies say so
+            continue
         chosen[recovery.name] = choice
         found.append(compared)
     return chosen, tuple(found)
@@ -235,6 +238,8 @@ def strategies_of(
     if job.access is not None and not job.plain:
         words = job.checkpoint.storage_words() or "storage"
         notes.append(f"saves in an order of the rows are left out: beside {words} they are not modelled")
+    if job.scaling is not None and job.scaling.repair_s is not None:
+        notes.append("waiting for a repair, and spares, are not part of these overheads (cprmodel sweep says more)")
     strategies = [(strategy_of(job, name, recovery, one), one) for name, recovery, one in wanted]
     priced, more = _priced(job, model, strategies)
     return priced, notes + more
@@ -285,7 +290,7 @@ def _today(job: Job) -> tuple[Choice, list[str]]:
                 f"job.current_interval, {format_time(every)}, is not a whole number of steps: planned as "
                 f"{count_of(steps, 'step')}"
             )
-        every = steps * step_s
+        every = min(steps * step_s, work_s)
     return Choice(every, "what is done today", saving=saving_of(job)), notes
 
 

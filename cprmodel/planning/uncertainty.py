@@ -27,6 +27,7 @@ import numpy as np
 
 from cprmodel.costing import strategy_of
 from cprmodel.costing.models import Choice, CostModel
+from cprmodel.facts.errors import JobError
 from cprmodel.facts.strategies import Recovery, Strategy
 from cprmodel.facts.units import LONGEST_S
 from cprmodel.jobs import FailureModel, Job
@@ -197,7 +198,10 @@ def with_intervals(
 def limits_of(
     strategy: Strategy, job: Job, model: CostModel, fit: FailureModel, choose: Callable[[Job], Choice] | None
 ) -> tuple[tuple[float, float | None] | None, tuple[float, float | None]]:
-    """90% limits of the best interval (None where none is chosen), and of the overhead; None: no upper bound."""
+    """90% limits of the best interval (None where none is chosen), and of the overhead; None: no upper bound.
+
+    The lower one is 0 where at so short an MTBF no interval keeps the budget.
+    """
     low, high = mtbf_limits(fit)
 
     def overhead(mtbf: float) -> float | None:
@@ -206,7 +210,10 @@ def limits_of(
     interval = None
     if choose is not None:
         longest = None if high is None else choose(job.with_mtbf(high)).interval_s
-        interval = (choose(job.with_mtbf(low)).interval_s, longest)
+        try:
+            interval = (choose(job.with_mtbf(low)).interval_s, longest)
+        except JobError:  # no interval keeps the budget then
+            interval = (0.0, longest)
     least = overhead(LONGEST_S if high is None else high)
     assert least is not None
     return interval, (least, overhead(low))
@@ -243,13 +250,17 @@ def robust_choice(
     """The interval with the least expected overhead whose expected PLS keeps the budget.
 
     Looked for among the intervals that are best for one MTBF or another: between them lies every interval, and the
-    expectation of the overhead has one minimum there.
+    expectation of the overhead has one minimum there. JobError where no interval keeps the budget at the estimate.
     """
     posterior = Posterior.of(fit)
+    plain = choose(job)
     low, high = np.log(posterior.mtbf_s([1e-4, 1 - 1e-4]))
-    choices: dict[float, Choice] = {}
+    choices: dict[float, Choice] = {plain.interval_s: plain}
     for mtbf in np.exp(np.linspace(low, high, TRIED)):
-        one = choose(job.with_mtbf(float(min(mtbf, LONGEST_S))))
+        try:
+            one = choose(job.with_mtbf(float(min(mtbf, LONGEST_S))))
+        except JobError:  # no interval keeps the budget at this MTBF
+            continue
         choices.setdefault(one.interval_s, one)
     ordered = [choices[key] for key in sorted(choices)]
 
@@ -265,7 +276,6 @@ def robust_choice(
         within = _first(len(ordered), lambda at: priced(ordered[at])[1] > budget)
         ordered = ordered[: max(within, 1)]
     best = ordered[_least(ordered, lambda choice: priced(choice)[0])]
-    plain = choose(job)
     unbounded = not math.isfinite(priced(best)[0])
     if unbounded:
         best = ordered[_least(ordered, lambda choice: priced(choice, inner_90=True)[0])]

@@ -17,6 +17,7 @@ from cprmodel.jobs import Job
 
 __all__ = ["Summary", "elasticity_rows", "nodes_lines", "shown", "spares_lines", "summary_lines"]
 
+_TODAY = "current_overhead_fraction"
 _RANKED = {"overhead": "overhead_fraction", "dollars": "dollars_to_train"}
 
 
@@ -33,6 +34,9 @@ class Summary:
     reasons: Counter[str] = field(default_factory=Counter)
     best: dict[str, Any] | None = None
     worst: dict[str, Any] | None = None
+    best_today: dict[str, Any] | None = None
+    worst_today: dict[str, Any] | None = None
+    idle: tuple[str, ...] = ()  #: keys that change nothing in the plans
 
     def add(self, chunk: Chunk) -> None:
         """Take the rows of a chunk in."""
@@ -46,8 +50,15 @@ class Summary:
         if not feasible.any():
             return
         name = _RANKED[self.minimised]
+        self._keep(chunk, name, "best", "worst")
+        if _TODAY in chunk.columns:
+            self._keep(chunk, _TODAY, "best_today", "worst_today")
+
+    def _keep(self, chunk: Chunk, name: str, best: str, worst: str) -> None:
         ranks = chunk.columns[name]
-        for at, kept, sign in ((np.nanargmin(ranks), "best", 1), (np.nanargmax(ranks), "worst", -1)):
+        if np.all(np.isnan(ranks)):
+            return
+        for at, kept, sign in ((np.nanargmin(ranks), best, 1), (np.nanargmax(ranks), worst, -1)):
             now = getattr(self, kept)
             if now is None or sign * ranks[at] < sign * now[name]:
                 setattr(self, kept, _row(chunk, int(at)))
@@ -66,6 +77,9 @@ class Summary:
             "beyond_validity": self.beyond,
             "best": self.best,
             "worst": self.worst,
+            "best_today": self.best_today,
+            "worst_today": self.worst_today,
+            "without_effect": list(self.idle),
         }
 
 
@@ -86,8 +100,9 @@ def shown(key: Key, value: float) -> str:
     return f"{value:,.4g}" if not key.integer else f"{int(value):,}"
 
 
-def _where(grid: Grid, row: dict[str, Any]) -> str:
-    return ", ".join(f"{key.name} {shown(key, row[key.name])}" for key in grid.keys)
+def _where(grid: Grid, row: dict[str, Any], idle: Sequence[str] = ()) -> str:
+    keys = [key for key in grid.keys if key.name not in idle]
+    return ", ".join(f"{key.name} {shown(key, row[key.name])}" for key in keys)
 
 
 def summary_lines(found: Summary, job: Job) -> list[str]:
@@ -97,7 +112,10 @@ def summary_lines(found: Summary, job: Job) -> list[str]:
     if found.recommended:
         counts = ", ".join(f"{name} {number:,}" for name, number in found.recommended.most_common())
         lines.append(f"recommended: {counts}")
-    for what, row in (("least", found.best), ("most", found.worst)):
+    for name in found.idle:
+        lines.append(f"warning: {name} changes nothing in what is recommended")
+    differ = len(found.idle) < len(found.grid.keys)
+    for what, row in (("least", found.best), ("most", found.worst)) if differ else (("every row's", found.best),):
         if row is None:
             continue
         said = f"{what} {'overhead' if found.minimised == 'overhead' else 'money'}: "
@@ -106,7 +124,12 @@ def summary_lines(found: Summary, job: Job) -> list[str]:
         )
         if job.cost is not None:
             said += f", {format_money(row['dollars_to_train'], job.cost.currency)} to train"
-        lines.append(f"{said} ({_where(found.grid, row)})")
+        lines.append(f"{said} ({_where(found.grid, row, found.idle)})" if differ else said)
+    for what, row in (("least", found.best_today), ("most", found.worst_today)):
+        if row is not None:
+            said = f"as saved today, {what} overhead: {format_share(row[_TODAY])}"
+            where = _where(found.grid, row, [name for name in found.idle if not name.startswith("job.current")])
+            lines.append(f"{said} ({where})")
     for reason, number in found.reasons.most_common(3):
         lines.append(f"{number:,} cannot be planned: {reason}")
     if len(found.reasons) > 3:
@@ -115,6 +138,10 @@ def summary_lines(found: Summary, job: Job) -> list[str]:
     if found.beyond:
         lines.append(f"{found.beyond:,} use a formula outside its range (column within_validity)")
     return lines
+
+
+#: Times today's nodes up to which an exponent of the throughput is taken to hold.
+_TRUSTED = 100
 
 
 def nodes_lines(answer: NodesAnswer, job: Job) -> list[str]:
@@ -126,7 +153,13 @@ def nodes_lines(answer: NodesAnswer, job: Job) -> list[str]:
         "unplannable": f"nodes: training is still faster at {answer.fastest:,}; on more nodes no save would finish",
         "never": f"nodes: training is still faster at {answer.fastest:,}",
     }
+    here = job.nodes or 1
     lines = [f"{ends[answer.at_the_end]} ({there}, {answer.planned.model} model)"]
+    if job.scaling is not None and job.scaling.points is None and answer.fastest > _TRUSTED * here:
+        lines = [
+            f"nodes: up to {_TRUSTED} times today's {here:,}, more nodes train faster; how throughput grows "
+            "beyond, an exponent can't tell (scaling.points: measured)"
+        ]
     if answer.cheapest is not None and answer.dollars_to_train is not None and job.cost is not None:
         price = format_money(answer.dollars_to_train, job.cost.currency)
         fewest = ", the fewest that were tried" if answer.cheapest == answer.planned["failures.nodes"][0] else ""

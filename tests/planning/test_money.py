@@ -61,7 +61,7 @@ def test_saves_are_counted_as_the_model_counts_them() -> None:
 @pytest.mark.parametrize("budget", [0.01, 0.0005])
 def test_no_interval_costs_less_money(model: Any, write_gb: float, budget: float) -> None:
     """Over a fine grid of intervals, and over every number of equal pieces, within the budget."""
-    job = changed(cost={"write_gb": write_gb}, accuracy={"pls_budget": budget})
+    job = changed(cost={"write_gb": write_gb}, accuracy={"pls_budget": budget}, job={"step": None})
     answer = plan(job, model, minimise="dollars")
     work = job.job.work_s
     for name in ("full", "partial"):

@@ -184,7 +184,7 @@ const planner = (() => {
     }
     if (x.current_interval_s !== null) {
       const steps = x.step_s === null ? 0 : Math.max(Math.round(x.current_interval_s / x.step_s), 1);
-      const capped = x.current_interval_s > x.work_s ? x.work_s : steps ? steps * x.step_s : x.current_interval_s;
+      const capped = Math.min(steps ? steps * x.step_s : x.current_interval_s, x.work_s);
       if (x.current_interval_s > x.work_s) notes.push("your own interval is longer than the job: planned as no save at all");
       wanted.push(["current", x.current_recovery, { interval_s: capped, set_by: "what is done today", steps: [] }]);
     }
