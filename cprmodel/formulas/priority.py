@@ -23,7 +23,6 @@ __all__ = [
     "freshness_interval",
     "lost_updates",
     "marginal_age",
-    "priority_pls",
     "proportional_interval",
     "square_root_interval",
     "square_root_lost_updates",
@@ -76,44 +75,6 @@ def uniform_lost_updates(total_updates_per_s: Number, size_bytes: Number, bandwi
     300000000.0
     """
     return total_updates_per_s * size_bytes / (2 * bandwidth_bytes_per_s)
-
-
-@formula("PLS", DERIVED, Evidence.DERIVED, (), "Poisson failures; rows spread evenly over the shards")
-def priority_pls(
-    unsaved_s: Number,
-    stale_s: Number,
-    mtbf_s: Number,
-    shards: Number,
-    shard_share: Number = 1,
-    whole_job_share: Number = 0,
-    failed_shards: Number = 1,
-) -> Number:
-    r"""Expected portion of lost updates when some rows are saved before others.
-
-    .. math:: \mathrm{PLS} = \frac{s k}{\mu N} U + \frac{w}{\mu} U_0
-
-    Parameters
-    ----------
-    unsaved_s : updates that are not saved at a moment of the job, on average, over their rate, U [s]
-    stale_s : those of them that were there at the last save already, U₀ [s]
-    mtbf_s : mean time between failures of the job, μ [s]
-    shards : embedding shards, N
-    shard_share : share of failures that take a shard, s
-    whole_job_share : share of failures that take the whole job, w
-    failed_shards : shards lost per shard failure, k
-
-    Notes
-    -----
-    Saving everything every τ has U = τ/2 and U₀ = 0: CPR's PLS. A failure of the whole job replays the updates
-    since the last save; older ones of rows that no save has reached yet are lost on all shards. U and U₀ come from
-    a simulation of the order (``cprmodel.ordering.unsaved``).
-
-    Examples
-    --------
-    >>> priority_pls(unsaved_s=1800.0, stale_s=1350.0, mtbf_s=100800.0, shards=8)
-    0.002232142857142857
-    """
-    return shard_share * failed_shards / (mtbf_s * shards) * unsaved_s + whole_job_share / mtbf_s * stale_s
 
 
 @formula("P", DERIVED, Evidence.DERIVED, (), "any rates and sizes")

@@ -88,7 +88,7 @@ PLAYED: dict[str, Callable[[Floats, int, int], Tracker]] = {
     "ssu": lambda updates, n, seed: SubSampledUpdated(updates.size, max(n, 1), seed=seed),
     "scar": lambda updates, n, seed: LargestChange(np.zeros((updates.size, _DIMENSION), dtype=np.float32)),
     "update-age": lambda updates, n, seed: UpdateAge(updates.size),
-    "optimal": lambda updates, n, seed: _KnownRates(updates),
+    "best-fixed": lambda updates, n, seed: _KnownRates(updates),
 }
 
 
