@@ -109,7 +109,7 @@ def proportional_interval(
 def square_root_interval(
     row_bytes: Number, updates_per_s: Number, root_sum: Number, bandwidth_bytes_per_s: Number
 ) -> Number:
-    r"""The interval that loses the fewest updates: the square-root law.
+    r"""The fixed interval that loses the fewest updates: the square-root law.
 
     .. math:: P_i = \sqrt{\frac{s_i}{\lambda_i}} \cdot \frac{Q}{B}, \qquad Q = \sum_j \sqrt{\lambda_j s_j}
 
@@ -126,7 +126,8 @@ def square_root_interval(
 
     Notes
     -----
-    Minimises Σ λᵢPᵢ/2 under Σ sᵢ/Pᵢ = B (Lagrange; docs/models/priority.md).
+    Minimises Σ λᵢPᵢ/2 under Σ sᵢ/Pᵢ = B (Lagrange; docs/models/priority.md). Best of fixed intervals: an order
+    that looks at what was counted can lose fewer where a row gets few updates in its interval.
 
     Examples
     --------
@@ -139,7 +140,7 @@ def square_root_interval(
 
 @formula("lost updates", DERIVED, Evidence.DERIVED, (), _AT_RANDOM)
 def square_root_lost_updates(root_sum: Number, bandwidth_bytes_per_s: Number) -> Number:
-    r"""Updates that a failure takes under the square-root law: no intervals at this bandwidth lose fewer.
+    r"""Updates that a failure takes under the square-root law: no fixed intervals at this bandwidth lose fewer.
 
     .. math:: \frac{Q^2}{2 B}, \qquad Q = \sum_j \sqrt{\lambda_j s_j}
 
@@ -174,8 +175,8 @@ def fluid_mfu_interval(updates_per_s: Number, least_interval_s: Number, threshol
 
     Notes
     -----
-    7% to 10% above simulations, in which updates scatter and saves come in batches;
-    :func:`cprmodel.ordering.predict` counts both.
+    Above what is lost: updates scatter, and saves come in batches. 7% to 10% at 100 updates of a row and full
+    save, far more at few; :func:`cprmodel.ordering.predict` counts both.
 
     Examples
     --------
@@ -202,7 +203,9 @@ def fluid_update_age_interval(
 
     Notes
     -----
-    The square-root law for rows of one size, held to P ≥ δ: no intervals of at least δ lose fewer updates.
+    The square-root law for rows of one size, held to P ≥ δ: no fixed intervals of at least δ lose fewer updates.
+    Where a row gets few updates in its interval the order itself loses far fewer than this;
+    :func:`cprmodel.ordering.predict` simulates it.
 
     Examples
     --------

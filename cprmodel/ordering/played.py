@@ -23,7 +23,8 @@ __all__ = ["PLAYED", "Played", "pieces", "play", "play_intervals", "record", "sa
 
 Floats = NDArray[np.float64]
 
-_BATCHES = 20
+_BATCHES = 10
+_OLDEST = 60_000.0  #: slots since its last save of a row when a play begins
 _SAMPLED = 12.5  #: most updates of a row and slot, on average, that the order with a sampled list is told of
 _DIMENSION = 16  #: numbers in a row, for the policy that compares them
 
@@ -136,9 +137,18 @@ def pieces(classes: Classes, rows: int) -> Floats:
 
 
 def play(
-    policy: str, updates: Floats, fraction: float, slots: int = 400, warm_up: int = 200, seed: int = 1
+    policy: str,
+    updates: Floats,
+    fraction: float,
+    slots: int = 400,
+    warm_up: int = 200,
+    seed: int = 1,
+    interval: Floats | None = None,
 ) -> Played:
     """Play one policy over rows with so many updates a slot each, ``fraction`` of them saved every slot.
+
+    ``interval``: slots between two saves of each row, roughly. Then each row begins somewhere in its interval; else
+    everything is saved when the play begins, and rows with few updates have little to lose for long.
 
     >>> alike = np.full(200, 3.0)
     >>> found = play("round-robin", alike, 0.25, slots=200, warm_up=20)
@@ -151,8 +161,16 @@ def play(
         raise DomainError(f"play: fraction = {fraction!r}: expected a number greater than 0 and at most 1")
     rows = updates.size
     random = np.random.default_rng([seed, list(PLAYED).index(policy)])
+    mixed = random.permutation(rows)  # of rows that are worth the same a tracker takes those that lie somewhere
+    updates = updates[mixed]
     tracker = PLAYED[policy](updates, int(np.ceil(fraction * rows)), seed)
     unsaved = np.zeros(rows, dtype=np.int64)
+    if interval is not None:
+        age = np.minimum(np.floor(random.random(rows) * interval[mixed]), _OLDEST)
+        unsaved = random.poisson(updates * age)
+        record(tracker, unsaved, random)
+        if hasattr(tracker, "age"):
+            tracker.age[:] = age
     lost, saved = np.empty(slots), 0
     for slot in range(-warm_up, slots):
         counts = random.poisson(updates)
