@@ -143,12 +143,12 @@ def play(
     slots: int = 400,
     warm_up: int = 200,
     seed: int = 1,
-    interval: Floats | None = None,
+    age: Floats | None = None,
 ) -> Played:
     """Play one policy over rows with so many updates a slot each, ``fraction`` of them saved every slot.
 
-    ``interval``: slots between two saves of each row, roughly. Then each row begins somewhere in its interval; else
-    everything is saved when the play begins, and rows with few updates have little to lose for long.
+    ``age``: slots since each row was saved, when the play begins. Without it everything is saved then, and rows with
+    few updates have little to lose for long.
 
     >>> alike = np.full(200, 3.0)
     >>> found = play("round-robin", alike, 0.25, slots=200, warm_up=20)
@@ -165,10 +165,11 @@ def play(
     updates = updates[mixed]
     tracker = PLAYED[policy](updates, int(np.ceil(fraction * rows)), seed)
     unsaved = np.zeros(rows, dtype=np.int64)
-    if interval is not None:
-        age = np.minimum(np.floor(random.random(rows) * interval[mixed]), _OLDEST)
+    if age is not None:
+        age = np.minimum(age[mixed], _OLDEST)
         unsaved = random.poisson(updates * age)
-        record(tracker, unsaved, random)
+        if policy != "ssu":
+            record(tracker, unsaved, random)
         if hasattr(tracker, "age"):
             tracker.age[:] = age
     lost, saved = np.empty(slots), 0

@@ -13,12 +13,15 @@ from cprmodel.facts.errors import DomainError
 from cprmodel.ordering.intervals import Objective, optimal_intervals, root_sum
 from cprmodel.ordering.played import pieces, play
 from cprmodel.ordering.predicted import Predicted, fluid_intervals, predict_mfu, predict_ssu, predict_whole
+from cprmodel.ordering.sampled import listed
 from cprmodel.rows import Classes, Floats, Rows
 
 __all__ = ["POLICIES", "PolicyLoss", "Setting", "predict"]
 
-_INTERVALS = 20  #: that are played, after as many
-_SMOOTH = 64  #: rates, of fewer rows go round together, from the beginning on
+_INTERVALS = 20  #: that are played
+_SURE = 0.005  #: standard error of what is lost; while it is more, four times as many are played
+_DRAWS = 4e7  #: ... up to so many numbers of updates
+_SMOOTH = 64  #: rates; of fewer, rows go round together as they began: all saved
 
 
 @dataclass(frozen=True)
@@ -125,13 +128,31 @@ def _play(name: str, classes: Classes, setting: Setting) -> tuple[Predicted, flo
     updates: Floats = pieces(classes, setting.played_rows)
     if not updates.any():
         return Predicted(0.0, 0.0, "simulation"), 0.0
-    interval = None
+    random, age = np.random.default_rng(setting.seed), _ages(name, updates, classes, setting)
     slots = math.ceil(_INTERVALS / setting.fraction)
-    if name in _LIKE and classes.updates.size >= _SMOOTH:
-        interval = fluid_intervals(_LIKE[name], updates, np.ones(updates.shape), setting.fraction)
-    warm_up = slots if interval is not None else 2 * slots
-    found = play(name, updates, setting.fraction, slots, warm_up, setting.seed, interval)
+    while True:
+        begun = None if age is None else age(random.random(updates.size))
+        found = play(name, updates, setting.fraction, slots, max(slots // 4, 40), setting.seed, begun)
+        sure = found.standard_error <= _SURE * found.lost_updates_fraction
+        if sure or slots * updates.size * 4 > _DRAWS:
+            break
+        slots *= 4
     return Predicted(found.lost_updates_fraction, found.budget_used, "simulation"), found.standard_error
+
+
+def _ages(name: str, updates: Floats, classes: Classes, setting: Setting) -> Callable[[Floats], Floats] | None:
+    """How long ago rows were saved, roughly, from numbers between 0 and 1; None: it does not matter."""
+    if name == "ssu":
+        saved = listed(Classes(updates, np.ones(updates.shape)), setting.fraction, updates.size).saved
+        stays = np.log1p(-np.clip(saved, 1e-9, 1 - 1e-9))
+        return lambda lot: np.floor(np.log1p(-lot) / stays)
+    if name not in _LIKE:
+        return None
+    interval = fluid_intervals(_LIKE[name], updates, np.ones(updates.shape), setting.fraction)
+    if classes.updates.size < _SMOOTH:
+        interval = np.where(interval * setting.fraction > _INTERVALS / 2, interval, 0.0)
+    interval = np.where(np.isfinite(interval), interval, 0.0)
+    return lambda lot: np.floor(lot * interval)
 
 
 def predict(rows: Rows, setting: Setting, policies: Sequence[str] = POLICIES) -> list[PolicyLoss]:
