@@ -33,6 +33,7 @@ _ROWS = 1000  #: rows that stand for all
 _UPDATES = 1e5  #: most updates of a row and interval, on average; more do not scatter
 _INTERVALS = 16  #: played from the beginning; after half of them nothing changes any more
 _PLAYS = 4
+_TOLD, _MOST_ROWS, _MOST_TIMES = 3e4, 5000, 16  #: updates in an interval; rows; times as many plays of few rows
 _CLASSES = 256  #: of rows, where classes are followed one by one
 _LARGE = 10.0  #: mean of updates in a slot
 
@@ -200,9 +201,12 @@ def _stale(
     """Plays × slots: what is unsaved when each slot begins, over the updates in a whole slot."""
     if slots == 1 or fraction == 1:
         return [np.zeros((1, slots)) for _ in orders]
-    updates = played_rows(access, slot_s, fraction)
+    mean = classes_of(access).total_updates / classes_of(access).rows * slot_s / fraction
+    wanted = float(np.clip(_TOLD / mean if mean > 0 else 0.0, _ROWS, _MOST_ROWS))
+    updates = played_rows(access, slot_s, fraction, int(wanted))
+    plays = _PLAYS * min(max(1, round(wanted / updates.size)), _MOST_TIMES)
     by_counts = [order for order in orders if order in _WORTH]
-    counted = dict(zip(by_counts, _counted(by_counts, updates, fraction, slots, seed), strict=True))
+    counted = dict(zip(by_counts, _counted(by_counts, updates, fraction, slots, plays, seed), strict=True))
     found = []
     for order in orders:
         if order == "ssu":
@@ -233,27 +237,30 @@ _WORTH: dict[str, Callable[[Floats, Floats], Floats]] = {
 }
 
 
-def _counted(orders: Sequence[str], updates: Floats, fraction: float, slots: int, seed: int) -> list[Floats]:
+def _counted(
+    orders: Sequence[str], updates: Floats, fraction: float, slots: int, plays: int, seed: int
+) -> list[Floats]:
     """Orders by counts, all plays at once."""
     if not orders:
         return []
     rows = updates.size
     random = np.random.default_rng(np.random.SeedSequence([seed, 0x0DE5]))
     updates = -np.sort(-updates)
-    lots = random.random((_PLAYS, rows))  # who goes first of rows that are worth the same
-    places = np.arange(_PLAYS)[:, None] * rows
+    lots = random.random((plays, 2 * rows))  # who goes first of rows that are worth the same: each time another
+    places = np.arange(plays)[:, None] * rows
     draw = _poisson(updates, random)
-    found = [np.empty((_PLAYS, slots)) for _ in orders]
-    counts, age = ([np.zeros(lots.shape) for _ in orders] for _ in range(2))
+    found = [np.empty((plays, slots)) for _ in orders]
+    counts, age = ([np.zeros((plays, rows)) for _ in orders] for _ in range(2))
     for slot in range(slots):
-        more, due = draw(_PLAYS), rows_due(slot, fraction, rows)
+        more, due = draw(plays), rows_due(slot, fraction, rows)
+        at = int(random.integers(rows))
         for order, stale, unsaved, old in zip(orders, found, counts, age, strict=True):
             stale[:, slot] = unsaved.sum(1)
             unsaved += more
             old += 1
             if not due:
                 continue
-            worth = _WORTH[order](unsaved, old) + lots
+            worth = _WORTH[order](unsaved, old) + lots[:, at : at + rows]
             first = (np.argpartition(worth, rows - due)[:, rows - due :] + places).ravel()
             old.ravel()[first[unsaved.ravel()[first] > 0]] = 0  # a row without updates is not saved: it grows older
             unsaved.ravel()[first] = 0

@@ -58,10 +58,11 @@ class Rule:
             "best-fixed": lambda: self.rates * self.ages**2,
             "scar": lambda: (self.moved**2).sum(-1),
         }[self.name]().astype(float)
-        by_lot = self.random.random(worth.shape)
-        order = np.lexsort((by_lot, worth), axis=-1)
         chosen = np.zeros(worth.shape, dtype=bool)
-        np.put_along_axis(chosen, order[..., rows - due :], True, -1)
+        if due:
+            close = 0.5 if self.name in ("mfu", "update-age") else 1e-12 * worth.max()
+            by_lot = worth + close * self.random.random(worth.shape)
+            np.put_along_axis(chosen, np.argpartition(by_lot, rows - due, -1)[..., rows - due :], True, -1)
         return chosen & (worth > 0)
 
 
