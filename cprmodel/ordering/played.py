@@ -19,7 +19,7 @@ from cprmodel.rows import Classes
 from cprmodel.trackers import LargestChange, MostFrequentlyUpdated, SubSampledUpdated, Tracker, UpdateAge, rows_due
 from cprmodel.trackers.tracker import largest
 
-__all__ = ["PLAYED", "Played", "pieces", "play", "play_intervals", "record", "save"]
+__all__ = ["PLAYED", "WORTH", "Played", "pieces", "play", "play_intervals", "record", "save"]
 
 Floats = NDArray[np.float64]
 
@@ -90,6 +90,14 @@ PLAYED: dict[str, Callable[[Floats, int, int], Tracker]] = {
     "scar": lambda updates, n, seed: LargestChange(np.zeros((updates.size, _DIMENSION), dtype=np.float32)),
     "update-age": lambda updates, n, seed: UpdateAge(updates.size),
     "best-fixed": lambda updates, n, seed: _KnownRates(updates),
+}
+
+
+#: What comes first by counts, ages and rates of the rows, as the trackers have it; counts are whole numbers.
+WORTH: dict[str, Callable[[Floats, Floats, Floats], Floats]] = {
+    "mfu": lambda counts, age, rates: counts,
+    "update-age": lambda counts, age, rates: counts * age,
+    "best-fixed": lambda counts, age, rates: rates * age**2,
 }
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from cprmodel.facts.errors import DomainError
 from cprmodel.facts.special import NUMPY
 from cprmodel.jobs.access import Access
-from cprmodel.ordering.played import PLAYED, pieces, save
+from cprmodel.ordering.played import PLAYED, WORTH, pieces, save
 from cprmodel.ordering.sampled import listed
 from cprmodel.rows import Floats, classes_of
 from cprmodel.trackers.tracker import rows_due
@@ -28,6 +28,8 @@ __all__ = ["ORDERS", "Unsaved", "played_rows", "unsaved", "unsaved_of"]
 
 #: Orders that a plan tries.
 ORDERS = ("mfu", "ssu", "update-age", "best-fixed")
+
+BY_COUNTS = ("mfu", "update-age")  #: of them, those that go by what was counted
 
 _ROWS = 1000  #: rows that stand for all
 _UPDATES = 1e5  #: most updates of a row and interval, on average; more do not scatter
@@ -205,7 +207,7 @@ def _stale(
     wanted = float(np.clip(_TOLD / mean if mean > 0 else 0.0, _ROWS, _MOST_ROWS))
     updates = played_rows(access, slot_s, fraction, int(wanted))
     plays = _PLAYS * min(max(1, round(wanted / updates.size)), _MOST_TIMES)
-    by_counts = [order for order in orders if order in _WORTH]
+    by_counts = [order for order in orders if order in BY_COUNTS]
     counted = dict(zip(by_counts, _counted(by_counts, updates, fraction, slots, plays, seed), strict=True))
     found = []
     for order in orders:
@@ -228,13 +230,6 @@ def _known(order: str, updates: Floats, fraction: float, slots: int) -> Floats:
         age[save(tracker, slot, fraction)] = 0
     share: Floats = found / updates.sum()
     return share
-
-
-#: What comes first, by counts and ages of the rows.
-_WORTH: dict[str, Callable[[Floats, Floats], Floats]] = {
-    "mfu": lambda counts, age: counts,
-    "update-age": lambda counts, age: counts * age,
-}
 
 
 def _counted(
@@ -260,7 +255,7 @@ def _counted(
             old += 1
             if not due:
                 continue
-            worth = _WORTH[order](unsaved, old) + lots[:, at : at + rows]
+            worth = WORTH[order](unsaved, old, updates) + lots[:, at : at + rows]
             first = (np.argpartition(worth, rows - due)[:, rows - due :] + places).ravel()
             old.ravel()[first[unsaved.ravel()[first] > 0]] = 0  # a row without updates is not saved: it grows older
             unsaved.ravel()[first] = 0
