@@ -310,7 +310,9 @@ def order(
     policy: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only this policy; may be given again.")
     ] = None,
-    objective: Annotated[ObjectiveName, typer.Option(help="What best-fixed makes best.")] = ObjectiveName.LOST_UPDATES,
+    objective: Annotated[
+        ObjectiveName, typer.Option(help="What best-fixed makes best.")
+    ] = ObjectiveName.LOST_UPDATES,
     priority_fraction: Annotated[
         float, typer.Option(help="Share of the rows that is saved each time rows are chosen.")
     ] = 0.125,

@@ -230,7 +230,9 @@ def priority_pls(
     return (whole + rest * last_fresh + last_stale_s * last_stale) / work_s
 
 
-@formula("SD of PLS", DERIVED, Evidence.DERIVED, (), "losses are independent; a stop's further failures count alone")
+@formula(
+    "SD of PLS", DERIVED, Evidence.DERIVED, (), "losses are independent; a stop's further failures count alone"
+)
 def priority_pls_deviation(
     work_square_s2: Number,
     save_square_s2: Number,

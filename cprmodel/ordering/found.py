@@ -9,7 +9,8 @@ from typing import Any
 
 from cprmodel.facts.version import __version__
 from cprmodel.ordering.intervals import Objective, optimal_intervals
-from cprmodel.ordering.policies import POLICIES, PolicyLoss, Setting, predict
+from cprmodel.ordering.policies import POLICIES, PolicyLoss, Setting, in_slots, predict
+from cprmodel.ordering.predicted import predict_ssu
 from cprmodel.rows import Floats, Rows
 
 __all__ = ["LISTED", "SCHEMA_VERSION", "Ordered", "order"]
@@ -19,6 +20,8 @@ SCHEMA_VERSION = 1
 
 #: Most intervals that the JSON lists; more go to a file.
 LISTED = 10_000
+
+_SOON = 40
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ def order(
 
 
 def _warnings(rows: Rows, setting: Setting, found: list[PolicyLoss]) -> list[str]:
-    lines = [*_better(found)]
+    lines = [*_better(found), *_slow(rows, setting, found)]
     if any(
         one.name in ("mfu", "update-age") and one.bandwidth_bytes_per_s < 0.999 * setting.bandwidth_bytes_per_s
         for one in found
@@ -97,6 +100,20 @@ def _warnings(rows: Rows, setting: Setting, found: list[PolicyLoss]) -> list[str
     if setting.objective is not Objective.LOST_UPDATES:
         lines.append(f"best-fixed is for {setting.objective.value}, which is another aim than losing few updates")
     return lines
+
+
+def _slow(rows: Rows, setting: Setting, found: list[PolicyLoss]) -> list[str]:
+    """Rows that are seldom updated get on SSU's list late: what it loses long before."""
+    one = next((one for one in found if one.name == "ssu" and one.predicted_by == "count"), None)
+    if one is None:
+        return []
+    soon = predict_ssu(in_slots(rows, setting), setting.fraction, round(_SOON / setting.fraction))
+    if soon is None or one.lost_updates_fraction <= 1.05 * soon.lost_updates_fraction:
+        return []
+    return [
+        f"ssu loses {one.lost_updates_fraction:.4f} in the long run, for rows that are seldom updated wait long; "
+        f"{_SOON} full saves after all was saved it loses {soon.lost_updates_fraction:.4f}"
+    ]
 
 
 def _better(found: list[PolicyLoss]) -> list[str]:

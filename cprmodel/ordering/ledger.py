@@ -57,14 +57,15 @@ class _Alike:
     def __init__(self, order: str, rates: Floats, fraction: float, random: np.random.Generator) -> None:
         self.worth, self.rates, self.fraction, self.random = WORTH[order], rates, fraction, random
         self.lot = 1.0 if order in BY_COUNTS else 0.0  # of equal rows, which are whole numbers apart from others
-        self.counts, self.age = np.zeros(rates.shape), np.zeros(rates.shape)
-        self.first = np.arange(len(rates))[:, None] * rates.shape[1]  # the number of each tracker's first row
+        self.counts: Floats = np.zeros(rates.shape)
+        self.age: Floats = np.zeros(rates.shape)
+        self.first = np.arange(0, rates.size, rates.shape[-1])[:, None]  # the number of each tracker's first row
 
     def record(self, counts: NDArray[np.int64]) -> None:
         self.counts += counts
 
     def save(self, number: int) -> Indices:
-        rows = self.counts.shape[1]
+        rows = self.counts.shape[-1]
         due = rows_due(number, self.fraction, rows)
         self.age += 1
         worth = self.worth(self.counts, self.age, self.rates)

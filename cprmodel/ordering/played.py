@@ -155,8 +155,8 @@ def play(
 ) -> Played:
     """Play one policy over rows with so many updates a slot each, ``fraction`` of them saved every slot.
 
-    ``age``: slots since each row was saved, when the play begins. Without it everything is saved then, and rows with
-    few updates have little to lose for long.
+    ``age``: slots since each row was saved, when the play begins. Without it everything is saved then, and rows
+    with few updates have little to lose for long.
 
     >>> alike = np.full(200, 3.0)
     >>> found = play("round-robin", alike, 0.25, slots=200, warm_up=20)

@@ -16,7 +16,7 @@ from cprmodel.ordering.predicted import Predicted, fluid_intervals, predict_mfu,
 from cprmodel.ordering.sampled import listed
 from cprmodel.rows import Classes, Floats, Rows
 
-__all__ = ["POLICIES", "PolicyLoss", "Setting", "predict"]
+__all__ = ["POLICIES", "PolicyLoss", "Setting", "in_slots", "predict"]
 
 _INTERVALS = 20  #: that are played
 _SURE = 0.005  #: standard error of what is lost; while it is more, four times as many are played
@@ -115,7 +115,7 @@ _LIKE = {"mfu": "mfu", "scar": "mfu", "update-age": "update-age"}
 POLICIES = tuple(_MEMORY)
 
 
-def _in_slots(rows: Rows, setting: Setting) -> Classes:
+def in_slots(rows: Rows, setting: Setting) -> Classes:
     """The rows, with their updates in a slot: where nobody knows how often a row is updated, so many on average."""
     classes = rows.classes(setting.slot_s(rows))
     if rows.row_bytes is None and classes.total_updates:
@@ -161,12 +161,13 @@ def predict(rows: Rows, setting: Setting, policies: Sequence[str] = POLICIES) ->
 
     >>> from cprmodel.ordering import rows_of
     >>> hot_and_cold = rows_of([90.0, 10.0], [1e9, 1e9])
-    >>> [round(one.lost_updates_fraction, 2) for one in predict(hot_and_cold, Setting(1e8), ["uniform", "best-fixed"])]
+    >>> asked = ["uniform", "best-fixed"]
+    >>> [round(one.lost_updates_fraction, 2) for one in predict(hot_and_cold, Setting(1e8), asked)]
     [0.5, 0.4]
     """
     if not (0 < setting.bandwidth_bytes_per_s < math.inf and 0 < setting.fraction <= 1):
         raise DomainError("predict: expected a bandwidth greater than 0, and a fraction above 0 and at most 1")
-    found, classes = [], _in_slots(rows, setting)
+    found, classes = [], in_slots(rows, setting)
     for name in policies:
         if name not in _MEMORY:
             raise DomainError(f"predict: policy = {name!r}: expected one of {', '.join(POLICIES)}")

@@ -25,6 +25,7 @@ Floats = NDArray[np.float64]
 MOST_COUNTS = 300
 _RATES = 512  #: rates at which the counts are followed; between them it is interpolated
 _SMOOTH = 64  #: fewer rates than this go round together, and the count at which rows are saved goes up and down
+_ROOM = 0.8  #: of what a save may take: so much is hardly ever exceeded by chance
 _MANY = 1000  #: rows of which that count hardly fluctuates
 
 #: Where updates come evenly, the interval of a row by its updates in a slot, the slot, and a threshold.
@@ -50,7 +51,9 @@ def predict_whole(classes: Classes, in_turn_of: float = 1.0) -> Predicted:
     """
     slots = 1 / in_turn_of
     fewer = math.floor(slots * (1 + 1e-12))
-    square = (2 * fewer + 1) * slots - fewer * (fewer + 1)  # mean of P², for P = fewer or one more, on average slots
+    square = (2 * fewer + 1) * slots - fewer * (
+        fewer + 1
+    )  # mean of P², for P = fewer or one more, on average slots
     lost = in_turn_of**2 * square / 2
     return Predicted(lost if classes.total_updates > 0 else 0.0, 1.0, "formula")
 
@@ -75,14 +78,18 @@ def predict_fluid(classes: Classes, fraction: float, order: str) -> Predicted:
     return Predicted(_fraction(lost_updates.raw(a, interval), a, w, fraction), min(used, 1.0), "formula")
 
 
-def predict_ssu(classes: Classes, fraction: float) -> Predicted | None:
-    """The rows on a sampled list, whose makings are followed through a slot; None where rows are few."""
+def predict_ssu(classes: Classes, fraction: float, slots: int | None = None) -> Predicted | None:
+    """The rows on a sampled list, whose makings are followed through a slot; None where rows are few.
+
+    ``slots``: so many after everything was saved, in the place of very many.
+    """
     if classes.rows < _MANY:
         return None
     if not classes.total_updates:
         return Predicted(0.0, 0.0, "count")
     found = listed(classes, fraction, classes.rows)
-    lost = _fraction(found.steady + classes.updates / 2, classes.updates, classes.count, fraction)
+    stale = found.steady if slots is None else found.stale(slots + 1)[:, -1]
+    lost = _fraction(stale + classes.updates / 2, classes.updates, classes.count, fraction)
     used = float(classes.count @ found.saved) / (fraction * classes.rows)
     return Predicted(lost, min(used, 1.0), "count")
 
@@ -90,16 +97,18 @@ def predict_ssu(classes: Classes, fraction: float) -> Predicted | None:
 def predict_mfu(classes: Classes, fraction: float) -> Predicted | None:
     """Rows with the most updates first, saved in batches: once a slot, those at a count of at least θ.
 
-    Updates are Poisson and followed count by count. Exact as rows grow many, of many rates. None where they are few,
-    or are saved after so many updates that these are better simulated.
+    Updates are Poisson and followed count by count. Exact as rows grow many, of many rates. None where they are
+    few, or are saved after so many updates that these are better simulated.
     """
     changing = classes.updates > 0
     a, w = classes.updates[changing], classes.count[changing]
     saves = fraction * classes.rows
     if a.size == 0:
         return Predicted(0.0, 0.0, "count")
+    if float(-np.expm1(-a) @ w) <= saves * _ROOM:  # all that has changed is saved every slot
+        return _counted(a, w, saves, fraction, 0)
     highest = _threshold(lambda theta: fluid_mfu_interval.raw(a, 1.0, theta), w, saves)
-    if highest > MOST_COUNTS / 1.5 or (highest > 0 and (a.size < _SMOOTH or classes.rows < _MANY)):
+    if highest > MOST_COUNTS / 1.5 or a.size < _SMOOTH or classes.rows < _MANY:
         return None
     return _counted(a, w, saves, fraction, int(1.5 * highest) + 20)
 

@@ -98,7 +98,7 @@ class Unsaved:
 
         def at_work(length: float) -> Floats:
             taken = [np.maximum((stale + at * length) * (1 - lost * (1 - at)) - again, 0.0) for at in _NODES]
-            found: Floats = _WEIGHTS @ np.square(taken)
+            found: Floats = np.tensordot(_WEIGHTS, np.square(taken), 1)
             return found
 
         def over_job(of_age: Floats, of_last: Floats) -> tuple[float, float]:
@@ -141,7 +141,8 @@ def _again(stale: Floats, steady: float, slots: int, lost: float) -> Floats:
         ahead[age] = later
     begun = np.concatenate([[0.0], np.cumsum(stays ** np.arange(ages) * stale)])
     beyond = steady * stays**ages * geometric(np.maximum(coming - ages, 0))
-    return lost * np.maximum(ahead - begun[np.minimum(coming, ages)] - beyond, 0.0)
+    more: Floats = np.maximum(ahead - begun[np.minimum(coming, ages)] - beyond, 0.0)
+    return lost * more
 
 
 def played_rows(access: Access, slot_s: float, fraction: float, rows: int = _ROWS) -> Floats:

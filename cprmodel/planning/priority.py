@@ -66,7 +66,9 @@ def _in_steps(
         over = max(expected_pls(job, one, _is_exact(model)).pls - budget, 0.0)
         tried.append((over, cost, one.interval_s))
     _, _, interval_s = min(tried)
-    return replace(choice, interval_s=interval_s, set_by=WHOLE_JOB if interval_s * fraction >= work else choice.set_by)
+    return replace(
+        choice, interval_s=interval_s, set_by=WHOLE_JOB if interval_s * fraction >= work else choice.set_by
+    )
 
 
 def _best(job: Job, model: CostModel, saving: PrioritySave) -> Choice:

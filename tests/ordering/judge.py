@@ -26,7 +26,9 @@ class Rule:
         self.name, self.rates, self.fraction, self.random = name, rates, fraction, random
         self.ages = np.zeros(rates.shape)
         self.left = 0.0  # of a row that is due
-        self.position = np.random.default_rng(0).permuted(np.broadcast_to(np.arange(rates.shape[-1]), rates.shape), axis=-1)
+        self.position = np.random.default_rng(0).permuted(
+            np.broadcast_to(np.arange(rates.shape[-1]), rates.shape), axis=-1
+        )
         self.turn = 0
         if name == "scar":
             self.moved = np.zeros((*rates.shape, 16))
@@ -93,9 +95,7 @@ class Listing:
         return chosen
 
 
-def steady(
-    name: str, rates: Any, fraction: float, slots: int, warm_up: int, seed: int
-) -> tuple[float, float]:
+def steady(name: str, rates: Any, fraction: float, slots: int, warm_up: int, seed: int) -> tuple[float, float]:
     """What a failure takes over the updates of a full-save interval, with its standard error; ``rates`` a slot."""
     random = np.random.default_rng(seed)
     rule: Any = Listing(rates, fraction, random) if name == "ssu" else Rule(name, rates, fraction, random)

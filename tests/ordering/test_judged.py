@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,9 @@ def test_losses_are_the_judge_s(seed: int) -> None:
         assert abs(one.lost_updates_fraction - played) < apart, (name, rates.size, fraction)
 
 
-@pytest.mark.parametrize(("exponent", "rows", "updates", "share"), [(0.5, 1500, 6.0, 8), (1.0, 1500, 10.0, 8), (0.3, 1000, 12.0, 16)])
+@pytest.mark.parametrize(
+    ("exponent", "rows", "updates", "share"), [(0.5, 1500, 6.0, 8), (1.0, 1500, 10.0, 8), (0.3, 1000, 12.0, 16)]
+)
 def test_the_sampled_list_is_the_judge_s(exponent: float, rows: int, updates: float, share: int) -> None:
     """The judge takes updates one by one, the tracker in pieces: up to 3% apart at a thousand rows."""
     rates = zipf(exponent, rows) * updates
@@ -111,10 +114,11 @@ def struck(job: Job, every: float, save: float) -> Struck:
     rates = np.random.default_rng(1).permutation(rates).reshape(shards, -1)
     stops = job.partial_recovery.partial_reschedule_s, job.partial_recovery.trainer_reschedule_s
     fraction = job.access.priority_fraction
-    failed = int(mix.shards_per_failure)
-    return Struck(job.job.work_s, every, save, fraction, mix.mtbf_s, rates, mix.shard_share, mix.trainer_share, failed, *stops)
+    kinds = mix.shard_share, mix.trainer_share, int(mix.shards_per_failure)
+    return Struck(job.job.work_s, every, save, fraction, mix.mtbf_s, rates, *kinds, *stops)
 
 
+@lru_cache(maxsize=2 * JOBS)
 def played(seed: int, model: Any) -> tuple[Job, Any, Any]:
     """A job, what is planned for one order, and the PLS of runs by the judge."""
     job, order = job_at_random(seed), ORDERS[seed % 3]
@@ -148,7 +152,7 @@ def test_the_first_order_keeps_the_budget_too(seed: int) -> None:
 
 
 def test_the_scatter_of_one_run() -> None:
-    """SD within 10%, over all jobs together: that of one job is known to 1/sqrt(2 n) and more, for tails are heavy."""
+    """Within 10%, over all jobs together: one job's own is known to 1/sqrt(2 n) and more, for tails are heavy."""
     ratios = []
     for seed in range(JOBS):
         _, one, runs = played(seed, Exact())

@@ -59,13 +59,16 @@ def order_tables(job: Job) -> list[OrderTable]:
         grid = [max(math.floor(one * fraction / step_s), 1) * step_s / fraction for one in grid[:-1]] + grid[-1:]
     own = [choice.interval_s for _, choice in in_order(job, FirstOrder())]
     every = sorted({one for one in (*grid, *own) if one <= longest})
-    rows = joblib.Parallel(n_jobs=-1, prefer="threads")(joblib.delayed(_rows)(job.access, work, one) for one in every)
-    return [OrderTable(order, *map(list, zip(*of, strict=True))) for order, of in zip(ORDERS, zip(*rows), strict=True)]
+    rows = joblib.Parallel(n_jobs=-1, prefer="threads")(
+        joblib.delayed(_rows)(job.access, work, one) for one in every
+    )
+    found = zip(ORDERS, zip(*rows, strict=True), strict=True)
+    return [OrderTable(order, *map(list, zip(*of, strict=True))) for order, of in found]
 
 
 def _rows(access: Access, work_s: float, interval_s: float) -> list[tuple[float, ...]]:
     """Of each order."""
-    found = []
+    found: list[tuple[float, ...]] = []
     for one in unsaved_of(ORDERS, access, work_s, interval_s):
         (mean, error), (last, last_error) = mean_and_error(one.mean_s), mean_and_error(one.last_s)
         found.append((interval_s, mean, last, error, last_error, *one.squares_s2()))
