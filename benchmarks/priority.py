@@ -4,7 +4,8 @@
 * ``select(n)`` of each tracker against ``numpy.argpartition`` of its priorities (the copy's comparison is exempt);
 * ``record`` of a batch against ``numpy.add.at`` of the same rows into counters of the same type;
 * MFU counted, and both orders in their fluid limit, against simulated with the real trackers, Zipf 0.6 to 1.4,
-  three budgets, 20,000 rows, 100 updates of a row and full save; every policy at the setting of docs/models/priority.md.
+  three budgets, 20,000 rows, 100 updates of a row and full save; every policy at the setting of
+  docs/models/priority.md.
 
 Run: python benchmarks/priority.py [--quick]
 """
