@@ -1,10 +1,11 @@
 """What ordering costs, as ratios in one run, and how far its predictions are from simulations.
 
-* optimal intervals of 1e8 rates against ``numpy.sqrt`` over the same array plus one sum; peak memory;
+* best fixed intervals of 1e8 rates against ``numpy.sqrt`` over the same array plus one sum; peak memory;
 * ``select(n)`` of each tracker against ``numpy.argpartition`` of its priorities (the copy's comparison is exempt);
 * ``record`` of a batch against ``numpy.add.at`` of the same rows into counters of the same type;
-* MFU and updates × age: predicted against simulated with the real trackers, Zipf 0.6 to 1.4, three budgets, 20,000
-  rows, 100 updates of a row and full save; every policy at the setting of docs/models/priority.md.
+* MFU counted, and both orders in their fluid limit, against simulated with the real trackers, Zipf 0.6 to 1.4,
+  three budgets, 20,000 rows, 100 updates of a row and full save; every policy at the setting of
+  docs/models/priority.md.
 
 Run: python benchmarks/priority.py [--quick]
 """
@@ -22,10 +23,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from timing import ratio
 
-from cprmodel.formulas import fluid_mfu_interval
 from cprmodel.ordering import optimal_intervals, play, root_sum, rows_of, zipf_rows
 from cprmodel.ordering.played import pieces
-from cprmodel.ordering.predicted import _fluid, predict_mfu, predict_update_age
+from cprmodel.ordering.predicted import predict_fluid, predict_mfu
 from cprmodel.trackers import LargestChange, MostFrequentlyUpdated, SubSampledUpdated, UpdateAge
 
 
@@ -45,7 +45,7 @@ def intervals(number: int) -> list[bool]:
 
     met = [
         report(
-            f"optimal intervals of {number:.0e} rates over sqrt and sum",
+            f"best fixed intervals of {number:.0e} rates over sqrt and sum",
             ratio(lambda: optimal_intervals(rows, 1e9), bare),
             3,
         )
@@ -98,7 +98,7 @@ def trackers(rows: int) -> list[bool]:
 
 def predictions(rows: int, exponents: tuple[float, ...], fractions: tuple[float, ...]) -> list[bool]:
     print(f"\n{rows:,} rows, 100 updates of a row and full save; lost updates over those of a full-save interval")
-    head = ("MFU", "± SE", "fluid", "rounded", "counted", "age", "± SE", "fluid", "optimal")
+    head = ("MFU", "± SE", "fluid", "counted", "age", "± SE", "fluid", "fixed")
     print(f"{'Zipf':>5}{'share':>7}" + "".join(f"{one:>10}" for one in head))
     worst = {"counted": 0.0, "fluid": 0.0, "age": 0.0}
     for exponent in exponents:
@@ -108,12 +108,12 @@ def predictions(rows: int, exponents: tuple[float, ...], fractions: tuple[float,
             updates = pieces(classes, rows)
             slots = {"slots": round(50 / r), "warm_up": round(40 / r)}
             mfu, age = (play(policy, updates, r, **slots) for policy in ("mfu", "update-age"))
-            counted = predict_mfu(classes, r).lost_updates_fraction
-            rounded = predict_mfu(classes, r, even=True).lost_updates_fraction
-            fluid = _fluid(classes, r, fluid_mfu_interval.raw).lost_updates_fraction
-            aged = predict_update_age(classes, r).lost_updates_fraction
+            known = predict_mfu(classes, r)
+            counted = known.lost_updates_fraction if known else float("nan")
+            fluid = predict_fluid(classes, r, "mfu").lost_updates_fraction
+            aged = predict_fluid(classes, r, "update-age").lost_updates_fraction
             best = root_sum(some) ** 2 / (2 * some.total_bytes * some.total_updates_per_s)
-            cells = (mfu.lost_updates_fraction, mfu.standard_error, fluid, rounded, counted)
+            cells = (mfu.lost_updates_fraction, mfu.standard_error, fluid, counted)
             cells = (*cells, age.lost_updates_fraction, age.standard_error, aged, best)
             print(f"{exponent:5}{r:7.3f}" + "".join(f"{cell:10.4f}" for cell in cells), flush=True)
             for name, value, played in (("counted", counted, mfu), ("fluid", fluid, mfu), ("age", aged, age)):

@@ -280,7 +280,7 @@ def sweep(
 
 
 class ObjectiveName(StrEnum):
-    """What the optimal intervals make best."""
+    """What the best fixed intervals make best."""
 
     LOST_UPDATES = "lost-updates"
     AGE = "age"
@@ -310,7 +310,9 @@ def order(
     policy: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only this policy; may be given again.")
     ] = None,
-    objective: Annotated[ObjectiveName, typer.Option(help="What optimal makes best.")] = ObjectiveName.LOST_UPDATES,
+    objective: Annotated[
+        ObjectiveName, typer.Option(help="What best-fixed makes best.")
+    ] = ObjectiveName.LOST_UPDATES,
     priority_fraction: Annotated[
         float, typer.Option(help="Share of the rows that is saved each time rows are chosen.")
     ] = 0.125,
@@ -320,7 +322,7 @@ def order(
     slot: Annotated[str | None, typer.Option(metavar="TIME", help="Length of the schedule's slots.")] = None,
     slots: Annotated[int | None, typer.Option(min=1, help="How many; default: the longest interval.")] = None,
     intervals: Annotated[
-        Path | None, typer.Option(metavar="OUT.npy", help="Write the optimal interval of every row.")
+        Path | None, typer.Option(metavar="OUT.npy", help="Write the best fixed interval of every row.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the simulations.")] = 1,
     as_json: AsJson = False,
@@ -328,7 +330,7 @@ def order(
         Path | None, typer.Option(metavar="FILE.html", help="Write a self-contained page with a chart.")
     ] = None,
 ) -> None:
-    """What to save first: policies side by side, optimal intervals, and a schedule within a bandwidth."""
+    """What to save first: policies side by side, the best fixed intervals, and a schedule within a bandwidth."""
     from cprmodel.cli.order import Options, run
 
     options = Options(

@@ -40,6 +40,7 @@ from cprmodel.formulas.makespan import (
     partial_recovery_makespan,
 )
 from cprmodel.formulas.money import cheapest_interval, price_to_train
+from cprmodel.formulas.ordered import fresh_loss, priority_pls, priority_pls_deviation, stale_loss
 from cprmodel.formulas.overhead import effective_time_ratio, full_recovery_overhead, partial_recovery_overhead
 from cprmodel.formulas.priority import (
     cho_2000_age,
@@ -49,7 +50,6 @@ from cprmodel.formulas.priority import (
     freshness_interval,
     lost_updates,
     marginal_age,
-    priority_pls,
     proportional_interval,
     square_root_interval,
     square_root_lost_updates,
@@ -94,6 +94,7 @@ __all__ = [
     "fastest_nodes_at_budget",
     "fluid_mfu_interval",
     "fluid_update_age_interval",
+    "fresh_loss",
     "freshness_interval",
     "full_recovery_chunk",
     "full_recovery_makespan",
@@ -122,6 +123,7 @@ __all__ = [
     "price_to_train",
     "priced_loss_interval",
     "priority_pls",
+    "priority_pls_deviation",
     "proportional_interval",
     "quantised_share",
     "renewal_efficiency",
@@ -129,6 +131,7 @@ __all__ = [
     "schedule_efficiency",
     "square_root_interval",
     "square_root_lost_updates",
+    "stale_loss",
     "touched_share",
     "transfer_time",
     "two_level_interval",

@@ -12,12 +12,9 @@ from typing import NamedTuple
 from cprmodel.facts.formula import formula
 from cprmodel.facts.sources import DERIVED, Evidence
 from cprmodel.facts.special import Number, namespace
-from cprmodel.formulas.stops import hit_of, pace_of
+from cprmodel.formulas.stops import struck_of
 
 __all__ = ["exact_pls", "exact_pls_deviation", "exact_pls_interval"]
-
-#: Saves and stops this many times the MTBF are as bad as any longer: beyond, powers of e^(stop/μ) are no floats.
-_ENDLESS = 100
 
 _ASSUMES = "exponential failures, which strike saves and recoveries too"
 
@@ -45,23 +42,16 @@ def _hits(
     both: Number | None = None,
 ) -> _Hits:
     """``both``: probability that a shard failure takes both of two given shards, for what is asked of two."""
-    xp = namespace(mtbf, shards, s, failed, save, partial_load, partial_reschedule, t, w, trainer_reschedule)
-    save, partial_load, partial_reschedule, trainer_reschedule = (
-        -xp.maximum(-time, -_ENDLESS * mtbf)
-        for time in (save, partial_load, partial_reschedule, trainer_reschedule)
-    )
-    pace = pace_of(save, mtbf, partial_load, partial_reschedule, s, t, w, trainer_reschedule, 0, 0)
-    shard = partial_load + partial_reschedule
-    stops = (shard, trainer_reschedule, xp.maximum(shard, trainer_reschedule))
-    one = hit_of(1 / mtbf, stops, (s, t, w), failed / shards)
-    calm = 1 + pace.voids * pace.rolled_back  # over the chance of a save phase that ends in its save
-    tried = calm + pace.voids * one
+    given = (save, mtbf, partial_load, partial_reschedule, (s, t, w), trainer_reschedule)
+    one, back, voids = struck_of(*given, failed / shards)
+    calm = 1 + voids * back  # over the chance of a save phase that ends in its save
+    tried = calm + voids * one
     if both is None:
-        return _Hits(one / mtbf, pace.voids * one / tried, 0, 0)
-    either = hit_of(1 / mtbf, stops, (s, t, w), 2 * failed / shards - both)
+        return _Hits(one / mtbf, voids * one / tried, 0, 0)
+    either = struck_of(*given, 2 * failed / shards - both).hit
     two = 2 * one - either
-    joint = calm * pace.voids * (calm * two + pace.voids * one**2) / ((calm + pace.voids * either) * tried**2)
-    return _Hits(one / mtbf, pace.voids * one / tried, two / mtbf, joint)
+    joint = calm * voids * (calm * two + voids * one**2) / ((calm + voids * either) * tried**2)
+    return _Hits(one / mtbf, voids * one / tried, two / mtbf, joint)
 
 
 @formula("PLS", DERIVED, Evidence.DERIVED, (), _ASSUMES)

@@ -23,7 +23,6 @@ __all__ = [
     "freshness_interval",
     "lost_updates",
     "marginal_age",
-    "priority_pls",
     "proportional_interval",
     "square_root_interval",
     "square_root_lost_updates",
@@ -78,44 +77,6 @@ def uniform_lost_updates(total_updates_per_s: Number, size_bytes: Number, bandwi
     return total_updates_per_s * size_bytes / (2 * bandwidth_bytes_per_s)
 
 
-@formula("PLS", DERIVED, Evidence.DERIVED, (), "Poisson failures; rows spread evenly over the shards")
-def priority_pls(
-    unsaved_s: Number,
-    stale_s: Number,
-    mtbf_s: Number,
-    shards: Number,
-    shard_share: Number = 1,
-    whole_job_share: Number = 0,
-    failed_shards: Number = 1,
-) -> Number:
-    r"""Expected portion of lost updates when some rows are saved before others.
-
-    .. math:: \mathrm{PLS} = \frac{s k}{\mu N} U + \frac{w}{\mu} U_0
-
-    Parameters
-    ----------
-    unsaved_s : updates that are not saved at a moment of the job, on average, over their rate, U [s]
-    stale_s : those of them that were there at the last save already, U₀ [s]
-    mtbf_s : mean time between failures of the job, μ [s]
-    shards : embedding shards, N
-    shard_share : share of failures that take a shard, s
-    whole_job_share : share of failures that take the whole job, w
-    failed_shards : shards lost per shard failure, k
-
-    Notes
-    -----
-    Saving everything every τ has U = τ/2 and U₀ = 0: CPR's PLS. A failure of the whole job replays the updates
-    since the last save; older ones of rows that no save has reached yet are lost on all shards. U and U₀ come from
-    a simulation of the order (``cprmodel.ordering.unsaved``).
-
-    Examples
-    --------
-    >>> priority_pls(unsaved_s=1800.0, stale_s=1350.0, mtbf_s=100800.0, shards=8)
-    0.002232142857142857
-    """
-    return shard_share * failed_shards / (mtbf_s * shards) * unsaved_s + whole_job_share / mtbf_s * stale_s
-
-
 @formula("P", DERIVED, Evidence.DERIVED, (), "any rates and sizes")
 def proportional_interval(
     row_bytes: Number, updates_per_s: Number, total_updates_per_s: Number, bandwidth_bytes_per_s: Number
@@ -148,7 +109,7 @@ def proportional_interval(
 def square_root_interval(
     row_bytes: Number, updates_per_s: Number, root_sum: Number, bandwidth_bytes_per_s: Number
 ) -> Number:
-    r"""The interval that loses the fewest updates: the square-root law.
+    r"""The fixed interval that loses the fewest updates: the square-root law.
 
     .. math:: P_i = \sqrt{\frac{s_i}{\lambda_i}} \cdot \frac{Q}{B}, \qquad Q = \sum_j \sqrt{\lambda_j s_j}
 
@@ -165,7 +126,8 @@ def square_root_interval(
 
     Notes
     -----
-    Minimises Σ λᵢPᵢ/2 under Σ sᵢ/Pᵢ = B (Lagrange; docs/models/priority.md).
+    Minimises Σ λᵢPᵢ/2 under Σ sᵢ/Pᵢ = B (Lagrange; docs/models/priority.md). Best of fixed intervals: an order
+    that looks at what was counted can lose fewer where a row gets few updates in its interval.
 
     Examples
     --------
@@ -178,7 +140,7 @@ def square_root_interval(
 
 @formula("lost updates", DERIVED, Evidence.DERIVED, (), _AT_RANDOM)
 def square_root_lost_updates(root_sum: Number, bandwidth_bytes_per_s: Number) -> Number:
-    r"""Updates that a failure takes under the square-root law: no intervals at this bandwidth lose fewer.
+    r"""Updates that a failure takes under the square-root law: no fixed intervals at this bandwidth lose fewer.
 
     .. math:: \frac{Q^2}{2 B}, \qquad Q = \sum_j \sqrt{\lambda_j s_j}
 
@@ -213,8 +175,8 @@ def fluid_mfu_interval(updates_per_s: Number, least_interval_s: Number, threshol
 
     Notes
     -----
-    7% to 10% above simulations, in which updates scatter and saves come in batches;
-    :func:`cprmodel.ordering.predict` counts both.
+    Above what is lost: updates scatter, and saves come in batches. 7% to 10% at 100 updates of a row and full
+    save, far more at few; :func:`cprmodel.ordering.predict` counts both.
 
     Examples
     --------
@@ -241,7 +203,9 @@ def fluid_update_age_interval(
 
     Notes
     -----
-    The square-root law for rows of one size, held to P ≥ δ: no intervals of at least δ lose fewer updates.
+    The square-root law for rows of one size, held to P ≥ δ: no fixed intervals of at least δ lose fewer updates.
+    Where a row gets few updates in its interval the order itself loses far fewer than this;
+    :func:`cprmodel.ordering.predict` simulates it.
 
     Examples
     --------

@@ -9,7 +9,10 @@ from typing import NamedTuple
 
 from cprmodel.facts.special import Number, namespace
 
-__all__ = ["Pace", "hit_of", "pace_of"]
+__all__ = ["Pace", "Struck", "hit_of", "pace_of", "struck_of"]
+
+#: Saves and stops this many times the MTBF are as bad as any longer: beyond, powers of e^(stop/μ) are no floats.
+_ENDLESS = 100
 
 
 class _Stop(NamedTuple):
@@ -104,3 +107,33 @@ def hit_of(
     hit_shard = struck_s * (s * hit * shard + t * hit_both) / (clear_s + struck_s * (s * hit + t + w))
     hit_trainer = struck_t * (s * hit * both + missed * hit_both) / (clear_t + struck_t * (s + w))
     return s * hit * shard + missed * hit_shard + t * hit_trainer
+
+
+class Struck(NamedTuple):
+    """What becomes of a failure, for one given shard (or one of several), and how often saves are made void."""
+
+    hit: Number  # H: it is repaired, and hits the shard, at its start or during its stop
+    back: Number  # b: it ends in a roll-back of everybody
+    voids: Number  # v: saves made void per complete one, were there no roll-backs
+
+
+def struck_of(
+    save: Number,
+    mtbf: Number,
+    partial_load: Number,
+    partial_reschedule: Number,
+    shares: tuple[Number, Number, Number],
+    trainer_reschedule: Number,
+    hit: Number,
+) -> Struck:
+    """``hit``: probability that a shard failure hits the shard that is looked at."""
+    xp = namespace(save, mtbf, partial_load, partial_reschedule, trainer_reschedule, hit, *shares)
+    save, partial_load, partial_reschedule, trainer_reschedule = (
+        -xp.maximum(-time, -_ENDLESS * mtbf)
+        for time in (save, partial_load, partial_reschedule, trainer_reschedule)
+    )
+    s, t, w = shares
+    pace = pace_of(save, mtbf, partial_load, partial_reschedule, s, t, w, trainer_reschedule, 0, 0)
+    shard = partial_load + partial_reschedule
+    stops = (shard, trainer_reschedule, xp.maximum(shard, trainer_reschedule))
+    return Struck(hit_of(1 / mtbf, stops, shares, hit), pace.rolled_back, pace.voids)

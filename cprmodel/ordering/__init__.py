@@ -1,4 +1,4 @@
-"""What to save first under a bandwidth budget: optimal intervals, what each order loses, and a schedule."""
+"""What to save first under a bandwidth budget: the best fixed intervals, what each order loses, and a schedule."""
 
 from __future__ import annotations
 

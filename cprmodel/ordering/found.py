@@ -9,7 +9,8 @@ from typing import Any
 
 from cprmodel.facts.version import __version__
 from cprmodel.ordering.intervals import Objective, optimal_intervals
-from cprmodel.ordering.policies import POLICIES, PolicyLoss, Setting, predict
+from cprmodel.ordering.policies import POLICIES, PolicyLoss, Setting, in_slots, predict
+from cprmodel.ordering.predicted import predict_ssu
 from cprmodel.rows import Floats, Rows
 
 __all__ = ["LISTED", "SCHEMA_VERSION", "Ordered", "order"]
@@ -19,6 +20,8 @@ SCHEMA_VERSION = 1
 
 #: Most intervals that the JSON lists; more go to a file.
 LISTED = 10_000
+
+_SOON = 40
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Ordered:
         return self.setting.full_save_s(self.rows)
 
     def intervals_s(self) -> Floats:
-        """The optimal interval of every row or shard [s]."""
+        """The interval of every row or shard, of the best fixed ones [s]."""
         return optimal_intervals(self.each(), self.setting.bandwidth_bytes_per_s, self.setting.objective)
 
     def to_dict(self, intervals_file: str | None = None) -> dict[str, Any]:
@@ -58,7 +61,7 @@ class Ordered:
             "full_save_s": self.full_save_s,
             "objective": self.setting.objective.value,
             "policies": [one.to_dict() for one in self.policies],
-            "optimal": {"shards": names, "interval_s": listed, "file": intervals_file},
+            "best_fixed": {"shards": names, "interval_s": listed, "file": intervals_file},
             "warnings": list(self.warnings),
         }
 
@@ -76,26 +79,50 @@ def order(
 
 
 def _warnings(rows: Rows, setting: Setting, found: list[PolicyLoss]) -> list[str]:
-    lines = []
+    lines = [*_better(found), *_slow(rows, setting, found)]
     if any(
         one.name in ("mfu", "update-age") and one.bandwidth_bytes_per_s < 0.999 * setting.bandwidth_bytes_per_s
         for one in found
     ):
         lines.append(
             "the budget is above the rate at which rows change: all that changed is saved every slot, and orders "
-            "by updates lose the same; optimal is for saves at fixed times, whether a row changed or not"
+            "by updates lose the same; fixed intervals save a row whether it changed or not"
         )
     if any(one.predicted_by == "simulation" for one in found):
         classes = rows.classes(setting.full_save_s(rows))
         if classes.rows > setting.played_rows or rows.row_bytes is None:
             lines.append(f"simulated with {setting.played_rows:,} rows that stand for all")
-        if rows.row_bytes is None:
-            lines.append(
-                f"simulated with {setting.played_updates:g} updates of a row and full-save interval on average: "
-                "--row-bytes tells how many there are"
-            )
-    if rows.row_bytes is None:
-        lines.append("the size of a row is not known: mfu and update-age are for updates that come evenly")
+    if rows.row_bytes is None and any(one.predicted_by != "formula" for one in found):
+        lines.append(
+            f"the size of a row is not known: orders are for {setting.played_updates:g} updates of a row and "
+            "full-save interval on average; --row-bytes tells how many there are"
+        )
     if setting.objective is not Objective.LOST_UPDATES:
-        lines.append(f"optimal is for {setting.objective.value}, which is another aim than losing few updates")
+        lines.append(f"best-fixed is for {setting.objective.value}, which is another aim than losing few updates")
     return lines
+
+
+def _slow(rows: Rows, setting: Setting, found: list[PolicyLoss]) -> list[str]:
+    """Rows that are seldom updated get on SSU's list late: what it loses long before."""
+    one = next((one for one in found if one.name == "ssu" and one.predicted_by == "count"), None)
+    if one is None:
+        return []
+    soon = predict_ssu(in_slots(rows, setting), setting.fraction, round(_SOON / setting.fraction))
+    if soon is None or one.lost_updates_fraction <= 1.05 * soon.lost_updates_fraction:
+        return []
+    return [
+        f"ssu loses {one.lost_updates_fraction:.4f} in the long run, for rows that are seldom updated wait long; "
+        f"{_SOON} full saves after all was saved it loses {soon.lost_updates_fraction:.4f}"
+    ]
+
+
+def _better(found: list[PolicyLoss]) -> list[str]:
+    """Where an order loses fewer updates than the best fixed intervals."""
+    fixed = next((one for one in found if one.name == "best-fixed"), None)
+    best = min(found, key=lambda one: one.lost_updates_fraction)
+    if fixed is None or best.lost_updates_fraction + 3 * (best.standard_error or 0) >= fixed.lost_updates_fraction:
+        return []
+    return [
+        f"{best.name} loses fewer updates ({best.lost_updates_fraction:.4f}) than the best fixed intervals "
+        f"({fixed.lost_updates_fraction:.4f}): it looks at what was counted, and updates scatter"
+    ]

@@ -1,4 +1,7 @@
-"""The optimal interval of every row: fewest lost updates, least age, or most freshness, within a bandwidth."""
+"""The best fixed interval of every row: fewest lost updates, least age, or most freshness, within a bandwidth.
+
+Best of all intervals that are kept whatever happens. Where updates scatter, an order that looks at what was counted
+can do better: ``cprmodel order`` says when."""
 
 from __future__ import annotations
 
@@ -47,7 +50,7 @@ def _blocks(rows: Rows) -> list[tuple[Floats, Floats, Floats]]:
 def optimal_intervals(
     rows: Rows, bandwidth_bytes_per_s: float, objective: Objective = Objective.LOST_UPDATES
 ) -> Floats:
-    """The interval of every row [s]: Σ sᵢ/Pᵢ is the bandwidth, and no other intervals do better.
+    """The best fixed interval of every row [s]: Σ sᵢ/Pᵢ is the bandwidth, and no other intervals do better.
 
     Infinite for rows that need no save, or (for freshness) are not worth one. Works block by block: beside the
     rates it needs the memory of the answer.

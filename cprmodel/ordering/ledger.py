@@ -4,18 +4,82 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cprmodel.facts.strategies import FailureMix
-from cprmodel.ordering.played import PLAYED, record, save
+from cprmodel.ordering.played import PLAYED, WORTH, record, save
+from cprmodel.ordering.unsaved import BY_COUNTS
 from cprmodel.rows import Floats
 from cprmodel.simulation.played import whole_steps
+from cprmodel.trackers.tracker import rows_due
 
 __all__ = ["UpdateLedger"]
 
+Indices = NDArray[np.intp]
+
 #: Most shards that have a tracker each.
 MOST_SHARDS = 16
+
+
+class _Trackers(Protocol):
+    """Trackers of rows that are numbered through all of them."""
+
+    def record(self, counts: NDArray[np.int64]) -> None: ...
+
+    def save(self, number: int) -> Indices: ...
+
+    def restored(self, rows: Indices) -> None: ...
+
+
+class _Real:
+    """One tracker, as a training loop has it."""
+
+    def __init__(self, order: str, rates: Floats, fraction: float, random: np.random.Generator) -> None:
+        self.fraction, self.random = fraction, random
+        self.tracker = PLAYED[order](rates, math.ceil(fraction * rates.size), int(random.integers(2**31)))
+
+    def record(self, counts: NDArray[np.int64]) -> None:
+        record(self.tracker, counts[0], self.random)
+
+    def save(self, number: int) -> Indices:
+        return save(self.tracker, number, self.fraction)
+
+    def restored(self, rows: Indices) -> None:
+        self.tracker.restored(rows)
+
+
+class _Alike:
+    """Trackers of as many rows each, whose orders go by counts, ages and rates: all at once."""
+
+    def __init__(self, order: str, rates: Floats, fraction: float, random: np.random.Generator) -> None:
+        self.worth, self.rates, self.fraction, self.random = WORTH[order], rates, fraction, random
+        self.lot = 1.0 if order in BY_COUNTS else 0.0  # of equal rows, which are whole numbers apart from others
+        self.counts: Floats = np.zeros(rates.shape)
+        self.age: Floats = np.zeros(rates.shape)
+        self.first = np.arange(0, rates.size, rates.shape[-1])[:, None]  # the number of each tracker's first row
+
+    def record(self, counts: NDArray[np.int64]) -> None:
+        self.counts += counts
+
+    def save(self, number: int) -> Indices:
+        rows = self.counts.shape[-1]
+        due = rows_due(number, self.fraction, rows)
+        self.age += 1
+        worth = self.worth(self.counts, self.age, self.rates)
+        by_lot = worth + self.random.random(worth.shape) * (worth > 0) * self.lot
+        if due < 1:
+            return np.empty(0, dtype=np.intp)
+        found = (np.argpartition(by_lot, rows - due)[:, rows - due :] + self.first).ravel()
+        chosen: Indices = found[by_lot.ravel()[found] > 0]
+        self.restored(chosen)
+        return chosen
+
+    def restored(self, rows: Indices) -> None:
+        self.counts.ravel()[rows] = 0
+        self.age.ravel()[rows] = 0
 
 
 class UpdateLedger:
@@ -50,11 +114,15 @@ class UpdateLedger:
         parts = [np.arange(rows)]
         if shards <= MOST_SHARDS and rows >= shards:
             parts = [np.flatnonzero(self.shard_of == shard) for shard in range(shards)]
-        #: rows of a tracker, and the tracker
-        self.parts = [
-            (part, PLAYED[order](updates_per_s[part], math.ceil(fraction * part.size), int(random.integers(2**31))))
-            for part in parts
-        ]
+        #: rows of each tracker (trackers × rows), and the trackers
+        self.groups: list[tuple[Indices, _Trackers]] = []
+        if order in WORTH:
+            for size in sorted({part.size for part in parts}):
+                alike = np.array([part for part in parts if part.size == size])
+                self.groups.append((alike, _Alike(order, updates_per_s[alike], fraction, random)))
+        else:
+            for part in parts:
+                self.groups.append((part[None, :], _Real(order, updates_per_s[part], fraction, random)))
         self.total = float(updates_per_s.sum()) * work_s
         self.fresh = np.zeros(rows)  # since the last save
         self.stale = np.zeros(rows)  # older, of rows that it did not take
@@ -82,8 +150,8 @@ class UpdateLedger:
             counts = self.random.poisson(self.updates * seconds)
         self.exposed(seconds, float(counts.sum()) / 2)
         self.fresh += counts
-        for part, tracker in self.parts:
-            record(tracker, counts[part], self.random)
+        for part, trackers in self.groups:
+            trackers.record(counts[part])
 
     def exposed(self, seconds: float, more: float = 0.0) -> None:
         """So long failures may strike, with so many updates more at stake than there are."""
@@ -97,8 +165,8 @@ class UpdateLedger:
         """The rows that come first are safe; what was lost before is lost for good."""
         self.stale += self.fresh
         self.fresh[:] = 0
-        for part, tracker in self.parts:
-            self.stale[part[save(tracker, self.saves, self.fraction)]] = 0
+        for part, trackers in self.groups:
+            self.stale[part.ravel()[trackers.save(self.saves)]] = 0
         self.saves += 1
         self.lost += self.lost_since_save
         self.lost_since_save = 0.0
@@ -109,8 +177,8 @@ class UpdateLedger:
         self.lost += float(self.stale[gone].sum())
         self.lost_since_save += float(self.fresh[gone].sum())
         self.stale[gone] = self.fresh[gone] = 0
-        for part, tracker in self.parts:
-            tracker.restored(np.flatnonzero(gone[part]))
+        for part, trackers in self.groups:
+            trackers.restored(np.flatnonzero(gone[part]))
 
     def rolled_back(self, done: float) -> None:
         """All rows are as they were saved; work since the last save is done again."""
@@ -118,5 +186,5 @@ class UpdateLedger:
         self.lost += float(self.stale.sum())
         self.lost_since_save = 0.0
         self.stale[:] = self.fresh[:] = 0
-        for part, tracker in self.parts:
-            tracker.restored(np.arange(part.size))
+        for part, trackers in self.groups:
+            trackers.restored(np.arange(part.size))

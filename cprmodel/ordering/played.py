@@ -19,11 +19,12 @@ from cprmodel.rows import Classes
 from cprmodel.trackers import LargestChange, MostFrequentlyUpdated, SubSampledUpdated, Tracker, UpdateAge, rows_due
 from cprmodel.trackers.tracker import largest
 
-__all__ = ["PLAYED", "Played", "pieces", "play", "play_intervals", "record", "save"]
+__all__ = ["PLAYED", "WORTH", "Played", "pieces", "play", "play_intervals", "record", "save"]
 
 Floats = NDArray[np.float64]
 
-_BATCHES = 20
+_BATCHES = 10
+_OLDEST = 60_000.0  #: slots since its last save of a row when a play begins
 _SAMPLED = 12.5  #: most updates of a row and slot, on average, that the order with a sampled list is told of
 _DIMENSION = 16  #: numbers in a row, for the policy that compares them
 
@@ -88,7 +89,15 @@ PLAYED: dict[str, Callable[[Floats, int, int], Tracker]] = {
     "ssu": lambda updates, n, seed: SubSampledUpdated(updates.size, max(n, 1), seed=seed),
     "scar": lambda updates, n, seed: LargestChange(np.zeros((updates.size, _DIMENSION), dtype=np.float32)),
     "update-age": lambda updates, n, seed: UpdateAge(updates.size),
-    "optimal": lambda updates, n, seed: _KnownRates(updates),
+    "best-fixed": lambda updates, n, seed: _KnownRates(updates),
+}
+
+
+#: What comes first by counts, ages and rates of the rows, as the trackers have it; counts are whole numbers.
+WORTH: dict[str, Callable[[Floats, Floats, Floats], Floats]] = {
+    "mfu": lambda counts, age, rates: counts,
+    "update-age": lambda counts, age, rates: counts * age,
+    "best-fixed": lambda counts, age, rates: rates * age**2,
 }
 
 
@@ -136,9 +145,18 @@ def pieces(classes: Classes, rows: int) -> Floats:
 
 
 def play(
-    policy: str, updates: Floats, fraction: float, slots: int = 400, warm_up: int = 200, seed: int = 1
+    policy: str,
+    updates: Floats,
+    fraction: float,
+    slots: int = 400,
+    warm_up: int = 200,
+    seed: int = 1,
+    age: Floats | None = None,
 ) -> Played:
     """Play one policy over rows with so many updates a slot each, ``fraction`` of them saved every slot.
+
+    ``age``: slots since each row was saved, when the play begins. Without it everything is saved then, and rows
+    with few updates have little to lose for long.
 
     >>> alike = np.full(200, 3.0)
     >>> found = play("round-robin", alike, 0.25, slots=200, warm_up=20)
@@ -151,8 +169,17 @@ def play(
         raise DomainError(f"play: fraction = {fraction!r}: expected a number greater than 0 and at most 1")
     rows = updates.size
     random = np.random.default_rng([seed, list(PLAYED).index(policy)])
+    mixed = random.permutation(rows)  # of rows that are worth the same a tracker takes those that lie somewhere
+    updates = updates[mixed]
     tracker = PLAYED[policy](updates, int(np.ceil(fraction * rows)), seed)
     unsaved = np.zeros(rows, dtype=np.int64)
+    if age is not None:
+        age = np.minimum(age[mixed], _OLDEST)
+        unsaved = random.poisson(updates * age)
+        if policy != "ssu":
+            record(tracker, unsaved, random)
+        if hasattr(tracker, "age"):
+            tracker.age[:] = age
     lost, saved = np.empty(slots), 0
     for slot in range(-warm_up, slots):
         counts = random.poisson(updates)

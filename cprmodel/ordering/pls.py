@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from cprmodel.costing.models import Step, loss_arguments, use
+from cprmodel.costing.models import Step, recovery_arguments, use
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.strategies import PartialRecovery, PrioritySave, Strategy
-from cprmodel.formulas.priority import priority_pls
+from cprmodel.formulas.ordered import fresh_loss, priority_pls, priority_pls_deviation, stale_loss
 from cprmodel.jobs import Job
 from cprmodel.ordering.unsaved import unsaved
+from cprmodel.rows import Floats
 
-__all__ = ["OrderLoss", "expected_pls", "interval_for_pls"]
+__all__ = ["OrderLoss", "expected_pls", "interval_for_pls", "mean_and_error"]
 
 _CLOSE = 1e-3  #: relative: the simulation behind it is hardly better
 _TRIES = 40
@@ -20,15 +21,19 @@ _TRIES = 40
 
 @dataclass(frozen=True)
 class OrderLoss:
-    """Expected PLS, weighted by updates; the scatter of the simulation behind it; the formula as it was used."""
+    """Expected PLS, weighted by updates, whenever failures strike; the scatter of the simulation behind it.
+
+    ``standard_deviation``: of one run's PLS; ``step``: the formula as it was used.
+    """
 
     pls: float
     standard_error: float
+    standard_deviation: float
     step: Step
 
 
 def expected_pls(job: Job, strategy: Strategy, exact: bool) -> OrderLoss:
-    """What failures at work take; ``exact``: no update twice.
+    """What failures take at work, in saves and in stops; ``exact``: no update twice.
 
     >>> from cprmodel.jobs import Access, Table
     >>> from cprmodel.presets import load_preset
@@ -39,24 +44,52 @@ def expected_pls(job: Job, strategy: Strategy, exact: bool) -> OrderLoss:
     >>> 0 < expected_pls(job, every_2_h, exact=True).pls < 7200 / 2 / (28 * 3600) / 8  # everything every 2 h
     True
     """
-    saving, access, mix = strategy.saving, job.access, job.failure_mix
+    saving, access = strategy.saving, job.access
     if not isinstance(saving, PrioritySave) or not isinstance(strategy.recovery, PartialRecovery) or access is None:
         expected = "a job with [access], partial recovery, and saves that take some rows before others"
         raise JobError("expected_pls", [Problem("strategy", f'"{strategy.name}"', expected)])
-    given = {**loss_arguments(job), "whole_job_share": mix.whole_job_share}
-    # what a second unsaved costs, and a second stale
-    shard_loss, stale_loss = (float(priority_pls.raw(*pair, **given)) for pair in ((1.0, 0.0), (0.0, 1.0)))
-    lost_once = (shard_loss, stale_loss) if exact else (0.0, 0.0)
-    found = unsaved(saving.order, access, job.job.work_s, float(strategy.interval_s), *lost_once)
-    step = use(priority_pls, unsaved_s=found.all_s, stale_s=found.stale_s, **given)
-    error = shard_loss * found.standard_error_s + stale_loss * found.stale_standard_error_s
-    return OrderLoss(float(step.value), error, step)
+    work_s = job.job.work_s
+    alone = unsaved(saving.order, access, work_s, float(strategy.interval_s))
+    given, again = _risk(job, strategy), (0.0, 0.0)
+    if exact:
+        lost, fresh = (float(one.raw(interval_s=alone.slot_s, **given)) for one in (stale_loss, fresh_loss))
+        again = (lost, (lost - fresh) / lost if lost else 0.0)
+    found = alone.struck(*again) if exact else alone
+    given |= {"work_s": work_s, "interval_s": found.slot_s}
+    (mean, error), (last, last_error) = mean_and_error(found.mean_s), mean_and_error(found.last_s)
+    step = use(priority_pls, stale_s=mean, last_stale_s=last, **given)
+    above = float(priority_pls.raw(stale_s=mean + error, last_stale_s=last + last_error, **given))
+    squares = alone.squares_s2(*again)
+    names = ("work_square_s2", "save_square_s2", "stale_square_s2")
+    scatter = priority_pls_deviation.raw(**dict(zip(names, squares, strict=True)), **given)
+    return OrderLoss(float(step.value), above - float(step.value), float(scatter), step)
 
 
-def interval_for_pls(job: Job, strategy: Strategy, budget: float, exact: bool) -> float:
+def mean_and_error(plays: Floats) -> tuple[float, float]:
+    """Mean of independent plays, and its standard error; what was not simulated has none."""
+    error = float(plays.std(ddof=1) / plays.size**0.5) if plays.size > 1 else 0.0
+    return float(plays.mean()), error
+
+
+def _risk(job: Job, strategy: Strategy) -> dict[str, float]:
+    """The arguments of the formulas about a slot's updates."""
+    mix = job.failure_mix
+    left_out = ("load_s", "reschedule_s", "whole_job_share")
+    stops = recovery_arguments(mix, strategy.recovery)
+    return {
+        "save_s": strategy.saving.save_s,
+        "mtbf_s": mix.mtbf_s,
+        "shards": job.cluster.embedding_shards or 1,
+        "failed_shards": mix.shards_per_failure,
+        **{name: value for name, value in stops.items() if name not in left_out},
+    }
+
+
+def interval_for_pls(job: Job, strategy: Strategy, budget: float, exact: bool) -> float | None:
     """The longest interval whose expected PLS keeps a budget, to a thousandth [s]; at most where nothing is saved.
 
-    ``strategy.interval_s`` is where the search begins.
+    None where no interval does: failures during the saves alone lose more. ``strategy.interval_s`` is where the
+    search begins.
     """
     assert isinstance(strategy.saving, PrioritySave)
     longest = job.job.work_s / strategy.saving.fraction
@@ -70,6 +103,7 @@ def interval_for_pls(job: Job, strategy: Strategy, budget: float, exact: bool) -
     if above <= 0:
         return longest
     at = min(strategy.interval_s, longest / 2)
+    below = 0.0
     for _ in range(_TRIES):
         value = over(at)
         if value <= 0:
@@ -77,6 +111,8 @@ def interval_for_pls(job: Job, strategy: Strategy, budget: float, exact: bool) -
             if value > -_CLOSE:
                 break
         else:
+            if high < job.job.work_s / _MANY and _at_no_interval(at, high, math.exp(value), math.exp(above)) > 1:
+                return None
             high, above = at, value
         if low:  # the loss is nearly a power of the interval: regula falsi in logarithms, kept off the ends
             slope = math.log(high / low) / (above - max(below, -50.0))
@@ -85,4 +121,12 @@ def interval_for_pls(job: Job, strategy: Strategy, budget: float, exact: bool) -
                 break
         else:
             at = high / max(1.5, math.exp(above))
-    return low or at
+    return low or None
+
+
+_MANY = 16  #: intervals: in a job of more the loss is a line in the interval
+
+
+def _at_no_interval(short: float, long: float, loss: float, more: float) -> float:
+    """Where the line through two losses begins: what saves lose, however many there are."""
+    return (loss * long - more * short) / (long - short)

@@ -5,6 +5,7 @@ Time is counted in slots: every slot the same number of rows is saved, a share o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,15 +14,25 @@ from numpy.typing import NDArray
 from scipy import special
 
 from cprmodel.formulas.priority import fluid_mfu_interval, fluid_update_age_interval, lost_updates
+from cprmodel.ordering.sampled import listed
 from cprmodel.rows import Classes
 
-__all__ = ["Predicted", "predict_mfu", "predict_update_age", "predict_whole"]
+__all__ = ["FLUID", "Predicted", "fluid_intervals", "predict_fluid", "predict_mfu", "predict_ssu", "predict_whole"]
 
 Floats = NDArray[np.float64]
 
-#: Largest count at which a row is saved that is followed one by one; beyond, counts hardly scatter (3%).
-MOST_COUNTS = 1000
+#: Largest count at which a row is saved that is followed one by one.
+MOST_COUNTS = 300
 _RATES = 512  #: rates at which the counts are followed; between them it is interpolated
+_SMOOTH = 64  #: fewer rates than this go round together, and the count at which rows are saved goes up and down
+_ROOM = 0.8  #: of what a save may take: so much is hardly ever exceeded by chance
+_MANY = 1000  #: rows of which that count hardly fluctuates
+
+#: Where updates come evenly, the interval of a row by its updates in a slot, the slot, and a threshold.
+FLUID: dict[str, Callable[..., Floats]] = {
+    "mfu": fluid_mfu_interval.raw,
+    "update-age": fluid_update_age_interval.raw,
+}
 
 
 @dataclass(frozen=True)
@@ -33,30 +44,72 @@ class Predicted:
     by: str
 
 
-def predict_whole(classes: Classes, fraction: float, by: str) -> Predicted:
-    """Every row once per full-save interval, together or in turn: one half."""
-    return Predicted(0.5 if classes.total_updates > 0 else 0.0, 1.0, by)
+def predict_whole(classes: Classes, in_turn_of: float = 1.0) -> Predicted:
+    """Every row once per full-save interval, together or in turn, a fraction of them at a time: one half.
+
+    In turn a row waits a whole number of slots: where these are not all alike, a little more.
+    """
+    slots = 1 / in_turn_of
+    fewer = math.floor(slots * (1 + 1e-12))
+    square = (2 * fewer + 1) * slots - fewer * (
+        fewer + 1
+    )  # mean of P², for P = fewer or one more, on average slots
+    lost = in_turn_of**2 * square / 2
+    return Predicted(lost if classes.total_updates > 0 else 0.0, 1.0, "formula")
 
 
-def predict_update_age(classes: Classes, fraction: float) -> Predicted:
-    """Rows with the largest (updates × age) first, in the fluid limit: P = max(δ, √(θ/λ))."""
-    return _fluid(classes, fraction, fluid_update_age_interval.raw)
+def fluid_intervals(order: str, updates: Floats, count: Floats, fraction: float) -> Floats:
+    """Slots between two saves of a row if updates came evenly; infinite without updates."""
+    saves = fraction * float(count.sum())
+    changing = updates > 0
+    form = FLUID[order]
+    theta = _threshold(lambda value: form(updates[changing], 1.0, value), count[changing], saves)
+    return np.where(changing, form(np.where(changing, updates, 1.0), 1.0, theta), np.inf)
 
 
-def predict_mfu(classes: Classes, fraction: float, even: bool = False) -> Predicted:
+def predict_fluid(classes: Classes, fraction: float, order: str) -> Predicted:
+    """Rows by an order in the fluid limit, where no update scatters: not what is lost where updates are few."""
+    changing = classes.updates > 0
+    a, w = classes.updates[changing], classes.count[changing]
+    if a.size == 0:
+        return Predicted(0.0, 0.0, "formula")
+    interval = fluid_intervals(order, classes.updates, classes.count, fraction)[changing]
+    used = float((w / interval).sum()) / (fraction * classes.rows)
+    return Predicted(_fraction(lost_updates.raw(a, interval), a, w, fraction), min(used, 1.0), "formula")
+
+
+def predict_ssu(classes: Classes, fraction: float, slots: int | None = None) -> Predicted | None:
+    """The rows on a sampled list, whose makings are followed through a slot; None where rows are few.
+
+    ``slots``: so many after everything was saved, in the place of very many.
+    """
+    if classes.rows < _MANY:
+        return None
+    if not classes.total_updates:
+        return Predicted(0.0, 0.0, "count")
+    found = listed(classes, fraction, classes.rows)
+    stale = found.steady if slots is None else found.stale(slots + 1)[:, -1]
+    lost = _fraction(stale + classes.updates / 2, classes.updates, classes.count, fraction)
+    used = float(classes.count @ found.saved) / (fraction * classes.rows)
+    return Predicted(lost, min(used, 1.0), "count")
+
+
+def predict_mfu(classes: Classes, fraction: float) -> Predicted | None:
     """Rows with the most updates first, saved in batches: once a slot, those at a count of at least θ.
 
-    Updates are Poisson and followed count by count; where they come evenly (``even``), or a row is saved after more
-    than :data:`MOST_COUNTS`, the interval is the fluid limit's rounded up to whole slots. Exact as rows grow many.
+    Updates are Poisson and followed count by count. Exact as rows grow many, of many rates. None where they are
+    few, or are saved after so many updates that these are better simulated.
     """
     changing = classes.updates > 0
     a, w = classes.updates[changing], classes.count[changing]
     saves = fraction * classes.rows
     if a.size == 0:
-        return Predicted(0.0, 0.0, "formula")
+        return Predicted(0.0, 0.0, "count")
+    if float(-np.expm1(-a) @ w) <= saves * _ROOM:  # all that has changed is saved every slot
+        return _counted(a, w, saves, fraction, 0)
     highest = _threshold(lambda theta: fluid_mfu_interval.raw(a, 1.0, theta), w, saves)
-    if even or highest > MOST_COUNTS / 1.5:
-        return _batched(a, w, saves, fraction)
+    if highest > MOST_COUNTS / 1.5 or a.size < _SMOOTH or classes.rows < _MANY:
+        return None
     return _counted(a, w, saves, fraction, int(1.5 * highest) + 20)
 
 
@@ -79,44 +132,6 @@ def _threshold(interval: Callable[[float], Floats], w: Floats, saves: float) -> 
 def _fraction(lost: Floats, a: Floats, w: Floats, fraction: float) -> float:
     """Updates lost, over those of one full-save interval of 1/fraction slots."""
     return float(fraction * (w @ lost) / (w @ a))
-
-
-def _fluid(classes: Classes, fraction: float, form: Callable[..., Floats]) -> Predicted:
-    changing = classes.updates > 0
-    a, w = classes.updates[changing], classes.count[changing]
-    if a.size == 0:
-        return Predicted(0.0, 0.0, "formula")
-    saves = fraction * classes.rows
-    theta = _threshold(lambda value: form(a, 1.0, value), w, saves)
-    interval = form(a, 1.0, theta)
-    used = float((w / interval).sum()) / saves
-    return Predicted(_fraction(lost_updates.raw(a, interval), a, w, fraction), min(used, 1.0), "formula")
-
-
-def _batched(a: Floats, w: Floats, saves: float, fraction: float) -> Predicted:
-    """Even updates: saved after ⌈θ/λ⌉ slots; of the rows that θ leaves in the balance, as many as fit."""
-
-    def waits(theta: float) -> Floats:
-        slots: Floats = np.maximum(np.ceil(fluid_mfu_interval.raw(a, 1.0, theta) * (1 - 1e-12)), 1.0)
-        return slots
-
-    def used(theta: float) -> float:
-        return float((w / waits(theta)).sum())
-
-    if used(0.0) <= saves:
-        return Predicted(_fraction(lost_updates.raw(a, 1.0), a, w, fraction), used(0.0) / saves, "formula")
-    low, high = 0.0, 1.0
-    while used(high) > saves:
-        high *= 2
-    for _ in range(200):
-        middle = (low + high) / 2
-        low, high = (middle, high) if used(middle) > saves else (low, middle)
-        if high - low <= 1e-15 * high:
-            break
-    many, few = used(low), used(high)
-    share = (saves - few) / (many - few)  # of those in the balance, that are saved a slot earlier
-    lost = [_fraction(lost_updates.raw(a, waits(theta)), a, w, fraction) for theta in (low, high)]
-    return Predicted(share * lost[0] + (1 - share) * lost[1], 1.0, "formula")
 
 
 def _visits(a: Floats, most: int) -> Floats:
@@ -150,7 +165,7 @@ def _counted(a: Floats, w: Floats, saves: float, fraction: float, most: int) -> 
         return float((w / spread(slots)).sum())
 
     if used(starts[:, 0]) <= saves:  # all that has changed is saved every slot
-        return Predicted(_fraction(a / 2, a, w, fraction), used(starts[:, 0]) / saves, "formula")
+        return Predicted(_fraction(a / 2, a, w, fraction), used(starts[:, 0]) / saves, "count")
     low, high = 0, most  # saved at low + 1: too many; at high + 1: few enough
     if used(starts[:, high]) > saves:
         return _counted(a, w, saves, fraction, 2 * most)
@@ -170,4 +185,4 @@ def _counted(a: Floats, w: Floats, saves: float, fraction: float, most: int) -> 
         few, many = (few, stays) if used(starts[:, low] + tied(stays)) > saves else (stays, many)
     visits = tied(few)
     slots, sums = starts[:, low] + visits, found[:, low] + high * visits
-    return Predicted(_fraction(spread(sums / slots) + a / 2, a, w, fraction), 1.0, "formula")
+    return Predicted(_fraction(spread(sums / slots) + a / 2, a, w, fraction), 1.0, "count")

@@ -74,7 +74,7 @@ FIRST = {
     "mfu": "those most updated since they were last saved first",
     "ssu": "those on a sampled list of the updated ones",
     "update-age": "those with the largest product of updates and age since they were last saved first",
-    "optimal": "those with the largest product of update rate and squared age first",
+    "best-fixed": "those with the largest product of update rate and squared age first",
 }
 
 

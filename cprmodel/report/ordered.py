@@ -24,7 +24,7 @@ _COLORS = {
     "ssu": "#f2b880",
     "scar": "#8e6c8a",
     "update-age": "#1f6f8b",
-    "optimal": "#2a9d5c",
+    "best-fixed": "#2a9d5c",
 }
 _SHOWN = 20  # shards in the terminal
 _FACTORS = np.geomspace(0.25, 4.0, 9)
@@ -70,13 +70,13 @@ def _interval_lines(found: Ordered) -> list[str]:
     if names and len(names) <= _SHOWN:
         width = max(len(name) for name in names)
         shown = [f"  {name:{width}}  {_every(one)}" for name, one in zip(names, every, strict=True)]
-        return [f"optimal ({found.setting.objective.value}), save every:", *shown]
+        return [f"best fixed intervals ({found.setting.objective.value}), save every:", *shown]
     finite = every[np.isfinite(every)]
     if not finite.size:
         return []
     low, middle, high = np.quantile(finite, [0, 0.5, 1])
     return [
-        f"optimal ({found.setting.objective.value}), save every: {format_time(low)} (shortest), "
+        f"best fixed intervals ({found.setting.objective.value}), save every: {format_time(low)} (shortest), "
         f"{format_time(middle)} (median), {format_time(high)} (longest); {every.size - finite.size:,} never"
     ]
 

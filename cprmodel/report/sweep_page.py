@@ -39,7 +39,7 @@ _COLORS = {
     "partial-mfu": "#f2b880",
     "partial-ssu": "#5b6468",
     "partial-update-age": "#2a9d5c",
-    "partial-optimal": "#1d2326",
+    "partial-best-fixed": "#1d2326",
 }
 _MOST = {1: 200, 2: 32}  # values of a key that are drawn, by the number of keys that vary in a figure
 _UNITS = {"time": (3600.0, "h"), "size": (1e9, "GB"), "bandwidth": (1e9, "GB/s")}

@@ -35,9 +35,9 @@ class Classes:
         """Updates of all of them."""
         return float(self.updates @ self.count)
 
-    def binned(self, seconds: float = 1.0) -> Classes:
-        """At most some thousand of them: rows of nearly the same rate share its mean; updates in ``seconds``."""
-        return _binned(self, seconds)
+    def binned(self, seconds: float = 1.0, most: int = _BINS) -> Classes:
+        """At most so many of them: rows of nearly the same rate share its mean; updates in ``seconds``."""
+        return _binned(self, seconds, most)
 
 
 @dataclass(frozen=True)
@@ -149,11 +149,11 @@ def zipf_rows(exponent: float, rows: int, row_bytes: float, total_updates_per_s:
     return Rows(rates, np.asarray(float(row_bytes)), count, float(row_bytes))
 
 
-def _binned(found: Classes, seconds: float) -> Classes:
+def _binned(found: Classes, seconds: float, most: int) -> Classes:
     """Rows of nearly the same rate in one class with their mean rate, block by block."""
     rates = found.updates
     counts = np.broadcast_to(found.count, rates.shape)
-    if rates.size <= _BINS:
+    if rates.size <= most:
         return Classes(rates * seconds, counts)
     high = float(rates.max())
     if high == 0:
@@ -162,13 +162,13 @@ def _binned(found: Classes, seconds: float) -> Classes:
         float(np.min(rates[start : start + _BLOCK], where=rates[start : start + _BLOCK] > 0, initial=high))
         for start in range(0, rates.size, _BLOCK)
     )
-    scale = (_BINS - 1) / np.log(high / low) if high > low else 0.0
-    number, total = np.zeros(_BINS + 1), np.zeros(_BINS + 1)
+    scale = (most - 1) / np.log(high / low) if high > low else 0.0
+    number, total = np.zeros(most + 1), np.zeros(most + 1)
     for start in range(0, rates.size, _BLOCK):
         block, times = rates[start : start + _BLOCK], counts[start : start + _BLOCK]
         with np.errstate(divide="ignore", invalid="ignore"):
             at = np.where(block > 0, np.log(block / low) * scale + 1.5, 0).astype(np.intp)
-        number += np.bincount(at, times, minlength=_BINS + 1)
-        total += np.bincount(at, block * times, minlength=_BINS + 1)
+        number += np.bincount(at, times, minlength=most + 1)
+        total += np.bincount(at, block * times, minlength=most + 1)
     there = number > 0
     return Classes(total[there] / number[there] * seconds, number[there])

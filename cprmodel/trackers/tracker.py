@@ -101,10 +101,24 @@ def rows_due(number: int, fraction: float, rows: int) -> int:
 
 
 def largest(priority: NDArray[Any], n: int) -> NDArray[np.intp]:
-    """Where the n largest numbers are, zeros left out."""
+    """Where the n largest numbers are, zeros left out; of equal ones those that a lot says, drawn from the numbers.
+
+    (Taken as they lie, rows that lie badly would wait for ever where most have been updated once.)
+    """
     if n >= priority.size:
         return np.flatnonzero(priority)
     if n <= 0:
         return np.empty(0, dtype=np.intp)
     chosen = np.argpartition(priority, priority.size - n)[priority.size - n :]
-    return chosen[priority[chosen] > 0]
+    worth = priority[chosen]
+    least = worth.min()
+    if not least > 0:
+        return chosen[worth > 0]
+    alike = worth == least
+    number = int(np.count_nonzero(alike))
+    equal = np.flatnonzero(priority == least)
+    if number == equal.size:
+        return chosen
+    lot = np.random.default_rng([number, equal.size, int(equal[0]), int(equal.sum())])
+    chosen[alike] = lot.choice(equal, number, replace=False, shuffle=False)
+    return chosen

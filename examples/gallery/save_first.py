@@ -9,7 +9,7 @@ import altair as alt
 
 from cprmodel.ordering import Setting, predict, zipf_rows
 
-ORDERS = ["uniform", "mfu", "update-age", "optimal"]
+ORDERS = ["uniform", "mfu", "update-age", "best-fixed"]
 
 
 def chart() -> alt.Chart:

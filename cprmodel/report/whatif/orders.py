@@ -1,11 +1,12 @@
-"""Orders of saving on the page: what is unsaved was simulated beforehand, at so many intervals.
+"""Orders of saving on the page: what is unsaved was found beforehand, at so many intervals.
 
-The page takes the longest of these intervals that keeps the budget. It does not interpolate: at each of them its
+The page takes the best of these intervals that keeps the budget. It does not interpolate: at each of them its
 figures are those of ``plan``. One of them is what ``plan`` chooses for the job as it is.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,26 +15,32 @@ import numpy as np
 
 from cprmodel.costing import FirstOrder
 from cprmodel.jobs import Access, Job
-from cprmodel.ordering import ORDERS, unsaved
+from cprmodel.ordering import ORDERS
+from cprmodel.ordering.pls import mean_and_error
+from cprmodel.ordering.unsaved import unsaved_of
 from cprmodel.planning.priority import in_order
 
 __all__ = ["OrderTable", "order_tables"]
 
 #: Intervals of the table: the longest saves nothing, the shortest is this part of the job's work.
-INTERVALS = 80
+INTERVALS = 60
 SHORTEST = 1 / 300
+FEW, MANY = 12, 16  #: of them, for more intervals in a job than this
 
 
 @dataclass(frozen=True)
 class OrderTable:
-    """For each interval, the updates that are not saved (U, U₀: :func:`cprmodel.formulas.priority_pls`) [s]."""
+    """For each interval, what :func:`cprmodel.formulas.priority_pls` and its deviation ask of an order."""
 
     order: str
     interval_s: list[float]
-    unsaved_s: list[float]
     stale_s: list[float]
-    standard_error_s: list[float]
-    stale_standard_error_s: list[float]
+    last_stale_s: list[float]
+    standard_error_s: list[float]  #: of ``stale_s``
+    last_standard_error_s: list[float]
+    work_square_s2: list[float]
+    save_square_s2: list[float]
+    stale_square_s2: list[float]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the page."""
@@ -44,23 +51,25 @@ def order_tables(job: Job) -> list[OrderTable]:
     """A table for each order that a plan tries; none for a job without ``[access]`` or without shards."""
     if job.access is None or job.cluster.embedding_shards is None:
         return []
-    work = job.job.work_s
-    longest = work / job.access.priority_fraction
-    grid = set(np.geomspace(SHORTEST * work, longest, INTERVALS - 1).tolist())
-    chosen = {strategy.name: choice.interval_s for strategy, choice in in_order(job, FirstOrder())}
-    jobs = []
-    for order in ORDERS:
-        own = chosen.get(f"partial-{order}")
-        every = sorted({one for one in grid | ({own} if own else set()) if one <= longest})
-        jobs += [(order, one) for one in every]
-    rows = joblib.Parallel(n_jobs=-1)(joblib.delayed(_row)(order, job.access, work, one) for order, one in jobs)
-    found = []
-    for order in ORDERS:
-        columns = zip(*(row for (of, _), row in zip(jobs, rows, strict=True) if of == order), strict=True)
-        found.append(OrderTable(order, *map(list, columns)))
+    work, step_s, fraction = job.job.work_s, job.job.step_s, job.access.priority_fraction
+    longest = work / fraction
+    many = np.geomspace(work / MANY, longest, INTERVALS - FEW).tolist()
+    grid = np.geomspace(SHORTEST * work, work / MANY, FEW, endpoint=False).tolist() + many
+    if step_s is not None:  # a save follows a whole number of steps
+        grid = [max(math.floor(one * fraction / step_s), 1) * step_s / fraction for one in grid[:-1]] + grid[-1:]
+    own = [choice.interval_s for _, choice in in_order(job, FirstOrder())]
+    every = sorted({one for one in (*grid, *own) if one <= longest})
+    rows = joblib.Parallel(n_jobs=-1, prefer="threads")(
+        joblib.delayed(_rows)(job.access, work, one) for one in every
+    )
+    found = zip(ORDERS, zip(*rows, strict=True), strict=True)
+    return [OrderTable(order, *map(list, zip(*of, strict=True))) for order, of in found]
+
+
+def _rows(access: Access, work_s: float, interval_s: float) -> list[tuple[float, ...]]:
+    """Of each order."""
+    found: list[tuple[float, ...]] = []
+    for one in unsaved_of(ORDERS, access, work_s, interval_s):
+        (mean, error), (last, last_error) = mean_and_error(one.mean_s), mean_and_error(one.last_s)
+        found.append((interval_s, mean, last, error, last_error, *one.squares_s2()))
     return found
-
-
-def _row(order: str, access: Access, work_s: float, interval_s: float) -> tuple[float, ...]:
-    found = unsaved(order, access, work_s, interval_s)
-    return interval_s, found.all_s, found.stale_s, found.standard_error_s, found.stale_standard_error_s

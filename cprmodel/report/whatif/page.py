@@ -35,6 +35,7 @@ PRINTED = (
     "full_recovery_overhead",
     "partial_recovery_overhead",
     "priority_pls",
+    "priority_pls_deviation",
     "exact_interval",
     "exact_pls_interval",
     "partial_recovery_exact_interval",
@@ -139,10 +140,10 @@ def _about(job: Job, tables: list[OrderTable]) -> list[str]:
     if tables:
         every = tables[0].interval_s
         said.append(
-            "Orders of saving are not computed here: what they leave unsaved was simulated when the page was made, "
+            "Orders of saving are not computed here: what they leave unsaved was found when the page was made, "
             f"at {len(every)} intervals from {format_time(every[0])} to {format_time(every[-1])}. The page takes "
-            "the longest of them that keeps the budget; cprmodel plan also looks between them, and says where "
-            "failures during saves matter. The exact model has no orders."
+            "the best of them that keeps the budget; cprmodel plan also looks between them. The exact model has no "
+            "orders."
         )
     if job.failures.fit is not None:
         said.append(

@@ -146,26 +146,30 @@ const planner = (() => {
   const price = (x, model, name, recovery, choice) =>
     priced(x, name, recovery, choice.interval_s, model.cost(x, recovery, choice.interval_s), choice);
 
-  // Partial recovery whose saves take some rows first: the longest interval of the table that keeps the budget.
+  // Partial recovery whose saves take some rows first: the interval of the table with the least overhead, or the
+  // longest that keeps the budget where that is shorter.
   const inOrder = (x, table) => {
     const fraction = ORDERS.fraction, small = { ...x, save_s: x.save_s * fraction };
-    const best = firstOrder.partialInterval(small, 1);
-    const bestWithin = best.interval_s < x.work_s;
-    let at = 0, kept = 0;
-    table.interval_s.forEach((interval_s, row) => {
-      const pls = formulas.priority_pls({ ...x, unsaved_s: table.unsaved_s[row], stale_s: table.stale_s[row] });
-      if (pls <= x.pls * (1 + 1e-9)) kept = row;
-      if (interval_s * fraction <= best.interval_s * (1 + 1e-12)) at = row;
+    const bestWithin = firstOrder.partialInterval(small, 1).interval_s < x.work_s;
+    const pls = (row, errors = 0) => use("priority_pls", small, {
+      interval_s: Math.min(table.interval_s[row] * fraction, x.work_s),
+      stale_s: table.stale_s[row] + errors * table.standard_error_s[row],
+      last_stale_s: table.last_stale_s[row] + errors * table.last_standard_error_s[row],
     });
-    const row = Math.min(at, kept), interval_s = table.interval_s[row];
-    const every = interval_s * fraction;
-    const spent = use("partial_recovery_overhead", small, { interval_s: every });
-    const lost = use("priority_pls", x, { unsaved_s: table.unsaved_s[row], stale_s: table.stale_s[row] });
-    const error = { unsaved_s: table.standard_error_s[row], stale_s: table.stale_standard_error_s[row] };
-    const set_by = kept < at ? BUDGET : bestWithin ? OPTIMUM : WHOLE_JOB;
+    const spent = (row) => use("partial_recovery_overhead", small, { interval_s: table.interval_s[row] * fraction });
+    const rows = table.interval_s.map((_, row) => row), costs = rows.map((row) => spent(row).value.total);
+    const at = costs.lastIndexOf(Math.min(...costs));
+    const within = rows.filter((row) => pls(row).value <= x.pls * WITHIN);
+    const row = pls(at).value <= x.pls * WITHIN || !within.length ? at : Math.max(...within);
+    const interval_s = table.interval_s[row], every = interval_s * fraction, lost = pls(row);
+    const squares = Object.fromEntries(
+      ["work_square_s2", "save_square_s2", "stale_square_s2"].map((name) => [name, table[name][row]]));
+    const set_by = every >= x.work_s * (1 - 1e-12) ? WHOLE_JOB : row === at && bestWithin ? OPTIMUM : BUDGET;
     return priced(x, `partial-${table.order}`, "partial", interval_s,
-      { parts: spent.value, pls: lost.value, steps: [spent, lost] },
-      { set_by, order: table.order, saves_every_s: every, fraction, pls_standard_error: formulas.priority_pls({ ...x, ...error }) });
+      { parts: spent(row).value, pls: lost.value, steps: [spent(row), lost] },
+      { set_by, order: table.order, saves_every_s: every, fraction,
+        pls_standard_error: pls(row, 1).value - lost.value,
+        pls_standard_deviation: formulas.priority_pls_deviation({ ...small, ...lost.given, ...squares }) });
   };
 
   // The strategies of a setting that end, and notes on those that are left out.
