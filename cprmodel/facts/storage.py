@@ -90,14 +90,24 @@ class MeasuredDirty:
 
 @dataclass(frozen=True)
 class SaveLevel:
-    """One place to save to. Times are those of everything, the last level's drain included."""
+    """One place to save to. A save blocks training for a stall, whatever it writes, and for a copy of what it writes.
+
+    >>> SaveLevel("remote", save_s=240.0, load_s=240.0, partial_load_s=30.0, stall_s=7.0).blocks_s
+    247.0
+    """
 
     name: str
-    save_s: float  #: it blocks training so long
+    save_s: float  #: copying everything blocks training so long; a copy of less, so much less
     load_s: float  #: to read everything back from there
     partial_load_s: float  #: to read the failed shards back
     survives: float = 1.0  #: share of the failures after which what is there can be read
     every: int | None = None  #: so many saves of the level below to one of this one (None where to be chosen)
+    stall_s: float = 0.0  #: a save blocks training so long besides, whatever it writes: a snapshot, a barrier
+
+    @property
+    def blocks_s(self) -> float:
+        """Time that a save of everything blocks training, the last level's drain apart [s]."""
+        return self.stall_s + self.save_s
 
 
 @dataclass(frozen=True)
@@ -122,7 +132,8 @@ class StoredSave:
     levels: tuple[SaveLevel, ...]
     #: For each level but the first, how many saves of the level below there are to one of it, which is the last's.
     counts: tuple[int, ...] = ()
-    drain_s: float = 0.0  #: after the last level's blocking part, training goes on at speed ``overlap`` meanwhile
+    #: Of everything, after what blocks in a save to the last level; training goes on at speed ``overlap`` meanwhile.
+    drain_s: float = 0.0
     overlap: float = 0.0
     dirty: Dirty | None = None  #: None: every save writes everything
     always: float = 0.0  #: share of a save that is written whatever was touched
@@ -132,7 +143,7 @@ class StoredSave:
     @property
     def save_s(self) -> float:
         """Time that training loses to a save of everything to the last level [s]."""
-        return self.levels[-1].save_s + (1 - self.overlap) * self.drain_s
+        return self.levels[-1].blocks_s + (1 - self.overlap) * self.drain_s
 
     @property
     def periods(self) -> tuple[int, ...]:

@@ -1,0 +1,379 @@
+"""The least exact overhead over the interval, and over how many saves of a level go to one of the next."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cprmodel.costing.models import exact_makespan, exact_pls_of
+from cprmodel.costing.saving import free_levels
+from cprmodel.costing.seeds import MOST_SAVES, seeds
+from cprmodel.costing.shared import Shared
+from cprmodel.costing.stops import Stops, stops_of
+from cprmodel.costing.storage import LongRun, long_run, save_times_s
+from cprmodel.facts.results import Breakdown
+from cprmodel.facts.storage import StoredSave
+from cprmodel.facts.strategies import FailureMix, FullRecovery, Recovery
+
+__all__ = ["Found", "Limits", "Setting", "drains_in", "search"]
+
+#: Intervals tried at once where there are no levels to choose, beside a start, and when closing in on the best.
+_WIDE, _NEAR, _CLOSER = 128, 9, 24
+#: How often it closes in at the end.
+_ROUNDS = 5
+#: Starts that are looked into, and of these, those from where levels are varied.
+_LOOKED, _POOL = 16, 4
+#: A neighbour that is so much dearer at a coarse look is left alone; a place so much dearer is not varied.
+_HOPELESS, _WORTH = 1.01, 1.03
+#: Numbers of saves times these are neighbours.
+_FACTORS = (0.5, 0.75, 0.9, 1.1, 1.35, 2.0)
+#: Widest ratio of the longest interval to the shortest that is tried where nothing bounds it from below.
+_RANGE = 1e3
+#: An interval of so few steps is compared with all shorter ones, and up to so many levels are chosen anew for each.
+_FEW_STEPS, _MANY_STEPS = 6, 100
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the long run depends on, besides how to save."""
+
+    work_s: float
+    step_s: float  #: 0 where not given
+    mix: FailureMix
+    shards: int
+    recovery: Recovery
+
+    def run(self, saving: StoredSave, interval_s: Any, counts: Any = None) -> LongRun:
+        """The long run of a saving, or of other numbers of saves in their place."""
+        return long_run(saving, interval_s, self.mix.mtbf_s, self.stops(saving), counts)
+
+    def stops(self, saving: StoredSave) -> Stops:
+        """What a failure comes to."""
+        return _stops(self.mix, self.recovery, saving.levels, self.shards)
+
+    def unsaved(self) -> tuple[Breakdown, float]:
+        """The exact overhead and PLS of the job as it is, without any save."""
+        spent = exact_makespan(self.work_s, self.work_s, 0.0, self.mix, self.recovery).value
+        pls = exact_pls_of(self.work_s, self.work_s, 0.0, self.mix, self.shards, self.recovery)
+        return Breakdown(*(float(part) / self.work_s for part in spent)), pls
+
+    def steps(self, interval_s: float) -> float:
+        """An interval that reaches the end of the job, in whole steps [s]."""
+        return self.step_s * math.ceil(interval_s / self.step_s * (1 - 1e-12)) if self.step_s else interval_s
+
+
+@lru_cache(maxsize=256)
+def _stops(mix: FailureMix, recovery: Recovery, levels: Any, shards: int) -> Stops:
+    return stops_of(mix, recovery, levels, shards)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is minimised besides the overhead, and within what."""
+
+    budget: float | None = None  #: of expected PLS
+    extra_s: float = 0.0  #: what writing everything once costs besides its time
+    shared: Shared | None = None
+
+    def values(self, known: Known) -> Any:
+        """The objective; infinite outside of the limits."""
+        total = known.total + self.extra_s * known.writes
+        if self.shared is not None:
+            total = total + self.shared.loss(known.io_s)
+        total = np.where(known.possible, np.where(np.isnan(total), np.inf, total), np.inf)
+        return total if self.budget is None else np.where(known.pls <= self.budget * (1 + 1e-12), total, np.inf)
+
+
+class Known(NamedTuple):
+    """Rows of numbers of saves, intervals tried with each, and what each comes to."""
+
+    counts: Any
+    intervals: Any
+    total: Any
+    pls: Any
+    io_s: Any
+    writes: Any
+    possible: Any  #: a save drains before the next one begins, and a save of the last level fits into the job
+
+
+@dataclass(frozen=True)
+class Found:
+    """The best that a search found."""
+
+    counts: tuple[int, ...]
+    interval_s: float
+    value: float  #: infinite where nothing keeps the limits
+    unbounded: bool  #: it is the shortest interval tried, and nothing says why no shorter one were better
+
+
+def drains_in(saving: StoredSave, interval_s: Any, periods: Any = None) -> Any:
+    """Whether a save can drain before the next one begins."""
+    drain = save_times_s(saving, interval_s, periods)[1]
+    return saving.overlap * drain <= np.multiply(interval_s, 1 + 1e-9)
+
+
+@lru_cache(maxsize=512)
+def search(setting: Setting, saving: StoredSave, limits: Limits) -> Found:
+    """The best numbers of saves and their interval, in whole steps where the job has steps."""
+    return _Search(setting, saving, limits).best()
+
+
+def _tried(setting: Setting, saving: StoredSave, counts: Any, intervals: Any) -> Known:
+    columns = [counts[:, at, None] for at in range(counts.shape[1])]
+    run = setting.run(saving, intervals, columns)
+    periods = [
+        np.ones((len(counts), 1)),
+        *(np.cumprod(counts, axis=1)[:, at, None] for at in range(counts.shape[1])),
+    ]
+    possible = intervals * periods[-1] <= setting.work_s * (1 + 1e-9)
+    if saving.overlap > 0 and saving.drain_s > 0:
+        possible = possible & drains_in(saving, intervals, periods)
+    shape = intervals.shape
+    parts = (run.breakdown.total, run.pls, run.io_s, run.writes, possible)
+    return Known(counts, intervals, *(np.broadcast_to(part, shape) for part in parts))
+
+
+@lru_cache(maxsize=64)
+def _starts(setting: Setting, saving: StoredSave, low: float) -> Known:
+    """Where to start from, looked at once for all limits."""
+    high = setting.work_s
+    if not free_levels(saving):
+        counts = np.array([saving.counts], dtype=float).reshape(1, -1)
+        longest = high / saving.segments
+        return _tried(setting, saving, counts, np.geomspace(min(low, longest), longest, _WIDE)[None, :])
+    full = isinstance(setting.recovery, FullRecovery)
+    found = seeds(saving, setting.mix, full, setting.shards, min(low, high / 2), high)
+    counts = np.array([one for one, _ in found], dtype=float)
+    near = np.geomspace(0.6, 1.6, _NEAR)
+    return _tried(setting, saving, counts, np.array([every for _, every in found])[:, None] * near)
+
+
+class _Search:
+    def __init__(self, setting: Setting, saving: StoredSave, limits: Limits) -> None:
+        self.setting, self.saving, self.limits = setting, saving, limits
+        self.free = free_levels(saving)
+
+    @cached_property
+    def fixed_s(self) -> float:
+        """What a save to the first level takes from training however little it writes [s]."""
+        saving, first = self.saving, self.saving.levels[0]
+        always = 1.0 if saving.dirty is None else saving.always
+        drains = (1 - saving.overlap) * saving.drain_s if len(saving.levels) == 1 else 0.0
+        return first.stall_s + always * (first.save_s + drains)
+
+    @cached_property
+    def shortest_s(self) -> float:
+        """No shorter interval is tried [s]."""
+        if self.setting.step_s:
+            return self.setting.step_s
+        saving, mtbf = self.saving, self.setting.mix.mtbf_s
+        low = math.sqrt(2 * self.fixed_s * mtbf) / 100 if self.fixed_s > 0 else self._unbounded_s
+        if self.limits.budget is not None:  # what keeps the budget, to first order, is shorter than that
+            hits = sum(self.setting.stops(saving).hit)
+            if hits > 0:
+                low = min(low, self.limits.budget * mtbf / hits / 10)
+        return float(4.0 ** math.floor(math.log(max(low, 1e-9), 4)))  # the same for budgets not far apart
+
+    @property
+    def _unbounded_s(self) -> float:
+        takes = self.saving.drain_s + sum(level.blocks_s for level in self.saving.levels)
+        young = math.sqrt(2 * max(takes, 1e-9) * self.setting.mix.mtbf_s)
+        return young / _RANGE / (1 if self.free else self.saving.segments)
+
+    def best(self) -> Found:
+        """Close in on the best of all starts and of what lies around them."""
+        known = _starts(self.setting, self.saving, self.shortest_s)
+        values = self.limits.values(known)
+        if not np.isfinite(values).any():
+            return self._least_lost(known)
+        rows = self._closed(*self._valleys(known, values), rounds=2 if self.free else _ROUNDS)
+        if self.free:
+            rows = self._closed(*self._around(rows).brackets(1.05), rounds=_ROUNDS - 1)
+        if self.setting.step_s:
+            return self._whole_steps(rows)
+        at = int(np.argmin(rows.values))
+        return self._found(_ints(rows.counts[at]), float(rows.intervals[at]), float(rows.values[at]))
+
+    def _found(self, counts: tuple[int, ...], interval_s: float, value: float) -> Found:
+        nothing = self.saving.dirty is not None and self.fixed_s == 0
+        return Found(counts, interval_s, value, nothing and interval_s <= self.shortest_s * (1 + 1e-6))
+
+    def _least_lost(self, known: Known) -> Found:
+        """Nothing keeps the limits: what loses least, for people to see why."""
+        lost = np.where(known.possible & np.isfinite(known.total), known.pls, np.inf)
+        row, column = np.unravel_index(int(np.argmin(lost)), lost.shape)
+        every = float(known.intervals[row, column])
+        if self.setting.step_s:
+            every = self.setting.step_s * max(1, round(every / self.setting.step_s))
+        return Found(_ints(known.counts[row]), every, math.inf, False)
+
+    def _valleys(self, known: Known, values: Any) -> tuple[Any, Any, Any]:
+        """Numbers of saves, and brackets around the lowest of the intervals tried with each."""
+        walled = np.pad(values, ((0, 0), (1, 1)), constant_values=np.inf)
+        lowest = np.isfinite(values) & (values <= walled[:, :-2]) & (values <= walled[:, 2:])
+        row, column = np.nonzero(lowest)
+        order = np.argsort(values[row, column], kind="stable")[:_LOOKED]
+        row, column = row[order], column[order]
+        intervals = known.intervals[row]
+        last = intervals.shape[1] - 1
+        here = np.arange(len(row))
+        low, high = intervals[here, np.maximum(column - 1, 0)], intervals[here, np.minimum(column + 1, last)]
+        if self.free:  # the best may lie beyond those tried
+            low, high = low / 1.2, high * 1.2
+        return known.counts[row], low, high
+
+    def _closed(self, counts: Any, low: Any, high: Any, rounds: int) -> _Rows:
+        """The best interval of each row between two, closing in on it."""
+        low = np.maximum(low, self.shortest_s)
+        high = np.maximum(np.minimum(high, self.setting.work_s / np.prod(counts, axis=1)), low)
+        best = np.full(len(counts), np.inf)
+        where = low.copy()
+        here = np.arange(len(counts))
+        for _ in range(rounds):
+            share = np.linspace(0, 1, _CLOSER)
+            intervals = low[:, None] ** (1 - share) * high[:, None] ** share
+            intervals[:, 0], intervals[:, -1] = low, high
+            values = self.limits.values(_tried(self.setting, self.saving, counts, intervals))
+            at = np.argmin(values, axis=1)
+            found = values[here, at]
+            better = found <= best
+            best, where = np.where(better, found, best), np.where(better, intervals[here, at], where)
+            low = intervals[here, np.maximum(at - 1, 0)]
+            high = intervals[here, np.minimum(at + 1, _CLOSER - 1)]
+        return _Rows(counts, where, best)
+
+    def _around(self, rows: _Rows) -> _Rows:
+        """Numbers of saves varied one and two at a time, from the best few places, until nothing is better."""
+        seen = {_ints(one) for one in rows.counts}
+        fresh = rows.cheapest(_POOL, _WORTH)
+        pool = fresh
+        while len(fresh.counts):
+            counts, low, high = self._neighbours(fresh, seen)
+            if not len(counts):
+                break
+            coarse = self._closed(counts, low, high, rounds=1)
+            likely = coarse.values <= pool.values.min() * _HOPELESS
+            if not likely.any():
+                break
+            closed = self._closed(counts[likely], low[likely], high[likely], rounds=3)
+            least = pool.values.min()
+            pool = pool.joined(closed).cheapest(_POOL, _WORTH)
+            fresh = closed.below(least * (1 - 1e-7)).cheapest(_POOL, _WORTH)
+        return pool
+
+    def _neighbours(self, rows: _Rows, seen: set[tuple[int, ...]]) -> tuple[Any, Any, Any]:
+        """Those of rows that were not seen, with brackets of intervals that keep the last level's period or the first's."""
+        found, low, high = [], [], []
+        for counts, every in zip(rows.counts, rows.intervals, strict=True):
+            for moved in _moves(_ints(counts), self.free):
+                if moved in seen:
+                    continue
+                seen.add(moved)
+                other = every * float(np.prod(counts) / np.prod(moved))
+                found.append(moved)
+                low.append(min(every, other) / 1.15)
+                high.append(max(every, other) * 1.15)
+        return np.array(found, dtype=float).reshape(-1, len(self.saving.counts)), np.array(low), np.array(high)
+
+    # whole steps
+
+    def _whole_steps(self, rows: _Rows) -> Found:
+        """The best of the whole numbers of steps beside the best interval, each with its own best numbers of saves."""
+        step = self.setting.step_s
+        best = self._found((), step, math.inf)
+        few = rows.cheapest(_POOL, _WORTH)
+        for counts, every in zip(few.counts, few.intervals, strict=True):
+            below = max(1, math.floor(every / step * (1 + 1e-12)))
+            for steps in range(1 if below <= _FEW_STEPS else below, below + 2):
+                one, value = self._at_steps(_ints(counts), every, steps * step, vary=below <= _MANY_STEPS)
+                if value < best.value:
+                    best = self._found(one, steps * step, value)
+        if math.isfinite(best.value):
+            return best
+        every = step * max(1, math.floor(float(few.intervals[0]) / step))
+        return Found(_ints(few.counts[0]), every, math.inf, False)
+
+    def _at_steps(
+        self, counts: tuple[int, ...], every: float, interval_s: float, vary: bool
+    ) -> tuple[tuple[int, ...], float]:
+        """The best numbers of saves at a given interval, from those of another interval on, and their value."""
+        tried: dict[tuple[int, ...], float] = {}
+
+        def look(rows: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
+            new = [one for one in rows if one not in tried]
+            if new:
+                table = np.array(new, dtype=float).reshape(len(new), -1)
+                known = _tried(self.setting, self.saving, table, np.full((len(new), 1), interval_s))
+                tried.update(zip(new, map(float, self.limits.values(known)[:, 0]), strict=True))
+            return min(tried, key=lambda one: tried[one])
+
+        best = look({counts, *(_scaled(counts, self.free, every / interval_s) if vary else ())})
+        while vary:
+            before = tried[best]
+            best = look(_moves(best, self.free))
+            vary = tried[best] < before
+        return best, tried[best]
+
+
+class _Rows(NamedTuple):
+    """Numbers of saves, the best interval of each, and what it comes to."""
+
+    counts: Any
+    intervals: Any
+    values: Any
+
+    def _where(self, chosen: Any) -> _Rows:
+        return _Rows(self.counts[chosen], self.intervals[chosen], self.values[chosen])
+
+    def cheapest(self, most: int, within: float) -> _Rows:
+        """The cheapest few, within a factor of the best."""
+        order = np.argsort(self.values, kind="stable")[:most]
+        return self._where(order)._where(self.values[order] <= within * self.values.min(initial=np.inf))
+
+    def below(self, value: float) -> _Rows:
+        return self._where(self.values < value)
+
+    def joined(self, other: _Rows) -> _Rows:
+        return _Rows(*(np.concatenate(pair) for pair in zip(self, other, strict=True)))
+
+    def brackets(self, factor: float) -> tuple[Any, Any, Any]:
+        return self.counts, self.intervals / factor, self.intervals * factor
+
+
+def _ints(counts: Any) -> tuple[int, ...]:
+    return tuple(int(one) for one in counts)
+
+
+def _moves(counts: tuple[int, ...], free: list[int]) -> list[tuple[int, ...]]:
+    """Neighbours: one number changed, or two against each other."""
+
+    def others(count: int) -> set[int]:
+        found = {count - 1, count + 1, *(round(count * factor) for factor in _FACTORS)}
+        return {min(max(one, 1), MOST_SAVES) for one in found} - {count}
+
+    found = {(*counts[:at], other, *counts[at + 1 :]) for at in free for other in others(counts[at])}
+    for one, two in combinations(free, 2):
+        for other in others(counts[one]):
+            against = counts[two] * counts[one] / other
+            for rounded in {math.floor(against), math.ceil(against)}:
+                moved = list(counts)
+                moved[one], moved[two] = other, min(max(rounded, 1), MOST_SAVES)
+                found.add(tuple(moved))
+    return sorted(found - {counts})
+
+
+def _scaled(counts: tuple[int, ...], free: list[int], ratio: float) -> set[tuple[int, ...]]:
+    """Numbers of saves of the lowest free level so that what lies above keeps its periods at another interval."""
+    if not free:
+        return set()
+    found = set()
+    for at in free:
+        for rounded in (math.floor(counts[at] * ratio), math.ceil(counts[at] * ratio)):
+            found.add((*counts[:at], min(max(rounded, 1), MOST_SAVES), *counts[at + 1 :]))
+    return found
