@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import combinations
 from typing import Any, NamedTuple
@@ -16,21 +16,32 @@ from cprmodel.costing.saving import free_levels
 from cprmodel.costing.seeds import MOST_SAVES, seeds
 from cprmodel.costing.shared import Shared
 from cprmodel.costing.stops import Stops, stops_of
-from cprmodel.costing.storage import LongRun, long_run, save_times_s
+from cprmodel.costing.storage import LongRun, drains, long_run, save_times_s
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.storage import StoredSave
-from cprmodel.facts.strategies import FailureMix, FullRecovery, Recovery
+from cprmodel.facts.strategies import FailureMix, FullRecovery, PartialRecovery, Recovery
 
 __all__ = ["Found", "Limits", "Setting", "drains_in", "search"]
 
-#: Intervals tried at once where there are no levels to choose, beside a start, and when closing in on the best.
-_WIDE, _NEAR, _CLOSER = 128, 9, 24
-#: How often it closes in at the end.
-_ROUNDS = 5
-#: Starts that are looked into, and of these, those from where levels are varied.
-_LOOKED, _POOL = 16, 4
-#: A neighbour that is so much dearer at a coarse look is left alone; a place so much dearer is not varied.
-_HOPELESS, _WORTH = 1.01, 1.03
+@dataclass(frozen=True)
+class _Closing:
+    """How to close in on the best interval between two: so many are tried at once, so often."""
+
+    points: int
+    rounds: int
+
+
+_COARSE, _QUICK, _EXACT = _Closing(16, 1), _Closing(12, 3), _Closing(40, 4)
+#: Intervals tried at once where there are no levels to choose, and beside a start.
+_WIDE, _NEAR = 128, 10
+#: Starts are looked at in intervals so much shorter and longer, too.
+_WIDER = 1.6
+#: Starts that are looked into; of these, how many at once are varied, and of the best of all, how many at least.
+_LOOKED, _POOL, _BEST = 16, 4, 12
+#: A place that is so much dearer is left alone, and one that is so much dearer at a coarse look.
+_WORTH, _LIKELY = 1.03, 1.06
+#: Ratio of budgets that share a way to their best.
+_BUDGETS = 1.5
 #: Numbers of saves times these are neighbours.
 _FACTORS = (0.5, 0.75, 0.9, 1.1, 1.35, 2.0)
 #: Widest ratio of the longest interval to the shortest that is tried where nothing bounds it from below.
@@ -112,10 +123,9 @@ class Found:
     unbounded: bool  #: it is the shortest interval tried, and nothing says why no shorter one were better
 
 
-def drains_in(saving: StoredSave, interval_s: Any, periods: Any = None) -> Any:
+def drains_in(saving: StoredSave, interval_s: Any) -> Any:
     """Whether a save can drain before the next one begins."""
-    drain = save_times_s(saving, interval_s, periods)[1]
-    return saving.overlap * drain <= np.multiply(interval_s, 1 + 1e-9)
+    return drains(saving, interval_s, save_times_s(saving, interval_s)[1])
 
 
 @lru_cache(maxsize=512)
@@ -125,18 +135,11 @@ def search(setting: Setting, saving: StoredSave, limits: Limits) -> Found:
 
 
 def _tried(setting: Setting, saving: StoredSave, counts: Any, intervals: Any) -> Known:
-    columns = [counts[:, at, None] for at in range(counts.shape[1])]
+    columns = [counts[:, at, None] for at in range(counts.shape[1])] if len(counts) > 1 else counts[0].tolist()
     run = setting.run(saving, intervals, columns)
-    periods = [
-        np.ones((len(counts), 1)),
-        *(np.cumprod(counts, axis=1)[:, at, None] for at in range(counts.shape[1])),
-    ]
-    possible = intervals * periods[-1] <= setting.work_s * (1 + 1e-9)
-    if saving.overlap > 0 and saving.drain_s > 0:
-        possible = possible & drains_in(saving, intervals, periods)
-    shape = intervals.shape
-    parts = (run.breakdown.total, run.pls, run.io_s, run.writes, possible)
-    return Known(counts, intervals, *(np.broadcast_to(part, shape) for part in parts))
+    possible = intervals * np.prod(counts, axis=1)[:, None] <= setting.work_s * (1 + 1e-9)
+    parts = (run.breakdown.total, run.pls, run.io_s, run.writes, possible & run.drains)
+    return Known(counts, intervals, *(np.broadcast_to(part, intervals.shape) for part in parts))
 
 
 @lru_cache(maxsize=64)
@@ -149,9 +152,21 @@ def _starts(setting: Setting, saving: StoredSave, low: float) -> Known:
         return _tried(setting, saving, counts, np.geomspace(min(low, longest), longest, _WIDE)[None, :])
     full = isinstance(setting.recovery, FullRecovery)
     found = seeds(saving, setting.mix, full, setting.shards, min(low, high / 2), high)
-    counts = np.array([one for one, _ in found], dtype=float)
-    near = np.geomspace(0.6, 1.6, _NEAR)
-    return _tried(setting, saving, counts, np.array([every for _, every in found])[:, None] * near)
+    counts = np.array([one for one, _, _ in found], dtype=float)
+    first, last = np.array([between for _, *between in found]).T[:, :, None]
+    share = np.linspace(0, 1, _NEAR)
+    return _tried(setting, saving, counts, (first / _WIDER) ** (1 - share) * (last * _WIDER) ** share)
+
+
+@lru_cache(maxsize=512)
+def _explored(setting: Setting, saving: StoredSave, limits: Limits) -> _Rows | None:
+    """The best few places of a job with levels to choose; None where nothing keeps the limits."""
+    look = _Search(setting, saving, limits)
+    known = _starts(setting, saving, look.shortest_s)
+    values = limits.values(known)
+    if not np.isfinite(values).any():
+        return None
+    return look.around(look.closed(*look.valleys(known, values), _QUICK), _BEST)
 
 
 class _Search:
@@ -188,17 +203,42 @@ class _Search:
 
     def best(self) -> Found:
         """Close in on the best of all starts and of what lies around them."""
-        known = _starts(self.setting, self.saving, self.shortest_s)
-        values = self.limits.values(known)
-        if not np.isfinite(values).any():
-            return self._least_lost(known)
-        rows = self._closed(*self._valleys(known, values), rounds=2 if self.free else _ROUNDS)
+        rows = self._likely() if self.free else None
+        if rows is None:
+            known = _starts(self.setting, self.saving, self.shortest_s)
+            values = self.limits.values(known)
+            if not np.isfinite(values).any():
+                return self._least_lost(known)
+            rows = self.closed(*self.valleys(known, values), _QUICK if self.free else _EXACT)
         if self.free:
-            rows = self._closed(*self._around(rows).brackets(1.05), rounds=_ROUNDS - 1)
+            rows = self.closed(*self.around(rows, _POOL).brackets(1.05), _EXACT)
         if self.setting.step_s:
             return self._whole_steps(rows)
         at = int(np.argmin(rows.values))
         return self._found(_ints(rows.counts[at]), float(rows.intervals[at]), float(rows.values[at]))
+
+    def _likely(self) -> _Rows | None:
+        """Where the best lies for jobs nearly like this one: without time for recoveries, and at rounded budgets.
+
+        Jobs that differ in these alone share the long way there.
+        """
+        budgets = [None]
+        if self.limits.budget is not None:
+            exponent = math.floor(math.log(self.limits.budget, _BUDGETS))
+            budgets = [_BUDGETS**exponent, _BUDGETS ** (exponent + 1)]
+        recovery = self.setting.recovery
+        quick: Recovery = FullRecovery(0, 0) if isinstance(recovery, FullRecovery) else PartialRecovery(0, 0, 0, 0, 0)
+        alike = replace(self.setting, recovery=quick)
+        near = [_explored(alike, self.saving, replace(self.limits, budget=budget)) for budget in budgets]
+        places = [rows for rows in near if rows is not None]
+        if not places:
+            return None
+        rows = places[0] if len(places) == 1 else places[0].joined(places[1])
+        _, first = np.unique(rows.counts, axis=0, return_index=True)
+        low = [rows.intervals[np.all(rows.counts == one, axis=1)].min() for one in rows.counts[first]]
+        high = [rows.intervals[np.all(rows.counts == one, axis=1)].max() for one in rows.counts[first]]
+        found = self.closed(rows.counts[first], np.array(low) / 1.3, np.array(high) * 1.3, _QUICK)
+        return found if np.isfinite(found.values).any() else None
 
     def _found(self, counts: tuple[int, ...], interval_s: float, value: float) -> Found:
         nothing = self.saving.dirty is not None and self.fixed_s == 0
@@ -213,7 +253,7 @@ class _Search:
             every = self.setting.step_s * max(1, round(every / self.setting.step_s))
         return Found(_ints(known.counts[row]), every, math.inf, False)
 
-    def _valleys(self, known: Known, values: Any) -> tuple[Any, Any, Any]:
+    def valleys(self, known: Known, values: Any) -> tuple[Any, Any, Any]:
         """Numbers of saves, and brackets around the lowest of the intervals tried with each."""
         walled = np.pad(values, ((0, 0), (1, 1)), constant_values=np.inf)
         lowest = np.isfinite(values) & (values <= walled[:, :-2]) & (values <= walled[:, 2:])
@@ -228,15 +268,15 @@ class _Search:
             low, high = low / 1.2, high * 1.2
         return known.counts[row], low, high
 
-    def _closed(self, counts: Any, low: Any, high: Any, rounds: int) -> _Rows:
+    def closed(self, counts: Any, low: Any, high: Any, how: _Closing) -> _Rows:
         """The best interval of each row between two, closing in on it."""
         low = np.maximum(low, self.shortest_s)
         high = np.maximum(np.minimum(high, self.setting.work_s / np.prod(counts, axis=1)), low)
         best = np.full(len(counts), np.inf)
         where = low.copy()
         here = np.arange(len(counts))
-        for _ in range(rounds):
-            share = np.linspace(0, 1, _CLOSER)
+        share = np.linspace(0, 1, how.points)
+        for _ in range(how.rounds):
             intervals = low[:, None] ** (1 - share) * high[:, None] ** share
             intervals[:, 0], intervals[:, -1] = low, high
             values = self.limits.values(_tried(self.setting, self.saving, counts, intervals))
@@ -245,27 +285,29 @@ class _Search:
             better = found <= best
             best, where = np.where(better, found, best), np.where(better, intervals[here, at], where)
             low = intervals[here, np.maximum(at - 1, 0)]
-            high = intervals[here, np.minimum(at + 1, _CLOSER - 1)]
+            high = intervals[here, np.minimum(at + 1, how.points - 1)]
+            if self.setting.step_s and (high - low).max() < self.setting.step_s / 2:
+                break
         return _Rows(counts, where, best)
 
-    def _around(self, rows: _Rows) -> _Rows:
-        """Numbers of saves varied one and two at a time, from the best few places, until nothing is better."""
+    def around(self, rows: _Rows, most: int) -> _Rows:
+        """Numbers of saves varied one and two at a time, from the best places on, until the best few are varied."""
+        rows = rows.cheapest(len(rows.counts), _WORTH)  # others may be better at other intervals than they came with
         seen = {_ints(one) for one in rows.counts}
-        fresh = rows.cheapest(_POOL, _WORTH)
-        pool = fresh
+        pool, fresh = rows, rows.cheapest(_POOL, _WORTH)
+        varied = {_ints(one) for one in fresh.counts}
         while len(fresh.counts):
             counts, low, high = self._neighbours(fresh, seen)
-            if not len(counts):
-                break
-            coarse = self._closed(counts, low, high, rounds=1)
-            likely = coarse.values <= pool.values.min() * _HOPELESS
-            if not likely.any():
-                break
-            closed = self._closed(counts[likely], low[likely], high[likely], rounds=3)
-            least = pool.values.min()
-            pool = pool.joined(closed).cheapest(_POOL, _WORTH)
-            fresh = closed.below(least * (1 - 1e-7)).cheapest(_POOL, _WORTH)
-        return pool
+            if len(counts):
+                coarse = self.closed(counts, low, high, _COARSE)
+                likely = coarse.values <= pool.values.min() * _LIKELY
+                if likely.any():
+                    pool = pool.joined(self.closed(counts[likely], low[likely], high[likely], _QUICK))
+            best = pool.cheapest(most, _WORTH)
+            new = np.array([_ints(one) not in varied for one in best.counts], dtype=bool)
+            fresh = best.where(new).cheapest(_POOL, np.inf)
+            varied |= {_ints(one) for one in fresh.counts}
+        return pool.cheapest(most, _WORTH)
 
     def _neighbours(self, rows: _Rows, seen: set[tuple[int, ...]]) -> tuple[Any, Any, Any]:
         """Those of rows that were not seen, with brackets of intervals that keep the last level's period or the first's."""
@@ -284,23 +326,30 @@ class _Search:
     # whole steps
 
     def _whole_steps(self, rows: _Rows) -> Found:
-        """The best of the whole numbers of steps beside the best interval, each with its own best numbers of saves."""
+        """The best of the whole numbers of steps beside the best interval; of few, each with its own best saves."""
         step = self.setting.step_s
         best = self._found((), step, math.inf)
         few = rows.cheapest(_POOL, _WORTH)
-        for counts, every in zip(few.counts, few.intervals, strict=True):
-            below = max(1, math.floor(every / step * (1 + 1e-12)))
-            for steps in range(1 if below <= _FEW_STEPS else below, below + 2):
-                one, value = self._at_steps(_ints(counts), every, steps * step, vary=below <= _MANY_STEPS)
-                if value < best.value:
-                    best = self._found(one, steps * step, value)
+        below = np.maximum(np.floor(few.intervals / step * (1 + 1e-12)), 1)
+        if below.min() > _MANY_STEPS or not self.free:
+            first = 1 if below.min() <= _FEW_STEPS else 0
+            steps = [[*range(1, _FEW_STEPS + 2)] if first else [n, n + 1] for n in below.tolist()]
+            known = _tried(self.setting, self.saving, few.counts, np.array(steps) * step)
+            values = self.limits.values(known)
+            row, column = np.unravel_index(int(np.argmin(values)), values.shape)
+            best = self._found(_ints(few.counts[row]), steps[row][column] * step, float(values[row, column]))
+        else:
+            for counts, every, least in zip(few.counts, few.intervals, below.astype(int).tolist(), strict=True):
+                for n in range(1 if least <= _FEW_STEPS else least, least + 2):
+                    one, value = self._at_steps(_ints(counts), every, n * step)
+                    if value < best.value:
+                        best = self._found(one, n * step, value)
         if math.isfinite(best.value):
             return best
-        every = step * max(1, math.floor(float(few.intervals[0]) / step))
-        return Found(_ints(few.counts[0]), every, math.inf, False)
+        return Found(_ints(few.counts[0]), step * float(below[0]), math.inf, False)
 
     def _at_steps(
-        self, counts: tuple[int, ...], every: float, interval_s: float, vary: bool
+        self, counts: tuple[int, ...], every: float, interval_s: float
     ) -> tuple[tuple[int, ...], float]:
         """The best numbers of saves at a given interval, from those of another interval on, and their value."""
         tried: dict[tuple[int, ...], float] = {}
@@ -313,12 +362,12 @@ class _Search:
                 tried.update(zip(new, map(float, self.limits.values(known)[:, 0]), strict=True))
             return min(tried, key=lambda one: tried[one])
 
-        best = look({counts, *(_scaled(counts, self.free, every / interval_s) if vary else ())})
-        while vary:
+        best = look({counts, *_scaled(counts, self.free, every / interval_s)})
+        while True:
             before = tried[best]
             best = look(_moves(best, self.free))
-            vary = tried[best] < before
-        return best, tried[best]
+            if tried[best] >= before:
+                return best, tried[best]
 
 
 class _Rows(NamedTuple):
@@ -328,16 +377,16 @@ class _Rows(NamedTuple):
     intervals: Any
     values: Any
 
-    def _where(self, chosen: Any) -> _Rows:
+    def where(self, chosen: Any) -> _Rows:
         return _Rows(self.counts[chosen], self.intervals[chosen], self.values[chosen])
 
     def cheapest(self, most: int, within: float) -> _Rows:
         """The cheapest few, within a factor of the best."""
         order = np.argsort(self.values, kind="stable")[:most]
-        return self._where(order)._where(self.values[order] <= within * self.values.min(initial=np.inf))
+        return self.where(order).where(self.values[order] <= within * self.values.min(initial=np.inf))
 
     def below(self, value: float) -> _Rows:
-        return self._where(self.values < value)
+        return self.where(self.values < value)
 
     def joined(self, other: _Rows) -> _Rows:
         return _Rows(*(np.concatenate(pair) for pair in zip(self, other, strict=True)))
@@ -354,7 +403,7 @@ def _moves(counts: tuple[int, ...], free: list[int]) -> list[tuple[int, ...]]:
     """Neighbours: one number changed, or two against each other."""
 
     def others(count: int) -> set[int]:
-        found = {count - 1, count + 1, *(round(count * factor) for factor in _FACTORS)}
+        found = {1, count - 1, count + 1, *(round(count * factor) for factor in _FACTORS)}
         return {min(max(one, 1), MOST_SAVES) for one in found} - {count}
 
     found = {(*counts[:at], other, *counts[at + 1 :]) for at in free for other in others(counts[at])}

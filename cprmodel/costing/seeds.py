@@ -31,8 +31,8 @@ __all__ = ["MOST_SAVES", "seeds"]
 
 #: The most saves of a level to one of the next.
 MOST_SAVES = 10_000
-#: Points of the grid, and multipliers of lost samples.
-_POINTS, _MULTIPLIERS = 120, 14
+#: Points of the grid, multipliers of lost samples, and shortest intervals where what drains depends on how often.
+_POINTS, _MULTIPLIERS, _FLOORS = 100, 14, 8
 #: Valleys so much higher than the lowest are left alone.
 _HIGHER = 1.5
 #: Numbers of saves up to this are rounded both ways.
@@ -108,9 +108,15 @@ class _FirstOrder:
         owns = [self.own(group) for group in self.groups]
         spared = [self.spared(group) for group in self.groups[:-1]]
         within = self.grid * self.groups[-1].times[-1] <= self.grid[-1] * (1 + 1e-9)
-        weights = np.append(0.0, np.geomspace(1e-4, 1e8, _MULTIPLIERS)) if self.hits else np.zeros(1)
-        costs = [cost + weights[:, None] * lost for cost, lost in owns]
-        costs[-1] = np.where(within, costs[-1], np.inf)
+        last = self.grid * self.groups[-1].times[-1]
+        weights = np.append(0.0, np.geomspace(1e-3, 1e6, _MULTIPLIERS)) if self.hits else np.zeros(1)
+        # the first level's interval must let a save to the last one drain: a few floors, each with what drains in it
+        drain_s = self.saving.overlap * self.saving.drain_s * self.saving.written(last)
+        floors = np.unique(np.geomspace(drain_s[0], drain_s.max(), _FLOORS)) if drain_s[0] > 0 else np.zeros(1)
+        weights, floors = np.repeat(weights, len(floors))[:, None], np.tile(floors, len(weights))[:, None]
+        costs = [cost + weights * lost for cost, lost in owns]
+        costs[-1] = np.where(within & (drain_s <= floors * (1 + 1e-9)), costs[-1], np.inf)
+        costs[0] = np.where(self.grid >= np.minimum(floors, self.grid[-1]), costs[0], np.inf)
         up = [costs[0]]  # the least cost of the groups so far, this one at a point
         from_below = []
         for cost, pair in zip(costs[1:], spared, strict=True):
@@ -142,11 +148,14 @@ class _FirstOrder:
 @lru_cache(maxsize=64)
 def seeds(
     saving: StoredSave, mix: FailureMix, full: bool, shards: int, low: float, high: float
-) -> tuple[tuple[tuple[int, ...], float], ...]:
-    """Numbers of saves to each level and intervals to start from, all levels saved to within ``high`` of work."""
+) -> tuple[tuple[tuple[int, ...], float, float], ...]:
+    """Numbers of saves to each level, and between which intervals to start with each.
+
+    All levels are saved to within ``high`` of work, the first not more often than every ``low``.
+    """
     order = _FirstOrder(saving, mix, full, shards, low, high)
     free = free_levels(saving)
-    found: dict[tuple[int, ...], float] = {}
+    found: dict[tuple[int, ...], list[float]] = {}
     for chain in order.chains():
         pairs = zip(chain, chain[1:], order.groups, strict=False)
         ratios = [after / (work * group.times[-1]) for work, after, group in pairs]
@@ -159,5 +168,5 @@ def seeds(
             for at, count in zip(free, chosen, strict=True):
                 counts[at] = count
             ratio = float(np.prod(ratios)) / float(np.prod(chosen))
-            found.setdefault(tuple(counts), chain[0] * ratio**0.5)
-    return tuple(found.items())
+            found.setdefault(tuple(counts), []).append(chain[0] * ratio**0.5)
+    return tuple((counts, min(every), max(every)) for counts, every in found.items())

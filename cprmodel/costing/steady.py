@@ -44,6 +44,11 @@ def _setting(job: Job, recovery: Recovery) -> Setting:
     return Setting(job.job.work_s, job.job.step_s or 0.0, job.failure_mix, shards, recovery)
 
 
+@lru_cache(maxsize=1024)
+def _at(setting: Setting, saving: StoredSave, interval_s: float) -> LongRun:
+    return setting.run(saving, interval_s)
+
+
 def long_run_of(job: Job, recovery: Recovery, saving: StoredSave, interval_s: Any) -> LongRun:
     """What a job comes to, saved so, in the long run."""
     return _setting(job, recovery).run(saving, interval_s)
@@ -90,7 +95,7 @@ def _chosen(setting: Setting, saving: StoredSave, limits: Limits, found: Found) 
     set_by, notes = _set_by(setting, best, limits, found), []
     if set_by == SHORTEST:
         notes.append(f"the shorter the interval the better, since the file lacks {_UNBOUNDED[2]}")
-    io_s = float(setting.run(best, found.interval_s).io_s)
+    io_s = float(_at(setting, best, found.interval_s).io_s) if limits.shared is not None else 0.0
     if limits.shared is not None and not limits.shared.fits(io_s * (1 + 1e-6)):
         set_by = SHARED if set_by == OPTIMUM else set_by
         worth = float(limits.shared.price(io_s))
@@ -166,7 +171,7 @@ class SteadyState:
         if strategy.interval_s >= job.job.work_s * (1 - 1e-9) and saving.warned is None:
             spent, lost = setting.unsaved()
             return Cost(spent, lost, written_per_s=0.0)
-        found = setting.run(saving, strategy.interval_s)
+        found = _at(setting, saving, strategy.interval_s)
         parts = Breakdown(*(float(part) for part in found.breakdown))
         notes = tuple(self._notes(job, strategy, saving, found))
         refused = self._refused(job, strategy.recovery, float(found.io_s))

@@ -62,6 +62,7 @@ class LongRun:
     pls: Any
     writes: Any  #: whole checkpoints' worth of bytes in complete saves to the last level, per second of useful work
     io_s: Any  #: time that these saves write to the last level's storage, per second of useful work
+    drains: Any  #: whether a save drains before the next one begins, without which none of this is so
 
 
 class _Block(NamedTuple):
@@ -89,6 +90,11 @@ def save_times_s(saving: StoredSave, interval_s: Any, periods: Any = None) -> tu
     return blocking, saving.drain_s * shares[-1]
 
 
+def drains(saving: StoredSave, interval_s: Any, drain_s: Any) -> Any:
+    """Whether what drains so long does so before the next save begins."""
+    return saving.overlap * drain_s <= np.multiply(interval_s, 1 + 1e-9)
+
+
 def long_run(
     saving: StoredSave, interval_s: Any, mtbf_s: float, stops: Stops, counts: Sequence[Any] | None = None
 ) -> LongRun:
@@ -108,7 +114,7 @@ class _Course:
     ) -> None:
         self.saving, self.tau, self.stops = saving, interval, stops
         self.rate = 1 / mtbf_s
-        self.counts = [np.asarray(one, dtype=float) for one in counts]
+        self.counts = [one if isinstance(one, np.ndarray) else float(one) for one in counts]
         self.periods = list(accumulate(self.counts, mul, initial=1.0))
         self.blocking, self.drain = save_times_s(saving, interval, self.periods)
         self.carry = saving.overlap * self.drain  # work done while a save drains
@@ -247,11 +253,22 @@ class _Course:
 
         return self._once(("middle", level), find)  # type: ignore[no-any-return]
 
+    def _alone(self, level: int) -> tuple[Any, bool, bool]:
+        """Where a block is one of the level below: which, whether any, whether all."""
+
+        def find() -> tuple[Any, bool, bool]:
+            alone = self.counts[level - 1] == 1
+            if isinstance(alone, bool):
+                return alone, alone, alone
+            return alone, bool(alone.any()), bool(alone.all())
+
+        return self._once(("alone", level), find)  # type: ignore[no-any-return]
+
     def _blocks(self, level: int, end: int, first: bool) -> _Block:
         """One attempt at a block: so many of the level below, the last of which ends in a save of another level."""
-        below, count = level - 1, self.counts[level - 1]
-        alone = count == 1
-        if np.all(alone):
+        below = level - 1
+        alone, any_alone, all_alone = self._alone(level)
+        if all_alone:
             return self._block(below, end, first)
         last, one = self._block(below, end, False), self._block(below, below, False)
         head = self._block(below, below, first)
@@ -263,7 +280,7 @@ class _Course:
             kept = kept * self._success(below, end, sum(self.stops.hit[level:])) + before * last.kept
         activity = head.activity + head.success * one.activity * sums + before * last.activity
         found = _Block(before * last.success, activity, kept, before * last.more)
-        if not np.any(alone):
+        if not any_alone:
             return found
         only = self._block(below, end, first)
         return _Block(*(np.where(alone, a, b) for a, b in zip(only, found, strict=True)))
@@ -305,6 +322,7 @@ class _Course:
             pls=np.maximum(1 - kept / work, 0.0) if self.hits else np.zeros_like(np.asarray(work)),
             writes=writes / work,
             io_s=io_s / work,
+            drains=drains(self.saving, self.tau, self.drain),
         )
 
     # warnings: one level

@@ -81,11 +81,17 @@ class MeasuredDirty:
 
     def share(self, work_s: Any) -> Any:
         """The share at so much work since the last save."""
+        times, shares = self._until_all
+        return np.interp(work_s, times, shares)
+
+    @cached_property
+    def _until_all(self) -> tuple[Any, Any]:
+        """The points, from none touched to all."""
         times, shares = (np.array([0.0, *column]) for column in zip(*self.points, strict=True))
-        work = np.asarray(work_s, dtype=float)
         slope = (shares[-1] - shares[-2]) / (times[-1] - times[-2])
-        beyond = shares[-1] + slope * np.maximum(work - times[-1], 0.0)
-        return np.minimum(np.where(work > times[-1], beyond, np.interp(work, times, shares)), 1.0)
+        if shares[-1] == 1:
+            return times, shares
+        return np.append(times, times[-1] + (1 - shares[-1]) / slope), np.append(shares, 1.0)
 
 
 @dataclass(frozen=True)
@@ -158,5 +164,5 @@ class StoredSave:
     def written(self, work_s: Any) -> Any:
         """Share of everything that a save after so much work (since the last one of its level) writes."""
         if self.dirty is None:
-            return np.ones_like(np.asarray(work_s, dtype=float))
+            return 1.0 if np.ndim(work_s) == 0 else np.ones_like(work_s, dtype=float)
         return self.always + (1 - self.always) * self.dirty.share(work_s)
