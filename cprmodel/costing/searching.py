@@ -11,17 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cprmodel.costing.models import exact_makespan, exact_pls_of
 from cprmodel.costing.saving import free_levels
 from cprmodel.costing.seeds import MOST_SAVES, seeds
-from cprmodel.costing.shared import Shared
-from cprmodel.costing.stops import Stops, stops_of
-from cprmodel.costing.storage import LongRun, drains, long_run, save_times_s
-from cprmodel.facts.results import Breakdown
+from cprmodel.costing.setting import BROKEN, Known, Limits, Setting, tried
 from cprmodel.facts.storage import StoredSave
-from cprmodel.facts.strategies import FailureMix, FullRecovery, PartialRecovery, Recovery
+from cprmodel.facts.strategies import FullRecovery, PartialRecovery
 
-__all__ = ["Found", "Limits", "Setting", "drains_in", "search"]
+__all__ = ["Found", "search"]
+
 
 @dataclass(frozen=True)
 class _Closing:
@@ -51,69 +48,6 @@ _FEW_STEPS, _MANY_STEPS = 6, 100
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What the long run depends on, besides how to save."""
-
-    work_s: float
-    step_s: float  #: 0 where not given
-    mix: FailureMix
-    shards: int
-    recovery: Recovery
-
-    def run(self, saving: StoredSave, interval_s: Any, counts: Any = None) -> LongRun:
-        """The long run of a saving, or of other numbers of saves in their place."""
-        return long_run(saving, interval_s, self.mix.mtbf_s, self.stops(saving), counts)
-
-    def stops(self, saving: StoredSave) -> Stops:
-        """What a failure comes to."""
-        return _stops(self.mix, self.recovery, saving.levels, self.shards)
-
-    def unsaved(self) -> tuple[Breakdown, float]:
-        """The exact overhead and PLS of the job as it is, without any save."""
-        spent = exact_makespan(self.work_s, self.work_s, 0.0, self.mix, self.recovery).value
-        pls = exact_pls_of(self.work_s, self.work_s, 0.0, self.mix, self.shards, self.recovery)
-        return Breakdown(*(float(part) / self.work_s for part in spent)), pls
-
-    def steps(self, interval_s: float) -> float:
-        """An interval that reaches the end of the job, in whole steps [s]."""
-        return self.step_s * math.ceil(interval_s / self.step_s * (1 - 1e-12)) if self.step_s else interval_s
-
-
-@lru_cache(maxsize=256)
-def _stops(mix: FailureMix, recovery: Recovery, levels: Any, shards: int) -> Stops:
-    return stops_of(mix, recovery, levels, shards)
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What is minimised besides the overhead, and within what."""
-
-    budget: float | None = None  #: of expected PLS
-    extra_s: float = 0.0  #: what writing everything once costs besides its time
-    shared: Shared | None = None
-
-    def values(self, known: Known) -> Any:
-        """The objective; infinite outside of the limits."""
-        total = known.total + self.extra_s * known.writes
-        if self.shared is not None:
-            total = total + self.shared.loss(known.io_s)
-        total = np.where(known.possible, np.where(np.isnan(total), np.inf, total), np.inf)
-        return total if self.budget is None else np.where(known.pls <= self.budget * (1 + 1e-12), total, np.inf)
-
-
-class Known(NamedTuple):
-    """Rows of numbers of saves, intervals tried with each, and what each comes to."""
-
-    counts: Any
-    intervals: Any
-    total: Any
-    pls: Any
-    io_s: Any
-    writes: Any
-    possible: Any  #: a save drains before the next one begins, and a save of the last level fits into the job
-
-
-@dataclass(frozen=True)
 class Found:
     """The best that a search found."""
 
@@ -123,23 +57,10 @@ class Found:
     unbounded: bool  #: it is the shortest interval tried, and nothing says why no shorter one were better
 
 
-def drains_in(saving: StoredSave, interval_s: Any) -> Any:
-    """Whether a save can drain before the next one begins."""
-    return drains(saving, interval_s, save_times_s(saving, interval_s)[1])
-
-
 @lru_cache(maxsize=512)
 def search(setting: Setting, saving: StoredSave, limits: Limits) -> Found:
     """The best numbers of saves and their interval, in whole steps where the job has steps."""
     return _Search(setting, saving, limits).best()
-
-
-def _tried(setting: Setting, saving: StoredSave, counts: Any, intervals: Any) -> Known:
-    columns = [counts[:, at, None] for at in range(counts.shape[1])] if len(counts) > 1 else counts[0].tolist()
-    run = setting.run(saving, intervals, columns)
-    possible = intervals * np.prod(counts, axis=1)[:, None] <= setting.work_s * (1 + 1e-9)
-    parts = (run.breakdown.total, run.pls, run.io_s, run.writes, possible & run.drains)
-    return Known(counts, intervals, *(np.broadcast_to(part, intervals.shape) for part in parts))
 
 
 @lru_cache(maxsize=64)
@@ -149,24 +70,21 @@ def _starts(setting: Setting, saving: StoredSave, low: float) -> Known:
     if not free_levels(saving):
         counts = np.array([saving.counts], dtype=float).reshape(1, -1)
         longest = high / saving.segments
-        return _tried(setting, saving, counts, np.geomspace(min(low, longest), longest, _WIDE)[None, :])
+        return tried(setting, saving, counts, np.geomspace(min(low, longest), longest, _WIDE)[None, :])
     full = isinstance(setting.recovery, FullRecovery)
     found = seeds(saving, setting.mix, full, setting.shards, min(low, high / 2), high)
     counts = np.array([one for one, _, _ in found], dtype=float)
     first, last = np.array([between for _, *between in found]).T[:, :, None]
     share = np.linspace(0, 1, _NEAR)
-    return _tried(setting, saving, counts, (first / _WIDER) ** (1 - share) * (last * _WIDER) ** share)
+    return tried(setting, saving, counts, (first / _WIDER) ** (1 - share) * (last * _WIDER) ** share)
 
 
 @lru_cache(maxsize=512)
-def _explored(setting: Setting, saving: StoredSave, limits: Limits) -> _Rows | None:
-    """The best few places of a job with levels to choose; None where nothing keeps the limits."""
+def _explored(setting: Setting, saving: StoredSave, limits: Limits) -> _Rows:
+    """The best few places of a job with levels to choose."""
     look = _Search(setting, saving, limits)
     known = _starts(setting, saving, look.shortest_s)
-    values = limits.values(known)
-    if not np.isfinite(values).any():
-        return None
-    return look.around(look.closed(*look.valleys(known, values), _QUICK), _BEST)
+    return look.around(look.closed(*look.valleys(known), _QUICK), _BEST)
 
 
 class _Search:
@@ -203,60 +121,45 @@ class _Search:
 
     def best(self) -> Found:
         """Close in on the best of all starts and of what lies around them."""
-        rows = self._likely() if self.free else None
-        if rows is None:
-            known = _starts(self.setting, self.saving, self.shortest_s)
-            values = self.limits.values(known)
-            if not np.isfinite(values).any():
-                return self._least_lost(known)
-            rows = self.closed(*self.valleys(known, values), _QUICK if self.free else _EXACT)
         if self.free:
-            rows = self.closed(*self.around(rows, _POOL).brackets(1.05), _EXACT)
+            rows = self.closed(*self.around(self._likely(), _POOL).brackets(1.05), _EXACT)
+        else:
+            rows = self.closed(*self.valleys(_starts(self.setting, self.saving, self.shortest_s)), _EXACT)
         if self.setting.step_s:
             return self._whole_steps(rows)
         at = int(np.argmin(rows.values))
         return self._found(_ints(rows.counts[at]), float(rows.intervals[at]), float(rows.values[at]))
 
-    def _likely(self) -> _Rows | None:
+    def _likely(self) -> _Rows:
         """Where the best lies for jobs nearly like this one: without time for recoveries, and at rounded budgets.
 
         Jobs that differ in these alone share the long way there.
         """
-        budgets = [None]
+        budgets: list[float | None] = [None]
         if self.limits.budget is not None:
             exponent = math.floor(math.log(self.limits.budget, _BUDGETS))
             budgets = [_BUDGETS**exponent, _BUDGETS ** (exponent + 1)]
-        recovery = self.setting.recovery
-        quick: Recovery = FullRecovery(0, 0) if isinstance(recovery, FullRecovery) else PartialRecovery(0, 0, 0, 0, 0)
-        alike = replace(self.setting, recovery=quick)
-        near = [_explored(alike, self.saving, replace(self.limits, budget=budget)) for budget in budgets]
-        places = [rows for rows in near if rows is not None]
-        if not places:
-            return None
-        rows = places[0] if len(places) == 1 else places[0].joined(places[1])
-        _, first = np.unique(rows.counts, axis=0, return_index=True)
-        low = [rows.intervals[np.all(rows.counts == one, axis=1)].min() for one in rows.counts[first]]
-        high = [rows.intervals[np.all(rows.counts == one, axis=1)].max() for one in rows.counts[first]]
-        found = self.closed(rows.counts[first], np.array(low) / 1.3, np.array(high) * 1.3, _QUICK)
-        return found if np.isfinite(found.values).any() else None
+        full = isinstance(self.setting.recovery, FullRecovery)
+        alike = replace(self.setting, recovery=FullRecovery(0, 0) if full else PartialRecovery(0, 0, 0, 0, 0))
+        rows = _explored(alike, self.saving, replace(self.limits, budget=budgets[0]))
+        for budget in budgets[1:]:
+            rows = rows.joined(_explored(alike, self.saving, replace(self.limits, budget=budget)))
+        counts, place = np.unique(rows.counts, axis=0, return_inverse=True)
+        low, high = np.full(len(counts), np.inf), np.zeros(len(counts))
+        np.minimum.at(low, place.ravel(), rows.intervals / 1.3)
+        np.maximum.at(high, place.ravel(), rows.intervals * 1.3)
+        return self.closed(counts, low, high, _QUICK)
 
     def _found(self, counts: tuple[int, ...], interval_s: float, value: float) -> Found:
         nothing = self.saving.dirty is not None and self.fixed_s == 0
-        return Found(counts, interval_s, value, nothing and interval_s <= self.shortest_s * (1 + 1e-6))
+        shortest = nothing and interval_s <= self.shortest_s * (1 + 1e-6)
+        return Found(counts, interval_s, value if value < BROKEN else math.inf, shortest)
 
-    def _least_lost(self, known: Known) -> Found:
-        """Nothing keeps the limits: what loses least, for people to see why."""
-        lost = np.where(known.possible & np.isfinite(known.total), known.pls, np.inf)
-        row, column = np.unravel_index(int(np.argmin(lost)), lost.shape)
-        every = float(known.intervals[row, column])
-        if self.setting.step_s:
-            every = self.setting.step_s * max(1, round(every / self.setting.step_s))
-        return Found(_ints(known.counts[row]), every, math.inf, False)
-
-    def valleys(self, known: Known, values: Any) -> tuple[Any, Any, Any]:
+    def valleys(self, known: Known) -> tuple[Any, Any, Any]:
         """Numbers of saves, and brackets around the lowest of the intervals tried with each."""
+        values = self.limits.values(known)
         walled = np.pad(values, ((0, 0), (1, 1)), constant_values=np.inf)
-        lowest = np.isfinite(values) & (values <= walled[:, :-2]) & (values <= walled[:, 2:])
+        lowest = (values <= walled[:, :-2]) & (values <= walled[:, 2:])
         row, column = np.nonzero(lowest)
         order = np.argsort(values[row, column], kind="stable")[:_LOOKED]
         row, column = row[order], column[order]
@@ -279,7 +182,7 @@ class _Search:
         for _ in range(how.rounds):
             intervals = low[:, None] ** (1 - share) * high[:, None] ** share
             intervals[:, 0], intervals[:, -1] = low, high
-            values = self.limits.values(_tried(self.setting, self.saving, counts, intervals))
+            values = self.limits.values(tried(self.setting, self.saving, counts, intervals))
             at = np.argmin(values, axis=1)
             found = values[here, at]
             better = found <= best
@@ -292,7 +195,9 @@ class _Search:
 
     def around(self, rows: _Rows, most: int) -> _Rows:
         """Numbers of saves varied one and two at a time, from the best places on, until the best few are varied."""
-        rows = rows.cheapest(len(rows.counts), _WORTH)  # others may be better at other intervals than they came with
+        rows = rows.cheapest(
+            len(rows.counts), _WORTH
+        )  # others may be better at other intervals than they came with
         seen = {_ints(one) for one in rows.counts}
         pool, fresh = rows, rows.cheapest(_POOL, _WORTH)
         varied = {_ints(one) for one in fresh.counts}
@@ -310,7 +215,7 @@ class _Search:
         return pool.cheapest(most, _WORTH)
 
     def _neighbours(self, rows: _Rows, seen: set[tuple[int, ...]]) -> tuple[Any, Any, Any]:
-        """Those of rows that were not seen, with brackets of intervals that keep the last level's period or the first's."""
+        """Those of rows that were not seen, and intervals that keep the last level's period or the first's."""
         found, low, high = [], [], []
         for counts, every in zip(rows.counts, rows.intervals, strict=True):
             for moved in _moves(_ints(counts), self.free):
@@ -328,13 +233,13 @@ class _Search:
     def _whole_steps(self, rows: _Rows) -> Found:
         """The best of the whole numbers of steps beside the best interval; of few, each with its own best saves."""
         step = self.setting.step_s
-        best = self._found((), step, math.inf)
         few = rows.cheapest(_POOL, _WORTH)
+        best, least_value = self._found(_ints(few.counts[0]), step, math.inf), math.inf
         below = np.maximum(np.floor(few.intervals / step * (1 + 1e-12)), 1)
         if below.min() > _MANY_STEPS or not self.free:
             first = 1 if below.min() <= _FEW_STEPS else 0
             steps = [[*range(1, _FEW_STEPS + 2)] if first else [n, n + 1] for n in below.tolist()]
-            known = _tried(self.setting, self.saving, few.counts, np.array(steps) * step)
+            known = tried(self.setting, self.saving, few.counts, np.array(steps) * step)
             values = self.limits.values(known)
             row, column = np.unravel_index(int(np.argmin(values)), values.shape)
             best = self._found(_ints(few.counts[row]), steps[row][column] * step, float(values[row, column]))
@@ -342,32 +247,28 @@ class _Search:
             for counts, every, least in zip(few.counts, few.intervals, below.astype(int).tolist(), strict=True):
                 for n in range(1 if least <= _FEW_STEPS else least, least + 2):
                     one, value = self._at_steps(_ints(counts), every, n * step)
-                    if value < best.value:
-                        best = self._found(one, n * step, value)
-        if math.isfinite(best.value):
-            return best
-        return Found(_ints(few.counts[0]), step * float(below[0]), math.inf, False)
+                    if value < least_value:
+                        best, least_value = self._found(one, n * step, value), value
+        return best
 
-    def _at_steps(
-        self, counts: tuple[int, ...], every: float, interval_s: float
-    ) -> tuple[tuple[int, ...], float]:
+    def _at_steps(self, counts: tuple[int, ...], every: float, interval_s: float) -> tuple[tuple[int, ...], float]:
         """The best numbers of saves at a given interval, from those of another interval on, and their value."""
-        tried: dict[tuple[int, ...], float] = {}
+        values: dict[tuple[int, ...], float] = {}
 
         def look(rows: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
-            new = [one for one in rows if one not in tried]
+            new = [one for one in rows if one not in values]
             if new:
                 table = np.array(new, dtype=float).reshape(len(new), -1)
-                known = _tried(self.setting, self.saving, table, np.full((len(new), 1), interval_s))
-                tried.update(zip(new, map(float, self.limits.values(known)[:, 0]), strict=True))
-            return min(tried, key=lambda one: tried[one])
+                known = tried(self.setting, self.saving, table, np.full((len(new), 1), interval_s))
+                values.update(zip(new, map(float, self.limits.values(known)[:, 0]), strict=True))
+            return min(values, key=lambda one: values[one])
 
         best = look({counts, *_scaled(counts, self.free, every / interval_s)})
         while True:
-            before = tried[best]
+            before = values[best]
             best = look(_moves(best, self.free))
-            if tried[best] >= before:
-                return best, tried[best]
+            if values[best] >= before:
+                return best, values[best]
 
 
 class _Rows(NamedTuple):

@@ -1,16 +1,16 @@
 r"""Where the best intervals and numbers of saves may lie, to first order: places to start an exact search from.
 
-To first order the cost is a sum over levels, each a function of the useful work :math:`t_i` between two saves of that
-level or a higher one,
+To first order the cost is a sum over levels, each a function of the useful work :math:`t_i` between two saves
+of that level or a higher one,
 
 .. math:: \frac{O}{T} \approx \sum_i b_i(t_i) \left(\frac{1}{t_i} - \frac{1}{t_{i+1}}\right) + \ell_i(t_i),
           \qquad t_i \le t_{i+1}
 
-with b what a save takes and ℓ what the failures that need this level lose. Neighbours alone are coupled, so that dynamic
-programming over a grid finds the least of it for any number of levels; and, for each level and each point of the grid,
-the least cost of all that goes through there. The local minima of *that* are one for each valley. A budget of lost
-samples enters by a multiplier, of which many are tried. [derived here; the exact search from there is held to brute
-force in tests/costing/test_search.py]
+with b what a save takes and ℓ what the failures that need this level lose. Neighbours alone are coupled, so
+that dynamic programming over a grid finds the least of it for any number of levels; and, for each level and
+each point of the grid, the least cost of all that goes through there. The local minima of *that* are one for
+each valley. A budget of lost samples enters by a multiplier, of which many are tried. [derived here; the exact
+search from there is held to brute force in tests/costing/test_search.py]
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class _FirstOrder:
         within = self.grid * self.groups[-1].times[-1] <= self.grid[-1] * (1 + 1e-9)
         last = self.grid * self.groups[-1].times[-1]
         weights = np.append(0.0, np.geomspace(1e-3, 1e6, _MULTIPLIERS)) if self.hits else np.zeros(1)
-        # the first level's interval must let a save to the last one drain: a few floors, each with what drains in it
+        # the first level's interval must let a save to the last one drain: a few floors, each with what drains in
         drain_s = self.saving.overlap * self.saving.drain_s * self.saving.written(last)
         floors = np.unique(np.geomspace(drain_s[0], drain_s.max(), _FLOORS)) if drain_s[0] > 0 else np.zeros(1)
         weights, floors = np.repeat(weights, len(floors))[:, None], np.tile(floors, len(weights))[:, None]

@@ -2,9 +2,10 @@ r"""Storage that jobs share: what a second of writing is worth when all of them 
 
 Each job saves every τᵢ, writing for Cᵢ at the full bandwidth while the others wait, so Σ nᵢCᵢ/τᵢ ≤ 1. The least
 overhead of all nodes together under that bound has one multiplier Λ for all jobs (Herault et al., RR-9109): a
-neighbour's interval is :func:`~cprmodel.formulas.herault_2018_interval`. What is left to the neighbours when this job
-writes a share of the time sets their intervals, hence what they lose; this job minimises its own overhead, whatever
-its storage, plus that loss, weighed by nodes. No price has to be found by trial: the loss is a function of the share.
+neighbour's interval is :func:`~cprmodel.formulas.herault_2018_interval`. What is left to the neighbours when
+this job writes a share of the time sets their intervals, hence what they lose; this job minimises its own
+overhead, whatever its storage, plus that loss, weighed by nodes. No price has to be found by trial: the loss is
+a function of the share.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class Shared:
         return own + float(self.others(0.0)) <= 1
 
     def price(self, own: Any) -> Any:
-        """What a second of writing is worth where this job writes such a share of the time; infinite without room."""
+        """What a second of writing is worth where this job writes such a share of the time; ∞ without room."""
         own = np.asarray(own, dtype=float)
         if self.storage.share is not None:
             return np.where(own <= self.storage.share * (1 + 1e-12), 0.0, np.inf)

@@ -1,31 +1,32 @@
 r"""How one run's PLS scatters: the second moments of what a shard, and two shards, keep of a pattern of saves.
 
-A pattern is what lies between two complete saves of the last level; what it loses is independent of the others. With
-K the work that a shard keeps of a pattern of W,
+A pattern is what lies between two complete saves of the last level; what it loses is independent of the others.
+With K the work that a shard keeps of a pattern of W,
 
 .. math:: \mathrm{Var}[\mathrm{PLS}] = \frac{T}{W} \cdot
           \frac{N\,E[K^2] + N(N-1)\,E[KK'] - N^2 E[K]^2}{(NT)^2}
 
-for N shards, K' being that of another shard. A block of level m is a number of blocks of the level below, one after the
-other. Of each are needed: the probability a that it is done; that it is done and nothing takes what is saved below m
-from one shard (b) or from either of two (c); the expected work k that a shard keeps in it; the same d where nothing
-takes what the other shard (or this one) has from before; and the second moment s. Then with P the probability that all
-are done so far, Q the expected work kept and R its second moment,
+for N shards, K' being that of another shard. A block of level m is a number of blocks of the level below, one
+after the other. Of each are needed: the probability a that it is done; that it is done and nothing takes what
+is saved below m from one shard (b) or from either of two (c); the expected work k that a shard keeps in it; the
+same d where nothing takes what the other shard (or this one) has from before; and the second moment s. Then
+with P the probability that all are done so far, Q the expected work kept and R its second moment,
 
 .. math:: R \leftarrow cR + 2dQ + sP, \qquad Q \leftarrow bQ + kP, \qquad P \leftarrow aP
 
-which is a power of a matrix. All of it comes from the recursion of :mod:`cprmodel.costing.storage` with other rates of
-what ends a block. [derived here; simulated in tests/costing/test_spread.py]
+which is a power of a matrix. All of it comes from the recursion of :mod:`cprmodel.costing.storage` with other
+rates of what ends a block. [derived here; simulated in tests/costing/test_spread.py]
 
-It leaves out the work that is done while a drain goes on that becomes void, and that two failures of one stop may take
-two different shards.
+What is done while a drain goes on that becomes void is added to first order: the failure that strikes takes it
+together with what the drain held. That two failures of one stop may take two different shards is left out.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -56,8 +57,9 @@ def pls_variance(
     with np.errstate(all="ignore"):
         found = _Moments(saving, interval_s, mix, shards, stops)
         one, same, other = found.kept, found.second(same=True), found.second(same=False)
-    pattern = interval_s * saving.segments
-    of_pattern = shards * (same - one**2) + shards * (shards - 1) * (other - one**2)
+        more, more_same, more_other = found.in_void_drains()
+    pattern = interval_s * saving.segments + more
+    of_pattern = shards * (same - one**2 + more_same) + shards * (shards - 1) * (other - one**2 + more_other)
     return max(0.0, float(of_pattern)) * work_s / pattern / (shards * work_s) ** 2
 
 
@@ -79,7 +81,8 @@ class _Moments:
         self.counts, self.tau, self.back, self.rate = saving.counts, interval_s, stops.back, 1 / mix.mtbf_s
         blocking, drain = save_times_s(saving, interval_s)
         self.top = len(blocking) - 1
-        self.carry = min(saving.overlap * float(drain), interval_s)
+        self.overlap, self.drain, self.blocks = saving.overlap, float(drain), float(blocking[-1])
+        self.carry = min(self.overlap * self.drain, interval_s)
         waits = [float(one) + (float(drain) if at == self.top else 0.0) for at, one in enumerate(blocking)]
         self.struck = [-math.expm1(-self.rate * one) for one in waits]
         depths = range(len(blocking))
@@ -122,10 +125,11 @@ class _Moments:
         return done, kept, self.back[0] * failed, done + (fails - self.back[0]) * failed
 
     def _block(self, level: int, end: int, ends: _Ends, first: bool) -> tuple[float, float]:
-        key = (level, end, ends, first and self.carry > 0)
+        first = first and self.carry > 0
+        key = (level, end, ends, first)
         if key not in self.known:
-            whole = self._segment if level == 0 else self._blocks
-            self.known[key] = whole(*((level,) if level else ()), end, ends, first and self.carry > 0)  # type: ignore[operator]
+            found = self._blocks(level, end, ends, first) if level else self._segment(end, ends, first)
+            self.known[key] = found
         return self.known[key]
 
     def _share(self, level: int, killed: float) -> float:
@@ -136,21 +140,21 @@ class _Moments:
         below = level - 1
         taken = _Ends(ends.killed + self.hits[level] - ends.counted, 0.0)  # … of what is saved below
 
-        def part(last: int, head: bool) -> np.ndarray:
+        def part(last: int, head: bool) -> Any:
             done, kept = self._block(below, last, ends, head)
             unhit, _ = self._block(below, last, taken, head)
             return np.array([[done, 0.0], [kept, unhit]])
 
-        done, kept = self._chain(level, end, first, part, 2)
+        done, kept = self._chain(level, end, first, part)
         return self._again(level, end, ends, first, done, kept)
 
-    def _chain(self, level: int, end: int, first: bool, part: object, size: int) -> tuple[float, ...]:
+    def _chain(self, level: int, end: int, first: bool, part: Callable[[int, bool], Any]) -> tuple[float, ...]:
         """All blocks of the level below, one after the other."""
         count, below = self.counts[level - 1], level - 1
         if count == 1:
-            return tuple(map(float, part(end, first)[:, 0]))  # type: ignore[operator]
-        middle = np.linalg.matrix_power(part(below, False), count - 2)  # type: ignore[operator]
-        return tuple(map(float, (part(end, False) @ middle @ part(below, first))[:, 0]))  # type: ignore[operator]
+            return tuple(map(float, part(end, first)[:, 0]))
+        middle = np.linalg.matrix_power(part(below, False), count - 2)
+        return tuple(map(float, (part(end, False) @ middle @ part(below, first))[:, 0]))
 
     def _again(
         self, level: int, end: int, ends: _Ends, first: bool, done: float, value: float
@@ -162,6 +166,21 @@ class _Moments:
             return done / over, value / over
         whole = self._block(level, end, ends, False)
         return done + (1 - done) * share * whole[0], value + (1 - done) * share * whole[1]
+
+    def in_void_drains(self) -> tuple[float, float, float]:
+        """Work done in the void drains of a pattern [s], and what its loss adds to the two covariances [s²]."""
+        if not self.carry:
+            return 0.0, 0.0, 0.0
+        fails, struck = sum(self.back), self.struck[self.top]
+        tries = 1 / (1 - struck + fails * struck)
+        t = self.drain * _POINTS
+        density = tries * self.rate * np.exp(-self.rate * (self.blocks + t)) * self.drain * _WEIGHTS
+        done, square = float(density @ (self.overlap * t)), float(density @ ((self.overlap * t) ** 2))
+        periods = np.cumprod([1, *self.counts]) * self.tau
+        held = self.kept / float(periods[-1]) * periods  # of what a failure of each depth takes, less what was lost
+        alone, both = (-np.diff([*depths, 0.0]) for depths in (self.hits, self.both))
+        same, other = (float(hit @ (2 * held * done + square)) for hit in (alone, both))
+        return (1 - fails) * done, same, other
 
     # second moments
 
@@ -186,7 +205,7 @@ class _Moments:
         unhit, neither = _Ends(hit), _Ends(self._either(level, same))
         beside = _Ends(hit, hit if same else self.both[level])
 
-        def part(last: int, head: bool) -> np.ndarray:
+        def part(last: int, head: bool) -> Any:
             done, kept = self._block(below, last, _NOTHING, head)
             spared, _ = self._block(below, last, unhit, head)
             both, _ = self._block(below, last, neither, head)
@@ -194,7 +213,7 @@ class _Moments:
             second = self._second(below, last, same, head)
             return np.array([[done, 0.0, 0.0], [kept, spared, 0.0], [second, 2 * mixed, both]])
 
-        done, _, second = self._chain(level, end, first, part, 3)
+        done, _, second = self._chain(level, end, first, part)
         share = self._share(level, 0.0)
         if not first:
             return second / (1 - share + share * done)
@@ -227,7 +246,9 @@ def _since_hit(hit: float, either: float, work: float, carry: float) -> float:
     """
     z = work * _POINTS
     # ∫₀^z e^(−either·y − hit·(z − y)) dy
-    inner = np.exp(-hit * z) * z * np.where(np.abs((hit - either) * z) > 1e-12, _expm1_over((hit - either) * z), 1.0)
+    inner = (
+        np.exp(-hit * z) * z * np.where(np.abs((hit - either) * z) > 1e-12, _expm1_over((hit - either) * z), 1.0)
+    )
     until = 2 * float(work * (_WEIGHTS @ inner))
     if not carry:
         return until
@@ -236,6 +257,6 @@ def _since_hit(hit: float, either: float, work: float, carry: float) -> float:
     return until + beyond
 
 
-def _expm1_over(x: np.ndarray) -> np.ndarray:
+def _expm1_over(x: Any) -> Any:
     safe = np.where(x == 0, 1.0, x)
     return np.where(x == 0, 1.0, np.expm1(safe) / safe)

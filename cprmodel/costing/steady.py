@@ -11,8 +11,10 @@ import numpy as np
 
 from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB, Choice, Cost
 from cprmodel.costing.saving import as_stored, saving_of
-from cprmodel.costing.searching import Found, Limits, Setting, drains_in, search
+from cprmodel.costing.searching import Found, search
+from cprmodel.costing.setting import Limits, Setting, drains_in
 from cprmodel.costing.shared import Shared
+from cprmodel.costing.spread import pls_variance
 from cprmodel.costing.storage import LongRun
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
@@ -31,8 +33,8 @@ SHORTEST = "the length of a training step"
 _UNBOUNDED = (
     "checkpoint.incremental",
     "true",
-    "what a save takes however few rows it writes (stall, or always_written; beside overlap, save), without which the "
-    "shortest interval is the best; or job.step, than which none is shorter",
+    "what a save takes however few rows it writes (stall, or always_written; beside overlap, save), without which "
+    "the shortest interval is the best; or job.step, than which none is shorter",
 )
 
 #: A job with fewer intervals (of the last level) than this is not long.
@@ -47,6 +49,15 @@ def _setting(job: Job, recovery: Recovery) -> Setting:
 @lru_cache(maxsize=1024)
 def _at(setting: Setting, saving: StoredSave, interval_s: float) -> LongRun:
     return setting.run(saving, interval_s)
+
+
+@lru_cache(maxsize=1024)
+def _spread(setting: Setting, saving: StoredSave, interval_s: float) -> float | None:
+    """Standard deviation of one run's PLS; None where saves follow warnings."""
+    if saving.warned is not None:
+        return None
+    stops = setting.stops(saving)
+    return math.sqrt(pls_variance(saving, interval_s, setting.work_s, setting.mix, setting.shards, stops))
 
 
 def long_run_of(job: Job, recovery: Recovery, saving: StoredSave, interval_s: Any) -> LongRun:
@@ -175,7 +186,14 @@ class SteadyState:
         parts = Breakdown(*(float(part) for part in found.breakdown))
         notes = tuple(self._notes(job, strategy, saving, found))
         refused = self._refused(job, strategy.recovery, float(found.io_s))
-        return Cost(parts, float(found.pls), notes=notes, written_per_s=float(found.writes), refused=refused)
+        return Cost(
+            parts,
+            float(found.pls),
+            notes=notes,
+            written_per_s=float(found.writes),
+            refused=refused,
+            pls_standard_deviation=_spread(setting, saving, strategy.interval_s),
+        )
 
     def _refused(self, job: Job, recovery: Recovery, io_s: float) -> str:
         """Why others than this job suffer from it, if they do."""
@@ -203,7 +221,11 @@ class SteadyState:
             notes.append(_about_levels(saving, strategy.interval_s))
         if saving.dirty is not None:
             share = float(saving.written(strategy.interval_s * saving.segments))
-            notes.append(f"a save to {saving.levels[-1].name} writes {format_share(share)} of the checkpoint")
+            last = saving.levels[-1]
+            said = f"a save to {last.name} writes {format_share(share)} of the checkpoint"
+            if last.stall_s or last.save_s:
+                said += f"; it blocks training for {last.blocking_words(share)}"
+            notes.append(said)
         if job.storage is not None:
             notes.append(f"it writes {format_share(float(found.io_s))} of the time")
         every = strategy.interval_s * saving.segments

@@ -62,7 +62,7 @@ class LongRun:
     pls: Any
     writes: Any  #: whole checkpoints' worth of bytes in complete saves to the last level, per second of useful work
     io_s: Any  #: time that these saves write to the last level's storage, per second of useful work
-    drains: Any  #: whether a save drains before the next one begins, without which none of this is so
+    drains: Any  #: work done while a save drains, over the interval: none of this is so where it is above 1
 
 
 class _Block(NamedTuple):
@@ -75,7 +75,7 @@ class _Block(NamedTuple):
 
 
 class _Attempt(NamedTuple):
-    """One attempt at a segment: how it goes, and the probabilities that it must begin again and that it need not."""
+    """One attempt at a segment: how it goes, and the probabilities that it begins again and that it need not."""
 
     block: _Block
     again: Any
@@ -88,11 +88,6 @@ def save_times_s(saving: StoredSave, interval_s: Any, periods: Any = None) -> tu
     shares = [saving.written(np.multiply(interval_s, segments)) for segments in within]
     blocking = [one.stall_s + one.save_s * share for one, share in zip(saving.levels, shares, strict=True)]
     return blocking, saving.drain_s * shares[-1]
-
-
-def drains(saving: StoredSave, interval_s: Any, drain_s: Any) -> Any:
-    """Whether what drains so long does so before the next save begins."""
-    return saving.overlap * drain_s <= np.multiply(interval_s, 1 + 1e-9)
 
 
 def long_run(
@@ -241,7 +236,7 @@ class _Course:
         return _Block(*(value + again * rest for value, rest in zip(attempt, whole, strict=True)))
 
     def _middle(self, level: int) -> tuple[Any, Any, Any, Any]:
-        """Of all blocks of the level below but the first and the last: a^n, 1 + a + … , b^n, (a^n − b^n)/(a − b)."""
+        """Of all blocks of the level below but the first and the last: a^n, 1 + a + …, b^n, (a^n − b^n)/(a − b)."""
 
         def find() -> tuple[Any, Any, Any, Any]:
             below, count = level - 1, self.counts[level - 1] - 2
@@ -322,7 +317,7 @@ class _Course:
             pls=np.maximum(1 - kept / work, 0.0) if self.hits else np.zeros_like(np.asarray(work)),
             writes=writes / work,
             io_s=io_s / work,
-            drains=drains(self.saving, self.tau, self.drain),
+            drains=self.carry / self.tau,
         )
 
     # warnings: one level

@@ -14,6 +14,8 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from cprmodel.facts.units import format_time
+
 __all__ = ["Dirty", "MeasuredDirty", "SaveLevel", "StoredSave", "TouchedRows", "WarnedSave"]
 
 
@@ -96,7 +98,7 @@ class MeasuredDirty:
 
 @dataclass(frozen=True)
 class SaveLevel:
-    """One place to save to. A save blocks training for a stall, whatever it writes, and for a copy of what it writes.
+    """One place to save to. A save blocks training for a stall, whatever it writes, and to copy what it writes.
 
     >>> SaveLevel("remote", save_s=240.0, load_s=240.0, partial_load_s=30.0, stall_s=7.0).blocks_s
     247.0
@@ -114,6 +116,19 @@ class SaveLevel:
     def blocks_s(self) -> float:
         """Time that a save of everything blocks training, the last level's drain apart [s]."""
         return self.stall_s + self.save_s
+
+    def blocking_words(self, share: float) -> str:
+        """How long a save blocks training that writes such a share of everything, and what of it is which.
+
+        >>> SaveLevel("remote", 240.0, 240.0, 30.0, stall_s=7.0).blocking_words(0.25)
+        '7 s whatever it writes and 1 min to copy that'
+        """
+        stall, copy = (
+            f"{format_time(self.stall_s)} whatever it writes",
+            f"{format_time(share * self.save_s)} to copy that",
+        )
+        parts = [words for words, takes in ((stall, self.stall_s), (copy, self.save_s)) if takes]
+        return " and ".join(parts) or "no time"
 
 
 @dataclass(frozen=True)
@@ -138,7 +153,7 @@ class StoredSave:
     levels: tuple[SaveLevel, ...]
     #: For each level but the first, how many saves of the level below there are to one of it, which is the last's.
     counts: tuple[int, ...] = ()
-    #: Of everything, after what blocks in a save to the last level; training goes on at speed ``overlap`` meanwhile.
+    #: Of everything, after what blocks in a save to the last level; training goes on at ``overlap`` meanwhile.
     drain_s: float = 0.0
     overlap: float = 0.0
     dirty: Dirty | None = None  #: None: every save writes everything

@@ -143,19 +143,20 @@ class Checkpoint(Section):
 
     def _check_stalls(self) -> None:
         """``save_shrinks`` and ``stall``, in the table itself or in each level."""
-        for at, one in enumerate(self.level or (self,)):
+        tables: tuple[Checkpoint | Level, ...] = self.level or (self,)
+        for at, one in enumerate(tables):
             place = "" if self.level is None else f"level.{at}."
             drains = self.overlap is not None and (self.level is None or at == len(self.level) - 1)
             for key, value in (("save_shrinks", one.save_shrinks), ("stall", one.stall_s)):
                 if value is not None and not self.incremental:
                     raise wrong(place + key, value, "incremental = true beside it: else save is all that blocks")
             if one.save_shrinks is not None and one.save_s is None:
-                expected = "save beside it (what is given by bandwidth is a copy, and shrinks)"
+                expected = "save beside it (a bandwidth gives a copy, which shrinks)"
                 raise wrong(place + "save_shrinks", one.save_shrinks, expected)
             shrinks = not drains if one.save_shrinks is None else one.save_shrinks
             if one.stall_s is not None and one.save_s is not None and not shrinks:
                 how = "drains in the background" if one.save_shrinks is None else "has save_shrinks = false"
-                expected = f"save_shrinks = true beside it: save itself is the stall where a save {how}"
+                expected = f"save_shrinks = true beside it: save is itself a stall where a save {how}"
                 raise wrong(place + "stall", one.stall_s, expected)
 
     def stall_and_copy_s(self, level: Level | None = None) -> tuple[float, float]:
@@ -238,6 +239,21 @@ class Checkpoint(Section):
             "warning": self.warning is not None,
         }
         return ", ".join(f"checkpoint.{name}" for name, given in words.items() if given)
+
+    def stall_words(self) -> list[str]:
+        """What is taken of a save's time where an incremental job does not say what of it shrinks."""
+        if not self.incremental:
+            return []
+        said = []
+        tables: tuple[Checkpoint | Level, ...] = self.level or (self,)
+        for at, one in enumerate(tables):
+            if one.save_s is None or one.save_shrinks is not None:
+                continue
+            field = "checkpoint.save" if self.level is None else f"checkpoint.level.{at}.save"
+            _, copy = self.stall_and_copy_s(None if self.level is None else self.level[at])
+            kind = "a stall, whatever is written" if not copy else "the copy of everything, less for fewer rows"
+            said.append(f"{field} ({format_time(one.save_s)}) is taken to be {kind}: save_shrinks says otherwise")
+        return said
 
     def warned_save_s(self) -> float:
         """Time of a save on a warning [s]."""

@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 from cprmodel import Exact, JobError, SteadyState, plan
 from cprmodel.costing import saving_of
 from cprmodel.costing.models import OPTIMUM
-from cprmodel.costing.searching import drains_in
+from cprmodel.costing.setting import drains_in
 from cprmodel.costing.steady import DRAIN, SHARED, SHORTEST, long_run_of
 from cprmodel.facts.storage import StoredSave
 from cprmodel.formulas import (

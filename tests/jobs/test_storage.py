@@ -161,17 +161,17 @@ WRONG: dict[str, tuple[str, str]] = {
     ),
     "a stall beside a snapshot": (
         DRAINS + CURVE + 'save = "8 s"\nstall = "1 s"',
-        "checkpoint.stall = 1: expected save_shrinks = true beside it: save itself is the stall where a save drains in "
-        "the background",
+        "checkpoint.stall = 1: expected save_shrinks = true beside it: save is itself a stall where a save drains "
+        "in the background",
     ),
     "a stall beside a stall": (
         CURVE + LEVELS + 'save_shrinks = false\nstall = "1 s"',
-        "checkpoint.level.1.stall = 1: expected save_shrinks = true beside it: save itself is the stall where a save "
+        "checkpoint.level.1.stall = 1: expected save_shrinks = true beside it: save is itself a stall where a save "
         "has save_shrinks = false",
     ),
     "a bandwidth that doesn't shrink": (
         SIZE + CURVE + "save_shrinks = false",
-        "checkpoint.save_shrinks = false: expected save beside it (what is given by bandwidth is a copy, and shrinks)",
+        "checkpoint.save_shrinks = false: expected save beside it (a bandwidth gives a copy, which shrinks)",
     ),
     "levels and a stall": (
         CURVE + 'stall = "1 s"\n' + LEVELS,
