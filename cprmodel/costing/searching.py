@@ -64,7 +64,7 @@ def search(setting: Setting, saving: StoredSave, limits: Limits) -> Found:
 
 
 @lru_cache(maxsize=64)
-def _starts(setting: Setting, saving: StoredSave, low: float) -> Known:
+def _starts(setting: Setting, saving: StoredSave, low: float, most: float) -> Known:
     """Where to start from, looked at once for all limits."""
     high = setting.work_s
     if not free_levels(saving):
@@ -72,7 +72,7 @@ def _starts(setting: Setting, saving: StoredSave, low: float) -> Known:
         longest = high / saving.segments
         return tried(setting, saving, counts, np.geomspace(min(low, longest), longest, _WIDE)[None, :])
     full = isinstance(setting.recovery, FullRecovery)
-    found = seeds(saving, setting.mix, full, setting.shards, min(low, high / 2), high)
+    found = seeds(saving, setting.mix, full, setting.shards, min(low, high / 2), high, most)
     counts = np.array([one for one, _, _ in found], dtype=float)
     first, last = np.array([between for _, *between in found]).T[:, :, None]
     share = np.linspace(0, 1, _NEAR)
@@ -83,7 +83,7 @@ def _starts(setting: Setting, saving: StoredSave, low: float) -> Known:
 def _explored(setting: Setting, saving: StoredSave, limits: Limits) -> _Rows:
     """The best few places of a job with levels to choose."""
     look = _Search(setting, saving, limits)
-    known = _starts(setting, saving, look.shortest_s)
+    known = _starts(setting, saving, look.shortest_s, limits.most)
     return look.around(look.closed(*look.valleys(known), _QUICK), _BEST)
 
 
@@ -124,7 +124,9 @@ class _Search:
         if self.free:
             rows = self.closed(*self.around(self._likely(), _POOL).brackets(1.05), _EXACT)
         else:
-            rows = self.closed(*self.valleys(_starts(self.setting, self.saving, self.shortest_s)), _EXACT)
+            rows = self.closed(
+                *self.valleys(_starts(self.setting, self.saving, self.shortest_s, self.limits.most)), _EXACT
+            )
         if self.setting.step_s:
             return self._whole_steps(rows)
         at = int(np.argmin(rows.values))

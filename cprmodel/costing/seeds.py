@@ -103,12 +103,20 @@ class _FirstOrder:
         found = -self.save_s(group.levels[-1], work)[:, None] / self.grid
         return np.where(self.grid >= work[:, None] * (1 - 1e-9), found, np.inf)
 
-    def chains(self) -> list[tuple[float, ...]]:
+    def written_to(self, work: Any) -> Any:
+        """Share of the time in which the last level is written to, where it is saved to every so much work."""
+        saving = self.saving
+        takes = saving.drain_s if saving.drain_s > 0 else saving.levels[-1].save_s
+        return takes * saving.written(work) / work
+
+    def chains(self, most: float) -> list[tuple[float, ...]]:
         """Points of the grid for each group, one chain for each valley, for each multiplier."""
         owns = [self.own(group) for group in self.groups]
         spared = [self.spared(group) for group in self.groups[:-1]]
         within = self.grid * self.groups[-1].times[-1] <= self.grid[-1] * (1 + 1e-9)
         last = self.grid * self.groups[-1].times[-1]
+        room = within & (self.written_to(last) <= most)
+        within = room if room.any() else within
         weights = np.append(0.0, np.geomspace(1e-3, 1e6, _MULTIPLIERS)) if self.hits else np.zeros(1)
         # the first level's interval must let a save to the last one drain: a few floors, each with what drains in
         drain_s = self.saving.overlap * self.saving.drain_s * self.saving.written(last)
@@ -147,16 +155,17 @@ class _FirstOrder:
 
 @lru_cache(maxsize=64)
 def seeds(
-    saving: StoredSave, mix: FailureMix, full: bool, shards: int, low: float, high: float
+    saving: StoredSave, mix: FailureMix, full: bool, shards: int, low: float, high: float, most: float
 ) -> tuple[tuple[tuple[int, ...], float, float], ...]:
     """Numbers of saves to each level, and between which intervals to start with each.
 
-    All levels are saved to within ``high`` of work, the first not more often than every ``low``.
+    All levels are saved to within ``high`` of work, the first not more often than every ``low``; the last one is
+    written to for no more than ``most`` of the time.
     """
     order = _FirstOrder(saving, mix, full, shards, low, high)
     free = free_levels(saving)
     found: dict[tuple[int, ...], list[float]] = {}
-    for chain in order.chains():
+    for chain in order.chains(most):
         pairs = zip(chain, chain[1:], order.groups, strict=False)
         ratios = [after / (work * group.times[-1]) for work, after, group in pairs]
         rounded = [

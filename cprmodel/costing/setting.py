@@ -67,6 +67,11 @@ class Limits:
     extra_s: float = 0.0  #: what writing everything once costs besides its time
     shared: Shared | None = None
 
+    @property
+    def most(self) -> float:
+        """Share of the time in which this job may write to the last level."""
+        return math.inf if self.shared is None else self.shared.storage.share or 1.0
+
     def values(self, known: Known) -> Any:
         """The objective; from BROKEN on where a limit is, the higher the more; infinite where that says nothing."""
         total = known.total + self.extra_s * known.writes
@@ -74,8 +79,7 @@ class Limits:
         if self.shared is not None:
             loss = self.shared.loss(known.io_s)
             total = total + np.where(np.isfinite(loss), loss, 0.0)
-            most = self.shared.storage.share or 1.0
-            over = np.maximum(over, np.where(np.isfinite(loss), 0.0, np.maximum(known.io_s / most, _JUST)))
+            over = np.maximum(over, np.where(np.isfinite(loss), 0.0, np.maximum(known.io_s / self.most, _JUST)))
         if self.budget is not None:
             over = np.maximum(over, known.pls / self.budget)
         values = np.where(over <= 1 + 1e-12, total, BROKEN * over)
