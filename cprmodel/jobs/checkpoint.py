@@ -217,10 +217,16 @@ class Checkpoint(Section):
 
     @property
     def nominal_load_s(self) -> float:
-        """Time to read everything back from the last level [s]; as long as writing it where not given."""
+        """Time to read everything back from the last level [s]; as long as moving it there where not given."""
         if self.level is not None:
             return self.level_load_s(self.level[-1])
-        return self.blocking_s + self.drains_s if self.load_s is None else self.load_s
+        return self._moving_s(None) if self.load_s is None else self.load_s
+
+    def _moving_s(self, level: Level | None) -> float:
+        """Time that everything takes to be copied and drained; of a save that only stalls, its stall [s]."""
+        stall, copy = self.stall_and_copy_s(level)
+        last = level is None or level is (self.level or (None,))[-1]
+        return copy + (self.drains_s if last else 0.0) or stall
 
     def level_save_s(self, level: Level) -> float:
         """Time that a save of everything to a level blocks training, ``stall`` apart [s]."""
@@ -228,7 +234,7 @@ class Checkpoint(Section):
 
     def level_load_s(self, level: Level) -> float:
         """Time to read everything back from a level [s]."""
-        return self.level_save_s(level) if level.load_s is None else level.load_s
+        return self._moving_s(level) if level.load_s is None else level.load_s
 
     def storage_words(self) -> str:
         """What makes it more than one blocking copy of everything."""

@@ -30,7 +30,9 @@ class Level(Section):
         description="incremental: time a save there blocks besides, whatever it writes (a snapshot, a barrier)",
     )
     bandwidth_bytes_per_s: float | None = Field(None, description="or: bandwidth to it, with checkpoint.size")
-    load_s: float | None = Field(None, description="time to read everything back from it; default: as a save")
+    load_s: float | None = Field(
+        None, description="time to read everything back from it; default: as it takes to copy or drain"
+    )
     partial_load_s: float | None = Field(None, description="time to load the failed shards; default: load/shards")
     survives: _Survives = Field(
         1.0, description="share of the failures after which what is there can still be read; the last level: 1"

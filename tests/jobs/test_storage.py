@@ -45,7 +45,7 @@ def test_a_drain_takes_size_over_bandwidth_and_blocks_for_save_first() -> None:
     saving = stored(SIZE + 'overlap = 0.9\nsave = "8 s"\n')
     level = saving.levels[0]
     assert (level.stall_s, level.save_s, saving.drain_s, saving.overlap) == (8, 0, 240, 0.9)
-    assert saving.levels[0].load_s == 248  # as long as it takes to write
+    assert saving.levels[0].load_s == 240  # as long as it takes to move: no snapshot is read back
     assert saving.save_s == pytest.approx(8 + 24)
 
 
@@ -90,6 +90,15 @@ def test_what_shrinks_with_the_rows_that_are_written(spelling: str) -> None:
     played, drained = times_of(saving, 3600.0)
     assert list(played) == pytest.approx(blocks)
     assert drained == pytest.approx(drain)
+
+
+def test_what_drains_is_read_back_as_slowly() -> None:
+    """A last level's snapshot of 9 s that drains for 4 min is not read back in 9 s."""
+    job = job_from_text(HEAD + DRAINS + LEVELS.replace("4 min", "9 s"))
+    assert (job.load_s, job.checkpoint.level_load_s(job.checkpoint.level[0])) == (240, 9)  # type: ignore[index]
+    assert job_from_text(HEAD + 'save = "4 min"\nsave_shrinks = false\n' + CURVE).load_s == 240
+    assert job_from_text(HEAD + SIZE + CURVE + 'stall = "8 s"\n').load_s == 240
+    assert job_from_text(HEAD + DRAINS + LEVELS.replace("4 min", "9 s") + 'load = "1 min"\n').load_s == 60
 
 
 def test_without_incremental_saves_everything_blocks() -> None:
