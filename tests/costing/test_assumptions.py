@@ -1,4 +1,4 @@
-"""What formula and simulator of stored saves both assume is listed, with a test against the world or as untested."""
+"""What formula and simulator of stored saves both assume: a list, with a test against the world or as untested."""
 
 from __future__ import annotations
 
