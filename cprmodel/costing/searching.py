@@ -43,8 +43,9 @@ _BUDGETS = 1.5
 _FACTORS = (0.5, 0.75, 0.9, 1.1, 1.35, 2.0)
 #: Widest ratio of the longest interval to the shortest that is tried where nothing bounds it from below.
 _RANGE = 1e3
-#: An interval of so few steps is compared with all shorter ones, and up to so many levels are chosen anew for each.
-_FEW_STEPS, _MANY_STEPS = 6, 100
+#: An interval of so few steps is compared with all shorter ones; up to so many, levels are chosen anew for each; so
+#: many numbers of steps beyond the neighbours are tried then.
+_FEW_STEPS, _MANY_STEPS, _BESIDE = 6, 100, 2
 
 
 @dataclass(frozen=True)
@@ -236,25 +237,26 @@ class _Search:
         """The best of the whole numbers of steps beside the best interval; of few, each with its own best saves."""
         step = self.setting.step_s
         few = rows.cheapest(_POOL, _WORTH)
-        best, least_value = self._found(_ints(few.counts[0]), step, math.inf), math.inf
         below = np.maximum(np.floor(few.intervals / step * (1 + 1e-12)), 1)
         if below.min() > _MANY_STEPS or not self.free:
-            first = 1 if below.min() <= _FEW_STEPS else 0
-            steps = [[*range(1, _FEW_STEPS + 2)] if first else [n, n + 1] for n in below.tolist()]
-            known = tried(self.setting, self.saving, few.counts, np.array(steps) * step)
+            first = np.arange(1, 2 + _FEW_STEPS if below.min() <= _FEW_STEPS else 1)
+            steps = np.column_stack([below, below + 1, np.tile(first, (len(below), 1))])
+            known = tried(self.setting, self.saving, few.counts, steps * step)
             values = self.limits.values(known)
             row, column = np.unravel_index(int(np.argmin(values)), values.shape)
-            best = self._found(_ints(few.counts[row]), steps[row][column] * step, float(values[row, column]))
-        else:
-            for counts, every, least in zip(few.counts, few.intervals, below.astype(int).tolist(), strict=True):
-                for n in range(1 if least <= _FEW_STEPS else least, least + 2):
-                    one, value = self._at_steps(_ints(counts), every, n * step)
-                    if value < least_value:
-                        best, least_value = self._found(one, n * step, value), value
+            return self._found(
+                _ints(few.counts[row]), float(known.intervals[row, column]), float(values[row, column])
+            )
+        best, least = self._found(_ints(few.counts[0]), step, math.inf), math.inf
+        near = {int(n) + more for n in below for more in range(-_BESIDE, _BESIDE + 2)}
+        for n in sorted(n for n in near if n >= 1):
+            one, value = self._at_interval(few, n * step)
+            if value < least:
+                best, least = self._found(one, n * step, value), value
         return best
 
-    def _at_steps(self, counts: tuple[int, ...], every: float, interval_s: float) -> tuple[tuple[int, ...], float]:
-        """The best numbers of saves at a given interval, from those of another interval on, and their value."""
+    def _at_interval(self, few: _Rows, interval_s: float) -> tuple[tuple[int, ...], float]:
+        """The best numbers of saves at a given interval, from those of other intervals on, and their value."""
         values: dict[tuple[int, ...], float] = {}
 
         def look(rows: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
@@ -265,7 +267,10 @@ class _Search:
                 values.update(zip(new, map(float, self.limits.values(known)[:, 0]), strict=True))
             return min(values, key=lambda one: values[one])
 
-        best = look({counts, *_scaled(counts, self.free, every / interval_s)})
+        start = set()
+        for counts, every in zip(few.counts, few.intervals, strict=True):
+            start |= {_ints(counts), *_scaled(_ints(counts), self.free, every / interval_s)}
+        best = look(sorted(start))
         while True:
             before = values[best]
             best = look(_moves(best, self.free))
