@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 from cprmodel.facts.storage import Dirty, MeasuredDirty, SaveLevel, StoredSave, TouchedRows, WarnedSave
@@ -34,19 +35,17 @@ def saving_of(job: Job) -> SavingPolicy:
 def _levels(job: Job) -> tuple[SaveLevel, ...]:
     point = job.checkpoint
     if point.level is None:
-        return (_only_level(point.blocking_s, job.partial_recovery),)
+        stall, copy = point.stall_and_copy_s()
+        return (replace(_only_level(copy, job.partial_recovery), stall_s=stall),)
     shards = job.cluster.embedding_shards or 1
-    return tuple(
-        SaveLevel(
-            name=one.name or f"level {at + 1}",
-            save_s=point.level_save_s(one),
-            load_s=point.level_load_s(one),
-            partial_load_s=point.level_load_s(one) / shards if one.partial_load_s is None else one.partial_load_s,
-            survives=one.survives,
-            every=one.every,
-        )
-        for at, one in enumerate(point.level)
-    )
+    levels = []
+    for at, one in enumerate(point.level):
+        stall, copy = point.stall_and_copy_s(one)
+        load, shard = point.level_load_s(one), one.partial_load_s
+        name = one.name or f"level {at + 1}"
+        part = load / shards if shard is None else shard
+        levels.append(SaveLevel(name, copy, load, part, one.survives, one.every, stall))
+    return tuple(levels)
 
 
 def _dirty(job: Job) -> Dirty | None:

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise, product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -77,26 +78,11 @@ def stops_of(mix: FailureMix, recovery: Recovery, levels: Sequence[SaveLevel], s
     >>> round(stops.load_s, 3)  # 3600 (e^(60/3600) − 1)
     60.503
     """
-    first = _strikes(mix, recovery, severities(levels), shards)
-    kinds = {state.pending for state, _ in first}
-    combined = {_pending(one, other) for one in kinds for other in kinds}
-    states = [
-        _State(pending, level, own)
-        for pending, level, own in product(sorted(combined, key=_order), range(len(levels)), range(-1, len(levels)))
-        if own <= level
-    ]
-    index = {state: at for at, state in enumerate(states)}
+    states, after, start = _chain(mix, isinstance(recovery, FullRecovery), severities(levels), shards)
     rate = 1 / mix.mtbf_s
     reschedule, load = np.array([_lengths(state, recovery, levels) for state in states]).T
     clear = np.exp(-rate * (reschedule + load))
-    after = np.zeros((len(states), len(states)))
-    for at, state in enumerate(states):
-        for strike, probability in first:
-            after[at, index[_worse(state, strike)]] += probability
     chain = np.eye(len(states)) - (-np.expm1(-rate * (reschedule + load)))[:, None] * after
-    start = np.zeros(len(states))
-    for strike, probability in first:
-        start[index[strike]] += probability
     try:
         visits = np.linalg.solve(chain.T, start)  # expected, of each state
     except np.linalg.LinAlgError:  # failures come so fast that no stop ever ends
@@ -116,16 +102,37 @@ def stops_of(mix: FailureMix, recovery: Recovery, levels: Sequence[SaveLevel], s
     )
 
 
+@lru_cache(maxsize=64)
+def _chain(
+    mix: FailureMix, full: bool, severity: tuple[float, ...], shards: int
+) -> tuple[tuple[_State, ...], Any, Any]:
+    """The states of a stop, where a strike in each leads to, and where the first one does; probabilities."""
+    first = _strikes(mix, full, severity, shards)
+    kinds = {state.pending for state, _ in first}
+    combined = {_pending(one, other) for one in kinds for other in kinds}
+    many = len(severity)
+    states = tuple(
+        _State(pending, level, own)
+        for pending, level, own in product(sorted(combined, key=_order), range(many), range(-1, many))
+        if own <= level
+    )
+    index = {state: at for at, state in enumerate(states)}
+    after, start = np.zeros((len(states), len(states))), np.zeros(len(states))
+    for strike, probability in first:
+        start[index[strike]] += probability
+        for at, state in enumerate(states):
+            after[at, index[_worse(state, strike)]] += probability
+    return states, after, start
+
+
 def _order(kinds: frozenset[FailureKind]) -> list[str]:
     return sorted(kind.value for kind in kinds)
 
 
-def _strikes(
-    mix: FailureMix, recovery: Recovery, severity: Sequence[float], shards: int
-) -> list[tuple[_State, float]]:
+def _strikes(mix: FailureMix, full: bool, severity: Sequence[float], shards: int) -> list[tuple[_State, float]]:
     """The states that a first failure leads to, with their probabilities."""
     found: list[tuple[_State, float]] = []
-    if isinstance(recovery, FullRecovery):
+    if full:
         return [
             (_State(frozenset({FailureKind.WHOLE_JOB}), level, -1), share) for level, share in enumerate(severity)
         ]

@@ -10,7 +10,8 @@ What exactly happens (the simulator plays the same)
     needs one level or a higher one: the share ``survives`` of a level says how often it does. Everybody, or the
     failed shards, return to the last save that is of such a level.
 
-    Dirty rows: a save writes what was touched since the last save of its level or a higher one. The store keeps the
+    Dirty rows: a save writes what was touched since the last save of its level or a higher one. What is written is
+    copied while training is blocked, or drained; a level's stall blocks whatever is written. The store keeps the
     last version of every row, so a load reads everything.
 
     Warnings: at work, a share r of the failures is announced, a share 1 − p of the announcements is false. On an
@@ -36,7 +37,11 @@ How it is computed
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate
+from operator import mul
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,6 +62,7 @@ class LongRun:
     pls: Any
     writes: Any  #: whole checkpoints' worth of bytes in complete saves to the last level, per second of useful work
     io_s: Any  #: time that these saves write to the last level's storage, per second of useful work
+    drains: Any  #: work done while a save drains, over the interval: none of this is so where it is above 1
 
 
 class _Block(NamedTuple):
@@ -68,141 +74,238 @@ class _Block(NamedTuple):
     more: Any = 0.0  # expected work, in drains that were void, that it does beyond its own, were it done
 
 
-def save_times_s(saving: StoredSave, interval_s: Any) -> tuple[list[Any], Any]:
+class _Attempt(NamedTuple):
+    """One attempt at a segment: how it goes, and the probabilities that it begins again and that it need not."""
+
+    block: _Block
+    again: Any
+    ends: Any
+
+
+def save_times_s(saving: StoredSave, interval_s: Any, periods: Any = None) -> tuple[list[Any], Any]:
     """How long the save of each level blocks training, and how long the last one drains [s]."""
-    shares = [saving.written(np.multiply(interval_s, segments)) for segments in saving.periods]
-    blocking = [level.save_s * share for level, share in zip(saving.levels, shares, strict=True)]
+    within = saving.periods if periods is None else periods
+    shares = [saving.written(np.multiply(interval_s, segments)) for segments in within]
+    blocking = [one.stall_s + one.save_s * share for one, share in zip(saving.levels, shares, strict=True)]
     return blocking, saving.drain_s * shares[-1]
 
 
-def long_run(saving: StoredSave, interval_s: Any, mtbf_s: float, stops: Stops) -> LongRun:
-    """Overhead and PLS of saving every ``interval_s`` of useful work, in a job much longer than that."""
+def long_run(
+    saving: StoredSave, interval_s: Any, mtbf_s: float, stops: Stops, counts: Sequence[Any] | None = None
+) -> LongRun:
+    """Overhead and PLS of saving every ``interval_s`` of useful work, in a job much longer than that.
+
+    ``counts``, arrays beside that of the intervals, stand in the place of the saving's own.
+    """
     interval = np.asarray(interval_s, dtype=float)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
-        course = _Course(saving, interval, mtbf_s, stops)
+        course = _Course(saving, interval, mtbf_s, stops, saving.counts if counts is None else counts)
         return course.warned() if saving.warned is not None else course.nested()
 
 
 class _Course:
-    def __init__(self, saving: StoredSave, interval: Any, mtbf_s: float, stops: Stops) -> None:
+    def __init__(
+        self, saving: StoredSave, interval: Any, mtbf_s: float, stops: Stops, counts: Sequence[Any]
+    ) -> None:
         self.saving, self.tau, self.stops = saving, interval, stops
         self.rate = 1 / mtbf_s
-        self.blocking, self.drain = save_times_s(saving, interval)
+        self.counts = [one if isinstance(one, np.ndarray) else float(one) for one in counts]
+        self.periods = list(accumulate(self.counts, mul, initial=1.0))
+        self.blocking, self.drain = save_times_s(saving, interval, self.periods)
         self.carry = saving.overlap * self.drain  # work done while a save drains
+        self.carries = bool(saving.overlap > 0 and saving.drain_s > 0)
         self.hits = sum(stops.hit)
-        self.blocks: dict[tuple[int, int, float, bool], _Block] = {}
+        self.top = len(self.blocking) - 1
+        self.void = saving.overlap * self._in_void_drains() if self.carries else 0.0
+        self.known: dict[tuple[Any, ...], Any] = {}
+
+    def _once(self, key: tuple[Any, ...], find: Callable[[], Any]) -> Any:
+        if key not in self.known:
+            self.known[key] = find()
+        return self.known[key]
 
     # one segment: work, and a save of level ``end``
 
     def _struck(self, end: int) -> Any:
         """Probability that a save, its drain included, is struck."""
-        last = end == len(self.blocking) - 1
-        return -np.expm1(-self.rate * (self.blocking[end] + (self.drain if last else 0.0)))
+        takes = self.blocking[end] + (self.drain if end == self.top else 0.0)
+        return self._once(("struck", end), lambda: -np.expm1(-self.rate * takes))
 
-    def _attempt(self, end: int, work: Any, carry: Any, killed: float) -> tuple[_Block, Any, Any]:
-        """One attempt at a segment, and the probabilities that it must begin again and that it need not."""
+    def _reached(self, work: str, killed: float) -> tuple[Any, Any]:
+        """Probability that work is done before a failure ends it, and how long it goes on."""
+
+        def find() -> tuple[Any, Any]:
+            x = -self.rate * (sum(self.stops.back) + killed) * self._work(work)
+            return np.exp(x), self._work(work) * NUMPY.exprel(x)
+
+        return self._once(("reached", work, killed), find)  # type: ignore[no-any-return]
+
+    def _work(self, work: str) -> Any:
+        return self.tau if work == "whole" else self.tau - self.carry
+
+    def _unhit(self, work: str) -> Any:
+        """Expected work that nothing hits before the save, were its end reached."""
+
+        def find() -> Any:
+            length, carry = self._work(work), 0.0 if work == "whole" else self.carry
+            x = -self.rate * self.hits * length
+            return carry * np.exp(x) + length * NUMPY.exprel(x)
+
+        return self._once(("unhit", work), find)
+
+    def _attempt(self, end: int, work: str) -> _Attempt:
         back, rate = self.stops.back, self.rate
-        fails = sum(back) + killed
+        fails = sum(back)
         struck, again = self._struck(end), 1 - fails  # … that a failure lets the save begin again
-        reached = np.exp(-rate * fails * work)
-        busy = work * NUMPY.exprel(-rate * fails * work)
+        reached, busy = self._reached(work, 0.0)
         tries = 1 / (1 - struck + fails * struck)
-        success = reached * (1 - struck) * tries
-        failed = rate * busy + reached * struck * tries
+        goes = reached * tries
+        success = goes * (1 - struck)
+        failed = rate * busy + goes * struck
         begins_again, ends = back[0] * failed, success + (fails - back[0]) * failed
-        activity = busy + reached * struck / rate * tries
-        # what is kept: nothing hits the shard until the save is complete
-        hits = self.hits
-        unhit = 1 / (1 - struck + (fails + hits) * struck)
-        held = carry * np.exp(-rate * hits * work) + work * NUMPY.exprel(-rate * hits * work)
-        kept = reached * (1 - struck) * unhit * held
+        activity = busy + goes * struck / rate
+        kept: Any = 0.0
         more: Any = 0.0
-        if end == len(self.blocking) - 1:
-            void = self.saving.overlap * self._in_void_drains()
-            more = success * again * void * tries
-            kept = kept + reached * (1 - struck) * tries * unhit * (again - hits) * void
-        return _Block(success, activity, kept, more), begins_again, ends
+        drains = self.carries and end == self.top
+        if drains:
+            more = success * again * self.void * tries
+        if self.hits:  # what is kept: nothing hits the shard until the save is complete
+            unhit = 1 / (1 - struck + (fails + self.hits) * struck)
+            kept = reached * (1 - struck) * unhit * self._unhit(work)
+            if drains:
+                kept = kept + success * unhit * (again - self.hits) * self.void
+        return _Attempt(_Block(success, activity, kept, more), begins_again, ends)
 
     def _in_void_drains(self) -> Any:
         """Expected time of drain before a failure strikes it, those that none strikes apart [s]."""
         blocking, drain, rate = self.blocking[-1], self.drain, self.rate
         return np.exp(-rate * (blocking + drain)) * rate * drain**2 * NUMPY.phi2(rate * drain)
 
-    def _segment(self, end: int, killed: float, first: bool) -> _Block:
-        whole, _, ends = self._attempt(end, self.tau, 0.0, killed)
-        found = _Block(*(value / ends for value in whole))
+    def _segment(self, end: int, first: bool) -> _Block:
         if not first:
-            return found
-        short, again, _ = self._attempt(end, self.tau - self.carry, self.carry, killed)
-        return _Block(*(one + again * value for one, value in zip(short, found, strict=True)))
+            whole, _, ends = self._attempt(end, "whole")
+            return _Block(*(value / ends for value in whole))
+        short, again, _ = self._attempt(end, "short")
+        return _Block(*(one + again * value for one, value in zip(short, self._block(0, end, False), strict=True)))
+
+    def _segment_success(self, end: int, killed: float) -> Any:
+        """Probability that a segment is done, where failures of another kind may end it too."""
+        back, rate = self.stops.back, self.rate
+        fails = sum(back) + killed
+        struck = self._struck(end)
+        reached, busy = self._reached("whole", killed)
+        goes = reached / (1 - struck + fails * struck)
+        success = goes * (1 - struck)
+        return success / (success + (fails - back[0]) * (rate * busy + goes * struck))
 
     # blocks of segments
 
-    def _block(self, level: int, end: int, killed: float, first: bool) -> _Block:
+    def _success(self, level: int, end: int, killed: float) -> Any:
         """``killed``: probability, beyond roll-backs, that a failure ends what is asked about."""
-        key = (level, end, killed, first)
-        if key not in self.blocks:
-            self.blocks[key] = self._new_block(*key)
-        return self.blocks[key]
+        if killed == 0:
+            return self._block(level, end, False).success
 
-    def _new_block(self, level: int, end: int, killed: float, first: bool) -> _Block:
-        if level == 0:
-            return self._segment(end, killed, first)
-        count = self.saving.counts[level - 1]
-        found = self._blocks(level, end, killed, count, first=False)
-        return self._blocks(level, end, killed, count, first=True, whole=found) if first else found
+        def find() -> Any:
+            if level == 0:
+                return self._segment_success(end, killed)
+            one, last = self._success(level - 1, level - 1, killed), self._success(level - 1, end, killed)
+            done = one ** (self.counts[level - 1] - 1) * last
+            share = self._share(level, killed)
+            return done / (1 - share + share * done)
 
-    def _blocks(
-        self, level: int, end: int, killed: float, count: int, first: bool, whole: _Block | None = None
-    ) -> _Block:
-        below, back = level - 1, self.stops.back
-        last = self._block(below, end, killed, first and count == 1)
-        one = self._block(below, below, killed, first=False)
-        hits = sum(self.stops.hit[level:])  # what takes work that is saved in the level below
-        unhit_one = self._block(below, below, killed + hits, first=False).success
-        unhit_last = self._block(below, end, killed + hits, first=False).success
-        head = self._block(below, below, killed, first=True) if first else one
-        if count == 1:
-            attempt = last
-        else:
-            middle = count - 2  # between the first and the last
-            a, b = one.success, unhit_one
-            before = head.success * a**middle
-            activity = head.activity + head.success * one.activity * _powers(a, middle) + before * last.activity
-            kept = head.kept * b**middle + head.success * one.kept * _differences(a, b, middle)
-            attempt = _Block(
-                before * last.success, activity, kept * unhit_last + before * last.kept, before * last.more
-            )
-        beyond = sum(back[level:]) + killed
-        share = back[level] / beyond if beyond > 0 else 0.0
-        again = (1 - attempt.success) * share
-        if whole is None:
+        return self._once(("success", level, end, killed), find)
+
+    def _share(self, level: int, killed: float) -> float:
+        """Of the failures that end a block, those after which it begins again."""
+        beyond = sum(self.stops.back[level:]) + killed
+        return self.stops.back[level] / beyond if beyond > 0 else 0.0
+
+    def _block(self, level: int, end: int, first: bool) -> _Block:
+        find = self._segment if level == 0 else partial(self._new_block, level)
+        first = first and self.carries
+        return self._once(("block", level, end, first), lambda: find(end, first))  # type: ignore[no-any-return]
+
+    def _new_block(self, level: int, end: int, first: bool) -> _Block:
+        attempt = self._blocks(level, end, first)
+        share = self._share(level, 0.0)
+        if not first:
             ends = 1 - share + share * attempt.success
             return _Block(*(value / ends for value in attempt))
+        again = (1 - attempt.success) * share
+        whole = self._block(level, end, False)
         return _Block(*(value + again * rest for value, rest in zip(attempt, whole, strict=True)))
+
+    def _middle(self, level: int) -> tuple[Any, Any, Any, Any]:
+        """Of all blocks of the level below but the first and the last: a^n, 1 + a + …, b^n, (a^n − b^n)/(a − b)."""
+
+        def find() -> tuple[Any, Any, Any, Any]:
+            below, count = level - 1, self.counts[level - 1] - 2
+            a = self._block(below, below, False).success
+            if not self.hits:
+                return a**count, _differences(np.ones_like(a), a, count), 0.0, 0.0
+            b = self._success(below, below, sum(self.stops.hit[level:]))
+            return a**count, _differences(np.ones_like(a), a, count), b**count, _differences(a, b, count)
+
+        return self._once(("middle", level), find)  # type: ignore[no-any-return]
+
+    def _alone(self, level: int) -> tuple[Any, bool, bool]:
+        """Where a block is one of the level below: which, whether any, whether all."""
+
+        def find() -> tuple[Any, bool, bool]:
+            alone = self.counts[level - 1] == 1
+            if isinstance(alone, bool):
+                return alone, alone, alone
+            return alone, bool(alone.any()), bool(alone.all())
+
+        return self._once(("alone", level), find)  # type: ignore[no-any-return]
+
+    def _blocks(self, level: int, end: int, first: bool) -> _Block:
+        """One attempt at a block: so many of the level below, the last of which ends in a save of another level."""
+        below = level - 1
+        alone, any_alone, all_alone = self._alone(level)
+        if all_alone:
+            return self._block(below, end, first)
+        last, one = self._block(below, end, False), self._block(below, below, False)
+        head = self._block(below, below, first)
+        powers, sums, unhit_powers, unhit_sums = self._middle(level)
+        before = head.success * powers
+        kept: Any = 0.0
+        if self.hits:
+            kept = head.kept * unhit_powers + head.success * one.kept * unhit_sums
+            kept = kept * self._success(below, end, sum(self.stops.hit[level:])) + before * last.kept
+        activity = head.activity + head.success * one.activity * sums + before * last.activity
+        found = _Block(before * last.success, activity, kept, before * last.more)
+        if not any_alone:
+            return found
+        only = self._block(below, end, first)
+        return _Block(*(np.where(alone, a, b) for a, b in zip(only, found, strict=True)))
 
     def nested(self) -> LongRun:
         """Blocks within blocks, each pattern after a complete drain."""
-        top = len(self.blocking) - 1
-        pattern = self._block(top, top, 0.0, first=True)
-        work = self.tau * self.saving.segments + pattern.more
+        pattern = self._block(self.top, self.top, first=True)
+        planned = self.tau * self.periods[-1]
+        work = planned + pattern.more
         saves = self._saving()
         stopped = self.rate * pattern.activity
-        lost = pattern.activity - self.tau * self.saving.segments - saves - pattern.more
+        lost = pattern.activity - planned - saves - pattern.more
         writes, io_s = self._written(1.0)
         return self._found(work, saves, lost, stopped, pattern.kept, writes, io_s)
 
     def _saving(self) -> Any:
         """Time that the complete saves of a pattern take from training."""
-        blocks = [int(np.prod(self.saving.counts[level:], dtype=np.int64)) for level in range(len(self.blocking))]
-        numbers = [n - m for n, m in zip(blocks, [*blocks[1:], 0], strict=True)]
+        blocks = [self.periods[-1] / period for period in self.periods]  # saves to a level or a higher one
+        numbers = [n - m for n, m in zip(blocks, [*blocks[1:], 0.0], strict=True)]
         return sum(n * c for n, c in zip(numbers, self.blocking, strict=True)) + self.drain - self.carry
 
     def _written(self, planned: Any, on_warning: Any = 0.0) -> tuple[Any, Any]:
-        """What so many complete saves to the last level write [whole checkpoints], and for how long [s]."""
+        """What so many complete saves to the last level write [whole checkpoints], and for how long [s].
+
+        A save that drains writes while it does, one that does not while it copies; no stall writes.
+        """
         warned_s = self.saving.warned.save_s if self.saving.warned is not None else 0.0
-        share = self.saving.written(self.tau * self.saving.segments)
-        return planned * share + on_warning, planned * (self.blocking[-1] + self.drain) + on_warning * warned_s
+        share = self.saving.written(self.tau * self.periods[-1])
+        takes = self.drain if self.saving.drain_s > 0 else self.saving.levels[-1].save_s * share
+        return planned * share + on_warning, planned * takes + on_warning * warned_s
 
     def _found(self, work: Any, saves: Any, lost: Any, failures: Any, kept: Any, writes: Any, io_s: Any) -> LongRun:
         stops = self.stops
@@ -211,9 +314,10 @@ class _Course:
         )
         return LongRun(
             breakdown=parts,
-            pls=np.maximum(1 - kept / work, 0.0) if self.hits else np.zeros_like(work),
+            pls=np.maximum(1 - kept / work, 0.0) if self.hits else np.zeros_like(np.asarray(work)),
             writes=writes / work,
             io_s=io_s / work,
+            drains=self.carry / self.tau,
         )
 
     # warnings: one level
@@ -246,7 +350,7 @@ class _Course:
         unhit = 1 / (1 - struck + (back + hits) * struck)
         drained = reached * (1 - struck) * tries
         saving = reached * struck / rate * tries
-        void = self.saving.overlap * self._in_void_drains()
+        void = self.void
         more = drained * again * void * tries
         x = leaves * work  # the integral of u e^(−leaves u), next
         ahead = np.where(x < 1, work**2 * reached * NUMPY.phi2(x), (1 - reached * (1 + x)) / (leaves or 1.0) ** 2)
@@ -279,15 +383,8 @@ class _Stretch(NamedTuple):
     drained: Any  # probability that it ends with a planned save
 
 
-def _powers(ratio: Any, count: int) -> Any:
-    """1 + r + … of so many terms."""
-    return _differences(np.ones_like(ratio), ratio, count)
-
-
-def _differences(a: Any, b: Any, count: int) -> Any:
+def _differences(a: Any, b: Any, count: Any) -> Any:
     """(a^n − b^n)/(a − b), where they are nearly equal too."""
-    if count <= 0:
-        return np.zeros_like(a * b)
     near = np.abs(a - b) <= 1e-9 * np.abs(a)
     gap = np.where(near, 1.0, a - b)
     middle = (a + b) / 2

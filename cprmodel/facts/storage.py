@@ -14,6 +14,8 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from cprmodel.facts.units import format_time
+
 __all__ = ["Dirty", "MeasuredDirty", "SaveLevel", "StoredSave", "TouchedRows", "WarnedSave"]
 
 
@@ -81,23 +83,52 @@ class MeasuredDirty:
 
     def share(self, work_s: Any) -> Any:
         """The share at so much work since the last save."""
+        times, shares = self._until_all
+        return np.interp(work_s, times, shares)
+
+    @cached_property
+    def _until_all(self) -> tuple[Any, Any]:
+        """The points, from none touched to all."""
         times, shares = (np.array([0.0, *column]) for column in zip(*self.points, strict=True))
-        work = np.asarray(work_s, dtype=float)
         slope = (shares[-1] - shares[-2]) / (times[-1] - times[-2])
-        beyond = shares[-1] + slope * np.maximum(work - times[-1], 0.0)
-        return np.minimum(np.where(work > times[-1], beyond, np.interp(work, times, shares)), 1.0)
+        if shares[-1] == 1:
+            return times, shares
+        return np.append(times, times[-1] + (1 - shares[-1]) / slope), np.append(shares, 1.0)
 
 
 @dataclass(frozen=True)
 class SaveLevel:
-    """One place to save to. Times are those of everything, the last level's drain included."""
+    """One place to save to. A save blocks training for a stall, whatever it writes, and to copy what it writes.
+
+    >>> SaveLevel("remote", save_s=240.0, load_s=240.0, partial_load_s=30.0, stall_s=7.0).blocks_s
+    247.0
+    """
 
     name: str
-    save_s: float  #: it blocks training so long
+    save_s: float  #: copying everything blocks training so long; a copy of less, so much less
     load_s: float  #: to read everything back from there
     partial_load_s: float  #: to read the failed shards back
     survives: float = 1.0  #: share of the failures after which what is there can be read
     every: int | None = None  #: so many saves of the level below to one of this one (None where to be chosen)
+    stall_s: float = 0.0  #: a save blocks training so long besides, whatever it writes: a snapshot, a barrier
+
+    @property
+    def blocks_s(self) -> float:
+        """Time that a save of everything blocks training, the last level's drain apart [s]."""
+        return self.stall_s + self.save_s
+
+    def blocking_words(self, share: float) -> str:
+        """How long a save blocks training that writes such a share of everything, and what of it is which.
+
+        >>> SaveLevel("remote", 240.0, 240.0, 30.0, stall_s=7.0).blocking_words(0.25)
+        '7 s whatever it writes and 1 min to copy that'
+        """
+        stall, copy = (
+            f"{format_time(self.stall_s)} whatever it writes",
+            f"{format_time(share * self.save_s)} to copy that",
+        )
+        parts = [words for words, takes in ((stall, self.stall_s), (copy, self.save_s)) if takes]
+        return " and ".join(parts) or "no time"
 
 
 @dataclass(frozen=True)
@@ -122,7 +153,8 @@ class StoredSave:
     levels: tuple[SaveLevel, ...]
     #: For each level but the first, how many saves of the level below there are to one of it, which is the last's.
     counts: tuple[int, ...] = ()
-    drain_s: float = 0.0  #: after the last level's blocking part, training goes on at speed ``overlap`` meanwhile
+    #: Of everything, after what blocks in a save to the last level; training goes on at ``overlap`` meanwhile.
+    drain_s: float = 0.0
     overlap: float = 0.0
     dirty: Dirty | None = None  #: None: every save writes everything
     always: float = 0.0  #: share of a save that is written whatever was touched
@@ -132,7 +164,7 @@ class StoredSave:
     @property
     def save_s(self) -> float:
         """Time that training loses to a save of everything to the last level [s]."""
-        return self.levels[-1].save_s + (1 - self.overlap) * self.drain_s
+        return self.levels[-1].blocks_s + (1 - self.overlap) * self.drain_s
 
     @property
     def periods(self) -> tuple[int, ...]:
@@ -147,5 +179,5 @@ class StoredSave:
     def written(self, work_s: Any) -> Any:
         """Share of everything that a save after so much work (since the last one of its level) writes."""
         if self.dirty is None:
-            return np.ones_like(np.asarray(work_s, dtype=float))
+            return 1.0 if np.ndim(work_s) == 0 else np.ones_like(work_s, dtype=float)
         return self.always + (1 - self.always) * self.dirty.share(work_s)

@@ -183,7 +183,7 @@ def priority_pls(
 
     Notes
     -----
-    Saves that take everything leave U₀ = U₁ = 0: then it is :func:`~cprmodel.formulas.partial_recovery_pls`.
+    Saves that take everything leave U₀ = U₁ = 0: then it is :func:`~cprmodel.formulas.exact_pls`.
     Otherwise U₀ and U₁ come from the order (``cprmodel.ordering.unsaved``). A failure of the whole job replays the
     updates since the last save; older ones of rows that no save has reached yet are lost on all shards.
 

@@ -34,9 +34,18 @@ class Checkpoint(Section):
             "partial_load_s",
             "partial_reschedule_s",
             "trainer_reschedule_s",
+            "stall_s",
         }
     )
     save_s: float | None = Field(None, description="time a save blocks training")
+    save_shrinks: bool | None = Field(
+        None,
+        description="incremental: save is the copy of everything, and shrinks with what is written; default: true, "
+        "but false beside overlap, where save is a snapshot",
+    )
+    stall_s: float | None = Field(
+        None, description="incremental: time a save blocks besides, whatever it writes (a snapshot, a barrier)"
+    )
     size_bytes: float | None = Field(None, description="size of a checkpoint (with bandwidth, instead of save)")
     bandwidth_bytes_per_s: float | None = Field(None, description="bandwidth to checkpoint storage")
     load_s: float | None = Field(None, description="time to read a checkpoint back; default: as long as a save")
@@ -87,7 +96,7 @@ class Checkpoint(Section):
         return self
 
     def _check_levels(self, levels: tuple[Level, ...]) -> None:
-        for name in ("save_s", "bandwidth_bytes_per_s", "load_s", "partial_load_s"):
+        for name in ("save_s", "save_shrinks", "stall_s", "bandwidth_bytes_per_s", "load_s", "partial_load_s"):
             if getattr(self, name) is not None:
                 key = name.removesuffix("_s").removesuffix("_bytes_per")
                 raise wrong(key, getattr(self, name), "it with each level, since there are levels")
@@ -124,12 +133,51 @@ class Checkpoint(Section):
             key = "dirty_curve" if self.dirty_curve is not None else "always_written"
             shown = "..." if key == "dirty_curve" else self.always_written
             raise wrong(key, shown, "incremental = true beside it")
+        self._check_stalls()
         if self.level is not None and len(self.level) > 1 and self.warning is not None:
             expected = (
                 "one level: a save on a warning beside several levels isn't modelled (it would end a pattern)"
             )
             raise wrong("warning", "", expected)
         return self
+
+    def _check_stalls(self) -> None:
+        """``save_shrinks`` and ``stall``, in the table itself or in each level."""
+        tables: tuple[Checkpoint | Level, ...] = self.level or (self,)
+        for at, one in enumerate(tables):
+            place = "" if self.level is None else f"level.{at}."
+            drains = self.overlap is not None and (self.level is None or at == len(self.level) - 1)
+            for key, value in (("save_shrinks", one.save_shrinks), ("stall", one.stall_s)):
+                if value is not None and not self.incremental:
+                    raise wrong(place + key, value, "incremental = true beside it: else save is all that blocks")
+            if one.save_shrinks is not None and one.save_s is None:
+                expected = "save beside it (a bandwidth gives a copy, which shrinks)"
+                raise wrong(place + "save_shrinks", one.save_shrinks, expected)
+            shrinks = not drains if one.save_shrinks is None else one.save_shrinks
+            if one.stall_s is not None and one.save_s is not None and not shrinks:
+                how = "drains in the background" if one.save_shrinks is None else "has save_shrinks = false"
+                expected = f"save_shrinks = true beside it: save is itself a stall where a save {how}"
+                raise wrong(place + "stall", one.stall_s, expected)
+
+    def stall_and_copy_s(self, level: Level | None = None) -> tuple[float, float]:
+        """What blocks training in a save (to a level), whatever it writes, and while everything is copied [s].
+
+        A time is a copy, which an incremental save makes shorter, and so is what size and bandwidth give; where the
+        save drains in the background, a time is that of the snapshot before. The file may say otherwise.
+
+        >>> Checkpoint(save_s=7.0, overlap=0.9, drain_s=500.0).stall_and_copy_s()
+        (7.0, 0.0)
+        >>> Checkpoint(save_s=300.0, stall_s=2.0, incremental=True).stall_and_copy_s()
+        (2.0, 300.0)
+        """
+        one = self if level is None else level
+        drains = self.overlap is not None and (level is None or level is (self.level or (None,))[-1])
+        stall = one.stall_s or 0.0
+        if one.save_s is None:
+            copied = level is not None or not drains
+            return stall, self.transfer_s(one.bandwidth_bytes_per_s) if copied else 0.0
+        shrinks = not drains if one.save_shrinks is None else one.save_shrinks
+        return (stall, one.save_s) if shrinks else (one.save_s, 0.0)
 
     @property
     def plain(self) -> bool:
@@ -149,7 +197,7 @@ class Checkpoint(Section):
 
     @property
     def blocking_s(self) -> float:
-        """Time that a save (of one level) blocks training [s]."""
+        """Time that a save of everything (to one level) blocks training, ``stall`` apart [s]."""
         if self.save_s is not None:
             return self.save_s
         return 0.0 if self.overlap is not None else self.transfer_s(self.bandwidth_bytes_per_s)
@@ -164,23 +212,29 @@ class Checkpoint(Section):
     @property
     def nominal_save_s(self) -> float:
         """What a save of everything to the last level takes from training [s]."""
-        blocking = self.blocking_s if self.level is None else self.level_save_s(self.level[-1])
+        blocking = sum(self.stall_and_copy_s(None if self.level is None else self.level[-1]))
         return blocking + (1 - (self.overlap or 0.0)) * self.drains_s
 
     @property
     def nominal_load_s(self) -> float:
-        """Time to read everything back from the last level [s]; as long as writing it where not given."""
+        """Time to read everything back from the last level [s]; as long as moving it there where not given."""
         if self.level is not None:
             return self.level_load_s(self.level[-1])
-        return self.blocking_s + self.drains_s if self.load_s is None else self.load_s
+        return self._moving_s(None) if self.load_s is None else self.load_s
+
+    def _moving_s(self, level: Level | None) -> float:
+        """Time that everything takes to be copied and drained; of a save that only stalls, its stall [s]."""
+        stall, copy = self.stall_and_copy_s(level)
+        last = level is None or level is (self.level or (None,))[-1]
+        return copy + (self.drains_s if last else 0.0) or stall
 
     def level_save_s(self, level: Level) -> float:
-        """Time that a save to a level blocks training [s]."""
+        """Time that a save of everything to a level blocks training, ``stall`` apart [s]."""
         return self.transfer_s(level.bandwidth_bytes_per_s) if level.save_s is None else level.save_s
 
     def level_load_s(self, level: Level) -> float:
         """Time to read everything back from a level [s]."""
-        return self.level_save_s(level) if level.load_s is None else level.load_s
+        return self._moving_s(level) if level.load_s is None else level.load_s
 
     def storage_words(self) -> str:
         """What makes it more than one blocking copy of everything."""
@@ -192,12 +246,26 @@ class Checkpoint(Section):
         }
         return ", ".join(f"checkpoint.{name}" for name, given in words.items() if given)
 
+    def stall_words(self) -> list[str]:
+        """What is taken of a save's time where an incremental job does not say what of it shrinks."""
+        if not self.incremental:
+            return []
+        said = []
+        tables: tuple[Checkpoint | Level, ...] = self.level or (self,)
+        for at, one in enumerate(tables):
+            if one.save_s is None or one.save_shrinks is not None:
+                continue
+            field = "checkpoint.save" if self.level is None else f"checkpoint.level.{at}.save"
+            _, copy = self.stall_and_copy_s(None if self.level is None else self.level[at])
+            kind = "a stall, whatever is written" if not copy else "the copy of everything, less for fewer rows"
+            said.append(f"{field} ({format_time(one.save_s)}) is taken to be {kind}: save_shrinks says otherwise")
+        return said
+
     def warned_save_s(self) -> float:
         """Time of a save on a warning [s]."""
         if self.warning is not None and self.warning.save_s is not None:
             return self.warning.save_s
-        last = self.blocking_s if self.level is None else self.level_save_s(self.level[-1])
-        return last + self.drains_s
+        return sum(self.stall_and_copy_s(None if self.level is None else self.level[-1])) + self.drains_s
 
     def warning_words(self) -> str | None:
         """Why warnings are of no use, where they are not."""

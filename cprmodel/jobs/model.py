@@ -294,6 +294,7 @@ class Job(Section):
         said = self.failures.about_nodes()
         if self.checkpoint.load_s is None and not self.checkpoint.level:
             said.append("checkpoint.load isn't given: taken to be as long as a save")
+        said += self.checkpoint.stall_words()
         words = self.checkpoint.warning_words()
         if words is not None:
             said.append(words)

@@ -17,11 +17,22 @@ _Precision = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False), Plain]
 class Level(Section):
     """A place to save to (``[[checkpoint.level]]``): the cheapest first, the last one survives every failure."""
 
-    may_be_zero: ClassVar[frozenset[str]] = frozenset({"load_s", "partial_load_s"})
+    may_be_zero: ClassVar[frozenset[str]] = frozenset({"load_s", "partial_load_s", "stall_s"})
     name: str = Field("", description="name, for people")
     save_s: float | None = Field(None, description="time a save there blocks training")
+    save_shrinks: bool | None = Field(
+        None,
+        description="incremental: save is the copy of everything, and shrinks with what is written; default: true, "
+        "but false in a last level that drains, where save is a snapshot",
+    )
+    stall_s: float | None = Field(
+        None,
+        description="incremental: time a save there blocks besides, whatever it writes (a snapshot, a barrier)",
+    )
     bandwidth_bytes_per_s: float | None = Field(None, description="or: bandwidth to it, with checkpoint.size")
-    load_s: float | None = Field(None, description="time to read everything back from it; default: as a save")
+    load_s: float | None = Field(
+        None, description="time to read everything back from it; default: as it takes to copy or drain"
+    )
     partial_load_s: float | None = Field(None, description="time to load the failed shards; default: load/shards")
     survives: _Survives = Field(
         1.0, description="share of the failures after which what is there can still be read; the last level: 1"

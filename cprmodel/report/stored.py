@@ -19,18 +19,20 @@ def explain_stored(job: Job, one: StrategyPlan) -> Iterator[str]:
     """Lines for one strategy: its saves, its failures, and where it is said how they combine."""
     recovery = one.strategy.recovery
     saving = as_stored(one.strategy.saving if one.order is None else saving_of(job), job.partial_recovery)
-    blocking, drain_s = save_times_s(saving, one.interval_s)
+    _, drain_s = save_times_s(saving, one.interval_s)
     needs = severities(saving.levels)
-    for level, segments, blocks, share in zip(saving.levels, saving.periods, blocking, needs, strict=True):
+    for level, segments, share in zip(saving.levels, saving.periods, needs, strict=True):
         written = float(saving.written(one.interval_s * segments))
         after = format_time(one.interval_s * segments)
+        blocks = format_time(level.blocks_s) if saving.dirty is None else level.blocking_words(written)
         yield (
             f"  to {level.name}: after {after} of work; writes {format_share(written)} of a checkpoint, "
-            f"blocks {format_time(float(blocks))}; {format_share(share)} of the failures need it"
+            f"blocks training for {blocks}; {format_share(share)} of the failures need it"
         )
     if saving.drain_s > 0:
         name, done = saving.levels[-1].name, format_share(saving.overlap)
-        yield f"  then {name} drains for {format_time(float(drain_s))}, compute going on at {done}"
+        shrinks = ", which shrinks with what is written" if saving.dirty is not None else ""
+        yield f"  then {name} drains for {format_time(float(drain_s))}{shrinks}, compute going on at {done}"
     if job.checkpoint.quantised_bits is not None and job.checkpoint.stored_bytes and job.checkpoint.size_bytes:
         smaller = job.checkpoint.stored_bytes / job.checkpoint.size_bytes
         yield (

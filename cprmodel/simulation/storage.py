@@ -15,7 +15,6 @@ import numpy as np
 
 from cprmodel.costing import SteadyState
 from cprmodel.costing.stops import at_level, severities
-from cprmodel.costing.storage import save_times_s
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import FailureKind, FullRecovery, Strategy, together
@@ -24,7 +23,7 @@ from cprmodel.simulation.laws import Exponential, FailuresStrike
 from cprmodel.simulation.limits import check_length, most_failures, never_ends, sizes_of
 from cprmodel.simulation.result import Estimate, Prediction, Simulated
 
-__all__ = ["COLUMNS", "play_stored", "simulate_stored"]
+__all__ = ["COLUMNS", "play_stored", "simulate_stored", "times_of"]
 
 COLUMNS = ("time_s", "lost", "save_s", "load_s", "reschedule_s", "shard", "trainer", "whole_job")
 
@@ -260,12 +259,28 @@ def _jobs(out: Any, rng: Any, setting: Any) -> bool:  # pragma: no cover (compil
     return ended
 
 
+def times_of(saving: StoredSave, tau: float) -> tuple[Any, float]:
+    """What each level's save takes, as it is played: [s] that it blocks, and [s] that the last one drains."""
+    blocks = []
+    drains = 0.0
+    since = 1  # intervals of work between two saves of this level or a higher one
+    for at, level in enumerate(saving.levels):
+        if at > 0:
+            since *= saving.counts[at - 1]
+        share = 1.0
+        if saving.dirty is not None:
+            share = saving.always + (1.0 - saving.always) * float(saving.dirty.share(since * tau))
+        blocks.append(level.stall_s + share * level.save_s)
+        drains = share * saving.drain_s
+    return np.array(blocks), drains
+
+
 def play_stored(job: Job, strategy: Strategy, runs: int, stream: np.random.SeedSequence, limit: int = 10**7) -> Any:
     """Play a job many times: an array of :data:`COLUMNS`, one row a run; None where one does not end."""
     saving, mix, recovery = strategy.saving, job.failure_mix, strategy.recovery
     assert isinstance(saving, StoredSave)
     tau = float(strategy.interval_s)
-    blocking, drain = save_times_s(saving, tau)
+    blocking, drain = times_of(saving, tau)
     periods = np.array(saving.periods)
     shard, trainer, whole = (frozenset({kind}) for kind in FailureKind)
     states = (shard, trainer, whole, shard | trainer)
@@ -278,8 +293,8 @@ def play_stored(job: Job, strategy: Strategy, runs: int, stream: np.random.SeedS
     setting = (
         job.job.work_s,
         tau,
-        np.array([float(one) for one in blocking]),
-        float(drain),
+        blocking,
+        drain,
         float(saving.overlap),
         periods,
         (warned.recall, warned.precision, warned.save_s) if warned else (0.0, 1.0, 0.0),

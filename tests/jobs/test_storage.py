@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 
 from cprmodel import Exact, Job, JobError, SteadyState, plan
 from cprmodel.costing import saving_of
+from cprmodel.costing.storage import save_times_s
 from cprmodel.facts.storage import StoredSave, TouchedRows
 from cprmodel.jobs import job_from_text
+from cprmodel.simulation.storage import times_of
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 
@@ -40,9 +43,67 @@ def stored(text: str) -> StoredSave:
 
 def test_a_drain_takes_size_over_bandwidth_and_blocks_for_save_first() -> None:
     saving = stored(SIZE + 'overlap = 0.9\nsave = "8 s"\n')
-    assert (saving.levels[0].save_s, saving.drain_s, saving.overlap) == (8, 240, 0.9)
-    assert saving.levels[0].load_s == 248  # as long as it takes to write
+    level = saving.levels[0]
+    assert (level.stall_s, level.save_s, saving.drain_s, saving.overlap) == (8, 0, 240, 0.9)
+    assert saving.levels[0].load_s == 240  # as long as it takes to move: no snapshot is read back
     assert saving.save_s == pytest.approx(8 + 24)
+
+
+CURVE = 'incremental = true\ndirty_curve = [["1 h", 0.25]]\n'
+DRAINS = 'overlap = 0.9\ndrain = "4 min"\n'
+BY_BANDWIDTH = 'size = "1 TB"\n[[checkpoint.level]]\nbandwidth = "20 GB/s"\nsurvives = 0.8\n'
+
+#: What blocks in a save to each level after an hour's work, which touches a quarter of the rows; and its drain.
+SPELLINGS: dict[str, tuple[str, list[float], float]] = {
+    "a blocking copy by size": (SIZE + CURVE, [60.0], 0.0),
+    "a blocking copy by time": ('save = "4 min"\n' + CURVE, [60.0], 0.0),
+    "the same and a stall": ('save = "4 min"\nstall = "8 s"\n' + CURVE, [68.0], 0.0),
+    "a copy by size and a stall": (SIZE + 'stall = "8 s"\n' + CURVE, [68.0], 0.0),
+    "nothing that shrinks": ('save = "4 min"\nsave_shrinks = false\n' + CURVE, [240.0], 0.0),
+    "a drain alone": (SIZE + "overlap = 0.9\n" + CURVE, [0.0], 60.0),
+    "a snapshot before a drain": (SIZE + 'overlap = 0.9\nsave = "8 s"\n' + CURVE, [8.0], 60.0),
+    "the same called a stall": (SIZE + 'overlap = 0.9\nstall = "8 s"\n' + CURVE, [8.0], 60.0),
+    "a snapshot of what is written": ('save = "8 s"\nsave_shrinks = true\n' + DRAINS + CURVE, [2.0], 60.0),
+    "that and a barrier": ('save = "8 s"\nsave_shrinks = true\nstall = "1 s"\n' + DRAINS + CURVE, [3.0], 60.0),
+    "levels without a drain": (CURVE + LEVELS, [2.25, 60.0], 0.0),
+    "a last level that drains": (DRAINS + CURVE + LEVELS, [2.25, 240.0], 60.0),
+    "the same, shrinking": (DRAINS + CURVE + LEVELS + "save_shrinks = true\n", [2.25, 60.0], 60.0),
+    "a first level that stalls": (CURVE + LEVELS.replace("survives", "save_shrinks = false\nsurvives"), [9, 60], 0),
+    "a barrier at a level": (CURVE + LEVELS + 'stall = "5 s"\n', [2.25, 65.0], 0.0),
+    "copies by bandwidth": (
+        DRAINS + CURVE + BY_BANDWIDTH + '[[checkpoint.level]]\nbandwidth = "10 GB/s"\n',
+        [12.5, 25.0],
+        60.0,
+    ),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_what_shrinks_with_the_rows_that_are_written(spelling: str) -> None:
+    """By hand, from the file's text: both what is computed and what is played."""
+    text, blocks, drain = SPELLINGS[spelling]
+    saving = replace(stored(text.replace("CURVE", CURVE)), counts=())
+    saving = replace(saving, counts=(1,) * (len(saving.levels) - 1))
+    priced, drained = save_times_s(saving, 3600.0)
+    assert [float(one) for one in priced] == pytest.approx(blocks)
+    assert float(drained) == pytest.approx(drain)
+    played, drained = times_of(saving, 3600.0)
+    assert list(played) == pytest.approx(blocks)
+    assert drained == pytest.approx(drain)
+
+
+def test_what_drains_is_read_back_as_slowly() -> None:
+    """A last level's snapshot of 9 s that drains for 4 min is not read back in 9 s."""
+    job = job_from_text(HEAD + DRAINS + LEVELS.replace("4 min", "9 s"))
+    assert (job.load_s, job.checkpoint.level_load_s(job.checkpoint.level[0])) == (240, 9)  # type: ignore[index]
+    assert job_from_text(HEAD + 'save = "4 min"\nsave_shrinks = false\n' + CURVE).load_s == 240
+    assert job_from_text(HEAD + SIZE + CURVE + 'stall = "8 s"\n').load_s == 240
+    assert job_from_text(HEAD + DRAINS + LEVELS.replace("4 min", "9 s") + 'load = "1 min"\n').load_s == 60
+
+
+def test_without_incremental_saves_everything_blocks() -> None:
+    assert save_times_s(stored(DRAINS + 'save = "8 s"\n'), 60.0)[0] == [8.0]
+    assert job_from_text(HEAD + SIZE + CURVE + 'stall = "8 s"\n').save_s == 248
 
 
 def test_quantised_rows_are_smaller_and_cost_accuracy() -> None:
@@ -99,6 +160,32 @@ WRONG: dict[str, tuple[str, str]] = {
     ),
     "an overlap of what": ("overlap = 0.5", "checkpoint.drain: expected the time that a save drains, or size with"),
     "an overlap above 1": (SIZE + "overlap = 1.5", "checkpoint.overlap = 1.5: expected a number of at most 1"),
+    "a stall of whole saves": (
+        'save = "4 min"\nstall = "8 s"',
+        "checkpoint.stall = 8: expected incremental = true beside it: else save is all that blocks",
+    ),
+    "whole saves that shrink": (
+        LEVELS + "save_shrinks = true",
+        "checkpoint.level.1.save_shrinks = true: expected incremental = true beside it",
+    ),
+    "a stall beside a snapshot": (
+        DRAINS + CURVE + 'save = "8 s"\nstall = "1 s"',
+        "checkpoint.stall = 1: expected save_shrinks = true beside it: save is itself a stall where a save drains "
+        "in the background",
+    ),
+    "a stall beside a stall": (
+        CURVE + LEVELS + 'save_shrinks = false\nstall = "1 s"',
+        "checkpoint.level.1.stall = 1: expected save_shrinks = true beside it: save is itself a stall where a save "
+        "has save_shrinks = false",
+    ),
+    "a bandwidth that doesn't shrink": (
+        SIZE + CURVE + "save_shrinks = false",
+        "checkpoint.save_shrinks = false: expected save beside it (a bandwidth gives a copy, which shrinks)",
+    ),
+    "levels and a stall": (
+        CURVE + 'stall = "1 s"\n' + LEVELS,
+        "checkpoint.stall = 1: expected it with each level, since there are levels",
+    ),
     "no access": (SIZE + "incremental = true", "checkpoint.incremental = true: expected [access], or"),
     "a curve for nothing": (
         SIZE + 'dirty_curve = [["1 h", 0.2]]',
@@ -181,7 +268,7 @@ def test_what_is_wrong_is_one_line(case: str) -> None:
 STORED: dict[str, Any] = {
     "checkpoint.overlap": SIZE + "overlap = 0.9",
     "checkpoint.level": LEVELS,
-    "checkpoint.incremental": SIZE + 'incremental = true\ndirty_curve = [["1 h", 0.2]]',
+    "checkpoint.incremental": SIZE + 'stall = "5 s"\nincremental = true\ndirty_curve = [["1 h", 0.2]]',
     "storage": SIZE + "[storage]\nnodes = 8\nshare = 0.5",
 }
 

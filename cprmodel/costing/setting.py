@@ -1,0 +1,110 @@
+"""What is asked of a search over intervals and levels: of which job, within what, and what one try comes to."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cprmodel.costing.models import exact_makespan, lost_samples
+from cprmodel.costing.shared import Shared
+from cprmodel.costing.stops import Stops, stops_of
+from cprmodel.costing.storage import LongRun, long_run, save_times_s
+from cprmodel.facts.results import Breakdown
+from cprmodel.facts.storage import StoredSave
+from cprmodel.facts.strategies import FailureMix, Recovery
+
+__all__ = ["BROKEN", "Known", "Limits", "Setting", "drains_in", "tried"]
+
+
+#: Values from here on break a limit.
+BROKEN = 1e100
+_JUST = 1 + 1e-9
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the long run depends on, besides how to save."""
+
+    work_s: float
+    step_s: float  #: 0 where not given
+    mix: FailureMix
+    shards: int
+    recovery: Recovery
+
+    def run(self, saving: StoredSave, interval_s: Any, counts: Any = None) -> LongRun:
+        """The long run of a saving, or of other numbers of saves in their place."""
+        return long_run(saving, interval_s, self.mix.mtbf_s, self.stops(saving), counts)
+
+    def stops(self, saving: StoredSave) -> Stops:
+        """What a failure comes to."""
+        return _stops(self.mix, self.recovery, saving.levels, self.shards)  # type: ignore[arg-type]
+
+    def unsaved(self) -> tuple[Breakdown, float, float]:
+        """The exact overhead and PLS of the job as it is, without any save, and how a run's PLS scatters."""
+        spent = exact_makespan(self.work_s, self.work_s, 0.0, self.mix, self.recovery).value
+        lost = lost_samples(self.work_s, self.work_s, 0.0, self.mix, self.shards, self.recovery)
+        parts = Breakdown(*(float(part) / self.work_s for part in spent))
+        return (parts, 0.0, 0.0) if lost is None else (parts, float(lost[0].value), lost[1])
+
+
+@lru_cache(maxsize=256)
+def _stops(mix: FailureMix, recovery: Recovery, levels: Any, shards: int) -> Stops:
+    return stops_of(mix, recovery, levels, shards)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is minimised besides the overhead, and within what."""
+
+    budget: float | None = None  #: of expected PLS
+    extra_s: float = 0.0  #: what writing everything once costs besides its time
+    shared: Shared | None = None
+
+    @property
+    def most(self) -> float:
+        """Share of the time in which this job may write to the last level."""
+        return math.inf if self.shared is None else self.shared.storage.share or 1.0
+
+    def values(self, known: Known) -> Any:
+        """The objective; from BROKEN on where a limit is, the higher the more; infinite where that says nothing."""
+        total = known.total + self.extra_s * known.writes
+        over = known.drains / _JUST
+        if self.shared is not None:
+            loss = self.shared.loss(known.io_s)
+            total = total + np.where(np.isfinite(loss), loss, 0.0)
+            over = np.maximum(over, np.where(np.isfinite(loss), 0.0, np.maximum(known.io_s / self.most, _JUST)))
+        if self.budget is not None:
+            over = np.maximum(over, known.pls / self.budget)
+        values = np.where(over <= 1 + 1e-12, total, BROKEN * over)
+        return np.where(known.fits & ~np.isnan(values), values, np.inf)
+
+
+class Known(NamedTuple):
+    """Rows of numbers of saves, intervals tried with each, and what each comes to."""
+
+    counts: Any
+    intervals: Any
+    total: Any
+    pls: Any
+    io_s: Any
+    writes: Any
+    drains: Any  #: as in the long run
+    fits: Any  #: whether a save of the last level fits into the job
+
+
+def drains_in(saving: StoredSave, interval_s: Any) -> Any:
+    """Whether a save can drain before the next one begins."""
+    return saving.overlap * save_times_s(saving, interval_s)[1] <= np.multiply(interval_s, _JUST)
+
+
+def tried(setting: Setting, saving: StoredSave, counts: Any, intervals: Any) -> Known:
+    """What rows of numbers of saves come to, each at its row of intervals."""
+    columns = [counts[:, at, None] for at in range(counts.shape[1])] if len(counts) > 1 else counts[0].tolist()
+    run = setting.run(saving, intervals, columns)
+    fits = intervals * np.prod(counts, axis=1)[:, None] <= setting.work_s * _JUST
+    parts = (run.breakdown.total, run.pls, run.io_s, run.writes, run.drains, fits)
+    return Known(counts, intervals, *(np.broadcast_to(part, intervals.shape) for part in parts))

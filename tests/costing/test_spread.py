@@ -1,0 +1,114 @@
+"""How one run's PLS scatters with stored saves, against runs that are played."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cprmodel import SteadyState, plan
+from cprmodel.costing.spread import pls_variance
+from cprmodel.costing.stops import stops_of
+from cprmodel.facts.storage import SaveLevel, StoredSave
+from cprmodel.facts.strategies import FailureMix, PartialRecovery, Strategy
+from cprmodel.jobs import Job
+from cprmodel.simulation.storage import play_stored
+from tests.costing.test_storage import ALONE, HOUR, MIX, PARTIAL, drawn, job_of
+
+RUNS = 3000
+#: A standard deviation of n normal values has a standard error of 1/√(2n): three, beside the 10% that is stated.
+WITHIN = 0.1 + 3 / (2 * RUNS) ** 0.5
+
+
+def ratio(
+    saving: StoredSave, tau: float, mix: FailureMix, recovery: PartialRecovery, shards: int, seed: int
+) -> float:
+    """Standard deviation that is computed over that of runs of 50 patterns and a half."""
+    work = 50.5 * tau * saving.segments
+    job = job_of(mix, shards, work)
+    played = play_stored(job, Strategy("any", recovery, saving, tau), RUNS, np.random.SeedSequence(seed))
+    stops = stops_of(mix, recovery, saving.levels, shards)
+    computed = pls_variance(saving, tau, work, mix, shards, stops) ** 0.5
+    return float(computed / (played[:, 1] / (work * shards)).std(ddof=1))
+
+
+CASES = {
+    f"{name}, {mtbf_h:g} h": (ALONE[name], mtbf_h * HOUR)
+    for name in ALONE
+    if name != "warnings"
+    for mtbf_h in (1.0, 5.0, 20.0)
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_each_feature_scatters_as_played(case: str) -> None:
+    """At 1 h repeated losses are frequent: a PLS of up to 0.2."""
+    saving, mtbf = CASES[case]
+    found = ratio(saving, 3000.0, replace(MIX, mtbf_s=mtbf), PARTIAL, 6, list(CASES).index(case))
+    assert found == pytest.approx(1, abs=WITHIN)
+
+
+SEEDS = [
+    seed
+    for seed in range(60)
+    if drawn(seed)[0].warned is None
+    and isinstance(drawn(seed)[3], PartialRecovery)
+    and drawn(seed)[2].shard_share > 0.05
+]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_combinations_at_random_scatter_as_played(seed: int) -> None:
+    saving, tau, mix, recovery, shards = drawn(seed)
+    assert isinstance(recovery, PartialRecovery)
+    assert ratio(saving, tau, mix, recovery, shards, 7000 + seed) == pytest.approx(1, abs=WITHIN)
+
+
+@pytest.mark.parametrize("together", [1.0, 2.0, 3.5, 8.0])
+def test_shards_that_fail_together_scatter_more(together: float) -> None:
+    level = SaveLevel("remote", 60.0, 30.0, 5.0)
+    mix = FailureMix(2 * HOUR, 0.9, 0.1, 0.0, together)
+    saving = StoredSave((level,))
+    assert ratio(saving, 6000.0, mix, PARTIAL, 8, int(10 * together)) == pytest.approx(1, abs=WITHIN)
+
+
+def test_frequent_losses_of_the_same_shards() -> None:
+    """A PLS of 0.3: most shards that fail have failed since the last save."""
+    mix = FailureMix(HOUR, 1.0, 0.0, 0.0, 2.0)
+    saving = StoredSave((SaveLevel("remote", 60.0, 30.0, 5.0),))
+    stops = stops_of(mix, PARTIAL, saving.levels, 8)
+    assert ratio(saving, 11000.0, mix, PARTIAL, 8, 3) == pytest.approx(1, abs=WITHIN)
+    lost = SteadyState().cost(job_of(mix, 8, 1e7), Strategy("any", PARTIAL, saving, 11000.0)).pls
+    assert lost == pytest.approx(0.3, abs=0.05)
+    # as many losses that are independent of one another would scatter more
+    independent = (1e7 / HOUR * 4 * 11000.0**2 / 3) / (8 * 1e7) ** 2
+    assert pls_variance(saving, 11000.0, 1e7, mix, 8, stops) < independent / 1.2
+
+
+def test_rare_failures_scatter_as_a_compound_poisson_process() -> None:
+    """Each takes k shards and what they learned since the last save, uniform in τ."""
+    mix = FailureMix(1e7, 1.0, 0.0, 0.0, 2.5)
+    saving = StoredSave((SaveLevel("remote", 1e-3, 0.0, 0.0),))
+    stops = stops_of(mix, PARTIAL, saving.levels, 8)
+    squares = (2**2 + 3**2) / 2
+    expected = 1e12 / 1e7 * squares * 1000.0**2 / 3 / (8 * 1e12) ** 2
+    assert pls_variance(saving, 1000.0, 1e12, mix, 8, stops) == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_plan_says_how_the_pls_scatters() -> None:
+    job = Job.from_mapping(
+        {
+            "job": {"work": "30 d"},
+            "cluster": {"embedding_shards": 8},
+            "failures": {"mtbf": "6 h"},
+            "checkpoint": {"overlap": 0.9, "drain": "6 min", "save": "8 s", "reschedule": "5 min"},
+            "accuracy": {"pls_budget": 0.05},
+        }
+    )
+    found = plan(job)["partial"]
+    strategy = found.strategy
+    played = play_stored(job, strategy, RUNS, np.random.SeedSequence(5))
+    scatter = float((played[:, 1] / (job.job.work_s * 8)).std(ddof=1))
+    assert found.pls_standard_deviation == pytest.approx(scatter, rel=WITHIN)
+    assert SteadyState().cost(job, plan(job)["full"].strategy).pls_standard_deviation == 0
