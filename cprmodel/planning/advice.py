@@ -47,7 +47,7 @@ def dollars_saved_per_month(best: StrategyPlan, today: StrategyPlan) -> float | 
 
 
 def _interval(one: StrategyPlan) -> str:
-    steps = f" ({one.interval_steps:,} steps)" if one.interval_steps is not None else ""
+    steps = f" ({count_of(one.interval_steps, 'step')})" if one.interval_steps is not None else ""
     return f"{format_time(one.interval_s)}{steps}"
 
 

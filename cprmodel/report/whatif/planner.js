@@ -248,7 +248,7 @@ const planner = (() => {
   // The recommendation in words: cprmodel/planning/advice.py's.
   const sentence = ({ x, model, strategies, best, hours_saved_per_month: hours }, today) => {
     const { formatTime, formatShare, general, fixed, grouped } = quantities;
-    const steps = best.interval_steps === null ? "" : ` (${grouped(best.interval_steps)} steps)`;
+    const steps = best.interval_steps === null ? "" : ` (${grouped(best.interval_steps)} step${best.interval_steps === 1 ? "" : "s"})`;
     const every = `every ${formatTime(best.interval_s)}${steps}`;
     const noSave = best.saves_every_s >= x.work_s;
     let said = `Save ${every} of work with ${best.recovery} recovery`;
