@@ -22,7 +22,7 @@ from joblib import Parallel, delayed
 from cprmodel import FirstOrder, Job, plan
 from cprmodel.fitting.likelihood import fit_weibull
 from cprmodel.jobs import FailureModel
-from cprmodel.planning.planner import strategies_of
+from cprmodel.planning.planner import priced
 from cprmodel.planning.uncertainty import limits_of
 
 REPLICATES = 2000
@@ -68,7 +68,7 @@ def point(shape: float, expected: int, replicates: int = REPLICATES) -> tuple[li
             continue
         # what plan(job) gives as each strategy's limits, without the rest of a plan, which takes ten times as long
         one = job({"fit": fit})
-        found = {each.name: each.strategy for each in strategies_of(one, model)[0]}
+        found = {each.name: each.strategy for each in priced(one, model).strategies}
         for at, (name, choose) in enumerate(choosers.items()):
             interval, overhead = limits_of(found[name], one, model, fit, choose)
             covered[at] += interval is not None and within(best[name], interval)

@@ -12,7 +12,8 @@ from cprmodel.facts.errors import JobError, Problem
 from cprmodel.formulas import exact_loss, interval, overhead
 from cprmodel.jobs import Job
 from cprmodel.jobs.quantities import quantity_key
-from cprmodel.planning.planner import best_of, strategies_of
+from cprmodel.planning.planner import priced
+from cprmodel.planning.ranking import best_of
 from cprmodel.planning.result import StrategyPlan
 
 __all__ = ["Elasticity", "elasticities"]
@@ -45,11 +46,11 @@ def elasticities(job: Job, strategy: str | None = None) -> tuple[Elasticity, ...
         raise JobError("job", [Problem("", "", expected)])
     import sympy as sp
 
-    priced, notes = strategies_of(job, FirstOrder())
-    named = [one for one in priced if one.name == strategy]
+    strategies = priced(job, FirstOrder()).strategies
+    named = [one for one in strategies if one.name == strategy]
     if strategy is not None and not named:
-        raise JobError("job", [Problem("strategy", f'"{strategy}"', ", ".join(one.name for one in priced))])
-    one = named[0] if named else best_of(priced, notes)
+        raise JobError("job", [Problem("strategy", f'"{strategy}"', ", ".join(one.name for one in strategies))])
+    one = named[0] if named else best_of(strategies)
     fields = fields_of(job)
     if "failures.fit" in fields:
         fields["failures.mtbf_s"] = fields.pop("failures.fit").mtbf_s

@@ -21,7 +21,8 @@ from cprmodel.formulas import accuracy, interval, money
 from cprmodel.formulas.overhead import effective_time_ratio
 from cprmodel.jobs import HOURS_PER_MONTH, Job
 from cprmodel.jobs.money import BYTES_PER_GB
-from cprmodel.planning.planner import NEVER, TIE
+from cprmodel.planning.pricing import NEVER
+from cprmodel.planning.ranking import TIE
 
 __all__ = ["FirstOrderRows"]
 

@@ -9,7 +9,8 @@ import numpy as np
 from cprmodel.costing import CostModel, model_for, saving_of
 from cprmodel.facts.strategies import Strategy
 from cprmodel.jobs import Job
-from cprmodel.planning.planner import price, strategies_of
+from cprmodel.planning.planner import priced
+from cprmodel.planning.pricing import price
 from cprmodel.planning.result import StrategyPlan
 
 __all__ = ["Front", "not_beaten", "pareto_front"]
@@ -49,7 +50,7 @@ def pareto_front(job: Job, model: CostModel | None = None, intervals: int = 200)
     ('full', 0.0)
     """
     model = model_for(job, model)
-    points = [one for one in strategies_of(job, model)[0] if one.name != "current"]
+    points = [one for one in priced(job, model, orders=()).strategies if one.name != "current"]
     if job.cluster.embedding_shards is not None:
         work = job.job.work_s
         best = model.partial_interval(job, 1.0)

@@ -18,7 +18,7 @@ from cprmodel.bulk.rows import changed_job, planned_rows
 from cprmodel.costing import CostModel, FirstOrder, model_for
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.jobs import Job
-from cprmodel.planning.planner import MINIMISED
+from cprmodel.planning.ranking import MINIMISED
 
 __all__ = ["PlannedMany", "Sweep", "plan_many"]
 

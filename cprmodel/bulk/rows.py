@@ -12,7 +12,8 @@ from cprmodel.bulk.keys import Key
 from cprmodel.costing import CostModel, model_for
 from cprmodel.facts.errors import JobError
 from cprmodel.jobs import Job, job_from_mapping
-from cprmodel.planning.planner import best_of, strategies_and_notes
+from cprmodel.planning.planner import priced
+from cprmodel.planning.ranking import best_of
 from cprmodel.planning.result import StrategyPlan
 
 __all__ = ["NUMBERS", "TODAY", "changed_job", "planned_rows", "says_today"]
@@ -82,8 +83,8 @@ def planned_rows(
     for row in zip(*(columns[key].tolist() for key in keys), strict=True):
         try:
             job = changed_job(data, dict(zip(keys, row, strict=True)))
-            strategies, notes = strategies_and_notes(job, model_for(job, model), minimise=minimise)
-            planned.append(best_of(strategies, notes, minimise))
+            strategies = priced(job, model_for(job, model), minimise).strategies
+            planned.append(best_of(strategies, rank=minimise))
             today.append(next((one for one in strategies if one.name == "current"), None))
             reasons.append("")
         except JobError as error:

@@ -1,10 +1,10 @@
 """Cost models: what a strategy costs and loses, which interval suits it, and the formulas that said so."""
 
 from cprmodel.costing.blocking import Exact, FirstOrder
-from cprmodel.costing.choosing import MODELS, check_plain, model_for, strategy_of
 from cprmodel.costing.models import Choice, Cost, CostModel, Step, loses_samples, use
 from cprmodel.costing.saving import saving_of
 from cprmodel.costing.steady import SteadyState
+from cprmodel.costing.which import MODELS, check_plain, model_for
 
 __all__ = [
     "MODELS",
@@ -19,6 +19,5 @@ __all__ = [
     "loses_samples",
     "model_for",
     "saving_of",
-    "strategy_of",
     "use",
 ]

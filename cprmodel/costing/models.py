@@ -63,11 +63,11 @@ class Cost:
     breakdown: Breakdown
     pls: float
     steps: tuple[Step, ...] = field(repr=False, default=())
-    notes: tuple[str, ...] = ()  #: what a reader of the figures should know
     #: whole checkpoints' worth that is written in a second of work, where it is not one in an interval
     written_per_s: float | None = None
     refused: str = ""  #: why it may not be done, whatever it costs
     pls_standard_deviation: float | None = None  #: of one run's PLS; None where this model does not say
+    pls_standard_error: float | None = None  #: where the PLS comes from a simulation
 
 
 @dataclass(frozen=True)

@@ -177,19 +177,17 @@ class SteadyState:
         if not bool(drains_in(saving, strategy.interval_s)):
             never = Breakdown(math.inf, 0.0, 0.0, 0.0)
             said = f"in an interval of {format_time(strategy.interval_s)} a save cannot drain"
-            return Cost(never, 0.0, notes=(said,))
+            return Cost(never, 0.0, refused=said)
         setting = _setting(job, strategy.recovery)
         if strategy.interval_s >= job.job.work_s * (1 - 1e-9) and saving.warned is None:
             spent, lost, spread = setting.unsaved()
             return Cost(spent, lost, written_per_s=0.0, pls_standard_deviation=spread)
         found = _at(setting, saving, strategy.interval_s)
         parts = Breakdown(*(float(part) for part in found.breakdown))
-        notes = tuple(self._notes(job, strategy, saving, found))
         refused = self._refused(job, strategy.recovery, float(found.io_s))
         return Cost(
             parts,
             float(found.pls),
-            notes=notes,
             written_per_s=float(found.writes),
             refused=refused,
             pls_standard_deviation=_spread(setting, saving, strategy.interval_s),
@@ -214,8 +212,11 @@ class SteadyState:
         mine = format_share(part)
         return f"it writes {format_share(io_s)} of the time, more than its part of the shared storage ({mine})"
 
-    @staticmethod
-    def _notes(job: Job, strategy: Strategy, saving: StoredSave, found: LongRun) -> list[str]:
+    def remarks(self, job: Job, strategy: Strategy) -> list[str]:
+        """What a reader of the figures should know."""
+        saving = as_stored(strategy.saving, strategy.recovery)
+        if strategy.interval_s >= job.job.work_s * (1 - 1e-9) and saving.warned is None:
+            return []
         notes = []
         if len(saving.levels) > 1:
             notes.append(_about_levels(saving, strategy.interval_s))
@@ -227,6 +228,7 @@ class SteadyState:
                 said += f"; it blocks training for {last.blocking_words(share)}"
             notes.append(said)
         if job.storage is not None:
+            found = _at(_setting(job, strategy.recovery), saving, strategy.interval_s)
             notes.append(f"it writes {format_share(float(found.io_s))} of the time")
         every = strategy.interval_s * saving.segments
         if job.job.work_s < _SHORT * every and strategy.interval_s < job.job.work_s:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from cprmodel.ordering import kind as _registered  # noqa: F401 (how planning deals with orders)
 from cprmodel.ordering.intervals import Objective, optimal_intervals, root_sum
 from cprmodel.ordering.played import Played, play, play_intervals
 from cprmodel.ordering.pls import expected_pls, interval_for_pls

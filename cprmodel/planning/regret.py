@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cprmodel.costing import CostModel, model_for, strategy_of
-from cprmodel.costing.models import Choice
+from cprmodel.costing import Choice, CostModel, model_for
 from cprmodel.facts.results import Breakdown
 from cprmodel.jobs import Job
+from cprmodel.planning.candidates import full_and_partial
+from cprmodel.planning.choosing import strategy_of
 
 __all__ = ["Regret", "exact_failures_to_see", "expected_regret", "failures_to_see", "regret"]
 
@@ -44,9 +45,10 @@ class Regret:
 def _regrets(job: Job, mtbf_errors: Iterable[float], model: CostModel | None) -> Iterator[Regret]:
     """What each of several beliefs costs; the best interval is priced once."""
     model = model_for(job, model)
+    full, _, _ = full_and_partial(job)
 
     def parts(choice: Choice) -> Breakdown:
-        return model.cost(job, strategy_of(job, "full", job.full_recovery, choice)).breakdown
+        return model.cost(job, strategy_of(full, choice)).breakdown
 
     chosen = model.full_interval(job)
     best_s, best = chosen.interval_s, parts(chosen)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from cprmodel.costing.models import CostModel, Step
+from cprmodel.costing.models import BUDGET, CostModel, Step
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import PrioritySave, Strategy
@@ -14,10 +15,19 @@ from cprmodel.facts.version import __version__
 from cprmodel.jobs import Job
 from cprmodel.planning.uncertainty import Uncertainty
 
-__all__ = ["SCHEMA_VERSION", "Plan", "StrategyPlan"]
+__all__ = ["SCHEMA_VERSION", "Plan", "StrategyPlan", "Verdict"]
 
 #: Version of the JSON that ``plan --json`` prints: raised when a key changes meaning or goes.
 SCHEMA_VERSION = 1
+
+
+class Verdict(Enum):
+    """Whether a strategy may be recommended."""
+
+    FEASIBLE = "feasible"
+    NO_BUDGET = "it loses samples, and no accuracy budget is given"
+    OVER_BUDGET = "its expected PLS is above the budget"
+    REFUSED = "it may not be done, whatever it costs"
 
 
 @dataclass(frozen=True)
@@ -26,8 +36,8 @@ class StrategyPlan:
 
     strategy: Strategy
     model: str
-    feasible: bool
-    reason: str  #: why it is not feasible, or what set its interval
+    verdict: Verdict
+    set_by: str  #: what set its interval; "" where it was given
     interval_steps: int | None
     breakdown: Breakdown
     expected_pls: float
@@ -37,8 +47,9 @@ class StrategyPlan:
     expected_metric_drop_interval_90: tuple[float, float] | None  #: from that of a fitted slope; else None
     effective_time_ratio: float
     work_s: float  #: useful training time of the job
+    pls_budget: float | None = None
+    refused: str = ""  #: why it may not be done, whatever it costs
     steps: tuple[Step, ...] = field(repr=False, compare=False, default=())
-    notes: tuple[str, ...] = ()  #: what a reader of the figures should know
     #: 90% interval of the best interval [s], for a job whose MTBF comes from a trace; None where none is chosen
     interval_ci90_s: tuple[float, float | None] | None = None
     overhead_ci90: tuple[float, float | None] | None = None  #: the same of the overhead as planned
@@ -52,6 +63,22 @@ class StrategyPlan:
     def name(self) -> str:
         """The strategy's name."""
         return self.strategy.name
+
+    @property
+    def feasible(self) -> bool:
+        """Whether it may be recommended."""
+        return self.verdict is Verdict.FEASIBLE
+
+    @property
+    def reason(self) -> str:
+        """Why it is not feasible, or what set its interval."""
+        if self.verdict is Verdict.OVER_BUDGET:
+            return f"expected PLS {self.expected_pls:.3g} is above the budget {self.pls_budget:.3g}"
+        if not self.feasible:
+            return self.refused or self.verdict.value
+        if self.set_by == BUDGET:
+            return f"interval set by the accuracy budget (PLS {self.pls_budget:.3g})"
+        return f"interval set by {self.set_by}" if self.set_by else ""
 
     @property
     def interval_s(self) -> float:

@@ -25,12 +25,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cprmodel.costing import strategy_of
-from cprmodel.costing.models import Choice, CostModel
+from cprmodel.costing import Choice, CostModel
 from cprmodel.facts.errors import JobError
-from cprmodel.facts.strategies import Recovery, Strategy
+from cprmodel.facts.strategies import Strategy
 from cprmodel.facts.units import LONGEST_S
 from cprmodel.jobs import FailureModel, Job
+from cprmodel.planning.candidates import Candidate
+from cprmodel.planning.choosing import choose, strategy_of
 from cprmodel.planning.renewal import Renewal, renewal_of
 
 if TYPE_CHECKING:
@@ -244,21 +245,19 @@ def expected(
 
 
 @_overflow_is_infinite
-def robust_choice(
-    job: Job, model: CostModel, fit: FailureModel, recovery: Recovery, choose: Callable[[Job], Choice]
-) -> tuple[Choice, Robust]:
+def robust_choice(job: Job, model: CostModel, fit: FailureModel, candidate: Candidate) -> tuple[Choice, Robust]:
     """The interval with the least expected overhead whose expected PLS keeps the budget.
 
     Looked for among the intervals that are best for one MTBF or another: between them lies every interval, and the
     expectation of the overhead has one minimum there. JobError where no interval keeps the budget at the estimate.
     """
     posterior = Posterior.of(fit)
-    plain = choose(job)
+    plain = choose(job, model, candidate)
     low, high = np.log(posterior.mtbf_s([1e-4, 1 - 1e-4]))
     choices: dict[float, Choice] = {plain.interval_s: plain}
     for mtbf in np.exp(np.linspace(low, high, TRIED)):
         try:
-            one = choose(job.with_mtbf(float(min(mtbf, LONGEST_S))))
+            one = choose(job.with_mtbf(float(min(mtbf, LONGEST_S))), model, candidate)
         except JobError:  # no interval keeps the budget at this MTBF
             continue
         choices.setdefault(one.interval_s, one)
@@ -269,7 +268,7 @@ def robust_choice(
         return expected(job, model, strategy, posterior, inner_90)
 
     def priced(choice: Choice, inner_90: bool = False) -> tuple[float, float]:
-        return of(strategy_of(job, recovery.name, recovery, choice), inner_90)
+        return of(strategy_of(candidate, choice), inner_90)
 
     if job.pls_budget is not None:
         budget = job.pls_budget * (1 + 1e-9)
@@ -284,7 +283,7 @@ def robust_choice(
     found, before = priced(best), priced(plain)
     chosen = replace(best, set_by=INNER if unbounded else ROBUST)
     numbers = (best.interval_s, plain.interval_s, _finite(found[0]), _finite(before[0]), found[1], before[1])
-    return chosen, Robust(recovery.name, *numbers, inner_90=unbounded)
+    return chosen, Robust(candidate.name, *numbers, inner_90=unbounded)
 
 
 def _first(count: int, holds: Callable[[int], bool]) -> int:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from cprmodel.costing import Exact, FirstOrder, SteadyState
+from cprmodel.costing import Exact, FirstOrder, SteadyState, loses_samples
 from cprmodel.costing.models import OPTIMUM, Choice, CostModel, use
 from cprmodel.facts.special import NUMPY
-from cprmodel.facts.strategies import Recovery, Strategy
+from cprmodel.facts.strategies import Strategy
 from cprmodel.formulas.money import cheapest_interval, price_to_train
 from cprmodel.jobs import HOURS_PER_MONTH, Job
 from cprmodel.jobs.money import BYTES_PER_GB
 
-__all__ = ["CHEAPEST", "Upkeep", "cheapest_choice", "price_per_s", "save_price", "upkeep"]
+__all__ = ["CHEAPEST", "Upkeep", "cheapest", "price_per_s", "save_price", "upkeep", "with_prices"]
 
 CHEAPEST = "the least money"
 
@@ -71,29 +71,26 @@ def upkeep(job: Job, model: str, strategy: Strategy, overhead: float, written_pe
     return Upkeep(saves, space, written, a_month, in_all)
 
 
-def cheapest_choice(job: Job, model: CostModel, recovery: Recovery, budget: float | None = None) -> Choice:
-    """The interval that costs the least money, within a budget of lost samples.
-
-    Writing that costs c in money is worth c/p seconds of the job, beside the time it takes.
-    """
+def with_prices(job: Job, model: CostModel) -> CostModel:
+    """The model that minimises money: writing that costs c is worth c/p seconds of the job, beside its time."""
     extra = save_price(job) / price_per_s(job)
     if extra > 0 and isinstance(model, (FirstOrder, Exact, SteadyState)):
-        model = replace(model, extra_s=extra)
-    found = model.full_interval(job) if budget is None else model.partial_interval(job, budget)
-    if extra == 0 or found.set_by != OPTIMUM:
+        return replace(model, extra_s=extra)
+    return model
+
+
+def cheapest(job: Job, model: CostModel, strategy: Strategy, found: Choice) -> Choice:
+    """A choice of the model with prices, and what set it."""
+    if save_price(job) == 0 or found.set_by != OPTIMUM:
         return found
-    return _in_words(job, recovery, found) if model.name == "first-order" else replace(found, set_by=CHEAPEST)
-
-
-def _in_words(job: Job, recovery: Recovery, found: Choice) -> Choice:
-    """The choice with the formula of the cheapest interval in the place of that of a longer save."""
-    share = 1.0 if recovery.name == "full" else job.failure_mix.whole_job_share
+    if model.name != "first-order" or strategy.saving.fraction != 1:
+        return replace(found, set_by=CHEAPEST)
     step = use(
         cheapest_interval,
         save_s=job.save_s,
         mtbf_s=job.failure_mix.mtbf_s,
         save_price=save_price(job),
         price_per_s=price_per_s(job),
-        whole_job_share=share,
+        whole_job_share=job.failure_mix.whole_job_share if loses_samples(strategy.recovery) else 1.0,
     )
     return replace(found, set_by=CHEAPEST, steps=(step,))

@@ -13,7 +13,7 @@ from cprmodel.costing.blocking import terms_of
 from cprmodel.facts.strategies import PartialRecovery
 from cprmodel.facts.units import format_time
 from cprmodel.formulas.exact_loss import exact_pls_interval
-from cprmodel.planning.planner import price
+from cprmodel.planning.pricing import price
 from cprmodel.planning.result import Plan, StrategyPlan
 
 __all__ = [

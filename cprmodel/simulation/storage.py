@@ -325,7 +325,7 @@ def simulate_stored(
     cost = SteadyState().cost(job, strategy)
     overhead = float(cost.breakdown.total)
     failures = (1 + overhead) * job.job.work_s / job.failure_mix.mtbf_s
-    reason = next(iter(cost.notes), f"expected to take {1 + overhead:.3g} times its work")
+    reason = cost.refused or f"expected to take {1 + overhead:.3g} times its work"
     check_length(overhead, failures, reason)
     sizes, limit = sizes_of(runs, failures, events=1e6, most=4096), most_failures(failures)
     play = delayed(play_stored)

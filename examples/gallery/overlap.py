@@ -9,7 +9,7 @@ import altair as alt
 import numpy as np
 
 from cprmodel import Job, SteadyState
-from cprmodel.costing import strategy_of
+from cprmodel.facts.strategies import Strategy
 
 
 def least_overhead(overlap: float, mtbf: str) -> float:
@@ -22,7 +22,11 @@ def least_overhead(overlap: float, mtbf: str) -> float:
         }
     )
     choice = SteadyState().full_interval(job)
-    return float(SteadyState().cost(job, strategy_of(job, "full", job.full_recovery, choice)).breakdown.total)
+    return float(
+        SteadyState()
+        .cost(job, Strategy("full", job.full_recovery, choice.saving, choice.interval_s))
+        .breakdown.total
+    )
 
 
 def chart() -> alt.Chart:

@@ -12,7 +12,7 @@ from cprmodel import Exact, FirstOrder, Job, JobError, formulas, load_preset, pl
 from cprmodel.bulk import elasticities, grid_of, nodes_answer, pareto_front, spares_answer
 from cprmodel.bulk.rows import changed_job
 from cprmodel.facts.strategies import Strategy
-from cprmodel.planning.planner import price
+from cprmodel.planning.pricing import price
 from tests.bulk.test_many import FLEET, job_of
 from tests.conftest import EXAMPLE
 

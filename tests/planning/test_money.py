@@ -14,7 +14,7 @@ import pytest
 from cprmodel import Exact, FirstOrder, Job, JobError, plan
 from cprmodel.facts.strategies import Strategy
 from cprmodel.jobs import job_from_mapping
-from cprmodel.planning.planner import price
+from cprmodel.planning.pricing import price
 from tests.conftest import EXAMPLE
 
 FLEET = EXAMPLE.parent / "fleet.toml"

@@ -20,7 +20,7 @@ from cprmodel.costing.blocking import terms_of
 from cprmodel.costing.terms import EXACT, FIRST_ORDER
 from cprmodel.facts.strategies import FailureKind, Strategy
 from cprmodel.jobs import job_from_mapping, job_from_text
-from cprmodel.planning.planner import price
+from cprmodel.planning.pricing import price
 from tests.conftest import EXAMPLE, literature
 
 MODELS = [FirstOrder(), Exact()]

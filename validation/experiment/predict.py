@@ -24,7 +24,6 @@ from cprmodel.facts.strategies import (
 )
 from cprmodel.jobs.model import Accuracy, Checkpoint, Cluster, Failures, Work
 from cprmodel.planning import StrategyPlan, plan
-from cprmodel.planning.planner import price
 from cprmodel.simulation import Activity, AtTimes, GivenFailure, play
 from validation.case import Case
 from validation.experiment.measure import Measured, Position

@@ -17,7 +17,7 @@ from sympy.printing.jscode import JavascriptCodePrinter
 
 from cprmodel.facts.formula import Formula, Validity
 from cprmodel.facts.symbolic import kept
-from cprmodel.planning.advice import hours_saved_per_month
+from cprmodel.planning.telling import hours_saved_per_month
 
 __all__ = ["formula_function", "function", "hours_function", "validity_function"]
 
@@ -110,7 +110,7 @@ def validity_function(rule: Validity) -> str:
 
 
 def hours_function() -> str:
-    """:func:`cprmodel.planning.advice.hours_saved_per_month` of two overheads."""
+    """:func:`cprmodel.planning.telling.hours_saved_per_month` of two overheads."""
     best, today = sp.symbols("best today", real=True)
     as_plans: list[Any] = [SimpleNamespace(overhead_fraction=one) for one in (best, today)]
     empty = inspect.Parameter.empty

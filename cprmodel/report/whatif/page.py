@@ -17,8 +17,9 @@ from cprmodel.facts.special import series
 from cprmodel.facts.units import format_time
 from cprmodel.facts.version import __version__
 from cprmodel.jobs import Job
-from cprmodel.planning.advice import FIRST
-from cprmodel.planning.planner import NEVER, TIE
+from cprmodel.planning.pricing import NEVER
+from cprmodel.planning.ranking import TIE
+from cprmodel.planning.telling import FIRST
 from cprmodel.report.charts import PART_LABELS
 from cprmodel.report.page import job_inputs, write_page
 from cprmodel.report.whatif.controls import Control, controls_of, fixed_of

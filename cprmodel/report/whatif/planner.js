@@ -245,7 +245,7 @@ const planner = (() => {
     return { ...answer, sentence: sentence(answer, today) };
   };
 
-  // The recommendation in words: cprmodel/planning/advice.py's.
+  // The recommendation in words: cprmodel/planning/telling.py's.
   const sentence = ({ x, model, strategies, best, hours_saved_per_month: hours }, today) => {
     const { formatTime, formatShare, general, fixed, grouped } = quantities;
     const steps = best.interval_steps === null ? "" : ` (${grouped(best.interval_steps)} step${best.interval_steps === 1 ? "" : "s"})`;

@@ -16,7 +16,7 @@ from cprmodel.costing.models import BUDGET
 from cprmodel.facts.strategies import PrioritySave, Strategy
 from cprmodel.facts.units import format_share, format_time
 from cprmodel.loading import load_job
-from cprmodel.planning.planner import price
+from cprmodel.planning.pricing import price
 from cprmodel.planning.result import StrategyPlan
 from tests.conftest import EXAMPLE
 from tests.report.whatif.conftest import ORDERED

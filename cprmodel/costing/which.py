@@ -1,18 +1,16 @@
-"""Which cost model suits a job, and the strategy that a choice makes."""
+"""Which cost model suits a job."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from cprmodel.costing.blocking import Exact, FirstOrder
-from cprmodel.costing.models import Choice, CostModel
-from cprmodel.costing.saving import saving_of
+from cprmodel.costing.models import CostModel
 from cprmodel.costing.steady import SteadyState
 from cprmodel.facts.errors import JobError, Problem
-from cprmodel.facts.strategies import Recovery, Strategy
 from cprmodel.jobs import Job
 
-__all__ = ["MODELS", "check_plain", "model_for", "strategy_of"]
+__all__ = ["MODELS", "check_plain", "model_for"]
 
 #: Model name → model, for the command line.
 MODELS: dict[str, Callable[[], CostModel]] = {
@@ -42,8 +40,3 @@ def check_plain(job: Job, what: str, instead: str = "no such key") -> None:
     raise JobError(
         "job", [Problem(field, "", f"{instead}: {what} only knows saves that block and write everything")]
     )
-
-
-def strategy_of(job: Job, name: str, recovery: Recovery, choice: Choice) -> Strategy:
-    """The strategy that a choice makes."""
-    return Strategy(name, recovery, choice.saving or saving_of(job), choice.interval_s)

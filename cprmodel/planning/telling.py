@@ -1,31 +1,29 @@
-"""The recommendation in words, and what would change it."""
+"""The answer in words: notes on the strategies, and the recommendation. Nothing is priced here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cprmodel.facts.storage import StoredSave
+from cprmodel.costing import CostModel, kinds
+from cprmodel.costing.models import WHOLE_JOB
+from cprmodel.facts.errors import JobError
 from cprmodel.facts.strategies import PartialRecovery
 from cprmodel.facts.units import count_of, format_money, format_share, format_time
 from cprmodel.jobs import HOURS_PER_MONTH, Job
+from cprmodel.planning.choosing import Chosen
+from cprmodel.planning.pricing import ends
 
 if TYPE_CHECKING:
-    from cprmodel.costing.models import CostModel
     from cprmodel.planning.result import Plan, StrategyPlan
-
-    Strategies = Callable[[Job, CostModel], tuple[list[StrategyPlan], list[str]]]
-    Price = Callable[..., StrategyPlan]
-    InOrder = Callable[[Job, CostModel, Sequence[str]], tuple[list[StrategyPlan], list[str]]]
 
 __all__ = [
     "FIRST",
+    "advice",
     "dollars_saved_per_month",
     "hours_saved_per_month",
-    "partial_wins",
+    "notes_on",
     "recommendation",
-    "what_would_change",
 ]
 
 
@@ -51,14 +49,15 @@ def _interval(one: StrategyPlan) -> str:
     return f"{format_time(one.interval_s)}{steps}"
 
 
-def _advice(one: StrategyPlan, job: Job) -> str:
+def advice(one: StrategyPlan, job: Job) -> str:
+    """What to do, as the end of a sentence."""
     if one.strategy.saves_every_s >= job.job.work_s:
         return "save only when warned" if _when_warned(one) else "make no save"
     return f"save {_what(one)}"
 
 
 def _when_warned(one: StrategyPlan) -> bool:
-    return isinstance(one.strategy.saving, StoredSave) and one.strategy.saving.warned is not None
+    return getattr(one.strategy.saving, "warned", None) is not None
 
 
 def _what(one: StrategyPlan) -> str:
@@ -141,113 +140,44 @@ def _chance(share: float) -> str:
     return "under 1%" if share < 0.01 else "over 99%" if share > 0.99 else f"{100 * share:.0f}%"
 
 
-def what_would_change(plan: Plan, strategies_of: Strategies, price: Price, in_order: InOrder) -> list[str]:
-    """Where the other recovery would win, and what a wrong MTBF costs; for least overhead."""
-    said: list[str] = []
-    if plan.minimised != "overhead":
-        return said
-    if any(one.name == "partial" for one in plan.strategies):
-        said += _budget_threshold(plan, strategies_of)
-        said += _reschedule_threshold(plan, strategies_of)
-    said += _wrong_mtbf(plan, strategies_of, price, in_order)
-    return said
+def notes_on(job: Job, model: CostModel, chosen: Sequence[Chosen], priced: Sequence[StrategyPlan]) -> list[str]:
+    """What a reader of the figures should know, strategy by strategy, and why some are left out."""
+    of = {one.name: one for one in priced}
+    notes = []
+    for candidate, choice in chosen:
+        name = candidate.name
+        if isinstance(choice, JobError):
+            notes.append(f"{name}: left out: {choice.problems[0]}")
+            continue
+        one = of[name]
+        if not ends(one):
+            reason = one.refused or f"at an interval of {format_time(choice.interval_s)} it never ends"
+            notes.append(f"{name}: left out, for {reason}")
+            continue
+        if name != "partial-at-full-interval":  # whose saves are those of full, as is said there
+            said = (*choice.notes, *kinds.remarks(job, model, one.strategy), *_about_drop(job, one))
+            notes += [f"{name}: {note}" for note in said]
+        if choice.set_by == WHOLE_JOB:
+            charged = " (the first-order overhead charges one)" if model.name == "first-order" else ""
+            notes.append(f"{name}: the interval reaches the end of the job, so no save is needed{charged}")
+    return notes
 
 
-def partial_wins(job: Job, model: CostModel, strategies_of: Strategies) -> bool:
-    """Whether partial recovery costs less than full, each at its own interval."""
-    priced = {one.name: one for one in strategies_of(job, model)[0]}
-    partial, full = priced.get("partial"), priced.get("full")
-    if partial is None or full is None:
-        return partial is not None
-    return partial.overhead_fraction < full.overhead_fraction * (1 - 1e-12)
-
-
-def _crossing(wins: Callable[[float], bool], inside: float, outside: float) -> float | None:
-    """The value between the two where ``wins`` flips, by bisection on the ratio; None where it does not."""
-    here = wins(inside)
-    if here == wins(outside):
-        return None
-    for _ in range(40):
-        middle = (inside * outside) ** 0.5
-        if wins(middle) == here:
-            inside = middle
-        else:
-            outside = middle
-    return outside
-
-
-def _budget_threshold(plan: Plan, strategies_of: Strategies) -> list[str]:
-    job, budget = plan.job, plan.job.pls_budget
-    if job.accuracy is None or budget is None:
+def _about_drop(job: Job, one: StrategyPlan) -> list[str]:
+    """What a fitted slope does not bear out."""
+    fitted = job.accuracy.model if job.accuracy else None
+    if job.accuracy is None or fitted is None:
         return []
-    accuracy = job.accuracy
-
-    def wins(pls: float) -> bool:
-        varied = accuracy.model_copy(update={"pls_budget": pls, "max_metric_drop": None})
-        return partial_wins(job.model_copy(update={"accuracy": varied}), plan.model, strategies_of)
-
-    if wins(budget):
-        low = _crossing(wins, budget, max(budget * 1e-6, 1e-12))
-        if low is None:
-            return ["At any PLS budget partial recovery costs less than full."]
-        return [f"Below a PLS budget of {low:.3g} full recovery costs less than partial."]
-    high = _crossing(wins, budget, 1.0)
-    if high is None:
-        return ["At no PLS budget does partial recovery cost less than full."]
-    return [f"Above a PLS budget of {high:.3g} partial recovery costs less than full."]
-
-
-def _reschedule_threshold(plan: Plan, strategies_of: Strategies) -> list[str]:
-    job = plan.job
-    given = job.partial_recovery.partial_reschedule_s - job.checkpoint.detect_s
-    at = max(given, 1.0)
-
-    def wins(seconds: float) -> bool:
-        point = job.checkpoint.model_copy(update={"partial_reschedule_s": seconds})
-        return partial_wins(job.model_copy(update={"checkpoint": point}), plan.model, strategies_of)
-
-    if wins(at):
-        high = _crossing(wins, at, at * 1e4)
-        if high is None:
-            return []
-        return [
-            f"If replacing a shard took over {format_time(high)} (now {format_time(given)}), "
-            "full recovery would cost less."
-        ]
-    low = _crossing(wins, at, at * 1e-4)
-    if low is None:
-        return []
-    return [
-        f"If replacing a shard took under {format_time(low)} (now {format_time(given)}), "
-        "partial recovery would cost less."
-    ]
-
-
-def _wrong_mtbf(plan: Plan, strategies_of: Strategies, price: Price, in_order: InOrder) -> list[str]:
-    """What this very strategy costs, and the best then, when the job fails twice as often."""
-    job, best = plan.job, plan.best
-    half = job.failure_mix.mtbf_s / 2
-    if job.save_s > half:
-        return []
-    worse = job.with_mtbf(half)
-    kept = price(worse, plan.model, replace(best.strategy, name=best.name))
-    others = strategies_of(worse, plan.model)[0]
-    if best.order is not None:
-        others += in_order(worse, plan.model, [best.order])[0]
-    again = [one for one in others if one.feasible]
-    if not again or not kept.overhead_fraction < 1e9:
-        return []
-    new = min(again, key=lambda one: one.overhead_fraction)
-    said = (
-        f"If failures come twice as often (MTBF {format_time(half)}), this interval costs "
-        f"{format_share(kept.overhead_fraction)}"
-    )
-    if not kept.feasible and kept.expected_pls <= (job.pls_budget or 1.0):
-        then = f"{_advice(new, job)} ({new.name}, {format_share(new.overhead_fraction)})"
-        return [f"{said}, but {kept.reason}; then {then}."]
-    if not kept.feasible:
-        return [
-            f"{said} and breaks the accuracy budget (PLS {kept.expected_pls:.3g}); "
-            f"then {_advice(new, job)} ({new.name}, {format_share(new.overhead_fraction)})."
-        ]
-    return [f"{said}; the best then is to {_advice(new, job)} ({new.name}, {format_share(new.overhead_fraction)})."]
+    notes, pls = [], one.expected_pls
+    reach, most, interval = fitted.linear_to_pls, job.accuracy.max_metric_drop, one.expected_metric_drop_interval_90
+    if reach is not None and pls > reach * (1 + 1e-9):
+        notes.append(
+            f"expected PLS {pls:.3g} lies beyond {reach:.3g}, up to which accuracy.model is known to hold within "
+            "10%: the drop is an extrapolation"
+        )
+    if interval is not None and most is not None and interval[1] > most * (1 + 1e-9):
+        notes.append(
+            f"the expected drop may be up to {interval[1]:.2g}, above max_metric_drop {most:.3g}, within the 90% "
+            "interval of accuracy.model's slope"
+        )
+    return notes

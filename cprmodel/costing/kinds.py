@@ -1,0 +1,80 @@
+"""Kinds of saving policy: who chooses the interval of each, prices it, and speaks of it.
+
+A policy whose saves take everything needs nothing here: a cost model knows it by ``save_s``. Another kind registers
+itself with :func:`register`, in the room that owns it, and planning, sweeps and charts take it from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from cprmodel.costing.models import Choice, Cost, CostModel
+from cprmodel.facts.strategies import SavingPolicy, Strategy
+from cprmodel.jobs import Job
+
+__all__ = ["Kind", "choose", "cost", "register", "remarks"]
+
+
+class Kind(Protocol):
+    """What planning asks of a kind of saving policy."""
+
+    def choose(self, job: Job, model: CostModel, strategy: Strategy, budget: float | None) -> Choice:
+        """The best interval of a strategy (whose own is not looked at), within a budget of PLS if there is one.
+
+        JobError where no interval keeps it.
+        """
+
+    def cost(self, job: Job, model: CostModel, strategy: Strategy) -> Cost:
+        """What a strategy costs and loses."""
+
+    def remarks(self, job: Job, model: CostModel, strategy: Strategy) -> Sequence[str]:
+        """What a reader of the figures should know."""
+
+
+class _Whole:
+    """Saves that take everything."""
+
+    def choose(self, job: Job, model: CostModel, strategy: Strategy, budget: float | None) -> Choice:
+        return model.full_interval(job) if budget is None else model.partial_interval(job, budget)
+
+    def cost(self, job: Job, model: CostModel, strategy: Strategy) -> Cost:
+        return model.cost(job, strategy)
+
+    def remarks(self, job: Job, model: CostModel, strategy: Strategy) -> Sequence[str]:
+        said = getattr(model, "remarks", None)
+        return said(job, strategy) if said is not None else ()
+
+
+_WHOLE: Kind = _Whole()
+_KINDS: dict[type, Kind] = {}
+
+
+def register(policy: type, kind: Kind) -> None:
+    """Let a kind answer for a saving policy (and what derives from it)."""
+    _KINDS[policy] = kind
+
+
+def _kind_of(saving: SavingPolicy) -> Kind:
+    return next((_KINDS[base] for base in type(saving).__mro__ if base in _KINDS), _WHOLE)
+
+
+def choose(job: Job, model: CostModel, strategy: Strategy, budget: float | None = None) -> Choice:
+    """The best interval of a strategy, whatever its saving policy. JobError where none keeps the budget."""
+    return _kind_of(strategy.saving).choose(job, model, strategy, budget)
+
+
+def cost(job: Job, model: CostModel, strategy: Strategy) -> Cost:
+    """What a strategy costs and loses, whatever its saving policy.
+
+    >>> from cprmodel import Exact, load_preset, plan
+    >>> job = load_preset("cpr-dlrm")
+    >>> cost(job, Exact(), plan(job, Exact())["full"].strategy).pls
+    0.0
+    """
+    return _kind_of(strategy.saving).cost(job, model, strategy)
+
+
+def remarks(job: Job, model: CostModel, strategy: Strategy) -> Sequence[str]:
+    """What a reader of its figures should know."""
+    return _kind_of(strategy.saving).remarks(job, model, strategy)

@@ -1,0 +1,95 @@
+"""How planning deals with saves that take some rows before others: interval, cost and words of each order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from cprmodel.costing.kinds import register
+from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB, Choice, Cost, CostModel
+from cprmodel.facts.errors import JobError
+from cprmodel.facts.strategies import PrioritySave, Strategy
+from cprmodel.jobs import Job
+from cprmodel.ordering.pls import expected_pls, interval_for_pls
+
+__all__ = ["OrderedSaves"]
+
+
+class OrderedSaves:
+    """The kind of :class:`~cprmodel.facts.strategies.PrioritySave`."""
+
+    def choose(self, job: Job, model: CostModel, strategy: Strategy, budget: float | None) -> Choice:
+        """The interval of least overhead where it keeps the budget, else the longest that does, in whole steps.
+
+        Where no interval keeps the budget, the one of least overhead, which then is above it.
+        """
+        assert budget is not None
+        assert isinstance(strategy.saving, PrioritySave)
+        best = _best(job, model, strategy.saving)
+        if expected_pls(job, replace(strategy, interval_s=best.interval_s), _is_exact(model)).pls > budget:
+            try:
+                start = model.partial_interval(job, budget).interval_s
+            except JobError:  # where each save takes everything, no interval keeps it
+                start = job.job.work_s / 2
+            within_s = interval_for_pls(job, replace(strategy, interval_s=start), budget, _is_exact(model))
+            if within_s is not None and within_s <= best.interval_s:
+                best = Choice(within_s, BUDGET)
+        return _in_steps(job, model, strategy, budget, best)
+
+    def cost(self, job: Job, model: CostModel, strategy: Strategy) -> Cost:
+        """The time of saves as often and as long, and the order's own PLS."""
+        cost = model.cost(job, strategy)
+        found = expected_pls(job, strategy, _is_exact(model))
+        return replace(
+            cost,
+            pls=found.pls,
+            steps=(cost.steps[0], found.step),
+            pls_standard_deviation=found.standard_deviation,
+            pls_standard_error=found.standard_error,
+        )
+
+    def remarks(self, job: Job, model: CostModel, strategy: Strategy) -> Sequence[str]:
+        """How sure the PLS is."""
+        error = expected_pls(job, strategy, _is_exact(model)).standard_error
+        if error == 0:
+            return ()
+        return (f"expected PLS, of updates, is from a simulation of the order (standard error {error:.1g})",)
+
+
+def _best(job: Job, model: CostModel, saving: PrioritySave) -> Choice:
+    """Where the overhead is least: whole-job failures make saves worth while. No save at all without them."""
+    extra_s = getattr(model, "extra_s", 0.0) * saving.fraction
+    each = replace(model, extra_s=extra_s) if extra_s else model  # type: ignore[type-var]
+    choice = each.partial_interval(job.with_costs(saving.save_s, job.failure_mix), 1.0)
+    within = choice.interval_s < job.job.work_s
+    return Choice(choice.interval_s / saving.fraction, OPTIMUM if within else WHOLE_JOB, choice.steps)
+
+
+def _in_steps(job: Job, model: CostModel, strategy: Strategy, budget: float, choice: Choice) -> Choice:
+    """The better of the neighbours that are whole numbers of steps; the end of the job is one."""
+    step_s, work, fraction = job.job.step_s, job.job.work_s, strategy.saving.fraction
+    every = choice.interval_s * fraction
+    if every >= work:
+        return replace(choice, interval_s=work / fraction, set_by=WHOLE_JOB)
+    if step_s is None:
+        return choice
+    number = math.floor(every / step_s * (1 + 1e-12))
+    tried = []
+    for steps in {max(number, 1), max(number, 1) + 1}:
+        one = replace(strategy, interval_s=min(steps * step_s, work) / fraction)
+        cost = float(model.cost(job, one).breakdown.total)
+        cost += getattr(model, "extra_s", 0.0) * fraction / one.saves_every_s
+        over = max(expected_pls(job, one, _is_exact(model)).pls - budget, 0.0)
+        tried.append((over, cost, one.interval_s))
+    _, _, interval_s = min(tried)
+    return replace(
+        choice, interval_s=interval_s, set_by=WHOLE_JOB if interval_s * fraction >= work else choice.set_by
+    )
+
+
+def _is_exact(model: CostModel) -> bool:
+    return model.name != "first-order"
+
+
+register(PrioritySave, OrderedSaves())

@@ -1,0 +1,130 @@
+"""Which strategies a job can have, and why others are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cprmodel.costing import saving_of
+from cprmodel.facts.strategies import PrioritySave, Recovery, SavingPolicy, Strategy
+from cprmodel.facts.units import count_of, format_time
+from cprmodel.jobs import Job
+from cprmodel.ordering import ORDERS
+
+__all__ = ["Candidate", "candidates", "full_and_partial", "in_order"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A strategy whose interval is still to be found, by what is said here."""
+
+    name: str
+    recovery: Recovery
+    saving: SavingPolicy
+    within_budget: bool = False  #: the interval keeps the budget of lost samples
+    like: str = ""  #: it takes the interval of the strategy of this name
+    given_s: float | None = None  #: or this one [s]
+
+    def at(self, interval_s: float, saving: SavingPolicy | None = None) -> Strategy:
+        """The strategy with an interval, and how it saves where that was chosen, too."""
+        return Strategy(self.name, self.recovery, saving or self.saving, interval_s)
+
+
+def candidates(job: Job, orders: Sequence[str] = ORDERS) -> tuple[list[Candidate], list[str]]:
+    """All of them, in the order in which they are shown, and notes."""
+    full, partial, notes = full_and_partial(job)
+    found = [full]
+    if job.cluster.embedding_shards is not None:
+        found.append(Candidate("partial-at-full-interval", job.partial_recovery, full.saving, like="full"))
+    if partial is not None:
+        notes += _about_fitted(job)
+        found.append(partial)
+    if job.job.current_interval_s is not None:
+        today, said = _today(job)
+        found.append(today)
+        notes += said
+    notes += _about_orders(job)
+    if job.scaling is not None and job.scaling.repair_s is not None:
+        notes.append("waiting for a repair, and spares, are not part of these overheads (cprmodel sweep says more)")
+    return found + in_order(job, orders), notes
+
+
+def full_and_partial(job: Job) -> tuple[Candidate, Candidate | None, list[str]]:
+    """The two that compete, partial recovery where it can be had, and why it cannot."""
+    saving = saving_of(job)
+    full = Candidate("full", job.full_recovery, saving)
+    if job.cluster.embedding_shards is None:
+        return full, None, ["cluster.embedding_shards isn't given: partial recovery is not considered"]
+    if job.pls_budget is None:
+        said = "no [accuracy] budget is given: partial recovery cannot be recommended without one"
+        return full, None, [said]
+    return full, Candidate("partial", job.partial_recovery, saving, within_budget=True), []
+
+
+def in_order(job: Job, orders: Sequence[str] = ORDERS) -> list[Candidate]:
+    """Partial recovery whose saves take some rows before others; none without ``[access]`` and a budget."""
+    if job.access is None or job.pls_budget is None or job.cluster.embedding_shards is None or not job.plain:
+        return []
+    fraction = job.access.priority_fraction
+    return [
+        Candidate(
+            f"partial-{order}",
+            job.partial_recovery,
+            PrioritySave(job.save_s * fraction, fraction, order),
+            within_budget=True,
+        )
+        for order in orders
+    ]
+
+
+def _today(job: Job) -> tuple[Candidate, list[str]]:
+    """What is done today, in whole steps, and no longer than the job; and what the file does not say of it."""
+    assert job.job.current_interval_s is not None
+    every, step_s, work_s = job.job.current_interval_s, job.job.step_s, job.job.work_s
+    notes = []
+    levels = job.checkpoint.level or ()
+    if any(one.every is None for one in levels[1:]):
+        notes.append(
+            "current: every isn't given for each level: today's saves are taken to go to the higher one, each time"
+        )
+    if every > work_s:
+        notes.append("job.current_interval is longer than the job: planned as no save at all")
+        every = work_s
+    elif step_s is not None:
+        steps = max(1, round(every / step_s))
+        if abs(steps * step_s / every - 1) > 0.01:
+            notes.append(
+                f"job.current_interval, {format_time(every)}, is not a whole number of steps: planned as "
+                f"{count_of(steps, 'step')}"
+            )
+        every = min(steps * step_s, work_s)
+    recovery: Recovery = job.partial_recovery if job.job.current_recovery == "partial" else job.full_recovery
+    return Candidate("current", recovery, saving_of(job), given_s=every), notes
+
+
+def _about_fitted(job: Job) -> list[str]:
+    """What a fitted slope leaves open, whatever the strategy."""
+    fitted = job.accuracy.model if job.accuracy else None
+    if fitted is None:
+        return []
+    notes = []
+    if fitted.interval_90 is None:
+        notes.append("accuracy.model has no interval: its record has too few seeds to tell how sure the slope is")
+    elif fitted.interval_90[0] <= 0:
+        notes.append("accuracy.model: the slope's 90% interval contains 0, so a budget in the metric means little")
+    if fitted.linear_to_pls is None:
+        notes.append("accuracy.model: its record cannot tell up to which PLS the drop follows a line")
+    return notes
+
+
+def _about_orders(job: Job) -> list[str]:
+    """Why rows are not saved in an order, where the file says how they are used."""
+    if job.access is None:
+        return []
+    notes = []
+    if job.pls_budget is None or job.cluster.embedding_shards is None:
+        notes.append("[access] is not used for ordered saves: they need embedding_shards and an [accuracy] budget")
+    if not job.plain:
+        words = job.checkpoint.storage_words() or "storage"
+        notes.append(f"saves in an order of the rows are left out: beside {words} they are not modelled")
+    return notes
