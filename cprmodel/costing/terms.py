@@ -164,8 +164,10 @@ def _in_steps(of: Terms, interval_s: Any, way: Way, keeps: Callable[[Any], Any] 
         return interval_s
     most = _steps_of_job(of)
     low = np.clip(np.floor(interval_s / of.step_s * (1 + 1e-12)), 1, most)
-    fewer, more = (np.minimum(steps * of.step_s, of.work_s) for steps in (low, np.minimum(low + 1, most)))
-    longer = way.total(of, more) < way.total(of, fewer)
+    both = np.minimum(np.stack([low, np.minimum(low + 1, most)]) * of.step_s, of.work_s)
+    fewer, more = both
+    costs = way.total(of, both)
+    longer = costs[1] < costs[0]
     if keeps is not None:
         longer = longer & keeps(more)
     return np.where(longer, more, fewer)
@@ -265,15 +267,12 @@ def _best_pieces(of: Terms, way: Way, fewest: Any = 1.0, budget: Any = None) -> 
     if of.step_s is not None:
         steps = np.floor(np.minimum(best_s, of.work_s) / of.step_s)
         tried += [np.clip((steps + more) * of.step_s, of.step_s, tried[-1]) for more in range(-2, 4)]
-    costs = [way.total(of, one) for one in tried]
+    rows = np.stack(np.broadcast_arrays(*tried))  # a row for each that is tried
+    costs = way.total(of, rows)
     if budget is not None:
-        costs = [
-            np.where(of.pls(one) <= budget * WITHIN, cost, np.inf) for one, cost in zip(tried, costs, strict=True)
-        ]
-    least = np.minimum.reduce(np.broadcast_arrays(*costs))
+        costs = np.where(of.pls(rows) <= budget * WITHIN, costs, np.inf)
     # of equals the longest, which saves least often
-    chosen = [np.where(cost <= least * (1 + 1e-14), one, 0.0) for cost, one in zip(costs, tried, strict=True)]
-    return np.maximum.reduce(np.broadcast_arrays(*chosen))
+    return np.where(costs <= costs.min(axis=0) * (1 + 1e-14), rows, 0.0).max(axis=0)
 
 
 def _cheapest_count(of: Terms, way: Way, near: Any, fewest: Any) -> Any:

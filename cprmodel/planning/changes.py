@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["partial_wins", "what_would_change"]
 
 #: Values tried at once where the formulas take arrays, and how often they close in.
-_TRIED, _CLOSER = 48, 5
+_TRIED, _CLOSER = 160, 3
 #: How closely a threshold is found otherwise (relative).
 _CLOSE = 1e-5
 
@@ -87,9 +87,8 @@ class _Question:
     def holds(self, value: float) -> bool:
         return self.one(value) if self.many is None else bool(self.many(np.array([value]))[0])
 
-    def crossing(self, inside: float, outside: float) -> float | None:
-        """The value between the two where it flips; None where it does not."""
-        here = self.holds(inside)
+    def crossing(self, here: bool, inside: float, outside: float) -> float | None:
+        """The value between the two where it flips; None where it does not. ``here``: how it is inside."""
         if self.many is None:
             if here == self.one(outside):
                 return None
@@ -119,11 +118,11 @@ def _budget_threshold(plan: Plan) -> list[str]:
 
     wins = _Question(one_by_one, _wins_many(job, model))
     if wins.holds(budget):
-        low = wins.crossing(budget, max(budget * 1e-6, 1e-12))
+        low = wins.crossing(True, budget, max(budget * 1e-6, 1e-12))
         if low is None:
             return ["At any PLS budget partial recovery costs less than full."]
         return [f"Below a PLS budget of {low:.3g} full recovery costs less than partial."]
-    high = wins.crossing(budget, 1.0)
+    high = wins.crossing(False, budget, 1.0)
     if high is None:
         return ["At no PLS budget does partial recovery cost less than full."]
     return [f"Above a PLS budget of {high:.3g} partial recovery costs less than full."]
@@ -149,14 +148,14 @@ def _reschedule_threshold(plan: Plan) -> list[str]:
 
     wins = _Question(one_by_one, None if many is None else all_at_once)
     if wins.holds(at):
-        high = wins.crossing(at, at * 1e4)
+        high = wins.crossing(True, at, at * 1e4)
         if high is None:
             return []
         return [
             f"If replacing a shard took over {format_time(high)} (now {format_time(given)}), "
             "full recovery would cost less."
         ]
-    low = wins.crossing(at, at * 1e-4)
+    low = wins.crossing(False, at, at * 1e-4)
     if low is None:
         return []
     return [
@@ -174,11 +173,11 @@ def _wrong_mtbf(plan: Plan) -> list[str]:
     worse = job.with_mtbf(half)
     kept = price(worse, model, best.strategy)
     others = candidates(worse, orders=())[0] + in_order(worse, [best.order] if best.order is not None else [])
-    priced = [
-        price(worse, model, strategy_of(one, choice))
-        for one, choice in choose_all(worse, model, others)
-        if not isinstance(choice, JobError)
-    ]
+    try:
+        chosen = choose_all(worse, model, others)
+    except JobError:  # there is no best interval then
+        return []
+    priced = [price(worse, model, strategy_of(*one)) for one in chosen if not isinstance(one[1], JobError)]
     again: list[StrategyPlan] = [one for one in priced if one.feasible and ends(one)]
     if not again or not kept.overhead_fraction < NEVER:
         return []
