@@ -177,7 +177,8 @@ def _wrong_mtbf(plan: Plan) -> list[str]:
         chosen = choose_all(worse, model, others)
     except JobError:  # there is no best interval then
         return []
-    priced = [price(worse, model, strategy_of(*one)) for one in chosen if not isinstance(one[1], JobError)]
+    found = [strategy_of(one, choice) for one, choice in chosen if not isinstance(choice, JobError)]
+    priced = [price(worse, model, one) for one in found]
     again: list[StrategyPlan] = [one for one in priced if one.feasible and ends(one)]
     if not again or not kept.overhead_fraction < NEVER:
         return []
