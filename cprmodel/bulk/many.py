@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from cprmodel.bulk.blocking import BlockingRows
 from cprmodel.bulk.chunk import Chunk, Coded
 from cprmodel.bulk.derived import fields_of, is_plain
-from cprmodel.bulk.first_order import FirstOrderRows
 from cprmodel.bulk.grid import Box, Grid, grid_of
 from cprmodel.bulk.keys import Key
 from cprmodel.bulk.rows import changed_job, planned_rows
-from cprmodel.costing import CostModel, FirstOrder, model_for
+from cprmodel.costing import CostModel, Exact, FirstOrder, model_for
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.jobs import Job
 from cprmodel.planning.ranking import MINIMISED
@@ -24,6 +24,8 @@ __all__ = ["PlannedMany", "Sweep", "plan_many"]
 
 #: Rows that are computed together: enough that what is done once for them does not count.
 BOX = 2**17
+#: The exact model looks at some twenty intervals for each.
+_EXACT_BOX = 2**13
 #: Rows that a task plans one by one.
 TASK = 256
 #: Values of a key, and settings of the others, that are looked at for whether it changes anything.
@@ -95,8 +97,10 @@ class Sweep:
         self._check_new_keys(source)
         paths = tuple(key.path for key in grid.keys)
         #: Whether whole boxes go through the formulas at once.
-        self.vectorised = (model is None or type(model) is FirstOrder) and is_plain(job, paths)
-        self._fast = FirstOrderRows(job, fields_of(job), minimise) if self.vectorised else None
+        exact = type(model) is Exact
+        self.vectorised = (model is None or exact or type(model) is FirstOrder) and is_plain(job, paths)
+        self._fast = BlockingRows(job, fields_of(job), minimise, exact) if self.vectorised else None
+        self._most = (_EXACT_BOX if exact else BOX) if self.vectorised else TASK
 
     def _check_new_keys(self, source: str) -> None:
         """Keys that the job file does not give must go together with those that it does, for some values."""
@@ -149,7 +153,7 @@ class Sweep:
 
     def chunks(self, workers: int | None = -1) -> Iterator[Chunk]:
         """All rows in order. ``workers`` as for :func:`~cprmodel.plan_many`."""
-        most = BOX if self.vectorised else TASK
+        most = self._most
         boxes = self.grid.boxes(most)
         if workers == 1 or (self.vectorised and workers is not None):
             yield from (self._chunk(box) for box in boxes)
@@ -229,7 +233,7 @@ def plan_many(
 
     Notes
     -----
-    First-order plans of a job without ``[access]`` or other models of saving go through the formulas as arrays;
+    First-order and exact plans of a job without ``[access]`` or other storage go through the formulas as arrays;
     others row by row through the code of ``plan``. With ``[scaling]``, ``failures.nodes`` moves the job
     there.
 

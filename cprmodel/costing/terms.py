@@ -77,6 +77,11 @@ class Terms:
         """Some of them, by name."""
         return {name: getattr(self, name) for name in names}
 
+    def rows(self, *tried: Any) -> Any:
+        """Several intervals, side by side in a first axis of their own."""
+        depth = max(np.ndim(value) for value in self.__dict__.values() if value is not None)
+        return np.stack([one[(None,) * max(depth - one.ndim, 0)] for one in np.broadcast_arrays(*tried)])
+
     @property
     def full(self) -> dict[str, Any]:
         """What the formulas say of a recovery in which everybody rolls back."""
@@ -164,9 +169,8 @@ def _in_steps(of: Terms, interval_s: Any, way: Way, keeps: Callable[[Any], Any] 
         return interval_s
     most = _steps_of_job(of)
     low = np.clip(np.floor(interval_s / of.step_s * (1 + 1e-12)), 1, most)
-    both = np.minimum(np.stack([low, np.minimum(low + 1, most)]) * of.step_s, of.work_s)
-    fewer, more = both
-    costs = way.total(of, both)
+    fewer, more = (np.minimum(steps * of.step_s, of.work_s) for steps in (low, np.minimum(low + 1, most)))
+    costs = way.total(of, of.rows(fewer, more))
     longer = costs[1] < costs[0]
     if keeps is not None:
         longer = longer & keeps(more)
@@ -267,7 +271,7 @@ def _best_pieces(of: Terms, way: Way, fewest: Any = 1.0, budget: Any = None) -> 
     if of.step_s is not None:
         steps = np.floor(np.minimum(best_s, of.work_s) / of.step_s)
         tried += [np.clip((steps + more) * of.step_s, of.step_s, tried[-1]) for more in range(-2, 4)]
-    rows = np.stack(np.broadcast_arrays(*tried))  # a row for each that is tried
+    rows = of.rows(*tried)
     costs = way.total(of, rows)
     if budget is not None:
         costs = np.where(of.pls(rows) <= budget * WITHIN, costs, np.inf)

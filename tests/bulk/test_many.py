@@ -173,14 +173,40 @@ def test_each_row_is_the_plan_of_its_job(drawn: tuple[Job, dict[str, Any], str])
 
 
 @given(sweeps())
-@settings(max_examples=15)
-def test_row_by_row_too(drawn: tuple[Job, dict[str, Any], str]) -> None:
+@settings(max_examples=60)
+def test_each_exact_row_too(drawn: tuple[Job, dict[str, Any], str]) -> None:
     job, vary, minimise = drawn
     try:
-        Sweep(job, grid_of(job, vary), Exact(), minimise)
+        sweep = Sweep(job, grid_of(job, vary), Exact(), minimise)
     except JobError:
         return
+    assert sweep.vectorised
     compare(job, vary, Exact(), minimise)
+
+
+def test_row_by_row_where_arrays_do_not_go() -> None:
+    """Rows of storage as it is, and of a model that is not ours, go through plan's own code."""
+    storage = job_of(EXAMPLE.parent / "storage.toml")
+    assert not Sweep(storage, grid_of(storage, {"failures.mtbf": [1e5]})).vectorised
+    compare(storage, {"failures.mtbf": [2e4, 1e5]})
+
+    class Mine(FirstOrder):
+        pass
+
+    compare(job_of(), {"checkpoint.save": [60.0, 240.0]}, Mine())
+
+
+def test_todays_overhead_stands_beside_each_row() -> None:
+    job = job_of()
+    for model in (FirstOrder(), Exact()):
+        found = plan_many(job, {"job.current_interval": [600.0, 3600.0]}, model)
+        for every, overhead, pls in zip(
+            (600.0, 3600.0), found["current_overhead_fraction"], found["current_expected_pls"], strict=True
+        ):
+            work = job.job.model_copy(update={"current_interval_s": every})
+            today = plan(job.model_copy(update={"job": work}), model)["current"]
+            assert overhead == today.overhead_fraction
+            assert pls == today.expected_pls == 0
 
 
 def test_fitted_models_in_a_job() -> None:

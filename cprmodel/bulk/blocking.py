@@ -1,4 +1,4 @@
-"""Plans of a whole box of rows at once: the first-order formulas over arrays that broadcast.
+"""Plans of a whole box of rows at once: blocking saves, the formulas over arrays that broadcast.
 
 The decision is that of :func:`cprmodel.planning.planner.plan`, strategy by strategy; tests hold each row to it.
 """
@@ -15,16 +15,17 @@ import numpy as np
 from cprmodel.bulk.chunk import Chunk, Coded
 from cprmodel.bulk.derived import Derived, derived
 from cprmodel.bulk.grid import Box
-from cprmodel.costing.terms import FIRST_ORDER, WITHIN, Terms, Way
+from cprmodel.costing.terms import EXACT, FIRST_ORDER, WITHIN, Terms, Way
 from cprmodel.facts.results import Breakdown
-from cprmodel.formulas import accuracy, interval, money
+from cprmodel.facts.special import NUMPY
+from cprmodel.formulas import accuracy, money
 from cprmodel.formulas.overhead import effective_time_ratio
 from cprmodel.jobs import HOURS_PER_MONTH, Job
 from cprmodel.jobs.money import BYTES_PER_GB
 from cprmodel.planning.pricing import NEVER
 from cprmodel.planning.ranking import TIE
 
-__all__ = ["FirstOrderRows"]
+__all__ = ["BlockingRows"]
 
 _MONTH_S = HOURS_PER_MONTH * 3600
 
@@ -67,17 +68,18 @@ def _winners(
     return won[most][1], [(one, wins) for at, (_, one, wins) in enumerate(won) if at != most]
 
 
-class FirstOrderRows:
-    """The rows of a sweep over a plain job under :class:`~cprmodel.FirstOrder`."""
+class BlockingRows:
+    """The rows of a sweep over a plain job under :class:`~cprmodel.FirstOrder` or :class:`~cprmodel.Exact`."""
 
-    def __init__(self, job: Job, fields: Mapping[str, Any], minimise: str) -> None:
+    def __init__(self, job: Job, fields: Mapping[str, Any], minimise: str, exact: bool = False) -> None:
         self.job, self.fields, self.minimise = job, fields, minimise
+        self.exact = exact
 
     def chunk(self, box: Box) -> Chunk:
         """The columns of a box."""
         varied = {key.field_name: _floats(array) for key, array in box.values.items()}
         with np.errstate(all="ignore"):
-            return _Rows(self.job, {**self.fields, **varied}, self.minimise, box).chunk()
+            return _Rows(self.job, {**self.fields, **varied}, self.minimise, box, self.exact).chunk()
 
 
 def _floats(array: np.ndarray) -> np.ndarray:
@@ -85,8 +87,9 @@ def _floats(array: np.ndarray) -> np.ndarray:
 
 
 class _Rows:
-    def __init__(self, job: Job, fields: Mapping[str, Any], minimise: str, box: Box) -> None:
-        self.job, self.fields, self.minimise, self.box = job, fields, minimise, box
+    def __init__(self, job: Job, fields: Mapping[str, Any], minimise: str, box: Box, exact: bool) -> None:
+        self.job, self.fields, self.minimise, self.box, self.exact = job, fields, minimise, box, exact
+        self.which = EXACT if exact else FIRST_ORDER
         self.of: Derived = derived(job, fields)
         self.share = np.maximum(self.of.shard_share, 0.0)
         self.budget = None if self.of.pls_budget is None else np.minimum(self.of.pls_budget, 1.0)
@@ -125,15 +128,17 @@ class _Rows:
     def candidates(self) -> list[_Candidate]:
         """The strategies that plan() would list."""
         of, work = self.of, self.of.work_s
-        at_optimum = FIRST_ORDER.full_interval(self.terms)
-        young = self._rule(interval.young_1974, save_s=of.save_s, mtbf_s=of.mtbf_s) | (at_optimum >= work)
+        at_optimum = self.which.full_interval(self.terms)
+        young = self._rule(self.which.full.best, save_s=of.save_s, mtbf_s=of.mtbf_s)
+        if not self.exact:
+            young = young | (at_optimum >= work)
         if self.minimise == "dollars":
             young = np.True_  # another formula chose it
         found = [self._full(1, at_optimum, young)]
         if of.shards is not None:
             found.append(self._partial(2, at_optimum, young))
             if self.budget is not None:
-                found.append(self._partial(3, FIRST_ORDER.partial_interval(self.terms, self.budget)[0], np.True_))
+                found.append(self._partial(3, self.which.partial_interval(self.terms, self.budget)[0], np.True_))
         today = self.fields.get("job.current_interval_s")
         if today is not None:
             if of.step_s is not None:
@@ -146,8 +151,10 @@ class _Rows:
     @staticmethod
     def _rule(formula: Any, **arguments: Any) -> Any:
         """Whether the arguments lie within a formula's validity, element by element."""
-        (rule,) = formula.about.validity
-        return np.less_equal(rule.of(**arguments), rule.at_most)
+        within: Any = np.True_
+        for rule in formula.about.validity:
+            within = within & np.less_equal(rule.of(**arguments), rule.at_most)
+        return within
 
     def _priced(self, way: Way, chosen: Any, within: Any) -> tuple[Breakdown, Any, Any]:
         """Parts, whether it ends, and whether the formulas hold."""
@@ -158,11 +165,11 @@ class _Rows:
         return parts, parts.total - parts.save < NEVER, within
 
     def _full(self, code: int, chosen: Any, within: Any) -> _Candidate:
-        parts, ends, within = self._priced(FIRST_ORDER.full, chosen, within)
+        parts, ends, within = self._priced(self.which.full, chosen, within)
         return _Candidate(code, False, chosen, tuple(parts), parts.total, 0.0, ends, within)
 
     def _partial(self, code: int, chosen: Any, within: Any) -> _Candidate:
-        parts, ends, within = self._priced(FIRST_ORDER.partial, chosen, within)
+        parts, ends, within = self._priced(self.which.partial, chosen, within)
         lost = self.terms.pls(chosen)
         keeps = self.share <= 0 if self.budget is None else (lost <= self.budget * WITHIN) | (self.share <= 0)
         return _Candidate(code, True, chosen, tuple(parts), parts.total, lost, ends & keeps, within)
@@ -270,11 +277,15 @@ class _Rows:
         columns["reason"] = self._reasons(broken, whole)
         return Chunk(self.box.first, columns)
 
+    def _saves(self, work: Any, every: Any) -> Any:
+        """The first order charges a save for each interval, the exact model none at the end."""
+        return NUMPY.intervals(work, every) - 1 if self.exact else work / every
+
     def _rank(self, one: _Candidate) -> Any:
         if self.minimise == "overhead":
             return one.overhead
         work = self.of.work_s
-        saves = work / one.interval_s
+        saves = self._saves(work, one.interval_s)
         return money.price_to_train.raw(work, one.overhead, self.price_per_s, saves, self.save_price)
 
     def _flat(self, value: Any) -> Any:
@@ -286,7 +297,7 @@ class _Rows:
         """As :func:`cprmodel.planning.upkeep.upkeep`."""
         total, every = columns["overhead_fraction"], columns["interval_s"]
         months = work * (1 + total) / _MONTH_S
-        saves = work / every
+        saves = self._saves(work, every)
         if self.of.size_bytes is not None:
             nan = total * 0  # NaN in the rows without an answer
             columns["space_kept_bytes"] = self._flat(self.space) + nan
