@@ -23,7 +23,7 @@ __all__ = ["PLAYED", "WORTH", "Played", "pieces", "play", "play_intervals", "rec
 
 Floats = NDArray[np.float64]
 
-_BATCHES = 10
+_BATCHES = 20
 _OLDEST = 60_000.0  #: slots since its last save of a row when a play begins
 _SAMPLED = 12.5  #: most updates of a row and slot, on average, that the order with a sampled list is told of
 _DIMENSION = 16  #: numbers in a row, for the policy that compares them
@@ -191,9 +191,19 @@ def play(
         unsaved[chosen] = 0
         saved += chosen.size if slot >= 0 else 0
     share = lost * fraction / updates.sum()
+    return Played(float(share.mean()), _error(share), saved / (slots * fraction * rows))
+
+
+def _error(share: Floats) -> float:
+    """Of the mean of what is correlated, from means of batches and their own correlation."""
     means = np.array([part.mean() for part in np.array_split(share, _BATCHES)])
-    error = float(means.std(ddof=1) / _BATCHES**0.5)
-    return Played(float(share.mean()), error, saved / (slots * fraction * rows))
+    spread = means.std(ddof=1)
+    if not spread:
+        return 0.0
+    apart = means - means.mean()
+    follows = float(apart[1:] @ apart[:-1]) / float(apart @ apart) + 1 / _BATCHES  # biased by so much
+    follows = min(max(follows, 0.0), 0.8)
+    return float(spread / _BATCHES**0.5 * ((1 + follows) / (1 - follows)) ** 0.5)
 
 
 def play_intervals(

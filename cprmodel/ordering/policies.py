@@ -129,10 +129,10 @@ def _play(name: str, classes: Classes, setting: Setting) -> tuple[Predicted, flo
     if not updates.any():
         return Predicted(0.0, 0.0, "simulation"), 0.0
     random, age = np.random.default_rng(setting.seed), _ages(name, updates, classes, setting)
-    slots = math.ceil(_INTERVALS / setting.fraction)
+    slots = warm_up = math.ceil(_INTERVALS / setting.fraction)
     while True:
         begun = None if age is None else age(random.random(updates.size))
-        found = play(name, updates, setting.fraction, slots, max(slots // 4, 40), setting.seed, begun)
+        found = play(name, updates, setting.fraction, slots, warm_up, setting.seed, begun)
         sure = found.standard_error <= _SURE * found.lost_updates_fraction
         if sure or slots * updates.size * 4 > _DRAWS:
             break

@@ -105,7 +105,8 @@ def predict_mfu(classes: Classes, fraction: float) -> Predicted | None:
     saves = fraction * classes.rows
     if a.size == 0:
         return Predicted(0.0, 0.0, "count")
-    if float(-np.expm1(-a) @ w) <= saves * _ROOM:  # all that has changed is saved every slot
+    fits = float(w.sum()) <= saves * (1 + 1e-9)  # whatever happens; or as good as always
+    if fits or float(-np.expm1(-a) @ w) <= saves * _ROOM:  # all that has changed is saved every slot
         return _counted(a, w, saves, fraction, 0)
     highest = _threshold(lambda theta: fluid_mfu_interval.raw(a, 1.0, theta), w, saves)
     if highest > MOST_COUNTS / 1.5 or a.size < _SMOOTH or classes.rows < _MANY:
