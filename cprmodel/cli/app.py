@@ -37,6 +37,21 @@ class Minimised(StrEnum):
 JobSource = Annotated[str, typer.Argument(metavar="JOB.toml", help="A job file, or preset:NAME.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
+_Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN=VALUE,VALUE",
+        help="Which states are interruptions (state=FAILED,NODE_FAIL); of another column: which rows are read.",
+    ),
+]
+_Column = Annotated[
+    list[str] | None,
+    typer.Option(metavar="ROLE=NAME", help="What a column says: start=Began, end=, duration=, state=, nodes=."),
+]
+_Clock = Annotated[
+    str | None, typer.Option(metavar="KIND", help="What numbers are: durations or moments; default: by their look.")
+]
+
 
 def _version(wanted: bool) -> None:
     if wanted:
@@ -140,9 +155,12 @@ def simulate(
         float | None, typer.Option(help="Shape of a Weibull or gamma law, σ of a lognormal one.")
     ] = None,
     times: Annotated[
-        Path | None, typer.Option(metavar="FILE.csv", help="Replay real times between interruptions, one a line.")
+        Path | None, typer.Option(metavar="LOG", help="Replay real times between interruptions, of a log as for fit.")
     ] = None,
-    unit: Annotated[str, typer.Option(metavar="UNIT", help="Unit of the times that --times replays.")] = "s",
+    unit: Annotated[str | None, typer.Option(metavar="UNIT", help="Unit of the numbers in --times.")] = None,
+    clock: _Clock = None,
+    column: _Column = None,
+    where: _Where = None,
     strike: Annotated[StrikeName, typer.Option(help="What failures can strike.")] = StrikeName.ALWAYS,
     workers: Annotated[int, typer.Option(help="Cores to use; -1: all.")] = -1,
     as_json: AsJson = False,
@@ -152,6 +170,7 @@ def simulate(
 ) -> None:
     """Play a job many times, event by event: distributions, and the closed forms beside them."""
     from cprmodel.cli.simulate import Options, run
+    from cprmodel.logs import LogOptions
 
     run(
         job,
@@ -164,7 +183,7 @@ def simulate(
             failures=failures.value,
             shape=shape,
             times=times,
-            unit=unit,
+            reading=LogOptions(unit=unit, clock=clock, column=tuple(column or ()), where=tuple(where or ())),
             strike=strike.value.replace("-", " "),
             workers=workers,
         ),
@@ -175,36 +194,73 @@ def simulate(
 
 @app.command()
 def fit(
-    trace: Annotated[Path, typer.Argument(metavar="TRACE", help="A CSV of times, or a log of node failures.")],
+    trace: Annotated[Path, typer.Argument(metavar="LOG", help="A log of jobs, nodes or incidents, or times.")],
     format_: Annotated[
-        str | None, typer.Option("--format", metavar="NAME", help="csv, infinitehbd or lanl; default: by its name.")
+        str | None,
+        typer.Option("--format", metavar="NAME", help="csv, infinitehbd, lanl or fta; default: by its columns."),
     ] = None,
-    time_column: Annotated[str | None, typer.Option(metavar="NAME", help="Column of the times (csv).")] = None,
+    time_column: Annotated[str | None, typer.Option(metavar="NAME", help="Column of the times.")] = None,
     event_column: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Column that is 0 where a time was cut short (csv).")
+        str | None, typer.Option(metavar="NAME", help="Column that is 0 where a time was cut short, or of events.")
     ] = None,
-    unit: Annotated[str, typer.Option(metavar="UNIT", help="Unit of the times (csv).")] = "s",
+    unit: Annotated[
+        str | None, typer.Option(metavar="UNIT", help="Unit of numbers; default: by their column's name, or s.")
+    ] = None,
     window: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="The times are moments in an observation of this length (csv)."),
+        typer.Option(metavar="TIME", help="The times are moments in an observation of this length."),
     ] = None,
     servers: Annotated[int | None, typer.Option(min=1, help="The job spans so many of the servers.")] = None,
     system: Annotated[int | None, typer.Option(help="Number of the LANL system.")] = None,
-    since: Annotated[str | None, typer.Option(metavar="DATE", help="Leave out what is before (lanl).")] = None,
+    since: Annotated[str | None, typer.Option(metavar="DATE", help="It was observed from then on.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="DATE", help="It was observed until then.")] = None,
     node_column: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Column of the nodes, of which --servers takes some (csv).")
+        str | None, typer.Option(metavar="NAME", help="Column of the nodes, of which --servers takes some.")
+    ] = None,
+    column: _Column = None,
+    where: _Where = None,
+    rows: Annotated[
+        str | None, typer.Option(metavar="KIND", help="What rows with a start and an end are: runs or incidents.")
+    ] = None,
+    clock: _Clock = None,
+    dates: Annotated[
+        str | None, typer.Option(metavar="ORDER", help="Of dates such as 3/2/2026: day-first or month-first.")
+    ] = None,
+    time_zone: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Zone of moments without one; default: UTC.")
+    ] = None,
+    job_file: Annotated[
+        Path | None,
+        typer.Option(metavar="JOB.toml", help="Write a job file as far as the log goes: failures, restarts."),
     ] = None,
     as_json: AsJson = False,
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="Write a self-contained page with charts.")
     ] = None,
 ) -> None:
-    """Fit failure models to a trace: MTBF with its interval, bursts, trends."""
+    """Fit failure models to a log: how it was understood, MTBF with its interval, bursts, trends, times down."""
     from cprmodel.cli.fit import run
-    from cprmodel.fitting import TraceOptions
+    from cprmodel.logs import LogOptions
 
-    options = TraceOptions(format_, time_column, event_column, unit, window, servers, system, since, node_column)
-    run(trace, options, as_json, report)
+    options = LogOptions(
+        format=format_,
+        time_column=time_column,
+        event_column=event_column,
+        unit=unit,
+        window=window,
+        servers=servers,
+        system=system,
+        since=since,
+        until=until,
+        node_column=node_column,
+        column=tuple(column or ()),
+        where=tuple(where or ()),
+        rows=rows,
+        clock=clock,
+        dates=dates,
+        time_zone=time_zone,
+    )
+    run(trace, options, as_json, report, job_file)
 
 
 @app.command()

@@ -8,13 +8,14 @@ from pathlib import Path
 import typer
 
 from cprmodel.cli.options import check_report
-from cprmodel.fitting import TraceOptions, analyse, read_trace
+from cprmodel.fitting import analyse, read_trace
+from cprmodel.logs import LogOptions
 from cprmodel.report.fitted import print_fitted, write_fitted_report
 
 __all__ = ["run"]
 
 
-def run(path: Path, options: TraceOptions, as_json: bool, report: Path | None) -> None:
+def run(path: Path, options: LogOptions, as_json: bool, report: Path | None, job_file: Path | None) -> None:
     """Read, fit, and print or write what was found."""
     if report is not None:
         check_report(report, str(path))

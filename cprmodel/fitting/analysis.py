@@ -108,6 +108,7 @@ class Analysis:
             "merged": self.trace.merged,
             "servers": self.trace.servers,
             "exposure_s": self.trace.exposure_s,
+            "reading": self.trace.reading.to_dict() if self.trace.reading else None,
             "mtbf_s": self.mtbf_s,
             "mtbf_ci90_s": list(self.mtbf_ci90_s),
             "best": self.best.name if self.best else None,
@@ -199,7 +200,7 @@ def shape_interval(durations_s: Any, observed: Any, coverage: float = 0.9) -> tu
 
 
 def _drift(trace: Trace) -> Drift | None:
-    if trace.times_s is None or trace.window_s is None or trace.events < FEWEST_FOR_TREND:
+    if trace.ends_s is None or trace.window_s is None or trace.events < FEWEST_FOR_TREND:
         return None
     from scipy import stats
 
@@ -214,8 +215,7 @@ def _drift(trace: Trace) -> Drift | None:
     statistic = laplace / variation if variation > 0 else laplace
     p_value = 2 * float(stats.norm.sf(abs(statistic)))
     edges = np.linspace(0.0, window, WINDOWS + 1)
-    ends = np.append(times, window)[: trace.n]
-    where = np.clip(np.searchsorted(edges, ends, side="left") - 1, 0, WINDOWS - 1)
+    where = np.clip(np.searchsorted(edges, trace.ends_s, side="left") - 1, 0, WINDOWS - 1)
     counts = np.bincount(where[trace.observed], minlength=WINDOWS)
     change, within = _within_windows(trace, where)
     events = tuple(int(count) for count in counts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
@@ -26,6 +26,7 @@ class FailureModel(Section):
     """
 
     model_config = ConfigDict(extra="ignore")
+    may_be_long: ClassVar[frozenset[str]] = frozenset({"exposure_s", "scale_s"})
 
     source: str = Field("", description="name of the trace")
     events: Count = Field(description="failures that were seen")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
@@ -24,6 +24,14 @@ _FailureModelFile = Annotated[
     FailureModel | None, BeforeValidator(read_failure_model), WithJsonSchema({"type": "string"})
 ]
 
+
+def _in_a_list(value: Any) -> Any:
+    """One text stands for a list of it."""
+    return (value,) if isinstance(value, str) else value
+
+
+_Texts = Annotated[tuple[str, ...] | None, BeforeValidator(_in_a_list)]
+
 #: The keys that say how often one node fails.
 OF_NODES = ("node_mtbf_s", "per_1000_node_days", "node_failure_probability")
 #: The keys of which exactly one says how often it fails.
@@ -39,6 +47,13 @@ TRACE_OPTIONS = (
     "system",
     "since",
     "node_column",
+    "until",
+    "column",
+    "where",
+    "rows",
+    "clock",
+    "dates",
+    "time_zone",
 )
 READ_BY_LOAD_JOB = "a job read by cprmodel.load_job, which fits the trace (or fit = a file of cprmodel fit --json)"
 
@@ -64,15 +79,26 @@ class Failures(Section):
         None, description="or: file that cprmodel fit --json printed (path relative to the job file)"
     )
     trace: str | None = Field(None, description="or: trace to fit (path relative to the job file)")
-    format: str | None = Field(None, description="of the trace: csv, infinitehbd or lanl; default: by its name")
-    time_column: str | None = Field(None, description="of the trace: column of the times (csv)")
+    format: str | None = Field(
+        None, description="of the trace: csv, infinitehbd, lanl or fta; default: by what its columns say"
+    )
+    time_column: str | None = Field(None, description="of the trace: column of the times")
     event_column: str | None = Field(None, description="of the trace: column that is 0 where a time was cut short")
-    unit: str | None = Field(None, description="of the trace: unit of its times (csv); default: s")
+    unit: str | None = Field(None, description="of the trace: unit of its numbers; default: by their column, or s")
     window: str | None = Field(None, description="of the trace: its times are moments in so long an observation")
     servers: Count | None = Field(None, description="of the trace: the job spans so many of the servers")
     system: Count | None = Field(None, description="of the trace: number of the LANL system")
-    since: str | None = Field(None, description="of the trace: leave out what is before this date (lanl)")
-    node_column: str | None = Field(None, description="of the trace: column of the nodes, for servers (csv)")
+    since: str | None = Field(None, description="of the trace: it was observed from this date on")
+    node_column: str | None = Field(None, description="of the trace: column of the nodes, for servers")
+    until: str | None = Field(None, description="of the trace: it was observed until this date")
+    column: _Texts = Field(None, description="of the trace: columns by what they say, such as start=Began")
+    where: _Texts = Field(
+        None, description="of the trace: states that are interruptions (state=FAILED,NODE_FAIL), or rows to read"
+    )
+    rows: str | None = Field(None, description="of the trace: what its rows are, runs or incidents")
+    clock: str | None = Field(None, description="of the trace: what its numbers are, durations or moments")
+    dates: str | None = Field(None, description="of the trace: day-first or month-first")
+    time_zone: str | None = Field(None, description="of the trace: zone of moments without one; default: UTC")
     shard_share: Share | None = Field(None, description="share of failures that take a shard; default: the rest")
     trainer_share: Share = Field(0.0, description="share that take a trainer (loses no embedding)")
     whole_job_share: Share = Field(0.0, description="share that take everything (partial recovery can't help)")

@@ -57,7 +57,8 @@ def fitted_lines(found: Analysis) -> list[str]:
     """What the trace says, line by line."""
     trace = found.trace
     censored = trace.n - trace.events
-    lines = [
+    lines = list(trace.reading.lines()) if trace.reading is not None else []
+    lines += [
         f"{trace.n:,} durations: {trace.events:,} ended by an interruption, {censored:,} cut short by the end of "
         f"the observation; {format_time(trace.exposure_s)} observed"
     ]

@@ -75,7 +75,7 @@ def test_what_few_events_leave_open(
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["fit", "nope.csv"], "nope.csv: expected a trace, but there is no such file"),
+        (["fit", "nope.csv"], "nope.csv: expected a log, but there is no such file"),
         (["fit", EXAMPLE, "--report", "/nowhere/r.html"], "expected a file in a folder that can be written to"),
         (["regret", EXAMPLE, "--mtbf-error", "0"], "--mtbf-error: expected a number greater than 0"),
         (["regret", EXAMPLE, "--observed-failures", "0"], "--observed-failures"),
