@@ -5,6 +5,7 @@ Moments become seconds since 1970 in UTC. How they were understood is said in wo
 
 from __future__ import annotations
 
+import re
 import zoneinfo
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -148,6 +149,7 @@ def moments_of(cells: pl.Series, name: str, time_zone: str | None = None, dates:
     text = cells.fill_null("").str.strip_chars()
     seconds = np.full(len(text), np.nan)
     local = np.zeros(len(text), dtype=bool)
+    seconds, local = _plain_iso(text, empty, seconds, local)
     for pattern in (_ISO, _COMPACT):
         rest = ~np.isfinite(seconds) & ~empty
         if rest.any():
@@ -219,6 +221,26 @@ def _iso(text: pl.Series, pattern: str) -> tuple[Any, Any]:
     return np.where(np.isfinite(year), seconds - offset, np.nan), zoned
 
 
+#: ISO 8601 as most logs have it, which polars reads at once: form, whether it ends in Z, and how it looks.
+_PLAIN = (
+    ("%Y-%m-%dT%H:%M:%S", False, r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$"),
+    ("%Y-%m-%d %H:%M:%S", False, r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$"),
+    ("%Y-%m-%dT%H:%M:%S%.fZ", True, r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$"),
+)
+
+
+def _plain_iso(text: pl.Series, empty: Any, seconds: Any, local: Any) -> tuple[Any, Any]:
+    """What can be read fast, by the form of the first moment."""
+    first = next((cell for cell, none in zip(text.head(1000), empty, strict=False) if not none), "")
+    for form, zoned, look in _PLAIN:
+        if re.match(look, first):
+            parsed = text.str.to_datetime(form, strict=False, time_unit="us")
+            micro = parsed.dt.epoch("us").cast(_float()).fill_null(np.nan).to_numpy().astype(float)
+            found = np.isfinite(micro) & ~empty
+            return np.where(found, micro * 1e-6, seconds), local | (found & (not zoned))
+    return seconds, local
+
+
 def _slashed(text: pl.Series, rest: Any, name: str, dates: str | None, words: list[str]) -> Any:
     """Dates such as 3/2/2026, once it is clear which comes first."""
     first, second, year, hour, minute, seconds = _groups(text, _SLASHED, 6)
@@ -230,8 +252,8 @@ def _slashed(text: pl.Series, rest: Any, name: str, dates: str | None, words: li
     if told is None:
         if dates is None:
             shown = text.to_list()[int(np.flatnonzero(use)[0])]
-            expected = "dates that say which comes first, day or month: give --dates day-first or --dates month-first"
-            raise JobError(name, [Problem("", f'"{shown}"', expected)])
+            expected = f'day-first or month-first, since the {name} holds "{shown}" and no date that tells which'
+            raise JobError("--dates", [Problem("", "", expected)])
         told = dates
     elif dates is not None and dates != told:
         raise JobError("--dates", [Problem("", "", f"{told}: the column {name} has a number above 12 in the other place")])
@@ -287,13 +309,29 @@ def _to_utc(seconds: Any, local: Any, time_zone: str | None, words: list[str], m
         expected = f'a time zone such as Europe/Berlin or UTC, not "{time_zone}"'
         raise JobError("--time-zone", [Problem("", "", expected)]) from None
     words.append(f"{some} without a zone taken for {time_zone}")
+    placed = _in_order(placed, later)
     twice = int(np.count_nonzero((placed != later).fill_null(False).to_numpy() & local))
     never = int(np.count_nonzero(placed.is_null().to_numpy() & local))
     if twice:
-        words.append(f"{count_of(twice, 'moment')} in the hour that the clock goes back through twice: taken for the first")
+        words.append(f"{count_of(twice, 'moment')} in the hour that the clock goes back through twice: taken for the first unless a later row above says the second")
     if never:
         words.append(f"{count_of(never, 'moment')} in the hour that the clock leaves out: taken for an hour later")
-        shifted = (micro + pl.duration(hours=1)) if False else micro.dt.offset_by("1h")
+        shifted = micro.dt.offset_by("1h")
         placed = placed.fill_null(shifted.dt.replace_time_zone(time_zone, ambiguous="earliest", non_existent="null"))
     utc = placed.dt.epoch("us").cast(pl.Float64).to_numpy() * 1e-6
     return np.where(local, utc, seconds)
+
+
+def _in_order(first: pl.Series, second: pl.Series) -> pl.Series:
+    """Of moments that a clock shows twice the second ones, where the first would come before the row above."""
+    twice = np.flatnonzero((first != second).fill_null(False).to_numpy())
+    if len(twice) == 0:
+        return first
+    early, late = first.dt.epoch("us").to_list(), second.dt.epoch("us").to_list()
+    for row in twice:
+        above = early[row - 1] if row else None
+        if above is not None and early[row] < above <= late[row]:
+            early[row] = late[row]
+    import polars as pl
+
+    return pl.Series(early).cast(pl.Datetime("us")).dt.replace_time_zone("UTC").dt.convert_time_zone(str(first.dtype.time_zone))  # type: ignore[attr-defined]

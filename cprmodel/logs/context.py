@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.units import QuantityError, parse_quantity
-from cprmodel.logs.clocks import Read, durations_of, moments_of, unit_s
+from cprmodel.logs.clocks import Read, durations_of, epoch_unit, missing, moments_of, numbers_of, unit_s
 from cprmodel.logs.reading import JobSize, Ledger, LogOptions, LogReading
 from cprmodel.logs.roles import unit_in
 from cprmodel.logs.tables import Table
 
-__all__ = ["Context", "natural", "first_nodes"]
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Context", "counted", "date_option", "first_nodes", "mapped", "natural"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,13 @@ class Context:
     def moments(self, role: str) -> Read:
         """The column's moments; a cell that is none is one line."""
         name = self.roles[role]
-        read = moments_of(self.table.column(name), f"column {name}", self.options.time_zone, self.options.dates)
+        cells = self.table.column(name)
+        numbers = numbers_of(cells)
+        known = numbers[np.isfinite(numbers)]
+        if len(known) and len(known) == np.count_nonzero(~missing(cells)) and epoch_unit(known) is None:
+            unit = unit_s(self.options.unit or unit_in(name))
+            return Read(numbers * unit, missing(cells), (self.unit_words(name),), "numbers")
+        read = moments_of(cells, f"column {name}", self.options.time_zone, self.options.dates)
         self.unreadable(name, read, f"a date or a Unix time in the column {name}")
         return read
 
@@ -110,6 +120,7 @@ class Context:
             dropped=tuple(self.ledger.dropped),
             form=self.table.form,
             columns=named,
+            unused=tuple(name for name in self.table.columns if name not in {column for _, column in named}),
             clock=clock,
             notes=(*self.table.notes, *self.ledger.notes),
         )
@@ -129,9 +140,10 @@ class Context:
 
         if "nodes" not in self.roles:
             return None, None
-        cells = self.cells("nodes").fill_null("").to_list()
-        counts = {cell: count_nodes(cell) for cell in set(cells)}
-        sizes = np.array([counts[cell] or np.nan for cell in cells], dtype=float)
+        cells = self.cells("nodes").fill_null("")
+        counts = {cell: count_nodes(cell) or 0 for cell in cells.unique().to_list()}
+        sizes = mapped(cells, counts).astype(float)
+        sizes[sizes == 0] = np.nan
         known = sizes[np.isfinite(sizes) & self.ledger.keep]
         if len(known) == 0:
             return None, None
@@ -171,6 +183,19 @@ def first_nodes(source: str, names: set[str], servers: int | None) -> set[str]:
     return set(sorted(names, key=natural)[:servers])
 
 
-def counted(cells: Any, keep: Any) -> Counter[str]:
+def counted(cells: pl.Series, keep: Any) -> Counter[str]:
     """How often each word stands in the rows that are kept."""
-    return Counter(cell for cell, kept in zip(cells.fill_null("").to_list(), keep, strict=True) if kept)
+    import polars as pl
+
+    found = cells.filter(pl.Series(keep)).fill_null("").value_counts(sort=True)
+    return Counter(dict(zip(found[:, 0].to_list(), found[:, 1].to_list(), strict=True)))
+
+
+def mapped(cells: pl.Series, values: Mapping[str, int], default: int = 0) -> Any:
+    """A number for each word."""
+    import polars as pl
+
+    numbers = cells.fill_null("").replace_strict(
+        list(values), list(values.values()), default=default, return_dtype=pl.Int64
+    )
+    return numbers.to_numpy()

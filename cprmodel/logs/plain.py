@@ -12,7 +12,7 @@ from cprmodel.logs.clocks import Read, durations_of, epoch_unit, missing, moment
 from cprmodel.logs.context import Context, first_nodes
 from cprmodel.logs.reading import RISING, LogReading, at_moments, from_durations
 from cprmodel.logs.roles import unit_in, words_of
-from cprmodel.logs.states import meaning_of_flag
+from cprmodel.logs.states import Meaning, meaning_of_flag, meaning_of_state, plain_word
 
 __all__ = ["read_plain"]
 
@@ -80,22 +80,42 @@ def _flags(context: Context, time: str) -> Any:
     if name is None or name == time:
         return None
     context.roles["event"] = name
-    cells = table.column(name).fill_null("").to_list()
-    known = {cell: meaning_of_flag(cell) for cell in set(cells)}
+    cells = table.column(name).fill_null("")
+    ledger.drop(missing(cells), f"nothing in the column {name}")
+    known = _meanings_of_flags(context, name, sorted({one for one in cells.to_list() if one.strip()}))
     reverse = words_of(name) == "censored"
-    out = np.zeros(len(cells), dtype=bool)
-    for row, cell in enumerate(cells):
-        flag = known[cell]
-        if flag is None and ledger.keep[row]:
-            raise context.wrong(
-                f"1 (an interruption) or 0 (cut short) in the column {name}, or --where {name}=VALUE for words",
-                context.place(row),
-                f'"{cell}"',
-            )
-        out[row] = bool(flag) != reverse
     if reverse:
         ledger.note(f"{name}: 1 is taken for cut short, 0 for an interruption")
-    return out
+    return np.array([known.get(cell, False) != reverse for cell in cells.to_list()])
+
+
+def _meanings_of_flags(context: Context, name: str, words: list[str]) -> dict[str, bool]:
+    """Whether each word says that an interruption ended the time."""
+    chosen = context.where.get(name)
+    if chosen is not None:
+        wanted = {plain_word(one) for one in chosen}
+        absent = wanted - {plain_word(word) for word in words}
+        if absent:
+            shown = f'"{next(one for one in chosen if plain_word(one) in absent)}"'
+            raise JobError("--where", [Problem(name, shown, f"values that the column holds: {', '.join(words[:12])}")])
+        return {word: plain_word(word) in wanted for word in words}
+    flags = {word: meaning_of_flag(word) for word in words}
+    if all(flag is not None for flag in flags.values()):
+        return {word: bool(flag) for word, flag in flags.items()}
+    meanings = {word: meaning_of_state(word) for word in words}
+    unknown = [word for word in words if meanings[word] in (None, Meaning.NEITHER)]
+    if unknown:
+        row = context.table.column(name).to_list().index(unknown[0])
+        expected = (
+            f"1 (an interruption) or 0 (cut short) in the column {name}, or a state that is known; "
+            f"--where {name}=VALUE says which words are interruptions"
+        )
+        raise context.wrong(expected, context.place(row), f'"{unknown[0]}"')
+    for meaning in (Meaning.INTERRUPTION, Meaning.CENSORED):
+        these = [word for word in words if meanings[word] is meaning]
+        if these:
+            context.ledger.note(f"{name}: {meaning.value}: {', '.join(these)}")
+    return {word: meanings[word] is Meaning.INTERRUPTION for word in words}
 
 
 def _dated(context: Context, name: str, numbers: Any) -> Read | None:
@@ -133,6 +153,8 @@ def _is_moments(context: Context, name: str, read: Read, flags: Any) -> bool:
     steps = np.diff(values)
     rising = len(values) >= RISING and bool(np.all(steps >= 0)) and 2 * np.count_nonzero(steps) > len(steps)
     if not rising:
+        if 1 < len(values) < RISING and bool(np.all(steps > 0)) and flags is None and "duration" not in context.roles:
+            ledger.note(f"the times rise, but {len(values)} are too few to tell: taken for durations (--clock moments: moments)")
         return False
     if flags is not None or context.roles.get("duration") == name:
         why = "each has its flag" if flags is not None else "the column's name says so"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cprmodel.facts.errors import JobError, Problem
-from cprmodel.logs.clocks import DATES, durations_of, moments_of, numbers_of
+from cprmodel.logs.clocks import DATES, durations_of, epoch_unit, missing, moments_of, numbers_of
 from cprmodel.logs.context import Context
 from cprmodel.logs.events import read_availability, read_events, read_incidents
 from cprmodel.logs.files import read_log_text
@@ -18,7 +19,7 @@ from cprmodel.logs.plain import read_plain
 from cprmodel.logs.reading import Ledger, LogOptions, LogReading
 from cprmodel.logs.roles import roles_of, words_of
 from cprmodel.logs.runs import read_runs
-from cprmodel.logs.states import meaning_of_flag, meaning_of_state
+from cprmodel.logs.states import Event, meaning_of_event, meaning_of_flag, meaning_of_state
 from cprmodel.logs.tables import Table, table_of
 
 __all__ = ["FORMATS", "read_log"]
@@ -39,7 +40,7 @@ def read_log(path: str | Path, options: LogOptions = LogOptions()) -> LogReading
     """
     source = str(path)
     _check(options)
-    table = table_of(read_log_text(path), source)
+    table = _one_moment(table_of(read_log_text(path), source))
     context = _context(table, options)
     return _reader(context)(context)
 
@@ -79,9 +80,6 @@ def _context(table: Table, options: LogOptions) -> Context:
         if column is None:
             raise JobError("--where", [Problem("column", f'"{name}"', f"one of {', '.join(table.columns)}")])
         where[column] = (*where.get(column, ()), *(value.strip() for value in values.split(",") if value.strip()))
-    for role in ("state", "event"):
-        if role in roles and roles[role] in where:
-            break
     ledger = Ledger(table.lines)
     context = Context(table, roles, options, ledger, where)
     for column, values in where.items():
@@ -130,9 +128,7 @@ def _by_roles(context: Context, options: LogOptions, roles: dict[str, str]) -> A
     if "down_start" in roles and not ("state" in roles and spans):
         return read_incidents
     if "state" in roles:
-        if spans or "duration" in roles or ("start" in roles and "end" in roles):
-            return read_runs
-        if "end" in roles:
+        if spans or "duration" in roles or "end" in roles:
             return read_runs
         if "moment" in roles:
             roles.setdefault("event", roles["state"])
@@ -143,9 +139,9 @@ def _by_roles(context: Context, options: LogOptions, roles: dict[str, str]) -> A
             return read_runs
         expected = "runs (from a start until an interruption) or incidents (from an interruption until it was repaired)"
         raise context.ask("--rows", expected)
-    if "moment" in roles and "event" in roles and _holds_moments(context, roles["moment"]):
-        cells = [cell for cell in set(context.cells("event").fill_null("").to_list()) if cell]
-        if not all(meaning_of_flag(cell) is not None for cell in cells):
+    if "moment" in roles and "event" in roles and not _flags(context, roles["event"]):
+        words = {cell for cell in context.cells("event").fill_null("").to_list() if cell}
+        if _holds_moments(context, roles["moment"]) or any(meaning_of_event(one) is Event.RECOVERY for one in words):
             return read_events
     if "duration" in roles and "event" in roles and not _flags(context, roles["event"]):
         words = {cell for cell in context.cells("event").fill_null("").to_list() if cell}
@@ -164,17 +160,30 @@ def _flags(context: Context, name: str) -> bool:
 def _holds_moments(context: Context, name: str) -> bool:
     """Whether most cells of a column are dates or Unix times."""
     cells = context.table.column(name)
-    numbers = numbers_of(cells)
-    if np.isfinite(numbers).mean() > 0.5:
-        return bool(np.nanmedian(numbers) > 3e8)
-    if np.isfinite(durations_of(cells, 1.0).seconds).mean() > 0.5:
+    known = cells.filter(~missing(cells)).head(500)
+    numbers = numbers_of(known)
+    if len(known) == 0 or np.isfinite(numbers).mean() > 0.5:
+        return epoch_unit(numbers[np.isfinite(numbers)]) is not None
+    if np.isfinite(durations_of(known, 1.0).seconds).mean() > 0.5:
         return False
-    head = cells.head(200)
     try:
-        return bool(np.isfinite(moments_of(head, name)).mean() > 0.5) if False else _some_dates(head, name)
+        return bool(np.isfinite(moments_of(known, name).seconds).mean() > 0.5)
     except JobError:
         return True  # dates, of which it must be asked which number comes first
 
 
-def _some_dates(cells: Any, name: str) -> bool:
-    return bool(np.isfinite(moments_of(cells, name).seconds).mean() > 0.5)
+#: Where Kubernetes' events carry their moment, the surest first.
+_KUBERNETES = ("last timestamp", "series last observed time", "event time", "first timestamp", "metadata creation timestamp")
+
+
+def _one_moment(table: Table) -> Table:
+    """Kubernetes' events carry their moment in one column or another: the first that is not empty."""
+    import polars as pl
+
+    found = [name for wanted in _KUBERNETES for name in table.columns if words_of(name) == wanted]
+    if len(found) < 2 or words_of(found[0]) != "last timestamp" or not missing(table.column(found[0])).any():
+        return table
+    merged = pl.coalesce([pl.when(pl.col(name) != "").then(pl.col(name)) for name in found])
+    frame = table.frame.with_columns(merged.alias(found[0]))
+    note = f"{found[0]}, where it is empty {' or '.join(found[1:])}"
+    return replace(table, frame=frame, notes=(*table.notes, note))

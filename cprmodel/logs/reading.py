@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cprmodel.facts.errors import JobError, Problem
-from cprmodel.facts.units import count_of
+from cprmodel.facts.units import count_of, format_time
 
 __all__ = ["Downtimes", "Dropped", "JobSize", "Ledger", "LogOptions", "LogReading", "at_moments", "from_durations"]
 
@@ -110,6 +110,7 @@ class LogReading:
     dropped: tuple[Dropped, ...] = ()
     form: str = ""
     columns: tuple[tuple[str, str], ...] = ()  #: (role, name)
+    unused: tuple[str, ...] = ()  #: columns that say nothing here
     clock: str = ""
     begin: float | None = None  #: first moment of the observation [s since 1970]
     end: float | None = None
@@ -137,6 +138,10 @@ class LogReading:
         if self.columns:
             out[0] += f" ({', '.join(f'{role}: {name}' for role, name in self.columns)})"
         out[0] += f"; {self.form}" if self.form else ""
+        if self.unused and len(self.unused) <= 12:
+            out[0] += f"; not used: {', '.join(self.unused)}"
+        elif self.unused:
+            out[0] += f"; {len(self.unused)} other columns not used"
         if self.clock:
             out.append(self.clock)
         unit = "row" if self.place == "line" else "entry"
@@ -154,6 +159,9 @@ class LogReading:
             size = self.size
             span = f"{size.median:,}" if size.least == size.most else f"{size.least:,} to {size.most:,}, median {size.median:,}"
             out.append(f"size of the job: {span} ({size.column})")
+        if self.node_exposure_s is not None and self.events and self.size is not None:
+            each = format_time(self.node_exposure_s / self.events)
+            out.append(f"run time times {self.size.column}: {each} for each interruption")
         if self.begin is not None and self.end is not None:
             out.append(f"from {_date(self.begin)} to {_date(self.end)} UTC")
         return [*out, *self.notes]
@@ -177,6 +185,7 @@ class LogReading:
             "kind": self.kind,
             "form": self.form,
             "columns": dict(self.columns),
+            "unused_columns": list(self.unused),
             "clock": self.clock,
             "rows": self.rows,
             "used": self.used,

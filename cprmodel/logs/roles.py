@@ -66,6 +66,7 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
     ),
     "event": (
         r"^(?:event|observed|failed|died|dead|censored|uncensored|interrupted)$",
+        r"^(?:is |has )?(?:failure|fail|failed|interruption|death|event)(?: flag)?$",
         r"^(?:event type|event name)$",
         r"^reason$",
         r"^(?:type|action|message|event kind|kind of event)$",
@@ -77,7 +78,7 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         r"^(?:gpus|n ?gpus|num gpus|gpu num|gpu count)$",
     ),
     "node": (
-        r"^(?:node|server|host|machine|hostname|nodenum|node name|node id|involved object name|nodename|host ?id)$",
+        r"^(?:node|server|host|machine|hostname|nodenum|node name|node id|involved object name|regarding name|nodename|host ?id)$",
         r"^(?:instance|serial number|sn|device|component|involved object)$",
         r"\b(?:node|host)(?: name| id)?$",
         r"^unit(?: id)?$",

@@ -15,7 +15,7 @@ import numpy as np
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.units import count_of, format_time
 from cprmodel.logs.clocks import missing
-from cprmodel.logs.context import Context, counted
+from cprmodel.logs.context import Context, counted, mapped
 from cprmodel.logs.reading import Downtimes, LogReading, from_durations
 from cprmodel.logs.states import RUNNING, Meaning, meaning_of_flag, meaning_of_state, plain_word
 
@@ -26,6 +26,7 @@ _SAID = {
     Meaning.CENSORED: "cut short without one",
     Meaning.NEITHER: "neither",
 }
+_ORDER = tuple(_SAID)
 _STEP = r"^(.+)\.(?:batch|extern|interactive|\d+)$"
 #: Elapsed times that differ from end less start by more than this, and by this share, are worth a line.
 _DIFFERS_S, _DIFFERS = 60.0, 0.01
@@ -37,9 +38,8 @@ def read_runs(context: Context) -> LogReading:
     context.duplicates()
     _drop_steps(context)
     meanings = _states(context)
-    neither = np.array([one is Meaning.NEITHER for one in meanings])
-    ledger.drop(neither, "never ran, by its state")
-    observed = np.array([one is Meaning.INTERRUPTION for one in meanings])
+    ledger.drop(meanings == _ORDER.index(Meaning.NEITHER), "never ran, by its state")
+    observed = meanings == _ORDER.index(Meaning.INTERRUPTION)
     running = _still_running(context)
     start, end = (context.moments(role) if role in roles else None for role in ("start", "end"))
     clock = "; ".join(dict.fromkeys((*(start.words if start else ()), *(end.words if end else ()))))
@@ -82,7 +82,8 @@ def read_runs(context: Context) -> LogReading:
     if ends is not None and len(ends) == len(found.durations_s):
         found = replace(found, ends_s=ends, window_s=float(ends[-1]))
     moments = None
-    if began is not None and np.isfinite(began[keep]).any():
+    numbers = start is not None and start.clock == "numbers"
+    if began is not None and np.isfinite(began[keep]).any() and not numbers:
         last = np.where(np.isfinite(ended), ended, began) if ended is not None else began
         moments = float(np.nanmin(began[keep])), float(np.nanmax(last[keep]))
     return replace(
@@ -104,38 +105,34 @@ def _drop_steps(context: Context) -> None:
     context.ledger.drop(cells.str.contains(_STEP).to_numpy(), "a step of a job (.batch, .extern, .0)")
 
 
-def _states(context: Context) -> list[Meaning]:
-    """What each row's end says."""
+def _states(context: Context) -> Any:
+    """What each row's end says: a place in ``_ORDER``."""
     role = "state" if "state" in context.roles else "event"
     if role not in context.roles:
         context.ledger.note("no column says how a run ended: each is taken to end with an interruption")
-        return [Meaning.INTERRUPTION] * len(context.table)
+        return np.zeros(len(context.table), dtype=int)
     name = context.roles[role]
     cells = context.cells(role).fill_null("")
     context.ledger.drop(missing(cells), f"no state in the column {name}")
     known = _meanings(context, name, counted(cells, context.ledger.keep), role == "event")
-    if name not in context.where and any(m is Meaning.INTERRUPTION for m in known.values()):
-        context.ledger.note(f"which states are interruptions can be said: --where {name}=NODE_FAIL,PREEMPTED")
-    return [known.get(cell, Meaning.NEITHER) for cell in cells.to_list()]
+    kinds = {plain_word(word) for word, meaning in known.items() if meaning is Meaning.INTERRUPTION}
+    if name not in context.where and len(kinds) > 1:
+        one = next(word for word in sorted(kinds, key=lambda word: (word != "NODE_FAIL", word)))
+        context.ledger.note(f"which states are interruptions can be said otherwise, such as --where {name}={one}")
+    return mapped(cells, {word: _ORDER.index(meaning) for word, meaning in known.items()}, len(_ORDER) - 1)
 
 
-def _shown(context: Context, meanings: list[Meaning]) -> tuple[tuple[str, int, str], ...]:
+def _shown(context: Context, meanings: Any) -> tuple[tuple[str, int, str], ...]:
     """The words of the states in the rows that are used, how often, and what they were taken for."""
     role = "state" if "state" in context.roles else "event"
     if role not in context.roles:
         return ()
-    cells = context.cells(role).fill_null("").to_list()
-    order = list(_SAID)
-    shown: Counter[tuple[str, Meaning]] = Counter(
-        (cell, meaning)
-        for cell, meaning, kept in zip(cells, meanings, context.ledger.keep, strict=True)
-        if kept
-    )
-    plain: Counter[tuple[str, Meaning]] = Counter()
-    for (cell, meaning), rows in shown.items():
-        plain[plain_word(cell) or cell, meaning] += rows
-    found = sorted(plain.items(), key=lambda one: (order.index(one[0][1]), -one[1]))
-    return tuple((word, rows, _SAID[meaning]) for (word, meaning), rows in found)
+    plain: Counter[tuple[int, str]] = Counter()
+    for place in range(len(_ORDER)):
+        for cell, rows in counted(context.cells(role), context.ledger.keep & (meanings == place)).items():
+            plain[place, plain_word(cell) or cell] += rows
+    found = sorted(plain.items(), key=lambda one: (one[0][0], -one[1]))
+    return tuple((word, rows, _SAID[_ORDER[place]]) for (place, word), rows in found)
 
 
 def _meanings(context: Context, name: str, words: Counter[str], flags: bool) -> dict[str, Meaning]:
@@ -171,9 +168,9 @@ def _still_running(context: Context) -> Any:
     """Which runs were under way when the log was written."""
     if "state" not in context.roles:
         return np.zeros(len(context.table), dtype=bool)
-    cells = context.cells("state").fill_null("").to_list()
-    known = {cell: plain_word(cell) in RUNNING for cell in set(cells)}
-    return np.array([known[cell] for cell in cells])
+    cells = context.cells("state").fill_null("")
+    running = {cell: int(plain_word(cell) in RUNNING) for cell in cells.unique().to_list()}
+    return mapped(cells, running) == 1
 
 
 def _compare(context: Context, seconds: Any, between: Any) -> None:
@@ -255,6 +252,8 @@ def _at_once(began: Any, finish: Any) -> int:
 
 def _same_job(order: Any, ids: list[str], finish: Any) -> list[tuple[int, int, float]]:
     """Runs of a job and its next run, by the job's name."""
+    if len(set(ids)) == len(ids):
+        return []
     last: dict[str, tuple[int, float]] = {}
     pairs = []
     for row, when in zip(order, finish, strict=True):
@@ -276,7 +275,7 @@ def _waits(context: Context, began: Any) -> list[Downtimes]:
 
 
 def _ends_alone(
-    context: Context, ended: Any, observed: Any, meanings: list[Meaning], clock: str
+    context: Context, ended: Any, observed: Any, meanings: Any, clock: str
 ) -> LogReading:
     """Runs one after the other, of which the ends are known: the first end starts the clock."""
     context.ledger.drop(~np.isfinite(ended), "no end")
@@ -293,5 +292,7 @@ def _ends_alone(
     base = context.base("runs", "job", "state", "event", "end", clock=clock)
     found = from_durations(base, gaps, observed[order][1:])
     ends = (ended[order][1:] - ended[order[0]])[gaps > 0]
-    begin, end = float(ended[order[0]]), float(ended[order[-1]])
-    return replace(found, states=_shown(context, meanings), ends_s=ends, window_s=float(ends[-1]), begin=begin, end=end)
+    found = replace(found, states=_shown(context, meanings), ends_s=ends, window_s=float(ends[-1]))
+    if ended[order[0]] < 3e8:  # numbers, and no dates
+        return found
+    return replace(found, begin=float(ended[order[0]]), end=float(ended[order[-1]]))

@@ -94,7 +94,10 @@ def _lines(text: str, source: str) -> Table:
         whole = re.sub(r"(\d{4}-\d{2}-\d{2}) (?=\d{1,2}:\d{2})", r"\1T", text)
         whole = re.sub(r"[ \t]+", "\t", re.sub(r"(?m)^[ \t]+|[ \t]+$", "", whole))
         sample = [re.sub(r"(\d{4}-\d{2}-\d{2}) (?=\d{1,2}:\d{2})", r"\1T", line) for line in sample]
+        body0 = body
         body = [(number, "\t".join(line.split())) for (number, _), line in zip(body, sample, strict=False)]
+        if _width(sample, None) == 1:
+            return _separated(text, source, ",", "one column", comments, body0, notes, quoted=True)
         comments = [(number, "#" + "\t".join(line.lstrip("# \t").split())) for number, line in comments]
         return _separated(whole, source, "\t", "separated by blanks", comments, body, notes, quoted=False)
     if separator == "," and "[" in text:
