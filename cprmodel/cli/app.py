@@ -155,7 +155,8 @@ def simulate(
         float | None, typer.Option(help="Shape of a Weibull or gamma law, σ of a lognormal one.")
     ] = None,
     times: Annotated[
-        Path | None, typer.Option(metavar="LOG", help="Replay real times between interruptions, of a log as for fit.")
+        Path | None,
+        typer.Option(metavar="LOG", help="Replay real times between interruptions, of a log as for fit."),
     ] = None,
     unit: Annotated[str | None, typer.Option(metavar="UNIT", help="Unit of the numbers in --times.")] = None,
     clock: _Clock = None,

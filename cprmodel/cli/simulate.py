@@ -114,7 +114,9 @@ def _replay(options: Options) -> tuple[Replay, list[str]]:
     if len(gaps) == 0:
         raise JobError(str(options.times), [Problem("", "", "at least one interruption")])
     lines = [f"{options.times.name}: {line}" for line in reading.lines()]
-    lines.append(f"replayed: {len(gaps):,} times between interruptions, on average {format_time(float(gaps.mean()))}")
+    lines.append(
+        f"replayed: {len(gaps):,} times between interruptions, on average {format_time(float(gaps.mean()))}"
+    )
     return Replay(tuple(gaps.tolist())), lines
 
 

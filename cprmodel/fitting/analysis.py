@@ -28,8 +28,9 @@ import numpy as np
 
 from cprmodel.fitting.likelihood import Fit, fit_all, weibull_batch, weibull_information, weibull_profile
 from cprmodel.fitting.trace import Trace
+from cprmodel.logs import Downtimes
 
-__all__ = ["Analysis", "Drift", "analyse", "effective_failures", "mtbf_interval", "shape_interval"]
+__all__ = ["Analysis", "DowntimeFit", "Drift", "analyse", "effective_failures", "mtbf_interval", "shape_interval"]
 
 #: Windows of equal length in which the MTBF is told apart.
 WINDOWS = 10
@@ -39,6 +40,8 @@ FEW = 10
 HARDLY, CLEARLY = 2.0, 6.0
 #: Fewest events for which a trend is tested.
 FEWEST_FOR_TREND = 6
+#: Fewest times down to which a law is fitted.
+FEWEST_FOR_LAW = 5
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,18 @@ class Drift:
 
 
 @dataclass(frozen=True)
+class DowntimeFit:
+    """How long a repair, a restart or a wait took, and the law that fits it best."""
+
+    times: Downtimes
+    law: Fit | None  #: None with fewer than FEWEST_FOR_LAW times, or where all are alike
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {**self.times.to_dict(), "law": self.law.to_dict() if self.law else None}
+
+
+@dataclass(frozen=True)
 class Analysis:
     """What a trace says of how often a job fails."""
 
@@ -85,6 +100,7 @@ class Analysis:
     mtbf_ci90_s: tuple[float, float | None]  #: None: no upper bound
     shape_ci90: tuple[float, float] | None  #: of the Weibull fit
     drift: Drift | None = field(default=None)
+    downtimes: tuple[DowntimeFit, ...] = ()
 
     @property
     def best(self) -> Fit | None:
@@ -115,6 +131,7 @@ class Analysis:
             "models": [{**one.to_dict(), "weight": self.weight(one)} for one in self.models],
             "weibull_shape_ci90": list(self.shape_ci90) if self.shape_ci90 else None,
             "trend": self.drift.to_dict() if self.drift else None,
+            "downtimes": [one.to_dict() for one in self.downtimes],
         }
 
 
@@ -130,7 +147,16 @@ def analyse(trace: Trace) -> Analysis:
         mtbf_interval(trace.exposure_s, trace.events, shape),
         shape_interval(trace.durations_s, trace.observed) if shape else None,
         _drift(trace),
+        tuple(_downtime(one) for one in trace.reading.downtimes) if trace.reading else (),
     )
+
+
+def _downtime(times: Downtimes) -> DowntimeFit:
+    """Laws are fitted to what took any time at all."""
+    values = times.values_s[times.values_s > 0]
+    if len(values) < FEWEST_FOR_LAW or np.ptp(values) == 0:
+        return DowntimeFit(times, None)
+    return DowntimeFit(times, fit_all(values, np.ones(len(values), dtype=bool))[0])
 
 
 def mtbf_interval(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cprmodel.logs import LogOptions, LogReading, at_moments, from_durations, read_log
+from cprmodel.logs import PLAIN, LogOptions, LogReading, at_moments, from_durations, read_log
 
 __all__ = ["Trace", "read_trace", "trace_of_durations", "trace_of_log", "trace_of_times"]
 
@@ -52,8 +52,8 @@ class Trace:
         return None if self.ends_s is None else self.ends_s[self.observed]
 
 
-def read_trace(path: str | Path, options: LogOptions = LogOptions()) -> Trace:
-    """The trace in a log of any usual form (:func:`cprmodel.logs.read_log`); JobError says what is wrong with it."""
+def read_trace(path: str | Path, options: LogOptions = PLAIN) -> Trace:
+    """The trace in a log of any usual form (:func:`cprmodel.logs.read_log`); JobError says what is wrong."""
     return trace_of_log(read_log(path, options))
 
 

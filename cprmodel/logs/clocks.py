@@ -1,4 +1,4 @@
-"""From what stands in cells to seconds: durations as people and schedulers write them, and moments with their zones.
+"""From what stands in cells to seconds: durations as people and schedulers write them, moments with zones.
 
 Moments become seconds since 1970 in UTC. How they were understood is said in words; what is ambiguous is asked.
 """
@@ -18,7 +18,7 @@ from cprmodel.facts.units import QuantityError, count_of, parse_quantity
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["DATES", "EPOCHS", "Read", "durations_of", "epoch_unit", "moments_of", "numbers_of", "missing", "unit_s"]
+__all__ = ["DATES", "EPOCHS", "Read", "durations_of", "epoch_unit", "missing", "moments_of", "numbers_of", "unit_s"]
 
 #: What stands for "not known" in a cell.
 MISSING = ("", "unknown", "none", "nan", "nat", "null", "n/a", "na", "-", "--", "\\n", "invalid", "none assigned")
@@ -33,14 +33,25 @@ _ISO = (
 )
 _COMPACT = r"^(\d{4})(\d{2})(\d{2})T?(\d{2})(\d{2})(\d{2})(?:[.,](\d+))?(Z|[+-]\d{2}:?\d{2})?$"
 _SLASHED = (
-    r"^(\d{1,2})[/.\-](\d{1,2})[/.\-](\d{4}|\d{2})(?:,?\s+(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d+))?)?\s*([AaPp][Mm])?)?$"
+    r"^(\d{1,2})[/.\-](\d{1,2})[/.\-](\d{4}|\d{2})"
+    r"(?:,?\s+(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d+))?)?\s*([AaPp][Mm])?)?$"
 )
 #: Dates with the name of a month, as chrono spells formats.
 _NAMED = tuple(
     f"{date}{between}{time}".strip()
-    for date in ("%d %b %Y", "%a, %d %b %Y", "%d-%b-%Y", "%d/%b/%Y", "%b %d %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%y")
+    for date in (
+        "%d %b %Y",
+        "%a, %d %b %Y",
+        "%d-%b-%Y",
+        "%d/%b/%Y",
+        "%b %d %Y",
+        "%b %d, %Y",
+        "%B %d, %Y",
+        "%d-%b-%y",
+    )
     for between, time in ((" ", "%H:%M:%S"), (" ", "%H:%M"), (":", "%H:%M:%S"), ("", ""))
-) + ("%a %b %d %H:%M:%S %Y", "%a %b %d %H:%M:%S UTC %Y", "%b %d %H:%M:%S %Y")
+)
+_NAMED = (*_NAMED, "%a %b %d %H:%M:%S %Y", "%a %b %d %H:%M:%S UTC %Y", "%b %d %H:%M:%S %Y")
 
 _CLOCK = r"^(?:(\d+)(?:-| days?,? ))?(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)$"
 _ISO_DURATION = r"^P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?$"
@@ -92,7 +103,9 @@ def epoch_unit(numbers: Any) -> str | None:
     low, high = _EPOCH_RANGE
     if len(known) == 0:
         return None
-    return next((unit for unit, factor in EPOCHS.items() if np.all((known * factor > low) & (known * factor < high))), None)
+    return next(
+        (unit for unit, factor in EPOCHS.items() if np.all((known * factor > low) & (known * factor < high))), None
+    )
 
 
 def durations_of(cells: pl.Series, unit: float) -> Read:
@@ -143,9 +156,7 @@ def moments_of(cells: pl.Series, name: str, time_zone: str | None = None, dates:
     if unit is not None and np.isfinite(numbers[~empty]).all():
         said = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}[unit]
         zeros = empty | (numbers == 0)  # a job that never began or ended
-        return Read(
-            np.where(zeros, np.nan, numbers * EPOCHS[unit]), zeros, (f"Unix time in {said}",), "Unix time"
-        )
+        return Read(np.where(zeros, np.nan, numbers * EPOCHS[unit]), zeros, (f"Unix time in {said}",), "Unix time")
     text = cells.fill_null("").str.strip_chars()
     seconds = np.full(len(text), np.nan)
     local = np.zeros(len(text), dtype=bool)
@@ -176,7 +187,8 @@ def _groups(text: pl.Series, pattern: str, count: int) -> list[Any]:
 
     frame = text.str.extract_groups(pattern).struct.unnest()
     return [
-        frame[:, at].cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy().astype(float) for at in range(count)
+        frame[:, at].cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy().astype(float)
+        for at in range(count)
     ]
 
 
@@ -256,7 +268,9 @@ def _slashed(text: pl.Series, rest: Any, name: str, dates: str | None, words: li
             raise JobError("--dates", [Problem("", "", expected)])
         told = dates
     elif dates is not None and dates != told:
-        raise JobError("--dates", [Problem("", "", f"{told}: the column {name} has a number above 12 in the other place")])
+        raise JobError(
+            "--dates", [Problem("", "", f"{told}: the column {name} has a number above 12 in the other place")]
+        )
     day, month = (first, second) if told == "day-first" else (second, first)
     year = np.where(year < 70, year + 2000, np.where(year < 100, year + 1900, year))
     marker = text.str.extract(_SLASHED, 8).str.to_lowercase().fill_null("")
@@ -273,7 +287,11 @@ def _named(text: pl.Series) -> Any:
     for form in _NAMED:
         if np.isfinite(found).all():
             break
-        parsed = text.str.to_datetime(form, strict=False, time_unit="us") if "%H" in form else text.str.to_date(form, strict=False)
+        parsed = (
+            text.str.to_datetime(form, strict=False, time_unit="us")
+            if "%H" in form
+            else text.str.to_date(form, strict=False)
+        )
         micro = parsed.cast(_datetime()).dt.epoch("us").cast(_float()).fill_null(np.nan).to_numpy().astype(float)
         found = np.where(np.isfinite(found), found, micro * 1e-6)
     return found
@@ -309,20 +327,24 @@ def _to_utc(seconds: Any, local: Any, time_zone: str | None, words: list[str], m
         expected = f'a time zone such as Europe/Berlin or UTC, not "{time_zone}"'
         raise JobError("--time-zone", [Problem("", "", expected)]) from None
     words.append(f"{some} without a zone taken for {time_zone}")
-    placed = _in_order(placed, later)
+    placed = _in_order(placed, later, time_zone)
     twice = int(np.count_nonzero((placed != later).fill_null(False).to_numpy() & local))
     never = int(np.count_nonzero(placed.is_null().to_numpy() & local))
     if twice:
-        words.append(f"{count_of(twice, 'moment')} in the hour that the clock goes back through twice: taken for the first unless a later row above says the second")
+        words.append(
+            f"{count_of(twice, 'moment')} in the hour that the clock goes back through twice: the first, unless the row above is later"
+        )
     if never:
         words.append(f"{count_of(never, 'moment')} in the hour that the clock leaves out: taken for an hour later")
         shifted = micro.dt.offset_by("1h")
-        placed = placed.fill_null(shifted.dt.replace_time_zone(time_zone, ambiguous="earliest", non_existent="null"))
+        placed = placed.fill_null(
+            shifted.dt.replace_time_zone(time_zone, ambiguous="earliest", non_existent="null")
+        )
     utc = placed.dt.epoch("us").cast(pl.Float64).to_numpy() * 1e-6
     return np.where(local, utc, seconds)
 
 
-def _in_order(first: pl.Series, second: pl.Series) -> pl.Series:
+def _in_order(first: pl.Series, second: pl.Series, time_zone: str) -> pl.Series:
     """Of moments that a clock shows twice the second ones, where the first would come before the row above."""
     twice = np.flatnonzero((first != second).fill_null(False).to_numpy())
     if len(twice) == 0:
@@ -334,4 +356,9 @@ def _in_order(first: pl.Series, second: pl.Series) -> pl.Series:
             early[row] = late[row]
     import polars as pl
 
-    return pl.Series(early).cast(pl.Datetime("us")).dt.replace_time_zone("UTC").dt.convert_time_zone(str(first.dtype.time_zone))  # type: ignore[attr-defined]
+    return (
+        pl.Series(early)
+        .cast(pl.Datetime("us"))
+        .dt.replace_time_zone("UTC")
+        .dt.convert_time_zone(str(first.dtype.time_zone))
+    )  # type: ignore[attr-defined]

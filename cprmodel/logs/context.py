@@ -89,7 +89,11 @@ class Context:
         if self.options.unit is not None:
             return f"numbers in {self.options.unit}"
         unit = unit_in(name)
-        return f"numbers in {unit}, by the name of the column" if unit else "numbers in s (the default; --unit says another)"
+        return (
+            f"numbers in {unit}, by the name of the column"
+            if unit
+            else "numbers in s (the default; --unit says another)"
+        )
 
     def window(self) -> float | None:
         """Length of the observation that the user gave [s]."""

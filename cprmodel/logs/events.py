@@ -61,7 +61,9 @@ def read_events(context: Context) -> LogReading:
 
 def _nodes_only(context: Context) -> None:
     """Of Kubernetes' events those of nodes, where it has some."""
-    name = next((one for one in context.table.columns if words_of(one) in ("involved object kind", "regarding kind")), None)
+    name = next(
+        (one for one in context.table.columns if words_of(one) in ("involved object kind", "regarding kind")), None
+    )
     if name is None:
         return
     kinds = context.table.column(name).fill_null("")
@@ -92,7 +94,9 @@ def _meanings(context: Context) -> tuple[dict[str, tuple[int, Event]], list[Even
     if not any(one is Event.FAILURE for one in known.values()):
         held = ", ".join(f"{word} {n:,}" for word, n in words.most_common(8))
         raise context.wrong(
-            f"words that say that something failed; say which do, as in --where {name}=VALUE", f"column {name}", held
+            f"words that say that something failed; say which do, as in --where {name}=VALUE",
+            f"column {name}",
+            held,
         )
     table = {word: (rows, known[word]) for word, rows in words.items()}
     return table, [known.get(cell, Event.OTHER) for cell in cells.to_list()]
@@ -136,7 +140,9 @@ def read_incidents(context: Context) -> LogReading:
             backwards = end.seconds < start.seconds
         wrong = int(np.count_nonzero(backwards & ledger.keep))
         if wrong:
-            ledger.note(f"{count_of(wrong, 'incident')} ended before it began: its beginning is used, its length not")
+            ledger.note(
+                f"{count_of(wrong, 'incident')} ended before it began: its beginning is used, its length not"
+            )
         still = int(np.count_nonzero(end.empty & ledger.keep))
         if still:
             ledger.note(f"{count_of(still, 'incident')} without an end: counted, but not in the times of repair")
@@ -146,11 +152,15 @@ def read_incidents(context: Context) -> LogReading:
     servers = None
     if "node" in roles:
         nodes = context.cells("node").fill_null("").to_list()
-        chosen = first_nodes(context.source, {n for n, k in zip(nodes, keep, strict=True) if k}, context.options.servers)
+        chosen = first_nodes(
+            context.source, {n for n, k in zip(nodes, keep, strict=True) if k}, context.options.servers
+        )
         ledger.drop([node not in chosen for node in nodes], "of other servers")
         servers = len(chosen)
         if len(chosen) > 1:
-            ledger.note(f"{count_of(servers, 'node')} are named, taken for one job; a node that never failed is in no such list")
+            ledger.note(
+                f"{count_of(servers, 'node')} are named, taken for one job; a node that never failed is in no such list"
+            )
     elif context.options.servers is not None:
         raise context.wrong("a column of nodes", "--servers", str(context.options.servers))
     if not ledger.keep.any():
@@ -210,9 +220,7 @@ def read_availability(context: Context) -> LogReading:
     if not used.any():
         raise context.wrong("at least one time up (event_type 1)")
     found = from_durations(base, (stop - start)[used], observed[used])
-    return replace(
-        found, states=shown, downtimes=downtimes, begin=begin, end=end, streams=len(names)
-    )
+    return replace(found, states=shown, downtimes=downtimes, begin=begin, end=end, streams=len(names))
 
 
 def _moments(context: Context, name: str) -> Any:

@@ -76,7 +76,9 @@ def read_lanl(context: Context) -> LogReading:
     context.ledger.drop(~np.isfinite(started.seconds), "no date in Prob Started")
     nodes = table.column("nodenum").fill_null("").to_list()
     keep = context.ledger.keep
-    chosen = first_nodes(context.source, {node for node, kept in zip(nodes, keep, strict=True) if kept}, options.servers)
+    chosen = first_nodes(
+        context.source, {node for node, kept in zip(nodes, keep, strict=True) if kept}, options.servers
+    )
     last = float(np.max(started.seconds[keep]))  # the system may have left before the log ends
     context.ledger.drop([node not in chosen for node in nodes], "of other servers")
     keep = context.ledger.keep

@@ -97,7 +97,9 @@ def _meanings_of_flags(context: Context, name: str, words: list[str]) -> dict[st
         absent = wanted - {plain_word(word) for word in words}
         if absent:
             shown = f'"{next(one for one in chosen if plain_word(one) in absent)}"'
-            raise JobError("--where", [Problem(name, shown, f"values that the column holds: {', '.join(words[:12])}")])
+            raise JobError(
+                "--where", [Problem(name, shown, f"values that the column holds: {', '.join(words[:12])}")]
+            )
         return {word: plain_word(word) in wanted for word in words}
     flags = {word: meaning_of_flag(word) for word in words}
     if all(flag is not None for flag in flags.values()):
@@ -133,8 +135,8 @@ def _dated(context: Context, name: str, numbers: Any) -> Read | None:
         return moments_of(context.table.column(name), f"column {name}")
     if np.isfinite(known).mean() > 0.5:
         return None  # a column of numbers, and of a few mistakes
-    as_times = durations_of(context.table.column(name), 1.0)
-    if np.isfinite(as_times.seconds[keep]).mean() > 0.5:
+    some = context.table.column(name).filter(keep).head(500)
+    if np.isfinite(durations_of(some, 1.0).seconds).mean() > 0.5:
         return None
     read = moments_of(context.table.column(name), f"column {name}", options.time_zone, options.dates)
     if not np.isfinite(read.seconds[keep]).any():
@@ -153,14 +155,23 @@ def _is_moments(context: Context, name: str, read: Read, flags: Any) -> bool:
     steps = np.diff(values)
     rising = len(values) >= RISING and bool(np.all(steps >= 0)) and 2 * np.count_nonzero(steps) > len(steps)
     if not rising:
-        if 1 < len(values) < RISING and bool(np.all(steps > 0)) and flags is None and "duration" not in context.roles:
-            ledger.note(f"the times rise, but {len(values)} are too few to tell: taken for durations (--clock moments: moments)")
+        if (
+            1 < len(values) < RISING
+            and bool(np.all(steps > 0))
+            and flags is None
+            and "duration" not in context.roles
+        ):
+            ledger.note(
+                f"the times rise, but {len(values)} are too few to tell: taken for durations (--clock moments: moments)"
+            )
         return False
     if flags is not None or context.roles.get("duration") == name:
         why = "each has its flag" if flags is not None else "the column's name says so"
         ledger.note(f"the times rise from row to row: taken for durations, since {why} (--clock moments: moments)")
         return False
-    ledger.note("the times rise from row to row: taken for moments (--clock durations: times between interruptions)")
+    ledger.note(
+        "the times rise from row to row: taken for moments (--clock durations: times between interruptions)"
+    )
     return True
 
 
@@ -174,7 +185,9 @@ def _moments(context: Context, name: str, read: Read, flags: Any, dated: bool) -
     chosen: set[str] | None = None
     if "node" in context.roles and (options.servers is not None or window is not None):
         nodes = context.cells("node").fill_null("").to_list()
-        chosen = first_nodes(context.source, {node for node, kept in zip(nodes, keep, strict=True) if kept}, options.servers)
+        chosen = first_nodes(
+            context.source, {node for node, kept in zip(nodes, keep, strict=True) if kept}, options.servers
+        )
         ledger.drop([node not in chosen for node in nodes], "of other servers")
         keep = ledger.keep
     else:
@@ -212,7 +225,9 @@ def dated_moments(
     seconds = np.sort(seconds[inside])
     left_out = int(np.count_nonzero(~inside))
     if left_out:
-        base = replace(base, notes=(*base.notes, f"{left_out:,} interruptions outside --since and --until are left out"))
+        base = replace(
+            base, notes=(*base.notes, f"{left_out:,} interruptions outside --since and --until are left out")
+        )
     begin = float(seconds[0]) if since is None else since
     if window is not None:
         if until is not None and since is None:

@@ -16,7 +16,7 @@ from cprmodel.logs.events import read_availability, read_events, read_incidents
 from cprmodel.logs.files import read_log_text
 from cprmodel.logs.known import INFINITEHBD_COLUMNS, LANL_COLUMNS, read_infinitehbd, read_lanl
 from cprmodel.logs.plain import read_plain
-from cprmodel.logs.reading import Ledger, LogOptions, LogReading
+from cprmodel.logs.reading import PLAIN, Ledger, LogOptions, LogReading
 from cprmodel.logs.roles import roles_of, words_of
 from cprmodel.logs.runs import read_runs
 from cprmodel.logs.states import Event, meaning_of_event, meaning_of_flag, meaning_of_state
@@ -33,7 +33,7 @@ _OF_INCIDENTS = re.compile(
 )
 
 
-def read_log(path: str | Path, options: LogOptions = LogOptions()) -> LogReading:
+def read_log(path: str | Path, options: LogOptions = PLAIN) -> LogReading:
     """Read a file; JobError says in one line what is wrong with it, or what it does not say.
 
     What kind of log it is, its columns tell, whatever its name.
@@ -42,7 +42,8 @@ def read_log(path: str | Path, options: LogOptions = LogOptions()) -> LogReading
     _check(options)
     table = _one_moment(table_of(read_log_text(path), source))
     context = _context(table, options)
-    return _reader(context)(context)
+    found: LogReading = _reader(context)(context)
+    return found
 
 
 def _check(options: LogOptions) -> None:
@@ -79,18 +80,22 @@ def _context(table: Table, options: LogOptions) -> Context:
             column = roles[words_of(name)]
         if column is None:
             raise JobError("--where", [Problem("column", f'"{name}"', f"one of {', '.join(table.columns)}")])
-        where[column] = (*where.get(column, ()), *(value.strip() for value in values.split(",") if value.strip()))
+        more = tuple(value.strip() for value in values.split(",") if value.strip())
+        where[column] = (*where.get(column, ()), *more)
     ledger = Ledger(table.lines)
     context = Context(table, roles, options, ledger, where)
-    for column, values in where.items():
+    for column, chosen_values in where.items():
         if column in (roles.get("state"), roles.get("event")):
             continue
         cells = table.column(column).fill_null("")
-        chosen = cells.is_in(list(values)).to_numpy()
+        chosen = cells.is_in(list(chosen_values)).to_numpy()
         if not chosen.any():
             shown = ", ".join(sorted(set(cells.to_list()))[:12])
-            raise JobError("--where", [Problem(column, f'"{",".join(values)}"', f"values that the column holds: {shown}")])
-        ledger.drop(~chosen, f"{column} is another than {', '.join(values)}")
+            raise JobError(
+                "--where",
+                [Problem(column, f'"{",".join(chosen_values)}"', f"values that the column holds: {shown}")],
+            )
+        ledger.drop(~chosen, f"{column} is another than {', '.join(chosen_values)}")
     return context
 
 
@@ -122,7 +127,7 @@ def _by_roles(context: Context, options: LogOptions, roles: dict[str, str]) -> A
         return read_runs
     if options.rows == "incidents":
         return read_incidents
-    if options.time_column is not None or options.window is not None and "start" not in roles:
+    if options.time_column is not None or (options.window is not None and "start" not in roles):
         return read_plain
     spans = "start" in roles and "end" in roles
     if "down_start" in roles and not ("state" in roles and spans):
@@ -137,11 +142,15 @@ def _by_roles(context: Context, options: LogOptions, roles: dict[str, str]) -> A
             return read_incidents
         if "job" in roles or "event" in roles:
             return read_runs
-        expected = "runs (from a start until an interruption) or incidents (from an interruption until it was repaired)"
+        expected = (
+            "runs (from a start until an interruption) or incidents (from an interruption until it was repaired)"
+        )
         raise context.ask("--rows", expected)
     if "moment" in roles and "event" in roles and not _flags(context, roles["event"]):
         words = {cell for cell in context.cells("event").fill_null("").to_list() if cell}
-        if _holds_moments(context, roles["moment"]) or any(meaning_of_event(one) is Event.RECOVERY for one in words):
+        if _holds_moments(context, roles["moment"]) or any(
+            meaning_of_event(one) is Event.RECOVERY for one in words
+        ):
             return read_events
     if "duration" in roles and "event" in roles and not _flags(context, roles["event"]):
         words = {cell for cell in context.cells("event").fill_null("").to_list() if cell}
@@ -173,7 +182,13 @@ def _holds_moments(context: Context, name: str) -> bool:
 
 
 #: Where Kubernetes' events carry their moment, the surest first.
-_KUBERNETES = ("last timestamp", "series last observed time", "event time", "first timestamp", "metadata creation timestamp")
+_KUBERNETES = (
+    "last timestamp",
+    "series last observed time",
+    "event time",
+    "first timestamp",
+    "metadata creation timestamp",
+)
 
 
 def _one_moment(table: Table) -> Table:

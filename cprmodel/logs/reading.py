@@ -12,7 +12,17 @@ import numpy as np
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.units import count_of, format_time
 
-__all__ = ["Downtimes", "Dropped", "JobSize", "Ledger", "LogOptions", "LogReading", "at_moments", "from_durations"]
+__all__ = [
+    "PLAIN",
+    "Downtimes",
+    "Dropped",
+    "JobSize",
+    "Ledger",
+    "LogOptions",
+    "LogReading",
+    "at_moments",
+    "from_durations",
+]
 
 #: Rising numbers from so many on are taken for moments: durations would rise by chance in 1 of 4! = 24 files.
 RISING = 4
@@ -20,7 +30,7 @@ RISING = 4
 
 @dataclass(frozen=True)
 class LogOptions:
-    """How to read a log, where it does not say so itself: the options of ``cprmodel fit``, the keys of ``[failures]``.
+    """How to read a log, where it does not say so itself: options of ``cprmodel fit``, keys of ``[failures]``.
 
     ``time_column``, ``event_column``, ``node_column`` and ``column`` (``ROLE=NAME``) name columns. ``where``
     (``COLUMN=VALUE,VALUE``): on the column of states, which of them are interruptions; on another, which rows are
@@ -45,6 +55,10 @@ class LogOptions:
     clock: str | None = None
     dates: str | None = None
     time_zone: str | None = None
+
+
+#: A log that says everything itself.
+PLAIN = LogOptions()
 
 
 @dataclass(frozen=True)
@@ -119,6 +133,8 @@ class LogReading:
     streams: int | None = None  #: runs at a time, at most
     node_exposure_s: float | None = None  #: durations times nodes
     downtimes: tuple[Downtimes, ...] = ()
+    step_s: float | None = None  #: median time of a training step (training logs)
+    interval_s: float | None = None  #: median work between two saves (training logs)
     notes: tuple[str, ...] = ()
 
     @property
@@ -128,7 +144,7 @@ class LogReading:
 
     @property
     def gaps_s(self) -> Any:
-        """Times from one interruption to the next, in their order: what was cut short is part of the next gap [s]."""
+        """Times from one interruption to the next, in their order; what was cut short is in the next one [s]."""
         ends = np.cumsum(self.durations_s) if self.ends_s is None else self.ends_s
         return np.diff(ends[self.observed], prepend=0.0)
 
@@ -157,7 +173,11 @@ class LogReading:
             out.append("; ".join(f"{meaning}: {', '.join(words)}" for meaning, words in by.items()))
         if self.size is not None:
             size = self.size
-            span = f"{size.median:,}" if size.least == size.most else f"{size.least:,} to {size.most:,}, median {size.median:,}"
+            span = (
+                f"{size.median:,}"
+                if size.least == size.most
+                else f"{size.least:,} to {size.most:,}, median {size.median:,}"
+            )
             out.append(f"size of the job: {span} ({size.column})")
         if self.node_exposure_s is not None and self.events and self.size is not None:
             each = format_time(self.node_exposure_s / self.events)
@@ -189,7 +209,9 @@ class LogReading:
             "clock": self.clock,
             "rows": self.rows,
             "used": self.used,
-            "dropped": [{"reason": one.reason, "rows": one.rows, f"first_{self.place}": one.first} for one in self.dropped],
+            "dropped": [
+                {"reason": one.reason, "rows": one.rows, f"first_{self.place}": one.first} for one in self.dropped
+            ],
             "states": [{"state": word, "rows": rows, "taken_for": meaning} for word, rows, meaning in self.states],
             "begin": None if self.begin is None else _date(self.begin),
             "end": None if self.end is None else _date(self.end),

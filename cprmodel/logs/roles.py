@@ -123,7 +123,9 @@ def _without_unit(name: str) -> str:
     return " ".join(words[:-1]) if len(words) > 1 and words[-1] in _UNITS else " ".join(words)
 
 
-def roles_of(source: str, columns: Sequence[str], named: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+def roles_of(
+    source: str, columns: Sequence[str], named: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, str]:
     """Role → column: what the user named, and what the names tell.
 
     >>> roles_of("x", ["JobID", "State", "Start", "End", "Elapsed", "NodeList"])
@@ -132,7 +134,7 @@ def roles_of(source: str, columns: Sequence[str], named: Mapping[str, str] = Map
     found: dict[str, str] = {}
     for role, name in named.items():
         if role not in ROLES:
-            raise JobError("--column", [Problem("", f'"{role}"', f"one of {', '.join(ROLES)} before the =")])
+            raise JobError("--column", [Problem("role", f'"{role}"', f"one of {', '.join(ROLES)} before the =")])
         if name not in columns:
             raise JobError(source, [Problem("column", f'"{name}"', f"one of {', '.join(columns)}")])
         found[role] = name

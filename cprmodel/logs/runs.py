@@ -57,7 +57,9 @@ def read_runs(context: Context) -> LogReading:
     elif ended is not None:
         return _ends_alone(context, ended, observed, meanings, clock)
     else:
-        raise context.ask("--column", "a column of ends or of durations beside the starts: duration=NAME or end=NAME")
+        raise context.ask(
+            "--column", "a column of ends or of durations beside the starts: duration=NAME or end=NAME"
+        )
     if began is not None and running.any():
         seconds = _until_the_log_ends(context, seconds, began, ended, running)
     never = np.isfinite(seconds) & (seconds < 0)
@@ -274,9 +276,7 @@ def _waits(context: Context, began: Any) -> list[Downtimes]:
     return [Downtimes("queue", "from when a run was asked for until it started", waits)] if len(waits) else []
 
 
-def _ends_alone(
-    context: Context, ended: Any, observed: Any, meanings: Any, clock: str
-) -> LogReading:
+def _ends_alone(context: Context, ended: Any, observed: Any, meanings: Any, clock: str) -> LogReading:
     """Runs one after the other, of which the ends are known: the first end starts the clock."""
     context.ledger.drop(~np.isfinite(ended), "no end")
     rows = np.flatnonzero(context.ledger.keep)

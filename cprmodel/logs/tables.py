@@ -89,20 +89,30 @@ def _lines(text: str, source: str) -> Table:
     separator, quoted = _separator(sample)
     notes: list[str] = []
     if separator is None:
-        if _width(sample, None) == 1:
-            return _separated(text, source, ",", "one column", comments, body, notes, quoted=True)
+        if _width(sample, None) == 1 or (len(sample[0].split()) == 1 and not comments) or _is_date(sample[0]):
+            return _separated(text, source, "\x1e", "one column", comments, body, notes, quoted=False)
         whole = re.sub(r"(\d{4}-\d{2}-\d{2}) (?=\d{1,2}:\d{2})", r"\1T", text)
         whole = re.sub(r"[ \t]+", "\t", re.sub(r"(?m)^[ \t]+|[ \t]+$", "", whole))
         sample = [re.sub(r"(\d{4}-\d{2}-\d{2}) (?=\d{1,2}:\d{2})", r"\1T", line) for line in sample]
         body0 = body
         body = [(number, "\t".join(line.split())) for (number, _), line in zip(body, sample, strict=False)]
         if _width(sample, None) == 1:
-            return _separated(text, source, ",", "one column", comments, body0, notes, quoted=True)
+            return _separated(text, source, "\x1e", "one column", comments, body0, notes, quoted=False)
         comments = [(number, "#" + "\t".join(line.lstrip("# \t").split())) for number, line in comments]
         return _separated(whole, source, "\t", "separated by blanks", comments, body, notes, quoted=False)
     if separator == "," and "[" in text:
         text = re.sub(r"\[[0-9][0-9,\-]*\]", lambda found: found[0].replace(",", "\x1f"), text)
     return _separated(text, source, separator, _SEPARATORS[separator], comments, body, notes, quoted)
+
+
+def _is_date(line: str) -> bool:
+    """Whether a line with blanks in it is one date."""
+    import numpy as np
+    import polars as pl
+
+    from cprmodel.logs.clocks import moments_of
+
+    return bool(np.isfinite(moments_of(pl.Series([line]), "", dates="day-first").seconds[0]))
 
 
 def _head(text: str) -> Iterator[tuple[int, str]]:
@@ -174,7 +184,11 @@ def _separated(
     frame = frame.with_columns(pl.all().str.strip_chars().str.replace_all("\x1f", ","))
     first_cell = frame[:, 0].fill_null("")
     blank = frame.select(pl.all_horizontal(pl.all().is_null() | (pl.all() == ""))).to_series()
-    drop = blank | first_cell.str.starts_with("#") | (first_cell.str.contains(r"^-{3,}") & (pl.Series([len(first) > 0])))
+    drop = (
+        blank
+        | first_cell.str.starts_with("#")
+        | (first_cell.str.contains(r"^-{3,}") & (pl.Series([len(first) > 0])))
+    )
     lines = np.arange(1, frame.height + 1)
     keep = ~drop.to_numpy()
     frame, lines = frame.filter(pl.Series(keep)), lines[keep]
@@ -215,7 +229,9 @@ def _named(
         extra = frame[:, len(names) : width]
         longer = int(extra.select(pl.any_horizontal(pl.all().fill_null("") != "")).to_series().sum())
         where = int(lines[extra.select(pl.any_horizontal(pl.all().fill_null("") != "")).to_series().arg_max()])
-        expected = f"at most {count_of(len(names), 'cell')}, as the heading has; {count_of(longer, 'row')} with more"
+        expected = (
+            f"at most {count_of(len(names), 'cell')}, as the heading has; {count_of(longer, 'row')} with more"
+        )
         raise _wrong(source, expected, f"line {where}")
     width = max(width, len(names))
     frame = frame[:, :width] if width <= frame.width else frame
@@ -224,7 +240,15 @@ def _named(
         name = names[at] if at < len(names) and names[at] else f"column {at + 1}"
         seen[name] += 1
         final.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return Table(source, form, frame.rename(dict(zip(frame.columns, final, strict=True))), lines, "line", heading is not None, tuple(said))
+    return Table(
+        source,
+        form,
+        frame.rename(dict(zip(frame.columns, final, strict=True))),
+        lines,
+        "line",
+        heading is not None,
+        tuple(said),
+    )
 
 
 def _fixed(text: str, source: str, heading: tuple[int, str], rule: tuple[int, str]) -> Table:
@@ -292,7 +316,9 @@ def _list_in(data: Any) -> list[Any] | None:
         inner = data.get(name)
         if isinstance(inner, list) and inner and isinstance(inner[0], Mapping):
             return inner
-    lists = [value for value in data.values() if isinstance(value, list) and value and isinstance(value[0], Mapping)]
+    lists = [
+        value for value in data.values() if isinstance(value, list) and value and isinstance(value[0], Mapping)
+    ]
     if len(lists) == 1:
         return list(lists[0])
     if data and all(isinstance(value, list) for value in data.values()):
@@ -310,7 +336,9 @@ def _of_objects(rows: list[tuple[int, Any]], source: str, form: str, place: str)
         raise _wrong(source, "at least one entry")
     if all(not isinstance(entry, (Mapping, list)) for _, entry in rows):
         cells = pl.Series("column 1", [_text(entry) for _, entry in rows], dtype=pl.String)
-        return Table(source, f"a {form} list of values", pl.DataFrame([cells]), np.array([n for n, _ in rows]), place, False)
+        return Table(
+            source, f"a {form} list of values", pl.DataFrame([cells]), np.array([n for n, _ in rows]), place, False
+        )
     flat: list[dict[str, str | None]] = []
     lines = []
     notes = []
@@ -333,7 +361,9 @@ def _of_objects(rows: list[tuple[int, Any]], source: str, form: str, place: str)
         flat.append(_flat(entry))
         lines.append(number)
     if attempts:
-        notes.append(f"{attempts:,} attempts, one row each; an attempt that another followed is taken to have failed")
+        notes.append(
+            f"{attempts:,} attempts, one row each; an attempt that another followed is taken to have failed"
+        )
     names = list(dict.fromkeys(key for one in flat for key in one))
     if not names:
         raise _wrong(source, "objects with values")

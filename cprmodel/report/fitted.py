@@ -57,22 +57,45 @@ def fitted_lines(found: Analysis) -> list[str]:
     """What the trace says, line by line."""
     trace = found.trace
     censored = trace.n - trace.events
+    runs = trace.reading is not None and trace.reading.kind in ("runs", "availability")
+    why = "without one" if runs else "by the end of the observation"
     lines = list(trace.reading.lines()) if trace.reading is not None else []
     lines += [
-        f"{trace.n:,} durations: {trace.events:,} ended by an interruption, {censored:,} cut short by the end of "
-        f"the observation; {format_time(trace.exposure_s)} observed"
+        f"{trace.n:,} durations: {trace.events:,} ended by an interruption, {censored:,} cut short {why}; "
+        f"{format_time(trace.exposure_s)} observed"
     ]
     if trace.merged:
         lines.append(f"{trace.merged:,} events at the same moment as another are counted as one interruption")
     if found.mtbf_s is None:
         lines.append(f"no interruption was seen: the MTBF is {_interval(found)} (95% bound); nothing can be fitted")
-        return lines + _about_few(found)
+        return lines + _about_few(found) + _about_downtimes(found)
     lines.append(f"MTBF {format_time(found.mtbf_s)}, 90% interval {_interval(found)}")
     lines += _about_few(found)
     lines += _about_models(found)
     lines += _about_drift(found)
     lines.append(_about_the_interval(found))
-    return lines
+    return lines + _about_downtimes(found)
+
+
+def _about_downtimes(found: Analysis) -> list[str]:
+    """How long restarts, repairs and waits took, with the law that fits each best."""
+    out = []
+    for one in found.downtimes:
+        times = one.times.values_s
+        low, middle, high = (format_time(float(q)) for q in np.quantile(times, [0.05, 0.5, 0.95]))
+        law = ""
+        if one.law is not None:
+            shape = (
+                ""
+                if one.law.shape is None
+                else f", {'σ' if one.law.name == 'lognormal' else 'shape'} {one.law.shape:.3g}"
+            )
+            law = f"; {one.law.name} fits best{shape}"
+        out.append(
+            f"{one.times.name} ({one.times.meaning}): mean {format_time(float(np.mean(times)))} of {len(times):,}, "
+            f"median {middle}, 5% to 95% {low} to {high}{law}"
+        )
+    return out
 
 
 def _about_few(found: Analysis) -> list[str]:

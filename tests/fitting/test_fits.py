@@ -283,7 +283,12 @@ def test_lanl_from_2003(system: int) -> None:
     [
         ("1\n2.5\n", {}, [1, 2.5], [1, 1]),
         ("time,event\n1,1\n2,0\n", {"unit": "h"}, [3600, 7200], [1, 0]),
-        ("node,hours,died\na,1,true\nb,2,no\n", {"time_column": "hours", "event_column": "died"}, [3600, 7200], [1, 0]),
+        (
+            "node,hours,died\na,1,true\nb,2,no\n",
+            {"time_column": "hours", "event_column": "died"},
+            [3600, 7200],
+            [1, 0],
+        ),
         ("at\n5\n3\n\n", {"window": "10 s"}, [3, 2, 5], [1, 1, 0]),
         ("3,1\n4,0\n", {}, [3, 4], [1, 0]),
         (
