@@ -332,7 +332,8 @@ def _to_utc(seconds: Any, local: Any, time_zone: str | None, words: list[str], m
     never = int(np.count_nonzero(placed.is_null().to_numpy() & local))
     if twice:
         words.append(
-            f"{count_of(twice, 'moment')} in the hour that the clock goes back through twice: the first, unless the row above is later"
+            f"{count_of(twice, 'moment')} in the hour that the clock goes back through twice: taken for the "
+            "first, unless the row above is later"
         )
     if never:
         words.append(f"{count_of(never, 'moment')} in the hour that the clock leaves out: taken for an hour later")
@@ -356,9 +357,4 @@ def _in_order(first: pl.Series, second: pl.Series, time_zone: str) -> pl.Series:
             early[row] = late[row]
     import polars as pl
 
-    return (
-        pl.Series(early)
-        .cast(pl.Datetime("us"))
-        .dt.replace_time_zone("UTC")
-        .dt.convert_time_zone(str(first.dtype.time_zone))
-    )  # type: ignore[attr-defined]
+    return pl.Series(early).cast(pl.Datetime("us")).dt.replace_time_zone("UTC").dt.convert_time_zone(time_zone)

@@ -1,4 +1,4 @@
-"""Lists of events: nodes that fail and come back, incidents with a beginning and an end, tables of up and down times."""
+"""Lists of events: nodes that fail and come back, incidents with a beginning and an end, times up and down."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def read_incidents(context: Context) -> LogReading:
         servers = len(chosen)
         if len(chosen) > 1:
             ledger.note(
-                f"{count_of(servers, 'node')} are named, taken for one job; a node that never failed is in no such list"
+                f"{count_of(servers, 'node')} are named, taken for one job; one that never failed is in no such list"
             )
     elif context.options.servers is not None:
         raise context.wrong("a column of nodes", "--servers", str(context.options.servers))
@@ -213,8 +213,8 @@ def read_availability(context: Context) -> LogReading:
     observed = _ended_by_failure(start, stop, up, down, [*zip(node, component, strict=True)], keep)
     used = keep & up
     context.ledger.note(
-        f"times up of single nodes, {count_of(len(names), 'node')} watched: what is fitted is one node's (nodes in a job "
-        "file makes a job of so many, --servers a job of these)"
+        f"times up of single nodes, {count_of(len(names), 'node')} watched: what is fitted is one node's (nodes in a "
+        "job file makes a job of so many, --servers a job of these)"
     )
     base = context.base("availability", "node", "event", "start", "end", clock="Unix time in seconds")
     if not used.any():

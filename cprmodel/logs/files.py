@@ -1,4 +1,4 @@
-"""The text of a log, plain or compressed: what is no plain file or unpacks to more than a limit is refused first."""
+"""The text of a log, plain or compressed: what is no plain file or unpacks to too much is refused first."""
 
 from __future__ import annotations
 

@@ -78,7 +78,8 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         r"^(?:gpus|n ?gpus|num gpus|gpu num|gpu count)$",
     ),
     "node": (
-        r"^(?:node|server|host|machine|hostname|nodenum|node name|node id|involved object name|regarding name|nodename|host ?id)$",
+        r"^(?:node|server|host|machine|hostname|nodenum|node name|node id|nodename|host ?id)$",
+        r"^(?:involved object|regarding) name$",
         r"^(?:instance|serial number|sn|device|component|involved object)$",
         r"\b(?:node|host)(?: name| id)?$",
         r"^unit(?: id)?$",

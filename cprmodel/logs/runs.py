@@ -195,7 +195,7 @@ def _until_the_log_ends(context: Context, seconds: Any, began: Any, ended: Any, 
         return seconds
     last = float(np.nanmax(np.concatenate([began, ended if ended is not None else began])))
     context.ledger.note(
-        f"{count_of(int(np.count_nonzero(open_runs)), 'run')} still under way: cut short at the last moment in the log"
+        f"{count_of(int(np.count_nonzero(open_runs)), 'run')} under way: cut short at the last moment in the log"
     )
     return np.where(open_runs, last - began, seconds)
 
@@ -225,8 +225,8 @@ def _over_time(
         pairs = [(order[at], order[at + 1], finish[at]) for at in range(len(order) - 1)]
     else:
         context.ledger.note(
-            f"runs overlap, up to {at_once:,} at a time: each is taken for a job of its own, and what is fitted is the "
-            "time to an interruption of one job"
+            f"runs overlap, up to {at_once:,} at a time: each is taken for a job of its own, and what is fitted is "
+            "the time to an interruption of one job"
         )
         pairs = _same_job(order, ids, finish) if ids is not None else []
     for one, following, when in pairs:
@@ -286,8 +286,8 @@ def _ends_alone(context: Context, ended: Any, observed: Any, meanings: Any, cloc
     gaps = np.diff(ended[order])
     length = format_time(float(ended[order[-1]] - ended[order[0]]))
     context.ledger.note(
-        f"ends alone: the first one starts the clock, {length} to the last, and the time between two ends counts as "
-        "run time (waiting is in it)"
+        f"ends alone: the first one starts the clock, {length} to the last, and the time between two ends counts "
+        "as run time (waiting is in it)"
     )
     base = context.base("runs", "job", "state", "event", "end", clock=clock)
     found = from_durations(base, gaps, observed[order][1:])

@@ -66,8 +66,8 @@ _RECOVERING = re.compile(
 def plain_word(text: str) -> str:
     """A state as the tables here spell it.
 
-    >>> plain_word("CANCELLED by 1001"), plain_word("Node Fail"), plain_word("NodeNotReady"), plain_word("CANCELLED+")
-    ('CANCELLED', 'NODE_FAIL', 'NODE_NOT_READY', 'CANCELLED')
+    >>> plain_word("CANCELLED by 1001"), plain_word("NodeNotReady"), plain_word("CANCELLED+")
+    ('CANCELLED', 'NODE_NOT_READY', 'CANCELLED')
     """
     text = re.sub(r"\s+by\s+\S+$", "", text.strip().rstrip("+"))
     text = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", text)

