@@ -158,9 +158,7 @@ def read_incidents(context: Context) -> LogReading:
         ledger.drop([node not in chosen for node in nodes], "of other servers")
         servers = len(chosen)
         if len(chosen) > 1:
-            ledger.note(
-                f"{count_of(servers, 'node')} are named, taken for one job; one that never failed is in no such list"
-            )
+            ledger.note(f"{count_of(servers, 'node')} are named, taken for one job; one that never failed is not")
     elif context.options.servers is not None:
         raise context.wrong("a column of nodes", "--servers", str(context.options.servers))
     if not ledger.keep.any():
@@ -213,8 +211,8 @@ def read_availability(context: Context) -> LogReading:
     observed = _ended_by_failure(start, stop, up, down, [*zip(node, component, strict=True)], keep)
     used = keep & up
     context.ledger.note(
-        f"times up of single nodes, {count_of(len(names), 'node')} watched: what is fitted is one node's (nodes in a "
-        "job file makes a job of so many, --servers a job of these)"
+        f"times up of single nodes, {count_of(len(names), 'node')} watched: what is fitted is one node's (nodes in "
+        "a job file makes a job of so many, --servers a job of these)"
     )
     base = context.base("availability", "node", "event", "start", "end", clock="Unix time in seconds")
     if not used.any():

@@ -162,7 +162,7 @@ def _is_moments(context: Context, name: str, read: Read, flags: Any) -> bool:
             and "duration" not in context.roles
         ):
             ledger.note(
-                f"the times rise, but {len(values)} are too few to tell: taken for durations (--clock moments: not)"
+                f"the times rise, but {len(values)} are too few to tell: taken for durations (else --clock moments)"
             )
         return False
     if flags is not None or context.roles.get("duration") == name:

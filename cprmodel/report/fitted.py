@@ -72,6 +72,8 @@ def fitted_lines(found: Analysis) -> list[str]:
     lines.append(f"MTBF {format_time(found.mtbf_s)}, 90% interval {_interval(found)}")
     lines += _about_few(found)
     lines += _about_models(found)
+    lines += _about_the_mean(found)
+    lines += _about_ages(found)
     lines += _about_drift(found)
     lines.append(_about_the_interval(found))
     return lines + _about_downtimes(found)
@@ -125,7 +127,15 @@ def _about_models(found: Analysis) -> list[str]:
     if found.shape_ci90 is not None:
         low, high = found.shape_ci90
         weibull = next(one for one in found.models if one.name == "weibull")
-        if high < 1:
+        if high < 1 and found.two_rates_explain:
+            assert found.mixture is not None
+            one, other = format_time(found.mixture.mean_s), format_time(found.mixture.other_mean_s)
+            meaning = (
+                "the hazard falls after a failure: bursts, or units (or periods) of two rates, which explain "
+                f"it as well ({format_share(found.mixture.share)} of the times: a mean of {one}, the rest {other}, "
+                f"AIC {found.mixture.aic - weibull.aic:+.1f} against Weibull's)"
+            )
+        elif high < 1:
             meaning = "failures come in bursts (the hazard falls after one)"
         elif low > 1:
             meaning = "the hazard rises with the time since the last failure"
@@ -133,6 +143,38 @@ def _about_models(found: Analysis) -> list[str]:
             meaning = "no sign that failures remember one another"
         lines.append(f"Weibull shape {weibull.shape:.3g}, 90% interval {low:.3g} to {high:.3g}: {meaning}")
     return lines
+
+
+def _about_the_mean(found: Analysis) -> list[str]:
+    """Why a law's mean is another than exposure over failures, and which of them the plan uses."""
+    if found.mean_apart is None or found.mtbf_s is None:
+        return []
+    longest = format_time(float(np.max(found.trace.durations_s)))
+    if found.mean_apart < 1:
+        why = (
+            f"{found.trace.n - found.trace.events:,} of {found.trace.n:,} times were cut short, most before "
+            "the age at which it puts failures"
+        )
+    else:
+        why = f"its mean hangs on times longer than any that was seen ({longest})"
+    return [
+        f"the {found.models[0].name} law's mean is {_mean(found.models[0])}, exposure over failures is "
+        f"{format_time(found.mtbf_s)}: {why}. The plan uses exposure over failures"
+    ]
+
+
+def _about_ages(found: Analysis) -> list[str]:
+    ages = found.ages
+    if ages is None or not ages.rises:
+        return []
+    shown = ", ".join(
+        f"{format_time(one.mtbf_s)} until {format_time(one.to_s)} ({one.events:,} failures)" for one in ages.bands
+    )
+    return [
+        f"failures become {ages.fold:.3g} times as frequent with age (p = {ages.p_value:.1g}); MTBF of one by its "
+        f"age: {shown}",
+        "one MTBF does not say that: give the age of the nodes in the job file ([failures] node_age, beside nodes)",
+    ]
 
 
 def _about_drift(found: Analysis) -> list[str]:
@@ -151,6 +193,14 @@ def _about_drift(found: Analysis) -> list[str]:
             f"{how} (p = {drift.change_p_value:.2g}); with a scale for each, the Weibull shape is "
             f"{drift.shape_within:.3g}"
         )
+    law = found.power_law
+    if drift.drifts and law is not None:
+        lines.append(
+            f"as a power law (Crow-AMSAA, shape {law.shape:.3g}, 90% interval {law.shape_ci90[0]:.3g} to "
+            f"{law.shape_ci90[1]:.3g}) the MTBF at the end is {format_time(law.mtbf_s(law.window_s))}; the plan "
+            'uses the mean unless the job file says when ([failures] rate_at = "end", or a time since its beginning; '
+            "--since and --until choose a window)"
+        )
     shown = [format_time(drift.window_s / n) if n else "none" for n in drift.events]
     lines.append(f"MTBF in {len(drift.events)} windows of {format_time(drift.window_s)}: {', '.join(shown)}")
     return lines
@@ -162,6 +212,8 @@ def _about_the_interval(found: Analysis) -> str:
     if high is None or high > LONGEST_S:
         return "the best interval between saves grows with the root of the MTBF: it has no upper bound yet"
 
+    if found.ages is not None and found.ages.rises:
+        return "how well the best interval between saves is known depends on the age of the nodes"
     worst = max(float(mtbf_regret.raw(limit / found.mtbf_s)) for limit in (low, high))
     down, up = math.sqrt(low / found.mtbf_s) - 1, math.sqrt(high / found.mtbf_s) - 1
     return (

@@ -118,7 +118,11 @@ def uncertainty_lines(plan: Plan) -> list[str]:
 
 def _of_nodes(plan: Plan) -> str:
     failures = plan.job.failures
-    return f" of {failures.nodes:,} nodes" if failures.fit != failures.fit_of_job else ""
+    return (
+        f" of {failures.nodes:,} nodes"
+        if failures.nodes is not None and failures.fit != failures.fit_of_job
+        else ""
+    )
 
 
 def _without_bound(one: Robust, events: int) -> str:
