@@ -265,6 +265,31 @@ def fit(
 
 
 @app.command()
+def goodput(
+    log: Annotated[
+        Path, typer.Argument(metavar="LOG", help="A training run's event log (JSON lines), or a goodput library's.")
+    ],
+    job: Annotated[
+        str | None, typer.Option(metavar="JOB.toml", help="Put the plan's parts of the overhead beside the run's.")
+    ] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Strategy of the plan; default: as the job recovers now, at the run's interval."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+    report: Annotated[
+        Path | None, typer.Option(metavar="PAGE.html", help="Write a self-contained page with a picture.")
+    ] = None,
+) -> None:
+    """Say where a training run's time went: saves, loads, lost work, rescheduling, and what the model leaves out."""
+    from cprmodel.cli.goodput import run
+
+    run(log, job, strategy, as_json, report)
+
+
+@app.command()
 def accuracy(
     record: Annotated[
         Path,

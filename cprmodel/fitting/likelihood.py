@@ -226,6 +226,8 @@ def fit_gamma(durations_s: Any, observed: Any) -> Fit | None:
     if found is None:
         return None
     (log_shape, log_scale), best = found
+    if log_shape > 20:  # one time alone, or times all alike: no maximum
+        return None
     return Fit("gamma", math.exp(log_shape), unit * math.exp(log_scale), best - count * math.log(unit))
 
 

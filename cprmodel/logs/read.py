@@ -21,8 +21,9 @@ from cprmodel.logs.roles import roles_of, words_of
 from cprmodel.logs.runs import read_runs
 from cprmodel.logs.states import Event, meaning_of_event, meaning_of_flag, meaning_of_state
 from cprmodel.logs.tables import Table, table_of
+from cprmodel.logs.training import Goodput, goodput_of, is_training_log, read_training
 
-__all__ = ["FORMATS", "read_log"]
+__all__ = ["FORMATS", "read_goodput", "read_log"]
 
 FORMATS = ("csv", "infinitehbd", "lanl", "fta")
 ROWS = ("runs", "incidents")
@@ -44,6 +45,15 @@ def read_log(path: str | Path, options: LogOptions = PLAIN) -> LogReading:
     context = _context(table, options)
     found: LogReading = _reader(context)(context)
     return found
+
+
+def read_goodput(path: str | Path, options: LogOptions = PLAIN) -> Goodput:
+    """Where a training run's time went, from its event log (:mod:`cprmodel.logs.training`)."""
+    table = table_of(read_log_text(path), str(path))
+    if not is_training_log(table):
+        expected = "a training log: JSON lines with event and at (step, save, failure, ...), or a goodput library's"
+        raise JobError(str(path), [Problem("", "", expected)])
+    return goodput_of(_context(table, options))
 
 
 def _check(options: LogOptions) -> None:
@@ -113,6 +123,8 @@ def _reader(context: Context) -> Any:
     if options.format == "fta" and not columns >= set(FTA_COLUMNS):
         raise context.wrong(f"the Failure Trace Archive's columns ({', '.join(FTA_COLUMNS)})")
     if options.format != "csv":
+        if is_training_log(context.table):
+            return read_training
         if columns >= set(FTA_COLUMNS):
             return read_availability
         if columns >= set(LANL_COLUMNS) and options.rows is None:
