@@ -283,7 +283,7 @@ def goodput(
         Path | None, typer.Option(metavar="PAGE.html", help="Write a self-contained page with a picture.")
     ] = None,
 ) -> None:
-    """Say where a training run's time went: saves, loads, lost work, rescheduling, and what the model leaves out."""
+    """Say where a training run's time went: saves, loads, lost work, rescheduling, what the model leaves out."""
     from cprmodel.cli.goodput import run
 
     run(log, job, strategy, as_json, report)

@@ -13,8 +13,8 @@ recovered   training goes on; ``seconds`` since the failure
 stop        the run ended
 ==========  ===========================================================================================
 
-Other events and fields are passed over. A step that is done again was lost the first time. Without ``step`` the time
-that is nothing else counts as useful, and ``lost_s`` says what was lost. The time from a failure to the first step
+Other events and fields are passed over. A step that is done again was lost the first time. Without ``step`` what
+is nothing else counts as useful, and ``lost_s`` says what was lost. The time from a failure to the first step
 after it, less loads, is rescheduling; from the first start to the first step, and between steps, it is "other": no
 part of the model.
 
@@ -171,7 +171,7 @@ def read_training(context: Context) -> LogReading:
 def goodput_of(context: Context) -> Goodput:
     """Where the time went."""
     goodput = "event" not in context.table.columns or set(context.table.columns) >= set(GOODPUT_COLUMNS[1:])
-    events, spans = _goodput_events(context) if goodput else (_events(context), Counter[str]())
+    events, spans = _goodput_events(context) if goodput else (_events(context), {})
     if len(events) < 2:
         raise context.wrong("at least two events with a moment")
     return _account(context, events, spans)
@@ -220,7 +220,7 @@ def _events(context: Context) -> list[_Event]:
     ]
 
 
-def _goodput_events(context: Context) -> tuple[list[_Event], Counter[str]]:
+def _goodput_events(context: Context) -> tuple[list[_Event], dict[str, float]]:
     """ml-goodput-measurement's entries as our events, and how long its other spans took."""
     table = context.table
 
@@ -238,7 +238,7 @@ def _goodput_events(context: Context) -> tuple[list[_Event], Counter[str]]:
     raw += [(float(t), "start", None) for t in starts if np.isfinite(t)]
     raw += [(float(t), "stop", None) for t in ends if np.isfinite(t)]
     raw.sort(key=lambda one: one[0])
-    spans: Counter[str] = Counter()
+    spans: dict[str, float] = {}
     used = np.isfinite(steps) | np.isfinite(starts) | np.isfinite(ends)
     for name in _SPANS:
         begin, end = column(f"{name}_start_time"), column(f"{name}_end_time")
@@ -246,7 +246,7 @@ def _goodput_events(context: Context) -> tuple[list[_Event], Counter[str]]:
         many = min(len(begins), len(finishes))
         used |= np.isfinite(begin) | np.isfinite(end)
         if many:
-            spans[name.replace("_", " ")] += float(np.sum(np.maximum(finishes[:many] - begins[:many], 0)))
+            spans[name.replace("_", " ")] = float(np.sum(np.maximum(finishes[:many] - begins[:many], 0)))
     context.ledger.drop(~used, "entries that say nothing of where time went")
     begun = [t for t, kind, _ in raw if kind == "begin"]
     gaps = np.diff(begun)
@@ -254,7 +254,7 @@ def _goodput_events(context: Context) -> tuple[list[_Event], Counter[str]]:
     events: list[_Event] = []
     for at, (t, kind, number) in enumerate(raw):
         if kind == "begin":
-            after = next((one for one in raw[at + 1 :]), None)
+            after = raw[at + 1] if at + 1 < len(raw) else None
             over = after is not None and after[1] in ("begin", "stop")
             if after is not None and over:
                 events.append(_Event("step", after[0], number, after[0] - t, 0.0, 0.0))
@@ -266,13 +266,13 @@ def _goodput_events(context: Context) -> tuple[list[_Event], Counter[str]]:
     failures = sum(one.name == "failure" for one in events)
     if failures:
         context.ledger.note(
-            "a job that starts without the one before having ended was interrupted a usual step after that one's last "
-            "sign; no entry says how long saves took: they are in the steps"
+            "a job that starts without the one before having ended was interrupted a usual step after the last sign "
+            "of that one; no entry says how long saves took: they are in the steps"
         )
     return sorted(events, key=lambda one: one.at), spans
 
 
-def _account(context: Context, events: list[_Event], spans: Counter[str]) -> Goodput:
+def _account(context: Context, events: list[_Event], spans: dict[str, float]) -> Goodput:
     """One pass over the events: each second goes to one part."""
     has_steps = any(one.name == "step" for one in events)
     executions = Counter(one.step for one in events if one.name == "step" and one.step is not None)
@@ -318,8 +318,9 @@ def _account(context: Context, events: list[_Event], spans: Counter[str]) -> Goo
             saving_since, since_save = None, 0.0
         elif one.name == "step":
             step_times.append(one.seconds)
-            left[one.step] -= one.step is not None
-            if one.step is not None and left[one.step] > 0:
+            if one.step is not None:
+                left[one.step] -= 1
+            if one.step is not None and left[one.step] > 0:  # it is done again
                 lost += span
             else:
                 useful += span

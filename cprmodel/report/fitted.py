@@ -198,8 +198,8 @@ def _about_drift(found: Analysis) -> list[str]:
         lines.append(
             f"as a power law (Crow-AMSAA, shape {law.shape:.3g}, 90% interval {law.shape_ci90[0]:.3g} to "
             f"{law.shape_ci90[1]:.3g}) the MTBF at the end is {format_time(law.mtbf_s(law.window_s))}; the plan "
-            'uses the mean unless the job file says when ([failures] rate_at = "end", or a time since the first; --since '
-            "and --until choose a window)"
+            'uses the mean unless the job file says when ([failures] rate_at = "end", or another time; --since and '
+            "--until choose a window)"
         )
     shown = [format_time(drift.window_s / n) if n else "none" for n in drift.events]
     lines.append(f"MTBF in {len(drift.events)} windows of {format_time(drift.window_s)}: {', '.join(shown)}")

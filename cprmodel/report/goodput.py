@@ -43,7 +43,7 @@ def goodput_lines(found: Goodput, planned: StrategyPlan | None) -> list[str]:
     )
     if planned is not None:
         lines.append(
-            f"planned: {planned.name}, a save every {format_time(planned.interval_s)} of work; shares of useful time"
+            f"planned: {planned.name}, a save every {format_time(planned.interval_s)} of work; shares of the same"
         )
     return lines
 
