@@ -76,7 +76,7 @@ def read_runs(context: Context) -> LogReading:
         ended = began + seconds
     downtimes, streams, ends = _over_time(context, began, ended, seconds, observed)
     submit = _waits(context, began)
-    base = context.base("runs", "job", "state", "event", "start", "end", "duration", "nodes", clock=clock)
+    base = context.base("runs", "job", "state", "event", "submit", "start", "end", "duration", "nodes", clock=clock)
     found = from_durations(base, seconds[keep], observed[keep])
     exposure = None
     if sizes is not None and np.isfinite(sizes[keep]).all():

@@ -266,8 +266,8 @@ def _goodput_events(context: Context) -> tuple[list[_Event], dict[str, float]]:
     failures = sum(one.name == "failure" for one in events)
     if failures:
         context.ledger.note(
-            "a job that starts without the one before having ended was interrupted a usual step after the last sign "
-            "of that one; no entry says how long saves took: they are in the steps"
+            "a job that starts without the one before having ended was interrupted a usual step after the last "
+            "sign of that one; no entry says how long saves took: they are in the steps"
         )
     return sorted(events, key=lambda one: one.at), spans
 
