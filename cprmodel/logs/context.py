@@ -16,7 +16,7 @@ from cprmodel.facts.units import QuantityError, parse_quantity
 from cprmodel.logs.clocks import Read, durations_of, epoch_unit, missing, moments_of, numbers_of, unit_s
 from cprmodel.logs.reading import JobSize, Ledger, LogOptions, LogReading
 from cprmodel.logs.roles import unit_in
-from cprmodel.logs.tables import Table
+from cprmodel.logs.table import Table
 
 if TYPE_CHECKING:
     import polars as pl

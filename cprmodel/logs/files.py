@@ -45,7 +45,7 @@ def read_log_text(path: str | Path, largest_bytes: int = LARGEST_BYTES) -> str:
     try:
         text = raw.decode(encoding)
     except UnicodeDecodeError:
-        raise _wrong(source, "a text file (plain, .gz, .xz or .bz2)") from None
+        raise _wrong(source, "a text file in UTF-8 (plain, .gz, .xz or .bz2)") from None
     if "\x00" in text:
         raise _wrong(source, "a text file (plain, .gz, .xz or .bz2), not one with zero bytes")
     return text.replace("\r\n", "\n").replace("\r", "\n")

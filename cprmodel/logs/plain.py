@@ -17,6 +17,10 @@ from cprmodel.logs.states import Meaning, meaning_of_flag, meaning_of_state, pla
 __all__ = ["read_plain"]
 
 CLOCKS = ("durations", "moments")
+#: Moments above it are dates (of 1979 and later), below it numbers of another clock [s].
+_FIRST_DATE = 3e8
+#: No unit was watched for three million years.
+_LONGEST_S = 1e14
 NODE_COLUMNS = ("node", "server", "host")
 
 
@@ -43,6 +47,11 @@ def read_plain(context: Context) -> LogReading:
         row = int(np.argmax(negative & ledger.keep))
         cell = context.table.column(name)[row]
         raise context.wrong("a time, a number of at least 0", context.place(row), f'"{cell}"')
+    long = np.nan_to_num(read.seconds) > _LONGEST_S
+    if (long & ledger.keep).any():
+        row = int(np.argmax(long & ledger.keep))
+        expected = f"a time of at most {_LONGEST_S:g} s"
+        raise context.wrong(expected, context.place(row), f'"{context.table.column(name)[row]}"')
     if _is_moments(context, name, read, flags):
         return _moments(context, name, read, flags, dated=False)
     _check_servers(context)
@@ -235,9 +244,10 @@ def dated_moments(
         end: float | None = begin + window
     else:
         end = until if until is not None else (None if last is None else max(last, float(seconds[-1])))
+    dated = float(seconds[0]) > _FIRST_DATE
     if end is None or (end <= seconds[-1] and since is None):
         found = at_moments(base, seconds, None, servers)
-        return replace(found, begin=float(seconds[0]), end=float(seconds[-1]))
+        return replace(found, begin=float(seconds[0]), end=float(seconds[-1])) if dated else found
     found = at_moments(base, seconds - begin, end - begin, servers)
     if since is None and window is None and until is None:
         note = "the first interruption starts the clock; the last thing that the log tells ends the observation"
@@ -245,7 +255,7 @@ def dated_moments(
     elif since is None and window is not None and until is None:
         note = "the window begins with the first moment, which starts the clock"
         found = replace(found, merged=max(found.merged - 1, 0), notes=(note, *found.notes))
-    return replace(found, begin=begin, end=end)
+    return replace(found, begin=begin, end=end) if dated else found
 
 
 def _check_servers(context: Context) -> None:

@@ -17,10 +17,11 @@ from cprmodel.logs.files import read_log_text
 from cprmodel.logs.known import INFINITEHBD_COLUMNS, LANL_COLUMNS, read_infinitehbd, read_lanl
 from cprmodel.logs.plain import read_plain
 from cprmodel.logs.reading import PLAIN, Ledger, LogOptions, LogReading
-from cprmodel.logs.roles import roles_of, words_of
+from cprmodel.logs.roles import roles_of, unit_in, words_of
 from cprmodel.logs.runs import read_runs
 from cprmodel.logs.states import Event, meaning_of_event, meaning_of_flag, meaning_of_state
-from cprmodel.logs.tables import Table, table_of
+from cprmodel.logs.table import Table
+from cprmodel.logs.tables import table_of
 from cprmodel.logs.training import Goodput, goodput_of, is_training_log, read_training
 
 __all__ = ["FORMATS", "read_goodput", "read_log"]
@@ -142,6 +143,16 @@ def _by_roles(context: Context, options: LogOptions, roles: dict[str, str]) -> A
     if options.time_column is not None or (options.window is not None and "start" not in roles):
         return read_plain
     spans = "start" in roles and "end" in roles
+    if "down_end" in roles and "down_start" not in roles and "state" not in roles:
+        created = [name for name in context.table.columns if re.match(r"creat", words_of(name))]
+        begun = roles.get("start") or roles.get("moment") or (created[0] if created else None)
+        if begun is not None:
+            roles["down_start"] = begun
+    if "event" in roles and not {"moment", "duration", "start", "end", "state"} & set(roles):
+        timed = [name for name in context.table.columns if unit_in(name)]
+        words = [] if _flags(context, roles["event"]) else context.cells("event").fill_null("").unique().to_list()
+        if len(timed) == 1 and any(meaning_of_event(word) is Event.RECOVERY for word in words):
+            roles["moment"] = timed[0]
     if "down_start" in roles and not ("state" in roles and spans):
         return read_incidents
     if "state" in roles:
@@ -152,7 +163,7 @@ def _by_roles(context: Context, options: LogOptions, roles: dict[str, str]) -> A
     if spans:
         if any(_OF_INCIDENTS.search(words_of(name)) for name in context.table.columns):
             return read_incidents
-        if "job" in roles or "event" in roles:
+        if "event" in roles:
             return read_runs
         expected = (
             "runs (from a start until an interruption) or incidents (from an interruption until it was repaired)"
@@ -169,7 +180,7 @@ def _by_roles(context: Context, options: LogOptions, roles: dict[str, str]) -> A
         if any(meaning_of_state(word) is not None for word in words) or roles["event"] in context.where:
             return read_runs
     if "start" in roles and "duration" in roles:
-        return read_runs
+        raise context.ask("--rows", "runs, if an interruption ended each; else a column that says how each ended")
     return read_plain
 
 

@@ -17,12 +17,13 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         r"(?:fault|failure|outage|incident|down|downtime|problem|unavail\w*) (?:start|started|begin|began|from)",
         r"^(?:failed|down|failure|fault|outage|incident) (?:at|time|date|since|timestamp)$",
         r"^(?:date|time) (?:of )?(?:failure|fault|outage|incident)$",
-        r"^(?:detected|discovered|opened|reported)(?: at| time)?$",
+        r"^(?:detected|discovered|opened|reported|triggered)(?: at| on| time)?$",
     ),
     "down_end": (
         r"^prob(?:lem)? fixed$",
         r"(?:fault|failure|outage|incident|down|downtime|problem|unavail\w*) (?:end|ended|stop|stopped|over|until)",
-        r"^(?:fixed|repaired|resolved|restored|recovered|mitigated|closed|back up|up again)(?: at| time| date)?$",
+        r"^(?:fixed|repaired|resolved|restored|recovered|mitigated|closed|back up|up again)"
+        r"(?: at| on| time| date)?$",
         r"^(?:up|recovery|repair|restore|resolution) (?:at|time|date|timestamp)$",
     ),
     "start": (
@@ -71,7 +72,7 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
         r"^reason$",
         r"^(?:type|action|message|event kind|kind of event)$",
     ),
-    "job": (r"^job ?id$|^job ?name$|^jobid raw$", r"^(?:job|run|run id|task id)$", r"^id$"),
+    "job": (r"^job ?id$|^id job$|^job ?name$|^job idraw$", r"^(?:job|run|run id|task id)$", r"^id$"),
     "nodes": (
         r"^(?:node ?list|node names|hosts|host list|hostlist|exec hosts?)$",
         r"^(?:nodes|n ?nodes|num nodes|node num|node count|alloc nodes|allocation nodes|nnodes|servers)$",

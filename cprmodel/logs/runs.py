@@ -6,6 +6,7 @@ the exposure is the time that runs ran, and waiting between them is no part of i
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -17,7 +18,8 @@ from cprmodel.facts.units import count_of, format_time
 from cprmodel.logs.clocks import missing
 from cprmodel.logs.context import Context, counted, mapped
 from cprmodel.logs.reading import Downtimes, LogReading, from_durations
-from cprmodel.logs.states import RUNNING, Meaning, meaning_of_flag, meaning_of_state, plain_word
+from cprmodel.logs.roles import words_of
+from cprmodel.logs.states import RUNNING, SLURM_CODES, Meaning, meaning_of_flag, meaning_of_state, plain_word
 
 __all__ = ["read_runs"]
 
@@ -76,7 +78,8 @@ def read_runs(context: Context) -> LogReading:
         ended = began + seconds
     downtimes, streams, ends = _over_time(context, began, ended, seconds, observed)
     submit = _waits(context, began)
-    base = context.base("runs", "job", "state", "event", "submit", "start", "end", "duration", "nodes", clock=clock)
+    how = "state" if "state" in roles else "event"
+    base = context.base("runs", "job", how, "submit", "start", "end", "duration", "nodes", clock=clock)
     found = from_durations(base, seconds[keep], observed[keep])
     exposure = None
     if sizes is not None and np.isfinite(sizes[keep]).all():
@@ -104,7 +107,14 @@ def _drop_steps(context: Context) -> None:
     if "job" not in context.roles:
         return
     cells = context.cells("job").fill_null("")
-    context.ledger.drop(cells.str.contains(_STEP).to_numpy(), "a step of a job (.batch, .extern, .0)")
+    if not cells.str.contains(".", literal=True).any():
+        return
+    steps = cells.str.contains(_STEP)
+    of_jobs = cells.str.extract(_STEP, 1).is_in(cells.unique().implode())  # 1.0 alone is a job, numbered by a table
+    named = cells.str.contains(r"\.(?:batch|extern|interactive)$")
+    context.ledger.drop(
+        (steps & (of_jobs | named)).fill_null(False).to_numpy(), "a step of a job (.batch, .extern, .0)"
+    )
 
 
 def _states(context: Context) -> Any:
@@ -157,6 +167,9 @@ def _meanings(context: Context, name: str, words: Counter[str], flags: bool) -> 
     as_flags = {word: meaning_of_flag(word) for word in words}
     if flags and all(flag is not None for flag in as_flags.values()):
         return {word: Meaning.INTERRUPTION if flag else Meaning.CENSORED for word, flag in as_flags.items()}
+    numbers = _numbers(context, name, words)
+    if numbers is not None:
+        return numbers
     found = {word: meaning_of_state(word) for word in words}
     unknown = Counter({word: n for word, n in words.items() if found[word] is None})
     if unknown:
@@ -164,6 +177,26 @@ def _meanings(context: Context, name: str, words: Counter[str], flags: bool) -> 
         expected = f"states that are known; say which values are interruptions, as in --where {name}=VALUE,VALUE"
         raise context.wrong(expected, f"column {name}", held)
     return {word: meaning for word, meaning in found.items() if meaning is not None}
+
+
+def _numbers(context: Context, name: str, words: Counter[str]) -> dict[str, Meaning] | None:
+    """Of states that are numbers: exit codes, flags, or Slurm's own; None where they are words, or not known."""
+    if re.search(r"\b(?:exit|return|code|exitcode|rc)\b", words_of(name)):
+        codes = {word: meaning_of_state(word, is_code=True) for word in words}
+        return None if None in codes.values() else {word: one for word, one in codes.items() if one is not None}
+    if not all(re.fullmatch(r"\d+(?:\.0)?", word) for word in words):
+        return None
+    values = {word: int(float(word)) for word in words}
+    if set(values.values()) <= {0, 1}:
+        context.ledger.note(f"{name}: 1 is taken for an interruption, 0 for none")
+        return {word: Meaning.INTERRUPTION if value else Meaning.CENSORED for word, value in values.items()}
+    slurm = {"job idraw", "id job", "time start", "time end", "nodelist", "nodes alloc", "job id"}
+    if slurm & {words_of(column) for column in context.table.columns} and set(values.values()) <= set(SLURM_CODES):
+        shown = ", ".join(f"{value} {SLURM_CODES[value]}" for value in sorted(set(values.values())))
+        context.ledger.note(f"{name}: numbers, taken for Slurm's states: {shown}")
+        meanings = {word: meaning_of_state(SLURM_CODES[value]) for word, value in values.items()}
+        return {word: one for word, one in meanings.items() if one is not None}
+    return None
 
 
 def _still_running(context: Context) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from enum import Enum
 
 __all__ = ["Event", "Meaning", "meaning_of_event", "meaning_of_flag", "meaning_of_state", "plain_word"]
@@ -46,6 +45,21 @@ CENSORED = _words(
 NEITHER = _words(
     "PENDING PD QUEUED WAITING WAIT CONFIGURING CF RESIZING RS REVOKED RV HELD HOLD SUBMITTED CREATED NEW STARTING"
 )
+#: Slurm's numbers of states, as its database has them.
+SLURM_CODES = {
+    0: "PENDING",
+    1: "RUNNING",
+    2: "SUSPENDED",
+    3: "COMPLETED",
+    4: "CANCELLED",
+    5: "FAILED",
+    6: "TIMEOUT",
+    7: "NODE_FAIL",
+    8: "PREEMPTED",
+    9: "BOOT_FAIL",
+    10: "DEADLINE",
+    11: "OUT_OF_MEMORY",
+}
 #: States that are still under way when the log is written.
 RUNNING = _words("RUNNING R ACTIVE SUSPENDED S COMPLETING CG ALIVE OBSERVING")
 
@@ -74,11 +88,13 @@ def plain_word(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_").upper()
 
 
-def meaning_of_state(text: str) -> Meaning | None:
-    """What a run's state or exit code says; None where the word is not known.
+def meaning_of_state(text: str, is_code: bool = False) -> Meaning | None:
+    """What a run's state says, or (``is_code``) its exit code; None where the word is not known.
 
-    >>> meaning_of_state("NODE_FAIL"), meaning_of_state("CANCELLED by 7"), meaning_of_state("0:0")
-    (<Meaning.INTERRUPTION: 'interruption'>, <Meaning.CENSORED: 'cut short'>, <Meaning.CENSORED: 'cut short'>)
+    >>> meaning_of_state("NODE_FAIL"), meaning_of_state("CANCELLED by 7"), meaning_of_state("7") is None
+    (<Meaning.INTERRUPTION: 'interruption'>, <Meaning.CENSORED: 'cut short'>, True)
+    >>> meaning_of_state("0:0", is_code=True)
+    <Meaning.CENSORED: 'cut short'>
     """
     word = plain_word(text)
     for meaning, words in (
@@ -89,7 +105,7 @@ def meaning_of_state(text: str) -> Meaning | None:
         if word in words or word.replace("_", "") in words:
             return meaning
     code = re.fullmatch(r"(-?\d+)(?::(\d+))?(?:\.0)?", text.strip())
-    if code:
+    if code and is_code:
         return Meaning.CENSORED if int(code[1]) == 0 and int(code[2] or 0) == 0 else Meaning.INTERRUPTION
     return None
 
@@ -114,8 +130,3 @@ def meaning_of_event(text: str) -> Event:
     if _RECOVERING.search(word):
         return Event.RECOVERY
     return Event.FAILURE if _FAILING.search(word) else Event.OTHER
-
-
-def all_known(words: Iterable[str]) -> list[str]:
-    """The words whose meaning as states is not known."""
-    return [word for word in words if meaning_of_state(word) is None]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.units import count_of
+from cprmodel.logs.objects import table_of_json
+from cprmodel.logs.table import Table, wrong
+from cprmodel.logs.workloads import table_of_workloads
 
 if TYPE_CHECKING:
     import polars as pl
@@ -22,58 +22,15 @@ __all__ = ["Table", "table_of"]
 _SEPARATORS = {"\t": "tab-separated", "|": "pipe-separated", ";": "semicolon-separated", ",": "comma-separated"}
 #: Lines from which the form of a file is told.
 _SAMPLE = 400
-#: Tables of runs or events within one JSON object: sacct's, Kubernetes', most APIs'.
-_LISTS = ("items", "jobs", "events", "records", "data", "rows", "results", "attempts")
 _VALUE = re.compile(r"^[+-]?\.?\d|^(?:nan|[+-]?inf)$", re.I)
 _DASHES = re.compile(r"^[\s|+]*-{2,}[\s|+-]*$")
-
-
-@dataclass(frozen=True)
-class Table:
-    """Cells as text, one column a name; null where a row has none."""
-
-    source: str
-    form: str  #: how the file was taken apart, in words
-    frame: pl.DataFrame = field(repr=False)
-    lines: Any = field(repr=False)  #: where each row stands: its line, or its number in a list
-    place: str = "line"  #: what those numbers count
-    has_heading: bool = True
-    notes: tuple[str, ...] = ()
-
-    @property
-    def columns(self) -> list[str]:
-        return list(self.frame.columns)
-
-    def __len__(self) -> int:
-        return self.frame.height
-
-    def column(self, name: str) -> pl.Series:
-        """The cells of a column."""
-        return self.frame[name]
-
-    def kept(self, mask: Any) -> Table:
-        """Some of the rows."""
-        import polars as pl
-
-        chosen = pl.Series(mask)
-        lines = self.lines[mask]
-        return Table(
-            self.source, self.form, self.frame.filter(chosen), lines, self.place, self.has_heading, self.notes
-        )
 
 
 def table_of(text: str, source: str) -> Table:
     """The table in a text; JobError says what is wrong with it."""
     if text.lstrip()[:1] in ("[", "{"):
-        return _json(text, source)
+        return table_of_json(text, source)
     return _lines(text, source)
-
-
-def _wrong(source: str, expected: str, where: str = "", value: str = "") -> JobError:
-    return JobError(source, [Problem(where, value, expected)])
-
-
-# --- lines ---
 
 
 def _lines(text: str, source: str) -> Table:
@@ -81,11 +38,13 @@ def _lines(text: str, source: str) -> Table:
     comments = [(number, line) for number, line in head if line.lstrip().startswith("#")]
     body = [(number, line) for number, line in head if not line.lstrip().startswith("#")]
     if not body:
-        raise _wrong(source, "at least one row")
+        raise wrong(source, "at least one row")
     dashes = next((at for at, (_, line) in enumerate(body[:4]) if _DASHES.match(line)), None)
     if dashes is not None and dashes > 0 and " " in body[dashes][1].strip():
         return _fixed(text, source, body[dashes - 1], body[dashes])
     sample = [line for _, line in body if not _DASHES.match(line)]
+    if sample[0].lstrip().startswith(";"):
+        return table_of_workloads(text, source)
     separator, quoted = _separator(sample)
     notes: list[str] = []
     if separator is None:
@@ -180,7 +139,7 @@ def _separated(
     try:
         frame = pl.read_csv(io.BytesIO((ruler + text).encode()), **options)[1:]
     except pl.exceptions.PolarsError:
-        raise _wrong(source, f"rows of cells, {form}: a quotation mark is not closed, perhaps") from None
+        raise wrong(source, f"rows of cells, {form}: a quotation mark is not closed, perhaps") from None
     frame = frame.with_columns(pl.all().str.strip_chars().str.replace_all("\x1f", ","))
     first_cell = frame[:, 0].fill_null("")
     blank = frame.select(pl.all_horizontal(pl.all().is_null() | (pl.all() == ""))).to_series()
@@ -218,7 +177,7 @@ def _named(
     import polars as pl
 
     if frame.height == 0:
-        raise _wrong(source, "at least one row below the heading")
+        raise wrong(source, "at least one row below the heading")
     filled = [name for name in frame.columns if frame[name].fill_null("").ne("").any()]
     width = frame.columns.index(filled[-1]) + 1 if filled else 1
     said = list(notes)
@@ -232,7 +191,7 @@ def _named(
         expected = (
             f"at most {count_of(len(names), 'cell')}, as the heading has; {count_of(longer, 'row')} with more"
         )
-        raise _wrong(source, expected, f"line {where}")
+        raise wrong(source, expected, f"line {where}")
     width = max(width, len(names))
     frame = frame[:, :width] if width <= frame.width else frame
     final, seen = [], Counter[str]()
@@ -265,134 +224,8 @@ def _fixed(text: str, source: str, heading: tuple[int, str], rule: tuple[int, st
             rows.append([line[low:high].strip() for low, high in bounds])
             lines.append(number)
     if not rows:
-        raise _wrong(source, "at least one row below the heading")
+        raise wrong(source, "at least one row below the heading")
     frame = pl.DataFrame(
         [pl.Series(f"column {at + 1}", cells, dtype=pl.String) for at, cells in enumerate(zip(*rows, strict=True))]
     )
     return _named(source, "columns of fixed width", frame, np.array(lines), names, ())
-
-
-# --- JSON ---
-
-
-def _json(text: str, source: str) -> Table:
-    form, place = "JSON", "entry"
-    try:
-        data = json.loads(text)
-    except RecursionError:
-        raise _wrong(source, "JSON without thousands of nested brackets") from None
-    except ValueError as error:
-        rows = _json_lines(text, source, error)
-        return _of_objects(rows, source, "JSON lines", "line")
-    found = _list_in(data)
-    if found is None:
-        raise _wrong(source, "a JSON list of objects, or an object with one (items, jobs, events)")
-    rows = [(number, entry) for number, entry in enumerate(found, start=1)]
-    return _of_objects(rows, source, form, place)
-
-
-def _json_lines(text: str, source: str, error: ValueError) -> list[tuple[int, Any]]:
-    lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
-    rows = []
-    for at, (number, line) in enumerate(lines):
-        try:
-            rows.append((number, json.loads(line)))
-        except (ValueError, RecursionError):
-            if at == 0 or len(lines) == 1:
-                raise _wrong(source, f"JSON ({str(error).lower()})") from None
-            if at == len(lines) - 1:
-                break  # cut short when its writer was killed
-            raise _wrong(source, "a JSON object", f"line {number}") from None
-    return rows
-
-
-def _list_in(data: Any) -> list[Any] | None:
-    """The list of objects that a JSON value is, or holds."""
-    if isinstance(data, list):
-        return data
-    if not isinstance(data, Mapping):
-        return None
-    for name in _LISTS:
-        inner = data.get(name)
-        if isinstance(inner, list) and inner and isinstance(inner[0], Mapping):
-            return inner
-    lists = [
-        value for value in data.values() if isinstance(value, list) and value and isinstance(value[0], Mapping)
-    ]
-    if len(lists) == 1:
-        return list(lists[0])
-    if data and all(isinstance(value, list) for value in data.values()):
-        length = {len(value) for value in data.values()}
-        if len(length) == 1:  # a table by its columns
-            return [dict(zip(data, row, strict=True)) for row in zip(*data.values(), strict=True)]
-    return [data] if any(not isinstance(value, (Mapping, list)) for value in data.values()) else None
-
-
-def _of_objects(rows: list[tuple[int, Any]], source: str, form: str, place: str) -> Table:
-    import numpy as np
-    import polars as pl
-
-    if not rows:
-        raise _wrong(source, "at least one entry")
-    if all(not isinstance(entry, (Mapping, list)) for _, entry in rows):
-        cells = pl.Series("column 1", [_text(entry) for _, entry in rows], dtype=pl.String)
-        return Table(
-            source, f"a {form} list of values", pl.DataFrame([cells]), np.array([n for n, _ in rows]), place, False
-        )
-    flat: list[dict[str, str | None]] = []
-    lines = []
-    notes = []
-    attempts = 0
-    for number, entry in rows:
-        if not isinstance(entry, Mapping):
-            raise _wrong(source, "an object", f"{place} {number}", _text(entry) or "")
-        inner = entry.get("attempts")
-        if isinstance(inner, list) and inner and all(isinstance(one, Mapping) for one in inner):
-            outer = {key: value for key, value in entry.items() if key != "attempts"}
-            for at, one in enumerate(inner):
-                # all but the last attempt were tried again: they failed
-                made = {**_flat(outer), **_flat(one)}
-                if at < len(inner) - 1 and not any(key in one for key in ("state", "status")):
-                    made.update({key: "FAILED" for key in ("status", "state") if key in made})
-                flat.append(made)
-                lines.append(number)
-            attempts += len(inner)
-            continue
-        flat.append(_flat(entry))
-        lines.append(number)
-    if attempts:
-        notes.append(
-            f"{attempts:,} attempts, one row each; an attempt that another followed is taken to have failed"
-        )
-    names = list(dict.fromkeys(key for one in flat for key in one))
-    if not names:
-        raise _wrong(source, "objects with values")
-    frame = pl.DataFrame([pl.Series(name, [one.get(name) for one in flat], dtype=pl.String) for name in names])
-    return Table(source, form, frame, np.array(lines), place, True, tuple(notes))
-
-
-def _flat(entry: Mapping[str, Any], before: str = "") -> dict[str, str | None]:
-    out: dict[str, str | None] = {}
-    for key, value in entry.items():
-        name = f"{before}{key}"
-        if isinstance(value, Mapping):
-            if set(value) >= {"set", "number"}:  # Slurm's numbers: {"set": true, "infinite": false, "number": 4}
-                out[name] = _text(value["number"]) if value["set"] else None
-            elif len(out) < 2000:
-                out.update(_flat(value, f"{name}."))
-        elif isinstance(value, list):
-            if len(value) == 1 and not isinstance(value[0], (Mapping, list)):
-                out[name] = _text(value[0])
-            elif all(isinstance(one, str) for one in value):
-                out[name] = ",".join(value)
-        else:
-            out[name] = _text(value)
-    return out
-
-
-def _text(value: Any) -> str | None:
-    if value is None:
-        return None
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value)

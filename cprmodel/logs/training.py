@@ -38,7 +38,7 @@ from cprmodel.facts.results import Breakdown
 from cprmodel.logs.clocks import epoch_unit, missing, moments_of, numbers_of
 from cprmodel.logs.context import Context
 from cprmodel.logs.reading import Downtimes, LogReading, from_durations
-from cprmodel.logs.tables import Table
+from cprmodel.logs.table import Table
 
 __all__ = ["GOODPUT_COLUMNS", "NAMES", "Goodput", "TrainingLog", "goodput_of", "is_training_log", "read_training"]
 

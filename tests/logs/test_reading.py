@@ -347,6 +347,46 @@ def test_duplicates_and_clocks_that_run_backwards(tmp_path: Path) -> None:
     }
 
 
+def test_states_that_are_numbers(tmp_path: Path) -> None:
+    """Slurm's database has 3 for completed, 5 failed, 6 timeout, 7 node failure; exit codes fail unless 0."""
+    times = "1600000000,1600000100"
+    rows = [
+        f"{job},{state},{times},{end},0"
+        for job, state, end in ((1, 3, 1600003700), (2, 5, 1600007300), (3, 7, 1600000200))
+    ]
+    heading = "id_job,state,time_submit,time_start,time_end,exit_code"
+    found = read(tmp_path, heading + "\n" + "\n".join(rows) + "\n4,6,1600000000,1600000100,1600000200,1\n")
+    assert (found.durations_s.tolist(), found.observed.tolist()) == (
+        [3600, 7200, 100, 100],
+        [False, True, True, False],
+    )
+    assert "taken for Slurm's states: 3 COMPLETED, 5 FAILED, 6 TIMEOUT, 7 NODE_FAIL" in " ".join(found.notes)
+    codes = read(tmp_path, "start,end,exit_code\n2026-01-01,2026-01-02,0\n2026-01-03,2026-01-05,137\n")
+    assert codes.observed.tolist() == [False, True]
+    with pytest.raises(JobError, match="column state = 2 1, 3 1: expected states that are known"):
+        read(tmp_path, "state,elapsed\n2,5\n3,7\n")
+
+
+def test_jobs_whose_numbers_have_a_point(tmp_path: Path) -> None:
+    """A table that numbers its jobs 1.0, 2.0 has no steps; one that has job 1, too, does."""
+    assert read(tmp_path, "job_id,state,elapsed\n1.0,FAILED,10\n2.0,OK,20\n").durations_s.tolist() == [10, 20]
+    assert read(tmp_path, "job_id,state,elapsed\n1,FAILED,10\n1.0,FAILED,10\n").durations_s.tolist() == [10]
+
+
+def test_standard_workload_format(tmp_path: Path) -> None:
+    """Submit, wait, run time; status 1: completed, 0: failed, 5: cancelled; -1: not known."""
+    rows = [(1, 0, 5, 3600, 1), (2, 10, 0, 7200, 0), (3, 20, 0, 60, 5), (4, 30, 0, -1, 5)]
+    lines = [f"{n} {s} {w} {r} 16 -1 -1 16 -1 -1 {e} 1 1 -1 1 -1 -1 -1" for n, s, w, r, e in rows]
+    found = read(tmp_path, "; UnixStartTime: 0\n" + "\n".join(lines) + "\n", "log.swf")
+    assert (found.durations_s.tolist(), found.observed.tolist()) == ([3600, 7200, 60], [False, True, False])
+
+
+def test_hours_nodes_and_words(tmp_path: Path) -> None:
+    found = read(tmp_path, "hours,node,event\n10,n1,down\n12,n1,up\n20,n2,down\n25,n2,up\n")
+    assert (found.durations_s.tolist(), found.observed.tolist()) == ([10 * H, 5 * H], [True, False])
+    assert (downtimes(found), found.begin) == ({"repair": [2 * H, 5 * H]}, None)
+
+
 def test_a_run_that_was_suspended(tmp_path: Path) -> None:
     found = read(tmp_path, "state,start,end,elapsed\nFAILED,2026-03-01 00:00,2026-03-01 10:00,06:00:00\n")
     assert found.durations_s.tolist() == [6 * H]
@@ -421,6 +461,9 @@ def test_the_answer_says_how_the_file_was_understood(tmp_path: Path) -> None:
         ),
         ("a,b\n1,2\n3,4,5\n", {}, "line 3: expected at most 2 cells, as the heading has; 1 row with more"),
         ("[1, 2", {}, "expected JSON ("),
+        ("time\n1e300\n", {}, 'line 2 = "1e300": expected a time of at most 1e+14 s'),
+        ("job,start,end\n1,2026-01-03,2026-01-04\n", {}, "--rows: expected runs"),
+        ("start,duration_h\n2026-01-03,4\n", {}, "--rows: expected runs, if an interruption ended each"),
         ('{"a": 1}\nx\n{"a": 2}\n', {}, "line 2: expected a JSON object"),
         ("[[1, 2], [3, 4]]", {}, "expected an object"),
         ("1\n2\n3\n", {"clock": "sundial"}, "--clock: expected durations or moments"),
