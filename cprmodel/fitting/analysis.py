@@ -7,8 +7,8 @@ MTBF (T/n)
     renewal process: log(T/n) scatters by CV/√n, CV the coefficient of variation of a Weibull law whose shape is
     the fitted one less its bias (1 − 1.3/n); gamma quantiles with n/CV² events, widened from normal to Student's t
     with 2n degrees of freedom. Where durations are of units or runs of their own, some of them cut short, T/n is a
-    ratio of two sums whose scatter is seen directly, Σ(Xᵢn/T − Dᵢ)²/n for CV² (the larger of both is taken): of
-    units that are young, failures are rare and scatter like Poisson's, whatever the law. Between two and nine
+    ratio of two sums whose scatter is seen directly, Σ(Xᵢn/T − Dᵢ)²/n for CV² (from 50 events on; below,
+    the larger of both): of units that are young, failures are rare and scatter like Poisson's, whatever the law. Between two and nine
     events the wider of both, with n − 1 degrees of freedom and 1 − 1/n. [derived here; coverage measured in
     benchmarks/fitting.py]
 Shape (Weibull)
@@ -51,6 +51,8 @@ __all__ = [
 WINDOWS = 10
 #: Events below which bursts cannot be told: limits that are wider, and a posterior without memory.
 FEW = 10
+#: Events from which on the scatter that was seen is taken as it is.
+MANY = 50
 #: Differences of AIC below which the better law is hardly told from the other, and from which on clearly.
 HARDLY, CLEARLY = 2.0, 6.0
 #: Fewest events for which a trend is tested.
@@ -236,7 +238,7 @@ def effective_failures(
 ) -> float:
     """Failures without memory that would tell as much of the MTBF as these do: n/CV², less what CV leaves open.
 
-    ``scatter`` is what was seen of CV² (:func:`scatter_of`); the larger of it and the Weibull law's counts.
+    ``scatter`` is what was seen of CV² (:func:`scatter_of`): taken from 50 events on, below if it is the larger.
 
     >>> effective_failures(100, None)
     100.0
@@ -253,7 +255,7 @@ def effective_failures(
     log_ratio = gamma(1 + 2 / corrected) - 2 * gamma(1 + 1 / corrected)
     variation = math.expm1(min(log_ratio, 50.0))  # CV²
     if scatter is not None and not few:
-        variation = max(variation, scatter)
+        variation = scatter if events >= MANY else max(variation, scatter)
     tail = (1 - coverage) / 2
     student = float(stats.t.ppf(1 - tail, events - 1 if few else 2 * events))
     return float(events / variation * (float(stats.norm.ppf(1 - tail)) / student) ** 2)
