@@ -6,10 +6,10 @@ failures in bursts: with 0 or 1 event it takes them to have no memory (Garwood),
 last column shows that over half of the misses are such windows. What docs/models/failures.md states is held to: the
 exit status is 1 where a coverage is below 0.88 (of the MTBF of few failures in bursts: 0.83).
 
-Beside those, laws that a fleet shows: units whose hazard rises (Weibull shapes 2 and 4, most of them cut short while
-they are young), falls (0.5, cut short), or that are a mixture of two rates; and failures that drift over calendar
-time (a power law), of which the mean and the rate at the end of the window are asked. Of units the true mean is that
-of 400,000 of them; wanted within 2 points of 90%. The exit status is 1 where one is below 0.87.
+Beside those, laws that a fleet shows: units whose hazard rises (Weibull shapes 2 and 4, most cut short while they
+are young), falls (0.5, cut short), or that are a mixture of two rates; and failures that drift over calendar time
+(a power law), of which the mean and the rate at the end of the window are asked. Of units the true mean is that of
+400,000 of them; wanted within 2 points of 90%. The exit status is 1 where one is below 0.87.
 
 Speed: 600,000 rows with censoring against lifelines, and a parametric bootstrap of Weibull fits against the same
 with scipy; ratios in one run.

@@ -7,10 +7,10 @@ MTBF (T/n)
     renewal process: log(T/n) scatters by CV/√n, CV the coefficient of variation of a Weibull law whose shape is
     the fitted one less its bias (1 − 1.3/n); gamma quantiles with n/CV² events, widened from normal to Student's t
     with 2n degrees of freedom. Where durations are of units or runs of their own, some of them cut short, T/n is a
-    ratio of two sums whose scatter is seen directly, Σ(Xᵢn/T − Dᵢ)²/n for CV² (from 50 events on; below,
-    the larger of both): of units that are young, failures are rare and scatter like Poisson's, whatever the law. Between two and nine
-    events the wider of both, with n − 1 degrees of freedom and 1 − 1/n. [derived here; coverage measured in
-    benchmarks/fitting.py]
+    ratio of two sums whose scatter is seen directly, Σ(Xᵢn/T − Dᵢ)²/n for CV² (from 50 events on; below, the larger
+    of both): of units that are young, failures are rare and scatter like Poisson's, whatever the law. Between two
+    and nine events the wider of both, with n − 1 degrees of freedom and 1 − 1/n. [derived here; coverage measured
+    in benchmarks/fitting.py]
 Shape (Weibull)
     k(1 − 1/n)·e^(±t/√I), I the observed information of log k, t Student's with 2n degrees of freedom, n − 1 below
     ten events. [derived here; coverage measured in the same place]

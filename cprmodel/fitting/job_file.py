@@ -115,4 +115,8 @@ def _nodes(found: Analysis) -> list[str]:
     assert reading is not None
     if reading.kind == "availability" and found.trace.servers is None:
         return ["#> nodes = 64        # needed: the log is of single nodes; so many make the job"]
+    if found.trace.servers is not None and reading.kind == "runs":
+        return [
+            f"#> nodes = {found.trace.servers}        # of the job; the log is of jobs of so many, and rates add"
+        ]
     return []

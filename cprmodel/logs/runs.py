@@ -81,9 +81,11 @@ def read_runs(context: Context) -> LogReading:
     how = "state" if "state" in roles else "event"
     base = context.base("runs", "job", how, "submit", "start", "end", "duration", "nodes", clock=clock)
     found = from_durations(base, seconds[keep], observed[keep])
-    exposure = None
+    exposure = servers = None
     if sizes is not None and np.isfinite(sizes[keep]).all():
         exposure = float(np.sum(sizes[keep] * seconds[keep]))
+        if exposure > 0 and "gpu" not in words_of(roles["nodes"]):
+            servers = max(1, round(exposure / float(np.sum(seconds[keep]))))
     if ends is not None and len(ends) == len(found.durations_s):
         found = replace(found, ends_s=ends, window_s=float(ends[-1]))
     moments = None
@@ -97,6 +99,7 @@ def read_runs(context: Context) -> LogReading:
         size=size,
         streams=streams,
         node_exposure_s=exposure,
+        servers=servers,
         downtimes=(*downtimes, *submit),
         begin=moments[0] if moments else None,
         end=moments[1] if moments else None,

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cprmodel import load_job
 from tests.cli.test_commands import run
 from tests.conftest import EXAMPLE
 
@@ -147,6 +148,15 @@ def test_the_answer_begins_with_how_the_log_was_understood(
     data = json.loads(run("fit", log, "--json", capsys=capsys)[0])
     assert data["reading"]["columns"]["state"] == "State"
     assert data["downtimes"][0]["mean_s"] == 900
+
+
+def test_a_job_on_other_nodes_than_the_log_s(tmp_path: Path) -> None:
+    """The log is of jobs of 4 nodes with an MTBF of 36 h; one of 8 nodes fails twice as often."""
+    log, job = tmp_path / "sacct.txt", tmp_path / "job.toml"
+    lines = SACCT.splitlines()
+    log.write_text("\n".join([f"{lines[0]}|NodeList", *(f"{line}|gpu[1-4]" for line in lines[1:])]) + "\n")
+    job.write_text(EXAMPLE.read_text().replace('mtbf = "28 h"', 'trace = "sacct.txt"\nnodes = 8'))
+    assert load_job(job).failure_mix.mtbf_s == pytest.approx(18 * 3600)
 
 
 @pytest.mark.parametrize("content", ["5,0\n7,0\n"])

@@ -93,6 +93,7 @@ def test_sacct(separator: str, tmp_path: Path) -> None:
         "PREEMPTED": 1,
     }
     assert found.node_exposure_s == 64 * sum(ELAPSED)
+    assert found.servers == 64
 
 
 def test_which_states_interrupt_can_be_said(tmp_path: Path) -> None:
