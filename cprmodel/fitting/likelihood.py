@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from cprmodel.jobs.failure_model import law_mean_s
+
 #: Censored times from which a survival function is interpolated, and the points it is then computed at.
 _MANY = 20_000
 _POINTS = 5_000
@@ -58,7 +60,7 @@ class Fit:
     @property
     def mean_s(self) -> float:
         """Mean time between failures under this law [s]."""
-        return float(self.distribution.mean())
+        return law_mean_s(self.name, self.shape, self.scale_s)
 
     @property
     def distribution(self) -> Any:

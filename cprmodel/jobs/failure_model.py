@@ -14,9 +14,28 @@ from cprmodel.formulas.failures import mtbf_from_nodes
 from cprmodel.jobs.files import read_named_json
 from cprmodel.jobs.quantities import Count, Number, Positive, Section, Share, wrong
 
-__all__ = ["FailureModel", "power_law_mtbf_s", "read_failure_model"]
+__all__ = ["FailureModel", "law_mean_s", "power_law_mtbf_s", "read_failure_model"]
 
 _NO_FAILURE = "a fit with at least one failure: with none the MTBF is known to be at least {low} (95% bound)"
+
+
+def law_mean_s(law: str, shape: float | None, scale_s: float) -> float:
+    """Mean of a law by its shape and scale [s]; infinite where no number holds it.
+
+    >>> law_mean_s("weibull", 0.5, 50.0), law_mean_s("gamma", 2.0, 50.0), law_mean_s("lognormal", 60.0, 1.0)
+    (100.0, 100.0, inf)
+    """
+    if shape is None:
+        return scale_s
+    try:
+        factor = {
+            "weibull": lambda: math.gamma(1 + 1 / shape),
+            "gamma": lambda: shape,
+            "lognormal": lambda: math.exp(shape**2 / 2),
+        }[law]()
+    except OverflowError:
+        return math.inf
+    return scale_s * factor
 
 
 class AgeBand(Section):
@@ -105,12 +124,7 @@ class FailureModel(Section):
         """Mean of the best law, where the file says its shape and scale."""
         if self.scale_s is None:
             return None
-        shape = self.shape or 1.0
-        if self.law == "weibull":
-            return self.scale_s * math.gamma(1 + 1 / shape) if shape > 0.01 else math.inf
-        if self.law == "lognormal":
-            return self.scale_s * math.exp(min(shape**2 / 2, 700))
-        return self.scale_s * (shape if self.law == "gamma" else 1.0)
+        return law_mean_s(self.law, self.shape, self.scale_s)
 
     def at_age(self, age_s: float) -> FailureModel:
         """Of units of that age: failures and time watched in its band."""

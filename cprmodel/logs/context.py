@@ -71,7 +71,12 @@ class Context:
         numbers = numbers_of(cells)
         known = numbers[np.isfinite(numbers)]
         if len(known) and len(known) == np.count_nonzero(~missing(cells)) and epoch_unit(known) is None:
-            unit = unit_s(self.options.unit or unit_in(name))
+            said = self.options.unit or unit_in(name)
+            unit = unit_s(said)
+            if said is None and np.max(known) > 3e8:
+                row = int(np.nanargmax(numbers))
+                expected = f"Unix times of one unit in the column {name}, or their --unit"
+                raise self.wrong(expected, self.place(row), f'"{cells[row]}"')
             return Read(numbers * unit, missing(cells), (self.unit_words(name),), "numbers")
         read = moments_of(cells, f"column {name}", self.options.time_zone, self.options.dates)
         self.unreadable(name, read, f"a date or a Unix time in the column {name}")

@@ -225,6 +225,8 @@ class LogReading:
 
 
 def _date(seconds: float) -> str:
+    if abs(seconds) > 2e11:  # beyond the calendar
+        return f"{seconds:g} s"
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 

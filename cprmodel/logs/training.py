@@ -155,7 +155,7 @@ class Goodput:
 def is_training_log(table: Table) -> bool:
     """Whether a table's columns and words are those of a training log."""
     columns = set(table.columns)
-    if columns >= set(GOODPUT_COLUMNS[1:]) or (columns >= {"job_name"} and columns & set(GOODPUT_COLUMNS)):
+    if columns >= set(GOODPUT_COLUMNS[1:]) or columns >= {"job_name", GOODPUT_COLUMNS[0]}:
         return True
     if not columns >= {"event", "at"}:
         return False
@@ -170,7 +170,7 @@ def read_training(context: Context) -> LogReading:
 
 def goodput_of(context: Context) -> Goodput:
     """Where the time went."""
-    goodput = "event" not in context.table.columns or set(context.table.columns) >= set(GOODPUT_COLUMNS[1:])
+    goodput = not set(context.table.columns) >= {"event", "at"}
     events, spans = _goodput_events(context) if goodput else (_events(context), {})
     if len(events) < 2:
         raise context.wrong("at least two events with a moment")

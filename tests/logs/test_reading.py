@@ -6,6 +6,8 @@ import gzip
 import json
 import lzma
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -462,6 +464,11 @@ def test_the_answer_says_how_the_file_was_understood(tmp_path: Path) -> None:
         ),
         ("a,b\n1,2\n3,4,5\n", {}, "line 3: expected at most 2 cells, as the heading has; 1 row with more"),
         ("[1, 2", {}, "expected JSON ("),
+        (
+            "state,start,end\nFAILED,1700000000,1700000000000\nFAILED,1700000000000,1700000000001\n",
+            {},
+            "expected Unix times of one unit in the column start, or their --unit",
+        ),
         ("time\n1e300\n", {}, 'line 2 = "1e300": expected a time of at most 1e+14 s'),
         ("job,start,end\n1,2026-01-03,2026-01-04\n", {}, "--rows: expected runs"),
         ("start,duration_h\n2026-01-03,4\n", {}, "--rows: expected runs, if an interruption ended each"),
@@ -482,6 +489,14 @@ def test_what_is_not_clear_is_asked(text: str, options: dict[str, Any], expected
         read(tmp_path, text, **options)
     assert expected in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_plan_without_a_log_does_without_polars() -> None:
+    code = (
+        "import sys; from cprmodel.cli.app import app; "
+        "app(['plan', 'preset:rsc-1'], standalone_mode=False); sys.exit('polars' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
