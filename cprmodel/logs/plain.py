@@ -234,9 +234,8 @@ def dated_moments(
     seconds = np.sort(seconds[inside])
     left_out = int(np.count_nonzero(~inside))
     if left_out:
-        base = replace(
-            base, notes=(*base.notes, f"{left_out:,} interruptions outside --since and --until are left out")
-        )
+        note = f"{left_out:,} interruptions outside --since and --until are left out"
+        base = replace(base, used=base.used - left_out, notes=(*base.notes, note))
     begin = float(seconds[0]) if since is None else since
     if window is not None:
         if until is not None and since is None:

@@ -172,6 +172,8 @@ def goodput_of(context: Context) -> Goodput:
     """Where the time went."""
     goodput = not set(context.table.columns) >= {"event", "at"}
     events, spans = _goodput_events(context) if goodput else (_events(context), {})
+    while len(events) > 1 and events[-1].name == events[-2].name == "stop":
+        events.pop()  # what comes after the end of training, such as a test of the model, is no part of it
     if len(events) < 2:
         raise context.wrong("at least two events with a moment")
     return _account(context, events, spans)
@@ -230,11 +232,7 @@ def _goodput_events(context: Context) -> tuple[list[_Event], dict[str, float]]:
     steps, starts, ends = column("step_start_time"), column("job_start_time"), column("job_end_time")
     numbers = _numbers(context, "step_count")
     raw: list[tuple[float, str, int | None]] = []
-    raw += [
-        (float(t), "begin", int(n))
-        for t, n in zip(steps, numbers, strict=True)
-        if np.isfinite(t) and np.isfinite(n)
-    ]
+    raw += [(float(t), "begin", int(n)) for t, n in zip(steps, numbers, strict=True) if np.isfinite(t + n)]
     raw += [(float(t), "start", None) for t in starts if np.isfinite(t)]
     raw += [(float(t), "stop", None) for t in ends if np.isfinite(t)]
     raw.sort(key=lambda one: one[0])
