@@ -8,6 +8,9 @@ from typing import Annotated
 
 import typer
 
+from cprmodel.cli import measured
+from cprmodel.cli.arguments import AsJson, Clock, Column, JobSource, Where
+
 __all__ = ["app"]
 
 app = typer.Typer(
@@ -32,25 +35,6 @@ class Minimised(StrEnum):
 
     OVERHEAD = "overhead"
     DOLLARS = "dollars"
-
-
-JobSource = Annotated[str, typer.Argument(metavar="JOB.toml", help="A job file, or preset:NAME.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-
-_Where = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="COLUMN=VALUE,VALUE",
-        help="Which states are interruptions (state=FAILED,NODE_FAIL); of another column: which rows are read.",
-    ),
-]
-_Column = Annotated[
-    list[str] | None,
-    typer.Option(metavar="ROLE=NAME", help="What a column says: start=Began, end=, duration=, state=, nodes=."),
-]
-_Clock = Annotated[
-    str | None, typer.Option(metavar="KIND", help="What numbers are: durations or moments; default: by their look.")
-]
 
 
 def _version(wanted: bool) -> None:
@@ -159,9 +143,9 @@ def simulate(
         typer.Option(metavar="LOG", help="Replay real times between interruptions, of a log as for fit."),
     ] = None,
     unit: Annotated[str | None, typer.Option(metavar="UNIT", help="Unit of the numbers in --times.")] = None,
-    clock: _Clock = None,
-    column: _Column = None,
-    where: _Where = None,
+    clock: Clock = None,
+    column: Column = None,
+    where: Where = None,
     strike: Annotated[StrikeName, typer.Option(help="What failures can strike.")] = StrikeName.ALWAYS,
     workers: Annotated[int, typer.Option(help="Cores to use; -1: all.")] = -1,
     as_json: AsJson = False,
@@ -193,126 +177,9 @@ def simulate(
     )
 
 
-@app.command()
-def fit(
-    trace: Annotated[Path, typer.Argument(metavar="LOG", help="A log of jobs, nodes or incidents, or times.")],
-    format_: Annotated[
-        str | None,
-        typer.Option("--format", metavar="NAME", help="csv, infinitehbd, lanl or fta; default: by its columns."),
-    ] = None,
-    time_column: Annotated[str | None, typer.Option(metavar="NAME", help="Column of the times.")] = None,
-    event_column: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Column that is 0 where a time was cut short, or of events.")
-    ] = None,
-    unit: Annotated[
-        str | None, typer.Option(metavar="UNIT", help="Unit of numbers; default: by their column's name, or s.")
-    ] = None,
-    window: Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help="The times are moments in an observation of this length."),
-    ] = None,
-    servers: Annotated[int | None, typer.Option(min=1, help="The job spans so many of the servers.")] = None,
-    system: Annotated[int | None, typer.Option(help="Number of the LANL system.")] = None,
-    since: Annotated[str | None, typer.Option(metavar="DATE", help="It was observed from then on.")] = None,
-    until: Annotated[str | None, typer.Option(metavar="DATE", help="It was observed until then.")] = None,
-    node_column: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Column of the nodes, of which --servers takes some.")
-    ] = None,
-    column: _Column = None,
-    where: _Where = None,
-    rows: Annotated[
-        str | None, typer.Option(metavar="KIND", help="What rows with a start and an end are: runs or incidents.")
-    ] = None,
-    clock: _Clock = None,
-    dates: Annotated[
-        str | None, typer.Option(metavar="ORDER", help="Of dates such as 3/2/2026: day-first or month-first.")
-    ] = None,
-    time_zone: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Zone of moments without one; default: UTC.")
-    ] = None,
-    job_file: Annotated[
-        Path | None,
-        typer.Option(metavar="JOB.toml", help="Write a job file as far as the log goes: failures, restarts."),
-    ] = None,
-    as_json: AsJson = False,
-    report: Annotated[
-        Path | None, typer.Option(metavar="FILE.html", help="Write a self-contained page with charts.")
-    ] = None,
-) -> None:
-    """Fit failure models to a log: how it was understood, MTBF with its interval, bursts, trends, times down."""
-    from cprmodel.cli.fit import run
-    from cprmodel.logs import LogOptions
-
-    options = LogOptions(
-        format=format_,
-        time_column=time_column,
-        event_column=event_column,
-        unit=unit,
-        window=window,
-        servers=servers,
-        system=system,
-        since=since,
-        until=until,
-        node_column=node_column,
-        column=tuple(column or ()),
-        where=tuple(where or ()),
-        rows=rows,
-        clock=clock,
-        dates=dates,
-        time_zone=time_zone,
-    )
-    run(trace, options, as_json, report, job_file)
-
-
-@app.command()
-def goodput(
-    log: Annotated[
-        Path, typer.Argument(metavar="LOG", help="A training run's event log (JSON lines), or a goodput library's.")
-    ],
-    job: Annotated[
-        str | None, typer.Option(metavar="JOB.toml", help="Put the plan's parts of the overhead beside the run's.")
-    ] = None,
-    strategy: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="Strategy of the plan; default: as the job recovers now, at the run's interval."
-        ),
-    ] = None,
-    as_json: AsJson = False,
-    report: Annotated[
-        Path | None, typer.Option(metavar="PAGE.html", help="Write a self-contained page with a picture.")
-    ] = None,
-) -> None:
-    """Say where a training run's time went: saves, loads, lost work, rescheduling, what the model leaves out."""
-    from cprmodel.cli.goodput import run
-
-    run(log, job, strategy, as_json, report)
-
-
-@app.command()
-def accuracy(
-    record: Annotated[
-        Path,
-        typer.Argument(metavar="RECORD", help="Paired training runs: CSV of seed,pls,drop[,pattern], or JSON."),
-    ],
-    out: Annotated[
-        Path | None, typer.Option(metavar="MODEL.json", help="Write the model for job files to name.")
-    ] = None,
-    test_seeds: Annotated[
-        str | None, typer.Option(metavar="SEEDS", help="Seeds to test on, such as 2,4; default: every second.")
-    ] = None,
-    pattern: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Fit to the runs of this pattern of losses alone.")
-    ] = None,
-    as_json: AsJson = False,
-    report: Annotated[
-        Path | None, typer.Option(metavar="PAGE.html", help="Write a self-contained page with charts.")
-    ] = None,
-) -> None:
-    """Fit an accuracy model to training runs with and without failures: metric drop against lost samples."""
-    from cprmodel.cli.accuracy import run
-
-    run(record, pattern, test_seeds, out, as_json, report)
+app.command()(measured.fit)
+app.command()(measured.goodput)
+app.command()(measured.accuracy)
 
 
 @app.command()
