@@ -28,7 +28,7 @@ import numpy as np
 from scipy import stats
 from timing import seconds
 
-from cprmodel.fitting import trace_of_times
+from cprmodel.fitting import analyse, trace_of_durations, trace_of_times
 from cprmodel.fitting.analysis import mtbf_interval, scatter_of, shape_interval
 from cprmodel.fitting.calendar import power_law_of
 from cprmodel.fitting.likelihood import FITTED, fit_weibull, weibull_batch
@@ -161,6 +161,11 @@ def speed() -> None:
         print(f"600,000 rows, {name}: lifelines takes {statistics.median(ratios):.1f} times as long")
     took = {name: seconds(lambda f=fit: f(durations, observed)) for name, fit in FITTED.items()}
     print("600,000 rows: " + ", ".join(f"{name} {value:.2g} s" for name, value in took.items()) + " (one run)")
+
+    many, cut = 100 * rng.weibull(0.7, 1_000_000), rng.exponential(150, 1_000_000)
+    trace = trace_of_durations("", np.minimum(many, cut), many <= cut)
+    all_of_it = seconds(lambda: analyse(trace))
+    print(f"1,000,000 rows, everything that cprmodel fit says: at most 10 s: {'yes' if all_of_it <= 10 else 'NO'}")
 
     size, replicates = 60, 200
     drawn = 100 * rng.weibull(0.7, (replicates, size))

@@ -94,6 +94,7 @@ class FailureModel(Section):
     servers: Count | None = Field(None, description="servers that the log is of; none: one, or not known")
     trend_p_value: Share | None = Field(None, description="how improbable without a steady trend of the rate")
     change_p_value: Share | None = Field(None, description="how improbable without any change of the rate")
+    read_as: str = Field("", description="how the log was understood")
     scatter: Positive | None = Field(None, description="of durations of their own, some cut short: seen CV²")
     ages: tuple[AgeBand, ...] | None = Field(None, description="failures by the age of a unit")
     power_law: PowerLaw | None = Field(None, description="of one job over calendar time")
@@ -170,6 +171,7 @@ def read_failure_model(value: Any, info: ValidationInfo) -> Any:
         trend = data.get("trend") or {}
         return {
             "source": data.get("source", ""),
+            "read_as": "; ".join((data.get("reading") or {}).get("words", ())),
             "events": data["events"],
             "exposure_s": data["exposure_s"],
             "weibull_shape": models.get("weibull", {}).get("shape"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import PurePath
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
@@ -233,8 +234,11 @@ class Failures(Section):
             raise wrong("rate_at", self.rate_at, "a log of one job over time, with at least 6 failures")
 
     def about_nodes(self) -> list[str]:
-        """What is assumed where the log of some nodes, or of other times, stands for the job."""
-        return [*self._about_age_and_time(), *self._about_number()]
+        """How the log was understood, and what is assumed where it is of other nodes or times than the job."""
+        read = []
+        if self.fit is not None and self.fit.read_as:
+            read = [f"failures: {PurePath(self.fit.source).name} is {self.fit.read_as}"]
+        return [*self._about_age_and_time(), *self._about_number(), *read]
 
     def _about_age_and_time(self) -> list[str]:
         if self.fit is None:

@@ -122,7 +122,7 @@ class Goodput:
 
     @property
     def effective_time_ratio(self) -> float:
-        """Useful time over all time: goodput."""
+        """Goodput, the useful time over all time."""
         return self.useful_s / self.wall_s
 
     @property

@@ -129,6 +129,12 @@ def test_log_in_plan_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert inputs["failures"]["fit"]["exposure_s"] == 72 * 3600
     assert inputs["failures"]["fit"]["events"] == 2
     assert inputs["checkpoint"]["reschedule_s"] == 900
+    said = [
+        line
+        for line in json.loads(out)["warnings"]
+        if line.startswith("failures: sacct.txt is read as runs of jobs")
+    ]
+    assert "3 of 3 rows used" in said[0]
     out, _ = run("simulate", job, "--times", log, "--runs", "20", "--workers", "1", capsys=capsys)
     assert "sacct.txt: read as runs of jobs" in out
     assert "replayed: 2 times between interruptions, on average 18 h" in out
