@@ -44,12 +44,12 @@ def _fitted(failures: Mapping[str, Any], source: str | Path) -> dict[str, Any]:
     """The table with a fit in the place of its trace."""
     folder = Path(source).parent
     keys = model_from_mapping(_Draft, {"failures": failures}, str(source), folder).failures
-    from cprmodel.fitting import TraceOptions, analyse, read_trace
+    from cprmodel.fitting import analyse, read_trace
+    from cprmodel.logs import LogOptions
 
-    options = {name: getattr(keys, name) for name in TRACE_OPTIONS}
-    options["unit"] = options["unit"] or "s"
+    given = {name: getattr(keys, name) for name in TRACE_OPTIONS if getattr(keys, name) is not None}
     try:
-        found = analyse(read_trace(folder / str(keys.trace), TraceOptions(**options)))
+        found = analyse(read_trace(folder / str(keys.trace), LogOptions(**given)))
     except JobError as error:
         raise JobError(*_in_the_file(error, str(source))) from None
     if found.mtbf_s is None:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from cprmodel import Job, JobError, load_job, load_preset, plan
-from cprmodel.fitting import TraceOptions, analyse, read_trace
+from cprmodel.fitting import analyse, read_trace
+from cprmodel.logs import LogOptions
 from tests.cli.test_commands import run
 from tests.conftest import EXAMPLE
 
@@ -32,7 +33,7 @@ def write(folder: Path, failures: str) -> Path:
 def test_a_trace_is_its_fit(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(folder, 'trace = "trace.csv"\nunit = "h"\nwindow = "600 h"')
     job = load_job(path)
-    fit = analyse(read_trace(folder / "trace.csv", TraceOptions(unit="h", window="600 h")))
+    fit = analyse(read_trace(folder / "trace.csv", LogOptions(unit="h", window="600 h")))
     assert job.failure_mix.mtbf_s == fit.mtbf_s == pytest.approx(600 * 3600 / 14)
     out, _ = run("fit", folder / "trace.csv", "--unit", "h", "--window", "600 h", "--json", capsys=capsys)
     (folder / "fit.json").write_text(out)
@@ -105,10 +106,10 @@ def test_every_command_that_takes_a_job_takes_a_trace(folder: Path, capsys: pyte
 @pytest.mark.parametrize(
     ("failures", "expected"),
     [
-        ('trace = "nope.csv"', "nope.csv: expected a trace, but there is no such file"),
+        ('trace = "nope.csv"', "nope.csv: expected a log, but there is no such file"),
         ('trace = "trace.csv"\nunit = "GB"', "job.toml: failures.unit: expected a unit of time"),
         ('trace = "trace.csv"\nwindow = "3"', "job.toml: failures.window: expected a time with its unit"),
-        ('trace = "trace.csv"\nformat = "x"', 'format = "x": expected one of csv, infinitehbd, lanl'),
+        ('trace = "trace.csv"\nformat = "x"', 'format = "x": expected one of csv, infinitehbd, lanl, fta'),
         ('trace = "trace.csv"\nservers = 0', "failures.servers = 0: expected a number of at least 1"),
         ('trace = "trace.csv"\nfit = "f.json"', "failures.fit = "),
         ("trace = 3", "failures.trace = 3: expected text in quotes"),

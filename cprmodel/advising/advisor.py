@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from cprmodel.advising.learning import Experience, learned_job
 from cprmodel.advising.state import State, StateDamaged, digest_of, read_state, write_state
@@ -17,6 +17,7 @@ from cprmodel.costing import Exact, check_plain, loses_samples
 from cprmodel.facts.errors import AdvisorWarning, DomainError, JobError, Problem
 from cprmodel.facts.strategies import FailureKind, Recovery, RollBack
 from cprmodel.jobs import Job
+from cprmodel.logs import TrainingLog
 
 __all__ = ["Advisor"]
 
@@ -41,6 +42,7 @@ class Advisor:
         :func:`cprmodel.plan` recommends for the job
     state : the file in which what was learned outlives this process; None: none
     clock : time in seconds, from any moment on; it must not run backwards
+    log : a file to which saves, failures and recoveries are added, for ``cprmodel goodput`` and ``cprmodel fit``
 
     Raises
     ------
@@ -72,6 +74,7 @@ class Advisor:
         state: str | Path | None = "advisor.json",
         *,
         clock: Callable[[], float] = time.monotonic,
+        log: str | Path | None = None,
     ) -> None:
         if not isinstance(job, Job):
             raise TypeError(f"Advisor: job = {job!r}: expected a cprmodel.Job")
@@ -94,6 +97,9 @@ class Advisor:
         if self._path is not None:
             self._take_up(self._path)
         self._reckon()
+        self._log: TrainingLog | None = None if log is None else TrainingLog(log)
+        self._log_from = time.time() - self._began  # dates, by the advisor's clock
+        self._tell("start", self._began)
 
     # -- in every step ---------------------------------------------------------------------------------------------
 
@@ -124,6 +130,7 @@ class Advisor:
         self._told = True
         self._reckon()
         self._write()
+        self._tell("save", now, seconds=seconds)
 
     def failed(
         self,
@@ -174,6 +181,8 @@ class Advisor:
         self._told, self.interrupted = True, False
         self._reckon()
         self._write()
+        self._tell("failure", now - stop_s, kind=what.value)
+        self._tell("recovered", now, seconds=stop_s, lost_s=took_s)
 
     def warned(self, lead_s: float, save: bool | None = None) -> bool:
         """A failure is announced, so long ahead [s] (a preemption notice, say). Whether to save now.
@@ -191,8 +200,12 @@ class Advisor:
 
     def close(self) -> None:
         """Training ends here in order: the next process is told of no interruption."""
-        self._pass()
+        now = self._pass()
         self._write(open_=False)
+        self._tell("stop", now)
+        if self._log is not None:
+            self._log.close()
+            self._log = None
 
     def __enter__(self) -> Self:
         return self
@@ -297,6 +310,16 @@ class Advisor:
             self._remark(
                 f"{self._path} could not be written ({error.strerror}): a restart begins with what it says"
             )
+
+    def _tell(self, event: str, at: float, **facts: Any) -> None:
+        """A line of the training log, where one is kept; a log that cannot be written is a remark."""
+        if self._log is None:
+            return
+        try:
+            self._log.write(event, self._log_from + at, **facts)
+        except OSError as error:
+            self._log = None
+            self._remark(f"the training log cannot be written ({error.strerror}): training goes on without it")
 
     def _remark(self, text: str) -> None:
         if text not in self.remarks:

@@ -8,6 +8,9 @@ from typing import Annotated
 
 import typer
 
+from cprmodel.cli import measured
+from cprmodel.cli.arguments import AsJson, Clock, Column, JobSource, Where
+
 __all__ = ["app"]
 
 app = typer.Typer(
@@ -32,10 +35,6 @@ class Minimised(StrEnum):
 
     OVERHEAD = "overhead"
     DOLLARS = "dollars"
-
-
-JobSource = Annotated[str, typer.Argument(metavar="JOB.toml", help="A job file, or preset:NAME.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
 def _version(wanted: bool) -> None:
@@ -140,9 +139,13 @@ def simulate(
         float | None, typer.Option(help="Shape of a Weibull or gamma law, σ of a lognormal one.")
     ] = None,
     times: Annotated[
-        Path | None, typer.Option(metavar="FILE.csv", help="Replay real times between interruptions, one a line.")
+        Path | None,
+        typer.Option(metavar="LOG", help="Replay real times between interruptions, of a log as for fit."),
     ] = None,
-    unit: Annotated[str, typer.Option(metavar="UNIT", help="Unit of the times that --times replays.")] = "s",
+    unit: Annotated[str | None, typer.Option(metavar="UNIT", help="Unit of the numbers in --times.")] = None,
+    clock: Clock = None,
+    column: Column = None,
+    where: Where = None,
     strike: Annotated[StrikeName, typer.Option(help="What failures can strike.")] = StrikeName.ALWAYS,
     workers: Annotated[int, typer.Option(help="Cores to use; -1: all.")] = -1,
     as_json: AsJson = False,
@@ -152,6 +155,7 @@ def simulate(
 ) -> None:
     """Play a job many times, event by event: distributions, and the closed forms beside them."""
     from cprmodel.cli.simulate import Options, run
+    from cprmodel.logs import LogOptions
 
     run(
         job,
@@ -164,7 +168,7 @@ def simulate(
             failures=failures.value,
             shape=shape,
             times=times,
-            unit=unit,
+            reading=LogOptions(unit=unit, clock=clock, column=tuple(column or ()), where=tuple(where or ())),
             strike=strike.value.replace("-", " "),
             workers=workers,
         ),
@@ -173,64 +177,9 @@ def simulate(
     )
 
 
-@app.command()
-def fit(
-    trace: Annotated[Path, typer.Argument(metavar="TRACE", help="A CSV of times, or a log of node failures.")],
-    format_: Annotated[
-        str | None, typer.Option("--format", metavar="NAME", help="csv, infinitehbd or lanl; default: by its name.")
-    ] = None,
-    time_column: Annotated[str | None, typer.Option(metavar="NAME", help="Column of the times (csv).")] = None,
-    event_column: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Column that is 0 where a time was cut short (csv).")
-    ] = None,
-    unit: Annotated[str, typer.Option(metavar="UNIT", help="Unit of the times (csv).")] = "s",
-    window: Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help="The times are moments in an observation of this length (csv)."),
-    ] = None,
-    servers: Annotated[int | None, typer.Option(min=1, help="The job spans so many of the servers.")] = None,
-    system: Annotated[int | None, typer.Option(help="Number of the LANL system.")] = None,
-    since: Annotated[str | None, typer.Option(metavar="DATE", help="Leave out what is before (lanl).")] = None,
-    node_column: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Column of the nodes, of which --servers takes some (csv).")
-    ] = None,
-    as_json: AsJson = False,
-    report: Annotated[
-        Path | None, typer.Option(metavar="FILE.html", help="Write a self-contained page with charts.")
-    ] = None,
-) -> None:
-    """Fit failure models to a trace: MTBF with its interval, bursts, trends."""
-    from cprmodel.cli.fit import run
-    from cprmodel.fitting import TraceOptions
-
-    options = TraceOptions(format_, time_column, event_column, unit, window, servers, system, since, node_column)
-    run(trace, options, as_json, report)
-
-
-@app.command()
-def accuracy(
-    record: Annotated[
-        Path,
-        typer.Argument(metavar="RECORD", help="Paired training runs: CSV of seed,pls,drop[,pattern], or JSON."),
-    ],
-    out: Annotated[
-        Path | None, typer.Option(metavar="MODEL.json", help="Write the model for job files to name.")
-    ] = None,
-    test_seeds: Annotated[
-        str | None, typer.Option(metavar="SEEDS", help="Seeds to test on, such as 2,4; default: every second.")
-    ] = None,
-    pattern: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Fit to the runs of this pattern of losses alone.")
-    ] = None,
-    as_json: AsJson = False,
-    report: Annotated[
-        Path | None, typer.Option(metavar="PAGE.html", help="Write a self-contained page with charts.")
-    ] = None,
-) -> None:
-    """Fit an accuracy model to training runs with and without failures: metric drop against lost samples."""
-    from cprmodel.cli.accuracy import run
-
-    run(record, pattern, test_seeds, out, as_json, report)
+app.command()(measured.fit)
+app.command()(measured.goodput)
+app.command()(measured.accuracy)
 
 
 @app.command()

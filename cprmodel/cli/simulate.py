@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import math
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,9 +13,10 @@ from cprmodel.cli.options import check_report, time_option
 from cprmodel.costing import saving_of
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.strategies import Strategy
-from cprmodel.facts.units import QuantityError, parse_quantity
+from cprmodel.facts.units import format_time
 from cprmodel.jobs import Job
 from cprmodel.loading import load_job
+from cprmodel.logs import LogOptions, read_log
 from cprmodel.ordering import simulate
 from cprmodel.planning import plan
 from cprmodel.simulation import Exponential, FailureLaw, FailuresStrike, Replay, Simulated
@@ -40,7 +39,7 @@ class Options:
     failures: str
     shape: float | None
     times: Path | None
-    unit: str
+    reading: LogOptions
     strike: str
     workers: int
 
@@ -52,7 +51,7 @@ def run(source: str, options: Options, as_json: bool, report: Path | None) -> No
         check_report(report, source)
     deadline_s = time_option("deadline", options.deadline) if options.deadline is not None else None
     interval_s = time_option("interval", options.interval) if options.interval is not None else None
-    law = _law(options)
+    law, understood = _law(options)
     try:
         strategy = _strategy(job, options.strategy, interval_s)
         found = _simulate(job, strategy, law, options)
@@ -61,8 +60,11 @@ def run(source: str, options: Options, as_json: bool, report: Path | None) -> No
     if found.interrupted:
         typer.echo(f"Interrupted: {found.runs:,} of {found.wanted_runs:,} runs.", err=True)
     if as_json:
-        typer.echo(json.dumps({**found.to_dict(deadline_s), "seed": options.seed}, indent=2, allow_nan=False))
+        data = {**found.to_dict(deadline_s), "seed": options.seed}
+        typer.echo(json.dumps(data | ({"times": understood} if understood else {}), indent=2, allow_nan=False))
     else:
+        for line in understood:
+            typer.echo(line)
         from cprmodel.report.simulated import print_simulated
 
         print_simulated(found, deadline_s)
@@ -86,63 +88,36 @@ def _strategy(job: Job, name: str, interval_s: float | None) -> Strategy:
     return strategy if interval_s is None else replace(strategy, interval_s=interval_s)
 
 
-def _law(options: Options) -> FailureLaw:
+def _law(options: Options) -> tuple[FailureLaw, list[str]]:
+    """The law of the times between failures, and how the log of a replay was understood."""
     if options.times is not None:
         if options.failures != "exponential" or options.shape is not None:
             raise JobError("--times", [Problem("", "", "no --failures or --shape beside it")])
-        return Replay(_times(options.times, options.unit))
+        return _replay(options)
     if options.failures == "exponential":
         if options.shape is not None:
             raise JobError(
                 "--shape", [Problem("", "", "a law that has one: --failures weibull, gamma or lognormal")]
             )
-        return Exponential()
+        return Exponential(), []
     if options.shape is None:
         raise JobError("--shape", [Problem("", "", f"a number, for --failures {options.failures}")])
     law: FailureLaw = LAWS[options.failures](options.shape)
-    return law
+    return law, []
 
 
-def _times(path: Path, unit: str) -> tuple[float, ...]:
-    """One time a line; a first line without a digit is a heading."""
-    try:
-        seconds = parse_quantity(f"1 {unit}", "time")
-    except QuantityError:
-        raise JobError("--unit", [Problem("", "", f'a unit of time, such as h, not "{unit}"')]) from None
-    values: list[float] = []
-    heading = False
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
-            for row in reader:
-                cells = [cell.strip() for cell in row]
-                if not any(cells):
-                    continue
-                line = f"line {reader.line_num}"
-                if len(cells) > 1:
-                    raise JobError(str(path), [Problem(line, f'"{",".join(cells)}"', "one column")])
-                if not (values or heading) and not any(c.isdigit() for c in cells[0]) and cells[0] not in _NO_TIMES:
-                    heading = True
-                    continue
-                values.append(_time(str(path), line, cells[0]) * seconds)
-    except (UnicodeDecodeError, csv.Error):
-        raise JobError(str(path), [Problem("", "", "a text file with one time a line")]) from None
-    if not any(values):
-        raise JobError(str(path), [Problem("", "", "at least one time greater than 0")])
-    return tuple(values)
-
-
-_NO_TIMES = ("nan", "inf", "-inf")
-
-
-def _time(path: str, line: str, cell: str) -> float:
-    try:
-        value = float(cell)
-    except ValueError:
-        raise JobError(path, [Problem(line, f'"{cell}"', "a number")]) from None
-    if not (math.isfinite(value) and value >= 0):
-        raise JobError(path, [Problem(line, cell, "a time, finite and not negative")])
-    return value
+def _replay(options: Options) -> tuple[Replay, list[str]]:
+    """The times between the interruptions of a log, in their order, and how the log was understood."""
+    assert options.times is not None
+    reading = read_log(options.times, options.reading)
+    gaps = reading.gaps_s
+    if len(gaps) == 0:
+        raise JobError(str(options.times), [Problem("", "", "at least one interruption")])
+    lines = [f"{options.times.name}: {line}" for line in reading.lines()]
+    lines.append(
+        f"replayed: {len(gaps):,} times between interruptions, on average {format_time(float(gaps.mean()))}"
+    )
+    return Replay(tuple(gaps.tolist())), lines
 
 
 def _simulate(job: Job, strategy: Strategy, law: FailureLaw, options: Options) -> Simulated:

@@ -4,8 +4,7 @@ from cprmodel.fitting.accuracy import AccuracyFit, fit_accuracy
 from cprmodel.fitting.analysis import Analysis, Drift, analyse, effective_failures, mtbf_interval
 from cprmodel.fitting.likelihood import Fit
 from cprmodel.fitting.paired import PairedRun, Record, read_record, record_of_runs
-from cprmodel.fitting.readers import TraceOptions, read_trace
-from cprmodel.fitting.trace import Trace, trace_of_durations, trace_of_times
+from cprmodel.fitting.trace import Trace, read_trace, trace_of_durations, trace_of_log, trace_of_times
 
 __all__ = [
     "AccuracyFit",
@@ -15,7 +14,6 @@ __all__ = [
     "PairedRun",
     "Record",
     "Trace",
-    "TraceOptions",
     "analyse",
     "effective_failures",
     "fit_accuracy",
@@ -24,5 +22,6 @@ __all__ = [
     "read_trace",
     "record_of_runs",
     "trace_of_durations",
+    "trace_of_log",
     "trace_of_times",
 ]

@@ -6,8 +6,11 @@ MTBF (T/n)
     Up to one event Garwood's exact Poisson limits (Garwood 1936). From ten events on the failures are taken for a
     renewal process: log(T/n) scatters by CV/√n, CV the coefficient of variation of a Weibull law whose shape is
     the fitted one less its bias (1 − 1.3/n); gamma quantiles with n/CV² events, widened from normal to Student's t
-    with 2n degrees of freedom. Between two and nine events the wider of both, with n − 1 degrees of freedom and
-    1 − 1/n. [derived here; coverage measured in benchmarks/fitting.py]
+    with 2n degrees of freedom. Where durations are of units or runs of their own, some of them cut short, T/n is a
+    ratio of two sums whose scatter is seen directly, Σ(Xᵢn/T − Dᵢ)²/n for CV² (from 50 events on; below, the larger
+    of both): of units that are young, failures are rare and scatter like Poisson's, whatever the law. Between two
+    and nine events the wider of both, with n − 1 degrees of freedom and 1 − 1/n. [derived here; coverage measured
+    in benchmarks/fitting.py]
 Shape (Weibull)
     k(1 − 1/n)·e^(±t/√I), I the observed information of log k, t Student's with 2n degrees of freedom, n − 1 below
     ten events. [derived here; coverage measured in the same place]
@@ -26,19 +29,36 @@ from typing import Any
 
 import numpy as np
 
+from cprmodel.fitting.ages import Ages, ages_of
+from cprmodel.fitting.calendar import PowerLaw, power_law_of
 from cprmodel.fitting.likelihood import Fit, fit_all, weibull_batch, weibull_information, weibull_profile
+from cprmodel.fitting.mixture import Mixture, fit_mixture
 from cprmodel.fitting.trace import Trace
+from cprmodel.logs import Downtimes
 
-__all__ = ["Analysis", "Drift", "analyse", "effective_failures", "mtbf_interval", "shape_interval"]
+__all__ = [
+    "Analysis",
+    "DowntimeFit",
+    "Drift",
+    "analyse",
+    "effective_failures",
+    "mtbf_interval",
+    "scatter_of",
+    "shape_interval",
+]
 
 #: Windows of equal length in which the MTBF is told apart.
 WINDOWS = 10
 #: Events below which bursts cannot be told: limits that are wider, and a posterior without memory.
 FEW = 10
+#: Events from which on the scatter that was seen is taken as it is.
+MANY = 50
 #: Differences of AIC below which the better law is hardly told from the other, and from which on clearly.
 HARDLY, CLEARLY = 2.0, 6.0
 #: Fewest events for which a trend is tested.
 FEWEST_FOR_TREND = 6
+#: Fewest times down to which a law is fitted.
+FEWEST_FOR_LAW = 5
 
 
 @dataclass(frozen=True)
@@ -76,6 +96,18 @@ class Drift:
 
 
 @dataclass(frozen=True)
+class DowntimeFit:
+    """How long a repair, a restart or a wait took, and the law that fits it best."""
+
+    times: Downtimes
+    law: Fit | None  #: None with fewer than FEWEST_FOR_LAW times, or where all are alike
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {**self.times.to_dict(), "law": self.law.to_dict() if self.law else None}
+
+
+@dataclass(frozen=True)
 class Analysis:
     """What a trace says of how often a job fails."""
 
@@ -85,6 +117,25 @@ class Analysis:
     mtbf_ci90_s: tuple[float, float | None]  #: None: no upper bound
     shape_ci90: tuple[float, float] | None  #: of the Weibull fit
     drift: Drift | None = field(default=None)
+    downtimes: tuple[DowntimeFit, ...] = ()
+    ages: Ages | None = None  #: failures by the time since the last one, or by the age of a unit
+    power_law: PowerLaw | None = None  #: of one job over calendar time
+    mixture: Mixture | None = None  #: two rates, where the hazard falls
+    scatter: float | None = None  #: of durations of their own, some cut short (module's head)
+
+    @property
+    def two_rates_explain(self) -> bool:
+        """Whether a mixture of two rates explains a falling hazard as well as bursts do."""
+        weibull = next((one for one in self.models if one.name == "weibull"), None)
+        return self.mixture is not None and weibull is not None and self.mixture.aic < weibull.aic + HARDLY
+
+    @property
+    def mean_apart(self) -> float | None:
+        """The best law's mean over exposure over failures, where it is twice or half that, or more."""
+        if self.best is None or self.mtbf_s is None:
+            return None
+        ratio = self.best.mean_s / self.mtbf_s
+        return None if 0.5 < ratio < 2 else ratio
 
     @property
     def best(self) -> Fit | None:
@@ -108,12 +159,18 @@ class Analysis:
             "merged": self.trace.merged,
             "servers": self.trace.servers,
             "exposure_s": self.trace.exposure_s,
+            "reading": self.trace.reading.to_dict() if self.trace.reading else None,
             "mtbf_s": self.mtbf_s,
             "mtbf_ci90_s": list(self.mtbf_ci90_s),
+            "scatter": self.scatter,
             "best": self.best.name if self.best else None,
             "models": [{**one.to_dict(), "weight": self.weight(one)} for one in self.models],
             "weibull_shape_ci90": list(self.shape_ci90) if self.shape_ci90 else None,
             "trend": self.drift.to_dict() if self.drift else None,
+            "downtimes": [one.to_dict() for one in self.downtimes],
+            "ages": self.ages.to_dict() if self.ages else None,
+            "power_law": self.power_law.to_dict() if self.power_law else None,
+            "mixture": self.mixture.to_dict() if self.mixture else None,
         }
 
 
@@ -122,18 +179,34 @@ def analyse(trace: Trace) -> Analysis:
     models = tuple(fit_all(trace.durations_s, trace.observed)) if trace.events else ()
     weibull = next((one for one in models if one.name == "weibull"), None)
     shape = weibull.shape if weibull else None
+    own = trace.ends_s is None and trace.events < trace.n
+    scatter = scatter_of(trace.durations_s, trace.observed) if own else None
+    falls = shape_interval(trace.durations_s, trace.observed) if shape else None
     return Analysis(
         trace,
         models,
         trace.exposure_s / trace.events if trace.events else None,
-        mtbf_interval(trace.exposure_s, trace.events, shape),
-        shape_interval(trace.durations_s, trace.observed) if shape else None,
+        mtbf_interval(trace.exposure_s, trace.events, shape, scatter=scatter),
+        falls,
         _drift(trace),
+        tuple(_downtime(one) for one in trace.reading.downtimes) if trace.reading else (),
+        ages_of(trace.durations_s, trace.observed),
+        power_law_of(trace.times_s, trace.window_s) if trace.ends_s is not None and trace.window_s else None,
+        fit_mixture(trace.durations_s, trace.observed) if falls and falls[1] < 1 else None,
+        scatter,
     )
 
 
+def _downtime(times: Downtimes) -> DowntimeFit:
+    """Laws are fitted to what took any time at all."""
+    values = times.values_s[times.values_s > 0]
+    if len(values) < FEWEST_FOR_LAW or np.ptp(values) == 0:
+        return DowntimeFit(times, None)
+    return DowntimeFit(times, fit_all(values, np.ones(len(values), dtype=bool))[0])
+
+
 def mtbf_interval(
-    exposure_s: float, events: int, shape: float | None, coverage: float = 0.9
+    exposure_s: float, events: int, shape: float | None, coverage: float = 0.9, scatter: float | None = None
 ) -> tuple[float, float | None]:
     """Limits of the MTBF from the exposure, the events in it, and the Weibull shape fitted to them (module's head).
 
@@ -148,7 +221,7 @@ def mtbf_interval(
     high = exposure_s / float(stats.gamma.ppf(tail, events)) if events else None
     if shape is None or events < 2:
         return low, high
-    effective = effective_failures(events, shape, coverage)
+    effective = effective_failures(events, shape, coverage, scatter)
     less, more = (0.5, 0.5) if effective >= 2 else (0.0, 1.0)  # so few: as wide as Garwood's
     low_quantile = float(stats.gamma.ppf(tail, effective + less))
     high_quantile = float(stats.gamma.ppf(1 - tail, effective + more))
@@ -160,8 +233,12 @@ def mtbf_interval(
     return min(low, renewal_low), None if renewal_high is None else max(high, renewal_high)
 
 
-def effective_failures(events: int, shape: float | None, coverage: float = 0.9) -> float:
+def effective_failures(
+    events: int, shape: float | None, coverage: float = 0.9, scatter: float | None = None
+) -> float:
     """Failures without memory that would tell as much of the MTBF as these do: n/CV², less what CV leaves open.
+
+    ``scatter`` is what was seen of CV² (:func:`scatter_of`): taken from 50 events on, below if it is the larger.
 
     >>> effective_failures(100, None)
     100.0
@@ -177,9 +254,24 @@ def effective_failures(events: int, shape: float | None, coverage: float = 0.9) 
     gamma = math.lgamma
     log_ratio = gamma(1 + 2 / corrected) - 2 * gamma(1 + 1 / corrected)
     variation = math.expm1(min(log_ratio, 50.0))  # CV²
+    if scatter is not None and not few:
+        variation = scatter if events >= MANY else max(variation, scatter)
     tail = (1 - coverage) / 2
     student = float(stats.t.ppf(1 - tail, events - 1 if few else 2 * events))
     return float(events / variation * (float(stats.norm.ppf(1 - tail)) / student) ** 2)
+
+
+def scatter_of(durations_s: Any, observed: Any) -> float | None:
+    """Σ(Xᵢn/T − Dᵢ)²/n of durations of their own: n times the variance of T/n over its square. None: no event.
+
+    >>> scatter_of(np.array([1.0, 1.0, 1.0, 1.0]), np.array([True, False, False, False]))
+    0.75
+    """
+    events = int(np.count_nonzero(observed))
+    if events == 0:
+        return None
+    mean = float(np.sum(durations_s)) / events
+    return float(np.sum((durations_s / mean - observed) ** 2)) / events
 
 
 def shape_interval(durations_s: Any, observed: Any, coverage: float = 0.9) -> tuple[float, float] | None:
@@ -199,7 +291,7 @@ def shape_interval(durations_s: Any, observed: Any, coverage: float = 0.9) -> tu
 
 
 def _drift(trace: Trace) -> Drift | None:
-    if trace.times_s is None or trace.window_s is None or trace.events < FEWEST_FOR_TREND:
+    if trace.ends_s is None or trace.window_s is None or trace.events < FEWEST_FOR_TREND:
         return None
     from scipy import stats
 
@@ -214,8 +306,7 @@ def _drift(trace: Trace) -> Drift | None:
     statistic = laplace / variation if variation > 0 else laplace
     p_value = 2 * float(stats.norm.sf(abs(statistic)))
     edges = np.linspace(0.0, window, WINDOWS + 1)
-    ends = np.append(times, window)[: trace.n]
-    where = np.clip(np.searchsorted(edges, ends, side="left") - 1, 0, WINDOWS - 1)
+    where = np.clip(np.searchsorted(edges, trace.ends_s, side="left") - 1, 0, WINDOWS - 1)
     counts = np.bincount(where[trace.observed], minlength=WINDOWS)
     change, within = _within_windows(trace, where)
     events = tuple(int(count) for count in counts)

@@ -4,30 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cprmodel.facts.errors import JobError, Problem
+from cprmodel.logs import PLAIN, LogOptions, LogReading, at_moments, from_durations, read_log
 
-__all__ = ["Trace", "trace_of_durations", "trace_of_times"]
+__all__ = ["Trace", "read_trace", "trace_of_durations", "trace_of_log", "trace_of_times"]
 
 
 @dataclass(frozen=True)
 class Trace:
     """What was observed.
 
-    Of one job watched through a window the times of its interruptions are known, too (``times_s``, from the
-    window's beginning); of durations from anywhere they are not.
+    Of one job watched through a window it is known, too, when each duration ended (``ends_s``, from the window's
+    beginning); of durations from anywhere it is not.
     """
 
     source: str
     durations_s: Any = field(repr=False)  #: times between interruptions, or until the observation ended
     observed: Any = field(repr=False)  #: whether an interruption ended it
-    times_s: Any = field(default=None, repr=False)
+    ends_s: Any = field(default=None, repr=False)
     window_s: float | None = None
     merged: int = 0  #: events at the same moment as another, counted as one interruption
     servers: int | None = None  #: whose events are put together to those of one job; None: of one, or not known
+    reading: LogReading | None = None  #: how the file was understood
 
     @property
     def n(self) -> int:
@@ -44,31 +46,44 @@ class Trace:
         """Time under observation [s]."""
         return float(np.sum(self.durations_s))
 
+    @property
+    def times_s(self) -> Any:
+        """When the interruptions were, from the window's beginning [s]; None where it is not known."""
+        return None if self.ends_s is None else self.ends_s[self.observed]
+
+
+def read_trace(path: str | Path, options: LogOptions = PLAIN) -> Trace:
+    """The trace in a log of any usual form (:func:`cprmodel.logs.read_log`); JobError says what is wrong."""
+    return trace_of_log(read_log(path, options))
+
+
+def trace_of_log(reading: LogReading) -> Trace:
+    """What a log says of interruptions."""
+    return Trace(
+        reading.source,
+        reading.durations_s,
+        reading.observed,
+        reading.ends_s,
+        reading.window_s,
+        reading.merged,
+        reading.servers,
+        reading,
+    )
+
+
+def _bare(source: str, kind: str) -> LogReading:
+    return LogReading(source, kind, np.zeros(0), np.zeros(0, dtype=bool))
+
 
 def trace_of_times(
     source: str, times_s: Sequence[float] | Any, window_s: float, servers: int | None = None
 ) -> Trace:
     """A job watched from 0 to ``window_s`` and interrupted at these times; the time after the last is cut short."""
-    times = np.sort(np.asarray(times_s, dtype=float))
-    if not window_s > 0:
-        raise JobError(source, [Problem("window", f"{window_s:g}", "a window longer than 0")])
-    if len(times) and not (times[0] >= 0 and times[-1] <= window_s):
-        wrong = times[0] if times[0] < 0 else times[-1]
-        raise JobError(source, [Problem("time", f"{wrong:g}", f"times within the window of {window_s:g} s")])
-    distinct = np.unique(times)
-    distinct = distinct[distinct > 0]
-    at_once = len(times) - len(distinct)
-    ends = np.append(distinct, window_s)
-    durations = np.diff(ends, prepend=0.0)
-    observed = np.append(np.ones(len(distinct), dtype=bool), False)
-    kept = durations > 0
-    return Trace(source, durations[kept], observed[kept], distinct, float(window_s), at_once, servers)
+    found = at_moments(_bare(source, "moments"), times_s, window_s, servers)
+    return Trace(source, found.durations_s, found.observed, found.ends_s, found.window_s, found.merged, servers)
 
 
 def trace_of_durations(source: str, durations_s: Any, observed: Any) -> Trace:
     """Durations and whether an interruption ended each; one of length 0 is part of the interruption before."""
-    durations, happened = np.asarray(durations_s, dtype=float), np.asarray(observed, dtype=bool)
-    kept = durations > 0
-    if not kept.any():
-        raise JobError(source, [Problem("", "", "at least one duration longer than 0")])
-    return Trace(source, durations[kept], happened[kept], merged=int(np.count_nonzero(~kept & happened)))
+    found = from_durations(_bare(source, "durations"), durations_s, observed)
+    return Trace(source, found.durations_s, found.observed, merged=found.merged)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
@@ -13,9 +14,63 @@ from cprmodel.formulas.failures import mtbf_from_nodes
 from cprmodel.jobs.files import read_named_json
 from cprmodel.jobs.quantities import Count, Number, Positive, Section, Share, wrong
 
-__all__ = ["FailureModel", "read_failure_model"]
+__all__ = ["FailureModel", "law_mean_s", "power_law_mtbf_s", "read_failure_model"]
 
 _NO_FAILURE = "a fit with at least one failure: with none the MTBF is known to be at least {low} (95% bound)"
+
+
+def law_mean_s(law: str, shape: float | None, scale_s: float) -> float:
+    """Mean of a law by its shape and scale [s]; infinite where no number holds it.
+
+    >>> law_mean_s("weibull", 0.5, 50.0), law_mean_s("gamma", 2.0, 50.0), law_mean_s("lognormal", 60.0, 1.0)
+    (100.0, 100.0, inf)
+    """
+    if shape is None:
+        return scale_s
+    try:
+        factor = {
+            "weibull": lambda: math.gamma(1 + 1 / shape),
+            "gamma": lambda: shape,
+            "lognormal": lambda: math.exp(shape**2 / 2),
+        }[law]()
+    except OverflowError:
+        return math.inf
+    return scale_s * factor
+
+
+class AgeBand(Section):
+    """Failures of units between two ages."""
+
+    may_be_zero: ClassVar[frozenset[str]] = frozenset({"from_s"})
+    may_be_long: ClassVar[frozenset[str]] = frozenset({"exposure_s"})
+
+    from_s: float = Field(description="age from which on")
+    to_s: float = Field(description="age until which")
+    events: Count = Field(description="failures in it")
+    exposure_s: float = Field(description="time that units were watched in it")
+
+
+def power_law_mtbf_s(window_s: float, events: int, shape: float, at_s: float) -> float:
+    """Reciprocal of the rate nβ t^(β − 1)/T^β at a time t since the beginning of the observation [s].
+
+    >>> round(power_law_mtbf_s(1000.0, 100, 0.5, 1000.0), 9)
+    20.0
+    """
+    return float(window_s / (events * shape) * (at_s / window_s) ** (1 - shape))
+
+
+class PowerLaw(Section):
+    """A rate that changes with calendar time: failures by t are in proportion to t to the power of the shape."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    shape: Positive = Field(description="above 1: more and more frequent")
+    events: Count = Field(description="failures in the window")
+    window_s: float = Field(description="length of the observation")
+
+    def mtbf_s(self, at_s: float) -> float:
+        """Reciprocal of the rate at a time since the beginning of the observation [s]."""
+        return power_law_mtbf_s(self.window_s, self.events, self.shape, at_s)
 
 
 class FailureModel(Section):
@@ -26,6 +81,7 @@ class FailureModel(Section):
     """
 
     model_config = ConfigDict(extra="ignore")
+    may_be_long: ClassVar[frozenset[str]] = frozenset({"exposure_s", "scale_s"})
 
     source: str = Field("", description="name of the trace")
     events: Count = Field(description="failures that were seen")
@@ -38,6 +94,10 @@ class FailureModel(Section):
     servers: Count | None = Field(None, description="servers that the log is of; none: one, or not known")
     trend_p_value: Share | None = Field(None, description="how improbable without a steady trend of the rate")
     change_p_value: Share | None = Field(None, description="how improbable without any change of the rate")
+    read_as: str = Field("", description="how the log was understood")
+    scatter: Positive | None = Field(None, description="of durations of their own, some cut short: seen CV²")
+    ages: tuple[AgeBand, ...] | None = Field(None, description="failures by the age of a unit")
+    power_law: PowerLaw | None = Field(None, description="of one job over calendar time")
 
     @property
     def mtbf_s(self) -> float:
@@ -59,6 +119,35 @@ class FailureModel(Section):
         exposure = float(mtbf_from_nodes.raw(self.exposure_s * watched, nodes))
         law = {"law": "exponential", "shape": None, "scale_s": None, "aic_ahead": None}
         return self.model_copy(update={"exposure_s": exposure, "servers": nodes, **law})
+
+    @property
+    def law_mean_s(self) -> float | None:
+        """Mean of the best law, where the file says its shape and scale."""
+        if self.scale_s is None:
+            return None
+        return law_mean_s(self.law, self.shape, self.scale_s)
+
+    def at_age(self, age_s: float) -> FailureModel:
+        """Of units of that age: failures and time watched in its band."""
+        band = next(one for one in self.ages or () if one.from_s <= age_s <= one.to_s)
+        law = {"law": "exponential", "shape": None, "scale_s": None, "aic_ahead": None, "weibull_shape": None}
+        law["scatter"] = None
+        only = {"events": band.events, "exposure_s": band.exposure_s, "ages": None, "power_law": None}
+        return self.model_copy(update={**law, **only})
+
+    def at_time(self, at_s: float) -> FailureModel:
+        """At a time since the beginning of the observation, by the power law.
+
+        As many failures are counted as would tell as much of the rate then, 1/(1 + (1 + β log(t/T))²) of those seen
+        [derived, to first order: the scatter of the rate's logarithm].
+        """
+        law = self.power_law
+        assert law is not None
+        worth = max(1, round(law.events / (1 + (1 + law.shape * math.log(at_s / law.window_s)) ** 2)))
+        plain = {"law": "exponential", "shape": None, "scale_s": None, "aic_ahead": None, "weibull_shape": None}
+        plain["scatter"] = None
+        known = {"events": worth, "exposure_s": worth * law.mtbf_s(at_s), "ages": None, "power_law": None}
+        return self.model_copy(update={**plain, **known, "trend_p_value": None, "change_p_value": None})
 
     @model_validator(mode="after")
     def _law_is_whole(self) -> FailureModel:
@@ -82,6 +171,7 @@ def read_failure_model(value: Any, info: ValidationInfo) -> Any:
         trend = data.get("trend") or {}
         return {
             "source": data.get("source", ""),
+            "read_as": "; ".join((data.get("reading") or {}).get("words", ())),
             "events": data["events"],
             "exposure_s": data["exposure_s"],
             "weibull_shape": models.get("weibull", {}).get("shape"),
@@ -90,8 +180,11 @@ def read_failure_model(value: Any, info: ValidationInfo) -> Any:
             "scale_s": best.get("scale_s"),
             "aic_ahead": _ahead(best, models.get("exponential", {})),
             "servers": data.get("servers"),
+            "scatter": data.get("scatter"),
             "trend_p_value": trend.get("p_value"),
             "change_p_value": trend.get("change_p_value"),
+            "ages": tuple(ages["bands"]) if (ages := data.get("ages")) else None,
+            "power_law": data.get("power_law"),
         }
     except PydanticCustomError:
         raise

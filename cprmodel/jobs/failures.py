@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import math
+from pathlib import PurePath
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from cprmodel.facts.errors import JobError, Problem
-from cprmodel.facts.units import format_time
+from cprmodel.facts.units import LONGEST_S, QuantityError, count_of, format_time, parse_quantity
 from cprmodel.formulas.failures import (
     mtbf_from_groups,
     mtbf_from_node_days,
@@ -24,6 +26,14 @@ _FailureModelFile = Annotated[
     FailureModel | None, BeforeValidator(read_failure_model), WithJsonSchema({"type": "string"})
 ]
 
+
+def _in_a_list(value: Any) -> Any:
+    """One text stands for a list of it."""
+    return (value,) if isinstance(value, str) else value
+
+
+_Texts = Annotated[tuple[str, ...] | None, BeforeValidator(_in_a_list)]
+
 #: The keys that say how often one node fails.
 OF_NODES = ("node_mtbf_s", "per_1000_node_days", "node_failure_probability")
 #: The keys of which exactly one says how often it fails.
@@ -39,6 +49,13 @@ TRACE_OPTIONS = (
     "system",
     "since",
     "node_column",
+    "until",
+    "column",
+    "where",
+    "rows",
+    "clock",
+    "dates",
+    "time_zone",
 )
 READ_BY_LOAD_JOB = "a job read by cprmodel.load_job, which fits the trace (or fit = a file of cprmodel fit --json)"
 
@@ -64,15 +81,33 @@ class Failures(Section):
         None, description="or: file that cprmodel fit --json printed (path relative to the job file)"
     )
     trace: str | None = Field(None, description="or: trace to fit (path relative to the job file)")
-    format: str | None = Field(None, description="of the trace: csv, infinitehbd or lanl; default: by its name")
-    time_column: str | None = Field(None, description="of the trace: column of the times (csv)")
+    format: str | None = Field(
+        None, description="of the trace: csv, infinitehbd, lanl or fta; default: by what its columns say"
+    )
+    time_column: str | None = Field(None, description="of the trace: column of the times")
     event_column: str | None = Field(None, description="of the trace: column that is 0 where a time was cut short")
-    unit: str | None = Field(None, description="of the trace: unit of its times (csv); default: s")
+    unit: str | None = Field(None, description="of the trace: unit of its numbers; default: by their column, or s")
     window: str | None = Field(None, description="of the trace: its times are moments in so long an observation")
     servers: Count | None = Field(None, description="of the trace: the job spans so many of the servers")
     system: Count | None = Field(None, description="of the trace: number of the LANL system")
-    since: str | None = Field(None, description="of the trace: leave out what is before this date (lanl)")
-    node_column: str | None = Field(None, description="of the trace: column of the nodes, for servers (csv)")
+    since: str | None = Field(None, description="of the trace: it was observed from this date on")
+    node_column: str | None = Field(None, description="of the trace: column of the nodes, for servers")
+    until: str | None = Field(None, description="of the trace: it was observed until this date")
+    column: _Texts = Field(None, description="of the trace: columns by what they say, such as start=Began")
+    where: _Texts = Field(
+        None, description="of the trace: states that are interruptions (state=FAILED,NODE_FAIL), or rows to read"
+    )
+    rows: str | None = Field(None, description="of the trace: what its rows are, runs or incidents")
+    clock: str | None = Field(None, description="of the trace: what its numbers are, durations or moments")
+    dates: str | None = Field(None, description="of the trace: day-first or month-first")
+    time_zone: str | None = Field(None, description="of the trace: zone of moments without one; default: UTC")
+    node_age_s: float | None = Field(
+        None,
+        description="age of the nodes (with nodes, and a trace or a fit of single units): they fail as those do",
+    )
+    rate_at: str | None = Field(
+        None, description='of a trace or a fit with dates: the rate at "end", or a time since the beginning'
+    )
     shard_share: Share | None = Field(None, description="share of failures that take a shard; default: the rest")
     trainer_share: Share = Field(0.0, description="share that take a trainer (loses no embedding)")
     whole_job_share: Share = Field(0.0, description="share that take everything (partial recovery can't help)")
@@ -92,6 +127,7 @@ class Failures(Section):
         if given[0] in OF_NODES and self.nodes is None:
             raise wrong("nodes", "", f"the number of nodes, since {names[0]} is given")
         self._check_nodes(given[0])
+        self._check_age_and_time()
         if self.trace is None:
             for key in TRACE_OPTIONS:
                 if getattr(self, key) is not None:
@@ -151,10 +187,92 @@ class Failures(Section):
 
     @property
     def fit_of_job(self) -> FailureModel | None:
-        """The fit; where the job's nodes are given, of so many of those that the log is of."""
-        return self.fit if self.fit is None or self.nodes is None else self.fit.of_nodes(self.nodes)
+        """The fit, at the nodes' age or at the time that is asked for; of so many nodes as the job has."""
+        if self.fit is None:
+            return None
+        found = self.fit
+        if self.node_age_s is not None:
+            found = found.at_age(self.node_age_s)
+        elif self._rate_at_s is not None:
+            found = found.at_time(self._rate_at_s)
+        return found if self.nodes is None else found.of_nodes(self.nodes)
+
+    @property
+    def _rate_at_s(self) -> float | None:
+        """The time since the beginning of the observation at which the rate is wanted [s]."""
+        if self.rate_at is None or self.fit is None or self.fit.power_law is None:
+            return None
+        return self.fit.power_law.window_s if self.rate_at == "end" else parse_quantity(self.rate_at, "time")
+
+    def _check_age_and_time(self) -> None:
+        """What the log must say for an age or a time to be asked about."""
+        if self.node_age_s is not None:
+            if self.trace is None and self.fit is None:
+                raise wrong("node_age", format_time(self.node_age_s), "a trace or a fit beside it")
+            if self.nodes is None:
+                raise wrong("nodes", "", "the number of nodes, since node_age is given")
+            if self.fit is not None and not self.fit.ages:
+                expected = "a log with at least 20 failures of single units, in at least two bands of age"
+                raise wrong("node_age", format_time(self.node_age_s), expected)
+            if self.fit is not None and self.fit.ages and self.node_age_s > self.fit.ages[-1].to_s:
+                oldest = format_time(self.fit.ages[-1].to_s)
+                raise wrong("node_age", format_time(self.node_age_s), f"an age that the log has: at most {oldest}")
+        if self.rate_at is None:
+            return
+        if self.trace is None and self.fit is None:
+            raise wrong("rate_at", self.rate_at, "a trace or a fit, which says how the rate changes")
+        if self.node_age_s is not None:
+            raise wrong("rate_at", self.rate_at, "one of rate_at and node_age")
+        if self.rate_at != "end":
+            try:
+                good = 0 < parse_quantity(self.rate_at, "time") <= LONGEST_S
+            except QuantityError:
+                good = False
+            if not good:
+                raise wrong("rate_at", self.rate_at, '"end", or a time since the beginning such as "300 d"')
+        if self.fit is not None and self.fit.power_law is None:
+            raise wrong("rate_at", self.rate_at, "a log of one job over time, with at least 6 failures")
 
     def about_nodes(self) -> list[str]:
+        """How the log was understood, and what is assumed where it is of other nodes or times than the job."""
+        read = []
+        if self.fit is not None and self.fit.read_as:
+            read = [f"failures: {PurePath(self.fit.source).name} is {self.fit.read_as}"]
+        return [*self._about_age_and_time(), *self._about_number(), *read]
+
+    def _about_age_and_time(self) -> list[str]:
+        if self.fit is None:
+            return []
+        said = []
+        if self.node_age_s is not None and self.fit.ages:
+            band = next(one for one in self.fit.ages if one.from_s <= self.node_age_s <= one.to_s)
+            said.append(
+                f"failures.node_age: of units from {format_time(band.from_s)} to {format_time(band.to_s)} old, "
+                f"{count_of(band.events)} in {format_time(band.exposure_s)}; over all ages the MTBF is "
+                f"{format_time(self.fit.mtbf_s)}"
+            )
+        at = self._rate_at_s
+        if at is not None and self.fit.power_law is not None and self.node_age_s is None:
+            beyond = " (beyond the observation: extrapolated)" if at > self.fit.power_law.window_s else ""
+            said.append(
+                f"failures.rate_at: the MTBF {format_time(at)} after the beginning{beyond}, by a power law of "
+                f"shape {self.fit.power_law.shape:.3g}; over all the time it is {format_time(self.fit.mtbf_s)}"
+            )
+        mean = self.fit.law_mean_s
+        if not said and mean is not None and not 0.5 < mean / self.fit.mtbf_s < 2:
+            shown = format_time(mean) if math.isfinite(mean) else "very long"
+            why = (
+                "most times were cut short before the age at which it puts failures (node_age: how old nodes are)"
+                if mean < self.fit.mtbf_s
+                else "it hangs on times longer than any that was seen"
+            )
+            said.append(
+                f"the MTBF planned for is exposure over failures, {format_time(self.fit.mtbf_s)}; the mean of the "
+                f"{self.fit.law} law that fits best is {shown}: {why}"
+            )
+        return said
+
+    def _about_number(self) -> list[str]:
         """What is assumed where the log of some nodes stands for a job of others."""
         if self.fit is None or self.nodes is None or self.nodes == (self.fit.servers or 1):
             return []

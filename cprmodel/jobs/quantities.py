@@ -69,9 +69,9 @@ Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), Plain]
 Budget = Annotated[float, Field(ge=1e-12, le=1, allow_inf_nan=False), Plain]
 
 
-def _check(key: str, value: float, kind: str, shown: Any, may_be_zero: bool) -> None:
+def _check(key: str, value: float, kind: str, shown: Any, may_be_zero: bool, may_be_long: bool = False) -> None:
     expected = KINDS[kind][1]
-    longest = LONGEST_S if kind == "time" else LARGEST
+    longest = LONGEST_S if kind == "time" and not may_be_long else LARGEST
     if not math.isfinite(value):
         raise wrong(key, shown, f"{expected}, and finite")
     if value < 0 or (value == 0 and not may_be_zero):
@@ -87,6 +87,8 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     may_be_zero: ClassVar[frozenset[str]] = frozenset()
+    #: times of many units together, which may be longer than any one training job
+    may_be_long: ClassVar[frozenset[str]] = frozenset()
 
     @model_validator(mode="before")
     @classmethod
@@ -99,7 +101,7 @@ class Section(BaseModel):
             if known is None:
                 continue
             key, kind = known
-            zero = field in cls.may_be_zero
+            zero, long = field in cls.may_be_zero, field in cls.may_be_long
             if key in read and read.get(field) is not None:
                 raise wrong(key, read[key], f"only one of {key} and {field}")
             if key in read:
@@ -110,10 +112,10 @@ class Section(BaseModel):
                     read[field] = parse_quantity(text, kind)
                 except QuantityError as error:
                     raise wrong(key, text, str(error)) from None
-                _check(key, read[field], kind, text, zero)
+                _check(key, read[field], kind, text, zero, long)
             elif read.get(field) is not None:
                 number = read[field]
                 if isinstance(number, bool) or not isinstance(number, (int, float)):
                     raise wrong(field, number, f"a number in SI units (or {key} = {KINDS[kind][1]})")
-                _check(field, float(number), kind, number, zero)
+                _check(field, float(number), kind, number, zero, long)
         return read

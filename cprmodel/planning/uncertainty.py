@@ -82,7 +82,9 @@ class Posterior:
         """
         from cprmodel.fitting.analysis import FEW, effective_failures
 
-        worth = effective_failures(fit.events, fit.weibull_shape if fit.events >= FEW else None)
+        worth = effective_failures(
+            fit.events, fit.weibull_shape if fit.events >= FEW else None, scatter=fit.scatter
+        )
         return cls(worth + 0.5, worth * fit.mtbf_s)
 
     def mtbf_s(self, share: Any) -> Any:
@@ -168,7 +170,7 @@ def mtbf_limits(fit: FailureModel) -> tuple[float, float | None]:
     """The 90% interval of the MTBF, as ``cprmodel fit`` prints it [s]."""
     from cprmodel.fitting import mtbf_interval
 
-    return mtbf_interval(fit.exposure_s, fit.events, fit.weibull_shape)
+    return mtbf_interval(fit.exposure_s, fit.events, fit.weibull_shape, scatter=fit.scatter)
 
 
 @_overflow_is_infinite

@@ -57,21 +57,47 @@ def fitted_lines(found: Analysis) -> list[str]:
     """What the trace says, line by line."""
     trace = found.trace
     censored = trace.n - trace.events
-    lines = [
-        f"{trace.n:,} durations: {trace.events:,} ended by an interruption, {censored:,} cut short by the end of "
-        f"the observation; {format_time(trace.exposure_s)} observed"
+    runs = trace.reading is not None and trace.reading.kind in ("runs", "availability")
+    why = "without one" if runs else "by the end of the observation"
+    lines = list(trace.reading.lines()) if trace.reading is not None else []
+    lines += [
+        f"{trace.n:,} durations: {trace.events:,} ended by an interruption, {censored:,} cut short {why}; "
+        f"{format_time(trace.exposure_s)} observed"
     ]
     if trace.merged:
         lines.append(f"{trace.merged:,} events at the same moment as another are counted as one interruption")
     if found.mtbf_s is None:
         lines.append(f"no interruption was seen: the MTBF is {_interval(found)} (95% bound); nothing can be fitted")
-        return lines + _about_few(found)
+        return lines + _about_few(found) + _about_downtimes(found)
     lines.append(f"MTBF {format_time(found.mtbf_s)}, 90% interval {_interval(found)}")
     lines += _about_few(found)
     lines += _about_models(found)
+    lines += _about_the_mean(found)
+    lines += _about_ages(found)
     lines += _about_drift(found)
     lines.append(_about_the_interval(found))
-    return lines
+    return lines + _about_downtimes(found)
+
+
+def _about_downtimes(found: Analysis) -> list[str]:
+    """How long restarts, repairs and waits took, with the law that fits each best."""
+    out = []
+    for one in found.downtimes:
+        times = one.times.values_s
+        low, middle, high = (format_time(float(q)) for q in np.quantile(times, [0.05, 0.5, 0.95]))
+        law = ""
+        if one.law is not None:
+            shape = (
+                ""
+                if one.law.shape is None
+                else f", {'σ' if one.law.name == 'lognormal' else 'shape'} {one.law.shape:.3g}"
+            )
+            law = f"; {one.law.name} fits best{shape}"
+        out.append(
+            f"{one.times.name} ({one.times.meaning}): mean {format_time(float(np.mean(times)))} of {len(times):,}, "
+            f"median {middle}, 5% to 95% {low} to {high}{law}"
+        )
+    return out
 
 
 def _about_few(found: Analysis) -> list[str]:
@@ -101,7 +127,15 @@ def _about_models(found: Analysis) -> list[str]:
     if found.shape_ci90 is not None:
         low, high = found.shape_ci90
         weibull = next(one for one in found.models if one.name == "weibull")
-        if high < 1:
+        if high < 1 and found.two_rates_explain:
+            assert found.mixture is not None
+            one, other = format_time(found.mixture.mean_s), format_time(found.mixture.other_mean_s)
+            meaning = (
+                "the hazard falls after a failure: bursts, or units (or periods) of two rates, which explain "
+                f"it as well ({format_share(found.mixture.share)} of the times: a mean of {one}, the rest {other}, "
+                f"AIC {found.mixture.aic - weibull.aic:+.1f} against Weibull's)"
+            )
+        elif high < 1:
             meaning = "failures come in bursts (the hazard falls after one)"
         elif low > 1:
             meaning = "the hazard rises with the time since the last failure"
@@ -109,6 +143,38 @@ def _about_models(found: Analysis) -> list[str]:
             meaning = "no sign that failures remember one another"
         lines.append(f"Weibull shape {weibull.shape:.3g}, 90% interval {low:.3g} to {high:.3g}: {meaning}")
     return lines
+
+
+def _about_the_mean(found: Analysis) -> list[str]:
+    """Why a law's mean is another than exposure over failures, and which of them the plan uses."""
+    if found.mean_apart is None or found.mtbf_s is None:
+        return []
+    longest = format_time(float(np.max(found.trace.durations_s)))
+    if found.mean_apart < 1:
+        why = (
+            f"{found.trace.n - found.trace.events:,} of {found.trace.n:,} times were cut short, most before "
+            "the age at which it puts failures"
+        )
+    else:
+        why = f"its mean hangs on times longer than any that was seen ({longest})"
+    return [
+        f"the {found.models[0].name} law's mean is {_mean(found.models[0])}, exposure over failures is "
+        f"{format_time(found.mtbf_s)}: {why}. The plan uses exposure over failures"
+    ]
+
+
+def _about_ages(found: Analysis) -> list[str]:
+    ages = found.ages
+    if ages is None or not ages.rises:
+        return []
+    shown = ", ".join(
+        f"{format_time(one.mtbf_s)} until {format_time(one.to_s)} ({one.events:,} failures)" for one in ages.bands
+    )
+    return [
+        f"failures become {ages.fold:.3g} times as frequent with age (p = {ages.p_value:.1g}); MTBF of one by its "
+        f"age: {shown}",
+        "one MTBF does not say that: give the age of the nodes in the job file ([failures] node_age, beside nodes)",
+    ]
 
 
 def _about_drift(found: Analysis) -> list[str]:
@@ -127,6 +193,14 @@ def _about_drift(found: Analysis) -> list[str]:
             f"{how} (p = {drift.change_p_value:.2g}); with a scale for each, the Weibull shape is "
             f"{drift.shape_within:.3g}"
         )
+    law = found.power_law
+    if drift.drifts and law is not None:
+        lines.append(
+            f"as a power law (Crow-AMSAA, shape {law.shape:.3g}, 90% interval {law.shape_ci90[0]:.3g} to "
+            f"{law.shape_ci90[1]:.3g}) the MTBF at the end is {format_time(law.mtbf_s(law.window_s))}; the plan "
+            'uses the mean unless the job file says when ([failures] rate_at = "end", or another time; --since and '
+            "--until choose a window)"
+        )
     shown = [format_time(drift.window_s / n) if n else "none" for n in drift.events]
     lines.append(f"MTBF in {len(drift.events)} windows of {format_time(drift.window_s)}: {', '.join(shown)}")
     return lines
@@ -138,6 +212,8 @@ def _about_the_interval(found: Analysis) -> str:
     if high is None or high > LONGEST_S:
         return "the best interval between saves grows with the root of the MTBF: it has no upper bound yet"
 
+    if found.ages is not None and found.ages.rises:
+        return "how well the best interval between saves is known depends on the age of the nodes"
     worst = max(float(mtbf_regret.raw(limit / found.mtbf_s)) for limit in (low, high))
     down, up = math.sqrt(low / found.mtbf_s) - 1, math.sqrt(high / found.mtbf_s) - 1
     return (

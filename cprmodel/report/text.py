@@ -116,12 +116,16 @@ def uncertainty_lines(plan: Plan) -> list[str]:
         if one.plain_expected_pls > one.expected_pls > 0:
             said += f", expected PLS {one.expected_pls:.3g} instead of {one.plain_expected_pls:.3g}"
         lines.append(said)
-    return lines if sure.renewal is None else [*lines, *_renewal_lines(sure.renewal)]
+    return lines if sure.renewal is None else [*lines, *_renewal_lines(sure.renewal, sure.mtbf_s)]
 
 
 def _of_nodes(plan: Plan) -> str:
     failures = plan.job.failures
-    return f" of {failures.nodes:,} nodes" if failures.fit != failures.fit_of_job else ""
+    return (
+        f" of {failures.nodes:,} nodes"
+        if failures.nodes is not None and failures.fit != failures.fit_of_job
+        else ""
+    )
 
 
 def _without_bound(one: Robust, events: int) -> str:
@@ -133,11 +137,11 @@ def _without_bound(one: Robust, events: int) -> str:
     )
 
 
-def _renewal_lines(found: Renewal) -> list[str]:
+def _renewal_lines(found: Renewal, planned_s: float) -> list[str]:
     """What a law with memory changes for full recovery, however little, by formula and by simulation."""
     first, *others = (format_time(work) for work in found.works_s[:_FIRST_WORKS])
     return [
-        f"failures follow a {found.law} law (shape {found.shape:.3g}, mean {format_time(found.mtbf_s)})"
+        f"failures follow a {found.law} law (shape {found.shape:.3g}, {_mean_of_the_law(found.mtbf_s, planned_s)})"
         f"{_how_clearly(found)}. If each renews the clock and nothing fails during recovery, full recovery's best "
         f"equal spacing is {format_time(found.interval_s)} ({format_time(found.memoryless_interval_s)} without "
         f"memory): {100 * found.efficiency:.3f}% of the time is useful, {100 * found.interval_gain:.2g} points "
@@ -147,6 +151,16 @@ def _renewal_lines(found: Renewal) -> list[str]:
         f"(simulated {_points(found.simulated_by_age_gain)}, {FAILURES:,} failures); if they have no memory after "
         f"all, the same saves lose {100 * found.by_age_loss_without_memory:.2g} points",
     ]
+
+
+def _mean_of_the_law(mean_s: float, planned_s: float) -> str:
+    """The law's mean, and why it is another than the MTBF that is planned for."""
+    if abs(mean_s / planned_s - 1) < 0.005:
+        return f"mean {format_time(mean_s)}"
+    return (
+        f"whose own mean, times beyond those that were seen included, is {format_time(mean_s)}; planned for is "
+        f"exposure over failures, {format_time(planned_s)}"
+    )
 
 
 def _points(share: Share) -> str:

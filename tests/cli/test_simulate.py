@@ -82,8 +82,8 @@ def test_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["--failures", "weibull"], "--shape: expected a number, for --failures weibull"),
         (["--failures", "weibull", "--shape", -1], "shape = -1.0: expected a number from 0.01 to 1e+06"),
         (["--shape", 2], "--shape: expected a law that has one"),
-        (["--times", "nope.csv"], "nope.csv: expected a file that can be read"),
-        (["--times", EXAMPLE], "expected one column"),
+        (["--times", "nope.csv"], "nope.csv: expected a log, but there is no such file"),
+        (["--times", EXAMPLE], "expected at most 1 cell, as the heading has"),
         (["--deadline", ""], "--deadline: expected a time"),
         (["--interval", ""], "--interval: expected a time"),
         (["--report", "/nowhere/r.html"], "--report /nowhere/r.html: expected a file in a folder that can be"),
@@ -127,9 +127,9 @@ def test_ctrl_c_prints_what_is_done_so_far(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ("10\n\n20\nx\n", 'line 4 = "x": expected a number'),
-        (",gap\n0,20\n1,27\n", 'line 1 = ",gap": expected one column'),
-        ("1O\n28\n", 'line 1 = "1O": expected a number'),
+        ("10\n\n20\nx\n", 'line 4 = "x": expected a time, a number of at least 0'),
+        ("a,b\n0,20\n1,27\n", "--time-column: expected one of a, b"),
+        ("1O\n28\n", 'line 1 = "1O": expected a time, a number of at least 0'),
         ("28\n30\n20\n", "times between failures in which the job can go on (the longest is 30 s;"),
     ],
 )

@@ -1,0 +1,26 @@
+"""Arguments and options that several commands have."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+__all__ = ["AsJson", "Clock", "Column", "JobSource", "Where"]
+
+JobSource = Annotated[str, typer.Argument(metavar="JOB.toml", help="A job file, or preset:NAME.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN=VALUE,VALUE",
+        help="Which states are interruptions (state=FAILED,NODE_FAIL); of another column: which rows are read.",
+    ),
+]
+Column = Annotated[
+    list[str] | None,
+    typer.Option(metavar="ROLE=NAME", help="What a column says: start=Began, end=, duration=, state=, nodes=."),
+]
+Clock = Annotated[
+    str | None, typer.Option(metavar="KIND", help="What numbers are: durations or moments; default: by their look.")
+]

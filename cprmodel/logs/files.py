@@ -1,0 +1,81 @@
+"""The text of a log, plain or compressed: what is no plain file or unpacks to too much is refused first."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import stat
+import zlib
+from pathlib import Path
+from typing import IO, Any
+
+from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.units import format_bytes
+
+__all__ = ["LARGEST_BYTES", "read_log_text"]
+
+#: What a log may hold, unpacked. A million rows of sacct are about 0.1 GB.
+LARGEST_BYTES = 2_000_000_000
+_PIECE = 1 << 22
+_MAGIC = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lzma.open, b"BZh": bz2.open}
+
+
+def read_log_text(path: str | Path, largest_bytes: int = LARGEST_BYTES) -> str:
+    """The text of a file (UTF-8, or UTF-16 with its mark; plain, .gz, .xz or .bz2); JobError says what is wrong.
+
+    How it is packed is told by its first bytes, whatever its name.
+    """
+    source = str(path)
+    try:
+        raw = _bytes(Path(path), source, largest_bytes)
+    except FileNotFoundError:
+        raise _wrong(source, "a log, but there is no such file") from None
+    except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error):
+        raise _wrong(source, "a text file (plain, .gz, .xz or .bz2): it is damaged or cut short") from None
+    except JobError:
+        raise
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise _wrong(source, f"a file that can be read ({reason})") from None
+    if not raw.strip():
+        raise _wrong(source, "at least one line")
+    encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        text = raw.decode(encoding)
+    except UnicodeDecodeError:
+        raise _wrong(source, "a text file in UTF-8 (plain, .gz, .xz or .bz2)") from None
+    if "\x00" in text:
+        raise _wrong(source, "a text file (plain, .gz, .xz or .bz2), not one with zero bytes")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _bytes(path: Path, source: str, largest: int) -> bytes:
+    found = path.stat()
+    if stat.S_ISDIR(found.st_mode):
+        raise _wrong(source, "a log, not a folder")
+    if not stat.S_ISREG(found.st_mode):
+        raise _wrong(source, "a plain file, not a device or a pipe")
+    if found.st_size > largest:
+        raise _wrong(source, f"a log of at most {format_bytes(largest)}, not {format_bytes(found.st_size)}")
+    with path.open("rb") as file:
+        start = file.read(6)
+    unpack = next((how for magic, how in _MAGIC.items() if start.startswith(magic)), None)
+    opener: Any = unpack or io.open
+    with opener(path, "rb") as file:
+        return _at_most(file, source, largest)
+
+
+def _at_most(file: IO[bytes], source: str, largest: int) -> bytes:
+    pieces, size = [], 0
+    while piece := file.read(_PIECE):
+        size += len(piece)
+        if size > largest:
+            raise _wrong(source, f"a log that unpacks to at most {format_bytes(largest)}")
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _wrong(source: str, expected: str) -> JobError:
+    return JobError(source, [Problem("", "", expected)])

@@ -1,0 +1,397 @@
+"""Where a training run's time went, from its own event log: one JSON object a line, or a goodput library's entries.
+
+The events (``event``), each with ``at``, a Unix time, a date or seconds of any clock that goes on:
+
+==========  ===========================================================================================
+start       a process of the job began (again)
+step        a step is done: ``step`` its number, ``seconds`` it took (or its parts, in fields ..._s)
+begin_save  training waits for a checkpoint from here on
+save        a checkpoint is complete: ``seconds`` it kept training waiting, ``step`` the last one in it
+failure     something failed; ``detected_s`` later it was noticed, ``lost_s`` of work was rolled back
+load        a checkpoint was read back: ``seconds``
+recovered   training goes on; ``seconds`` since the failure
+stop        the run ended
+==========  ===========================================================================================
+
+Other events and fields are passed over. A step that is done again was lost the first time. Without ``step`` what
+is nothing else counts as useful, and ``lost_s`` says what was lost. The time from a failure to the first step
+after it, less loads, is rescheduling; from the first start to the first step, and between steps, it is "other": no
+part of the model.
+
+Google Cloud's ml-goodput-measurement writes one entry an event, ``step_start_time`` with ``step_count``,
+``job_start_time`` and so on: a step lasts until the next one begins, and a job that starts without the one before
+having ended was interrupted at the last sign of it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cprmodel.facts.results import Breakdown
+from cprmodel.logs.clocks import epoch_unit, missing, moments_of, numbers_of
+from cprmodel.logs.context import Context
+from cprmodel.logs.reading import Downtimes, LogReading, from_durations
+from cprmodel.logs.table import Table
+
+__all__ = ["GOODPUT_COLUMNS", "NAMES", "Goodput", "TrainingLog", "goodput_of", "is_training_log", "read_training"]
+
+#: Other names of events.
+NAMES = {
+    "job_start": "start",
+    "job_started": "start",
+    "resumed": "start",
+    "step_end": "step",
+    "checkpoint_saved": "save",
+    "checkpoint_loaded": "load",
+    "failed": "failure",
+    "job_end": "stop",
+    "job_ended": "stop",
+    "trained": "stop",
+}
+_KNOWN = ("start", "step", "begin_save", "save", "failure", "load", "recovered", "stop")
+GOODPUT_COLUMNS = ("job_start_time", "step_start_time", "step_count")
+_SPANS = ("tpu_init", "training_prep", "data_loading", "custom_badput_event")
+
+
+class TrainingLog:
+    """Appends events, one JSON object a line; each is with the system when ``write`` returns.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "run.jsonl"
+    >>> with TrainingLog(path) as log:
+    ...     log.write("start", at=0.0)
+    ...     log.write("step", at=2.5, step=1, seconds=2.5)
+    >>> path.read_text().splitlines()[1]
+    '{"event": "step", "at": 2.5, "step": 1, "seconds": 2.5}'
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        torn = self.path.exists() and self.path.read_bytes()[-1:] not in (b"", b"\n")
+        self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115
+        if torn:
+            self._file.write("\n")
+
+    def write(self, event: str, at: float | None = None, **facts: Any) -> None:
+        """Append an event that happened now, or at a moment [s]."""
+        entry = {"event": event, "at": time.time() if at is None else at, **facts}
+        self._file.write(json.dumps(entry) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Nothing more comes."""
+        self._file.close()
+
+    def __enter__(self) -> TrainingLog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@dataclass(frozen=True)
+class _Event:
+    name: str
+    at: float
+    step: int | None
+    seconds: float
+    lost_s: float
+    detected_s: float
+
+
+@dataclass(frozen=True)
+class Goodput:
+    """A run's time, taken apart; all in seconds."""
+
+    wall_s: float
+    useful_s: float
+    parts: Breakdown  #: saves, loads, lost work, rescheduling [s]
+    other: tuple[tuple[str, float], ...]  #: what the model has no part for: (what, seconds)
+    steps: int
+    saves: int
+    failures: int
+    interval_s: float | None  #: median of the work between two saves
+    reading: LogReading
+
+    @property
+    def effective_time_ratio(self) -> float:
+        """Goodput, the useful time over all time."""
+        return self.useful_s / self.wall_s
+
+    @property
+    def overhead(self) -> Breakdown:
+        """The model's parts, over the useful time."""
+        return self.parts.scaled(1 / self.useful_s)
+
+    @property
+    def other_s(self) -> float:
+        """Time that is none of the model's parts."""
+        return sum(seconds for _, seconds in self.other)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, as ``goodput --json`` prints it."""
+        return {
+            "wall_s": self.wall_s,
+            "useful_s": self.useful_s,
+            "effective_time_ratio": self.effective_time_ratio,
+            "parts_s": self.parts._asdict(),
+            "other_s": dict(self.other),
+            "overhead_fractions": self.overhead._asdict(),
+            "steps": self.steps,
+            "saves": self.saves,
+            "failures": self.failures,
+            "interval_s": self.interval_s,
+            "reading": self.reading.to_dict(),
+        }
+
+
+def is_training_log(table: Table) -> bool:
+    """Whether a table's columns and words are those of a training log."""
+    columns = set(table.columns)
+    if columns >= set(GOODPUT_COLUMNS[1:]) or columns >= {"job_name", GOODPUT_COLUMNS[0]}:
+        return True
+    if not columns >= {"event", "at"}:
+        return False
+    words = {NAMES.get(word, word) for word in table.column("event").drop_nulls().unique().to_list()}
+    return bool(words & {"step", "save", "recovered"})
+
+
+def read_training(context: Context) -> LogReading:
+    """What a training log says of failures, and of what a save, a load and a restart took."""
+    return goodput_of(context).reading
+
+
+def goodput_of(context: Context) -> Goodput:
+    """Where the time went."""
+    goodput = not set(context.table.columns) >= {"event", "at"}
+    events, spans = _goodput_events(context) if goodput else (_events(context), {})
+    while len(events) > 1 and events[-1].name == events[-2].name == "stop":
+        events.pop()  # what comes after the end of training, such as a test of the model, is no part of it
+    if len(events) < 2:
+        raise context.wrong("at least two events with a moment")
+    return _account(context, events, spans)
+
+
+def _moments(context: Context, name: str) -> Any:
+    cells = context.table.column(name)
+    numbers = numbers_of(cells)
+    known = numbers[np.isfinite(numbers)]
+    if len(known) and len(known) == np.count_nonzero(~missing(cells)) and epoch_unit(known) is None:
+        return numbers
+    return moments_of(cells, f"column {name}", context.options.time_zone, context.options.dates).seconds
+
+
+def _numbers(context: Context, name: str) -> Any:
+    if name not in context.table.columns:
+        return np.full(len(context.table), np.nan)
+    return numbers_of(context.table.column(name).fill_null(""))
+
+
+def _events(context: Context) -> list[_Event]:
+    table, ledger = context.table, context.ledger
+    at = _moments(context, "at")
+    ledger.drop(~np.isfinite(at), "no moment in the column at")
+    names = [NAMES.get(word, word) for word in table.column("event").fill_null("").to_list()]
+    ledger.drop([name not in _KNOWN for name in names], "events that say nothing of where time went")
+    seconds = _numbers(context, "seconds")
+    parts = [name for name in table.columns if name.endswith("_s") and name not in ("lost_s", "detected_s")]
+    if parts:
+        summed = np.sum([np.nan_to_num(_numbers(context, name)) for name in parts], axis=0)
+        is_step = np.array([name == "step" for name in names])
+        seconds = np.where(np.isfinite(seconds) | ~is_step, seconds, summed)
+    step, lost, detected = (_numbers(context, name) for name in ("step", "lost_s", "detected_s"))
+    rows = np.flatnonzero(ledger.keep)
+    rows = rows[np.argsort(at[rows], kind="stable")]
+    return [
+        _Event(
+            names[row],
+            float(at[row]),
+            int(step[row]) if np.isfinite(step[row]) else None,
+            float(np.nan_to_num(seconds[row])),
+            float(np.nan_to_num(lost[row])),
+            float(np.nan_to_num(detected[row])),
+        )
+        for row in rows
+    ]
+
+
+def _goodput_events(context: Context) -> tuple[list[_Event], dict[str, float]]:
+    """ml-goodput-measurement's entries as our events, and how long its other spans took."""
+    table = context.table
+
+    def column(name: str) -> Any:
+        return _moments(context, name) if name in table.columns else np.full(len(table), np.nan)
+
+    steps, starts, ends = column("step_start_time"), column("job_start_time"), column("job_end_time")
+    numbers = _numbers(context, "step_count")
+    raw: list[tuple[float, str, int | None]] = []
+    raw += [(float(t), "begin", int(n)) for t, n in zip(steps, numbers, strict=True) if np.isfinite(t + n)]
+    raw += [(float(t), "start", None) for t in starts if np.isfinite(t)]
+    raw += [(float(t), "stop", None) for t in ends if np.isfinite(t)]
+    raw.sort(key=lambda one: one[0])
+    spans: dict[str, float] = {}
+    used = np.isfinite(steps) | np.isfinite(starts) | np.isfinite(ends)
+    for name in _SPANS:
+        begin, end = column(f"{name}_start_time"), column(f"{name}_end_time")
+        begins, finishes = np.sort(begin[np.isfinite(begin)]), np.sort(end[np.isfinite(end)])
+        many = min(len(begins), len(finishes))
+        used |= np.isfinite(begin) | np.isfinite(end)
+        if many:
+            spans[name.replace("_", " ")] = float(np.sum(np.maximum(finishes[:many] - begins[:many], 0)))
+    context.ledger.drop(~used, "entries that say nothing of where time went")
+    begun = [t for t, kind, _ in raw if kind == "begin"]
+    gaps = np.diff(begun)
+    usual = float(np.median(gaps)) if len(gaps) else 0.0
+    events: list[_Event] = []
+    for at, (t, kind, number) in enumerate(raw):
+        if kind == "begin":
+            after = raw[at + 1] if at + 1 < len(raw) else None
+            over = after is not None and after[1] in ("begin", "stop")
+            if after is not None and over:
+                events.append(_Event("step", after[0], number, after[0] - t, 0.0, 0.0))
+            else:  # the last sign of a job that was interrupted
+                lived = usual if after is None else min(usual, after[0] - t)
+                events.append(_Event("failure" if after else "stop", t + lived, None, 0.0, 0.0, 0.0))
+        else:
+            events.append(_Event(kind, t, None, 0.0, 0.0, 0.0))
+    failures = sum(one.name == "failure" for one in events)
+    if failures:
+        context.ledger.note(
+            "a job that starts without the one before having ended was interrupted a usual step after the last "
+            "sign of that one; no entry says how long saves took: they are in the steps"
+        )
+    return sorted(events, key=lambda one: one.at), spans
+
+
+def _account(context: Context, events: list[_Event], spans: dict[str, float]) -> Goodput:
+    """One pass over the events: each second goes to one part."""
+    has_steps = any(one.name == "step" for one in events)
+    executions = Counter(one.step for one in events if one.name == "step" and one.step is not None)
+    left = Counter(executions)
+    useful = lost = save = load = reschedule = startup = between = 0.0
+    clock = events[0].at
+    down_since: float | None = None
+    loads_down = noticed = 0.0
+    up_since = clock
+    saving_since: float | None = None
+    up: list[tuple[float, bool]] = []
+    took: dict[str, list[float]] = {"save": [], "load": [], "reschedule": [], "detect": []}
+    step_times: list[float] = []
+    intervals: list[float] = []
+    since_save = 0.0
+    begun = not has_steps
+    for one in events:
+        was_begun = begun
+        gap = max(one.at - clock, 0.0)
+        span = min(one.seconds, gap) if one.name in ("step", "save", "load") else 0.0
+        before = gap - span
+        if down_since is not None and one.name in ("step", "save", "recovered", "stop"):
+            stop_s = one.at - span - down_since
+            reschedule += before
+            took["reschedule"].append(max(stop_s - loads_down - noticed, 0.0))
+            down_since, loads_down, up_since, noticed = None, 0.0, one.at - span, 0.0
+            begun = True
+            before = 0.0
+        elif down_since is not None:
+            reschedule += before
+            before = 0.0
+        if one.name == "failure":
+            if down_since is None:
+                up.append((one.at - up_since, True))
+                if saving_since is not None or has_steps:
+                    lost += before  # a save or a step that it struck
+                    before = 0.0
+                noticed = one.detected_s
+                took["detect"] += [noticed] if noticed else []
+            down_since = one.at if down_since is None else down_since
+            lost += one.lost_s if not has_steps else 0.0
+            useful -= one.lost_s if not has_steps else 0.0
+            saving_since, since_save = None, 0.0
+        elif one.name == "step":
+            step_times.append(one.seconds)
+            if one.step is not None:
+                left[one.step] -= 1
+            if one.step is not None and left[one.step] > 0:  # it is done again
+                lost += span
+            else:
+                useful += span
+            since_save += span
+            begun = True
+        elif one.name == "save":
+            save += span
+            took["save"].append(one.seconds)
+            intervals += [since_save if has_steps else before] if begun else []
+            since_save, saving_since = 0.0, None
+        elif one.name == "load":
+            load += span
+            took["load"].append(one.seconds)
+            loads_down += span
+        elif one.name == "recovered" and not has_steps and one.lost_s:
+            lost, useful = lost + one.lost_s, useful - one.lost_s
+        elif one.name == "begin_save":
+            saving_since = one.at
+        if not has_steps and was_begun:
+            useful += before
+        elif not was_begun or one.name == "start":
+            startup += before
+        else:
+            between += before
+        clock = max(clock, one.at)
+    if down_since is None:
+        up.append((clock - up_since, False))
+    wall = clock - events[0].at
+    if not useful > 0:
+        raise context.wrong("a run that did some useful work: steps, or time between saves")
+    if spans:
+        told = ", ".join(f"{name} {seconds:,.0f} s" for name, seconds in spans.items())
+        context.ledger.note(f"of the time until a first step and of rescheduling: {told}")
+    other = [("until the first step", startup), ("between steps, and not told", between)]
+    reading = _reading(context, up, took, step_times, intervals, events)
+    parts = Breakdown(save, load, lost, reschedule)
+    rest = tuple((name, seconds) for name, seconds in other if seconds > 1e-9)
+    failures = sum(happened for _, happened in up)
+    interval = float(np.median(intervals)) if intervals else None
+    return Goodput(wall, useful, parts, rest, len(step_times), len(took["save"]), failures, interval, reading)
+
+
+_MEANINGS = {
+    "save": "how long a save kept training waiting",
+    "load": "to read a checkpoint back",
+    "reschedule": "from a failure until training went on, less noticing and loads",
+    "detect": "until a failure was noticed",
+}
+
+
+def _reading(
+    context: Context,
+    up: list[tuple[float, bool]],
+    took: dict[str, list[float]],
+    steps: list[float],
+    intervals: list[float],
+    events: list[_Event],
+) -> LogReading:
+    base = context.base("training", clock="seconds" if events[0].at < 3e8 else "Unix time or dates")
+    base = replace(base, columns=(), unused=())
+    durations, observed = (np.array(column) for column in zip(*up, strict=True))
+    found = from_durations(base, durations, observed.astype(bool))
+    ends = np.cumsum(durations)[durations > 0]
+    downtimes = [Downtimes(name, _MEANINGS[name], np.array(values)) for name, values in took.items() if values]
+    words = Counter(one.name for one in events)
+    return replace(
+        found,
+        ends_s=ends,
+        window_s=float(ends[-1]),
+        downtimes=tuple(downtimes),
+        states=tuple((name, rows, "events") for name, rows in words.most_common()),
+        step_s=float(np.median(steps)) if steps and np.median(steps) > 0 else None,
+        interval_s=float(np.median(intervals)) if intervals and np.median(intervals) > 0 else None,
+        begin=events[0].at if events[0].at > 3e8 else None,
+        end=events[-1].at if events[-1].at > 3e8 else None,
+    )
