@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cprmodel.costing import kinds
 from cprmodel.formulas.accuracy import pls_for_metric_drop
 from cprmodel.formulas.cost import transfer_time
 from cprmodel.formulas.failures import (
@@ -78,6 +79,8 @@ def is_plain(job: Job, paths: Mapping[tuple[str, ...], Any] | tuple[tuple[str, .
     for table, keys in said.items():
         if table not in KNOWN or not set(keys) <= KNOWN[table]:
             return False
+    if any(kind.candidates(job)[0] for kind in kinds.registered()):
+        return False
     return all(len(path) == 2 and path[0] in _VARIED and path[1] in KNOWN[path[0]] for path in paths)
 
 

@@ -50,7 +50,7 @@ def pareto_front(job: Job, model: CostModel | None = None, intervals: int = 200)
     ('full', 0.0)
     """
     model = model_for(job, model)
-    points = [one for one in priced(job, model, orders=()).strategies if one.name != "current"]
+    points = [one for one in priced(job, model, registered=False).strategies if one.name != "current"]
     if job.cluster.embedding_shards is not None:
         work = job.job.work_s
         best = model.partial_interval(job, 1.0)

@@ -7,17 +7,37 @@ itself with :func:`register`, in the room that owns it, and planning, sweeps and
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from cprmodel.costing.models import Choice, Cost, CostModel
-from cprmodel.facts.strategies import SavingPolicy, Strategy
+from cprmodel.facts.strategies import Recovery, SavingPolicy, Strategy
 from cprmodel.jobs import Job
 
-__all__ = ["Kind", "choose", "cost", "register", "remarks"]
+__all__ = ["Candidate", "Kind", "choose", "cost", "register", "registered", "remarks"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A strategy whose interval is still to be found, by what is said here."""
+
+    name: str
+    recovery: Recovery
+    saving: SavingPolicy
+    within_budget: bool = False  #: the interval keeps the budget of lost samples
+    like: str = ""  #: it takes the interval of the strategy of this name
+    given_s: float | None = None  #: or this one [s]
+
+    def at(self, interval_s: float, saving: SavingPolicy | None = None) -> Strategy:
+        """The strategy with an interval, and how it saves where that was chosen, too."""
+        return Strategy(self.name, self.recovery, saving or self.saving, interval_s)
 
 
 class Kind(Protocol):
     """What planning asks of a kind of saving policy."""
+
+    def candidates(self, job: Job) -> tuple[list[Candidate], list[str]]:
+        """The strategies of this kind that a job can have, and notes on why there are none."""
 
     def choose(self, job: Job, model: CostModel, strategy: Strategy, budget: float | None) -> Choice:
         """The best interval of a strategy (whose own is not looked at), within a budget of PLS if there is one.
@@ -33,7 +53,10 @@ class Kind(Protocol):
 
 
 class _Whole:
-    """Saves that take everything."""
+    """Saves that take everything: planning knows which strategies there are."""
+
+    def candidates(self, job: Job) -> tuple[list[Candidate], list[str]]:
+        return [], []
 
     def choose(self, job: Job, model: CostModel, strategy: Strategy, budget: float | None) -> Choice:
         return model.full_interval(job) if budget is None else model.partial_interval(job, budget)
@@ -53,6 +76,11 @@ _KINDS: dict[type, Kind] = {}
 def register(policy: type, kind: Kind) -> None:
     """Let a kind answer for a saving policy (and what derives from it)."""
     _KINDS[policy] = kind
+
+
+def registered() -> list[Kind]:
+    """Kinds beside that of saves that take everything."""
+    return list(_KINDS.values())
 
 
 def _kind_of(saving: SavingPolicy) -> Kind:

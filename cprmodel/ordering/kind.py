@@ -6,18 +6,38 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from cprmodel.costing.kinds import register
+from cprmodel.costing.kinds import Candidate, register
 from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB, Choice, Cost, CostModel
 from cprmodel.facts.errors import JobError
 from cprmodel.facts.strategies import PrioritySave, Strategy
 from cprmodel.jobs import Job
 from cprmodel.ordering.pls import expected_pls, interval_for_pls
+from cprmodel.ordering.unsaved import ORDERS
 
 __all__ = ["OrderedSaves"]
 
 
 class OrderedSaves:
     """The kind of :class:`~cprmodel.facts.strategies.PrioritySave`."""
+
+    def candidates(self, job: Job) -> tuple[list[Candidate], list[str]]:
+        """Partial recovery with each order; none without ``[access]`` and a budget."""
+        if job.access is None:
+            return [], []
+        notes = []
+        if job.pls_budget is None or job.cluster.embedding_shards is None:
+            missing = "they need embedding_shards and an [accuracy] budget"
+            notes.append(f"[access] is not used for ordered saves: {missing}")
+        if not job.plain:
+            words = job.checkpoint.storage_words() or "storage"
+            notes.append(f"saves in an order of the rows are left out: beside {words} they are not modelled")
+        if notes:
+            return [], notes
+        fraction = job.access.priority_fraction
+        saves = [PrioritySave(job.save_s * fraction, fraction, order) for order in ORDERS]
+        return [
+            Candidate(f"partial-{one.order}", job.partial_recovery, one, within_budget=True) for one in saves
+        ], []
 
     def choose(self, job: Job, model: CostModel, strategy: Strategy, budget: float | None) -> Choice:
         """The interval of least overhead where it keeps the budget, else the longest that does, in whole steps.

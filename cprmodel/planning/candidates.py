@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-from cprmodel.costing import saving_of
-from cprmodel.facts.strategies import PrioritySave, Recovery, SavingPolicy, Strategy
+import cprmodel.ordering  # noqa: F401 (which registers its kind of saving policy)
+from cprmodel.costing import kinds, saving_of
+from cprmodel.costing.kinds import Candidate
+from cprmodel.facts.strategies import Recovery
 from cprmodel.facts.units import count_of, format_time
 from cprmodel.jobs import Job
-from cprmodel.ordering import ORDERS
 
-__all__ = ["Candidate", "candidates", "full_and_partial", "in_order"]
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A strategy whose interval is still to be found, by what is said here."""
-
-    name: str
-    recovery: Recovery
-    saving: SavingPolicy
-    within_budget: bool = False  #: the interval keeps the budget of lost samples
-    like: str = ""  #: it takes the interval of the strategy of this name
-    given_s: float | None = None  #: or this one [s]
-
-    def at(self, interval_s: float, saving: SavingPolicy | None = None) -> Strategy:
-        """The strategy with an interval, and how it saves where that was chosen, too."""
-        return Strategy(self.name, self.recovery, saving or self.saving, interval_s)
+__all__ = ["Candidate", "candidates", "full_and_partial"]
 
 
-def candidates(job: Job, orders: Sequence[str] = ORDERS) -> tuple[list[Candidate], list[str]]:
-    """All of them, in the order in which they are shown, and notes."""
+def candidates(job: Job, registered: bool = True) -> tuple[list[Candidate], list[str]]:
+    """All of them, as they are shown, and notes; of ``registered`` kinds of saving policy, too."""
     full, partial, notes = full_and_partial(job)
     found = [full]
     if job.cluster.embedding_shards is not None:
@@ -43,10 +25,13 @@ def candidates(job: Job, orders: Sequence[str] = ORDERS) -> tuple[list[Candidate
         today, said = _today(job)
         found.append(today)
         notes += said
-    notes += _about_orders(job)
+    for kind in kinds.registered() if registered else ():
+        more, said = kind.candidates(job)
+        found += more
+        notes += said
     if job.scaling is not None and job.scaling.repair_s is not None:
         notes.append("waiting for a repair, and spares, are not part of these overheads (cprmodel sweep says more)")
-    return found + in_order(job, orders), notes
+    return found, notes
 
 
 def full_and_partial(job: Job) -> tuple[Candidate, Candidate | None, list[str]]:
@@ -59,22 +44,6 @@ def full_and_partial(job: Job) -> tuple[Candidate, Candidate | None, list[str]]:
         said = "no [accuracy] budget is given: partial recovery cannot be recommended without one"
         return full, None, [said]
     return full, Candidate("partial", job.partial_recovery, saving, within_budget=True), []
-
-
-def in_order(job: Job, orders: Sequence[str] = ORDERS) -> list[Candidate]:
-    """Partial recovery whose saves take some rows before others; none without ``[access]`` and a budget."""
-    if job.access is None or job.pls_budget is None or job.cluster.embedding_shards is None or not job.plain:
-        return []
-    fraction = job.access.priority_fraction
-    return [
-        Candidate(
-            f"partial-{order}",
-            job.partial_recovery,
-            PrioritySave(job.save_s * fraction, fraction, order),
-            within_budget=True,
-        )
-        for order in orders
-    ]
 
 
 def _today(job: Job) -> tuple[Candidate, list[str]]:
@@ -114,17 +83,4 @@ def _about_fitted(job: Job) -> list[str]:
         notes.append("accuracy.model: the slope's 90% interval contains 0, so a budget in the metric means little")
     if fitted.linear_to_pls is None:
         notes.append("accuracy.model: its record cannot tell up to which PLS the drop follows a line")
-    return notes
-
-
-def _about_orders(job: Job) -> list[str]:
-    """Why rows are not saved in an order, where the file says how they are used."""
-    if job.access is None:
-        return []
-    notes = []
-    if job.pls_budget is None or job.cluster.embedding_shards is None:
-        notes.append("[access] is not used for ordered saves: they need embedding_shards and an [accuracy] budget")
-    if not job.plain:
-        words = job.checkpoint.storage_words() or "storage"
-        notes.append(f"saves in an order of the rows are left out: beside {words} they are not modelled")
     return notes

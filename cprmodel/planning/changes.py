@@ -14,7 +14,7 @@ from cprmodel.costing.terms import EXACT, FIRST_ORDER
 from cprmodel.facts.errors import JobError
 from cprmodel.facts.units import format_share, format_time
 from cprmodel.jobs import Job
-from cprmodel.planning.candidates import candidates, full_and_partial, in_order
+from cprmodel.planning.candidates import candidates, full_and_partial
 from cprmodel.planning.choosing import choose, choose_all, strategy_of
 from cprmodel.planning.pricing import NEVER, ends, price
 from cprmodel.planning.telling import advice
@@ -172,7 +172,8 @@ def _wrong_mtbf(plan: Plan) -> list[str]:
         return []
     worse = job.with_mtbf(half)
     kept = price(worse, model, best.strategy)
-    others = candidates(worse, orders=())[0] + in_order(worse, [best.order] if best.order is not None else [])
+    plain = {one.name for one in candidates(worse, registered=False)[0]}
+    others = [one for one in candidates(worse)[0] if one.name in plain or one.name == best.name]
     try:
         chosen = choose_all(worse, model, others)
     except JobError:  # there is no best interval then

@@ -13,7 +13,6 @@ from types import MappingProxyType
 from cprmodel.costing import Choice, CostModel, model_for
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.jobs import FailureModel, Job
-from cprmodel.ordering import ORDERS
 from cprmodel.planning import telling
 from cprmodel.planning.candidates import Candidate, candidates
 from cprmodel.planning.changes import partial_wins, what_would_change
@@ -123,15 +122,17 @@ def priced(
     model: CostModel,
     minimise: str = "overhead",
     fixed: Mapping[str, Choice] = MappingProxyType({}),
-    orders: Sequence[str] = ORDERS,
+    registered: bool = True,
 ) -> Priced:
     """The strategies of a job in numbers; the choices in ``fixed``, by name, stand.
+
+    ``registered``: with those of the kinds of saving policy that are registered.
 
     >>> from cprmodel import Exact, load_preset
     >>> [one.name for one in priced(load_preset("cpr-dlrm"), Exact()).strategies]
     ['full', 'partial-at-full-interval', 'partial']
     """
-    found, about = candidates(job, orders)
+    found, about = candidates(job, registered)
     chosen = choose_all(job, model, found, minimise, fixed)
     numbers = [
         price(job, model, strategy_of(one, choice), choice)
@@ -159,7 +160,7 @@ def _check(job: Job, fit: FailureModel | None, robust: bool, minimise: str) -> N
 def _robust(job: Job, model: CostModel, fit: FailureModel) -> tuple[dict[str, Choice], tuple[Robust, ...]]:
     """The robust interval of each recovery, and how it compares with the plain one."""
     fixed, compared = {}, []
-    for one in (one for one in candidates(job, orders=())[0] if one.name in ("full", "partial")):
+    for one in (one for one in candidates(job, registered=False)[0] if one.name in ("full", "partial")):
         try:
             choice, said = robust_choice(job, model, fit, one)
         except JobError:  # no interval keeps the budget; the strategies say so

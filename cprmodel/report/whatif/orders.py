@@ -18,7 +18,7 @@ from cprmodel.jobs import Access, Job
 from cprmodel.ordering import ORDERS
 from cprmodel.ordering.pls import mean_and_error
 from cprmodel.ordering.unsaved import unsaved_of
-from cprmodel.planning.candidates import in_order
+from cprmodel.planning.candidates import candidates
 from cprmodel.planning.choosing import choose
 
 __all__ = ["OrderTable", "order_tables"]
@@ -58,7 +58,11 @@ def order_tables(job: Job) -> list[OrderTable]:
     grid = np.geomspace(SHORTEST * work, work / MANY, FEW, endpoint=False).tolist() + many
     if step_s is not None:  # a save follows a whole number of steps
         grid = [max(math.floor(one * fraction / step_s), 1) * step_s / fraction for one in grid[:-1]] + grid[-1:]
-    own = [choose(job, FirstOrder(), one).interval_s for one in in_order(job)]
+    own = [
+        choose(job, FirstOrder(), one).interval_s
+        for one in candidates(job)[0]
+        if one.name.startswith("partial-") and not one.like
+    ]
     every = sorted({one for one in (*grid, *own) if one <= longest})
     rows = joblib.Parallel(n_jobs=-1, prefer="threads")(
         joblib.delayed(_rows)(job.access, work, one) for one in every
