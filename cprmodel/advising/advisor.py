@@ -277,7 +277,8 @@ class Advisor:
         """The interval by what is known now, and when it ends."""
         self._learned = learned_job(self.job, self.seen)
         self._choice = Exact().next_interval(self._learned, self.recovery, self.job.pls_budget)
-        self._due = self._since + self._choice.interval_s
+        # whole steps: the one that comes nearest to the interval's end is the last before the save
+        self._due = self._since + self._choice.interval_s - (self.job.job.step_s or 0.0) / 2
 
     def _take_up(self, path: Path) -> None:
         """Go on with what an earlier process has learned."""

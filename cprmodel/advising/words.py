@@ -26,7 +26,7 @@ def reasons(
     remarks: Sequence[str] = (),
 ) -> str:
     """Interval, save cost, failure rate, each with what it rests on; then what was spent so far."""
-    about = f" (about {steps:,} steps)" if steps is not None else ""
+    about = f" (about {count_of(steps, 'step')})" if steps is not None else ""
     when = "now" if due_s <= 0 else f"in {format_time(due_s)}"
     said = [
         f"Save every {format_time(choice.interval_s)}{about} of work, next {when}: {recovery.name} recovery, "

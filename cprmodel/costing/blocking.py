@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from cprmodel.costing.models import (
     recovery_arguments,
     use,
 )
-from cprmodel.costing.terms import EXACT, FIRST_ORDER, Terms, Way
+from cprmodel.costing.terms import EXACT, FIRST_ORDER, Terms, Way, neighbour
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.strategies import Recovery, Strategy
@@ -190,17 +190,18 @@ class Exact:
         'the accuracy budget'
         """
         of = terms_of(job)
-        work = Choice(of.work_s, WHOLE_JOB)
+        choices = [Choice(of.work_s, WHOLE_JOB)]
         if not loses_samples(recovery):
-            choices = [_interval(job, _optimum(of, EXACT.full).value, OPTIMUM, (_optimum(of, EXACT.full),))]
-            return min((*choices, work), key=lambda choice: choice.interval_s)
-        choices = []
-        if job.failure_mix.shard_share > 0 and (pls_budget or 1.0) < 1:
-            choices.append(_next_within(of, pls_budget or 1.0))
+            ideal = _optimum(of, EXACT.full)
+            choices.append(Choice(float(ideal.value), OPTIMUM, (ideal,)))
+            return _in_whole_steps(of, EXACT.full, choices)
+        budget = pls_budget or 1.0
+        if job.failure_mix.shard_share > 0 and budget < 1:
+            choices.append(_next_within(of, budget))
         if job.failure_mix.whole_job_share > 0:
             ideal = _optimum(of, EXACT.partial)
             choices.append(Choice(float(ideal.value), OPTIMUM, (ideal,)))
-        return min((*choices, work), key=lambda choice: choice.interval_s)
+        return _in_whole_steps(of, EXACT.partial, choices, budget)
 
     def cost(self, job: Job, strategy: Strategy) -> Cost:
         """Exact expected overhead and PLS at the strategy's interval."""
@@ -208,6 +209,15 @@ class Exact:
             job.job.work_s, strategy.saves_every_s, strategy.saving.save_s, job.failure_mix, strategy.recovery
         )
         return _cost(job, strategy, spent.value.scaled(1 / job.job.work_s), spent)
+
+
+def _in_whole_steps(of: Terms, way: Way, choices: list[Choice], budget: float | None = None) -> Choice:
+    """The shortest of the choices, and the better of its neighbours in whole steps, in a job that goes on."""
+    one = min(choices, key=lambda choice: choice.interval_s)
+    if of.step_s is None or one.set_by == WHOLE_JOB:
+        return one
+    endless = replace(of, work_s=max(of.work_s, 1e4 * one.interval_s))
+    return replace(one, interval_s=float(neighbour(endless, one.interval_s, way, budget)))
 
 
 def _next_within(of: Terms, budget: float) -> Choice:

@@ -237,6 +237,8 @@ class _Search:
         """The best of the whole numbers of steps beside the best interval; of few, each with its own best saves."""
         step = self.setting.step_s
         few = rows.cheapest(_POOL, _WORTH)
+        if not np.isfinite(few.values).any():
+            return self._found(_ints(rows.counts[0]), step, math.inf)
         below = np.maximum(np.floor(few.intervals / step * (1 + 1e-12)), 1)
         if below.min() > _MANY_STEPS or not self.free:
             first = np.arange(1, 2 + _FEW_STEPS if below.min() <= _FEW_STEPS else 1)

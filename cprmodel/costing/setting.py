@@ -80,7 +80,8 @@ class Limits:
         if self.budget is not None:
             over = np.maximum(over, known.pls / self.budget)
         values = np.where(over <= 1 + 1e-12, total, BROKEN * over)
-        return np.where(known.fits & ~np.isnan(values), values, np.inf)
+        # where stops are so long that numbers end, overheads come out below 0: such a job never ends
+        return np.where(known.fits & ~np.isnan(values) & (known.total >= 0), values, np.inf)
 
 
 class Known(NamedTuple):

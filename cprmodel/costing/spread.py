@@ -18,44 +18,61 @@ which is a power of a matrix. All of it comes from the recursion of :mod:`cprmod
 rates of what ends a block. [derived here; simulated in tests/costing/test_spread.py]
 
 What is done while a drain goes on that becomes void is added to first order: the failure that strikes takes it
-together with what the drain held. That two failures of one stop may take two different shards is left out.
+together with what the drain held.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from cprmodel.costing.stops import Stops, severities
+from cprmodel.costing.stops import Stops
 from cprmodel.costing.storage import save_times_s
 from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import FailureMix
 
-__all__ = ["pls_variance"]
+__all__ = ["of_either", "pls_variance"]
+
+
+def of_either(mix: FailureMix, shards: int) -> FailureMix:
+    """Failures that take one of two given shards as often as these take either: whose stops hit either of them."""
+    k, few = mix.shards_per_failure, math.floor(mix.shards_per_failure)
+    pairs = few**2 + (k - few) * (2 * few + 1) - k  # of k as it is drawn: k(k − 1)
+    return replace(mix, shards_per_failure=2 * k - pairs / max(shards - 1, 1))
 
 
 def pls_variance(
-    saving: StoredSave, interval_s: float, work_s: float, mix: FailureMix, shards: int, stops: Stops
+    saving: StoredSave,
+    interval_s: float,
+    work_s: float,
+    mix: FailureMix,
+    shards: int,
+    stops: Stops,
+    either: Stops,
 ) -> float:
     """Variance of the PLS of one run of a job much longer than its patterns, without warnings.
+
+    ``stops`` of one given shard, ``either`` of two (:func:`of_either`).
 
     >>> from cprmodel.costing.stops import stops_of
     >>> from cprmodel.facts.storage import SaveLevel
     >>> from cprmodel.facts.strategies import PartialRecovery
     >>> mix, one = FailureMix(mtbf_s=1e5), SaveLevel("remote", 1e-6, 0.0, 0.0)
-    >>> stops = stops_of(mix, PartialRecovery(0.0, 0.0, 0.0, 0.0, 0.0), [one], shards=8)
-    >>> found = pls_variance(StoredSave((one,)), 100.0, 1e7, mix, 8, stops)
+    >>> no_time = PartialRecovery(0.0, 0.0, 0.0, 0.0, 0.0)
+    >>> stops, either = (stops_of(one_mix, no_time, [one], shards=8) for one_mix in (mix, of_either(mix, 8)))
+    >>> found = pls_variance(StoredSave((one,)), 100.0, 1e7, mix, 8, stops, either)
     >>> round(found / (1e7 / 1e5 * (100.0**2 / 3) / (8 * 1e7) ** 2), 3)  # so many failures, each takes U(0, 100 s)
     1.0
     """
     if not sum(stops.hit):
         return 0.0
     with np.errstate(all="ignore"):
-        found = _Moments(saving, interval_s, mix, shards, stops)
+        found = _Moments(saving, interval_s, mix, stops, either)
         one, same, other = found.kept, found.second(same=True), found.second(same=False)
         more, more_same, more_other = found.in_void_drains()
     pattern = interval_s * saving.segments + more
@@ -77,7 +94,7 @@ _NOTHING = _Ends()
 
 
 class _Moments:
-    def __init__(self, saving: StoredSave, interval_s: float, mix: FailureMix, shards: int, stops: Stops) -> None:
+    def __init__(self, saving: StoredSave, interval_s: float, mix: FailureMix, stops: Stops, either: Stops) -> None:
         self.counts, self.tau, self.back, self.rate = saving.counts, interval_s, stops.back, 1 / mix.mtbf_s
         blocking, drain = save_times_s(saving, interval_s)
         self.top = len(blocking) - 1
@@ -87,13 +104,7 @@ class _Moments:
         self.struck = [-math.expm1(-self.rate * one) for one in waits]
         depths = range(len(blocking))
         self.hits = [sum(stops.hit[depth:]) for depth in depths]  # one given shard, from so high or higher
-        k, few = mix.shards_per_failure, math.floor(mix.shards_per_failure)
-        pairs = few**2 + (k - few) * (2 * few + 1) - k  # of k as it is drawn: k(k − 1)
-        needs = severities(saving.levels)
-        alone = mix.shard_share * k / shards  # as many strike again in a stop as strike one shard again
-        again = self.hits[0] / alone
-        share = mix.shard_share * pairs / (shards * max(shards - 1, 1)) * again
-        self.both = [share * sum(needs[depth:]) for depth in depths]
+        self.both = [2 * self.hits[depth] - sum(either.hit[depth:]) for depth in depths]  # two given ones
         self.known: dict[tuple[object, ...], tuple[float, float]] = {}
 
     @cached_property

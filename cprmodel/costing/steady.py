@@ -14,7 +14,7 @@ from cprmodel.costing.saving import as_stored, saving_of
 from cprmodel.costing.searching import Found, search
 from cprmodel.costing.setting import Limits, Setting, drains_in
 from cprmodel.costing.shared import Shared
-from cprmodel.costing.spread import pls_variance
+from cprmodel.costing.spread import of_either, pls_variance
 from cprmodel.costing.storage import LongRun
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
@@ -56,8 +56,9 @@ def _spread(setting: Setting, saving: StoredSave, interval_s: float) -> float | 
     """Standard deviation of one run's PLS; None where saves follow warnings."""
     if saving.warned is not None:
         return None
-    stops = setting.stops(saving)
-    return math.sqrt(pls_variance(saving, interval_s, setting.work_s, setting.mix, setting.shards, stops))
+    either = replace(setting, mix=of_either(setting.mix, setting.shards)).stops(saving)
+    of = (setting.work_s, setting.mix, setting.shards, setting.stops(saving), either)
+    return math.sqrt(pls_variance(saving, interval_s, *of))
 
 
 def long_run_of(job: Job, recovery: Recovery, saving: StoredSave, interval_s: Any) -> LongRun:
@@ -184,6 +185,8 @@ class SteadyState:
             return Cost(spent, lost, written_per_s=0.0, pls_standard_deviation=spread)
         found = _at(setting, saving, strategy.interval_s)
         parts = Breakdown(*(float(part) for part in found.breakdown))
+        if not parts.total >= 0:  # stops so long that numbers end: it never ends
+            return Cost(Breakdown(0.0, 0.0, math.inf, 0.0), float(found.pls))
         refused = self._refused(job, strategy.recovery, float(found.io_s))
         return Cost(
             parts,

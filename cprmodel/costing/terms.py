@@ -24,6 +24,7 @@ __all__ = [
     "Recoveries",
     "Terms",
     "Way",
+    "neighbour",
     "pieces_within",
 ]
 
@@ -175,6 +176,13 @@ def _in_steps(of: Terms, interval_s: Any, way: Way, keeps: Callable[[Any], Any] 
     if keeps is not None:
         longer = longer & keeps(more)
     return np.where(longer, more, fewer)
+
+
+def neighbour(of: Terms, interval_s: Any, way: Way, budget: Any = None) -> Any:
+    """The better neighbour of an interval in whole steps, within a budget of lost samples if there is one."""
+    if budget is None or budget >= 1:
+        return _in_steps(of, interval_s, way)
+    return _in_steps(of, interval_s, way, lambda every: of.pls(every) <= budget * WITHIN)
 
 
 def _budget_bound(of: Terms, budget: Any) -> Any:

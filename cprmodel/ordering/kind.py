@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from cprmodel.costing.kinds import Candidate, register
 from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB, Choice, Cost, CostModel
+from cprmodel.costing.terms import WITHIN
 from cprmodel.facts.errors import JobError
 from cprmodel.facts.strategies import PrioritySave, Strategy
 from cprmodel.jobs import Job
@@ -15,6 +16,10 @@ from cprmodel.ordering.pls import expected_pls, interval_for_pls
 from cprmodel.ordering.unsaved import ORDERS
 
 __all__ = ["OrderedSaves"]
+
+
+#: By how much an interval is shortened at a time, and how often, where a simulated loss is just above the budget.
+_WOBBLE, _TRIES = 0.003, 12
 
 
 class OrderedSaves:
@@ -42,7 +47,7 @@ class OrderedSaves:
     def choose(self, job: Job, model: CostModel, strategy: Strategy, budget: float | None) -> Choice:
         """The interval of least overhead where it keeps the budget, else the longest that does, in whole steps.
 
-        Where no interval keeps the budget, the one of least overhead, which then is above it.
+        Where none does that costs no more than full recovery, the one of least overhead, which is above the budget.
         """
         assert budget is not None
         assert isinstance(strategy.saving, PrioritySave)
@@ -52,7 +57,9 @@ class OrderedSaves:
                 start = model.partial_interval(job, budget).interval_s
             except JobError:  # where each save takes everything, no interval keeps it
                 start = job.job.work_s / 2
-            within_s = interval_for_pls(job, replace(strategy, interval_s=start), budget, _is_exact(model))
+            at = replace(strategy, interval_s=start)
+            shortest_s = _not_worth(job, model, strategy)
+            within_s = interval_for_pls(job, at, budget, _is_exact(model), shortest_s)
             if within_s is not None and within_s <= best.interval_s:
                 best = Choice(within_s, BUDGET)
         return _in_steps(job, model, strategy, budget, best)
@@ -86,6 +93,13 @@ def _best(job: Job, model: CostModel, saving: PrioritySave) -> Choice:
     return Choice(choice.interval_s / saving.fraction, OPTIMUM if within else WHOLE_JOB, choice.steps)
 
 
+def _not_worth(job: Job, model: CostModel, strategy: Strategy) -> float:
+    """The interval below which the saves alone cost more than full recovery at its best [s]."""
+    every = model.full_interval(job).interval_s
+    full = model.cost(job, Strategy("full", job.full_recovery, job.saving, every)).breakdown.total
+    return strategy.saving.save_s / float(full) / strategy.saving.fraction
+
+
 def _in_steps(job: Job, model: CostModel, strategy: Strategy, budget: float, choice: Choice) -> Choice:
     """The better of the neighbours that are whole numbers of steps; the end of the job is one."""
     step_s, work, fraction = job.job.step_s, job.job.work_s, strategy.saving.fraction
@@ -94,18 +108,28 @@ def _in_steps(job: Job, model: CostModel, strategy: Strategy, budget: float, cho
         return replace(choice, interval_s=work / fraction, set_by=WHOLE_JOB)
     if step_s is None:
         return choice
-    number = math.floor(every / step_s * (1 + 1e-12))
-    tried = []
-    for steps in {max(number, 1), max(number, 1) + 1}:
-        one = replace(strategy, interval_s=min(steps * step_s, work) / fraction)
-        cost = float(model.cost(job, one).breakdown.total)
-        cost += getattr(model, "extra_s", 0.0) * fraction / one.saves_every_s
-        over = max(expected_pls(job, one, _is_exact(model)).pls - budget, 0.0)
-        tried.append((over, cost, one.interval_s))
+    number = max(math.floor(every / step_s * (1 + 1e-12)), 1)
+    tried = [_at_steps(job, model, strategy, budget, steps) for steps in (number, number + 1)]
+    keeps = choice.set_by == BUDGET
+    while keeps and number > 1 and min(tried)[0] > 0:  # the loss is simulated: it wobbles
+        number = min(number - 1, math.floor(number * (1 - _WOBBLE)))
+        tried.append(_at_steps(job, model, strategy, budget, number))
+        keeps = len(tried) < _TRIES
     _, _, interval_s = min(tried)
     return replace(
         choice, interval_s=interval_s, set_by=WHOLE_JOB if interval_s * fraction >= work else choice.set_by
     )
+
+
+def _at_steps(job: Job, model: CostModel, strategy: Strategy, budget: float, steps: int) -> tuple[float, ...]:
+    """By how much so many steps between saves break the budget, what they cost, and the interval [s]."""
+    assert job.job.step_s is not None
+    fraction = strategy.saving.fraction
+    one = replace(strategy, interval_s=min(steps * job.job.step_s, job.job.work_s) / fraction)
+    cost = float(model.cost(job, one).breakdown.total)
+    cost += getattr(model, "extra_s", 0.0) * fraction / one.saves_every_s
+    pls = expected_pls(job, one, _is_exact(model)).pls
+    return (max(pls - budget * WITHIN, 0.0), cost, one.interval_s)
 
 
 def _is_exact(model: CostModel) -> bool:

@@ -85,14 +85,17 @@ def _risk(job: Job, strategy: Strategy) -> dict[str, float]:
     }
 
 
-def interval_for_pls(job: Job, strategy: Strategy, budget: float, exact: bool) -> float | None:
+def interval_for_pls(
+    job: Job, strategy: Strategy, budget: float, exact: bool, shortest_s: float = 0.0
+) -> float | None:
     """The longest interval whose expected PLS keeps a budget, to a thousandth [s]; at most where nothing is saved.
 
-    None where no interval does: failures during the saves alone lose more. ``strategy.interval_s`` is where the
+    None where none from ``shortest_s`` on does: below it nobody would save. ``strategy.interval_s`` is where the
     search begins.
     """
     assert isinstance(strategy.saving, PrioritySave)
     longest = job.job.work_s / strategy.saving.fraction
+    shortest = max(shortest_s, longest / _MOST)
 
     def over(interval_s: float) -> float:
         """log(PLS / budget)."""
@@ -102,7 +105,7 @@ def interval_for_pls(job: Job, strategy: Strategy, budget: float, exact: bool) -
     low, high, above = 0.0, longest, over(longest)
     if above <= 0:
         return longest
-    at = min(strategy.interval_s, longest / 2)
+    at = min(max(strategy.interval_s, shortest), longest / 2)
     below = 0.0
     for _ in range(_TRIES):
         value = over(at)
@@ -110,9 +113,9 @@ def interval_for_pls(job: Job, strategy: Strategy, budget: float, exact: bool) -
             low, below = at, value
             if value > -_CLOSE:
                 break
+        elif at <= shortest:
+            return None
         else:
-            if high < job.job.work_s / _MANY and _at_no_interval(at, high, math.exp(value), math.exp(above)) > 1:
-                return None
             high, above = at, value
         if low:  # the loss is nearly a power of the interval: regula falsi in logarithms, kept off the ends
             slope = math.log(high / low) / (above - max(below, -50.0))
@@ -120,13 +123,8 @@ def interval_for_pls(job: Job, strategy: Strategy, budget: float, exact: bool) -
             if high / low < 1 + _CLOSE:
                 break
         else:
-            at = high / max(1.5, math.exp(above))
+            at = max(high / max(1.5, math.exp(above)), shortest)
     return low or None
 
 
-_MANY = 16  #: intervals: in a job of more the loss is a line in the interval
-
-
-def _at_no_interval(short: float, long: float, loss: float, more: float) -> float:
-    """Where the line through two losses begins: what saves lose, however many there are."""
-    return (loss * long - more * short) / (long - short)
+_MOST = 1e5  #: intervals of a job, at most

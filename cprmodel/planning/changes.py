@@ -26,6 +26,8 @@ __all__ = ["partial_wins", "what_would_change"]
 
 #: Values tried at once where the formulas take arrays, and how often they close in.
 _TRIED, _CLOSER = 160, 3
+#: A stop of so many MTBFs hardly ever ends.
+_ENDLESS = 20.0
 #: How closely a threshold is found otherwise (relative).
 _CLOSE = 1e-5
 
@@ -106,11 +108,16 @@ class _Question:
         return outside
 
 
+def _of_everything(plan: Plan) -> str:
+    """What the thresholds are about, where other ways to save compete: they look at saves of everything alone."""
+    return " with saves of everything" if any(one.order for one in plan.strategies) else ""
+
+
 def _budget_threshold(plan: Plan) -> list[str]:
     job, model, budget = plan.job, plan.model, plan.job.pls_budget
     if job.accuracy is None or budget is None:
         return []
-    accuracy = job.accuracy
+    accuracy, what = job.accuracy, _of_everything(plan)
 
     def one_by_one(pls: float) -> bool:
         varied = accuracy.model_copy(update={"pls_budget": pls, "max_metric_drop": None})
@@ -120,20 +127,21 @@ def _budget_threshold(plan: Plan) -> list[str]:
     if wins.holds(budget):
         low = wins.crossing(True, budget, max(budget * 1e-6, 1e-12))
         if low is None:
-            return ["At any PLS budget partial recovery costs less than full."]
-        return [f"Below a PLS budget of {low:.3g} full recovery costs less than partial."]
+            return [f"At any PLS budget partial recovery{what} costs less than full."]
+        return [f"Below a PLS budget of {low:.3g} full recovery costs less than partial{what}."]
     high = wins.crossing(False, budget, 1.0)
     if high is None:
-        return ["At no PLS budget does partial recovery cost less than full."]
-    return [f"Above a PLS budget of {high:.3g} partial recovery costs less than full."]
+        return [f"At no PLS budget does partial recovery{what} cost less than full."]
+    return [f"Above a PLS budget of {high:.3g} partial recovery{what} costs less than full."]
 
 
 def _reschedule_threshold(plan: Plan) -> list[str]:
-    job, model, budget = plan.job, plan.model, plan.job.pls_budget
+    job, model, budget, what = plan.job, plan.model, plan.job.pls_budget, _of_everything(plan)
     detect_s = job.checkpoint.detect_s
     given = job.partial_recovery.partial_reschedule_s - detect_s
     trainer_too = job.checkpoint.trainer_reschedule_s is None  # which then takes as long as a shard
     at, many = max(given, 1.0), _wins_many(job, model)
+    longest = min(at * 1e4, _ENDLESS * job.failure_mix.mtbf_s)
 
     def one_by_one(seconds: float) -> bool:
         point = job.checkpoint.model_copy(update={"partial_reschedule_s": seconds})
@@ -148,19 +156,20 @@ def _reschedule_threshold(plan: Plan) -> list[str]:
 
     wins = _Question(one_by_one, None if many is None else all_at_once)
     if wins.holds(at):
-        high = wins.crossing(True, at, at * 1e4)
+        high = wins.crossing(True, at, longest) if at < longest else None
         if high is None:
             return []
+        than = f" than partial{what}" if what else ""
         return [
             f"If replacing a shard took over {format_time(high)} (now {format_time(given)}), "
-            "full recovery would cost less."
+            f"full recovery would cost less{than}."
         ]
     low = wins.crossing(False, at, at * 1e-4)
     if low is None:
         return []
     return [
         f"If replacing a shard took under {format_time(low)} (now {format_time(given)}), "
-        "partial recovery would cost less."
+        f"partial recovery{what} would cost less."
     ]
 
 
@@ -172,10 +181,8 @@ def _wrong_mtbf(plan: Plan) -> list[str]:
         return []
     worse = job.with_mtbf(half)
     kept = price(worse, model, best.strategy)
-    plain = {one.name for one in candidates(worse, registered=False)[0]}
-    others = [one for one in candidates(worse)[0] if one.name in plain or one.name == best.name]
     try:
-        chosen = choose_all(worse, model, others)
+        chosen = choose_all(worse, model, candidates(worse)[0])
     except JobError:  # there is no best interval then
         return []
     found = [strategy_of(one, choice) for one, choice in chosen if not isinstance(choice, JobError)]

@@ -129,7 +129,9 @@ def summary_lines(found: Summary, job: Job) -> list[str]:
         if row is not None:
             said = f"as saved today, {what} overhead: {format_share(row[_TODAY])}"
             where = _where(found.grid, row, [name for name in found.idle if not name.startswith("job.current")])
-            lines.append(f"{said} ({where})")
+            lines.append(f"{said} ({where})" if where else said)
+            if not where:
+                break
     for reason, number in found.reasons.most_common(3):
         lines.append(f"{number:,} cannot be planned: {reason}")
     if len(found.reasons) > 3:

@@ -78,7 +78,7 @@ _OF_LOSSES = ("expected PLS", "  ± SD of one run", "keeps the budget")
 def plan_rows(plan: Plan) -> list[tuple[str, list[str]]]:
     """The table: one row per quantity, one cell per strategy; rows that say nothing are left out."""
     rows = [(label, [show(one) for one in plan.strategies]) for label, show in _ROWS]
-    if plan.job.pls_budget is None and plan.job.cluster.embedding_shards is None:
+    if plan.job.cluster.embedding_shards is None:
         rows = [row for row in rows if row[0] not in _OF_LOSSES]  # a dense model loses no samples
     if plan.job.cost is not None:
         currency = plan.job.cost.currency

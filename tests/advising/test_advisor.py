@@ -50,7 +50,13 @@ def test_it_begins_with_the_plan(clock: Clock) -> None:
     assert full.interval_s == exact_interval(SAVE, MTBF)
     assert (full.save_s, full.mtbf_s) == (SAVE, MTBF)
     partial = Advisor(job(), "partial", None, clock=clock)
-    assert exact_pls(1e9, partial.interval_s, MTBF, shards=8) == pytest.approx(0.05, rel=1e-4)
+    stops = job().partial_recovery
+    strikes = {
+        "save_s": SAVE,
+        "partial_load_s": stops.partial_load_s,
+        "partial_reschedule_s": stops.partial_reschedule_s,
+    }
+    assert exact_pls(1e9, partial.interval_s, MTBF, shards=8, **strikes) == pytest.approx(0.05, rel=1e-4)
     assert isinstance(Advisor(job(), None, None).recovery, PartialRecovery)  # what the plan recommends
     assert plan(job()).recommended == "partial"
     assert Advisor(load_job("preset:rsc-1"), None, None).recovery.name == "full"
@@ -420,3 +426,23 @@ def test_a_clock_that_runs_backwards_does_no_harm(clock: Clock) -> None:
     clock.now -= 5000.0
     advisor.saved(1.0)
     assert advisor.seen.exposure_s == 100.0
+
+
+STEPS = {
+    "job": {"work": "3 h", "step": "3 min"},
+    "cluster": {"embedding_shards": 18},
+    "failures": {"mtbf": "50 min"},
+    "checkpoint": {"save": "15 s", "load": "10 s", "reschedule": "10 s"},
+    "accuracy": {"pls_budget": 0.0022},
+}
+
+
+def test_long_steps_are_counted_whole(clock: Clock) -> None:
+    """One step keeps the budget, two do not (PLS .0036 played out): it does not wait for a second one."""
+    advisor = Advisor(Job.from_mapping(STEPS), "partial", None, clock=clock)
+    assert advisor.interval_s == 180.0
+    assert "(about 1 step)" in advisor.why()
+    clock.now += 180.0
+    assert advisor.step()
+    given = {"save_s": 15.0, "partial_load_s": 10 / 18, "partial_reschedule_s": 10.0}
+    assert exact_pls(1e7, 180.0, 3000.0, 18, **given) < 0.0022 < exact_pls(1e7, 360.0, 3000.0, 18, **given)

@@ -33,7 +33,7 @@ def run(*arguments: object, capsys: pytest.CaptureFixture[str], status: int = 0)
 def test_plan_prints_strategies_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
     out, err = run("plan", EXAMPLE, capsys=capsys)
     assert not err
-    for text in ("full", "partial *", "current", "155,537", "15.1%", "Recommended (*)", "hours saved a month"):
+    for text in ("full", "partial *", "current", "155,538", "15.1%", "Recommended (*)", "hours saved a month"):
         assert text in out
     assert max(len(line) for line in out.splitlines()) <= 80
 
@@ -308,3 +308,14 @@ def test_no_control_characters_reach_the_terminal(tmp_path: Path, capsys: pytest
     path.write_text(EXAMPLE.read_text() + '[preset]\ntitle = "\\u001b[31mred"\n')
     out, _ = run("plan", path, capsys=capsys)
     assert "\x1b" not in out
+
+
+def test_a_dense_job_has_no_rows_about_lost_samples(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "dense.toml"
+    file.write_text(
+        '[job]\nwork = "30 d"\n[failures]\nmtbf = "1 d"\n[checkpoint]\nsave = "4 min"\n'
+        "[accuracy]\npls_budget = 0.1\n"
+    )
+    out, _ = run("plan", file, capsys=capsys)
+    assert "PLS" not in out
+    assert "keeps the budget" not in out

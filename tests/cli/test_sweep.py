@@ -186,3 +186,14 @@ def test_plan_by_money(capsys: pytest.CaptureFixture[str]) -> None:
     robust = ("plan", FLEET, "--minimise", "dollars", "--robust")
     _, err = run(*robust, capsys=capsys, status=2)
     assert len(err.splitlines()) == 1
+
+
+def test_what_changes_nothing_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    out, _ = run("sweep", EXAMPLE, "--vary", "job.current_interval=10 min,1 h", capsys=capsys)
+    assert "warning: job.current_interval changes nothing in what is recommended" in out
+    assert "as saved today, least overhead: 9.29% (job.current_interval 1 h)" in out
+    assert "least overhead: 1.78%" not in out  # as if it depended on the interval of today
+    out, _ = run("sweep", EXAMPLE, "--vary", "cluster.trainers=1,2,3", capsys=capsys)
+    assert "()" not in out
+    out, _ = run("sweep", EXAMPLE, "--vary", "checkpoint.save=1 min,2 min", capsys=capsys)
+    assert "warning" not in out

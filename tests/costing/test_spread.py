@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from cprmodel import SteadyState, plan
-from cprmodel.costing.spread import pls_variance
+from cprmodel.costing.spread import of_either, pls_variance
 from cprmodel.costing.stops import stops_of
 from cprmodel.facts.storage import SaveLevel, StoredSave
 from cprmodel.facts.strategies import FailureMix, PartialRecovery, Strategy
+from cprmodel.formulas import exact_pls_deviation
 from cprmodel.jobs import Job
 from cprmodel.simulation.storage import play_stored
 from tests.costing.test_storage import ALONE, HOUR, MIX, PARTIAL, drawn, job_of
@@ -28,9 +29,16 @@ def ratio(
     work = 50.5 * tau * saving.segments
     job = job_of(mix, shards, work)
     played = play_stored(job, Strategy("any", recovery, saving, tau), RUNS, np.random.SeedSequence(seed))
-    stops = stops_of(mix, recovery, saving.levels, shards)
-    computed = pls_variance(saving, tau, work, mix, shards, stops) ** 0.5
+    computed = variance(saving, tau, work, mix, shards, recovery) ** 0.5
     return float(computed / (played[:, 1] / (work * shards)).std(ddof=1))
+
+
+def variance(
+    saving: StoredSave, tau: float, work: float, mix: FailureMix, shards: int, recovery: PartialRecovery
+) -> float:
+    """With the stops of one shard, and of either of two."""
+    of_one, of_two = (stops_of(one, recovery, saving.levels, shards) for one in (mix, of_either(mix, shards)))
+    return pls_variance(saving, tau, work, mix, shards, of_one, of_two)
 
 
 CASES = {
@@ -77,23 +85,21 @@ def test_frequent_losses_of_the_same_shards() -> None:
     """A PLS of 0.3: most shards that fail have failed since the last save."""
     mix = FailureMix(HOUR, 1.0, 0.0, 0.0, 2.0)
     saving = StoredSave((SaveLevel("remote", 60.0, 30.0, 5.0),))
-    stops = stops_of(mix, PARTIAL, saving.levels, 8)
     assert ratio(saving, 11000.0, mix, PARTIAL, 8, 3) == pytest.approx(1, abs=WITHIN)
     lost = SteadyState().cost(job_of(mix, 8, 1e7), Strategy("any", PARTIAL, saving, 11000.0)).pls
     assert lost == pytest.approx(0.3, abs=0.05)
     # as many losses that are independent of one another would scatter more
     independent = (1e7 / HOUR * 4 * 11000.0**2 / 3) / (8 * 1e7) ** 2
-    assert pls_variance(saving, 11000.0, 1e7, mix, 8, stops) < independent / 1.2
+    assert variance(saving, 11000.0, 1e7, mix, 8, PARTIAL) < independent / 1.2
 
 
 def test_rare_failures_scatter_as_a_compound_poisson_process() -> None:
     """Each takes k shards and what they learned since the last save, uniform in τ."""
     mix = FailureMix(1e7, 1.0, 0.0, 0.0, 2.5)
     saving = StoredSave((SaveLevel("remote", 1e-3, 0.0, 0.0),))
-    stops = stops_of(mix, PARTIAL, saving.levels, 8)
     squares = (2**2 + 3**2) / 2
     expected = 1e12 / 1e7 * squares * 1000.0**2 / 3 / (8 * 1e12) ** 2
-    assert pls_variance(saving, 1000.0, 1e12, mix, 8, stops) == pytest.approx(expected, rel=1e-3)
+    assert variance(saving, 1000.0, 1e12, mix, 8, PARTIAL) == pytest.approx(expected, rel=1e-3)
 
 
 def test_a_plan_says_how_the_pls_scatters() -> None:
@@ -112,3 +118,15 @@ def test_a_plan_says_how_the_pls_scatters() -> None:
     scatter = float((played[:, 1] / (job.job.work_s * 8)).std(ddof=1))
     assert found.pls_standard_deviation == pytest.approx(scatter, rel=WITHIN)
     assert SteadyState().cost(job, plan(job)["full"].strategy).pls_standard_deviation == 0
+
+
+@pytest.mark.parametrize("shards", [2, 8, 40])
+@pytest.mark.parametrize("together", [1.0, 1.5, 2.0])
+@pytest.mark.parametrize("stop", [0.0, 0.1, 0.5])
+def test_one_blocking_level_scatters_as_the_exact_model_says(shards: int, together: float, stop: float) -> None:
+    """Long stops, in which other shards fail, too; the exact form shares no code with the recursion over blocks."""
+    mix, save, tau, work = FailureMix(1e4, 0.8, 0.1, 0.1, together), 300.0, 2000.0, 1e9
+    recovery = PartialRecovery(600.0, 300.0, stop * 1e4, 60.0, 100.0)
+    saving = StoredSave((SaveLevel("remote", save, 300.0, 60.0),))
+    exact = exact_pls_deviation.raw(work, tau, 1e4, shards, 0.8, together, save, 60.0, stop * 1e4, 0.1, 0.1, 100.0)
+    assert variance(saving, tau, work, mix, shards, recovery) ** 0.5 == pytest.approx(exact, rel=1e-3)

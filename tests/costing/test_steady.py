@@ -349,3 +349,33 @@ def test_the_first_order_form_of_warnings_is_far_off_where_they_are_frequent() -
     exact = float(long_run_of(job, job.full_recovery, saving, every).breakdown.total)
     said = warned_overhead(every, 300.0, 86400.0, 0.95, 0.2, 60.0, 300.0, 60.0)
     assert 1.3 < said / exact < 1.4
+
+
+@pytest.mark.parametrize("step", [None, "1508.8 s"])
+def test_recoveries_that_never_end_are_no_bargain(step: str | None) -> None:
+    """A stop of hundreds of MTBFs leaves the numbers: what comes out is no cost below nothing."""
+    data = {
+        "job": {"work": "3462697 s"} | ({"step": step} if step else {}),
+        "cluster": {"embedding_shards": 3},
+        "failures": {"mtbf": "58629.7462772062 s", "trainer_share": 0.18199031726336537},
+        "checkpoint": {
+            "save": "54.7 s",
+            "load": "3551.3 s",
+            "reschedule": "228.12 s",
+            "partial_load": "129.73 s",
+            "partial_reschedule": "2118 s",
+            "trainer_reschedule": "984 s",
+        },
+        "accuracy": {"pls_budget": 0.0282072},
+    }
+    job = Job.from_mapping(data)
+    answer, exact = plan(job, SteadyState()), plan(job, Exact())
+    assert answer.recommended == exact.recommended == "partial"
+    (mine,), (theirs,) = (
+        [line for line in one.what_would_change_it if line.startswith("If replacing")] for one in (answer, exact)
+    )
+    assert mine.split("(now")[0][:-4] == theirs.split("(now")[0][:-4]  # to a minute
+    endless = job.model_copy(
+        update={"checkpoint": job.checkpoint.model_copy(update={"partial_reschedule_s": 361 * 58629.7})}
+    )
+    assert plan(endless, SteadyState()).recommended == "full"

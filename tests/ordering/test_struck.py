@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import tomllib
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cprmodel import plan
 from cprmodel.formulas import exact_pls, fresh_loss, priority_pls, stale_loss
-from cprmodel.jobs import Access
-from cprmodel.ordering import unsaved
+from cprmodel.jobs import Access, Job, job_from_mapping
+from cprmodel.ordering import expected_pls, unsaved
+from tests.conftest import EXAMPLE
 from tests.ordering.test_finite import ACCESS, TABLE
 
 EVERYTHING = Access(priority_fraction=1.0, tables=(TABLE,))
@@ -76,3 +81,37 @@ def test_a_struck_shard_begins_again() -> None:
         assert abs(each.mean() - expected[slot]) < 5 * each.std() / len(age) ** 0.5 + 1e-9
         again = random.random(age.size) < lost
         age = np.where(again, (random.random(age.size) < kept).astype(int), age + 1)
+
+
+def tight(save: str, budget: float, mtbf: str = "28 h", step: bool = True) -> Job:
+    """The example of ordered saves with short saves and a small budget: slots can then take all that is dirty."""
+    data = tomllib.loads((EXAMPLE.parent / "ordered-saves.toml").read_text(encoding="utf-8"))
+    data["checkpoint"]["save"], data["failures"]["mtbf"] = save, mtbf
+    data["accuracy"] = {"pls_budget": budget}
+    data["job"] = {key: data["job"][key] for key in ("work", "step")[: 1 + step]}
+    return job_from_mapping(data)
+
+
+@pytest.mark.parametrize(
+    ("save", "budget", "mtbf"), [("2 s", 1e-4, "28 h"), ("60 s", 3e-4, "28 h"), ("4 s", 2e-4, "14 h")]
+)
+@pytest.mark.parametrize("step", [False, True])
+def test_small_budgets_find_their_interval(save: str, budget: float, mtbf: str, step: bool) -> None:
+    """The loss is no line in the interval, and simulated: it is not given up, nor ends just above."""
+    job = tight(save, budget, mtbf, step)
+    answer = plan(job)
+    for name in ("partial-mfu", "partial-update-age"):
+        one = answer[name]
+        assert one.feasible, (name, one.reason)
+        longer = replace(one.strategy, interval_s=1.03 * one.interval_s)
+        assert expected_pls(job, longer, False).pls > budget  # and no interval much longer keeps it
+    assert answer.best.order is not None
+    assert answer.best.overhead_fraction < 0.5 * answer["full"].overhead_fraction * 1.5
+
+
+def test_thresholds_say_what_they_are_about_where_orders_compete() -> None:
+    answer = plan(tight("60 s", 3e-4))
+    said = " ".join(answer.what_would_change_it)
+    assert "with saves of everything" in said
+    worse = plan(tight("60 s", 3e-4, "14 h"))
+    assert f"({worse.recommended}, " in said  # the best then, of all
