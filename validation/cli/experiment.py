@@ -16,10 +16,12 @@ from rich.text import Text
 from cprmodel.report.page import write_page
 from validation.experiment.accuracy import record
 from validation.experiment.charts import figures
-from validation.experiment.compare import Outcome, Verdict, compare
+from validation.experiment.compare import compare
 from validation.experiment.design import Experiment
+from validation.experiment.outcome import Outcome
 from validation.experiment.report import markdown, page, remarks, tables, verdict_said
 from validation.experiment.runner import Runner
+from validation.experiment.verdict import Verdict
 
 __all__ = ["report", "run"]
 
