@@ -12,7 +12,7 @@ last one.
 
 Besides times and losses they sum what the compensators of the failure counts need: the time at risk, and the
 integrals over it of the work and the losses at stake. From these come unbiased control variates
-(:mod:`cprmodel.simulation.engine`).
+(:mod:`cprmodel.simulation.control`).
 
 Order of the random numbers, which the tests' event loop repeats: a gap; at its end, where failures are of
 several kinds, one uniform for the kind; for a shard failure one uniform where k is not whole, then one for each
