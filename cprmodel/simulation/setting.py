@@ -114,18 +114,34 @@ class Setting:
         """Play a batch; rows of kernel.COLUMNS, or None when a run does not end."""
         rng = np.random.Generator(np.random.PCG64(stream))
         out = np.empty((runs, len(kernel.COLUMNS)))
-        times = self.law[3]
-        replays = self.law[0] == kernel.REPLAY
+        law, shape, scale, times = self.law
+        replays = law == kernel.REPLAY
         offsets = rng.integers(times.size, size=runs) if replays else np.zeros(runs, dtype=np.int64)
-        common = (*self.law, self.tau, self.save, self.rest, self.pieces)
+        shard_share, trainer_share, _ = self.shares
+        numbers = kernel.Numbers(
+            law=law,
+            shape=shape,
+            scale=scale,
+            times=times,
+            tau=self.tau,
+            save=self.save,
+            rest=self.rest,
+            pieces=self.pieces,
+            shards=self.shards,
+            shard_share=shard_share,
+            trainer_share=trainer_share,
+            failed=self.failed,
+            safe=self.safe,
+            reschedule=self.reschedule,
+            load=self.load,
+            limit=self.limit,
+            halt=self.stop,
+        )
         if self.full:
-            stop = (self.safe[2], self.reschedule[2], self.load[2])
-            ended = kernel.play_full(out, offsets, rng, (*common, *self.shares[:2], *stop, self.limit, self.stop))
+            ended = kernel.play_full(out, offsets, rng, numbers)
         else:
-            stops = (self.safe, self.reschedule, self.load)
-            setting = (*common, self.shards, *self.shares[:2], self.failed, *stops, self.limit, self.stop)
             lanes = int(np.clip(65_536 // self.shards, 8, kernel.LANES))  # the shards' account stays in cache
-            ended = kernel.play_partial(out, offsets, rng, setting, lanes)
+            ended = kernel.play_partial(out, offsets, rng, numbers, lanes)
         if not ended:
             return None
         return out

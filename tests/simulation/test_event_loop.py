@@ -62,12 +62,12 @@ def kernel_run(setting: Setting, seed: int, mtbf: float, shares: tuple[float, fl
     rng = np.random.default_rng(seed)
     zero = np.zeros(1, dtype=np.int64)
     law = (kernel.EXPONENTIAL, 1.0, mtbf, NO_TIMES, tau, setting.save, rest, pieces)
+    counts = (setting.shards, *((0.0, 0.0) if setting.full else shares[:2]), float(setting.failed_shards))
+    numbers = kernel.Numbers(*law, *counts, np.zeros(5), reschedule, load, 10**6, GO)
     if setting.full:
-        stop = (0.0, setting.reschedule, setting.load)
-        assert kernel.play_full(out, zero, rng, (*law, 0.0, 0.0, *stop, 10**6, GO))
+        assert kernel.play_full(out, zero, rng, numbers)
     else:
-        counts = (setting.shards, *shares[:2], float(setting.failed_shards), np.zeros(5), reschedule, load)
-        assert kernel.play_partial(out, zero, rng, (*law, *counts, 10**6, GO), 1)
+        assert kernel.play_partial(out, zero, rng, numbers, 1)
     return out[0]
 
 
