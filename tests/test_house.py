@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 BY_NAME = {
     "cprmodel": "public names are loaded when they are first used",
     "cprmodel.facts.drawing": "an answer finds who draws it (cprmodel.report registers) without knowing the room",
+    "cprmodel.ordering": "a public name is loaded when it is first used, and Numba with it",
     "cprmodel.simulation": "public names are loaded when they are first used, and Numba with them",
 }
 
