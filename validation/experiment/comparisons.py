@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cprmodel.facts.results import Breakdown
 from validation.experiment.design import AGAINST, QUANTITIES, RECOMMENDED
 from validation.experiment.outcome import Comparison, Outcome, Run
 from validation.experiment.predict import Predicted
@@ -21,19 +22,21 @@ SMALL = 0.05
 
 def _measured(run: Run, quantity: str) -> float:
     assert run.measured is not None
-    if quantity == "pls":
-        return run.measured.summary.pls
-    spent = run.measured.spent.scaled(1 / run.measured.useful_s)
-    return float(spent.total if quantity == "total" else getattr(spent, quantity))
+    return _figure(quantity, run.measured.summary.pls, run.measured.spent, run.measured.useful_s)
 
 
 def _predicted(run: Run, against: str, quantity: str) -> float:
     one: Predicted | None = getattr(run, against)
     assert one is not None
+    return _figure(quantity, one.pls, one.spent, one.useful_s)
+
+
+def _figure(quantity: str, pls: float, spent: Breakdown, useful_s: float) -> float:
+    """The PLS, or a part of the overhead (or all of it) over the useful time."""
     if quantity == "pls":
-        return one.pls
-    spent = one.spent.scaled(1 / one.useful_s)
-    return float(spent.total if quantity == "total" else getattr(spent, quantity))
+        return pls
+    parts = spent.scaled(1 / useful_s)
+    return float(parts.total if quantity == "total" else getattr(parts, quantity))
 
 
 def comparisons(outcome: Outcome) -> Iterator[Comparison]:
