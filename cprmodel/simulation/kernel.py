@@ -129,16 +129,26 @@ _compiled: Any = numba.njit(cache=True, nogil=True)
 
 
 @_compiled
-def _next_gap(rng: Any, law: int, shape: float, scale: float, times: Any, at: int) -> Any:  # pragma: no cover
+def _next_gaps(  # pragma: no cover (compiled)
+    rng: Any, given: Numbers, gaps: Any, offsets: Any, jobs: Any, step: int
+) -> None:
+    """The time to the next failure of every job that is still played, into ``gaps``."""
+    law, shape, scale, times = given.law, given.shape, given.scale, given.times
     if law == EXPONENTIAL:
-        return scale * rng.standard_exponential()
-    if law == WEIBULL:
-        return scale * rng.standard_exponential() ** (1.0 / shape)
-    if law == GAMMA:
-        return scale * rng.standard_gamma(shape)
-    if law == LOGNORMAL:
-        return scale * np.exp(shape * rng.standard_normal())
-    return times[at % times.size]
+        for i in range(gaps.size):
+            gaps[i] = scale * rng.standard_exponential()
+    elif law == WEIBULL:
+        for i in range(gaps.size):
+            gaps[i] = scale * rng.standard_exponential() ** (1.0 / shape)
+    elif law == GAMMA:
+        for i in range(gaps.size):
+            gaps[i] = scale * rng.standard_gamma(shape)
+    elif law == LOGNORMAL:
+        for i in range(gaps.size):
+            gaps[i] = scale * np.exp(shape * rng.standard_normal())
+    else:
+        for i in range(gaps.size):
+            gaps[i] = times[(offsets[jobs[i]] + step) % times.size]
 
 
 @_compiled
@@ -148,7 +158,6 @@ def _full(out: Any, offsets: Any, rng: Any, given: Numbers) -> bool:  # pragma: 
     Struck recoveries apart, a failure's gap x is a recovery R and then x − R of progress, of which whole periods
     τ + C count.
     """
-    law, shape, scale, times = given.law, given.shape, given.scale, given.times
     tau, save, rest, pieces = given.tau, given.save, given.rest, given.pieces
     shard_share, trainer_share = given.shard_share, given.trainer_share
     safe, reschedule, load = given.safe[_WHOLE_JOB], given.reschedule[_WHOLE_JOB], given.load[_WHOLE_JOB]
@@ -169,12 +178,7 @@ def _full(out: Any, offsets: Any, rng: Any, given: Numbers) -> bool:  # pragma: 
     while active > 0:
         if step > given.limit or given.halt[0] != 0:
             return False
-        if law == EXPONENTIAL:
-            for i in range(active):
-                lanes[_F_GAP + i] = scale * rng.standard_exponential()
-        else:
-            for i in range(active):
-                lanes[_F_GAP + i] = _next_gap(rng, law, shape, scale, times, offsets[jobs[i]] + step)
+        _next_gaps(rng, given, lanes[_F_GAP : _F_GAP + active], offsets, jobs, step)
         finished = 0
         for i in range(active):
             gap = lanes[_F_GAP + i]
@@ -225,7 +229,6 @@ def _full(out: Any, offsets: Any, rng: Any, given: Numbers) -> bool:  # pragma: 
 @_compiled
 def _partial(out: Any, offsets: Any, rng: Any, given: Numbers) -> bool:  # pragma: no cover (compiled)
     """Jobs in which a failed shard rolls back alone; False when one exceeds ``limit`` failures, or at ``halt``."""
-    law, shape, scale, times = given.law, given.shape, given.scale, given.times
     tau, save, rest, pieces = given.tau, given.save, given.rest, given.pieces
     shards, shard_share, trainer_share = given.shards, given.shard_share, given.trainer_share
     safe, reschedule, load = given.safe, given.reschedule, given.load
@@ -255,12 +258,7 @@ def _partial(out: Any, offsets: Any, rng: Any, given: Numbers) -> bool:  # pragm
     while active > 0:
         if step > given.limit or given.halt[0] != 0:
             return False
-        if law == EXPONENTIAL:
-            for i in range(active):
-                lanes[_GAP + i] = scale * rng.standard_exponential()
-        else:
-            for i in range(active):
-                lanes[_GAP + i] = _next_gap(rng, law, shape, scale, times, offsets[jobs[i]] + step)
+        _next_gaps(rng, given, lanes[_GAP : _GAP + active], offsets, jobs, step)
         if mixed:
             for i in range(active):
                 kinds[i] = rng.random()
