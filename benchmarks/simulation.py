@@ -25,8 +25,8 @@ from timing import ratio, seconds
 
 from cprmodel import Accuracy, Checkpoint, Cluster, Exact, Failures, Job, Work, plan, simulate
 from cprmodel.facts.strategies import FullRecovery, PartialRecovery, Strategy
-from cprmodel.simulation.engine import _Setting
 from cprmodel.simulation.laws import Exponential, FailuresStrike
+from cprmodel.simulation.setting import Setting as Played
 from tests.slow_event_loop import Setting, many
 
 FEW = 30  # runs of the event loop
@@ -57,7 +57,7 @@ JOBS = {"80 failures, 60 saves": (61.0, 1.0, 0.02, 1.25), "5 failures, 1,000 sav
 
 def two_halves(job: Job, strategy: Strategy) -> float:
     """What a second core is worth here: batches without anything around them, in one thread and in two."""
-    setting = _Setting(job, strategy, Exponential(), FailuresStrike.ALWAYS)
+    setting = Played(job, strategy, Exponential(), FailuresStrike.ALWAYS)
     setting.limit = 10**6
     streams = np.random.SeedSequence(1).spawn(36)
 

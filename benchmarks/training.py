@@ -26,7 +26,7 @@ from validation.model.single import SingleProcess
 from validation.placement import Placement
 from validation.shards.layout import RowWise
 from validation.supervisor import Supervisor
-from validation.training.trainer import build_model
+from validation.training.life import build_model
 
 PAIRS, STEPS, WARM = 5, 200, 20
 LEAST = 1 / 3

@@ -10,8 +10,8 @@ from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.units import format_time
 from cprmodel.jobs import Failures, Job
 from cprmodel.jobs.failures import TRACE_OPTIONS
+from cprmodel.jobs.parsing import model_from_mapping, toml_from_file
 from cprmodel.jobs.quantities import Section
-from cprmodel.jobs.reading import model_from_mapping, toml_from_file
 from cprmodel.presets import PREFIX, load_preset
 
 __all__ = ["load_job"]

@@ -22,8 +22,8 @@ from cprmodel.facts.strategies import (
     Strategy,
 )
 from cprmodel.jobs import Job
+from cprmodel.jobs.parsing import model_from_mapping, toml_from_file
 from cprmodel.jobs.quantities import Count, Positive, Section, Share, wrong
-from cprmodel.jobs.reading import model_from_mapping, toml_from_file
 from cprmodel.loading import load_job
 from cprmodel.presets import PREFIX
 from validation.failures import PHASES, Failure, draw_failures

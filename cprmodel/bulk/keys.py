@@ -15,8 +15,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.units import KINDS, LONGEST_S, QuantityError, parse_quantity
 from cprmodel.jobs import Job
+from cprmodel.jobs.parsing import problems_of
 from cprmodel.jobs.quantities import LARGEST, SMALLEST, quantity_key
-from cprmodel.jobs.reading import problems_of
 
 __all__ = ["Key", "key_of", "keys_of", "number_of", "values_of"]
 
@@ -58,7 +58,7 @@ class Key:
             adapter: TypeAdapter[Any] = TypeAdapter(annotated)
             adapter.validate_python(int(value) if self.integer else value)
         except ValidationError as error:
-            return problems_of(error)[0].expected
+            return problems_of(error, Job)[0].expected
         return None
 
     def _wrong_quantity(self, value: float) -> str | None:

@@ -82,9 +82,9 @@ def plan(
     ] = (Minimised.OVERHEAD),
 ) -> None:
     """Price the strategies for a job and recommend one."""
-    from cprmodel.cli.plan import run
+    from cprmodel.cli.plan import Options, run
 
-    run(job, model.value if model else None, as_json, report, explain, robust, minimise.value)
+    run(job, Options(model.value if model else None, as_json, report, explain, robust, minimise.value))
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import typer
@@ -13,23 +14,33 @@ from cprmodel.facts.errors import JobError
 from cprmodel.loading import load_job
 from cprmodel.planning import plan
 
-__all__ = ["run"]
+__all__ = ["Options", "run"]
 
 
-def run(
-    source: str, model: str | None, as_json: bool, report: Path | None, explain: bool, robust: bool, minimise: str
-) -> None:
+@dataclass(frozen=True)
+class Options:
+    """What the command was asked for beside the job."""
+
+    model: str | None
+    as_json: bool
+    report: Path | None
+    explain: bool
+    robust: bool
+    minimise: str
+
+
+def run(source: str, options: Options) -> None:
     """Plan a job and print, or write, the answer."""
     job = load_job(source)
-    if report is not None:
-        check_report(report, source)
+    if options.report is not None:
+        check_report(options.report, source)
     try:
-        answer = plan(job, MODELS[model]() if model else None, robust, minimise)
+        answer = plan(job, MODELS[options.model]() if options.model else None, options.robust, options.minimise)
     except JobError as error:
         raise JobError(source, list(error.problems)) from None
-    if as_json:
+    if options.as_json:
         data = answer.to_dict()
-        if explain:
+        if options.explain:
             from cprmodel.report.explain import explain_lines
 
             data["explanation"] = list(explain_lines(answer))
@@ -38,10 +49,10 @@ def run(
         from cprmodel.report.text import print_plan
 
         print_plan(answer)
-        if explain:
+        if options.explain:
             from cprmodel.report.explain import explain_lines
 
             typer.echo("\n" + "\n".join(explain_lines(answer)))
-    if report is not None:
-        answer.save_report(report)
-        typer.echo(f"Report: {report}", err=as_json)
+    if options.report is not None:
+        answer.save_report(options.report)
+        typer.echo(f"Report: {options.report}", err=options.as_json)

@@ -97,11 +97,11 @@ def _run(source: str, job: Job, options: Options, as_json: bool) -> None:
     if options.out is not None:
         typer.echo(f"Rows: {options.out}", err=as_json)
     if options.report is not None:
-        from cprmodel.report.sweep_page import Answers, render_sweep, write_sweep_report
+        from cprmodel.report.sweep_page import Answers, Asked, render_sweep, write_sweep_report
 
         front = pareto_front(job, model) if job.cluster.embedding_shards is not None else None
         answers = Answers(hangs, nodes, spares, front)
-        page = render_sweep(job, grid, model, options.minimise, answers, lines, source)
+        page = render_sweep(Asked(job, grid, model, options.minimise), answers, lines, source)
         write_sweep_report(page, options.report)
         typer.echo(f"Report: {options.report}", err=as_json)
 

@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.files import read_text
+from cprmodel.jobs.parsing import model_from_mapping
 from cprmodel.jobs.quantities import Number, Plain
-from cprmodel.jobs.reading import model_from_mapping
 
 __all__ = ["SMALLEST_PLS", "PairedRun", "Record", "read_record", "record_of_runs"]
 

@@ -17,6 +17,7 @@ from cprmodel.jobs.accuracy_model import AccuracyModel, read_accuracy_model
 from cprmodel.jobs.checkpoint import Checkpoint
 from cprmodel.jobs.failures import RATES, READ_BY_LOAD_JOB, Failures
 from cprmodel.jobs.money import Money, check_money
+from cprmodel.jobs.parsing import model_from_mapping, toml_from_file
 from cprmodel.jobs.quantities import Budget, Count, Positive, Section, wrong
 from cprmodel.jobs.scaling import Scaling, check_nodes
 from cprmodel.jobs.storage import Storage
@@ -157,16 +158,12 @@ class Job(Section):
     @classmethod
     def from_file(cls, path: str | Path) -> Job:
         """Read a job file (TOML); raises :class:`~cprmodel.facts.errors.JobError` with one clear line."""
-        from cprmodel.jobs.reading import job_from_file
-
-        return job_from_file(path)
+        return model_from_mapping(Job, toml_from_file(path, "a job file"), str(path), Path(path).parent)
 
     @classmethod
     def from_mapping(cls, data: Mapping[str, Any]) -> Job:
         """Read a job from nested mappings, such as parsed TOML or JSON; raises JobError."""
-        from cprmodel.jobs.reading import job_from_mapping
-
-        return job_from_mapping(data)
+        return model_from_mapping(Job, data, "job")
 
     @property
     def save_s(self) -> float:
@@ -224,9 +221,7 @@ class Job(Section):
         elif failures.fit is not None and failures.nodes is None:
             fit = data["failures"]["fit"]
             fit |= {key: fit[key] * here / nodes for key in ("exposure_s", "scale_s") if key in fit}
-        from cprmodel.jobs.reading import job_from_mapping
-
-        return job_from_mapping(data)
+        return Job.from_mapping(data)
 
     def with_mtbf(self, mtbf_s: float) -> Job:
         """The same job with another MTBF, however its own was given."""

@@ -47,7 +47,7 @@ def quantity_key(field: str) -> tuple[str, str] | None:
 
 
 def wrong(field: str, value: Any, expected: str) -> PydanticCustomError:
-    """An error that :mod:`cprmodel.jobs.reading` turns into a problem's one line."""
+    """An error that :mod:`cprmodel.jobs.parsing` turns into a problem's one line."""
     return PydanticCustomError(
         "cprmodel", "expected {expected}", {"field": field, "value": value, "expected": expected}
     )

@@ -1,63 +1,25 @@
-"""From a TOML file or a mapping to a model such as :class:`~cprmodel.jobs.model.Job`, or to one clear line."""
+"""From a TOML file, its text or a mapping to a :class:`~cprmodel.jobs.model.Job`, or to one clear line."""
 
 from __future__ import annotations
 
-import difflib
-import os
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
-
-from cprmodel.facts.errors import JobError, Problem
-from cprmodel.facts.files import read_text
 from cprmodel.jobs.model import Job
-from cprmodel.jobs.quantities import quantity_key
+from cprmodel.jobs.parsing import model_from_mapping, toml_from_file, toml_from_text
 
 __all__ = ["job_from_file", "job_from_mapping", "job_from_text", "model_from_mapping", "toml_from_file"]
-
-Model = TypeVar("Model", bound=BaseModel)
-
-
-def toml_from_file(path: str | Path, what: str) -> dict[str, Any]:
-    """A TOML file's tables; ``what`` names it in errors ("a job file"). Raises JobError."""
-    name = str(path) or '""'
-    if not str(path):
-        raise JobError(name, [Problem("", "", f"the path of {what}")])
-    if os.path.isdir(path):
-        raise JobError(name, [Problem("", "", f"{what}, not a folder")])
-    return _toml(read_text(path, what, "a TOML file in UTF-8"), name)
-
-
-def _toml(text: str, source: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except RecursionError:
-        raise JobError(source, [Problem("", "", "TOML without thousands of nested brackets")]) from None
-    except tomllib.TOMLDecodeError as error:
-        raise JobError(source, [Problem("", "", f"TOML ({str(error).lower()})")]) from None
-
-
-def model_from_mapping(model: type[Model], data: Mapping[str, Any], source: str, folder: str | Path = ".") -> Model:
-    """Read nested mappings, such as parsed TOML or JSON; files that they name are looked for from the folder."""
-    if not isinstance(data, Mapping):
-        raise JobError(source, [Problem("", "", f"a mapping of tables, not {type(data).__name__}")])
-    try:
-        return model.model_validate(dict(data), context={"folder": folder})
-    except ValidationError as error:
-        raise JobError(source, problems_of(error, model)) from None
 
 
 def job_from_file(path: str | Path) -> Job:
     """Read a job file; raises :class:`~cprmodel.facts.errors.JobError`."""
-    return model_from_mapping(Job, toml_from_file(path, "a job file"), str(path), Path(path).parent)
+    return Job.from_file(path)
 
 
 def job_from_text(text: str, source: str = "job") -> Job:
     """Read a job from TOML text."""
-    return job_from_mapping(_toml(text, source), source)
+    return job_from_mapping(toml_from_text(text, source), source)
 
 
 def job_from_mapping(data: Mapping[str, Any], source: str = "job") -> Job:
@@ -69,100 +31,3 @@ def job_from_mapping(data: Mapping[str, Any], source: str = "job") -> Job:
     cprmodel.facts.errors.JobError: job: checkpoint.save = 4: expected a time with its unit, such as "30 min"
     """
     return model_from_mapping(Job, data, source)
-
-
-def problems_of(error: ValidationError, model: type[BaseModel] = Job) -> list[Problem]:
-    """pydantic's findings in our words: field, value, what is expected."""
-    findings = sorted(error.errors(include_url=False), key=lambda finding: finding["type"] == "missing")
-    return [
-        _problem(dict(finding), model) for finding in findings
-    ]  # a misspelt key before the one it leaves missing
-
-
-def _problem(finding: dict[str, Any], model: type[BaseModel]) -> Problem:
-    path = [str(part) for part in finding["loc"]]
-    kind = finding["type"]
-    context = finding.get("ctx", {})
-    value = finding.get("input")
-    if kind == "cprmodel":
-        field = context["field"]
-        shown = context["value"]
-        return Problem(
-            ".".join([*path, field] if field else path),
-            "" if shown == "" else _show(shown),
-            context["expected"],
-        )
-    field = ".".join(_file_keys(path))
-    if kind == "missing":
-        what = "this table" if len(path) == 1 else "this key"
-        return Problem(field, "", f"{what}, but it is missing")
-    if kind == "extra_forbidden":
-        return Problem(field, "" if isinstance(value, dict) else _show(value), _known_keys(path, model))
-    return Problem(field, _show(value), _EXPECTED.get(kind, lambda c: finding["msg"].lower())(context))
-
-
-_EXPECTED: dict[str, Any] = {
-    "greater_than": lambda c: f"a number greater than {c['gt']:g}",
-    "greater_than_equal": lambda c: f"a number of at least {c['ge']:g}",
-    "less_than_equal": lambda c: f"a number of at most {c['le']:g}",
-    "finite_number": lambda c: "a finite number",
-    "float_type": lambda c: "a number",
-    "float_parsing": lambda c: "a number",
-    "int_parsing_size": lambda c: "a whole number of at most 1e+09",
-    "int_type": lambda c: "a whole number",
-    "int_parsing": lambda c: "a whole number",
-    "int_from_float": lambda c: "a whole number",
-    "string_type": lambda c: "text in quotes",
-    "string_pattern_mismatch": lambda c: " or ".join(f'"{w}"' for w in c["pattern"].strip("^$()").split("|")),
-    "model_type": lambda c: "a table",
-    "dict_type": lambda c: "a table",
-    "tuple_type": lambda c: "a list",
-    "bool_type": lambda c: "true or false",
-    "bool_parsing": lambda c: "true or false",
-    "literal_error": lambda c: c["expected"].replace("'", '"'),
-    "less_than": lambda c: f"a number less than {c['lt']:g}",
-    "too_short": lambda c: f"at least {c['min_length']} of them",
-}
-
-
-def _show(value: Any) -> str:
-    if isinstance(value, tuple):
-        return " and ".join(_show(item) for item in value)
-    if isinstance(value, str):
-        return f'"{value}"' if len(value) <= 80 else f'"{value[:77]}..."'
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return f"{value:.10g}"
-    text = str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _file_keys(path: list[str]) -> list[str]:
-    last = quantity_key(path[-1]) if path else None
-    return [*path[:-1], last[0]] if last else path
-
-
-def _model_at(path: list[str], model: type[BaseModel]) -> type[BaseModel]:
-    for part in path:
-        if part.isdigit():  # an item of a list: the annotation of the list has led to its model already
-            continue
-        model = next(_models_in(model.model_fields[part].annotation))
-    return model
-
-
-def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The models of an annotation, such as those of a list of tables that may be left out."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for inner in get_args(annotation):
-        yield from _models_in(inner)
-
-
-def _known_keys(path: list[str], model: type[BaseModel]) -> str:
-    model = _model_at(path[:-1], model)
-    names = [(quantity_key(field) or (field,))[0] for field in model.model_fields]
-    close = difflib.get_close_matches(path[-1], names, n=1)
-    if close:
-        return f'a known key, perhaps "{close[0]}"'
-    return f"a known key: {', '.join(names)}"

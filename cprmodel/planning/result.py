@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cprmodel.costing.models import BUDGET, CostModel, Step
+from cprmodel.facts.drawing import drawer_of
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import PrioritySave, Strategy
@@ -204,12 +205,8 @@ class Plan:
 
     def chart(self) -> Any:
         """Overhead against interval, each strategy marked: an Altair chart."""
-        from cprmodel.report.charts import overhead_against_interval
-
-        return overhead_against_interval(self)
+        return drawer_of("plan").chart(self)
 
     def save_report(self, path: str | Path) -> None:
         """Write one self-contained page with charts and their data."""
-        from cprmodel.report.page import write_report
-
-        write_report(self, path)
+        drawer_of("plan").write(self, path)

@@ -9,7 +9,8 @@ import numpy as np
 
 from cprmodel.facts.errors import one_line
 from cprmodel.facts.units import count_of
-from cprmodel.fitting.accuracy import LINEAR_WITHIN, AccuracyFit, HeldOut, Patterns
+from cprmodel.fitting.accuracy import AccuracyFit, HeldOut, Patterns
+from cprmodel.fitting.accuracy_line import LINEAR_WITHIN
 from cprmodel.fitting.clusters import Estimate
 
 __all__ = ["accuracy_lines", "accuracy_rows", "print_accuracy", "render_accuracy", "write_accuracy_report"]

@@ -30,6 +30,7 @@ __all__ = [
     "overhead_against_interval",
     "overhead_against_pls",
     "strategy_rows",
+    "time_axis",
 ]
 
 Rows = list[dict[str, Any]]
@@ -259,3 +260,8 @@ def framed(chart: Any, height: int = 280) -> Any:
         .configure_axis(labelFontSize=12, titleFontSize=12, gridColor="#eee")
         .configure_legend(labelFontSize=12, titleFontSize=12, orient="top")
     )
+
+
+def time_axis(longest_s: float) -> tuple[float, str]:
+    """The unit that times up to so many seconds are drawn in: its seconds and its name."""
+    return (3600.0, "h") if longest_s >= 7200 else (60.0, "min") if longest_s >= 120 else (1.0, "s")

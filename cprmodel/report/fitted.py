@@ -278,10 +278,10 @@ def _curves(one: Fit, times: Any) -> list[tuple[float, float, float]]:
 def _figures(found: Analysis) -> list[dict[str, Any]]:
     import altair as alt
 
-    from cprmodel.report.charts import framed
+    from cprmodel.report.charts import framed, time_axis
 
     scale = found.mtbf_s or found.trace.exposure_s
-    unit, name = (3600.0, "h") if scale >= 7200 else (60.0, "min") if scale >= 120 else (1.0, "s")
+    unit, name = time_axis(scale)
     steps, smooth = _survival_rows(found, unit)
     color, color_of_fits = _color("observed", *FITTED), _color(*FITTED)
     x = alt.X("time:Q", title=f"time since the last interruption [{name}]", scale=alt.Scale(type="log"))

@@ -159,8 +159,10 @@ def _with_marks(drawing: Any, marks: list[dict[str, Any]], title: str) -> Any:
 def _time_figure(found: Simulated, deadline_s: float | None) -> dict[str, Any]:
     import altair as alt
 
+    from cprmodel.report.charts import time_axis
+
     times = found.time_to_train_s
-    unit, name = (3600.0, "h") if times.p50 >= 7200 else (60.0, "min") if times.p50 >= 120 else (1.0, "s")
+    unit, name = time_axis(times.p50)
     marks = {"P50": times.p50, "P90": times.p90, "P99": times.p99}
     if deadline_s is not None:
         marks["deadline"] = deadline_s

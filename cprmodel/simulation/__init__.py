@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _ROOMS = {
-    "engine": ("Seed", "sequence", "simulate"),
+    "engine": ("simulate",),
     "laws": ("Exponential", "FailureLaw", "FailuresStrike", "Gamma", "LogNormal", "Replay", "Weibull"),
     "played": (
         "Activity",
@@ -20,6 +20,7 @@ _ROOMS = {
         "play",
     ),
     "renewals": ("PlayedRenewals", "Share", "play_renewals"),
+    "seeds": ("Seed", "sequence"),
     "result": ("Estimate", "Prediction", "Simulated"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
@@ -53,7 +54,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from cprmodel.simulation.engine import Seed, sequence, simulate
+    from cprmodel.simulation.engine import simulate
     from cprmodel.simulation.laws import Exponential, FailureLaw, FailuresStrike, Gamma, LogNormal, Replay, Weibull
     from cprmodel.simulation.played import (
         Activity,
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     )
     from cprmodel.simulation.renewals import PlayedRenewals, Share, play_renewals
     from cprmodel.simulation.result import Estimate, Prediction, Simulated
+    from cprmodel.simulation.seeds import Seed, sequence
 
 
 def __getattr__(name: str) -> Any:

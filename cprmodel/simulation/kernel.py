@@ -12,7 +12,7 @@ last one.
 
 Besides times and losses they sum what the compensators of the failure counts need: the time at risk, and the
 integrals over it of the work and the losses at stake. From these come unbiased control variates
-(:mod:`cprmodel.simulation.engine`).
+(:mod:`cprmodel.simulation.control`).
 
 Order of the random numbers, which the tests' event loop repeats: a gap; at its end, where failures are of
 several kinds, one uniform for the kind; for a shard failure one uniform where k is not whole, then one for each
@@ -21,7 +21,7 @@ shard (a partial Fisher-Yates shuffle that goes on from job to job).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -34,6 +34,7 @@ __all__ = [
     "LOGNORMAL",
     "REPLAY",
     "WEIBULL",
+    "Numbers",
     "play_full",
     "play_partial",
 ]
@@ -97,48 +98,69 @@ FULL_LANES = 1000
 _F_GAP, _F_END, _F_TIME, _F_STAKE, _F_RECOVERING, _F_RESCHEDULING = range(0, 6 * FULL_LANES, FULL_LANES)
 _FULL_SIZE = 6 * FULL_LANES
 
+
+class Numbers(NamedTuple):
+    """What a kernel needs to know of a job, in plain numbers.
+
+    safe, reschedule, load: for each pending kind (shard, trainer, whole job, shard and trainer, none), the part
+    of its stop that no failure can strike, and the parts that one can.
+    """
+
+    law: int
+    shape: float
+    scale: float
+    times: Any  # between failures, of a replay
+    tau: float
+    save: float
+    rest: float  # work after the last save
+    pieces: int  # intervals of work
+    shards: int
+    shard_share: float
+    trainer_share: float
+    failed: float  # shards that a shard failure takes
+    safe: Any
+    reschedule: Any
+    load: Any
+    limit: int  # failures in a run, at the most
+    halt: Any  # set: the kernels end
+
+
 _compiled: Any = numba.njit(cache=True, nogil=True)
 
 
 @_compiled
-def _next_gap(rng: Any, law: int, shape: float, scale: float, times: Any, at: int) -> Any:  # pragma: no cover
+def _next_gaps(  # pragma: no cover (compiled)
+    rng: Any, given: Numbers, gaps: Any, offsets: Any, jobs: Any, step: int
+) -> None:
+    """The time to the next failure of every job that is still played, into ``gaps``."""
+    law, shape, scale, times = given.law, given.shape, given.scale, given.times
     if law == EXPONENTIAL:
-        return scale * rng.standard_exponential()
-    if law == WEIBULL:
-        return scale * rng.standard_exponential() ** (1.0 / shape)
-    if law == GAMMA:
-        return scale * rng.standard_gamma(shape)
-    if law == LOGNORMAL:
-        return scale * np.exp(shape * rng.standard_normal())
-    return times[at % times.size]
+        for i in range(gaps.size):
+            gaps[i] = scale * rng.standard_exponential()
+    elif law == WEIBULL:
+        for i in range(gaps.size):
+            gaps[i] = scale * rng.standard_exponential() ** (1.0 / shape)
+    elif law == GAMMA:
+        for i in range(gaps.size):
+            gaps[i] = scale * rng.standard_gamma(shape)
+    elif law == LOGNORMAL:
+        for i in range(gaps.size):
+            gaps[i] = scale * np.exp(shape * rng.standard_normal())
+    else:
+        for i in range(gaps.size):
+            gaps[i] = times[(offsets[jobs[i]] + step) % times.size]
 
 
 @_compiled
-def _full(  # pragma: no cover (compiled)
-    out: Any,
-    offsets: Any,
-    rng: Any,
-    law: int,
-    shape: float,
-    scale: float,
-    times: Any,
-    tau: float,
-    save: float,
-    rest: float,
-    pieces: int,
-    shard_share: float,
-    trainer_share: float,
-    safe: float,
-    reschedule: float,
-    load: float,
-    limit: int,
-    halt: Any,
-) -> bool:
+def _full(out: Any, offsets: Any, rng: Any, given: Numbers) -> bool:  # pragma: no cover (compiled)
     """Jobs in which every failure sends everybody back; False when one exceeds ``limit`` failures, or at ``halt``.
 
     Struck recoveries apart, a failure's gap x is a recovery R and then x − R of progress, of which whole periods
     τ + C count.
     """
+    tau, save, rest, pieces = given.tau, given.save, given.rest, given.pieces
+    shard_share, trainer_share = given.shard_share, given.trainer_share
+    safe, reschedule, load = given.safe[_WHOLE_JOB], given.reschedule[_WHOLE_JOB], given.load[_WHOLE_JOB]
     period = tau + save
     per_second = 1.0 / period
     whole = 0.5 * period * period
@@ -154,14 +176,9 @@ def _full(  # pragma: no cover (compiled)
     step = 0
     recovery = first = 0.0  # the first gap follows no failure
     while active > 0:
-        if step > limit or halt[0] != 0:
+        if step > given.limit or given.halt[0] != 0:
             return False
-        if law == EXPONENTIAL:
-            for i in range(active):
-                lanes[_F_GAP + i] = scale * rng.standard_exponential()
-        else:
-            for i in range(active):
-                lanes[_F_GAP + i] = _next_gap(rng, law, shape, scale, times, offsets[jobs[i]] + step)
+        _next_gaps(rng, given, lanes[_F_GAP : _F_GAP + active], offsets, jobs, step)
         finished = 0
         for i in range(active):
             gap = lanes[_F_GAP + i]
@@ -210,41 +227,19 @@ def _full(  # pragma: no cover (compiled)
 
 
 @_compiled
-def _partial(  # pragma: no cover (compiled)
-    out: Any,
-    offsets: Any,
-    rng: Any,
-    law: int,
-    shape: float,
-    scale: float,
-    times: Any,
-    tau: float,
-    save: float,
-    rest: float,
-    pieces: int,
-    shards: int,
-    shard_share: float,
-    trainer_share: float,
-    failed: float,
-    safe: Any,
-    reschedule: Any,
-    load: Any,
-    limit: int,
-    halt: Any,
-) -> bool:
-    """Jobs in which a failed shard rolls back alone; False when one exceeds ``limit`` failures, or ``halt`` is set.
-
-    safe, reschedule, load: for each pending kind (shard, trainer, whole job, shard and trainer, none), the part
-    of its stop that no failure can strike, and the parts that one can.
-    """
+def _partial(out: Any, offsets: Any, rng: Any, given: Numbers) -> bool:  # pragma: no cover (compiled)
+    """Jobs in which a failed shard rolls back alone; False when one exceeds ``limit`` failures, or at ``halt``."""
+    tau, save, rest, pieces = given.tau, given.save, given.rest, given.pieces
+    shards, shard_share, trainer_share = given.shards, given.shard_share, given.trainer_share
+    safe, reschedule, load = given.safe, given.reschedule, given.load
     period = tau + save
     per_second = 1.0 / period
     whole = tau * (0.5 * tau + save)
     mixed = shard_share < 1.0 and trainer_share < 1.0 and shard_share + trainer_share > 0.0
     one_kind = 0 if shard_share > 0.0 else (1 if trainer_share > 0.0 else 2)
     trainer_edge = shard_share + trainer_share
-    few = int(failed)
-    fraction = failed - few
+    few = int(given.failed)
+    fraction = given.failed - few
     has_safe = safe.max() > 0.0
     stops = reschedule + load
 
@@ -261,14 +256,9 @@ def _partial(  # pragma: no cover (compiled)
     picks = np.empty(active)
     step = 0
     while active > 0:
-        if step > limit or halt[0] != 0:
+        if step > given.limit or given.halt[0] != 0:
             return False
-        if law == EXPONENTIAL:
-            for i in range(active):
-                lanes[_GAP + i] = scale * rng.standard_exponential()
-        else:
-            for i in range(active):
-                lanes[_GAP + i] = _next_gap(rng, law, shape, scale, times, offsets[jobs[i]] + step)
+        _next_gaps(rng, given, lanes[_GAP : _GAP + active], offsets, jobs, step)
         if mixed:
             for i in range(active):
                 kinds[i] = rng.random()
@@ -375,20 +365,22 @@ def _partial(  # pragma: no cover (compiled)
 
 
 @_compiled
-def play_full(out: Any, offsets: Any, rng: Any, setting: Any) -> bool:  # pragma: no cover (compiled)
+def play_full(out: Any, offsets: Any, rng: Any, given: Numbers) -> bool:  # pragma: no cover (compiled)
     """Every row of ``out`` played by ``_full``, in lockstep as many as its lanes hold."""
     for begin in range(0, len(out), FULL_LANES):
         end = begin + FULL_LANES
-        if not _full(out[begin:end], offsets[begin:end], rng, *setting):
+        if not _full(out[begin:end], offsets[begin:end], rng, given):
             return False
     return True
 
 
 @_compiled
-def play_partial(out: Any, offsets: Any, rng: Any, setting: Any, lanes: int) -> bool:  # pragma: no cover (compiled)
+def play_partial(
+    out: Any, offsets: Any, rng: Any, given: Numbers, lanes: int
+) -> bool:  # pragma: no cover (compiled)
     """Every row of ``out`` played by ``_partial``, ``lanes`` (at most LANES) in lockstep."""
     for begin in range(0, len(out), lanes):
         end = begin + lanes
-        if not _partial(out[begin:end], offsets[begin:end], rng, *setting):
+        if not _partial(out[begin:end], offsets[begin:end], rng, given):
             return False
     return True

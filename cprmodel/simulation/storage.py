@@ -8,7 +8,7 @@ saved in; a hit takes what its level does not hold.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -30,6 +30,41 @@ COLUMNS = ("time_s", "lost", "save_s", "load_s", "reschedule_s", "shard", "train
 _compiled: Any = numba.njit(cache=True, nogil=True)
 
 
+class Struck(NamedTuple):
+    """How failures strike, and what a stop after them takes."""
+
+    mtbf: float
+    full: bool  # every failure sends everybody back
+    kinds: Any  # share of each kind
+    failed: float  # shards that a shard failure takes
+    severity: Any  # share of failures by the level that they leave
+    reschedule: Any  # by what is pending and the furthest level
+    load: Any
+
+
+class Saved(NamedTuple):
+    """What is worked and saved between failures."""
+
+    work: float
+    tau: float
+    blocking: Any  # a level's save [s]
+    drain: float
+    overlap: float
+    periods: Any  # of levels, in intervals
+    warned: tuple[float, float, float]  # recall, precision, the save after a warning
+    shards: int
+    limit: int  # failures in a run, at the most
+
+
+class Account(NamedTuple):
+    """What a job holds that a failure may take: work by shard and level, shards' losses; and its results so far."""
+
+    held: Any
+    gone: Any
+    permutation: Any
+    row: Any
+
+
 @_compiled
 def _pick_level(rng: Any, shares: Any) -> int:  # pragma: no cover (compiled)
     u = rng.random()
@@ -41,21 +76,10 @@ def _pick_level(rng: Any, shares: Any) -> int:  # pragma: no cover (compiled)
 
 
 @_compiled
-def _stop(  # pragma: no cover (compiled)
-    rng: Any,
-    mtbf: float,
-    full: bool,
-    kinds: Any,
-    failed: float,
-    severity: Any,
-    reschedule: Any,
-    load: Any,
-    held: Any,
-    gone: Any,
-    permutation: Any,
-    row: Any,
-) -> int:
+def _stop(rng: Any, strikes: Struck, account: Account) -> int:  # pragma: no cover (compiled)
     """A stop and all that strikes in it; the level that everybody returns to, or −1. Takes what shards lose."""
+    kinds, failed = strikes.kinds, strikes.failed
+    held, gone, permutation, row = account.held, account.gone, account.permutation, account.row
     shards = held.shape[0]
     pending = 0  # bits: a shard, a trainer, the whole job
     furthest = 0
@@ -64,11 +88,11 @@ def _stop(  # pragma: no cover (compiled)
         u = rng.random()
         kind = 0 if u < kinds[0] else (1 if u < kinds[0] + kinds[1] else 2)
         row[5 + kind] += 1.0
-        if full:
+        if strikes.full:
             kind = 2
         pending |= 1 << kind
         if kind != 1:
-            level = _pick_level(rng, severity)
+            level = _pick_level(rng, strikes.severity)
             furthest = max(furthest, level)
             if kind == 0:
                 take = few + (1 if rng.random() < failed - few else 0)
@@ -81,9 +105,9 @@ def _stop(  # pragma: no cover (compiled)
                         gone[below] += held[which, below]
                         held[which, below] = 0.0
         state = 2 if pending >= 4 else pending - 1 if pending < 3 else 3
-        first = reschedule[state, furthest]
-        waits = first + load[state, furthest]
-        gap = mtbf * rng.standard_exponential()
+        first = strikes.reschedule[state, furthest]
+        waits = first + strikes.load[state, furthest]
+        gap = strikes.mtbf * rng.standard_exponential()
         spent = min(gap, waits)
         row[0] += spent
         row[4] += min(spent, first)
@@ -93,35 +117,18 @@ def _stop(  # pragma: no cover (compiled)
 
 
 @_compiled
-def _job(  # pragma: no cover (compiled)
-    row: Any,
-    rng: Any,
-    work: float,
-    tau: float,
-    blocking: Any,
-    drain: float,
-    overlap: float,
-    periods: Any,
-    warned: Any,
-    mtbf: float,
-    full: bool,
-    kinds: Any,
-    failed: float,
-    severity: Any,
-    reschedule: Any,
-    load: Any,
-    shards: int,
-    limit: int,
-) -> bool:
+def _job(row: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: no cover (compiled)
     """One job; False where it exceeds ``limit`` failures."""
+    work, tau, blocking, periods = saved.work, saved.tau, saved.blocking, saved.periods
+    drain, overlap, shards, mtbf = saved.drain, saved.overlap, saved.shards, strikes.mtbf
     levels = blocking.size
-    recall, precision, warned_save = warned
+    recall, precision, warned_save = saved.warned
     unwarned = (1.0 - recall) / mtbf
     warnings = recall / precision / mtbf
     held = np.zeros((shards, levels))
     gone = np.zeros(levels)
     spent_saving = np.zeros(levels)  # on saves since the last one of a level, as gone
-    permutation = np.arange(shards)
+    account = Account(held, gone, np.arange(shards), row)
     kept = np.zeros(levels)  # work in the last complete save of a level or a higher one
     index = np.zeros(levels, dtype=np.int64)  # segments of the pattern that were done by then
     done = 0.0
@@ -130,7 +137,7 @@ def _job(  # pragma: no cover (compiled)
     lost = 0.0
     stops = 0
     while True:
-        if stops > limit:
+        if stops > saved.limit:
             return False
         # work until the next save
         due = begin + tau
@@ -234,7 +241,7 @@ def _job(  # pragma: no cover (compiled)
                 begin = snapshot
                 continue
         stops += 1
-        back = _stop(rng, mtbf, full, kinds, failed, severity, reschedule, load, held, gone, permutation, row)
+        back = _stop(rng, strikes, account)
         if back >= 0:
             done = kept[back]
             begin = done
@@ -252,10 +259,10 @@ def _job(  # pragma: no cover (compiled)
 
 
 @_compiled
-def _jobs(out: Any, rng: Any, setting: Any) -> bool:  # pragma: no cover (compiled)
+def _jobs(out: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: no cover (compiled)
     ended = True
     for run in range(out.shape[0]):
-        ended &= _job(out[run], rng, *setting)
+        ended &= _job(out[run], rng, saved, strikes)
     return ended
 
 
@@ -290,25 +297,27 @@ def play_stored(job: Job, strategy: Strategy, runs: int, stream: np.random.SeedS
     warned = saving.warned
     out = np.zeros((runs, len(COLUMNS)))
     rng = np.random.Generator(np.random.PCG64(stream))
-    setting = (
-        job.job.work_s,
-        tau,
-        blocking,
-        drain,
-        float(saving.overlap),
-        periods,
-        (warned.recall, warned.precision, warned.save_s) if warned else (0.0, 1.0, 0.0),
-        mix.mtbf_s,
-        isinstance(recovery, FullRecovery),
-        np.array([mix.share(kind) for kind in FailureKind]),
-        float(mix.shards_per_failure),
-        np.array(severities(saving.levels)),
-        reschedule,
-        load,
-        job.cluster.embedding_shards or 1,
-        limit,
+    saved = Saved(
+        work=job.job.work_s,
+        tau=tau,
+        blocking=blocking,
+        drain=drain,
+        overlap=float(saving.overlap),
+        periods=periods,
+        warned=(warned.recall, warned.precision, warned.save_s) if warned else (0.0, 1.0, 0.0),
+        shards=job.cluster.embedding_shards or 1,
+        limit=limit,
     )
-    return out if _jobs(out, rng, setting) else None
+    strikes = Struck(
+        mtbf=mix.mtbf_s,
+        full=isinstance(recovery, FullRecovery),
+        kinds=np.array([mix.share(kind) for kind in FailureKind]),
+        failed=float(mix.shards_per_failure),
+        severity=np.array(severities(saving.levels)),
+        reschedule=reschedule,
+        load=load,
+    )
+    return out if _jobs(out, rng, saved, strikes) else None
 
 
 def simulate_stored(

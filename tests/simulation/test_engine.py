@@ -63,21 +63,22 @@ def test_streams_of_batches_are_independent(job: Job) -> None:
 
 def test_control_variates_have_mean_zero() -> None:
     """Plain minus controlled mean, over settings from mild to violent, in standard errors of the difference."""
-    from cprmodel.simulation.engine import _expected_losses, _Setting, _time_control
+    from cprmodel.simulation.control import expected_losses, time_control
     from cprmodel.simulation.kernel import COLUMNS
+    from cprmodel.simulation.setting import Setting
 
     for mtbf in ("28 h", "5 h", "1 h"):
         for strikes in FailuresStrike:
             job = job_from_text(TEXT.replace('"28 h"', f'"{mtbf}"').replace('"56 h"', '"9 h"'))
             for recovery in (job.full_recovery, job.partial_recovery):
-                setting = _Setting(job, Strategy("x", recovery, job.saving, 1200.0), Exponential(), strikes)
+                setting = Setting(job, Strategy("x", recovery, job.saving, 1200.0), Exponential(), strikes)
                 setting.limit = 10**7
                 rows = setting.batch(20_000, np.random.SeedSequence(12))
                 column = dict(zip(COLUMNS, rows.T, strict=True))
-                control = _time_control(setting, column)
+                control = time_control(setting, column)
                 assert abs(control.mean()) < 4 * control.std() / len(rows) ** 0.5
                 if not setting.full:
-                    apart = column["lost"] - _expected_losses(setting, column)
+                    apart = column["lost"] - expected_losses(setting, column)
                     assert abs(apart.mean()) < 4 * apart.std() / len(rows) ** 0.5
 
 
@@ -99,12 +100,12 @@ def test_ctrl_c_returns_what_is_done_so_far(job: Job, strategy: Strategy) -> Non
 
 
 def test_ctrl_c_before_anything_is_done(job: Job, strategy: Strategy, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cprmodel.simulation.engine import _Setting
+    from cprmodel.simulation.setting import Setting
 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_Setting, "batch", interrupted)
+    monkeypatch.setattr(Setting, "batch", interrupted)
     with pytest.raises(KeyboardInterrupt):
         simulate(job, strategy, 10, seed=1)
 

@@ -62,12 +62,12 @@ def kernel_run(setting: Setting, seed: int, mtbf: float, shares: tuple[float, fl
     rng = np.random.default_rng(seed)
     zero = np.zeros(1, dtype=np.int64)
     law = (kernel.EXPONENTIAL, 1.0, mtbf, NO_TIMES, tau, setting.save, rest, pieces)
+    counts = (setting.shards, *((0.0, 0.0) if setting.full else shares[:2]), float(setting.failed_shards))
+    numbers = kernel.Numbers(*law, *counts, np.zeros(5), reschedule, load, 10**6, GO)
     if setting.full:
-        stop = (0.0, setting.reschedule, setting.load)
-        assert kernel.play_full(out, zero, rng, (*law, 0.0, 0.0, *stop, 10**6, GO))
+        assert kernel.play_full(out, zero, rng, numbers)
     else:
-        counts = (setting.shards, *shares[:2], float(setting.failed_shards), np.zeros(5), reschedule, load)
-        assert kernel.play_partial(out, zero, rng, (*law, *counts, 10**6, GO), 1)
+        assert kernel.play_partial(out, zero, rng, numbers, 1)
     return out[0]
 
 
@@ -148,10 +148,11 @@ def test_replayed_times_reach_both_kernels() -> None:
         law = (kernel.REPLAY, 1.0, 1.0, times, 7.0, 1.0, 6.0, 13)
         first = (np.array([offset]), np.random.default_rng(0))
         out = np.empty((1, len(kernel.COLUMNS)))
-        assert kernel.play_full(out, *first, (*law, 0.0, 0.0, 0.0, 1.5, 0.5, 10**6, GO))
-        assert out[0, COLUMN["time_s"]] == pytest.approx(slow.time)
         stops = np.array([1.5, 0, 1.5, 1.5, 0]), np.array([0.5, 0, 0.5, 0.5, 0])
-        assert kernel.play_partial(out, *first, (*law, 8, 0.0, 0.0, 1.0, np.zeros(5), *stops, 10**6, GO), 1)
+        numbers = kernel.Numbers(*law, 8, 0.0, 0.0, 1.0, np.zeros(5), *stops, 10**6, GO)
+        assert kernel.play_full(out, *first, numbers)
+        assert out[0, COLUMN["time_s"]] == pytest.approx(slow.time)
+        assert kernel.play_partial(out, *first, numbers, 1)
         assert out[0, COLUMN["time_s"]] == pytest.approx(slow.time)
 
 
@@ -159,6 +160,7 @@ def test_a_run_that_never_ends_is_given_up() -> None:
     out = np.empty((1, len(kernel.COLUMNS)))
     first = (np.zeros(1, dtype=np.int64), np.random.default_rng(0))
     law = (kernel.EXPONENTIAL, 1.0, 1.0, NO_TIMES, 100.0, 1.0, 100.0, 1)
-    assert not kernel.play_full(out, *first, (*law, 0.0, 0.0, 0.0, 1.0, 1.0, 1000, GO))
-    stops = np.array([1.0, 1, 1, 1, 0]), np.zeros(5)
-    assert not kernel.play_partial(out, *first, (*law, 8, 0.0, 0.0, 1.0, np.zeros(5), *stops, 1000, GO), 1)
+    stop = (np.zeros(5), np.ones(5), np.ones(5))
+    assert not kernel.play_full(out, *first, kernel.Numbers(*law, 8, 0.0, 0.0, 1.0, *stop, 1000, GO))
+    stop = (np.zeros(5), np.array([1.0, 1, 1, 1, 0]), np.zeros(5))
+    assert not kernel.play_partial(out, *first, kernel.Numbers(*law, 8, 0.0, 0.0, 1.0, *stop, 1000, GO), 1)

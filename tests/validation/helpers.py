@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import resource
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from validation.case import Case
 from validation.events import read_events
+from validation.failures import Failure
 from validation.summary import Summary, summarise
 from validation.supervisor import Supervisor
 
@@ -37,3 +40,25 @@ def train(case: Case, folder: Path, **options: Any) -> tuple[list[dict[str, Any]
     Supervisor(case, folder, **options).run()
     events = list(read_events(folder / "events.jsonl"))
     return events, summarise(events)
+
+
+class FullDisk:
+    """No file of shard 0 may grow beyond 100 bytes, from the first failure on that ``when`` picks, for one save."""
+
+    def __init__(self, when: Callable[[Failure], bool] = lambda failure: True) -> None:
+        self.when = when
+        self.limited: int | None = None
+
+    def fill(self, failure: Failure, processes: Any) -> None:
+        """To be told of failures (``sabotage``)."""
+        if self.limited is None and self.when(failure):
+            self.limited = processes["shard-0"].pid
+            hard = resource.prlimit(self.limited, resource.RLIMIT_FSIZE)[1]
+            resource.prlimit(self.limited, resource.RLIMIT_FSIZE, (100, hard))
+
+    def empty(self, event: dict[str, Any]) -> None:
+        """To be told of events (``observe``)."""
+        if event["event"] == "save_failed":
+            assert self.limited is not None
+            whole = resource.RLIM_INFINITY, resource.RLIM_INFINITY
+            resource.prlimit(self.limited, resource.RLIMIT_FSIZE, whole)

@@ -22,13 +22,15 @@ from tests.validation.helpers import SHARDS, STEPS, small, train
 from validation.cli.experiment import report
 from validation.events import read_events
 from validation.experiment.accuracy import record
-from validation.experiment.compare import Outcome, Verdict, compare, interval_90
+from validation.experiment.compare import compare
 from validation.experiment.design import Experiment, Loss
 from validation.experiment.measure import measure
+from validation.experiment.outcome import Outcome
 from validation.experiment.predict import Costs, executed, planned
 from validation.experiment.relearn import access_counts, fit_curve
 from validation.experiment.report import markdown, page, tables
 from validation.experiment.runner import LOG, Runner, draw
+from validation.experiment.verdict import Verdict, interval_90
 from validation.failures import draw_failures
 
 JOB = """

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from cprmodel.facts.errors import JobError
 from tests.validation.helpers import INTERVAL, SHARDS, STEPS, small, train
 from validation.events import read_events
-from validation.experiment.compare import Verdict, compare
+from validation.experiment.compare import compare
 from validation.experiment.design import Experiment
 from validation.experiment.report import markdown, tables
 from validation.experiment.runner import Runner
+from validation.experiment.verdict import Verdict
 from validation.shards.priority import TRACKERS
 from validation.shards.server import Server, ServerConfig
 from validation.summary import summarise

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from validation.experiment.compare import Verdict, compare
+from validation.experiment.compare import compare
 from validation.experiment.design import Experiment
 from validation.experiment.runner import Runner
+from validation.experiment.verdict import Verdict
 
 pytestmark = pytest.mark.experiment
 

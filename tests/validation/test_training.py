@@ -15,7 +15,7 @@ import pytest
 from cprmodel.facts.errors import JobError
 from cprmodel.facts.strategies import FailureKind
 from tests.slow_event_loop import Setting, play
-from tests.validation.helpers import INTERVAL, SHARDS, STEPS, small, train
+from tests.validation.helpers import INTERVAL, SHARDS, STEPS, FullDisk, small, train
 from tests.validation.test_data import CRITEO, MOVIELENS, needs_data
 from validation.audit import audit
 from validation.events import read_events
@@ -277,23 +277,11 @@ def test_failures_at_times(tmp_path: Path) -> None:
 
 def test_a_full_disk_loses_nothing(calm: Any, tmp_path: Path) -> None:
     """No file of a shard may grow beyond 100 bytes for one save: the run goes on, and a later kill finds a save."""
-    import resource
-
-    limited: list[int] = []
-
-    def fill(failure: Failure, processes: Any) -> None:
-        if failure.phase == "lookup" and not limited:
-            limited.append(processes["shard-0"].pid)
-            hard = resource.prlimit(limited[0], resource.RLIMIT_FSIZE)[1]
-            resource.prlimit(limited[0], resource.RLIMIT_FSIZE, (100, hard))
-
-    def empty(event: dict[str, Any]) -> None:
-        if event["event"] == "save_failed":
-            resource.prlimit(limited[0], resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    disk = FullDisk(lambda failure: failure.phase == "lookup")
 
     plan = [shard(10, 1), shard(20, 0), shard(30, 2)]
     case = small(plan, strategy={"recovery": "full"})
-    _, found = train(case, tmp_path / "run", sabotage=fill, observe=empty)
+    _, found = train(case, tmp_path / "run", sabotage=disk.fill, observe=disk.empty)
     assert found.failed_saves == ["shard 0: File too large"]
     assert [f.went_back_to for f in found.failures] == [
         8,
@@ -390,22 +378,10 @@ def test_a_trainer_dies_while_a_shard_is_silent(tmp_path: Path) -> None:
 def test_no_checkpoint_between_two_halves_of_a_step(tmp_path: Path) -> None:
     """A save fails, and the trainer dies in the step after it, which shards have applied: the save that is due must
     wait for that step, or going back to it would apply the step twice."""
-    import resource
-
-    limited: list[int] = []
-
-    def fill(failure: Failure, processes: Any) -> None:
-        if not limited:
-            limited.append(processes["shard-0"].pid)
-            hard = resource.prlimit(limited[0], resource.RLIMIT_FSIZE)[1]
-            resource.prlimit(limited[0], resource.RLIMIT_FSIZE, (100, hard))
-
-    def empty(event: dict[str, Any]) -> None:
-        if event["event"] == "save_failed":
-            resource.prlimit(limited[0], resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    disk = FullDisk()
 
     case = small([shard(8, 2), other("trainer", 9, "applied"), other("whole_job", 13)])
-    events, found = train(case, tmp_path / "run", observe=empty, sabotage=fill)
+    events, found = train(case, tmp_path / "run", observe=disk.empty, sabotage=disk.fill)
     assert found.failed_saves == ["shard 0: File too large"]
     assert found.redone == 1
     assert [e["step"] for e in events if e["event"] == "save"][:2] == [0, 9]

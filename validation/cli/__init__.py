@@ -52,9 +52,10 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train one run with its failures, and tell what happened."""
+    from validation.cli.options import Asked
     from validation.cli.train import run
 
-    run(case, out, device.value if device else None, resume, as_json, job_file)
+    run(Asked(case, out, device.value if device else None, resume, as_json), job_file)
 
 
 class Spoil(StrEnum):
@@ -76,8 +77,9 @@ def run(
 ) -> None:
     """Predict, train and kill, compare. Status 1 when a prediction does not hold."""
     from validation.cli.experiment import run
+    from validation.cli.options import Asked
 
-    raise typer.Exit(run(case, out, device.value if device else None, resume, as_json))
+    raise typer.Exit(run(Asked(case, out, device.value if device else None, resume, as_json)))
 
 
 @app.command()

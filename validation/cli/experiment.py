@@ -14,12 +14,15 @@ from rich.table import Table
 from rich.text import Text
 
 from cprmodel.report.page import write_page
+from validation.cli.options import Asked
 from validation.experiment.accuracy import record
 from validation.experiment.charts import figures
-from validation.experiment.compare import Outcome, Verdict, compare
+from validation.experiment.compare import compare
 from validation.experiment.design import Experiment
+from validation.experiment.outcome import Outcome
 from validation.experiment.report import markdown, page, remarks, tables, verdict_said
 from validation.experiment.runner import Runner
+from validation.experiment.verdict import Verdict
 
 __all__ = ["report", "run"]
 
@@ -29,12 +32,12 @@ _DOCS_WIDTH = 620
 _STYLES = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "yellow"}
 
 
-def run(path: Path, out: Path | None, device: str | None, resume: bool, as_json: bool) -> int:
+def run(asked: Asked) -> int:
     """Calibrate, predict, run, compare; the exit status."""
+    path, folder = asked.path, asked.folder
     experiment = Experiment.from_file(path)
-    if device:
-        experiment = experiment.on_device(device)
-    folder = out or Path("runs") / path.stem
+    if asked.device:
+        experiment = experiment.on_device(asked.device)
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -44,11 +47,11 @@ def run(path: Path, out: Path | None, device: str | None, resume: bool, as_json:
             progress.update(task, description=what, completed=done, total=of)
 
         try:
-            Runner(experiment, folder, show).run(resume)
+            Runner(experiment, folder, show).run(asked.resume)
         except KeyboardInterrupt:
             typer.echo(f"Interrupted. To go on: python -m validation run {path} --out {folder} --resume", err=True)
             raise
-    return report(folder, None, as_json)
+    return report(folder, None, asked.as_json)
 
 
 def report(folder: Path, spoil: str | None, as_json: bool, into: Path | None = None) -> int:

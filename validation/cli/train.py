@@ -16,6 +16,7 @@ from rich.text import Text
 from cprmodel.cli.options import check_report
 from cprmodel.facts.units import format_share, format_time
 from validation.case import Case
+from validation.cli.options import Asked
 from validation.costs import job_file
 from validation.events import read_events
 from validation.summary import Summary, summarise
@@ -24,16 +25,14 @@ from validation.supervisor import Supervisor
 __all__ = ["print_summary", "run"]
 
 
-def run(
-    path: Path, out: Path | None, device: str | None, resume: bool, as_json: bool, job: Path | None = None
-) -> None:
+def run(asked: Asked, job: Path | None = None) -> None:
     """Train with a progress bar, then print what the event log says."""
+    path, folder = asked.path, asked.folder
     case = Case.from_file(path)
     if job is not None:
         check_report(job, str(path), "--job-file")
-    if device:
-        case = case.on_device(device)
-    folder = out or Path("runs") / path.stem
+    if asked.device:
+        case = case.on_device(asked.device)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -49,20 +48,20 @@ def run(
                 progress.update(task, completed=event["step"], description="testing")
 
         try:
-            Supervisor(case, folder, observe=observe).run(resume)
+            Supervisor(case, folder, observe=observe).run(asked.resume)
         except KeyboardInterrupt:
             typer.echo(
                 f"Interrupted. To go on: python -m validation train {path} --out {folder} --resume", err=True
             )
             raise
     found = summarise(folder / "events.jsonl")
-    if as_json:
+    if asked.as_json:
         typer.echo(json.dumps({**asdict(found), "pls": found.pls, "folder": str(folder)}, indent=2))
     else:
         print_summary(found, folder)
     if job is not None:
         job.write_text(job_file(str(folder), read_events(folder / "events.jsonl")))
-        typer.echo(f"Job file: {job}", err=as_json)
+        typer.echo(f"Job file: {job}", err=asked.as_json)
 
 
 def print_summary(found: Summary, folder: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from cprmodel.facts.errors import JobError
 from cprmodel.fitting import AccuracyFit, PairedRun, fit_accuracy, record_of_runs
-from validation.experiment.compare import Outcome
+from validation.experiment.outcome import Outcome
 
 __all__ = ["fitted", "record"]
 

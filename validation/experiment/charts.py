@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from validation.experiment.compare import Outcome, Run
+from validation.experiment.outcome import Outcome, Run
 
 __all__ = ["figures"]
 

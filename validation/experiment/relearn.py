@@ -29,7 +29,7 @@ import numpy as np
 from validation.case import Case
 from validation.data.sources import open_source
 from validation.data.tables import num_embeddings_of
-from validation.experiment.compare import Outcome, Run
+from validation.experiment.outcome import Outcome, Run
 from validation.shards.layout import layout_of
 
 __all__ = ["Curve", "Predictor", "access_counts", "fit_curve", "predictors"]

@@ -10,9 +10,11 @@ from cprmodel.facts.units import format_share, format_time
 from cprmodel.report.accuracy import accuracy_lines
 from cprmodel.report.page import job_inputs
 from validation.experiment.accuracy import fitted
-from validation.experiment.compare import Comparison, Outcome, Run, Verdict, overheads, within_budget
 from validation.experiment.design import RECOMMENDED
+from validation.experiment.outcome import Comparison, Outcome, Run
+from validation.experiment.recommendation import overheads, within_budget
 from validation.experiment.relearn import predictors
+from validation.experiment.verdict import Verdict
 
 __all__ = ["markdown", "page", "tables"]
 

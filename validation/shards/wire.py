@@ -15,6 +15,7 @@ import struct
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Connection, answer_challenge, deliver_challenge
 from typing import Any
@@ -33,6 +34,17 @@ class PeerGone(ConnectionError):
 
 class PeerHung(TimeoutError):
     """The process at the other end did not move within the deadline."""
+
+
+@contextlib.contextmanager
+def _in_our_words() -> Iterator[None]:
+    """What went wrong with the other end: it hangs, or it is gone."""
+    try:
+        yield
+    except BlockingIOError:
+        raise PeerHung from None
+    except (OSError, EOFError, AuthenticationError) as error:
+        raise PeerGone(str(error)) from None
 
 
 def address_of(run_key: str, name: str) -> str:
@@ -102,14 +114,12 @@ def connect(address: str, run_key: str, within_s: float, deadline_s: float) -> C
                 continue
             connection = Connection(end.detach())
         try:
-            answer_challenge(connection, run_key.encode())
-            deliver_challenge(connection, run_key.encode())
-        except BlockingIOError:
+            with _in_our_words():
+                answer_challenge(connection, run_key.encode())
+                deliver_challenge(connection, run_key.encode())
+        except (PeerHung, PeerGone):
             connection.close()
-            raise PeerHung from None
-        except (OSError, EOFError, AuthenticationError) as error:
-            connection.close()
-            raise PeerGone(str(error)) from None
+            raise
         return connection
 
 
@@ -124,27 +134,19 @@ def send(connection: Connection, header: dict[str, Any], *arrays: Any) -> None:
     """Send a header and arrays."""
     arrays = tuple(np.asarray(array, order="C") for array in arrays)
     header = {**header, "arrays": [[array.dtype.str, array.shape] for array in arrays]}
-    try:
+    with _in_our_words():
         connection.send_bytes(json.dumps(header).encode())
         for array in arrays:
             if array.size:
                 connection.send_bytes(array.data.cast("B"))
-    except BlockingIOError:
-        raise PeerHung from None
-    except (OSError, EOFError) as error:
-        raise PeerGone(str(error)) from None
 
 
 def receive(connection: Connection) -> tuple[dict[str, Any], list[Any]]:
     """The next message."""
-    try:
+    with _in_our_words():
         header = json.loads(connection.recv_bytes())
         arrays = [np.empty(shape, dtype=np.dtype(code)) for code, shape in header.pop("arrays")]
         for array in arrays:
             if array.size:
                 connection.recv_bytes_into(array.data.cast("B"))
-    except BlockingIOError:
-        raise PeerHung from None
-    except (OSError, EOFError) as error:
-        raise PeerGone(str(error)) from None
     return header, arrays

@@ -1,0 +1,134 @@
+"""The house: imports go one way. Those inside functions count, those of types alone do not."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+#: Rooms that import others by a name in a string, which the graph cannot see, and why they may.
+BY_NAME = {
+    "cprmodel": "public names are loaded when they are first used",
+    "cprmodel.facts.drawing": "an answer finds who draws it (cprmodel.report registers) without knowing the room",
+    "cprmodel.ordering": "a public name is loaded when it is first used, and Numba with it",
+    "cprmodel.simulation": "public names are loaded when they are first used, and Numba with them",
+}
+
+
+def modules(*packages: str) -> dict[str, Path]:
+    """Every module of the packages, by its name."""
+    found = {}
+    for package in packages:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imported(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    """What is imported when the code runs, as (module, name in it or "")."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+            for other in node.orelse:
+                yield from imported(other)
+            continue
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, "") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports name their module in full"
+            yield from ((node.module or "", alias.name) for alias in node.names)
+        yield from imported(node)
+
+
+def graph(sources: dict[str, str]) -> dict[str, set[str]]:
+    """Who imports whom; a name imported from a package is the module of that name, where there is one."""
+    edges: dict[str, set[str]] = {}
+    for module, text in sources.items():
+        named = {
+            next((one for one in (f"{origin}.{name}", origin) if one in sources), "")
+            for origin, name in imported(ast.parse(text))
+        }
+        edges[module] = named - {"", module}
+    return edges
+
+
+def circles(edges: dict[str, set[str]]) -> set[frozenset[str]]:
+    """Modules that reach one another: the strongly connected parts of more than one."""
+
+    def reach(start: str, along: dict[str, set[str]]) -> set[str]:
+        seen, left = {start}, [start]
+        while left:
+            new = along.get(left.pop(), set()) - seen
+            seen |= new
+            left += new
+        return seen
+
+    back: dict[str, set[str]] = {}
+    for module, targets in edges.items():
+        for target in targets:
+            back.setdefault(target, set()).add(module)
+    parts = {frozenset(reach(module, edges) & reach(module, back)) for module in edges}
+    return {part for part in parts if len(part) > 1}
+
+
+@pytest.fixture(scope="module")
+def sources() -> dict[str, str]:
+    return {name: path.read_text() for name, path in modules("cprmodel", "validation").items()}
+
+
+def test_imports_make_no_circle(sources: dict[str, str]) -> None:
+    """Not in one room, and not in the whole house: there is no exception."""
+    assert [sorted(circle) for circle in circles(graph(sources))] == []
+
+
+def test_imports_by_name_are_known(sources: dict[str, str]) -> None:
+    assert {name for name, text in sources.items() if "import_module(" in text} == BY_NAME.keys()
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (
+            {"p": "", "p.a": "from p.b import x", "p.b": "def f():\n    from p.a import y"},
+            {frozenset({"p.a", "p.b"})},
+        ),
+        ({"p": "", "p.a": "from p import b", "p.b": "if True:\n    import p.a"}, {frozenset({"p.a", "p.b"})}),
+        ({"p": "from p.a import x", "p.a": "from p import x"}, {frozenset({"p", "p.a"})}),
+        ({"p": "", "p.a": "if TYPE_CHECKING:\n    from p.b import x", "p.b": "import p.a"}, set()),
+        ({"p": "from p.a import x", "p.a": "import os", "p.b": "from p import x"}, set()),
+        (
+            {"a": "import b", "b": "import c", "c": "import a", "d": "import a\nimport e", "e": "import d"},
+            {frozenset("abc"), frozenset("de")},
+        ),
+    ],
+)
+def test_circles_are_found(code: dict[str, str], expected: set[frozenset[str]]) -> None:
+    assert circles(graph(code)) == expected
+
+
+def test_a_plan_draws_itself_after_importing_the_library_alone(tmp_path: Path) -> None:
+    """In a process of its own, where nothing has imported the room that draws."""
+    page = tmp_path / "report.html"
+    code = f"""
+import sys
+import cprmodel
+plan = cprmodel.plan(cprmodel.load_preset("cpr-dlrm"))
+assert not any(name.startswith("cprmodel.report") for name in sys.modules)
+assert type(plan.chart()).__module__.startswith("altair")
+plan.save_report({str(page)!r})
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+    assert "<html" in page.read_text()
+
+
+def test_nobody_draws_what_is_not_registered() -> None:
+    from cprmodel.facts.drawing import drawer_of
+
+    with pytest.raises(KeyError, match="recipe"):
+        drawer_of("recipe")

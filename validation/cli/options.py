@@ -1,0 +1,24 @@
+"""What the commands that train are asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Asked"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A case to train, where, and how to tell of it."""
+
+    path: Path  #: of the case
+    out: Path | None
+    device: str | None
+    resume: bool
+    as_json: bool
+
+    @property
+    def folder(self) -> Path:
+        """Where everything is kept."""
+        return self.out or Path("runs") / self.path.stem

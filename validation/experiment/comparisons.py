@@ -1,0 +1,67 @@
+"""Quantities measured beside predicted: for each recovery and prediction, with the interval of the difference.
+
+Times are compared as ``cprmodel`` states them, as fractions of the useful time: of the predicted one there, of the
+run's own here, so that a machine that was slower in one run than in another does not count as a difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cprmodel.facts.results import Breakdown
+from validation.experiment.design import AGAINST, QUANTITIES, RECOMMENDED
+from validation.experiment.outcome import Comparison, Outcome, Run
+from validation.experiment.predict import Predicted
+from validation.experiment.verdict import interval_90
+
+__all__ = ["comparisons"]
+
+#: A part smaller than this share of the overhead is compared relative to this share of the overhead.
+SMALL = 0.05
+
+
+def _measured(run: Run, quantity: str) -> float:
+    assert run.measured is not None
+    return _figure(quantity, run.measured.summary.pls, run.measured.spent, run.measured.useful_s)
+
+
+def _predicted(run: Run, against: str, quantity: str) -> float:
+    one: Predicted | None = getattr(run, against)
+    assert one is not None
+    return _figure(quantity, one.pls, one.spent, one.useful_s)
+
+
+def _figure(quantity: str, pls: float, spent: Breakdown, useful_s: float) -> float:
+    """The PLS, or a part of the overhead (or all of it) over the useful time."""
+    if quantity == "pls":
+        return pls
+    parts = spent.scaled(1 / useful_s)
+    return float(parts.total if quantity == "total" else getattr(parts, quantity))
+
+
+def comparisons(outcome: Outcome) -> Iterator[Comparison]:
+    """For each recovery and prediction every quantity, over all intervals, seeds being what scatters."""
+    tolerances = outcome.experiment.experiment.tolerances
+    for recovery in sorted({run.recovery for run in outcome.tried()}):
+        runs = [run for run in outcome.tried() if run.recovery == recovery and run.label != RECOMMENDED]
+        seeds = sorted({run.seed for run in runs})
+        for against in AGAINST:
+            for quantity in QUANTITIES:
+                by_seed = [[run for run in runs if run.seed == seed] for seed in seeds]
+                found = [sum(_measured(run, quantity) for run in some) for some in by_seed]
+                said = [sum(_predicted(run, against, quantity) for run in some) for some in by_seed]
+                sizes = list(said)
+                if quantity not in ("total", "pls"):
+                    totals = [sum(_predicted(run, against, "total") for run in some) for some in by_seed]
+                    if sum(said) < SMALL * sum(totals):
+                        sizes = [SMALL * total for total in totals]
+                if sum(sizes) == 0:
+                    if sum(found) == 0:
+                        continue  # nothing was to be lost, and nothing was
+                    sizes = found
+                differences = [m - p for m, p in zip(found, said, strict=True)]
+                ratio, low, high = interval_90(differences, sizes)
+                tolerance = getattr(getattr(tolerances, against), quantity)
+                yield Comparison(
+                    recovery, quantity, against, sum(found), sum(said), ratio, low, high, tolerance, len(seeds)
+                )

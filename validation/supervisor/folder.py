@@ -1,0 +1,88 @@
+"""A run's folder: one run at a time in it, what an earlier start left there, what the dead left half-written."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+from cprmodel.facts.errors import JobError
+from validation.events import read_events
+from validation.supervisor.state import State
+
+__all__ = ["Folder"]
+
+
+class Folder(State):
+    """A run that is alone in its folder, and goes on where it was left."""
+
+    @contextlib.contextmanager
+    def _alone(self) -> Any:
+        with open(self.folder / "lock", "w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise self._folder_error("a folder in which no run is under way") from None
+            yield
+
+    def _read_past(self, path: Path, resume: bool) -> bool:
+        """What an earlier start left in the folder; whether there was one."""
+        if not path.exists():
+            others = sorted(one.name for one in self.folder.iterdir() if one.name != "lock")
+            if others:
+                raise self._folder_error(f"a new or empty folder (there is {others[0]})")
+            return False
+        if not resume:
+            raise self._folder_error("a new folder, or --resume for the run that is in it")
+        try:
+            events = list(read_events(path))
+            self._same_case(next(event["case"] for event in events if event["event"] == "start"))
+            for event in events:
+                self._remember(event)
+        except JobError:
+            raise
+        except (KeyError, TypeError, ValueError, StopIteration):
+            raise self._folder_error("a run's event log in events.jsonl") from None
+        return True
+
+    def _remember(self, event: dict[str, Any]) -> None:
+        kind = event["event"]
+        if kind == "step":
+            self.executed += 1
+            self.highest = max(self.highest, event["step"])
+        elif kind == "failure":
+            self.done_failures.add(event["number"])
+            if event["signal"] == signal.SIGKILL.name:
+                self.strikes.append((event["kind"], event.get("clock_s", event["at"])))
+        elif kind == "died" and event["cause"] != "killed":
+            self._struck("trainer" if event["what"] == "trainer" else "shard", event["at"])
+        elif kind == "ready":
+            self.generation = max(self.generation, event["generation"])
+        elif kind == "respawn" and event["what"] != "trainer":
+            self.incarnations[int(event["what"].split("-")[1])] = event["incarnation"]
+        elif kind == "stop" and event["status"] == "finished":
+            raise self._folder_error("a run that is not finished")
+
+    def _same_case(self, before: dict[str, Any]) -> None:
+        """A run goes on as it began; only how long to wait, and where to compute, may change."""
+        now = self.case.model_dump(mode="json")
+        for table in now:
+            old, new = before.get(table), now[table]
+            if table == "timeouts" or old == new:
+                continue
+            if not isinstance(new, dict) or not isinstance(old, dict):
+                raise self._folder_error(f"a run of the same case ({table} was {old})")
+            for key in new:
+                if old.get(key) != new[key] and (table, key) != ("training", "device"):
+                    raise self._folder_error(f"a run of the same case ({table}.{key} was {old.get(key)})")
+
+    def _sweep(self) -> None:
+        """Remove what killed processes were writing."""
+        for path in (self.folder / "checkpoints").glob(".*.tmp"):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
