@@ -1,8 +1,8 @@
 """Quantities with units, read and written at the edge of the package alone.
 
 The grammar is strict on purpose: one or more ``NUMBER UNIT`` terms ("30 min", "1 h 30 min", "5 GB/s").
-Units are pint's, in a registry that knows times, bytes and nothing else, so that "4 m" is a question
-rather than four metres. pint is imported when the first quantity is read.
+Times, bytes and nothing else are known, so that "4 m" is a question rather than four metres. Names and prefixes are
+those of pint, against which tests hold every one of them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import math
 import re
-from typing import Any
 
 __all__ = [
     "LONGEST_S",
@@ -30,29 +29,36 @@ _TERM = re.compile(
 #: Beyond 30,000 years a time is no time in training.
 LONGEST_S = 1e12
 
-_DEFINITIONS = """
-second = [time] = s = sec = secs
-minute = 60 * second = min = mins
-hour = 60 * minute = h = hr = hrs
-day = 24 * hour = d
-week = 7 * day = wk
-year = 365.25 * day = yr
-byte = [information] = B
-bit = byte / 8 = b
-nano- = 1e-9 = n-
-micro- = 1e-6 = u-
-milli- = 1e-3 = m-
-kilo- = 1e3 = k-
-mega- = 1e6 = M-
-giga- = 1e9 = G-
-tera- = 1e12 = T-
-peta- = 1e15 = P-
-kibi- = 2**10 = Ki-
-mebi- = 2**20 = Mi-
-gibi- = 2**30 = Gi-
-tebi- = 2**40 = Ti-
-pebi- = 2**50 = Pi-
-"""
+#: Names of each unit, and how many seconds or bytes it is.
+_UNITS: dict[str, dict[tuple[str, ...], float]] = {
+    "time": {
+        ("second", "s", "sec", "secs"): 1.0,
+        ("minute", "min", "mins"): 60.0,
+        ("hour", "h", "hr", "hrs"): 3600.0,
+        ("day", "d"): 86400.0,
+        ("week", "wk"): 604800.0,
+        ("year", "yr"): 31557600.0,
+    },
+    "size": {("byte", "B"): 1.0, ("bit", "b"): 0.125},
+}
+
+#: Long and short names of what multiplies a unit.
+_PREFIXES = {
+    ("", ""): 1.0,
+    ("nano", "n"): 1e-9,
+    ("micro", "u"): 1e-6,
+    ("milli", "m"): 1e-3,
+    ("kilo", "k"): 1e3,
+    ("mega", "M"): 1e6,
+    ("giga", "G"): 1e9,
+    ("tera", "T"): 1e12,
+    ("peta", "P"): 1e15,
+    ("kibi", "Ki"): 2.0**10,
+    ("mebi", "Mi"): 2.0**20,
+    ("gibi", "Gi"): 2.0**30,
+    ("tebi", "Ti"): 2.0**40,
+    ("pebi", "Pi"): 2.0**50,
+}
 
 #: Kind of quantity → (SI unit, what an error message expects).
 KINDS = {
@@ -66,29 +72,26 @@ class QuantityError(ValueError):
     """The text is not a quantity of the wanted kind; the message says what is expected."""
 
 
-@functools.lru_cache(maxsize=1)
-def _registry() -> Any:
-    import pint
+@functools.cache
+def _factors(kind: str) -> dict[str, float]:
+    """How many SI units each unit of a kind is, by all its names, with prefixes and in the plural."""
+    found: dict[str, float] = {}
+    for names, size in _UNITS[kind].items():
+        for name in names:
+            plurals = (name,) if len(name) == 1 else (name, f"{name}s")
+            for prefixes, times in _PREFIXES.items():
+                found |= {f"{prefix}{each}": times * size for prefix in prefixes for each in plurals}
+    # a name of its own comes before one that is put together
+    return found | {name: size for names, size in _UNITS[kind].items() for name in names}
 
-    registry: Any = pint.UnitRegistry(None)
-    registry.load_definitions([line for line in _DEFINITIONS.splitlines() if line])
-    return registry
 
-
-@functools.lru_cache(maxsize=256)
-def _factor(unit: str, si_unit: str) -> float:
-    """How many SI units one ``unit`` is; raises QuantityError with the reason."""
-    from pint.errors import DimensionalityError, UndefinedUnitError
-
-    registry = _registry()
-    try:
-        return float(registry.Quantity(1.0, unit.replace(" ", "")).to(si_unit).magnitude)
-    except UndefinedUnitError:
-        raise QuantityError(f"no unit {unit!r} is known") from None
-    except DimensionalityError:
-        raise QuantityError(f"{unit!r} is of another kind") from None
-    except Exception:  # pint's parser raises many kinds on malformed text
-        raise QuantityError(f"{unit!r} is not a unit") from None
+def _factor(unit: str, kind: str) -> float | None:
+    """How many SI units one ``unit`` is, or None where it is none of this kind."""
+    if kind != "bandwidth":
+        return _factors(kind).get(unit)
+    size, _, time = (part.strip(" ") for part in unit.partition("/"))
+    bytes_, seconds = _factors("size").get(size), _factors("time").get(time)
+    return None if bytes_ is None or seconds is None else bytes_ / seconds
 
 
 def parse_quantity(text: str, kind: str) -> float:
@@ -101,18 +104,15 @@ def parse_quantity(text: str, kind: str) -> float:
         ...
     cprmodel.facts.units.QuantityError: a size with its unit, such as "1.2 TB"
     """
-    si_unit, expected = KINDS[kind]
+    expected = KINDS[kind][1]
     position, total, last = 0, 0.0, math.inf
     stripped = text.strip(" ")
     while position < len(stripped):
         match = _TERM.match(stripped, position)
         if match is None:
             raise QuantityError(expected)
-        try:
-            factor = _factor(match[2], si_unit)
-        except QuantityError:
-            raise QuantityError(expected) from None
-        if factor >= last or (position > 0 and match[1][0] in "+-"):
+        factor = _factor(match[2], kind)
+        if factor is None or factor >= last or (position > 0 and match[1][0] in "+-"):
             raise QuantityError(expected)  # "1 h 30 min" adds up; "30 s 1 h" and "1 h -5 min" are slips
         last = factor
         total += float(match[1]) * factor

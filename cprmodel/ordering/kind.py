@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from cprmodel.costing.kinds import register
 from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB, Choice, Cost, CostModel
 from cprmodel.facts.errors import JobError
 from cprmodel.facts.strategies import PrioritySave, Strategy
 from cprmodel.jobs import Job
-from cprmodel.ordering.pls import expected_pls, interval_for_pls
+
+if TYPE_CHECKING:
+    from cprmodel.ordering.pls import OrderLoss
 
 __all__ = ["OrderedSaves"]
 
@@ -27,11 +30,13 @@ class OrderedSaves:
         assert budget is not None
         assert isinstance(strategy.saving, PrioritySave)
         best = _best(job, model, strategy.saving)
-        if expected_pls(job, replace(strategy, interval_s=best.interval_s), _is_exact(model)).pls > budget:
+        if _lost(job, model, replace(strategy, interval_s=best.interval_s)).pls > budget:
             try:
                 start = model.partial_interval(job, budget).interval_s
             except JobError:  # where each save takes everything, no interval keeps it
                 start = job.job.work_s / 2
+            from cprmodel.ordering.pls import interval_for_pls
+
             within_s = interval_for_pls(job, replace(strategy, interval_s=start), budget, _is_exact(model))
             if within_s is not None and within_s <= best.interval_s:
                 best = Choice(within_s, BUDGET)
@@ -40,7 +45,7 @@ class OrderedSaves:
     def cost(self, job: Job, model: CostModel, strategy: Strategy) -> Cost:
         """The time of saves as often and as long, and the order's own PLS."""
         cost = model.cost(job, strategy)
-        found = expected_pls(job, strategy, _is_exact(model))
+        found = _lost(job, model, strategy)
         return replace(
             cost,
             pls=found.pls,
@@ -51,7 +56,7 @@ class OrderedSaves:
 
     def remarks(self, job: Job, model: CostModel, strategy: Strategy) -> Sequence[str]:
         """How sure the PLS is."""
-        error = expected_pls(job, strategy, _is_exact(model)).standard_error
+        error = _lost(job, model, strategy).standard_error
         if error == 0:
             return ()
         return (f"expected PLS, of updates, is from a simulation of the order (standard error {error:.1g})",)
@@ -80,12 +85,19 @@ def _in_steps(job: Job, model: CostModel, strategy: Strategy, budget: float, cho
         one = replace(strategy, interval_s=min(steps * step_s, work) / fraction)
         cost = float(model.cost(job, one).breakdown.total)
         cost += getattr(model, "extra_s", 0.0) * fraction / one.saves_every_s
-        over = max(expected_pls(job, one, _is_exact(model)).pls - budget, 0.0)
+        over = max(_lost(job, model, one).pls - budget, 0.0)
         tried.append((over, cost, one.interval_s))
     _, _, interval_s = min(tried)
     return replace(
         choice, interval_s=interval_s, set_by=WHOLE_JOB if interval_s * fraction >= work else choice.set_by
     )
+
+
+def _lost(job: Job, model: CostModel, strategy: Strategy) -> OrderLoss:
+    """What an order loses; loaded here, for most jobs have none."""
+    from cprmodel.ordering.pls import expected_pls
+
+    return expected_pls(job, strategy, _is_exact(model))
 
 
 def _is_exact(model: CostModel) -> bool:

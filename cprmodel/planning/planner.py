@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from cprmodel.costing import Choice, CostModel, model_for
 from cprmodel.facts.errors import JobError, Problem
@@ -21,7 +22,9 @@ from cprmodel.planning.choosing import Chosen, choose, choose_all, strategy_of
 from cprmodel.planning.pricing import ends, price
 from cprmodel.planning.ranking import MINIMISED, best_of
 from cprmodel.planning.result import Plan, StrategyPlan
-from cprmodel.planning.uncertainty import Robust, about_fit, robust_choice, uncertainty_of, with_intervals
+
+if TYPE_CHECKING:
+    from cprmodel.planning.uncertainty import Robust
 
 __all__ = ["Priced", "plan", "priced"]
 
@@ -73,7 +76,11 @@ def plan(job: Job, model: CostModel | None = None, robust: bool = False, minimis
     fixed, compared = _robust(job, model, fit) if robust and fit is not None else ({}, None)
     found = priced(job, model, minimise, fixed)
     strategies = list(found.strategies)
+    said = []
     if fit is not None:
+        from cprmodel.planning.uncertainty import about_fit, uncertainty_of
+
+        said = about_fit(fit)
         strategies = [_with_intervals(one, job, model, fit, found, minimise) for one in strategies]
     notes = found.notes(job, model)
     best = best_of(strategies, notes, "expected" if robust else minimise)
@@ -85,7 +92,7 @@ def plan(job: Job, model: CostModel | None = None, robust: bool = False, minimis
         recommended=best.name,
         sentence="",
         what_would_change_it=(),
-        warnings=_warnings(job, [*notes, *(about_fit(fit) if fit else [])], strategies),
+        warnings=_warnings(job, [*notes, *said], strategies),
         hours_saved_per_month=telling.hours_saved_per_month(best, today) if today else None,
         minimised=minimise,
         dollars_saved_per_month=telling.dollars_saved_per_month(best, today) if today else None,
@@ -158,6 +165,8 @@ def _check(job: Job, fit: FailureModel | None, robust: bool, minimise: str) -> N
 
 def _robust(job: Job, model: CostModel, fit: FailureModel) -> tuple[dict[str, Choice], tuple[Robust, ...]]:
     """The robust interval of each recovery, and how it compares with the plain one."""
+    from cprmodel.planning.uncertainty import robust_choice
+
     fixed, compared = {}, []
     for one in (one for one in candidates(job, orders=())[0] if one.name in ("full", "partial")):
         try:
@@ -173,6 +182,8 @@ def _with_intervals(
     one: StrategyPlan, job: Job, model: CostModel, fit: FailureModel, found: Priced, minimise: str
 ) -> StrategyPlan:
     """90% intervals; of the best interval where one is chosen for the MTBF."""
+    from cprmodel.planning.uncertainty import with_intervals
+
     of: dict[str, Candidate] = {candidate.name: candidate for candidate, _ in found.chosen}
     by = of.get(of[one.name].like, of[one.name])
     fixed = by.given_s is not None or by.name not in ("full", "partial")

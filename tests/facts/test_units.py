@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from typing import Any
 
 import pint
 import pytest
@@ -37,6 +38,52 @@ SI = {"time": "second", "size": "byte", "bandwidth": "byte/second"}
 def test_agrees_with_pint(text: str, kind: str, same_as: str) -> None:
     expected = UREG.Quantity(same_as).to(SI[kind]).magnitude
     assert math.isclose(parse_quantity(text, kind), expected, rel_tol=1e-12)
+
+
+DEFINITIONS = """
+second = [time] = s = sec = secs
+minute = 60 * second = min = mins
+hour = 60 * minute = h = hr = hrs
+day = 24 * hour = d
+week = 7 * day = wk
+year = 365.25 * day = yr
+byte = [information] = B
+bit = byte / 8 = b
+nano- = 1e-9 = n-
+micro- = 1e-6 = u-
+milli- = 1e-3 = m-
+kilo- = 1e3 = k-
+mega- = 1e6 = M-
+giga- = 1e9 = G-
+tera- = 1e12 = T-
+peta- = 1e15 = P-
+kibi- = 2**10 = Ki-
+mebi- = 2**20 = Mi-
+gibi- = 2**30 = Gi-
+tebi- = 2**40 = Ti-
+pebi- = 2**50 = Pi-
+"""
+KNOWN: Any = pint.UnitRegistry(None)
+KNOWN.load_definitions([line for line in DEFINITIONS.splitlines() if line])
+PREFIXES = ["", *"numkMGTP", "Ki", "Mi", "Gi", "Ti", "Pi", "nano", "micro", "milli", "kilo", "mega", "giga", "tera"]
+PREFIXES += ["peta", "kibi", "mebi", "gibi", "tebi", "pebi", "K", "c", "ki"]
+NAMES = ["second", "s", "sec", "secs", "minute", "min", "mins", "hour", "h", "hr", "hrs", "day", "d", "week", "wk"]
+NAMES += ["year", "yr", "byte", "B", "bit", "b", "m", "D", "Hz", "", "g"]
+UNITS = st.builds("".join, st.tuples(st.sampled_from(PREFIXES), st.sampled_from(NAMES), st.sampled_from(["", "s"])))
+
+
+@given(UNITS, st.one_of(st.just(""), UNITS), st.sampled_from(list(SI)))
+def test_every_name_is_a_unit_where_pint_knows_it_and_as_large(unit: str, by: str, kind: str) -> None:
+    name = f"{unit}/{by}" if by else unit
+    try:
+        expected = KNOWN.Quantity(1.0, name).to(SI[kind]).magnitude if unit else None
+    except pint.PintError:
+        expected = None
+    if expected is None:
+        with pytest.raises(QuantityError):
+            parse_quantity(f"1 {name}", kind)
+    else:
+        assert math.isclose(parse_quantity(f"1 {name}", kind), expected, rel_tol=1e-14)
 
 
 def test_terms_add_up() -> None:
