@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cprmodel.costing import CostModel, Exact, FirstOrder, kinds
-from cprmodel.costing.blocking import terms_of
-from cprmodel.costing.terms import EXACT, FIRST_ORDER
+from cprmodel.costing import CostModel, kinds
+from cprmodel.costing.blocking import recoveries_of, terms_of
 from cprmodel.facts.errors import JobError
 from cprmodel.facts.units import format_share, format_time
 from cprmodel.jobs import Job
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["partial_wins", "what_would_change"]
 
 #: Values tried at once where the formulas take arrays, and how often they close in.
-_TRIED, _CLOSER = 160, 3
+_TRIED, _CLOSER = 100, 3
 #: How closely a threshold is found otherwise (relative).
 _CLOSE = 1e-5
 
@@ -62,7 +61,7 @@ def _overhead(job: Job, model: CostModel, candidate: Any) -> float:
 
 def _wins_many(job: Job, model: CostModel) -> Callable[..., Any] | None:
     """The same for many values of its numbers at once, where the model's formulas take arrays; None elsewhere."""
-    which = {FirstOrder: FIRST_ORDER, Exact: EXACT}.get(type(model))
+    which = recoveries_of(model)
     if which is None or not job.plain:
         return None
     base = terms_of(job)
