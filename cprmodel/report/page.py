@@ -19,6 +19,7 @@ from cprmodel.planning.result import Plan
 from cprmodel.report import charts
 from cprmodel.report.explain import explain_lines
 from cprmodel.report.text import plan_rows, uncertainty_lines
+from cprmodel.report.unchecked import specification, unchecked
 from cprmodel.report.vega import vega_bundle
 
 __all__ = ["job_inputs", "render_page", "render_report", "write_page", "write_report"]
@@ -74,7 +75,7 @@ def render_page(
 
     drawn = []
     for figure in figures:
-        spec = json.dumps(figure["chart"].to_dict(), allow_nan=False).replace("</", "<\\/")
+        spec = json.dumps(specification(figure["chart"]), allow_nan=False).replace("</", "<\\/")
         drawn.append({**figure, "spec": spec, "csv": _csv(figure["rows"])})
     ours = jinja2.PackageLoader("cprmodel", "report")
     loader = jinja2.ChoiceLoader([ours, *([jinja2.FileSystemLoader(folder)] if folder else [])])
@@ -131,6 +132,7 @@ def render_report(plan: Plan) -> str:
     )
 
 
+@unchecked()
 def write_report(plan: Plan, path: str | Path) -> None:
     """Write the page of a plan; it appears whole or not at all."""
     write_page(render_report(plan), path)

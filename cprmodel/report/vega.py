@@ -1,4 +1,4 @@
-"""The JavaScript that draws the charts of a page, kept between runs: putting it together takes as long as a plan."""
+"""The JavaScript that draws the charts of a page, kept between runs: putting it together takes long."""
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ from cprmodel.planning.ranking import TIE
 from cprmodel.planning.telling import FIRST
 from cprmodel.report.charts import PART_LABELS
 from cprmodel.report.page import job_inputs, write_page
+from cprmodel.report.unchecked import unchecked
 from cprmodel.report.vega import vega_bundle
 from cprmodel.report.whatif.controls import Control, controls_of, fixed_of
 from cprmodel.report.whatif.drawings import DARK, LIGHT, drawings
@@ -243,6 +244,7 @@ def render_whatif(job: Job) -> str:
     )
 
 
+@unchecked()
 def write_whatif(job: Job, path: str | Path) -> None:
     """Write the page; it appears whole or not at all."""
     write_page(render_whatif(job), path)
