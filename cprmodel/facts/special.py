@@ -103,8 +103,13 @@ def _renewal_root_numpy(c: Number) -> Number:
     near = _polynomial(np.sqrt(2 * np.minimum(c, _SERIES_LIMIT)), _RENEWAL_SERIES)
     if np.all(c < _SERIES_LIMIT):
         return near
-    far = 1 + _scipy().lambertw(-np.exp(-1 - np.maximum(c, _SERIES_LIMIT))).real
-    return np.where(c < _SERIES_LIMIT, near, far)
+    # y = 1 − x solves y = a·e^y with a ≤ 0.23: from its series on, each of Newton's steps doubles the digits
+    a = np.exp(-1 - np.maximum(c, _SERIES_LIMIT))
+    y = a * (1 + a * (1 + a * (1.5 + a * 8 / 3)))
+    for _ in range(4):
+        grown = a * np.exp(y)
+        y = y - (y - grown) / (1 - grown)
+    return np.where(c < _SERIES_LIMIT, near, 1 - y)
 
 
 def _polynomial(x: Number, coefficients: list[float]) -> Number:

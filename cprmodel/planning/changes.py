@@ -101,9 +101,9 @@ def _answers(plan: Plan, asked: Sequence[_Question]) -> list[tuple[bool, float |
     here = [bool(one[0]) for one in found[::2]]
     at = [_flip(ways[2 * i + (not so)], found[2 * i + (not so)]) for i, so in enumerate(here)]
     for _ in range(_CLOSER - 1):
-        open_ = [i for i, ends in enumerate(at) if ends is not None]
-        tried = [np.geomspace(*at[i], _TRIED) for i in open_]  # type: ignore[misc]
-        for i, values, each in zip(open_, tried, wins([asked[i] for i in open_], tried), strict=True):
+        tried = {i: np.geomspace(*ends, _TRIED) for i, ends in enumerate(at) if ends is not None}
+        again = wins([asked[i] for i in tried], list(tried.values()))
+        for (i, values), each in zip(tried.items(), again, strict=True):
             at[i] = _flip(values, each)
     return [(so, ends[1] if ends else None) for so, ends in zip(here, at, strict=True)]
 

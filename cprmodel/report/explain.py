@@ -88,7 +88,8 @@ def explain_step(step: Step) -> Iterator[str]:
         symbols[argument] = symbol
         numbers[symbol] = _shown(argument, value)
     yield f"  {about.gives} = {_value(step)}   [{step.formula.__name__}]"
-    expression, lines = _printed(step.formula, tuple(symbols.items()))
+    formula: Any = step.formula
+    expression, lines = _printed(formula, tuple(symbols.items()))
     yield from lines
     if expression is not None:
         yield f"      = {_printer(numbers).doprint(expression)}"

@@ -17,7 +17,7 @@ def vega_bundle() -> str:
     """
     import vl_convert
 
-    kept = _folder() / f"vega-{vl_convert.__version__}.js"
+    kept = _folder() / f"vega-{vl_convert.__version__}.js"  # type: ignore[attr-defined]  # its stub lacks it
     with suppress(OSError, UnicodeDecodeError):
         return kept.read_text(encoding="utf-8")
     made: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its stub wants a snippet
