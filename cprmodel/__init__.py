@@ -8,9 +8,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from cprmodel.facts.lazy import loaded_when_used
 from cprmodel.facts.version import __version__
 
 _PUBLIC = {
@@ -79,13 +79,8 @@ if TYPE_CHECKING:
     from cprmodel.presets import load_preset
 
 
-def __getattr__(name: str) -> Any:
-    """Load a public name when it is first used, so that importing cprmodel costs next to nothing."""
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'cprmodel' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_PUBLIC[name]), name)
-    globals()[name] = value
-    return value
+#: Public names come when they are first used, so that importing cprmodel costs next to nothing.
+__getattr__ = loaded_when_used(__name__, _PUBLIC)
 
 
 def __dir__() -> list[str]:

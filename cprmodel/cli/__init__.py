@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import io
+import os
 import sys
 from typing import Any
 
@@ -11,6 +13,9 @@ __all__ = ["main", "run_app"]
 
 def main() -> None:
     """Run the command; bad input is one line on standard error and exit status 2."""
+    # a command is short: cycles among what imports leave, and plugins of pydantic, take a fifth of it to look for
+    gc.set_threshold(50_000, 20, 20)
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from cprmodel.cli.app import app
 
     run_app(app, "cprmodel")

@@ -10,7 +10,7 @@ from pathlib import Path
 import typer
 
 from cprmodel.cli.options import check_report, time_option
-from cprmodel.costing import saving_of
+from cprmodel.costing import model_for, saving_of
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.strategies import Strategy
 from cprmodel.facts.units import format_time
@@ -18,7 +18,7 @@ from cprmodel.jobs import Job
 from cprmodel.loading import load_job
 from cprmodel.logs import LogOptions, read_log
 from cprmodel.ordering import simulate
-from cprmodel.planning import plan
+from cprmodel.planning.planner import plan, priced
 from cprmodel.simulation import Exponential, FailureLaw, FailuresStrike, Replay, Simulated
 from cprmodel.simulation.laws import LAWS
 
@@ -78,12 +78,13 @@ def run(source: str, options: Options, as_json: bool, report: Path | None) -> No
 
 
 def _strategy(job: Job, name: str, interval_s: float | None) -> Strategy:
-    planned = {one.name: one.strategy for one in plan(job).strategies}
+    found = priced(job, model_for(job), only={name})
+    planned = {one.name: one.strategy for one in found.strategies}
     strategy = planned.get(name)
     if strategy is None and name == "partial" and job.cluster.embedding_shards and interval_s:
         strategy = Strategy("partial", job.partial_recovery, saving_of(job), job.job.work_s)
     if strategy is None:
-        known = ", ".join(planned)
+        known = ", ".join(one.name for one in plan(job).strategies)
         raise JobError("", [Problem("--strategy", f'"{name}"', f"one that can be planned: {known}")])
     return strategy if interval_s is None else replace(strategy, interval_s=interval_s)
 

@@ -1,10 +1,15 @@
 """Cost models: what a strategy costs and loses, which interval suits it, and the formulas that said so."""
 
+from typing import TYPE_CHECKING
+
 from cprmodel.costing.blocking import Exact, FirstOrder
 from cprmodel.costing.models import Choice, Cost, CostModel, Step, loses_samples, use
 from cprmodel.costing.saving import saving_of
-from cprmodel.costing.steady import SteadyState
 from cprmodel.costing.which import MODELS, check_plain, model_for
+from cprmodel.facts.lazy import loaded_when_used
+
+if TYPE_CHECKING:
+    from cprmodel.costing.steady import SteadyState
 
 __all__ = [
     "MODELS",
@@ -21,3 +26,6 @@ __all__ = [
     "saving_of",
     "use",
 ]
+
+#: Saves that block while everything is written need none of it.
+__getattr__ = loaded_when_used(__name__, {"SteadyState": "cprmodel.costing.steady"})

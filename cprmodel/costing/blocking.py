@@ -13,6 +13,7 @@ from cprmodel.costing.models import (
     WHOLE_JOB,
     Choice,
     Cost,
+    CostModel,
     Step,
     everybody_returns,
     exact_makespan,
@@ -21,7 +22,7 @@ from cprmodel.costing.models import (
     recovery_arguments,
     use,
 )
-from cprmodel.costing.terms import EXACT, FIRST_ORDER, Terms, Way, neighbour
+from cprmodel.costing.terms import EXACT, FIRST_ORDER, Recoveries, Terms, Way, neighbour
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.strategies import Recovery, Strategy
@@ -29,7 +30,7 @@ from cprmodel.facts.units import format_time
 from cprmodel.formulas import exact_loss, overhead
 from cprmodel.jobs import Job
 
-__all__ = ["Exact", "FirstOrder", "terms_of"]
+__all__ = ["Exact", "FirstOrder", "recoveries_of", "terms_of"]
 
 
 def terms_of(job: Job, extra_s: float = 0.0) -> Terms:
@@ -230,3 +231,12 @@ def _next_within(of: Terms, budget: float) -> Choice:
         "whatever the interval"
     )
     return Choice(float(free.value), BUDGET, (free,), (said,))
+
+
+def recoveries_of(model: CostModel) -> Recoveries | None:
+    """What a model decides by, over arrays as well; None for one that takes a job at a time.
+
+    >>> recoveries_of(Exact()) is EXACT
+    True
+    """
+    return {FirstOrder: FIRST_ORDER, Exact: EXACT}.get(type(model))

@@ -8,7 +8,6 @@ from functools import lru_cache
 from cprmodel.facts.storage import Dirty, MeasuredDirty, SaveLevel, StoredSave, TouchedRows, WarnedSave
 from cprmodel.facts.strategies import FailureKind, Recovery, SavingPolicy
 from cprmodel.jobs import Access, Job
-from cprmodel.rows import classes_of
 
 __all__ = ["as_stored", "free_levels", "saving_of"]
 
@@ -59,6 +58,8 @@ def _dirty(job: Job) -> Dirty | None:
 
 @lru_cache(maxsize=16)
 def _touched(access: Access) -> TouchedRows:
+    from cprmodel.rows import classes_of
+
     rows = classes_of(access)
     return TouchedRows(rows.updates, rows.count)
 

@@ -6,17 +6,24 @@ from collections.abc import Callable
 
 from cprmodel.costing.blocking import Exact, FirstOrder
 from cprmodel.costing.models import CostModel
-from cprmodel.costing.steady import SteadyState
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.jobs import Job
 
 __all__ = ["MODELS", "check_plain", "model_for"]
 
+
+def _steady_state() -> CostModel:
+    """The model that is larger than all else of a plain plan, loaded where it is needed."""
+    from cprmodel.costing.steady import SteadyState
+
+    return SteadyState()
+
+
 #: Model name → model, for the command line.
 MODELS: dict[str, Callable[[], CostModel]] = {
     "first-order": FirstOrder,
     "exact": Exact,
-    "steady-state": SteadyState,
+    "steady-state": _steady_state,
 }
 
 
@@ -26,7 +33,7 @@ def model_for(job: Job, model: CostModel | None = None) -> CostModel:
     JobError where the model asked for does not know the job's storage.
     """
     if model is None:
-        return FirstOrder() if job.plain else SteadyState()
+        return FirstOrder() if job.plain else _steady_state()
     if not job.plain and isinstance(model, (FirstOrder, Exact)):
         check_plain(job, f"the {model.name} model", "--model steady-state, or no such key")
     return model

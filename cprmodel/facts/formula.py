@@ -156,11 +156,13 @@ def formula(
     """Attach source, evidence and validity to a pure function, and check its numbers."""
 
     def decorate(body: Callable[P, R]) -> Formula[P, R]:
-        signature = inspect.signature(body)
+        @functools.cache
+        def signature() -> inspect.Signature:
+            return inspect.signature(body)
 
         @functools.wraps(body)
         def checked(*args: P.args, **kwargs: P.kwargs) -> R:
-            bound = signature.bind(*args, **kwargs)
+            bound = signature().bind(*args, **kwargs)
             bound.apply_defaults()
             arguments = {name: _as_numbers(value) for name, value in bound.arguments.items()}
             if not all(_is_number(value) for value in arguments.values()):
@@ -180,7 +182,7 @@ def formula(
             return [sentence for sentence in found if sentence]
 
         def symbols() -> dict[str, Any]:
-            return symbols_for(list(signature.parameters))
+            return symbols_for(list(signature().parameters))
 
         def expression() -> Any:
             return body(**symbols())  # type: ignore[call-arg]

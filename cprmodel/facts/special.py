@@ -37,12 +37,12 @@ A formula asks :func:`namespace` for the functions that fit its arguments and is
 
 from __future__ import annotations
 
+import math
 import sys
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from scipy import special as _scipy
 
 __all__ = ["Number", "namespace", "series"]
 
@@ -63,7 +63,7 @@ def _renewal_series() -> list[float]:
 
 
 _RENEWAL_SERIES = _renewal_series()
-_PHI_SERIES = {p: [1.0 / float(_scipy.factorial(k + p, exact=True)) for k in range(20)] for p in (2, 3)}
+_PHI_SERIES = {p: [1.0 / math.factorial(k + p) for k in range(20)] for p in (2, 3)}
 _ATANH_SERIES = [1.0 / (2 * k + 3) for k in range(16)]
 
 
@@ -77,25 +77,73 @@ def series() -> dict[str, list[float]]:
     }
 
 
+def _scipy() -> Any:
+    """SciPy's special functions, loaded where one is needed: they take long to load."""
+    from scipy import special
+
+    return special
+
+
+def _exprel_numpy(z: Number) -> Number:
+    if isinstance(z, float):  # a number by itself is quicker without arrays
+        try:
+            return np.float64(math.expm1(z) / z if z and z != math.inf else max(z, 1.0))
+        except OverflowError:
+            return np.float64(np.inf)
+    z = np.asarray(z, dtype=float)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        found = np.expm1(z) / z
+    if np.isfinite(found).all():
+        return found
+    return np.where(z == 0, 1.0, np.where(z == np.inf, np.inf, found))
+
+
 def _renewal_root_numpy(c: Number) -> Number:
     c = np.asarray(c, dtype=float)
-    near = np.polynomial.polynomial.polyval(np.sqrt(2 * np.minimum(c, _SERIES_LIMIT)), _RENEWAL_SERIES)
-    far = 1 + _scipy.lambertw(-np.exp(-1 - np.maximum(c, _SERIES_LIMIT))).real
-    return np.where(c < _SERIES_LIMIT, near, far)
+    near = _polynomial(np.sqrt(2 * np.minimum(c, _SERIES_LIMIT)), _RENEWAL_SERIES)
+    if np.all(c < _SERIES_LIMIT):
+        return near
+    # y = 1 − x solves y = a·e^y with a ≤ 0.23: from its series on, each of Newton's steps doubles the digits
+    a = np.exp(-1 - np.maximum(c, _SERIES_LIMIT))
+    y = a * (1 + a * (1 + a * (1.5 + a * 8 / 3)))
+    for _ in range(4):
+        grown = a * np.exp(y)
+        y = y - (y - grown) / (1 - grown)
+    return np.where(c < _SERIES_LIMIT, near, 1 - y)
+
+
+def _polynomial(x: Number, coefficients: list[float]) -> Number:
+    """Σ cₙ xⁿ by Horner's rule, in the order of NumPy's ``polyval`` but without its preparations."""
+    found = coefficients[-1] + 0 * x
+    for one in coefficients[-2::-1]:
+        found = found * x + one
+    return found
 
 
 def _phi2_numpy(z: Number) -> Number:
+    if isinstance(z, float):
+        if abs(z) < 1:
+            return np.float64(_polynomial(float(z), _PHI_SERIES[2]))
+        return (np.expm1(z) - z) / np.float64(z) ** 2
     z = np.asarray(z, dtype=float)
     small = np.abs(z) < 1
-    near = np.polynomial.polynomial.polyval(np.where(small, z, 0), _PHI_SERIES[2])
+    if small.all():
+        return _polynomial(z, _PHI_SERIES[2])
+    near = _polynomial(np.where(small, z, 0), _PHI_SERIES[2]) if small.any() else 0.0
     safe = np.where(small, 1, z)
     return np.where(small, near, (np.expm1(safe) - safe) / safe**2)
 
 
 def _phi3_numpy(z: Number) -> Number:
+    if isinstance(z, float):
+        if abs(z) < 1:
+            return np.float64(_polynomial(float(z), _PHI_SERIES[3]))
+        return (_phi2_numpy(z) - 0.5) / z
     z = np.asarray(z, dtype=float)
     small = np.abs(z) < 1
-    near = np.polynomial.polynomial.polyval(np.where(small, z, 0), _PHI_SERIES[3])
+    if small.all():
+        return _polynomial(z, _PHI_SERIES[3])
+    near = _polynomial(np.where(small, z, 0), _PHI_SERIES[3]) if small.any() else 0.0
     safe = np.where(small, 1, z)
     return np.where(small, near, (_phi2_numpy(safe) - 0.5) / safe)
 
@@ -105,7 +153,7 @@ def _log1p_gap_numpy(z: Number) -> Number:
     small = np.abs(z) < 0.5
     near = np.where(small, z, 0)
     r = near / (2 + near)  # log(1 + z) = 2 artanh(r)
-    gap = r * near - 2 * r**3 * np.polynomial.polynomial.polyval(r**2, _ATANH_SERIES)
+    gap = r * near - 2 * r**3 * _polynomial(r**2, _ATANH_SERIES)
     return np.where(small, gap, z - np.log1p(z))
 
 
@@ -123,20 +171,20 @@ def _joint_gap_numpy(x: Number, y: Number) -> Number:
         factor = -factor / (n + 3)
         near = near + factor * three
     safe, other = np.where(small, 1.0, x), np.where(small, 1.5, y)
-    far = (_scipy.exprel(-other) - np.exp(-safe) * _scipy.exprel(safe - other)) / safe
-    return np.where(small, (2 * a - b) * near, far - _scipy.exprel(-safe) ** 2 / 2)
+    far = (_exprel_numpy(-other) - np.exp(-safe) * _exprel_numpy(safe - other)) / safe
+    return np.where(small, (2 * a - b) * near, far - _exprel_numpy(-safe) ** 2 / 2)
 
 
 def _erlang_root_numpy(c: Number) -> Number:
-    return _scipy.gammaincinv(2.0, np.minimum(np.asarray(c, dtype=float), 1.0))
+    return _scipy().gammaincinv(2.0, np.minimum(np.asarray(c, dtype=float), 1.0))
 
 
 def _erlang_loss_numpy(servers: Number, load: Number) -> Number:
     m, rho = np.broadcast_arrays(np.asarray(servers, dtype=float), np.asarray(load, dtype=float))
-    below = _scipy.gammaincc(m + 1, rho)  # probability that a Poisson number of mean ρ is at most m
+    below = _scipy().gammaincc(m + 1, rho)  # probability that a Poisson number of mean ρ is at most m
     far = below < 1e-250  # m lies so far below ρ that both parts vanish: 1/B = 1 + m/ρ + m(m − 1)/ρ² + ...
     with np.errstate(divide="ignore", invalid="ignore"):
-        near = np.exp(_scipy.xlogy(m, rho) - rho - _scipy.gammaln(m + 1)) / below
+        near = np.exp(_scipy().xlogy(m, rho) - rho - _scipy().gammaln(m + 1)) / below
     total, term, k = np.ones(m.shape), np.ones(m.shape), 0
     while np.any(far & (term > 1e-17 * total)):
         term = np.where(far, term * np.maximum(m - k, 0) / rho, 0.0)
@@ -166,7 +214,7 @@ NUMPY = SimpleNamespace(
     sqrt=np.sqrt,
     maximum=np.maximum,
     where=np.where,
-    exprel=_scipy.exprel,
+    exprel=_exprel_numpy,
     erlang_root=_erlang_root_numpy,
     erlang_loss=_erlang_loss_numpy,
     quotient=_quotient_numpy,
@@ -177,7 +225,7 @@ NUMPY = SimpleNamespace(
     floor=np.floor,
     log1p_gap=_log1p_gap_numpy,
     intervals=_intervals_numpy,
-    gamma_ratio=lambda a, b: np.exp(_scipy.gammaln(a) - _scipy.gammaln(b)),
+    gamma_ratio=lambda a, b: np.exp(_scipy().gammaln(a) - _scipy().gammaln(b)),
     half=0.5,
     above_zero=lambda share: np.where(np.asarray(share) > 0, share, 1.0),
     infinite_at_zero=lambda share, value: np.where(np.asarray(share) > 0, value, np.inf),

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import ClassVar, Protocol
 
 __all__ = [
+    "ORDERS",
     "BlockingSave",
     "FailureKind",
     "FailureMix",
@@ -171,6 +172,10 @@ class BlockingSave:
 
     save_s: float
     fraction: ClassVar[float] = 1.0
+
+
+#: Orders of :class:`PrioritySave` that a plan tries.
+ORDERS = ("mfu", "ssu", "update-age", "best-fixed")
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def _check(key: str, value: float, kind: str, shown: Any, may_be_zero: bool, may
 class Section(BaseModel):
     """A table of a job file: no unknown keys, nothing changes once read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
     may_be_zero: ClassVar[frozenset[str]] = frozenset()
     #: times of many units together, which may be longer than any one training job
     may_be_long: ClassVar[frozenset[str]] = frozenset()

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from cprmodel.facts.lazy import loaded_when_used
+from cprmodel.facts.strategies import ORDERS
 from cprmodel.ordering import kind as _registered  # noqa: F401 (how planning deals with orders)
-from cprmodel.ordering.intervals import Objective, optimal_intervals, root_sum
-from cprmodel.ordering.played import Played, play, play_intervals
-from cprmodel.ordering.pls import expected_pls, interval_for_pls
-from cprmodel.ordering.policies import POLICIES, PolicyLoss, Setting, predict
-from cprmodel.ordering.schedule import Schedule, schedule
-from cprmodel.ordering.unsaved import ORDERS, Unsaved, unsaved
-from cprmodel.rows import Classes, Rows, rows_of, zipf_rows
 
 __all__ = [
     "ORDERS",
@@ -40,11 +34,29 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from cprmodel.ordering.intervals import Objective, optimal_intervals, root_sum
+    from cprmodel.ordering.played import Played, play, play_intervals
+    from cprmodel.ordering.pls import expected_pls, interval_for_pls
+    from cprmodel.ordering.policies import POLICIES, PolicyLoss, Setting, predict
+    from cprmodel.ordering.schedule import Schedule, schedule
     from cprmodel.ordering.simulated import simulate
+    from cprmodel.ordering.unsaved import Unsaved, unsaved
+    from cprmodel.rows import Classes, Rows, rows_of, zipf_rows
 
+_WHERE = {
+    "intervals": ("Objective", "optimal_intervals", "root_sum"),
+    "played": ("Played", "play", "play_intervals"),
+    "pls": ("expected_pls", "interval_for_pls"),
+    "policies": ("POLICIES", "PolicyLoss", "Setting", "predict"),
+    "schedule": ("Schedule", "schedule"),
+    "simulated": ("simulate",),
+    "unsaved": ("Unsaved", "unsaved"),
+}
+_ROWS = ("Classes", "Rows", "rows_of", "zipf_rows")
 
-def __getattr__(name: str) -> Any:
-    """The simulation of jobs, loaded when it is first used: it compiles kernels, which an order needs not."""
-    if name != "simulate":
-        raise AttributeError(f"module 'cprmodel.ordering' has no attribute {name!r}")
-    return importlib.import_module("cprmodel.ordering.simulated").simulate
+#: A plan of a job without orders needs none of these, and ``simulate`` compiles kernels.
+__getattr__ = loaded_when_used(
+    __name__,
+    {name: f"{__name__}.{module}" for module, names in _WHERE.items() for name in names}
+    | dict.fromkeys(_ROWS, "cprmodel.rows"),
+)

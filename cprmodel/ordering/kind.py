@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from cprmodel.costing.kinds import Candidate, register
 from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB, Choice, Cost, CostModel
@@ -12,8 +13,9 @@ from cprmodel.costing.terms import WITHIN
 from cprmodel.facts.errors import JobError
 from cprmodel.facts.strategies import PrioritySave, Strategy
 from cprmodel.jobs import Job
-from cprmodel.ordering.pls import expected_pls, interval_for_pls
-from cprmodel.ordering.unsaved import ORDERS
+
+if TYPE_CHECKING:
+    from cprmodel.ordering.pls import OrderLoss
 
 __all__ = ["OrderedSaves"]
 
@@ -38,6 +40,8 @@ class OrderedSaves:
             notes.append(f"saves in an order of the rows are left out: beside {words} they are not modelled")
         if notes:
             return [], notes
+        from cprmodel.ordering.unsaved import ORDERS
+
         fraction = job.access.priority_fraction
         saves = [PrioritySave(job.save_s * fraction, fraction, order) for order in ORDERS]
         return [
@@ -52,11 +56,13 @@ class OrderedSaves:
         assert budget is not None
         assert isinstance(strategy.saving, PrioritySave)
         best = _best(job, model, strategy.saving)
-        if expected_pls(job, replace(strategy, interval_s=best.interval_s), _is_exact(model)).pls > budget:
+        if _lost(job, model, replace(strategy, interval_s=best.interval_s)).pls > budget:
             try:
                 start = model.partial_interval(job, budget).interval_s
             except JobError:  # where each save takes everything, no interval keeps it
                 start = job.job.work_s / 2
+            from cprmodel.ordering.pls import interval_for_pls
+
             at = replace(strategy, interval_s=start)
             shortest_s = _not_worth(job, model, strategy)
             within_s = interval_for_pls(job, at, budget, _is_exact(model), shortest_s)
@@ -67,7 +73,7 @@ class OrderedSaves:
     def cost(self, job: Job, model: CostModel, strategy: Strategy) -> Cost:
         """The time of saves as often and as long, and the order's own PLS."""
         cost = model.cost(job, strategy)
-        found = expected_pls(job, strategy, _is_exact(model))
+        found = _lost(job, model, strategy)
         return replace(
             cost,
             pls=found.pls,
@@ -78,7 +84,7 @@ class OrderedSaves:
 
     def remarks(self, job: Job, model: CostModel, strategy: Strategy) -> Sequence[str]:
         """How sure the PLS is."""
-        error = expected_pls(job, strategy, _is_exact(model)).standard_error
+        error = _lost(job, model, strategy).standard_error
         if error == 0:
             return ()
         return (f"expected PLS, of updates, is from a simulation of the order (standard error {error:.1g})",)
@@ -128,8 +134,15 @@ def _at_steps(job: Job, model: CostModel, strategy: Strategy, budget: float, ste
     one = replace(strategy, interval_s=min(steps * job.job.step_s, job.job.work_s) / fraction)
     cost = float(model.cost(job, one).breakdown.total)
     cost += getattr(model, "extra_s", 0.0) * fraction / one.saves_every_s
-    pls = expected_pls(job, one, _is_exact(model)).pls
+    pls = _lost(job, model, one).pls
     return (max(pls - budget * WITHIN, 0.0), cost, one.interval_s)
+
+
+def _lost(job: Job, model: CostModel, strategy: Strategy) -> OrderLoss:
+    """What an order loses; loaded here, for most jobs have none."""
+    from cprmodel.ordering.pls import expected_pls
+
+    return expected_pls(job, strategy, _is_exact(model))
 
 
 def _is_exact(model: CostModel) -> bool:

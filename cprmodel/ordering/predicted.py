@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from cprmodel.formulas.priority import fluid_mfu_interval, fluid_update_age_interval, lost_updates
 from cprmodel.ordering.sampled import listed
@@ -140,8 +139,10 @@ def _visits(a: Floats, most: int) -> Floats:
 
     A walk with Poisson steps: u₀ = 1/(1 − p₀), uₙ = u₀·Σ_{k<n} uₖ pₙ₋ₖ.
     """
+    from scipy.special import gammaln
+
     n = np.arange(most + 1)
-    p = np.exp(n * np.log(a)[:, None] - a[:, None] - special.gammaln(n + 1))
+    p = np.exp(n * np.log(a)[:, None] - a[:, None] - gammaln(n + 1))
     u: Floats = np.empty_like(p)
     u[:, 0] = -1 / np.expm1(-a)
     for at in range(1, most + 1):

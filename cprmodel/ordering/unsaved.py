@@ -18,6 +18,7 @@ import numpy as np
 
 from cprmodel.facts.errors import DomainError
 from cprmodel.facts.special import NUMPY
+from cprmodel.facts.strategies import ORDERS
 from cprmodel.jobs.access import Access
 from cprmodel.ordering.played import PLAYED, WORTH, pieces, save
 from cprmodel.ordering.sampled import listed
@@ -25,9 +26,6 @@ from cprmodel.rows import Floats, classes_of
 from cprmodel.trackers.tracker import rows_due
 
 __all__ = ["ORDERS", "Unsaved", "played_rows", "unsaved", "unsaved_of"]
-
-#: Orders that a plan tries.
-ORDERS = ("mfu", "ssu", "update-age", "best-fixed")
 
 BY_COUNTS = ("mfu", "update-age")  #: of them, those that go by what was counted
 

@@ -1,10 +1,15 @@
 """Decisions: which interval, which recovery, and what would change the answer."""
 
+from typing import TYPE_CHECKING
+
 from cprmodel.costing import CostModel, Exact, FirstOrder
+from cprmodel.facts.lazy import loaded_when_used
 from cprmodel.planning.planner import plan
-from cprmodel.planning.renewal import Renewal
 from cprmodel.planning.result import Plan, StrategyPlan
-from cprmodel.planning.uncertainty import Robust, Uncertainty
+
+if TYPE_CHECKING:
+    from cprmodel.planning.renewal import Renewal
+    from cprmodel.planning.uncertainty import Robust, Uncertainty
 
 __all__ = [
     "CostModel",
@@ -17,3 +22,13 @@ __all__ = [
     "Uncertainty",
     "plan",
 ]
+
+#: A plan of a job whose MTBF is simply given needs none of these.
+__getattr__ = loaded_when_used(
+    __name__,
+    {
+        "Renewal": "cprmodel.planning.renewal",
+        "Robust": "cprmodel.planning.uncertainty",
+        "Uncertainty": "cprmodel.planning.uncertainty",
+    },
+)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cprmodel.costing import CostModel, Exact, FirstOrder, kinds
-from cprmodel.costing.blocking import terms_of
-from cprmodel.costing.terms import EXACT, FIRST_ORDER
+from cprmodel.costing import CostModel, kinds
+from cprmodel.costing.blocking import recoveries_of, terms_of
 from cprmodel.facts.errors import JobError
 from cprmodel.facts.units import format_share, format_time
 from cprmodel.jobs import Job
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["partial_wins", "what_would_change"]
 
 #: Values tried at once where the formulas take arrays, and how often they close in.
-_TRIED, _CLOSER = 160, 3
+_TRIED, _CLOSER = 100, 3
 #: A stop of so many MTBFs hardly ever ends.
 _ENDLESS = 20.0
 #: How closely a threshold is found otherwise (relative).
@@ -38,18 +38,19 @@ def what_would_change(plan: Plan) -> list[str]:
     if plan.minimised != "overhead":
         return said
     if any(one.name == "partial" for one in plan.strategies):
-        said += _budget_threshold(plan)
-        said += _reschedule_threshold(plan)
+        asked = [_about_budget(plan), _about_reschedule(plan)]
+        for one, (here, flips) in zip(asked, _answers(plan, asked), strict=True):
+            said += one.words(here, flips)
     return said + _wrong_mtbf(plan)
 
 
 def partial_wins(job: Job, model: CostModel) -> bool:
     """Whether partial recovery costs less than full, each at its own interval; both must end."""
-    full, partial, _ = full_and_partial(job)
-    if partial is None:
+    full, one, _ = full_and_partial(job)
+    if one is None:
         return False
     try:
-        less = _overhead(job, model, partial)
+        less = _overhead(job, model, one)
     except JobError:  # no interval keeps the budget
         return False
     return less < _overhead(job, model, full) * (1 - 1e-12)
@@ -61,16 +62,16 @@ def _overhead(job: Job, model: CostModel, candidate: Any) -> float:
 
 
 def _wins_many(job: Job, model: CostModel) -> Callable[..., Any] | None:
-    """The same for many values of a number at once, where the model's formulas take arrays; None elsewhere."""
-    which = {FirstOrder: FIRST_ORDER, Exact: EXACT}.get(type(model))
+    """The same for many values of its numbers at once, where the model's formulas take arrays; None elsewhere."""
+    which = recoveries_of(model)
     if which is None or not job.plain:
         return None
     base = terms_of(job)
     with_full = float(which.full.overhead(base, which.full_interval(base)).total)
 
-    def wins(budget: Any, **changed: Any) -> Any:
+    def wins(pls_budget: Any, **changed: Any) -> Any:
         of = replace(base, **changed)
-        every = which.partial_interval(of, budget)[0]
+        every = which.partial_interval(of, pls_budget)[0]
         with np.errstate(all="ignore"):
             return which.partial.overhead(of, np.where(np.isnan(every), 1.0, every)).total < np.where(
                 np.isnan(every), -np.inf, with_full * (1 - 1e-12)
@@ -83,29 +84,72 @@ def _wins_many(job: Job, model: CostModel) -> Callable[..., Any] | None:
 class _Question:
     """Whether partial recovery wins at a value of some number, and where that flips."""
 
-    one: Callable[[float], bool]
-    many: Callable[[Any], Any] | None  #: of an array, where the formulas take one
+    given: float
+    if_it_wins: float  #: how far to look for a flip then
+    if_not: float  #: and otherwise
+    job_at: Callable[[float], Job]
+    numbers_at: Callable[[Any], Mapping[str, Any]]  #: what that changes for the formulas
+    words: Callable[[bool, float | None], list[str]]  #: of whether it wins, and the value where that flips
 
-    def holds(self, value: float) -> bool:
-        return self.one(value) if self.many is None else bool(self.many(np.array([value]))[0])
 
-    def crossing(self, here: bool, inside: float, outside: float) -> float | None:
-        """The value between the two where it flips; None where it does not. ``here``: how it is inside."""
-        if self.many is None:
-            if here == self.one(outside):
-                return None
-            while abs(outside / inside - 1) > _CLOSE:
-                middle = (inside * outside) ** 0.5
-                inside, outside = (middle, outside) if self.one(middle) == here else (inside, middle)
-            return outside
-        for _ in range(_CLOSER):
-            tried = np.geomspace(inside, outside, _TRIED)
-            other = np.flatnonzero(self.many(tried) != here)
-            if not len(other):
-                return None
-            at = max(int(other[0]), 1)
-            inside, outside = float(tried[at - 1]), float(tried[at])
-        return outside
+def _answers(plan: Plan, asked: Sequence[_Question]) -> list[tuple[bool, float | None]]:
+    """To each question: whether partial recovery wins, and the value where it flips; None where it does not."""
+    many = _wins_many(plan.job, plan.model)
+    if many is None:
+        return [_by_halving(plan.model, one) for one in asked]
+    wins = partial(_all_at_once, many, _numbers(plan.job))
+    ways = [np.geomspace(one.given, end, _TRIED) for one in asked for end in (one.if_it_wins, one.if_not)]
+    found = wins([one for one in asked for _ in range(2)], ways)
+    here = [bool(one[0]) for one in found[::2]]
+    at = [_flip(ways[2 * i + (not so)], found[2 * i + (not so)]) for i, so in enumerate(here)]
+    for _ in range(_CLOSER - 1):
+        tried = {i: np.geomspace(*ends, _TRIED) for i, ends in enumerate(at) if ends is not None}
+        again = wins([asked[i] for i in tried], list(tried.values()))
+        for (i, values), each in zip(tried.items(), again, strict=True):
+            at[i] = _flip(values, each)
+    return [(so, ends[1] if ends else None) for so, ends in zip(here, at, strict=True)]
+
+
+def _numbers(job: Job) -> dict[str, Any]:
+    """What questions change, as it is."""
+    of = terms_of(job)
+    return {
+        "pls_budget": job.pls_budget,
+        "partial_reschedule_s": of.partial_reschedule_s,
+        "trainer_reschedule_s": of.trainer_reschedule_s,
+    }
+
+
+def _all_at_once(
+    many: Callable[..., Any], given: Mapping[str, Any], asked: Sequence[_Question], values: Sequence[Any]
+) -> list[Any]:
+    """The answers to several questions, each at many values: the formulas are gone through once."""
+    if not asked:
+        return []
+    changed = [
+        {name: np.broadcast_to(one, tried.shape) for name, one in {**given, **each.numbers_at(tried)}.items()}
+        for each, tried in zip(asked, values, strict=True)
+    ]
+    found = many(**{name: np.concatenate([one[name] for one in changed]) for name in given})
+    return np.split(found, np.cumsum([len(tried) for tried in values])[:-1])
+
+
+def _flip(tried: Any, wins: Any) -> tuple[float, float] | None:
+    """The neighbours of which the second is the first whose answer differs from that at the beginning."""
+    other = np.flatnonzero(wins != wins[0])
+    return (float(tried[other[0] - 1]), float(tried[other[0]])) if len(other) else None
+
+
+def _by_halving(model: CostModel, one: _Question) -> tuple[bool, float | None]:
+    here = partial_wins(one.job_at(one.given), model)
+    inside, outside = one.given, one.if_it_wins if here else one.if_not
+    if here == partial_wins(one.job_at(outside), model):
+        return here, None
+    while abs(outside / inside - 1) > _CLOSE:
+        middle = (inside * outside) ** 0.5
+        same = partial_wins(one.job_at(middle), model) == here
+        inside, outside = (middle, outside) if same else (inside, middle)
+    return here, outside
 
 
 def _of_everything(plan: Plan) -> str:
@@ -113,64 +157,55 @@ def _of_everything(plan: Plan) -> str:
     return " with saves of everything" if any(one.order for one in plan.strategies) else ""
 
 
-def _budget_threshold(plan: Plan) -> list[str]:
-    job, model, budget = plan.job, plan.model, plan.job.pls_budget
-    if job.accuracy is None or budget is None:
-        return []
-    accuracy, what = job.accuracy, _of_everything(plan)
+def _about_budget(plan: Plan) -> _Question:
+    what = _of_everything(plan)
+    job, budget, accuracy = plan.job, plan.job.pls_budget, plan.job.accuracy
+    assert budget is not None
+    assert accuracy is not None
 
-    def one_by_one(pls: float) -> bool:
+    def job_at(pls: float) -> Job:
         varied = accuracy.model_copy(update={"pls_budget": pls, "max_metric_drop": None})
-        return partial_wins(job.model_copy(update={"accuracy": varied}), model)
+        return job.model_copy(update={"accuracy": varied})
 
-    wins = _Question(one_by_one, _wins_many(job, model))
-    if wins.holds(budget):
-        low = wins.crossing(True, budget, max(budget * 1e-6, 1e-12))
-        if low is None:
+    def words(wins: bool, flips: float | None) -> list[str]:
+        if wins and flips is None:
             return [f"At any PLS budget partial recovery{what} costs less than full."]
-        return [f"Below a PLS budget of {low:.3g} full recovery costs less than partial{what}."]
-    high = wins.crossing(False, budget, 1.0)
-    if high is None:
-        return [f"At no PLS budget does partial recovery{what} cost less than full."]
-    return [f"Above a PLS budget of {high:.3g} partial recovery{what} costs less than full."]
+        if wins:
+            return [f"Below a PLS budget of {flips:.3g} full recovery costs less than partial{what}."]
+        if flips is None:
+            return [f"At no PLS budget does partial recovery{what} cost less than full."]
+        return [f"Above a PLS budget of {flips:.3g} partial recovery{what} costs less than full."]
+
+    return _Question(budget, max(budget * 1e-6, 1e-12), 1.0, job_at, lambda pls: {"pls_budget": pls}, words)
 
 
-def _reschedule_threshold(plan: Plan) -> list[str]:
-    job, model, budget, what = plan.job, plan.model, plan.job.pls_budget, _of_everything(plan)
-    detect_s = job.checkpoint.detect_s
+def _about_reschedule(plan: Plan) -> _Question:
+    what = _of_everything(plan)
+    than = f" than partial{what}" if what else ""
+    job, detect_s = plan.job, plan.job.checkpoint.detect_s
     given = job.partial_recovery.partial_reschedule_s - detect_s
     trainer_too = job.checkpoint.trainer_reschedule_s is None  # which then takes as long as a shard
-    at, many = max(given, 1.0), _wins_many(job, model)
-    longest = min(at * 1e4, _ENDLESS * job.failure_mix.mtbf_s)
+    at = max(given, 1.0)
 
-    def one_by_one(seconds: float) -> bool:
+    def job_at(seconds: float) -> Job:
         point = job.checkpoint.model_copy(update={"partial_reschedule_s": seconds})
-        return partial_wins(job.model_copy(update={"checkpoint": point}), model)
+        return job.model_copy(update={"checkpoint": point})
 
-    def all_at_once(seconds: Any) -> Any:
-        assert many is not None
-        changed: Mapping[str, Any] = {"partial_reschedule_s": seconds + detect_s}
-        if trainer_too:
-            changed = {**changed, "trainer_reschedule_s": seconds + detect_s}
-        return many(budget, **changed)
+    def numbers_at(seconds: Any) -> Mapping[str, Any]:
+        names = ("partial_reschedule_s", *(("trainer_reschedule_s",) if trainer_too else ()))
+        return dict.fromkeys(names, seconds + detect_s)
 
-    wins = _Question(one_by_one, None if many is None else all_at_once)
-    if wins.holds(at):
-        high = wins.crossing(True, at, longest) if at < longest else None
-        if high is None:
+    def words(wins: bool, flips: float | None) -> list[str]:
+        if flips is None:
             return []
-        than = f" than partial{what}" if what else ""
-        return [
-            f"If replacing a shard took over {format_time(high)} (now {format_time(given)}), "
-            f"full recovery would cost less{than}."
-        ]
-    low = wins.crossing(False, at, at * 1e-4)
-    if low is None:
-        return []
-    return [
-        f"If replacing a shard took under {format_time(low)} (now {format_time(given)}), "
-        f"partial recovery{what} would cost less."
-    ]
+        if wins:
+            over = f"If replacing a shard took over {format_time(flips)} (now {format_time(given)}), "
+            return [f"{over}full recovery would cost less{than}."]
+        under = f"If replacing a shard took under {format_time(flips)} (now {format_time(given)}), "
+        return [f"{under}partial recovery{what} would cost less."]
+
+    longest = max(at * 1.001, min(at * 1e4, _ENDLESS * job.failure_mix.mtbf_s))
+    return _Question(at, longest, at * 1e-4, job_at, numbers_at, words)
 
 
 def _wrong_mtbf(plan: Plan) -> list[str]:

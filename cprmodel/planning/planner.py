@@ -6,9 +6,10 @@ pricing (each in numbers), ranking (the best), telling (words, once, on the answ
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from cprmodel.costing import Choice, CostModel, model_for
 from cprmodel.facts.errors import JobError, Problem
@@ -20,7 +21,9 @@ from cprmodel.planning.choosing import Chosen, choose, choose_all, strategy_of
 from cprmodel.planning.pricing import ends, price
 from cprmodel.planning.ranking import MINIMISED, best_of
 from cprmodel.planning.result import Plan, StrategyPlan
-from cprmodel.planning.uncertainty import Robust, about_fit, robust_choice, uncertainty_of, with_intervals
+
+if TYPE_CHECKING:
+    from cprmodel.planning.uncertainty import Robust
 
 __all__ = ["Priced", "plan", "priced"]
 
@@ -72,7 +75,11 @@ def plan(job: Job, model: CostModel | None = None, robust: bool = False, minimis
     fixed, compared = _robust(job, model, fit) if robust and fit is not None else ({}, None)
     found = priced(job, model, minimise, fixed)
     strategies = list(found.strategies)
+    said = []
     if fit is not None:
+        from cprmodel.planning.uncertainty import about_fit, uncertainty_of
+
+        said = about_fit(fit)
         strategies = [_with_intervals(one, job, model, fit, found, minimise) for one in strategies]
     notes = found.notes(job, model)
     best = best_of(strategies, notes, "expected" if robust else minimise)
@@ -84,7 +91,7 @@ def plan(job: Job, model: CostModel | None = None, robust: bool = False, minimis
         recommended=best.name,
         sentence="",
         what_would_change_it=(),
-        warnings=_warnings(job, [*notes, *(about_fit(fit) if fit else [])], strategies),
+        warnings=_warnings(job, [*notes, *said], strategies),
         hours_saved_per_month=telling.hours_saved_per_month(best, today) if today else None,
         minimised=minimise,
         dollars_saved_per_month=telling.dollars_saved_per_month(best, today) if today else None,
@@ -123,16 +130,21 @@ def priced(
     minimise: str = "overhead",
     fixed: Mapping[str, Choice] = MappingProxyType({}),
     registered: bool = True,
+    only: Collection[str] | None = None,
 ) -> Priced:
     """The strategies of a job in numbers; the choices in ``fixed``, by name, stand.
 
-    ``registered``: with those of the kinds of saving policy that are registered.
+    ``registered``: with those of registered kinds of saving policy; ``only``: those of these names (and those
+    of which they take the interval).
 
     >>> from cprmodel import Exact, load_preset
     >>> [one.name for one in priced(load_preset("cpr-dlrm"), Exact()).strategies]
     ['full', 'partial-at-full-interval', 'partial']
     """
     found, about = candidates(job, registered)
+    if only is not None:
+        wanted = {*only, *(one.like for one in found if one.name in only)}
+        found = [one for one in found if one.name in wanted]
     chosen = choose_all(job, model, found, minimise, fixed)
     numbers = [
         price(job, model, strategy_of(one, choice), choice)
@@ -159,6 +171,8 @@ def _check(job: Job, fit: FailureModel | None, robust: bool, minimise: str) -> N
 
 def _robust(job: Job, model: CostModel, fit: FailureModel) -> tuple[dict[str, Choice], tuple[Robust, ...]]:
     """The robust interval of each recovery, and how it compares with the plain one."""
+    from cprmodel.planning.uncertainty import robust_choice
+
     fixed, compared = {}, []
     for one in (one for one in candidates(job, registered=False)[0] if one.name in ("full", "partial")):
         try:
@@ -174,6 +188,8 @@ def _with_intervals(
     one: StrategyPlan, job: Job, model: CostModel, fit: FailureModel, found: Priced, minimise: str
 ) -> StrategyPlan:
     """90% intervals; of the best interval where one is chosen for the MTBF."""
+    from cprmodel.planning.uncertainty import with_intervals
+
     of: dict[str, Candidate] = {candidate.name: candidate for candidate, _ in found.chosen}
     by = of.get(of[one.name].like, of[one.name])
     fixed = by.given_s is not None or by.name not in ("full", "partial")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from cprmodel.costing import Choice, CostModel, model_for
+from cprmodel.costing.blocking import recoveries_of, terms_of
 from cprmodel.facts.results import Breakdown
 from cprmodel.jobs import Job
 from cprmodel.planning.candidates import full_and_partial
@@ -81,13 +83,23 @@ def expected_regret(job: Job, observed_failures: int, model: CostModel | None = 
     The estimate is the time until the n-th failure over n: the truth times Gamma(n)/n. The interval of the result
     is that of the median estimate.
     """
-    from scipy import stats
+    from scipy.special import gammaincinv
 
+    model = model_for(job, model)
     shares = (np.arange(POINTS) + 0.5) / POINTS
-    errors = stats.gamma.ppf(shares, observed_failures) / observed_failures
-    found = list(_regrets(job, map(float, errors), model))
-    mean = float(np.mean([one.overhead_fraction for one in found]))
-    return replace(found[POINTS // 2], overhead_fraction=mean)
+    errors = gammaincinv(observed_failures, shares) / observed_failures
+    middle = regret(job, float(errors[POINTS // 2]), model)
+    return replace(middle, overhead_fraction=float(np.mean(_overheads(job, errors, model))))
+
+
+def _overheads(job: Job, mtbf_errors: Any, model: CostModel) -> Any:
+    """Overheads of intervals for beliefs, all at once where the model's formulas take arrays."""
+    which = recoveries_of(model)
+    if which is None:
+        return [one.overhead_fraction for one in _regrets(job, map(float, mtbf_errors), model)]
+    of = terms_of(job)
+    believed = which.full_interval(replace(of, mtbf_s=of.mtbf_s * mtbf_errors))
+    return which.full.overhead(of, believed).total
 
 
 def exact_failures_to_see(job: Job, relative: float, model: CostModel) -> int | None:

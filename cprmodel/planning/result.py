@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cprmodel.costing.models import BUDGET, CostModel, Step
 from cprmodel.facts.drawing import drawer_of
@@ -14,7 +14,9 @@ from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import PrioritySave, Strategy
 from cprmodel.facts.version import __version__
 from cprmodel.jobs import Job
-from cprmodel.planning.uncertainty import Uncertainty
+
+if TYPE_CHECKING:
+    from cprmodel.planning.uncertainty import Uncertainty
 
 __all__ = ["SCHEMA_VERSION", "Plan", "StrategyPlan", "Verdict"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from cprmodel.costing import Exact, FirstOrder, SteadyState, loses_samples
+from cprmodel.costing import loses_samples
 from cprmodel.costing.models import OPTIMUM, Choice, CostModel, use
 from cprmodel.facts.special import NUMPY
 from cprmodel.facts.strategies import Strategy
@@ -74,9 +74,7 @@ def upkeep(job: Job, model: str, strategy: Strategy, overhead: float, written_pe
 def with_prices(job: Job, model: CostModel) -> CostModel:
     """The model that minimises money: writing that costs c is worth c/p seconds of the job, beside its time."""
     extra = save_price(job) / price_per_s(job)
-    if extra > 0 and isinstance(model, (FirstOrder, Exact, SteadyState)):
-        return replace(model, extra_s=extra)
-    return model
+    return replace(model, extra_s=extra) if extra > 0 and hasattr(model, "extra_s") else model  # type: ignore[type-var]
 
 
 def cheapest(job: Job, model: CostModel, strategy: Strategy, found: Choice) -> Choice:

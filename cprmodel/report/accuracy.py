@@ -12,6 +12,7 @@ from cprmodel.facts.units import count_of
 from cprmodel.fitting.accuracy import AccuracyFit, HeldOut, Patterns
 from cprmodel.fitting.accuracy_line import LINEAR_WITHIN
 from cprmodel.fitting.clusters import Estimate
+from cprmodel.report.unchecked import unchecked
 
 __all__ = ["accuracy_lines", "accuracy_rows", "print_accuracy", "render_accuracy", "write_accuracy_report"]
 
@@ -217,6 +218,7 @@ def render_accuracy(found: AccuracyFit) -> str:
     )
 
 
+@unchecked()
 def write_accuracy_report(found: AccuracyFit, path: str | Path) -> None:
     """Write the page; it appears whole or not at all."""
     from cprmodel.report.page import write_page

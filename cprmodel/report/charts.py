@@ -9,8 +9,9 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from cprmodel.costing.blocking import terms_of
-from cprmodel.facts.strategies import PartialRecovery
+from cprmodel.costing import loses_samples
+from cprmodel.costing.blocking import recoveries_of, terms_of
+from cprmodel.facts.strategies import PartialRecovery, Strategy
 from cprmodel.facts.units import format_time
 from cprmodel.formulas.exact_loss import exact_pls_interval
 from cprmodel.planning.pricing import price
@@ -87,25 +88,38 @@ def curve_rows(plan: Plan) -> Rows:
     low = min(intervals) / 4
     high = max(min(max(intervals) * 4, job.job.work_s), max(intervals))
     like = {one.strategy.recovery.name: one.strategy for one in reversed(plan.strategies) if one.order is None}
+    every = np.geomspace(low, high, _POINTS_PER_CURVE)
     rows: Rows = []
     for recovery in recoveries:
-        for interval in np.geomspace(low, high, _POINTS_PER_CURVE):
-            one = price(job, plan.model, replace(like[recovery.name], interval_s=float(interval)))
-            rows.append(
-                {
-                    "recovery": _recovery(one),
-                    "interval_s": float(interval),
-                    "overhead_fraction": one.overhead_fraction,
-                    "expected_pls": one.expected_pls,
-                }
-            )
+        overheads, losses = _curve(plan, like[recovery.name], every)
+        rows += [
+            {
+                "recovery": recovery.name,
+                "interval_s": float(interval),
+                "overhead_fraction": float(overhead),
+                "expected_pls": float(lost),
+            }
+            for interval, overhead, lost in zip(every, overheads, losses, strict=True)
+        ]
     return clean(rows)
 
 
-def data_rows(plan: Plan) -> Rows:
+def _curve(plan: Plan, strategy: Strategy, every: Any) -> tuple[Any, Any]:
+    """Overhead and PLS at each interval, all at once where the model's formulas take arrays."""
+    which, of = recoveries_of(plan.model), terms_of(plan.job)
+    if which is None or strategy.saving != plan.job.saving:
+        tried = [price(plan.job, plan.model, replace(strategy, interval_s=float(one))) for one in every]
+        return [one.overhead_fraction for one in tried], [one.expected_pls for one in tried]
+    if loses_samples(strategy.recovery):
+        return which.partial.overhead(of, every).total, np.broadcast_to(of.pls(every), every.shape)
+    return which.full.overhead(of, every).total, np.zeros(every.shape)
+
+
+def data_rows(plan: Plan, curves: Rows | None = None) -> Rows:
     """What the two curve charts draw: the curves, and the strategies under their names."""
     keys = ("strategy", "recovery", "interval_s", "overhead_fraction", "expected_pls")
-    return [{key: row.get(key, "") for key in keys} for row in (*strategy_rows(plan), *curve_rows(plan))]
+    rows = (*strategy_rows(plan), *(curve_rows(plan) if curves is None else curves))
+    return [{key: row.get(key, "") for key in keys} for row in rows]
 
 
 def breakdown_rows(plan: Plan) -> Rows:
@@ -170,12 +184,14 @@ def _marks(marks: Rows, x: str, x_title: str) -> Any:
     return alt.layer(halo, points, labels)
 
 
-def overhead_against_interval(plan: Plan) -> Any:
+def overhead_against_interval(plan: Plan, curves: Rows | None = None) -> Any:
     """Overhead against the interval, a curve per recovery, each strategy marked (diamond: recommended)."""
-    curves, marks = curve_rows(plan), strategy_rows(plan)
+    marks = strategy_rows(plan)
     unit, seconds = _time_unit(marks)
-    for row in (*curves, *marks):
-        row["x"] = row["interval_s"] / seconds
+    curves, marks = (
+        [{**row, "x": row["interval_s"] / seconds} for row in rows]
+        for rows in (curve_rows(plan) if curves is None else curves, marks)
+    )
     title = f"useful work between two saves [{unit}]"
     x = alt.X("x:Q", title=title, scale=alt.Scale(type="log", nice=False), axis=alt.Axis(format="~g", tickCount=8))
     y = alt.Y(
@@ -220,9 +236,10 @@ def breakdown_stacked(plan: Plan) -> Any:
     return framed(chart, 44 * len(order) + 20)
 
 
-def overhead_against_pls(plan: Plan) -> Any:
+def overhead_against_pls(plan: Plan, curves: Rows | None = None) -> Any:
     """What accuracy buys: overhead against expected PLS, the budget ruled in; None for a dense model."""
-    curves = [row for row in curve_rows(plan) if row["recovery"] == "partial" and row["expected_pls"] > 0]
+    curves = curve_rows(plan) if curves is None else curves
+    curves = [row for row in curves if row["recovery"] == "partial" and row["expected_pls"] > 0]
     marks = strategy_rows(plan)
     if not curves:
         return None

@@ -6,9 +6,11 @@ The text is printed by SymPy from the formula's own body: nothing is typed twice
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from cprmodel.costing.models import Step
+from cprmodel.facts.formula import Formula
 from cprmodel.facts.nomenclature import NOMENCLATURE
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.units import format_share, format_time
@@ -54,6 +56,23 @@ def _value(step: Step) -> str:
     return f"{float(value):.4g}"
 
 
+@lru_cache(maxsize=256)
+def _printed(formula: Formula[Any, Any], symbols: tuple[tuple[str, Any], ...]) -> tuple[Any, tuple[str, ...]]:
+    """A formula in its symbols, line by line; and its expression where that is short enough for numbers in it."""
+    import sympy as sp
+
+    expression = formula.raw(**dict(symbols))
+    if isinstance(expression, Breakdown):
+        expression = expression.total
+    plain = _printer({})
+    text = plain.doprint(expression)
+    if len(text) <= _LONG:
+        return expression, (f"      = {text}",)
+    parts, (whole,) = sp.cse(expression, symbols=sp.numbered_symbols("x"))
+    named = (f"        {name} = {plain.doprint(part)}" for name, part in parts)
+    return None, (f"      = {plain.doprint(whole)}", *named)
+
+
 def explain_step(step: Step) -> Iterator[str]:
     """Lines for one use of a formula."""
     import sympy as sp
@@ -68,20 +87,13 @@ def explain_step(step: Step) -> Iterator[str]:
         symbol = sp.Symbol(name)
         symbols[argument] = symbol
         numbers[symbol] = _shown(argument, value)
-    expression = step.formula.raw(**symbols)
-    if isinstance(expression, Breakdown):
-        expression = expression.total
-    plain, filled = _printer({}), _printer(numbers)
-    text = plain.doprint(expression)
     yield f"  {about.gives} = {_value(step)}   [{step.formula.__name__}]"
-    if len(text) <= _LONG:
-        yield f"      = {text}"
-        yield f"      = {filled.doprint(expression)}"
+    formula: Any = step.formula
+    expression, lines = _printed(formula, tuple(symbols.items()))
+    yield from lines
+    if expression is not None:
+        yield f"      = {_printer(numbers).doprint(expression)}"
     else:
-        parts, (whole,) = sp.cse(expression, symbols=sp.numbered_symbols("x"))
-        yield f"      = {plain.doprint(whole)}"
-        for name, part in parts:
-            yield f"        {name} = {plain.doprint(part)}"
         yield "      with " + ", ".join(f"{symbol} = {shown}" for symbol, shown in numbers.items())
     yield f"      source: {about.source} [{about.evidence.value}]"
     yield f"      valid: {about.validity_text()}"

@@ -14,6 +14,7 @@ from cprmodel.fitting import Analysis, Fit
 from cprmodel.fitting.analysis import CLEARLY, FEW, HARDLY
 from cprmodel.fitting.likelihood import FITTED
 from cprmodel.formulas.regret import mtbf_regret
+from cprmodel.report.unchecked import unchecked
 
 __all__ = ["fitted_lines", "fitted_rows", "print_fitted", "render_fitted", "write_fitted_report"]
 
@@ -378,6 +379,7 @@ def render_fitted(found: Analysis) -> str:
     )
 
 
+@unchecked()
 def write_fitted_report(found: Analysis, path: str | Path) -> None:
     """Write the page; it appears whole or not at all."""
     from cprmodel.report.page import write_page

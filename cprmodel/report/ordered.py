@@ -13,6 +13,7 @@ from cprmodel.facts.errors import one_line
 from cprmodel.facts.units import format_bytes, format_time
 from cprmodel.ordering.found import Ordered
 from cprmodel.ordering.policies import PolicyLoss, predict
+from cprmodel.report.unchecked import unchecked
 
 __all__ = ["ordered_lines", "ordered_rows", "print_ordered", "render_ordered", "write_ordered_report"]
 
@@ -181,6 +182,7 @@ def render_ordered(found: Ordered) -> str:
     )
 
 
+@unchecked()
 def write_ordered_report(found: Ordered, path: str | Path) -> None:
     """Write the page; it appears whole or not at all."""
     from cprmodel.report.page import write_page

@@ -19,6 +19,8 @@ from cprmodel.planning.result import Plan
 from cprmodel.report import charts
 from cprmodel.report.explain import explain_lines
 from cprmodel.report.text import plan_rows, uncertainty_lines
+from cprmodel.report.unchecked import specification, unchecked
+from cprmodel.report.vega import vega_bundle
 
 __all__ = ["job_inputs", "render_page", "render_report", "write_page", "write_report"]
 
@@ -70,11 +72,10 @@ def render_page(
     Figures of id, title, caption, chart and rows become drawings with their data.
     """
     import jinja2
-    import vl_convert
 
     drawn = []
     for figure in figures:
-        spec = json.dumps(figure["chart"].to_dict(), allow_nan=False).replace("</", "<\\/")
+        spec = json.dumps(specification(figure["chart"]), allow_nan=False).replace("</", "<\\/")
         drawn.append({**figure, "spec": spec, "csv": _csv(figure["rows"])})
     ours = jinja2.PackageLoader("cprmodel", "report")
     loader = jinja2.ChoiceLoader([ours, *([jinja2.FileSystemLoader(folder)] if folder else [])])
@@ -84,21 +85,22 @@ def render_page(
         figures=drawn,
         inputs=job_inputs(job) if job else [],
         version=__version__,
-        vega=vl_convert.javascript_bundle(),  # type: ignore[call-arg]  # its stub wants a snippet
+        vega=vega_bundle(),
         **values,
     )
 
 
 def render_report(plan: Plan) -> str:
     """The page of a plan as HTML text."""
-    curves = charts.data_rows(plan)
+    curves = charts.curve_rows(plan)
+    data = charts.data_rows(plan, curves)
     figures = [
         {
             "id": "overhead-against-interval",
             "title": "Overhead against the interval",
             "caption": "A curve per recovery; each strategy is marked where it stands (diamond: recommended).",
-            "chart": charts.overhead_against_interval(plan),
-            "rows": curves,
+            "chart": charts.overhead_against_interval(plan, curves),
+            "rows": data,
         },
         {
             "id": "breakdown",
@@ -108,7 +110,7 @@ def render_report(plan: Plan) -> str:
             "rows": charts.breakdown_rows(plan),
         },
     ]
-    against_pls = charts.overhead_against_pls(plan)
+    against_pls = charts.overhead_against_pls(plan, curves)
     if against_pls is not None:
         figures.append(
             {
@@ -116,7 +118,7 @@ def render_report(plan: Plan) -> str:
                 "title": "Overhead against accuracy",
                 "caption": "What a larger portion of lost samples (PLS) buys; the budget is the dashed line.",
                 "chart": against_pls,
-                "rows": curves,
+                "rows": data,
             }
         )
     return render_page(
@@ -130,6 +132,7 @@ def render_report(plan: Plan) -> str:
     )
 
 
+@unchecked()
 def write_report(plan: Plan, path: str | Path) -> None:
     """Write the page of a plan; it appears whole or not at all."""
     write_page(render_report(plan), path)

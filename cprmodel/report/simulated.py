@@ -9,6 +9,7 @@ import numpy as np
 
 from cprmodel.facts.strategies import PrioritySave
 from cprmodel.facts.units import format_share, format_time
+from cprmodel.report.unchecked import unchecked
 from cprmodel.simulation import Estimate, Simulated
 
 __all__ = ["print_simulated", "render_simulated", "simulated_rows", "write_simulated_report"]
@@ -228,6 +229,7 @@ def render_simulated(found: Simulated, deadline_s: float | None) -> str:
     )
 
 
+@unchecked()
 def write_simulated_report(found: Simulated, deadline_s: float | None, path: str | Path) -> None:
     """Write the page; it appears whole or not at all."""
     from cprmodel.report.page import write_page

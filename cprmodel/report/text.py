@@ -6,14 +6,16 @@ import math
 import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cprmodel.facts.errors import one_line
 from cprmodel.facts.units import count_of, format_bytes, format_money, format_share, format_time
-from cprmodel.fitting.analysis import CLEARLY, HARDLY
-from cprmodel.planning.renewal import FAILURES, Renewal
 from cprmodel.planning.result import Plan, StrategyPlan
-from cprmodel.planning.uncertainty import Robust
-from cprmodel.simulation.renewals import Share
+
+if TYPE_CHECKING:
+    from cprmodel.planning.renewal import Renewal
+    from cprmodel.planning.uncertainty import Robust
+    from cprmodel.simulation.renewals import Share
 
 __all__ = ["plan_rows", "print_lines_and_table", "print_plan", "uncertainty_lines"]
 
@@ -139,6 +141,8 @@ def _without_bound(one: Robust, events: int) -> str:
 
 def _renewal_lines(found: Renewal, planned_s: float) -> list[str]:
     """What a law with memory changes for full recovery, however little, by formula and by simulation."""
+    from cprmodel.planning.renewal import FAILURES
+
     first, *others = (format_time(work) for work in found.works_s[:_FIRST_WORKS])
     return [
         f"failures follow a {found.law} law (shape {found.shape:.3g}, {_mean_of_the_law(found.mtbf_s, planned_s)})"
@@ -172,6 +176,8 @@ def _points(share: Share) -> str:
 
 def _how_clearly(found: Renewal) -> str:
     """How far the trace tells the law from one without memory."""
+    from cprmodel.fitting.analysis import CLEARLY, HARDLY
+
     if found.aic_ahead is None or found.aic_ahead >= CLEARLY:
         return ""
     sure = "hardly" if found.aic_ahead < HARDLY else "not clearly"

@@ -11,6 +11,7 @@ from typing import Any
 import altair as alt
 
 from cprmodel.report.charts import OVERHEAD, PART_COLORS, PART_LABELS, RECOVERIES, RECOVERY_COLORS
+from cprmodel.report.unchecked import specification
 
 __all__ = ["DARK", "LIGHT", "drawings"]
 
@@ -107,8 +108,7 @@ def _framed(chart: Any, theme: dict[str, Any], height: int, **params: Any) -> di
         )
         .configure_legend(**words, labelColor=theme["ink"], titleColor=theme["soft"], orient="top")
     )
-    found: dict[str, Any] = framed.to_dict()
-    return found
+    return specification(framed)
 
 
 def _curve(theme: dict[str, Any], present: list[str], x: alt.X) -> Any:
