@@ -62,7 +62,7 @@ class LongRun:
     pls: Any
     writes: Any  #: whole checkpoints' worth of bytes in complete saves to the last level, per second of useful work
     io_s: Any  #: time that these saves write to the last level's storage, per second of useful work
-    drains: Any  #: work done while a save drains, over the interval: none of this is so where it is above 1
+    drains: Any  #: work done while a save drains, over the interval; above 1 none of this is so
 
 
 class _Block(NamedTuple):

@@ -110,7 +110,7 @@ class SaveLevel:
     partial_load_s: float  #: to read the failed shards back
     survives: float = 1.0  #: share of the failures after which what is there can be read
     every: int | None = None  #: so many saves of the level below to one of this one (None where to be chosen)
-    stall_s: float = 0.0  #: a save blocks training so long besides, whatever it writes: a snapshot, a barrier
+    stall_s: float = 0.0  #: a save blocks training so long besides (a snapshot, a barrier), whatever it writes
 
     @property
     def blocks_s(self) -> float:

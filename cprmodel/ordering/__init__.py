@@ -60,3 +60,7 @@ __getattr__ = loaded_when_used(
     {name: f"{__name__}.{module}" for module, names in _WHERE.items() for name in names}
     | dict.fromkeys(_ROWS, "cprmodel.rows"),
 )
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

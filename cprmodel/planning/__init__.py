@@ -32,3 +32,7 @@ __getattr__ = loaded_when_used(
         "Uncertainty": "cprmodel.planning.uncertainty",
     },
 )
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
