@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,14 +13,22 @@ import typer
 from cprmodel.cli.options import check_report, time_option
 from cprmodel.costing import model_for, saving_of
 from cprmodel.facts.errors import JobError, Problem
-from cprmodel.facts.strategies import Strategy
+from cprmodel.facts.strategies import BlockingSave, Strategy
 from cprmodel.facts.units import format_time
 from cprmodel.jobs import Job
 from cprmodel.loading import load_job
 from cprmodel.logs import LogOptions, read_log
 from cprmodel.ordering import simulate
 from cprmodel.planning.planner import plan, priced
-from cprmodel.simulation import Exponential, FailureLaw, FailuresStrike, Replay, Simulated
+from cprmodel.simulation import (
+    Drifting,
+    Exponential,
+    FailureLaw,
+    FailuresStrike,
+    Replay,
+    Simulated,
+    simulate_drifting,
+)
 from cprmodel.simulation.laws import LAWS
 
 __all__ = ["Options", "run"]
@@ -122,23 +131,31 @@ def _replay(options: Options) -> tuple[Replay, list[str]]:
 
 
 def _simulate(job: Job, strategy: Strategy, law: FailureLaw, options: Options) -> Simulated:
-    strikes = FailuresStrike(options.strike)
-    if options.runs < _LONG_RUNS or not sys.stderr.isatty():
-        return simulate(
-            job, strategy, options.runs, options.seed, law=law, strikes=strikes, workers=options.workers
-        )
-    from rich.console import Console
-    from rich.progress import Progress
+    drift = job.failures.drift
+    drifts = drift is not None and isinstance(law, Exponential) and isinstance(strategy.saving, BlockingSave)
+    if drifts and FailuresStrike(options.strike) is not FailuresStrike.ALWAYS:
+        expected = "always, since failures.rate_at asks for a rate that goes on changing"
+        raise JobError("--strike", [Problem("", options.strike, expected)])
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("playing", total=options.runs)
+    def played(progress: Callable[[int], None] | None = None) -> Simulated:
+        if drifts and drift is not None:
+            return simulate_drifting(job, strategy, Drifting(*drift), options.runs, options.seed, progress)
         return simulate(
             job,
             strategy,
             options.runs,
             options.seed,
             law=law,
-            strikes=strikes,
+            strikes=FailuresStrike(options.strike),
             workers=options.workers,
-            progress=lambda done: bar.advance(task, done),
+            progress=progress,
         )
+
+    if (options.runs < _LONG_RUNS and not drifts) or not sys.stderr.isatty():
+        return played()
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("playing", total=options.runs)
+        return played(lambda done: bar.advance(task, done))

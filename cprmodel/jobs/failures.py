@@ -204,6 +204,14 @@ class Failures(Section):
             return None
         return self.fit.power_law.window_s if self.rate_at == "end" else parse_quantity(self.rate_at, "time")
 
+    @property
+    def drift(self) -> tuple[float, float] | None:
+        """Shape of the power law of a rate that changes, and the time at which it is wanted [s]; None: no such."""
+        at = self._rate_at_s
+        if at is None or self.fit is None or self.fit.power_law is None:
+            return None
+        return self.fit.power_law.shape, at
+
     def _check_age_and_time(self) -> None:
         """What the log must say for an age or a time to be asked about."""
         if self.node_age_s is not None:

@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _ROOMS = {
+    "drifting": ("AtDriftingRate", "Drifting", "simulate_drifting"),
     "engine": ("simulate",),
     "laws": ("Exponential", "FailureLaw", "FailuresStrike", "Gamma", "LogNormal", "Replay", "Weibull"),
     "played": (
@@ -27,8 +28,10 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [
     "Activity",
+    "AtDriftingRate",
     "AtRandom",
     "AtTimes",
+    "Drifting",
     "Estimate",
     "Exponential",
     "FailureLaw",
@@ -51,9 +54,11 @@ __all__ = [
     "play_renewals",
     "sequence",
     "simulate",
+    "simulate_drifting",
 ]
 
 if TYPE_CHECKING:
+    from cprmodel.simulation.drifting import AtDriftingRate, Drifting, simulate_drifting
     from cprmodel.simulation.engine import simulate
     from cprmodel.simulation.laws import Exponential, FailureLaw, FailuresStrike, Gamma, LogNormal, Replay, Weibull
     from cprmodel.simulation.played import (

@@ -88,14 +88,18 @@ class AtRandom:
         self._mix, self._shards, self._random = mix, shards, random
         self._kinds = [kind for kind in FailureKind if mix.share(kind) > 0]
         self._shares = np.array([mix.share(kind) for kind in self._kinds])
-        self._left = random.exponential(mix.mtbf_s)
+        self._left = self.gap()
+
+    def gap(self) -> float:
+        """From one failure to the next [s]."""
+        return float(self._random.exponential(self._mix.mtbf_s))
 
     def next(self, activity: Activity, seconds: float) -> tuple[float, GivenFailure] | None:
         """By the clock."""
         if self._left >= seconds:
             self._left -= seconds
             return None
-        after, self._left = self._left, self._random.exponential(self._mix.mtbf_s)
+        after, self._left = self._left, self.gap()
         kind = self._kinds[self._random.choice(len(self._kinds), p=self._shares / self._shares.sum())]
         victims: tuple[int, ...] = ()
         if kind is FailureKind.SHARD:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from cprmodel.facts.strategies import Strategy
 from cprmodel.facts.version import __version__
 from cprmodel.jobs import Job
 from cprmodel.simulation.laws import FailureLaw, FailuresStrike
+
+if TYPE_CHECKING:
+    from cprmodel.simulation.drifting import Drifting
 
 __all__ = ["SCHEMA_VERSION", "Estimate", "Prediction", "Simulated"]
 
@@ -81,7 +84,7 @@ class Simulated:
 
     job: Job
     strategy: Strategy
-    law: FailureLaw
+    law: FailureLaw | Drifting
     strikes: FailuresStrike
     runs: int
     wanted_runs: int
