@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cprmodel import Job, load_preset, plan, simulate
+from cprmodel import Exact, Job, load_preset, plan, simulate
 from cprmodel.costing import Choice, Cost, CostModel
 from cprmodel.costing.kinds import Candidate, register
 from cprmodel.facts.strategies import Strategy
@@ -51,7 +51,7 @@ class Compression:
 if __name__ == "__main__":
     register(CompressedSave, Compression(ratio=0.3, compress_s=6.0))
     job = load_preset("bloom-176b")
-    answer = plan(job)
+    answer = plan(job, Exact())
     for one in answer.strategies:
         played = simulate(job, one.strategy, runs=4000, seed=1).overhead_fraction
         print(

@@ -53,12 +53,14 @@ def test_the_validity_map_in_the_docs_is_what_its_script_makes() -> None:
 def test_a_saving_policy_of_one_s_own_is_priced_as_it_is_simulated() -> None:
     command = [sys.executable, str(EXAMPLES / "own_saving_policy.py")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=True)
-    lines = done.stdout.splitlines()
-    assert len(lines) == 2
+    *lines, recommended, remark = done.stdout.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["full", "current", "full-compressed"]
+    assert recommended == "recommended: full-compressed"
+    assert remark == "full-compressed: writes 30% of a checkpoint"
     found = [[float(share) / 100 for share in re.findall(r"(\d+\.\d+)%", line)] for line in lines]
     for overhead, simulated, error in found:
         assert abs(simulated - overhead) <= 4 * error + 1e-5  # as printed
-    assert found[1][0] < found[0][0]  # it pays
+    assert found[2][0] < found[0][0] < found[1][0]  # it pays
 
 
 def test_the_planner_s_notebook_runs() -> None:

@@ -14,9 +14,8 @@ ROOT = Path(__file__).parent.parent
 
 #: Rooms that import others by a name in a string, which the graph cannot see, and why they may.
 BY_NAME = {
-    "cprmodel": "public names are loaded when they are first used",
     "cprmodel.facts.drawing": "an answer finds who draws it (cprmodel.report registers) without knowing the room",
-    "cprmodel.ordering": "a public name is loaded when it is first used, and Numba with it",
+    "cprmodel.facts.lazy": "public names of packages are loaded when they are first used",
     "cprmodel.simulation": "public names are loaded when they are first used, and Numba with them",
 }
 

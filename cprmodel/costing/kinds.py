@@ -14,7 +14,7 @@ from cprmodel.costing.models import Choice, Cost, CostModel
 from cprmodel.facts.strategies import Recovery, SavingPolicy, Strategy
 from cprmodel.jobs import Job
 
-__all__ = ["Candidate", "Kind", "choose", "cost", "register", "registered", "remarks"]
+__all__ = ["Candidate", "Kind", "choose", "cost", "is_registered", "register", "registered", "remarks"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Kind(Protocol):
     def choose(self, job: Job, model: CostModel, strategy: Strategy, budget: float | None) -> Choice:
         """The best interval of a strategy (whose own is not looked at), within a budget of PLS if there is one.
 
-        JobError where no interval keeps it.
+        Where no interval keeps it, one that does not: the strategy is then shown as breaking the budget.
         """
 
     def cost(self, job: Job, model: CostModel, strategy: Strategy) -> Cost:
@@ -81,6 +81,11 @@ def register(policy: type, kind: Kind) -> None:
 def registered() -> list[Kind]:
     """Kinds beside that of saves that take everything."""
     return list(_KINDS.values())
+
+
+def is_registered(saving: SavingPolicy) -> bool:
+    """Whether a kind of its own answers for a saving policy."""
+    return _kind_of(saving) is not _WHOLE
 
 
 def _kind_of(saving: SavingPolicy) -> Kind:

@@ -3,7 +3,7 @@ r"""What failures take when some rows are saved before others, under partial rec
 Every so much useful work (τ here) a save takes a part of the rows, in C. Updates since the last save are *fresh*;
 those that it left out are *stale*. A shard that fails loses both. Where everybody rolls back, fresh updates are
 made again, and stale ones are lost on all shards. How many are stale hangs on the order in which rows are saved
-(``cprmodel.ordering.unsaved``); what becomes of them is here.
+(``cprmodel.ordering.stale``); what becomes of them is here.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ def priority_pls(
     Notes
     -----
     Saves that take everything leave U₀ = U₁ = 0: then it is :func:`~cprmodel.formulas.exact_pls`.
-    Otherwise U₀ and U₁ come from the order (``cprmodel.ordering.unsaved``). A failure of the whole job replays the
+    Otherwise U₀ and U₁ come from the order (``cprmodel.ordering.stale``). A failure of the whole job replays the
     updates since the last save; older ones of rows that no save has reached yet are lost on all shards.
 
     Examples

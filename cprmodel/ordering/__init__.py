@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from cprmodel.ordering.played import Played, play, play_intervals
     from cprmodel.ordering.pls import expected_pls, interval_for_pls
     from cprmodel.ordering.policies import POLICIES, PolicyLoss, Setting, predict
-    from cprmodel.ordering.schedule import Schedule, schedule
     from cprmodel.ordering.simulated import simulate
-    from cprmodel.ordering.unsaved import Unsaved, unsaved
+    from cprmodel.ordering.slots import Schedule, schedule
+    from cprmodel.ordering.stale import Unsaved, unsaved
     from cprmodel.rows import Classes, Rows, rows_of, zipf_rows
 
 _WHERE = {
@@ -48,9 +48,9 @@ _WHERE = {
     "played": ("Played", "play", "play_intervals"),
     "pls": ("expected_pls", "interval_for_pls"),
     "policies": ("POLICIES", "PolicyLoss", "Setting", "predict"),
-    "schedule": ("Schedule", "schedule"),
+    "slots": ("Schedule", "schedule"),
     "simulated": ("simulate",),
-    "unsaved": ("Unsaved", "unsaved"),
+    "stale": ("Unsaved", "unsaved"),
 }
 _ROWS = ("Classes", "Rows", "rows_of", "zipf_rows")
 

@@ -40,7 +40,7 @@ class OrderedSaves:
             notes.append(f"saves in an order of the rows are left out: beside {words} they are not modelled")
         if notes:
             return [], notes
-        from cprmodel.ordering.unsaved import ORDERS
+        from cprmodel.ordering.stale import ORDERS
 
         fraction = job.access.priority_fraction
         saves = [PrioritySave(job.save_s * fraction, fraction, order) for order in ORDERS]

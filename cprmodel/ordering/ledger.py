@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cprmodel.facts.strategies import FailureMix
 from cprmodel.ordering.played import PLAYED, WORTH, record, save
-from cprmodel.ordering.unsaved import BY_COUNTS
+from cprmodel.ordering.stale import BY_COUNTS
 from cprmodel.rows import Floats
 from cprmodel.simulation.played import whole_steps
 from cprmodel.trackers.tracker import rows_due

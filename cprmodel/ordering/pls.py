@@ -10,7 +10,7 @@ from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.strategies import PartialRecovery, PrioritySave, Strategy
 from cprmodel.formulas.ordered import fresh_loss, priority_pls, priority_pls_deviation, stale_loss
 from cprmodel.jobs import Job
-from cprmodel.ordering.unsaved import unsaved
+from cprmodel.ordering.stale import unsaved
 from cprmodel.rows import Floats
 
 __all__ = ["OrderLoss", "expected_pls", "interval_for_pls", "mean_and_error"]

@@ -12,7 +12,7 @@ from cprmodel.facts.strategies import FailureKind, PartialRecovery, PrioritySave
 from cprmodel.jobs import Job
 from cprmodel.ordering.ledger import UpdateLedger
 from cprmodel.ordering.pls import expected_pls
-from cprmodel.ordering.unsaved import played_rows
+from cprmodel.ordering.stale import played_rows
 from cprmodel.simulation import (
     Activity,
     AtRandom,

@@ -52,8 +52,8 @@ def choose_all(
             try:
                 chosen[one.name] = choose(job, model, one, minimise)
             except JobError as error:
-                if not one.within_budget:
-                    raise
+                if not one.within_budget or kinds.is_registered(one.saving):
+                    raise  # what is wrong with the job is no reason to leave one strategy out
                 chosen[one.name] = error
     return [(one, chosen[one.name]) for one in found]
 

@@ -108,7 +108,7 @@ def test_a_budget_is_kept_in_whole_steps() -> None:
     assert kept.reason == "interval set by the accuracy budget (PLS 0.01)"
 
 
-def test_no_save_at_all_lasts_whole_steps_too() -> None:
+def test_no_save_at_all_lasts_as_long_as_the_job() -> None:
     job = Job.from_mapping(
         {
             "job": {"work": "5000 s", "step": "70 s"},
@@ -118,5 +118,5 @@ def test_no_save_at_all_lasts_whole_steps_too() -> None:
     )
     choice = SteadyState().full_interval(job)
     assert choice.set_by == WHOLE_JOB
-    assert choice.interval_s == 72 * 70  # 5040 s, the first whole number of steps from 5000 s on
+    assert choice.interval_s == 5000
     assert plan(job).sentence.startswith("Use full recovery and make no save")

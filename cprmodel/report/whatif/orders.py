@@ -17,7 +17,7 @@ from cprmodel.costing import FirstOrder
 from cprmodel.jobs import Access, Job
 from cprmodel.ordering import ORDERS
 from cprmodel.ordering.pls import mean_and_error
-from cprmodel.ordering.unsaved import unsaved_of
+from cprmodel.ordering.stale import unsaved_of
 from cprmodel.planning.candidates import candidates
 from cprmodel.planning.choosing import choose
 

@@ -19,6 +19,7 @@ const planner = (() => {
   // cprmodel/costing/terms.py and blocking.py: which interval suits, in whole steps where a step is given.
   const keepsOf = (x, pls) => (interval_s) => formulas.exact_pls({ ...x, interval_s }) <= pls * WITHIN;
   const boundOf = (x, pls) => use("exact_pls_interval", x, { pls: Math.min(pls, 1 - 1e-15) });
+  const roundEven = (x) => (Math.abs(x % 1) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x)); // as Python rounds
   const choiceOf = (x, interval_s, set_by, steps) =>
     ({ interval_s, set_by: interval_s >= x.work_s * (1 - 1e-12) ? WHOLE_JOB : set_by, steps });
   const stepsUp = (x, interval_s) =>
@@ -134,7 +135,7 @@ const planner = (() => {
     const slope = x.metric_drop_per_pls;
     return {
       name, recovery, interval_s, feasible, reason, order: null, saves_every_s: interval_s,
-      interval_steps: x.step_s === null ? null : Math.max(1, Math.round(interval_s / x.step_s)),
+      interval_steps: x.step_s === null ? null : Math.max(1, roundEven(interval_s / x.step_s)),
       parts: cost.parts, overhead_fraction: cost.parts.total,
       effective_time_ratio: formulas.effective_time_ratio({ overhead: cost.parts.total }),
       expected_pls: cost.pls,
@@ -187,7 +188,7 @@ const planner = (() => {
       }
     }
     if (x.current_interval_s !== null) {
-      const steps = x.step_s === null ? 0 : Math.max(Math.round(x.current_interval_s / x.step_s), 1);
+      const steps = x.step_s === null ? 0 : Math.max(roundEven(x.current_interval_s / x.step_s), 1);
       const capped = Math.min(steps ? steps * x.step_s : x.current_interval_s, x.work_s);
       if (x.current_interval_s > x.work_s) notes.push("your own interval is longer than the job: planned as no save at all");
       wanted.push(["current", x.current_recovery, { interval_s: capped, set_by: "what is done today", steps: [] }]);
