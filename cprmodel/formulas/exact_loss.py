@@ -169,7 +169,7 @@ def exact_pls_interval(
     >>> round(exact_pls_interval(pls=0.1, mtbf_s=28.0, shards=8), 3)
     48.06
     >>> round(60 * exact_pls_interval(pls=0.0046, mtbf_s=28.0, shards=8, save_s=1/3), 1)  # saves of 20 minutes
-    83.7
+    83.8
     """
     xp = namespace(pls, mtbf_s, shards, shard_share, save_s, partial_load_s, trainer_share)
     hits = _hits(
@@ -240,7 +240,7 @@ def exact_pls_deviation(
     Examples
     --------
     >>> round(exact_pls_deviation(work_s=56.0, interval_s=28.0, mtbf_s=28.0, shards=8), 4)
-    0.0447
+    0.048
     """
     xp = namespace(work_s, interval_s, mtbf_s, shards, shard_share, save_s, partial_load_s, trainer_share)
     least = xp.floor(failed_shards)

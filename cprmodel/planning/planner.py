@@ -63,7 +63,7 @@ def plan(job: Job, model: CostModel | None = None, robust: bool = False, minimis
     ... })
     >>> answer = plan(job)
     >>> answer.recommended, round(answer["partial"].interval_s / 3600, 1)
-    ('partial', 47.6)
+    ('partial', 47.7)
     """
     if not isinstance(job, Job):
         raise TypeError(f"plan: job = {job!r}: expected a cprmodel.Job")
