@@ -107,12 +107,12 @@ def simulate_drifting(
     job : its MTBF is that at its beginning
     strategy : with saves that block while everything is written
     law : how the rate changes
-    runs, seed : as for :func:`cprmodel.simulate`
+    runs, seed : as for ``cprmodel.simulate``
     progress : called with the number of runs that are done
 
     Returns
     -------
-    :class:`~cprmodel.simulation.Simulated`, beside the prediction at the rate of the beginning.
+    A ``Simulated``, beside the prediction at the rate of the beginning.
 
     Raises
     ------
