@@ -22,7 +22,7 @@ from cprmodel.costing.models import (
     recovery_arguments,
     use,
 )
-from cprmodel.costing.terms import EXACT, FIRST_ORDER, Recoveries, Terms, Way, neighbour
+from cprmodel.costing.terms import EXACT, FIRST_ORDER, Recoveries, Terms, Way, in_steps
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.strategies import Recovery, Strategy
@@ -218,7 +218,7 @@ def _in_whole_steps(of: Terms, way: Way, choices: list[Choice], budget: float | 
     if of.step_s is None or one.set_by == WHOLE_JOB:
         return one
     endless = replace(of, work_s=max(of.work_s, 1e4 * one.interval_s))
-    return replace(one, interval_s=float(neighbour(endless, one.interval_s, way, budget)))
+    return replace(one, interval_s=float(in_steps(endless, one.interval_s, way, budget)))
 
 
 def _next_within(of: Terms, budget: float) -> Choice:

@@ -29,7 +29,6 @@ __all__ = [
     "everybody_returns",
     "exact_makespan",
     "loses_samples",
-    "loss_arguments",
     "lost_samples",
     "recovery_arguments",
     "use",
@@ -128,17 +127,6 @@ def recovery_arguments(mix: FailureMix, recovery: Recovery) -> dict[str, float]:
         "whole_job_share": mix.whole_job_share,
         "trainer_reschedule_s": trainer.total_s,
         **back,
-    }
-
-
-def loss_arguments(job: Job) -> dict[str, float]:
-    """The arguments of the formulas about what shard failures take, where they strike at work alone."""
-    mix = job.failure_mix
-    return {
-        "mtbf_s": mix.mtbf_s,
-        "shards": job.cluster.embedding_shards or 1,
-        "shard_share": mix.shard_share,
-        "failed_shards": mix.shards_per_failure,
     }
 
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -24,7 +24,7 @@ __all__ = [
     "Recoveries",
     "Terms",
     "Way",
-    "neighbour",
+    "in_steps",
     "pieces_within",
 ]
 
@@ -103,6 +103,10 @@ class Terms:
         with np.errstate(all="ignore"):
             return exact_loss.exact_pls.raw(work_s=self.work_s, interval_s=interval_s, **self.losses)
 
+    def keeps(self, interval_s: Any, budget: Any) -> Any:
+        """Whether an interval keeps a budget of lost samples."""
+        return self.pls(interval_s) <= budget * WITHIN
+
 
 @dataclass(frozen=True)
 class Way:
@@ -161,8 +165,8 @@ def _steps_of_job(of: Terms) -> Any:
     return np.maximum(np.ceil(of.work_s / of.step_s * (1 - 1e-12)), 1)
 
 
-def _in_steps(of: Terms, interval_s: Any, way: Way, keeps: Callable[[Any], Any] | None = None) -> Any:
-    """The better of the neighbours in whole steps, within what ``keeps`` allows; as it is where there are no steps.
+def in_steps(of: Terms, interval_s: Any, way: Way, budget: Any = None) -> Any:
+    """The better of the neighbours in whole steps, within a budget if any; as it is where there are no steps.
 
     An interval below one step becomes one step, whatever it keeps.
     """
@@ -173,16 +177,9 @@ def _in_steps(of: Terms, interval_s: Any, way: Way, keeps: Callable[[Any], Any] 
     fewer, more = (np.minimum(steps * of.step_s, of.work_s) for steps in (low, np.minimum(low + 1, most)))
     costs = way.total(of, of.rows(fewer, more))
     longer = costs[1] < costs[0]
-    if keeps is not None:
-        longer = longer & keeps(more)
+    if budget is not None:
+        longer = longer & of.keeps(more, budget)
     return np.where(longer, more, fewer)
-
-
-def neighbour(of: Terms, interval_s: Any, way: Way, budget: Any = None) -> Any:
-    """The better neighbour of an interval in whole steps, within a budget of lost samples if there is one."""
-    if budget is None or budget >= 1:
-        return _in_steps(of, interval_s, way)
-    return _in_steps(of, interval_s, way, lambda every: of.pls(every) <= budget * WITHIN)
 
 
 def _budget_bound(of: Terms, budget: Any) -> Any:
@@ -197,20 +194,16 @@ class _FirstOrder:
 
     def full_interval(self, of: Terms) -> Any:
         """Young's interval, no longer than the job."""
-        return _in_steps(of, np.minimum(self.full.optimum(of), of.work_s), self.full)
+        return in_steps(of, np.minimum(self.full.optimum(of), of.work_s), self.full)
 
     def partial_interval(self, of: Terms, budget: Any) -> tuple[Any, Any]:
         """The optimum that whole-job failures set, or the end of the job, and no longer than the budget allows."""
-
-        def keeps(interval_s: Any) -> Any:
-            return of.pls(interval_s) <= budget * WITHIN
-
         free = np.minimum(self.partial.optimum(of), of.work_s)
         bound = _budget_bound(of, budget)
-        bounded = (bound < free) & ~keeps(free)
-        chosen = _in_steps(of, np.where(bounded, bound, free), self.partial, keeps)
-        with np.errstate(all="ignore"):
-            return np.where((chosen > 0) & keeps(np.where(chosen > 0, chosen, 1.0)), chosen, np.nan), bounded
+        bounded = (bound < free) & ~of.keeps(free, budget)
+        chosen = in_steps(of, np.where(bounded, bound, free), self.partial, budget)
+        kept = (chosen > 0) & of.keeps(np.where(chosen > 0, chosen, 1.0), budget)
+        return np.where(kept, chosen, np.nan), bounded
 
 
 class _Exact:
@@ -253,12 +246,12 @@ def pieces_within(of: Terms, budget: Any) -> Any:
     if of.step_s is not None:
         least = np.maximum(np.floor(least / of.step_s * (1 + 1e-12)), 1) * of.step_s
     high = np.where(positive, NUMPY.intervals(of.work_s, least), 1.0)
-    alone = of.pls(of.work_s) <= budget * WITHIN
-    none = ~(alone | (of.pls(_pieces(of, high)) <= budget * WITHIN))  # even one step may lose too much
+    alone = of.keeps(of.work_s, budget)
+    none = ~(alone | of.keeps(_pieces(of, high), budget))  # even one step may lose too much
     high, low = np.where(alone, 1.0, high), np.ones_like(high)
     while np.any(high - low > 1):
         middle = np.floor((low + high) / 2)
-        keeps = of.pls(_pieces(of, middle)) <= budget * WITHIN
+        keeps = of.keeps(_pieces(of, middle), budget)
         high, low = np.where(keeps, middle, high), np.where(keeps, low, middle)
     return np.where(none, np.inf, high)
 
@@ -282,7 +275,7 @@ def _best_pieces(of: Terms, way: Way, fewest: Any = 1.0, budget: Any = None) -> 
     rows = of.rows(*tried)
     costs = way.total(of, rows)
     if budget is not None:
-        costs = np.where(of.pls(rows) <= budget * WITHIN, costs, np.inf)
+        costs = np.where(of.keeps(rows, budget), costs, np.inf)
     # of equals the longest, which saves least often
     return np.where(costs <= costs.min(axis=0) * (1 + 1e-14), rows, 0.0).max(axis=0)
 

@@ -16,6 +16,7 @@ from cprmodel.facts.units import QuantityError, parse_quantity
 from cprmodel.logs.clocks import Read, durations_of, epoch_unit, missing, moments_of, numbers_of, unit_s
 from cprmodel.logs.reading import JobSize, Ledger, LogOptions, LogReading
 from cprmodel.logs.roles import unit_in
+from cprmodel.logs.states import plain_word
 from cprmodel.logs.table import Table
 
 if TYPE_CHECKING:
@@ -49,6 +50,19 @@ class Context:
     def ask(self, option: str, expected: str) -> JobError:
         """A question that an option answers."""
         return JobError(self.source, [Problem(option, "", expected)])
+
+    def named(self, name: str, words: Counter[str]) -> set[str] | None:
+        """The values of a column that ``--where`` names, in plain words; each must be there. None: none."""
+        chosen = self.where.get(name)
+        if chosen is None:
+            return None
+        wanted = {plain_word(one) for one in chosen}
+        absent = wanted - {plain_word(word) for word in words}
+        if absent:
+            held = ", ".join(f"{word} {n:,}" for word, n in words.most_common(12))
+            value = next(one for one in chosen if plain_word(one) in absent)
+            raise JobError("--where", [Problem(name, f'"{value}"', f"values that the column holds: {held}")])
+        return wanted
 
     def place(self, row: int) -> str:
         """Where a row stands: "line 3"."""

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.units import count_of
 from cprmodel.logs.clocks import moments_of, numbers_of
 from cprmodel.logs.context import Context, counted, first_nodes
@@ -76,18 +75,11 @@ def _meanings(context: Context) -> tuple[dict[str, tuple[int, Event]], list[Even
     name = context.roles["event"]
     cells = context.cells("event").fill_null("")
     words = counted(cells, context.ledger.keep)
-    chosen = context.where.get(name)
-    if chosen is not None:
-        wanted = {plain_word(one) for one in chosen}
-        absent = wanted - {plain_word(word) for word in words}
-        if absent:
-            held = ", ".join(f"{word} {n:,}" for word, n in words.most_common(12))
-            value = next(one for one in chosen if plain_word(one) in absent)
-            raise JobError("--where", [Problem(name, f'"{value}"', f"values that the column holds: {held}")])
+    wanted = context.named(name, words)
     known = {}
     for word in words:
         meaning = meaning_of_event(word)
-        if chosen is not None:
+        if wanted is not None:
             is_one = plain_word(word) in wanted
             meaning = Event.FAILURE if is_one else Event.OTHER if meaning is Event.FAILURE else meaning
         known[word] = meaning

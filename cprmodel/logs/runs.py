@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.units import count_of, format_time
 from cprmodel.logs.clocks import missing
 from cprmodel.logs.context import Context, counted, mapped
@@ -151,14 +150,8 @@ def _shown(context: Context, meanings: Any) -> tuple[tuple[str, int, str], ...]:
 
 
 def _meanings(context: Context, name: str, words: Counter[str], flags: bool) -> dict[str, Meaning]:
-    chosen = context.where.get(name)
-    if chosen is not None:
-        wanted = {plain_word(one) for one in chosen}
-        absent = wanted - {plain_word(word) for word in words}
-        if absent:
-            held = ", ".join(f"{word} {n:,}" for word, n in words.most_common(12))
-            value = next(one for one in chosen if plain_word(one) in absent)
-            raise JobError("--where", [Problem(name, f'"{value}"', f"values that the column holds: {held}")])
+    wanted = context.named(name, words)
+    if wanted is not None:
         return {
             word: Meaning.INTERRUPTION
             if plain_word(word) in wanted
