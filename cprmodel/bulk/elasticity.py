@@ -1,7 +1,8 @@
-"""What the overhead hangs on: d log(O/T) / d log x for each number of a job, derivatives of the formulas themselves.
+"""What the overhead hangs on: d log(O/T) / d log x for each number of a job, from the formulas themselves.
 
-They are taken over numbers of 50 digits, between two points 2e-15 apart: what that leaves out (the third derivative
-times 1e-30) and what it rounds (1e-35) no float can hold. The symbolic derivative of a PLS has a hundred thousand terms.
+They are differences over numbers of 50 digits, between two points 2e-15 apart: what that leaves out (the third
+derivative times 1e-30) and what it rounds (1e-35) no float can hold. The symbolic derivative of a PLS has a hundred
+thousand terms.
 """
 
 from __future__ import annotations

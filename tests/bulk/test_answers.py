@@ -106,7 +106,7 @@ def test_nodes_of_full_recovery_are_the_closed_form(exponent: float) -> None:
 
 
 def test_nodes_of_partial_recovery_at_a_budget_are_the_closed_form() -> None:
-    """To first order in the budget and in the save, which a plan counts: a failure in one takes the whole interval."""
+    """To first order in the budget and in the save, which a plan counts: a failure there takes all."""
     shares = {"node_mtbf": "9000 d", "shard_share": 0.9, "trainer_share": 0.1, "whole_job_share": 0.0}
     job = fleet(0.002, failures=shares, accuracy={"pls_budget": 0.002})
     answer = nodes_answer(job)
