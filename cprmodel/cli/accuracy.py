@@ -10,6 +10,7 @@ import typer
 from cprmodel.cli.options import check_report
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.fitting import fit_accuracy, read_record
+from cprmodel.harm.record import is_harm, read_harm
 from cprmodel.report.accuracy import print_accuracy, write_accuracy_report
 
 __all__ = ["run"]
@@ -24,6 +25,13 @@ def run(
             check_report(target, str(path), option)
     if out is not None and report is not None and out.resolve() == report.resolve():
         raise JobError(f"--report {report}", [Problem("", "", "another file than that of --out")])
+    if is_harm(path):
+        refused = {"--pattern": pattern, "--test-seeds": test_seeds, "--out": out}
+        for option, given in refused.items():
+            if given is not None:
+                raise JobError(option, [Problem("", "", f"a record of paired runs, not the harm record {path}")])
+        _show_harm(path, as_json, report)
+        return
     record = read_record(path)
     if pattern is not None:
         record = record.of_pattern(pattern)
@@ -39,6 +47,19 @@ def run(
         typer.echo(f'Model: {out}. In a job file: [accuracy] model = "{out.name}"', err=as_json)
     if report is not None:
         write_accuracy_report(found, report)
+        typer.echo(f"Report: {report}", err=as_json)
+
+
+def _show_harm(path: Path, as_json: bool, report: Path | None) -> None:
+    from cprmodel.report.harm import harm_dict, print_harm, write_harm_report
+
+    record = read_harm(path)
+    if as_json:
+        typer.echo(json.dumps(harm_dict(record), indent=2, allow_nan=False))
+    else:
+        print_harm(record, str(path))
+    if report is not None:
+        write_harm_report(record, str(path), report)
         typer.echo(f"Report: {report}", err=as_json)
 
 

@@ -109,7 +109,10 @@ def goodput(
 def accuracy(
     record: Annotated[
         Path,
-        typer.Argument(metavar="RECORD", help="Paired training runs: CSV of seed,pls,drop[,pattern], or JSON."),
+        typer.Argument(
+            metavar="RECORD",
+            help="Paired training runs: CSV of seed,pls,drop[,pattern], or JSON; or a probe's harm.json.",
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option(metavar="MODEL.json", help="Write the model for job files to name.")

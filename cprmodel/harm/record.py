@@ -8,6 +8,7 @@ the rows by chance costs that share of it. Cross terms between rows are in ``who
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -30,6 +31,7 @@ __all__ = [
     "Point",
     "TableHarm",
     "WholeState",
+    "is_harm",
     "read_harm",
     "write_harm",
 ]
@@ -232,6 +234,16 @@ def read_harm(path: str | Path) -> HarmRecord:
     if not isinstance(data, Mapping) or data.get("kind") != KIND:
         raise JobError(source, [Problem("", "", expected)])
     return model_from_mapping(HarmRecord, data, source)
+
+
+def is_harm(path: str | Path) -> bool:
+    """Whether a file says that it is a harm record, whatever else is wrong with it."""
+    try:
+        with Path(path).open("rb") as file:
+            head = file.read(4096)
+    except OSError:
+        return False
+    return re.search(rb'"kind"\s*:\s*"' + KIND.encode() + b'"', head) is not None
 
 
 def write_harm(record: HarmRecord, path: str | Path) -> None:

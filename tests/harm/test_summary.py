@@ -1,0 +1,112 @@
+"""Where the harm of a record sits, against sums and straight lines by hand; and the words and page of it."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cprmodel.harm.record import HarmRecord
+from cprmodel.harm.summary import at_ages, by_table, by_use, reach
+from cprmodel.jobs.parsing import model_from_mapping
+from tests.cli.test_commands import run
+from tests.harm.test_record import BAND, FILE, TABLE, WHOLE
+
+HOT = {**BAND, "accesses_from": 0.25, "accesses_to": 1.0, "rows": 1, "accesses": 0.6, "quadratic": [2e-4, 5e-4]}
+ITEMS = {**TABLE, "name": "items", "bands": [{**BAND, "quadratic": [1e-5, 1e-4]}]}
+
+
+def record_of(**whole: list[float]) -> HarmRecord:
+    """Two tables; the true rises, quadratic and gradient terms of the whole state by age, as given."""
+    data: dict[str, Any] = copy.deepcopy(FILE)
+    point = data["points"][0]
+    point["tables"] = [ITEMS, {**TABLE, "bands": [BAND, HOT]}]
+    for key, values in whole.items():
+        for one, value in zip(point["whole"], values, strict=True):
+            one[key] = value
+    return model_from_mapping(HarmRecord, data, "test")
+
+
+def test_tables_and_use_are_sums_over_bands_at_the_largest_age() -> None:
+    (point,) = record_of().points
+    users, items = by_table(point)
+    assert (users.name, items.name) == ("users", "items")
+    assert users.quadratic == pytest.approx(3e-4 + 5e-4)
+    assert users.rise == pytest.approx(3e-4 + 5e-4 + 2 * 2e-4)
+    assert users.rise_error == pytest.approx(math.sqrt(2 * (2e-5**2 + 4e-5**2)))
+    assert users.share == pytest.approx(8 / 9)
+    assert (users.rows, users.probed, users.accesses) == (4, 82, 1.0)
+    rare, often = by_use(point)
+    assert (rare.name, often.name) == ("less than once in 4 samples", "once in 1 to 4 samples")
+    assert rare.quadratic == pytest.approx(3e-4 + 1e-4)
+    assert often.quadratic == pytest.approx(5e-4)
+    assert rare.share + often.share == pytest.approx(1)
+
+
+def test_what_is_left_at_the_end_is_read_off_in_the_logarithm() -> None:
+    """4,096 of 8,192 samples are to come: the record's last; of 6,144 half-way (in samples) to it."""
+    assert at_ages(record_of())[0].left == pytest.approx(0.1)
+    later = copy.deepcopy(FILE)
+    later["samples"] = 4096 + 2560  # half-way from 1,024 to 4,096
+    (first, _) = at_ages(model_from_mapping(HarmRecord, later, "test"))
+    assert first.left == pytest.approx(math.sqrt(0.5 * 0.1))
+
+
+@pytest.mark.parametrize(
+    ("rises", "expected"),
+    [
+        ([1.1e-4, 4e-4], 1024),  # 1.1e-4 and 4.1e-4 predicted
+        ([1.1e-4, 2e-4], 512),
+        ([3e-4, 4e-4], None),
+        ([1.1e-4, 5.6e-4], 512),
+    ],
+)
+def test_reach_is_the_largest_age_up_to_which_taylor_holds(rises: list[float], expected: float | None) -> None:
+    record = record_of(rise=rises, quadratic=[1e-4, 3e-4], gradient=[1e-5, 1.1e-4])
+    assert reach(record) == expected
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    found = tmp_path / "harm.json"
+    found.write_text(record_of(rise=[1.1e-4, 2e-4]).to_json())
+    return found
+
+
+def test_the_command_tells_and_draws_it(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = path.with_name("page.html")
+    out, _ = run("accuracy", path, "--report", page, capsys=capsys)
+    text = " ".join(out.split())
+    assert "a run of 8,192 samples in batches of 64" in text
+    assert "within 25% of the truth for rows put back by up to 512 samples" in text
+    assert any(line.startswith("users") and "89%" in line for line in out.splitlines())
+    assert any(line.startswith("once in 1 to 4 samples") for line in out.splitlines())
+    drawn = page.read_text()
+    assert all(name in drawn for name in ("rise-by-age", "harm-by-table", "harm-by-use"))
+    out, _ = run("accuracy", path, "--json", capsys=capsys)
+    data = json.loads(out)
+    assert data["reach_samples"] == 512
+    assert [one["rise"] for one in data["ages"]] == [1.1e-4, 2e-4]
+    assert data["points"][0]["tables"][0]["name"] == "users"
+
+
+@pytest.mark.parametrize("option", ["--pattern", "--test-seeds", "--out"])
+def test_what_asks_for_paired_runs_is_refused(option: str, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, said = run("accuracy", path, option, "1", status=2, capsys=capsys)
+    assert f"{option}: expected a record of paired runs, not the harm record" in said
+
+
+def test_names_are_text(path: Path) -> None:
+    from cprmodel.harm.record import read_harm
+    from cprmodel.report.harm import render_harm
+
+    evil = "</script><script>alert(1)</script>"
+    data = copy.deepcopy(FILE)
+    data["points"][0]["tables"] = [{**TABLE, "name": evil}]
+    data["points"][0]["whole"] = [WHOLE, {**WHOLE, "age_samples": 1024}]
+    path.write_text(json.dumps(data))
+    assert evil not in render_harm(read_harm(path), str(path))
