@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import numpy as np
 from pydantic import ConfigDict, Field, model_validator
@@ -36,7 +36,7 @@ __all__ = [
     "write_harm",
 ]
 
-KIND = "harm record"
+KIND: Final = "harm record"
 
 #: Bands of rows by their accesses per sample are this factor wide.
 BAND_FACTOR = 4.0

@@ -1,0 +1,149 @@
+"""A case of the lab from its first run to its last, each on the disk as it ends: what was done is not done again.
+
+Predictions come first: every seed's run is trained with the probe on, and what is predicted of a seed's losses is
+what the probes of the *other* seeds' runs saw. They are written to ``predictions.json`` before any row is put back.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.files import write_whole
+from cprmodel.harm.record import HarmRecord, read_harm
+from validation.harm.case import HarmCase
+from validation.harm.patterns import Pattern, parts_of, patterns_of
+from validation.harm.predicting import Predicted, predict
+from validation.harm.running import measure, reference
+from validation.harm.spoiling import SPOILED, spoiled
+
+__all__ = ["measured", "predictions", "run_case"]
+
+CASE, PREDICTIONS = "case.json", "predictions.json"
+
+
+def run_case(case: HarmCase, folder: Path, workers: int, say: Callable[[str], None]) -> None:
+    """Train, predict, put back; goes on where an earlier run of the same case in the folder ended."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = case.model_dump_json(indent=1)
+    known = folder / CASE
+    if known.exists() and known.read_text(encoding="utf-8") != text:
+        raise JobError(str(folder), [Problem("", "", "a folder of this very case, or a new one")])
+    write_whole(known, text.encode())
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context) as pool:
+        _each(
+            pool, _refer, case, folder, [s for s in case.seeds if not _reference(folder, s).exists()], say, "probed"
+        )
+        if not (folder / PREDICTIONS).exists():
+            write_whole(folder / PREDICTIONS, (json.dumps(_predict_all(case, folder), indent=1) + "\n").encode())
+            say("predictions written")
+        _each(pool, _measure, case, folder, case.seeds, say, "measured")
+
+
+def _each(
+    pool: ProcessPoolExecutor,
+    work: Callable[[str, str, int], None],
+    case: HarmCase,
+    folder: Path,
+    seeds: Iterable[int],
+    say: Callable[[str], None],
+    done: str,
+) -> None:
+    futures = {pool.submit(work, case.model_dump_json(), str(folder), seed): seed for seed in seeds}
+    for future in as_completed(futures):
+        future.result()
+        say(f"seed {futures[future]} {done}")
+
+
+def _of_seed(folder: Path, seed: int) -> Path:
+    return folder / f"seed-{seed}"
+
+
+def _reference(folder: Path, seed: int) -> Path:
+    return _of_seed(folder, seed) / "reference.json"
+
+
+def _refer(case: str, folder: str, seed: int) -> None:
+    own = _of_seed(Path(folder), seed)
+    own.mkdir(exist_ok=True)
+    found = reference(HarmCase.model_validate_json(case), seed, own / "harm.json")
+    write_whole(own / "reference.json", json.dumps(found).encode())
+
+
+def _measure(case: str, folder: str, seed: int) -> None:
+    own = _of_seed(Path(folder), seed)
+    lines = _lines(own / "measured.jsonl")
+    asked = HarmCase.model_validate_json(case)
+    done = {line["pattern"] for line in lines}
+    if done >= {one.name for one in patterns_of(asked)}:
+        return
+    expected = json.loads(_reference(Path(folder), seed).read_text(encoding="utf-8"))
+    for line in measure(asked, seed, expected, done):
+        lines.append(line)
+        write_whole(own / "measured.jsonl", "".join(json.dumps(one) + "\n" for one in lines).encode())
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+
+def measured(folder: Path, case: HarmCase) -> dict[int, list[dict[str, Any]]]:
+    """What was measured with each seed whose runs are complete."""
+    asked = {one.name for one in patterns_of(case)}
+    found = {seed: _lines(_of_seed(folder, seed) / "measured.jsonl") for seed in case.seeds}
+    return {seed: lines for seed, lines in found.items() if {line["pattern"] for line in lines} >= asked}
+
+
+def predictions(folder: Path) -> dict[str, dict[str, dict[str, list[float]]]]:
+    """What was predicted: right or spoiled somehow, by seed and pattern, in the order of :class:`Predicted`."""
+    found: dict[str, Any] = json.loads((folder / PREDICTIONS).read_text(encoding="utf-8"))
+    return found
+
+
+def _predict_all(case: HarmCase, folder: Path) -> dict[str, Any]:
+    records = {seed: read_harm(_of_seed(folder, seed) / "harm.json") for seed in case.seeds}
+    shares = {
+        seed: json.loads(_reference(folder, seed).read_text(encoding="utf-8"))["shares"] for seed in case.seeds
+    }
+    found = {}
+    for how in ("", *SPOILED):
+        told = {seed: spoiled(record, how) if how else record for seed, record in records.items()}
+        found[how] = {
+            str(seed): {
+                one.name: list(
+                    _mean([_of(case, told[other], seed, shares[seed], one) for other in case.others(seed)])
+                )
+                for one in patterns_of(case)
+            }
+            for seed in case.seeds
+        }
+    return found
+
+
+def _of(case: HarmCase, record: HarmRecord, seed: int, shares: dict[str, Any], pattern: Pattern) -> Predicted:
+    size = case.data.batch_size
+    each = []
+    for number, at in enumerate(pattern.at):
+        parts = [shares[f"{part} after {at}"] for part in parts_of(pattern.group, seed, number, case.shards)]
+        together = [_together(tables) for tables in zip(*parts, strict=True)]
+        each.append(predict(record, at * size, pattern.lost * size, (case.steps - at) * size, together))
+    first, *others = each
+    later = [Predicted(0.0, one.at_end, 0.0, one.auc_at_end) for one in others]
+    return sum(later, first)
+
+
+def _together(parts: tuple[Any, ...]) -> list[tuple[float, float]]:
+    """One table's shares of several groups, whose bands are the same."""
+    return [(bands[0][0], float(sum(share for _, share in bands))) for bands in zip(*parts, strict=True)]
+
+
+def _mean(found: list[Predicted]) -> tuple[float, ...]:
+    return tuple(float(value) for value in np.mean([one.numbers for one in found], axis=0))

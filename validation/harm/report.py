@@ -1,0 +1,90 @@
+"""What a case of the lab found, as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cprmodel.facts.version import __version__
+from validation.harm.case import HarmCase
+from validation.harm.judging import WHEN, Compared, Judged, judge
+from validation.harm.spoiling import SPOILED
+
+__all__ = ["judged", "markdown"]
+
+_WHEN = {"at_once": "At once", "at_end": "At the end of training"}
+_SPOILED = {
+    "other-tables": "each table with another one's curvature",
+    "shuffled-accesses": "rows that are used most taken for those that are used least",
+    "no-relearning": "nothing is relearned",
+}
+
+
+def judged(case: HarmCase, folder: Path) -> dict[str, Judged]:
+    """As the theory has it (""), and spoiled on purpose."""
+    return {how: judge(case, folder, how) for how in ("", *SPOILED)}
+
+
+def markdown(case: HarmCase, name: str, found: dict[str, Judged]) -> str:
+    """The report."""
+    right = found[""]
+    passed = sum(one.verdict == "PASS" for one in right.compared)
+    failed = sum(one.verdict == "FAIL" for one in right.compared)
+    open_ = len(right.compared) - passed - failed
+    losses, training = case.losses, case.training
+    lines = [
+        "# Predicted, then measured: what lost rows cost",
+        "",
+        f"cprmodel {__version__}; `python -m validation harm validation/cases/{name}.toml`.",
+        "",
+        f"**{right.verdict}.** {len(right.compared)} comparisons: {passed} PASS, {failed} FAIL, "
+        f"{open_} not resolved; {right.seeds} seeds, {right.runs} runs with losses.",
+        "",
+        f"Training: {case.data.source} clicks, {case.steps:,} steps of {case.data.batch_size}, "
+        f"{len(case.num_embeddings)} tables of at most {max(case.num_embeddings):,} rows, "
+        f"dim {case.model.embedding_dim}, {training.embedding_optimizer} at {training.embedding_lr:g}. Rows and "
+        "their optimizer state are put back in one process, which is what a partial recovery does; each run is "
+        "paired, bit by bit, with the one of its seed that lost nothing.",
+        "",
+        "Predicted for a seed is the mean of what the probes of the *other* seeds' runs saw, in runs without "
+        "failures; it was on the disk before any row was put back, and nothing is fitted to a loss. A comparison "
+        f"passes within ±{losses.tolerance:.0%} with its 90% interval (from the scatter over seeds) inside "
+        f"±{losses.interval:.0%}; it fails when that interval lies outside ±{losses.tolerance:.0%}.",
+    ]
+    for when in WHEN:
+        lines += ["", f"## {_WHEN[when]}", "", *_table([one for one in right.compared if one.when == when])]
+    limit = "" if right.rms_most is None else f" (at most {right.rms_most:g} asked)"
+    lines += [
+        "",
+        "## The AUC at the end",
+        "",
+        f"RMS over {right.runs} runs of predicted against measured fall: {right.rms:.2g}{limit}; of saying that "
+        f"nothing is lost: {right.rms_nothing:.2g}.",
+        "",
+        "## Spoiled predictions",
+        "",
+        "The same verdict on predictions that are wrong on purpose.",
+        "",
+        "| wrong | PASS | FAIL | not resolved | RMS of the AUC's fall | verdict |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for how in SPOILED:
+        one = found[how]
+        said = [each.verdict for each in one.compared]
+        counts = " | ".join(str(said.count(word)) for word in ("PASS", "FAIL", "not resolved"))
+        lines.append(f"| {_SPOILED[how]} | {counts} | {one.rms:.2g} | {one.verdict} |")
+    return "\n".join(lines) + "\n"
+
+
+def _table(compared: Sequence[Compared]) -> list[str]:
+    return [
+        "Rise of the log loss in 1e-4, the mean of a loss.",
+        "",
+        "| rows put back | losses a seed | predicted | measured | apart, 90% | verdict |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        *(
+            f"| {one.name} | {one.losses} | {1e4 * one.predicted / one.losses:.2f} | "
+            f"{1e4 * one.measured / one.losses:.2f} | {one.apart:+.0%} ± {one.half:.0%} | {one.verdict} |"
+            for one in compared
+        ),
+    ]
