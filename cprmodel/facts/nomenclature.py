@@ -248,7 +248,7 @@ _ROWS = [
         "r",
         "r",
         "1",
-        "what the optimizer divides a row's gradient by: 1 (SGD), root of its sum (Adagrad) or mean (Adam) of squares",
+        "what the optimizer divides gradients by: 1 (SGD), the root of their squares' sum (Adagrad) or mean (Adam)",
         Domain.POSITIVE,
     ),
     (

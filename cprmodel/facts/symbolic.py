@@ -80,10 +80,9 @@ class CubicRoot(sp.Function):  # type: ignore[misc]
 
         from cprmodel.facts.special import namespace
 
-        with mpmath.workprec(prec):
-            a, b = (mpmath.mpf(str(one.evalf(prec // 3 + 3))) for one in self.args)
-            found = namespace(a).cubic_root(a, b)
-            return sp.Float(str(found), prec // 3)
+        with mpmath.workprec(prec + 10):
+            a, b = (mpmath.mpf(one.evalf(mpmath.mp.dps)._mpf_) for one in self.args)
+            return sp.Float(namespace(a).cubic_root(a, b), precision=prec)
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         body = rf"x\left({printer._print(self.args[0])},\ {printer._print(self.args[1])}\right)"

@@ -164,7 +164,11 @@ def test_numbers_arrays_symbols_and_mpmath_agree(name: str) -> None:
     assert total(formula(**arrays)) == pytest.approx([number, number], rel=1e-15)
     symbols = formula.symbols()
     expression = sp.sympify(total(formula(**symbols)))
-    known = [{"RenewalRoot": lambda c: 1 + mpmath.lambertw(-mpmath.exp(-1 - c)).real}, "mpmath"]
+    special = {
+        "RenewalRoot": lambda c: 1 + mpmath.lambertw(-mpmath.exp(-1 - c)).real,
+        "CubicRoot": lambda a, b: mpmath.findroot(lambda x: x**3 - a * x - b, (mpmath.sqrt(a) + mpmath.cbrt(b), 1)),
+    }
+    known = [special, "mpmath"]
     symbolic = sp.lambdify([symbols[key] for key in point], expression, modules=known, cse=True)
     with mpmath.workdps(50):
         found = symbolic(*(mpmath.mpf(value) for value in point.values()))
