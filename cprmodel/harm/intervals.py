@@ -64,9 +64,9 @@ def best_intervals(drift: Any, noise: Any, row_bytes: Any, count: Any, bytes_per
 
 @dataclass(frozen=True)
 class RowIntervals:
-    """Intervals by band of a record, and what a failure of all shards would cost at the end, by how rows are saved."""
+    """Intervals of a record's classes of rows, and what a failure of all shards costs by how rows are saved."""
 
-    interval_samples: Floats  #: of the least harm, by band
+    interval_samples: Floats  #: of the least harm, by class
     drift: Floats  #: D of a row, of what is left at the end
     noise: Floats  #: N of a row, gradient term included
     least: float  #: harm with these intervals [nat]
@@ -75,26 +75,30 @@ class RowIntervals:
 
 
 def intervals_of(model: HarmModel, row_bytes: Any, bytes_per_sample: float) -> RowIntervals:
-    """Best intervals of a record's bands, and what they gain.
+    """Best intervals of a record's classes of rows, and what they gain.
 
     Parameters
     ----------
     model : predictions from a record
-    row_bytes : bytes of a row with its optimizer state, one for all or one for each band (tables in order)
+    row_bytes : bytes of a row with its optimizer state, one for all or one for each class
     bytes_per_sample : what saves may use, per sample trained
 
     Notes
     -----
-    Harms are those that are left at the end, on average over when failures strike, as Da² + Na at the record's ages.
-    Bands whose older rows would do better count as costing nothing.
+    Harms are those that are left at the end, on average over when failures strike, as Da² + Na at the record's
+    ages. The gradient term is spread as the quadratic is: of a single class it is mostly the probe's noise, and
+    intervals chosen for that would only look good.
     """
     ages = np.unique(np.concatenate([one.ages for one in model.terms]))
-    rows, accesses = model.terms[-1].rows, model.terms[-1].accesses
-    harm = np.maximum(model.left_by_age(ages), 0.0) / rows[:, None]
+    rows = np.mean([one.rows for one in model.terms], axis=0)
+    accesses = np.mean([one.accesses for one in model.terms], axis=0)
+    quadratic, gradient = model.left_by_age(ages)
+    more = np.maximum(gradient.sum(0) / np.maximum(quadratic.sum(0), 1e-300), 0.0)
+    harm = quadratic * (1 + more) / np.maximum(rows, 1.0)[:, None]
     drift, noise = fit_drift_and_noise(ages, harm)
     sizes = np.broadcast_to(np.asarray(row_bytes, dtype=float), rows.shape)
     best = best_intervals(drift, noise, sizes, rows, bytes_per_sample)
-    squares = best_intervals(0.0, accesses / rows, sizes, rows, bytes_per_sample)
+    squares = best_intervals(0.0, accesses / np.maximum(rows, 1.0), sizes, rows, bytes_per_sample)
     same = np.full(rows.shape, float((rows * sizes).sum()) / bytes_per_sample)
 
     def cost(intervals: Floats) -> float:

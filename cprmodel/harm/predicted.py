@@ -16,7 +16,7 @@ import numpy as np
 
 from cprmodel.facts.errors import DomainError
 from cprmodel.harm.record import HarmRecord
-from cprmodel.harm.statistics import AtAges, Floats, Terms, terms_of
+from cprmodel.harm.statistics import AtAges, Floats, Terms, classes_of, terms_of
 
 __all__ = ["Harm", "HarmModel"]
 
@@ -99,7 +99,8 @@ class HarmModel:
 
     def __init__(self, record: HarmRecord) -> None:
         self.record = record
-        self.terms = [terms_of(point) for point in record.points]
+        self.classes = classes_of(record)
+        self.terms = [terms_of(point, self.classes) for point in record.points]
         self.auc_per_nat, self.auc_error = _auc_per_nat(record)
 
     def once(self, position_samples: float, age_samples: Any, lost_share: Any, at_once: bool = False) -> Harm:
@@ -108,8 +109,8 @@ class HarmModel:
         Parameters
         ----------
         position_samples : when it strikes, in samples trained
-        age_samples : age of what is restored, one for all or one for each band (tables in the record's order)
-        lost_share : share of each band's harm that is put back, one for all or one for each band
+        age_samples : age of what is restored, one for all or one for each of ``classes``
+        lost_share : share of each band's harm that is put back, one for all or one for each of ``classes``
         at_once : before anything is learned again, not at the end of the run
         """
         self._check(lost_share)
@@ -125,7 +126,7 @@ class HarmModel:
         ----------
         put_backs : failures of the run that put shards back, on average
         lost_share : share of the rows that each puts back, k/N
-        interval_samples : samples trained between two saves, one for all rows or one for each band
+        interval_samples : samples trained between two saves, one for all rows or one for each of ``classes``
         until : failures strike in this first part of the run
         """
         self._check(lost_share)
@@ -148,18 +149,19 @@ class HarmModel:
         notes = self._notes(min(float(interval.max()), samples))
         return self._harm(total.scaled(put_backs), deviation, notes)
 
-    def left_by_age(self, age_samples: Any) -> Floats:
-        """Harm that is left at the end where every row of a band is put back once, at a random moment.
+    def left_by_age(self, age_samples: Any) -> tuple[Floats, Floats]:
+        """Both terms that are left at the end where all rows of a class are put back once, at a random moment.
 
-        [bands, ages], tables in the record's order; without cross terms. Ages are at most the moment.
+        Quadratic and gradient [classes, ages]; without cross terms. Ages are at most the moment.
         """
         ages, samples = np.asarray(age_samples, dtype=float), float(self.record.samples)
-        total = np.zeros((len(self.terms[0].rows), ages.size))
+        quadratic, gradient = np.zeros((2, len(self.classes), ages.size))
         for moment in (np.arange(_MOMENTS) + 0.5) / _MOMENTS * samples:
             for one, share in self._near(moment):
                 at = one.at(np.minimum(ages, moment), samples - moment)
-                total += share * (at.quadratic * at.quadratic_left + at.gradient * at.gradient_left)
-        return total / _MOMENTS
+                quadratic += share / _MOMENTS * at.quadratic * at.quadratic_left
+                gradient += share / _MOMENTS * at.gradient * at.gradient_left
+        return quadratic, gradient
 
     def _check(self, lost_share: Any) -> None:
         if not (np.min(lost_share) >= 0 and np.max(lost_share) <= 1):

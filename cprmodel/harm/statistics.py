@@ -7,6 +7,7 @@ numbers a band (:mod:`cprmodel.harm.intervals`); predictions go through the poin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,13 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cprmodel.harm.record import Point
+from cprmodel.harm.record import HarmRecord, Point
 
-__all__ = ["BandGrowth", "Terms", "fit_drift_and_noise", "growth_of", "terms_of"]
+__all__ = ["BandGrowth", "RowClass", "Terms", "classes_of", "fit_drift_and_noise", "growth_of", "terms_of"]
 
 Floats = NDArray[np.float64]
 
 _TINY = 1e-300
+_LEAST = 1e-30  # a harm below it is none
 _ONE_AGE = 1.5  # power of the age, between noise and drift, where a single age was probed
 _MOST_LOST = 1e-12  # less than this share is never told apart from nothing
 
@@ -53,7 +55,8 @@ def fit_drift_and_noise(ages: Any, quadratic: Any) -> tuple[Floats, Floats]:
     """
     a = np.asarray(ages, dtype=float)
     q = np.atleast_2d(np.asarray(quadratic, dtype=float))
-    weight = np.where(q > 0, 1 / np.maximum(q, _TINY), 0.0)
+    some = q > _LEAST
+    weight = np.where(some, 1 / np.where(some, q, 1.0), 0.0)
     x, y, one = a**2 * weight, a * weight, q * weight
     xx, xy, yy = (x * x).sum(1), (x * y).sum(1), (y * y).sum(1)
     x1, y1 = (x * one).sum(1), (y * one).sum(1)
@@ -64,8 +67,8 @@ def fit_drift_and_noise(ages: Any, quadratic: Any) -> tuple[Floats, Floats]:
         drift, noise = np.where(few, 0.0, drift), np.where(few, y1 / yy, noise)
         alone = np.where(drift < 0, y1 / yy, noise)
         drift, noise = np.where(noise < 0, x1 / xx, np.maximum(drift, 0.0)), np.maximum(alone, 0.0)
-    some = (q > 0).any(1)
-    return np.where(some, drift, 0.0), np.where(some, noise, 0.0)
+    any_at_all = some.any(1)
+    return np.where(any_at_all, drift, 0.0), np.where(any_at_all, noise, 0.0)
 
 
 def growth_of(point: Point) -> list[BandGrowth]:
@@ -119,7 +122,7 @@ class AtAges:
 
 @dataclass(frozen=True)
 class Terms:
-    """A point as arrays: bands × ages (× samples left)."""
+    """A point as arrays: classes of rows × ages (× samples left)."""
 
     position: float
     ages: Floats
@@ -140,7 +143,8 @@ class Terms:
     def _logs(self) -> Floats:
         """Of the quadratic; where few probes saw nothing at an age, a thousandth of what drift would have there."""
         least = 1e-3 * self.quadratic.max(axis=1, keepdims=True) * (self.ages / self.ages[-1]) ** 2
-        return np.log(np.maximum(np.maximum(self.quadratic, least), _TINY))
+        logs: Floats = np.log(np.maximum(np.maximum(self.quadratic, least), _TINY))
+        return logs
 
     def _quadratic(self, a: Floats) -> Floats:
         """By powers of the age, before the first age and after the last held between none or noise and drift."""
@@ -181,7 +185,8 @@ def _between(grid: Floats, at: Floats) -> tuple[NDArray[np.intp], Floats]:
 
 def _along(values: Floats, low: NDArray[np.intp], share: Floats) -> Floats:
     if values.shape[1] == 1:
-        return np.broadcast_to(values, share.shape)
+        same: Floats = np.broadcast_to(values, share.shape)
+        return same
     one = np.take_along_axis(values, low, axis=1)
     found: Floats = one + share * (np.take_along_axis(values, low + 1, axis=1) - one)
     return found
@@ -199,30 +204,70 @@ def _exponent(left: Floats, shares: Floats, samples: float) -> Floats:
     return found
 
 
-def terms_of(point: Point) -> Terms:
-    """The point's record as arrays."""
-    bands = [band for table in point.tables for band in table.bands]
-    quadratic = np.array([band.quadratic for band in bands])
-    gradient = np.array([band.gradient for band in bands])
-    errors = np.array([band.gradient_error for band in bands])
+@dataclass(frozen=True)
+class RowClass:
+    """Rows of one table that are used about equally often, at every point of a record."""
+
+    table: str
+    accesses_from: float  #: accesses of a row per sample
+    accesses_to: float
+
+
+def classes_of(record: HarmRecord) -> list[RowClass]:
+    """The bands that all points have; the rarest rows of a table, which only some tell apart, are one class."""
+    found = []
+    for number, table in enumerate(record.points[0].tables):
+        bands = [point.tables[number].bands for point in record.points if point.tables[number].bands]
+        least = max((one[0].accesses_to for one in bands if one[0].accesses_from == 0), default=0.0)
+        edges = {(band.accesses_from, band.accesses_to) for one in bands for band in one}
+        if least > 0:
+            found.append(RowClass(table.name, 0.0, least))
+        found += [RowClass(table.name, low, high) for low, high in sorted(edges) if low >= least]
+    return found
+
+
+def terms_of(point: Point, classes: Sequence[RowClass]) -> Terms:
+    """The point's record as arrays, one row for each class."""
+    bands = [(table.name, band) for table in point.tables for band in table.bands]
+    number = {(one.table, one.accesses_to): at for at, one in enumerate(classes)}
+    lowest = {one.table: at for at, one in reversed(list(enumerate(classes)))}
+    of = np.array([number.get((table, band.accesses_to), lowest[table]) for table, band in bands])
+
+    def summed(values: Any) -> Floats:
+        each = np.asarray(values, dtype=float)
+        found = np.zeros((len(classes), *each.shape[1:]))
+        np.add.at(found, of, each)
+        return found
+
+    each = {
+        name: np.array([getattr(band, name) for _, band in bands])
+        for name in ("quadratic", "gradient", "gradient_error", "quadratic_left", "gradient_left")
+    }
+    quadratic = summed(each["quadratic"])
+    weights = np.maximum(each["quadratic"], _TINY)
     whole = {
         name: np.array([getattr(one, name) for one in point.whole])
         for name in ("quadratic", "gradient", "rise", "quadratic_error", "gradient_error")
     }
     diagonal = np.maximum(quadratic.sum(0), _TINY)
     beyond = whole["rise"] - whole["quadratic"] - whole["gradient"]
+    errors = np.sqrt(summed(each["gradient_error"] ** 2))
     independent = np.sqrt((errors**2).sum(0))
     scale = np.where(independent > 0, whole["gradient_error"] / np.maximum(independent, _TINY), 1.0)
+    left = {
+        name: summed(each[name] * weights[:, :, None]) / np.maximum(summed(weights), _TINY)[:, :, None]
+        for name in ("quadratic_left", "gradient_left")
+    }
     return Terms(
         position=point.position_samples,
         ages=np.array(point.ages_samples),
         left=np.array(point.left_samples),
-        accesses=np.array([band.accesses for band in bands]),
-        rows=np.array([float(band.rows) for band in bands]),
+        accesses=summed([band.accesses for _, band in bands]),
+        rows=summed([float(band.rows) for _, band in bands]),
         quadratic=quadratic,
-        gradient=gradient,
-        quadratic_left=np.array([band.quadratic_left for band in bands]),
-        gradient_left=np.array([band.gradient_left for band in bands]),
+        gradient=summed(each["gradient"]),
+        quadratic_left=left["quadratic_left"],
+        gradient_left=left["gradient_left"],
         crossed=(whole["quadratic"] - diagonal) / diagonal,
         beyond=beyond / diagonal,
         own=_own(point, float(beyond[-1])),
