@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ _Z90 = 1.6448536269514722
 _MOMENTS = 48  # of the run at which failures are looked at
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(12)
 _WITHIN = 0.25
+_EARLY = 0.25  # of a run; before it rows learn again up to twice as well as they should (docs/models/harm.md)
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Harm:
     crossed: float  #: cross terms between rows of a sample
     beyond: float  #: what Taylor's two terms leave out, from the true rises in the record
     error: float  #: standard error, from the record's
-    unsure: float  #: most that ``beyond`` may be off, since it grows with a share that is not known
+    unsure: float  #: how far it may be off where the theory ends: shares of ``beyond``, failures early in a run
     deviation: float  #: scatter of one run about it: which moments, how many failures (0 for a given one)
     auc_per_nat: float | None
     auc_error: float
@@ -117,6 +118,8 @@ class HarmModel:
         left = 0.0 if at_once else max(self.record.samples - position_samples, 0.0)
         ages = np.asarray(age_samples, dtype=float)
         parts = self._parts(position_samples, ages.reshape(-1, 1), left, lost_share)
+        if not at_once:
+            parts = self._early(parts, position_samples)
         return self._harm(parts, 0.0, self._notes(float(ages.max())))
 
     def run(self, put_backs: float, lost_share: Any, interval_samples: Any, until: float = 1.0) -> Harm:
@@ -138,7 +141,7 @@ class HarmModel:
         share = _ages_weights(put_backs * float(np.mean(lost_share)) * float(interval.mean()) / (until * samples))
         for moment in (np.arange(_MOMENTS) + 0.5) / _MOMENTS * until * samples:
             ages = np.minimum(0.5 * (_NODES + 1) * interval, moment)
-            parts = self._parts(moment, ages, samples - moment, lost_share)
+            parts = self._early(self._parts(moment, ages, samples - moment, lost_share), moment)
             rise = parts.quadratic + parts.gradient + parts.crossed + parts.beyond
             squares += float(share @ rise**2) / _MOMENTS
             weighted = _Parts(*(np.array([share @ getattr(parts, name)]) for name in parts.__dataclass_fields__))
@@ -172,6 +175,12 @@ class HarmModel:
             _sums(one, one.at(ages, left), ages, lost_share).scaled(share) for one, share in self._near(position)
         ]
         return found[0] if len(found) == 1 else found[0].plus(found[1])
+
+    def _early(self, parts: _Parts, moment: float) -> _Parts:
+        """Early in a run the gradient term that is left may be half of what is said."""
+        if moment >= _EARLY * self.record.samples:
+            return parts
+        return replace(parts, unsure=parts.unsure + 0.5 * np.abs(parts.gradient))
 
     def _near(self, position: float) -> list[tuple[Terms, float]]:
         """The points that a position lies between, with their shares."""
@@ -246,11 +255,11 @@ def _sums(terms: Terms, at: AtAges, ages: Floats, lost_share: Any) -> _Parts:
     share = put_back / np.maximum(whole, 1e-300)
     remaining = left / np.maximum(put_back, 1e-300)
     crossed = (at.crossed * at.quadratic).sum(0) * share**2 * remaining
-    own = 0.5 if terms.own is None else terms.own
     beyond = (at.beyond * at.quadratic).sum(0) * remaining
+    own = terms.own or 0.0
     central = own * share + (1 - own) * share**2
-    most = share if terms.own is None else central
-    unsure = np.abs(beyond) * np.maximum(most - share**3, share - central if terms.own is None else 0.0)
+    farthest = central if terms.own is not None else share
+    unsure = np.abs(beyond) * np.maximum(central - share**3, farthest - central)
     errors = np.abs(np.broadcast_to(ages, at.gradient.shape)) * _error_per_age(terms)
     return _Parts(
         quadratic=left,
