@@ -91,6 +91,8 @@ class Formula(Protocol, Generic[P, R]):
 
 
 def _in_domain(domain: Domain, value: Any) -> bool:
+    if domain is Domain.REAL:
+        return True
     low = np.min(value)
     if domain is Domain.POSITIVE:
         return bool(low > 0)
@@ -141,8 +143,8 @@ def symbols_for(names: list[str]) -> dict[str, Any]:
     table = {}
     for name in names:
         known = NOMENCLATURE.get(name)
-        positive = known is not None
-        table[name] = sympy.Symbol(known.symbol if known else name, positive=positive)
+        assumed = {"real": True} if known and known.domain is Domain.REAL else {"positive": known is not None}
+        table[name] = sympy.Symbol(known.symbol if known else name, **assumed)
     return table
 
 

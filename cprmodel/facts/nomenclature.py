@@ -20,6 +20,7 @@ class Domain(Enum):
     SHARE = "a number between 0 and 1"
     OPEN_SHARE = "a number between 0 (included) and 1 (not included)"
     AT_LEAST_ONE = "a number of at least 1"
+    REAL = "a number"
 
 
 @dataclass(frozen=True)
@@ -220,6 +221,81 @@ _ROWS = [
         "time over the useful time, as a fraction of the useful time",
         Domain.NON_NEGATIVE,
     ),
+    ("accesses_per_sample", "p", "p", "1/sample", "accesses of a row per sample", Domain.NON_NEGATIVE),
+    (
+        "curvature",
+        "h",
+        "h",
+        "nat",
+        "curvature of the log loss at an access, E[σ'(∂z/∂e)²], along what the row moved, per square of a weight",
+        Domain.NON_NEGATIVE,
+    ),
+    (
+        "gradient",
+        "g",
+        "g",
+        "nat",
+        "gradient of the log loss at an access, along what the row moved, per weight; below 0: still on its way",
+        Domain.REAL,
+    ),
+    ("moved", "|Δ|", r"|\Delta|", "weight", "how far a row moved since it was saved", Domain.NON_NEGATIVE),
+    ("probability", "σ", r"\sigma", "1", "probability that the model gives to a click", Domain.OPEN_SHARE),
+    ("logit_change", "δ", r"\delta", "1", "change of the logit", Domain.REAL),
+    ("learning_rate", "η", r"\eta", "weight", "learning rate of the rows' optimizer", Domain.POSITIVE),
+    ("batch_samples", "B", "B", "sample", "samples of a step, over which gradients are averaged", Domain.POSITIVE),
+    (
+        "divisor",
+        "r",
+        "r",
+        "1",
+        "what the optimizer divides gradients by: 1 (SGD), the root of their squares' sum (Adagrad) or mean (Adam)",
+        Domain.POSITIVE,
+    ),
+    (
+        "gradient_sum",
+        "G",
+        "G",
+        "1",
+        "sum of squared gradients that Adagrad holds for a weight (or a row)",
+        Domain.POSITIVE,
+    ),
+    ("gradient_square", "γ", r"\gamma", "1", "what an access adds to it, on average", Domain.NON_NEGATIVE),
+    ("accesses_left", "n", "n", "1", "accesses of a row until training ends", Domain.NON_NEGATIVE),
+    (
+        "relearning",
+        "l",
+        "l",
+        "1/access",
+        "share of what a row was put back that an access makes good",
+        Domain.NON_NEGATIVE,
+    ),
+    (
+        "relearning_per_sample",
+        "κ",
+        r"\kappa",
+        "1/sample",
+        "the same per sample that is trained",
+        Domain.NON_NEGATIVE,
+    ),
+    ("run_samples", "T", "T", "sample", "samples that the run trains", Domain.POSITIVE),
+    ("age_samples", "a", "a", "sample", "samples trained since rows were saved", Domain.NON_NEGATIVE),
+    ("interval_samples", "τ", r"\tau", "sample", "samples trained between two saves", Domain.NON_NEGATIVE),
+    (
+        "drift",
+        "D",
+        "D",
+        "nat/sample²",
+        "harm of a put-back that grows as the square of the age",
+        Domain.NON_NEGATIVE,
+    ),
+    ("noise", "N", "N", "nat/sample", "harm of a put-back that grows as the age", Domain.NON_NEGATIVE),
+    ("harm_price", "ν", r"\nu", "nat·sample/B", "harm that a byte a sample is worth", Domain.POSITIVE),
+    ("bytes_per_sample", "B", "B", "B/sample", "bandwidth of saves, per sample trained", Domain.POSITIVE),
+    ("cube_root_sum", "Q", "Q", "(nat·B²/sample²)^⅓", "sum over all rows of (Dᵢsᵢ²)^⅓", Domain.NON_NEGATIVE),
+    ("put_backs", "F", "F", "1", "failures of a run that put shards back", Domain.NON_NEGATIVE),
+    ("lost_share", "q", "q", "1", "share of the rows that such a failure puts back", Domain.SHARE),
+    ("rise", "ρ", r"\rho", "nat", "rise of the log loss", Domain.REAL),
+    ("auc_per_nat", "b", "b", "1/nat", "AUC lost per rise of the log loss", Domain.POSITIVE),
 ]
 
 #: Argument name → :class:`Name`.

@@ -22,6 +22,8 @@ A formula asks :func:`namespace` for the functions that fit its arguments and is
 ``erlang_root``
     The root x ≥ 0 of 1 − (1 + x)e^(−x) = c, infinite for c ≥ 1: a quantile of the Erlang law of two stages. It
     gives the interval for freshness; x = −1 − W₋₁(−(1 − c)/e), which loses half its digits near c = 0.
+``cubic_root``
+    The root x ≥ 0 of x³ = ax + b for a, b ≥ 0, the only one above 0; √a where b = 0, ∛b where a = 0.
 ``intervals``
     ⌈T/τ⌉, the number of pieces that saves every τ cut a job of length T into; a ratio within 1e-12 of a whole
     number counts as whole, so that T/(T/K) is K.
@@ -64,6 +66,7 @@ def _renewal_series() -> list[float]:
 
 _RENEWAL_SERIES = _renewal_series()
 _PHI_SERIES = {p: [1.0 / math.factorial(k + p) for k in range(20)] for p in (2, 3)}
+_PLASTIC = 1.324717957244746  # x³ = x + 1
 _ATANH_SERIES = [1.0 / (2 * k + 3) for k in range(16)]
 
 
@@ -192,6 +195,16 @@ def _erlang_loss_numpy(servers: Number, load: Number) -> Number:
     return np.where(far, 1 / total, near)
 
 
+def _cubic_root_numpy(a: Number, b: Number) -> Number:
+    a, b = np.broadcast_arrays(np.asarray(a, dtype=float), np.asarray(b, dtype=float))
+    scale = np.maximum(np.sqrt(a), np.cbrt(b))
+    safe = np.where(scale > 0, scale, 1.0)
+    x, a, b = np.full(a.shape, _PLASTIC), a / safe**2, b / safe / safe**2
+    for _ in range(6):  # now x is in [1, 1.325]; Newton from above, each step doubles the digits
+        x = x - (x * (x * x - a) - b) / (3 * x * x - a)
+    return x * scale
+
+
 def _quotient_numpy(a: Number, b: Number) -> Number:
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         found = np.divide(a, b)
@@ -217,6 +230,7 @@ NUMPY = SimpleNamespace(
     exprel=_exprel_numpy,
     erlang_root=_erlang_root_numpy,
     erlang_loss=_erlang_loss_numpy,
+    cubic_root=_cubic_root_numpy,
     quotient=_quotient_numpy,
     renewal_root=_renewal_root_numpy,
     phi2=_phi2_numpy,
@@ -258,6 +272,14 @@ def _mpmath_backend() -> SimpleNamespace:
         with mp.workprec(3 * mp.mp.prec + 20):
             return z - mp.log1p(z)
 
+    def cubic_root(a: Number, b: Number) -> Number:
+        if not a or not b:
+            return mp.sqrt(a) + mp.cbrt(b)
+        x = mp.mpf(_PLASTIC) * max(mp.sqrt(a), mp.cbrt(b))
+        for _ in range(5 + int(mp.log(mp.mp.prec, 2))):
+            x -= (x * (x * x - a) - b) / (3 * x * x - a)
+        return x
+
     def erlang_root(c: Number) -> Number:
         if c >= 1:
             return mp.inf
@@ -276,6 +298,7 @@ def _mpmath_backend() -> SimpleNamespace:
         exprel=lambda z: mp.expm1(z) / z if z else mp.mpf(1),
         erlang_root=erlang_root,
         erlang_loss=lambda m, rho: rho**m * mp.exp(-rho) / mp.gammainc(m + 1, rho),
+        cubic_root=cubic_root,
         quotient=lambda a, b: a / b if b else mp.inf,
         renewal_root=renewal_root,
         phi2=phi2,

@@ -10,7 +10,7 @@ from typing import Any
 
 import sympy as sp
 
-__all__ = ["SYMPY", "RenewalRoot", "kept", "sympy_namespace"]
+__all__ = ["SYMPY", "CubicRoot", "RenewalRoot", "kept", "sympy_namespace"]
 
 
 _LONG = 200  #: operations
@@ -52,6 +52,46 @@ class RenewalRoot(sp.Function):  # type: ignore[misc]
         return f"R({printer._print(self.args[0])})"
 
 
+class CubicRoot(sp.Function):  # type: ignore[misc]
+    """The root x > 0 of x³ = ax + b, as a symbol that differentiates and evaluates.
+
+    >>> a, b = sp.symbols("a b", positive=True)
+    >>> CubicRoot(a, b).diff(b)
+    1/(-a + 3*x(a, b)**2)
+    >>> CubicRoot(0, b), CubicRoot(a, 0)
+    (b**(1/3), sqrt(a))
+    """
+
+    nargs = 2
+
+    @classmethod
+    def eval(cls, a: Any, b: Any) -> Any:
+        if a.is_zero:
+            return sp.cbrt(b)
+        return sp.sqrt(a) if b.is_zero else None
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        return (self if argindex == 1 else 1) / (3 * self**2 - self.args[0])
+
+    def _eval_evalf(self, prec: int) -> Any:
+        if not all(one.is_number for one in self.args):
+            return None
+        import mpmath
+
+        from cprmodel.facts.special import namespace
+
+        with mpmath.workprec(prec + 10):
+            a, b = (mpmath.mpf(one.evalf(mpmath.mp.dps)._mpf_) for one in self.args)
+            return sp.Float(namespace(a).cubic_root(a, b), precision=prec)
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        body = rf"x\left({printer._print(self.args[0])},\ {printer._print(self.args[1])}\right)"
+        return rf"{body}^{{{exp}}}" if exp else body
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"x({', '.join(printer._print(one) for one in self.args)})"
+
+
 def _where(condition: Any, yes: Any, no: Any) -> Any:
     return sp.Piecewise((yes, condition), (no, True))
 
@@ -87,6 +127,7 @@ SYMPY = SimpleNamespace(
     maximum=_maximum,
     where=_where,
     exprel=_exprel,
+    cubic_root=CubicRoot,
     quotient=lambda a, b: a / b,
     erlang_root=lambda c: -1 - sp.LambertW((c - 1) / sp.E, -1),
     erlang_loss=lambda m, rho: rho**m * sp.exp(-rho) / sp.uppergamma(m + 1, rho),
@@ -117,6 +158,7 @@ KEPT = SimpleNamespace(
     **{
         name: sp.Function(name)
         for name in (
+            "cubic_root",
             "erlang_loss",
             "erlang_root",
             "expm1",

@@ -93,6 +93,32 @@ POINT = {
     "warned_save_s": 61.0,
     "bits": 8.0,
     "embedding_dim": 64.0,
+    "accesses_per_sample": 0.013,
+    "curvature": 0.21,
+    "gradient": -0.004,
+    "moved": 0.11,
+    "probability": 0.23,
+    "logit_change": 0.31,
+    "learning_rate": 0.017,
+    "batch_samples": 512.0,
+    "divisor": 0.0031,
+    "gradient_sum": 1.1e-5,
+    "gradient_square": 8.3e-7,
+    "accesses_left": 71.0,
+    "relearning": 0.0079,
+    "relearning_per_sample": 1.3e-6,
+    "run_samples": 450_000.0,
+    "age_samples": 9_000.0,
+    "interval_samples": 47_000.0,
+    "drift": 1.7e-13,
+    "noise": 2.9e-9,
+    "harm_price": 1.9e-7,
+    "bytes_per_sample": 350.0,
+    "cube_root_sum": 0.037,
+    "put_backs": 3.0,
+    "lost_share": 0.125,
+    "rise": 0.0003,
+    "auc_per_nat": 1.5,
 }
 
 
@@ -138,7 +164,11 @@ def test_numbers_arrays_symbols_and_mpmath_agree(name: str) -> None:
     assert total(formula(**arrays)) == pytest.approx([number, number], rel=1e-15)
     symbols = formula.symbols()
     expression = sp.sympify(total(formula(**symbols)))
-    known = [{"RenewalRoot": lambda c: 1 + mpmath.lambertw(-mpmath.exp(-1 - c)).real}, "mpmath"]
+    special = {
+        "RenewalRoot": lambda c: 1 + mpmath.lambertw(-mpmath.exp(-1 - c)).real,
+        "CubicRoot": lambda a, b: mpmath.findroot(lambda x: x**3 - a * x - b, (mpmath.sqrt(a) + mpmath.cbrt(b), 1)),
+    }
+    known = [special, "mpmath"]
     symbolic = sp.lambdify([symbols[key] for key in point], expression, modules=known, cse=True)
     with mpmath.workdps(50):
         found = symbolic(*(mpmath.mpf(value) for value in point.values()))
@@ -162,7 +192,9 @@ def test_a_number_outside_its_domain_is_named(name: str) -> None:
     formula = FORMULAS[name]
     for argument in at(formula):
         domain = NOMENCLATURE[argument].domain
-        bad = [-1.0, math.nan, math.inf, "5", 1j, [math.nan]]
+        bad = [math.nan, math.inf, "5", 1j, [math.nan]]
+        if domain is not Domain.REAL:
+            bad.append(-1.0)
         if domain in (Domain.POSITIVE, Domain.AT_LEAST_ONE):
             bad.append(0.0)
         if domain in (Domain.SHARE, Domain.OPEN_SHARE):
