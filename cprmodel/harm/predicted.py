@@ -94,8 +94,8 @@ class HarmModel:
     ----------
     record : what a probe saw in a run without failures (:func:`cprmodel.harm.record.read_harm`)
 
-    Between the points of a record everything changes along a line in the position; before the first and after the
-    last it stays.
+    Between the points of a record everything changes along a line in the inverse of the position, as what training
+    gains does; before the first and after the last it stays.
     """
 
     def __init__(self, record: HarmRecord) -> None:
@@ -188,7 +188,8 @@ class HarmModel:
         high = int(np.searchsorted(positions, position))
         if high in (0, len(positions)):
             return [(self.terms[min(high, len(positions) - 1)], 1.0)]
-        share = (position - positions[high - 1]) / (positions[high] - positions[high - 1])
+        low, top = positions[high - 1], positions[high]
+        share = (1 / low - 1 / position) / (1 / low - 1 / top)
         return [(self.terms[high - 1], 1 - share), (self.terms[high], share)]
 
     def _harm(self, parts: _Parts, deviation: float, notes: tuple[str, ...]) -> Harm:
