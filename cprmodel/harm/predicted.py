@@ -36,8 +36,8 @@ class Harm:
     crossed: float  #: cross terms between rows of a sample
     beyond: float  #: what Taylor's two terms leave out, from the true rises in the record
     error: float  #: standard error, from the record's
-    unsure: float  #: how far it may be off where the theory ends: shares of ``beyond``, failures early in a run
-    deviation: float  #: scatter of one run about it: which moments, how many failures (0 for a given one)
+    unsure: float  #: how far it may be off where the theory ends (shares of ``beyond``, failures early in a run)
+    deviation: float  #: scatter of one run about it, by how many failures come and when (0 for a given one)
     auc_per_nat: float | None
     auc_error: float
     notes: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class Harm:
 
     @property
     def interval_90(self) -> tuple[float, float]:
-        """90% interval of the expectation: sampling of the probe and reach of Taylor's series together."""
+        """Of the expectation, with the sampling of the probe and the reach of Taylor's series together."""
         half = math.hypot(_Z90 * self.error, self.unsure)
         return self.rise - half, self.rise + half
 

@@ -34,7 +34,7 @@ __all__ = [
     "write_harm",
 ]
 
-KIND = "harm record"
+KIND: Literal["harm record"] = "harm record"
 
 #: Bands of rows by their accesses per sample are this factor wide.
 BAND_FACTOR = 4.0

@@ -37,6 +37,7 @@ def test_no_other_intervals_of_the_same_bandwidth_cost_less(seed: int) -> None:
         harm,
         np.full(5, same),
         method="SLSQP",
+        bounds=[(same - 12.0, same + 12.0)] * 5,
         constraints={"type": "eq", "fun": lambda logs: math.log((count * sizes / np.exp(logs)).sum() / budget)},
         options={"maxiter": 500, "ftol": 1e-13},
     )
@@ -119,8 +120,9 @@ def test_classes_join_what_only_some_points_tell_apart() -> None:
     data = record(setting, trained(setting), [300, 600], [30], [100]).model_dump(mode="json")
     band = data["points"][1]["tables"][0]["bands"][0]
     half = {name: [one / 2 for one in band[name]] for name in ("quadratic", "gradient")}
-    low = {**band, **half, "rows": band["rows"] - 5, "accesses_to": band["accesses_to"] / 4, "accesses": 0.0}
-    high = {**band, **half, "rows": 5, "accesses_from": band["accesses_to"] / 4}
+    data["points"][0]["tables"][0]["bands"][0]["accesses_from"] = 0.0
+    low = {**band, **half, "rows": band["rows"] - 5, "accesses_from": 0.0, "accesses_to": band["accesses_from"]}
+    high = {**band, **half, "rows": 5}
     data["points"][1]["tables"][0]["bands"][:1] = [low, high]
     of = HarmRecord.model_validate(data)
     classes = classes_of(of)
