@@ -78,11 +78,15 @@ class CubicRoot(sp.Function):  # type: ignore[misc]
             return None
         import mpmath
 
-        from cprmodel.facts.special import namespace
-
         with mpmath.workprec(prec + 10):
             a, b = (mpmath.mpf(one.evalf(mpmath.mp.dps)._mpf_) for one in self.args)
-            return sp.Float(namespace(a).cubic_root(a, b), precision=prec)
+            x = mpmath.sqrt(a) + mpmath.cbrt(b)  # above the root, whence Newton comes down to it
+            for _ in range(prec):
+                lower = x - (x**3 - a * x - b) / (3 * x**2 - a)
+                if not lower < x:
+                    break
+                x = lower
+            return sp.Float(x, precision=prec)
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         body = rf"x\left({printer._print(self.args[0])},\ {printer._print(self.args[1])}\right)"

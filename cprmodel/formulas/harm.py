@@ -53,7 +53,7 @@ def harm_at_once(accesses_per_sample: Number, curvature: Number, gradient: Numbe
     accesses_per_sample : accesses of the row per sample, p [1/sample]
     curvature : curvature of the log loss at an access, along Δ, h
     gradient : gradient of the log loss at an access, along Δ, g; below 0 where the row is still on its way
-    moved : how far the row moved since it was saved, |Δ|
+    moved : how far the row moved since it was saved, the length of Δ
 
     Returns
     -------
@@ -78,7 +78,8 @@ def calibrated_rise(probability: Number, logit_change: Number) -> Number:
     r"""Exact rise of the expected log loss of one sample whose logit changes.
 
     .. math:: \log\left(1 + \sigma (e^\delta - 1)\right) - \sigma\delta
-              = \frac{\sigma(1 - \sigma)}{2} \delta^2 + \frac{\sigma(1 - \sigma)(1 - 2\sigma)}{6} \delta^3 + \dots
+              = \frac{\sigma(1 - \sigma)}{2} \delta^2 + \frac{\sigma(1 - \sigma)(1 - 2\sigma)}{6} \delta^3
+              + \mathrm{O}(\delta^4)
 
     Parameters
     ----------
@@ -410,7 +411,7 @@ def expected_harm(
 
     Notes
     -----
-    Rows that differ in κ are added up. :func:`cprmodel.harm.predict` does so from a record, with growth and
+    Rows that differ in κ are added up. ``cprmodel.harm.predicted`` does so from a record, with growth and
     relearning as they were seen at several points of a run.
 
     Examples

@@ -36,8 +36,8 @@ class Harm:
     crossed: float  #: cross terms between rows of a sample
     beyond: float  #: what Taylor's two terms leave out, from the true rises in the record
     error: float  #: standard error, from the record's
-    unsure: float  #: how far it may be off where the theory ends: shares of ``beyond``, failures early in a run
-    deviation: float  #: scatter of one run about it: which moments, how many failures (0 for a given one)
+    unsure: float  #: how far it may be off where the theory ends (shares of ``beyond``, failures early in a run)
+    deviation: float  #: scatter of one run about it, by how many failures come and when (0 for a given one)
     auc_per_nat: float | None
     auc_error: float
     notes: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class Harm:
 
     @property
     def interval_90(self) -> tuple[float, float]:
-        """90% interval of the expectation: sampling of the probe and reach of Taylor's series together."""
+        """Of the expectation, with the sampling of the probe and the reach of Taylor's series together."""
         half = math.hypot(_Z90 * self.error, self.unsure)
         return self.rise - half, self.rise + half
 
@@ -94,8 +94,8 @@ class HarmModel:
     ----------
     record : what a probe saw in a run without failures (:func:`cprmodel.harm.record.read_harm`)
 
-    Between the points of a record everything changes along a line in the position; before the first and after the
-    last it stays.
+    Between the points of a record everything changes along a line in the inverse of the position, as what training
+    gains does; before the first and after the last it stays.
     """
 
     def __init__(self, record: HarmRecord) -> None:
@@ -188,7 +188,8 @@ class HarmModel:
         high = int(np.searchsorted(positions, position))
         if high in (0, len(positions)):
             return [(self.terms[min(high, len(positions) - 1)], 1.0)]
-        share = (position - positions[high - 1]) / (positions[high] - positions[high - 1])
+        low, top = positions[high - 1], positions[high]
+        share = (1 / low - 1 / position) / (1 / low - 1 / top)
         return [(self.terms[high - 1], 1 - share), (self.terms[high], share)]
 
     def _harm(self, parts: _Parts, deviation: float, notes: tuple[str, ...]) -> Harm:

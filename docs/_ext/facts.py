@@ -39,6 +39,7 @@ _LEFT = {"τ": r"\tau", "μ": r"\mu", "O/T": r"\frac{O}{T}", "PLS": r"\mathrm{PL
 _LEFT |= {"time beyond T": r"\text{time beyond } T", "SD/mean of PLS": r"\frac{\mathrm{SD}}{\mathrm{mean}}"}
 _LEFT |= {"T/(T + O)": r"\text{effective time ratio}", "C, L": "C, L"}
 _LEFT |= {"P": "P_i", "P² dA/dP": r"P_i^2 \frac{\mathrm{d}A}{\mathrm{d}P_i}"}
+_LEFT |= {"l": "l", "γ": r"\gamma", "κ": r"\kappa"}
 _LEFT |= {"t": "t_j", "k": "k", "p": "p", "μₙ": r"\mu_n"}
 _RATE = r", \qquad a = \frac{s k}{\mu N}"
 _PARTS = {"save": "saves", "load": "loads", "lost": "lost", "reschedule": "rescheduling"}
