@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import typer
 
 from cprmodel.cli.options import check_report
 from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.files import write_whole
 from cprmodel.fitting import fit_accuracy, read_record
 from cprmodel.harm.record import is_harm, read_harm
 from cprmodel.report.accuracy import print_accuracy, write_accuracy_report
@@ -26,11 +28,11 @@ def run(
     if out is not None and report is not None and out.resolve() == report.resolve():
         raise JobError(f"--report {report}", [Problem("", "", "another file than that of --out")])
     if is_harm(path):
-        refused = {"--pattern": pattern, "--test-seeds": test_seeds, "--out": out}
+        refused = {"--pattern": pattern, "--test-seeds": test_seeds}
         for option, given in refused.items():
             if given is not None:
                 raise JobError(option, [Problem("", "", f"a record of paired runs, not the harm record {path}")])
-        _show_harm(path, as_json, report)
+        _show_harm(path, out, as_json, report)
         return
     record = read_record(path)
     if pattern is not None:
@@ -41,16 +43,19 @@ def run(
     else:
         print_accuracy(found)
     if out is not None:
-        from cprmodel.report.page import write_page  # with the charts
-
-        write_page(json.dumps(found.model_dict(), indent=2, allow_nan=False) + "\n", out)
-        typer.echo(f'Model: {out}. In a job file: [accuracy] model = "{out.name}"', err=as_json)
+        _write_model(found.model_dict(), out, as_json)
     if report is not None:
         write_accuracy_report(found, report)
         typer.echo(f"Report: {report}", err=as_json)
 
 
-def _show_harm(path: Path, as_json: bool, report: Path | None) -> None:
+def _write_model(model: dict[str, Any], out: Path, as_json: bool) -> None:
+    write_whole(out, (json.dumps(model, indent=2, allow_nan=False) + "\n").encode())
+    typer.echo(f'Model: {out}. In a job file: [accuracy] model = "{out.name}"', err=as_json)
+
+
+def _show_harm(path: Path, out: Path | None, as_json: bool, report: Path | None) -> None:
+    from cprmodel.harm.predicted import HarmModel
     from cprmodel.report.harm import harm_dict, print_harm, write_harm_report
 
     record = read_harm(path)
@@ -58,6 +63,10 @@ def _show_harm(path: Path, as_json: bool, report: Path | None) -> None:
         typer.echo(json.dumps(harm_dict(record), indent=2, allow_nan=False))
     else:
         print_harm(record, str(path))
+    if out is not None:
+        from cprmodel.harm.slope import accuracy_model
+
+        _write_model(accuracy_model(HarmModel(record), record=path.name).model_dump(mode="json"), out, as_json)
     if report is not None:
         write_harm_report(record, str(path), report)
         typer.echo(f"Report: {report}", err=as_json)

@@ -61,10 +61,17 @@ def accuracy_model(
     slopes = [slope_at(model, share * samples, lost_share, metric) for share in _INTERVALS]
     if slopes[0] is None:
         raise JobError(record, [Problem("", "", 'a record with AUCs; without, take the metric "log loss"')])
+    value, low, high = slopes[0]
+    if not value > 0:
+        expected = (
+            f"to predict a slope above 0 per unit of PLS, not {value:.2g} (90% interval {low:.2g} to {high:.2g}): "
+            "more probe samples would tell it"
+        )
+        raise JobError(record, [Problem("", "", expected)])
     data = {
         "kind": "accuracy model",
         "metric": metric,
-        "metric_drop_per_pls": slopes[0][0],
+        "metric_drop_per_pls": value,
         "interval_90": [min(one[1] for one in slopes), max(one[2] for one in slopes)],
         "runs": 1,
         "seeds": 1,

@@ -150,5 +150,5 @@ def test_what_sets_no_budget_is_refused(seen: tuple[HarmModel, list[float]]) -> 
 
     with pytest.raises(JobError, match=r"harm record: expected a record with AUCs"):
         accuracy_model(spoiled(seen[0], without_auc))
-    with pytest.raises(JobError, match="a slope greater than 0"):
+    with pytest.raises(JobError, match="expected to predict a slope above 0"):
         accuracy_model(spoiled(seen[0], better_put_back), metric="log loss")

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from cprmodel import load_job, plan
 from cprmodel.harm.record import HarmRecord
 from cprmodel.harm.summary import at_ages, by_table, by_use, reach
 from cprmodel.jobs.parsing import model_from_mapping
 from tests.cli.test_commands import run
+from tests.conftest import EXAMPLE
 from tests.harm.test_record import BAND, FILE, TABLE, WHOLE
 
 HOT = {**BAND, "accesses_from": 0.25, "accesses_to": 1.0, "rows": 1, "accesses": 0.6, "quadratic": [2e-4, 5e-4]}
@@ -94,10 +96,37 @@ def test_the_command_tells_and_draws_it(path: Path, capsys: pytest.CaptureFixtur
     assert data["points"][0]["tables"][0]["name"] == "users"
 
 
-@pytest.mark.parametrize("option", ["--pattern", "--test-seeds", "--out"])
+@pytest.mark.parametrize("option", ["--pattern", "--test-seeds"])
 def test_what_asks_for_paired_runs_is_refused(option: str, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, said = run("accuracy", path, option, "1", status=2, capsys=capsys)
     assert f"{option}: expected a record of paired runs, not the harm record" in said
+
+
+def test_a_job_plans_with_the_model_that_a_record_predicts(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The slope that is said is the slope that is planned with; a record that predicts none says so."""
+    model, job = path.with_name("model.json"), path.with_name("job.toml")
+    out, _ = run("accuracy", path, "--json", capsys=capsys)
+    slope = json.loads(out)["auc_fall_per_pls"]
+    out, _ = run("accuracy", path, "--out", model, capsys=capsys)
+    assert 'In a job file: [accuracy] model = "model.json"' in " ".join(out.split())
+    text = EXAMPLE.read_text()
+    at = text.index("[accuracy]")
+    end = text.find("\n[", at)
+    accuracy = '[accuracy]\nmax_metric_drop = 0.0005\nmodel = "model.json"\n'
+    job.write_text(text[:at] + accuracy + (text[end:] if end >= 0 else ""))
+    planned = load_job(job)
+    assert planned.accuracy is not None
+    assert planned.accuracy.slope == pytest.approx(slope["value"])
+    assert planned.pls_budget == pytest.approx(0.0005 / slope["value"])
+    best = plan(planned)["partial"]
+    assert best.expected_metric_drop == pytest.approx(best.expected_pls * slope["value"])
+    data = json.loads(path.read_text())
+    for one in data["points"][0]["tables"]:
+        for band in one["bands"]:
+            band["gradient"] = [-1e-2, -1e-2]
+    path.write_text(json.dumps(data))
+    _, said = run("accuracy", path, "--out", model, status=2, capsys=capsys)
+    assert "expected to predict a slope above 0 per unit of PLS, not -" in said
 
 
 def test_names_are_text(path: Path) -> None:
