@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint types unit experiment docs bench soak picture constraints clean
+.PHONY: demo test lint types unit experiment docs bench soak picture formulas constraints clean
 
 demo: $(VENV)/installed ## plan a preset and write its report
 	$(BIN)/cprmodel plan preset:cpr-dlrm --report demo-report.html
@@ -64,6 +64,10 @@ soak: $(VENV)/installed-test ## a thousand kills of every sort, each run audited
 
 picture: $(VENV)/installed ## the pictures of the report and of the page to play with (needs Debian's chromium)
 	$(BIN)/python docs/pictures.py
+
+formulas: $(VENV)/installed ## equations as text and as JavaScript, after a formula has changed
+	$(BIN)/python -c "from cprmodel.report.whatif.printed import renew; renew()"
+	$(BIN)/python -c "from cprmodel.report.equations import renew; renew()"
 
 constraints: $(VENV)/created ## renew the pins (then make test)
 	$(PIP) install torch==2.13.0 -e ".[test,docs,validation]"

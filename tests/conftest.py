@@ -15,6 +15,7 @@ import hypothesis
 import pytest
 
 HERE = Path(__file__).parent
+SLOW_S = 30.0
 EXAMPLE = HERE.parent / "examples" / "production-dlrm.toml"
 
 hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None)
@@ -39,6 +40,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [item for item in items if any(item.get_closest_marker(name) for name in absent)]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """A run that is cut short has told by then what took long."""
+    if report.duration > SLOW_S and not os.environ.get("PYTEST_XDIST_WORKER"):
+        print(f"\n{report.duration:.0f} s: {report.nodeid}", flush=True)
 
 
 @pytest.fixture

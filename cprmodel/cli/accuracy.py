@@ -11,7 +11,6 @@ from cprmodel.cli.options import check_report
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.fitting import fit_accuracy, read_record
 from cprmodel.report.accuracy import print_accuracy, write_accuracy_report
-from cprmodel.report.page import write_page
 
 __all__ = ["run"]
 
@@ -34,6 +33,8 @@ def run(
     else:
         print_accuracy(found)
     if out is not None:
+        from cprmodel.report.page import write_page  # with the charts
+
         write_page(json.dumps(found.model_dict(), indent=2, allow_nan=False) + "\n", out)
         typer.echo(f'Model: {out}. In a job file: [accuracy] model = "{out.name}"', err=as_json)
     if report is not None:

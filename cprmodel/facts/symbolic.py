@@ -13,6 +13,9 @@ import sympy as sp
 __all__ = ["SYMPY", "RenewalRoot", "kept", "sympy_namespace"]
 
 
+_LONG = 200  #: operations
+
+
 class RenewalRoot(sp.Function):  # type: ignore[misc]
     """R(c), the root x in [0, 1) of x + log(1 − x) = −c, as a symbol that differentiates and evaluates.
 
@@ -53,6 +56,11 @@ def _where(condition: Any, yes: Any, no: Any) -> Any:
     return sp.Piecewise((yes, condition), (no, True))
 
 
+def _maximum(one: Any, other: Any) -> Any:
+    """The larger one; of long expressions SymPy would ask for minutes which that is."""
+    return sp.Max(one, other, evaluate=sp.sympify(one).count_ops() + sp.sympify(other).count_ops() < _LONG)
+
+
 def _exprel(z: Any) -> Any:
     return sp.S.One if sp.sympify(z).is_zero else (sp.exp(z) - 1) / z
 
@@ -76,7 +84,7 @@ SYMPY = SimpleNamespace(
     log=sp.log,
     log1p=lambda z: sp.log(1 + z),
     sqrt=sp.sqrt,
-    maximum=sp.Max,
+    maximum=_maximum,
     where=_where,
     exprel=_exprel,
     quotient=lambda a, b: a / b,

@@ -92,8 +92,8 @@ def ages_of(durations_s: Any, observed: Any) -> Ages | None:
         bands.append(AgeBand(last.from_s, float(edges[-1]), last.events + seen, last.exposure_s + watched))
     if len(bands) < 2:
         return None
-    from scipy import stats
+    from scipy import special
 
     n, total = sum(one.events for one in bands), sum(one.exposure_s for one in bands)
     ratio = 2 * sum(one.events * math.log(one.events * total / (one.exposure_s * n)) for one in bands)
-    return Ages(tuple(bands), float(stats.chi2.sf(max(ratio, 0.0), len(bands) - 1)))
+    return Ages(tuple(bands), float(special.chdtrc(len(bands) - 1, max(ratio, 0.0))))

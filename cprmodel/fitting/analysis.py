@@ -214,17 +214,17 @@ def mtbf_interval(
     >>> round(low), high  # nothing happened: T/−log(0.05)
     (334, None)
     """
-    from scipy import stats
+    from scipy import special
 
     tail = (1 - coverage) / 2
-    low = exposure_s / float(stats.gamma.ppf(1 - tail, events + 1))
-    high = exposure_s / float(stats.gamma.ppf(tail, events)) if events else None
+    low = exposure_s / float(special.gammaincinv(events + 1, 1 - tail))
+    high = exposure_s / float(special.gammaincinv(events, tail)) if events else None
     if shape is None or events < 2:
         return low, high
     effective = effective_failures(events, shape, coverage, scatter)
     less, more = (0.5, 0.5) if effective >= 2 else (0.0, 1.0)  # so few: as wide as Garwood's
-    low_quantile = float(stats.gamma.ppf(tail, effective + less))
-    high_quantile = float(stats.gamma.ppf(1 - tail, effective + more))
+    low_quantile = float(special.gammaincinv(effective + less, tail))
+    high_quantile = float(special.gammaincinv(effective + more, 1 - tail))
     renewal_low = exposure_s / events * effective / high_quantile
     renewal_high = exposure_s / events * effective / low_quantile if low_quantile > 1e-300 else None
     if events >= FEW:
@@ -247,7 +247,7 @@ def effective_failures(
     """
     if shape is None or events < 2:
         return float(events)
-    from scipy import stats
+    from scipy import special
 
     few = events < FEW
     corrected = shape * max(1 - (1.0 if few else 1.3) / events, 0.1)
@@ -257,8 +257,8 @@ def effective_failures(
     if scatter is not None and not few:
         variation = scatter if events >= MANY else max(variation, scatter)
     tail = (1 - coverage) / 2
-    student = float(stats.t.ppf(1 - tail, events - 1 if few else 2 * events))
-    return float(events / variation * (float(stats.norm.ppf(1 - tail)) / student) ** 2)
+    student = float(special.stdtrit(events - 1 if few else 2 * events, 1 - tail))
+    return float(events / variation * (float(special.ndtri(1 - tail)) / student) ** 2)
 
 
 def scatter_of(durations_s: Any, observed: Any) -> float | None:
@@ -276,7 +276,7 @@ def scatter_of(durations_s: Any, observed: Any) -> float | None:
 
 def shape_interval(durations_s: Any, observed: Any, coverage: float = 0.9) -> tuple[float, float] | None:
     """Limits of the Weibull shape (module's head); None with fewer than two events."""
-    from scipy import stats
+    from scipy import special
 
     events = int(np.count_nonzero(observed))
     y = np.log(durations_s)[None, :]
@@ -284,7 +284,7 @@ def shape_interval(durations_s: Any, observed: Any, coverage: float = 0.9) -> tu
     if events < 2 or not math.isfinite(shape):
         return None
     information = weibull_information(y, observed[None, :], np.array([shape]))[0]
-    student = float(stats.t.ppf((1 + coverage) / 2, events - 1 if events < FEW else 2 * events))
+    student = float(special.stdtrit(events - 1 if events < FEW else 2 * events, (1 + coverage) / 2))
     factor = math.exp(min(student / math.sqrt(information), 50.0))
     corrected = shape * (1 - 1 / events)
     return corrected / factor, corrected * factor
@@ -293,7 +293,7 @@ def shape_interval(durations_s: Any, observed: Any, coverage: float = 0.9) -> tu
 def _drift(trace: Trace) -> Drift | None:
     if trace.ends_s is None or trace.window_s is None or trace.events < FEWEST_FOR_TREND:
         return None
-    from scipy import stats
+    from scipy import special
 
     times, window = trace.times_s, trace.window_s
     inside = times[times < window]  # one that ended the observation tells nothing of when it came
@@ -304,7 +304,7 @@ def _drift(trace: Trace) -> Drift | None:
     gaps = np.diff(times)
     variation = float(np.std(gaps, ddof=1) / np.mean(gaps))
     statistic = laplace / variation if variation > 0 else laplace
-    p_value = 2 * float(stats.norm.sf(abs(statistic)))
+    p_value = 2 * float(special.ndtr(-abs(statistic)))
     edges = np.linspace(0.0, window, WINDOWS + 1)
     where = np.clip(np.searchsorted(edges, trace.ends_s, side="left") - 1, 0, WINDOWS - 1)
     counts = np.bincount(where[trace.observed], minlength=WINDOWS)
@@ -318,7 +318,7 @@ def _within_windows(trace: Trace, where: Any) -> tuple[float | None, float | Non
 
     A duration counts for the window in which it ends.
     """
-    from scipy import stats
+    from scipy import special
 
     y = np.log(trace.durations_s)
     groups = [(y[where == w], trace.observed[where == w]) for w in range(WINDOWS)]
@@ -329,4 +329,4 @@ def _within_windows(trace: Trace, where: Any) -> tuple[float | None, float | Non
     if one is None or many is None:
         return None, None
     ratio = max(2 * (many[1] - one[1]), 0.0)
-    return float(stats.chi2.sf(ratio, WINDOWS - 1)), many[0]
+    return float(special.chdtrc(WINDOWS - 1, ratio)), many[0]

@@ -59,7 +59,7 @@ def power_law_of(times_s: Any, window_s: float) -> PowerLaw | None:
     total = float(np.sum(np.log(window_s / times[:free])))
     if not total > 0:
         return None
-    from scipy import stats
+    from scipy import special
 
-    limits = [float(stats.chi2.ppf(tail, 2 * free)) / (2 * total) for tail in (0.05, 0.95)]
+    limits = [float(special.gammaincinv(free, tail)) / total for tail in (0.05, 0.95)]
     return PowerLaw((free - 1) / total, (limits[0], limits[1]), n, float(window_s))

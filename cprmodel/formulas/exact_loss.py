@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from cprmodel.facts.formula import formula
+from cprmodel.facts.remembered import remembered
 from cprmodel.facts.sources import DERIVED, Evidence
 from cprmodel.facts.special import Number, namespace
 from cprmodel.formulas.stops import struck_of
@@ -28,6 +29,7 @@ class _Hits(NamedTuple):
     joint_saving: Number  # by how much both escape while saving more often than two that know nothing of each other
 
 
+@remembered
 def _hits(
     mtbf: Number,
     shards: Number,

@@ -1,24 +1,21 @@
 """Every formula that a plan used, with the numbers in it, its source and its validity.
 
-The text is printed by SymPy from the formula's own body: nothing is typed twice.
+The equations are printed from the formulas' own bodies (:mod:`cprmodel.report.equations`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any
 
 from cprmodel.costing.models import Step
-from cprmodel.facts.formula import Formula
 from cprmodel.facts.nomenclature import NOMENCLATURE
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.units import format_share, format_time
 from cprmodel.planning.result import Plan
+from cprmodel.report.equations import equation_of
 
 __all__ = ["explain_lines", "explain_step"]
-
-_LONG = 150  # an expression longer than this is printed with its common parts named
 
 
 def _shown(argument: str, value: Any) -> str:
@@ -35,16 +32,6 @@ def _one_unit(seconds: float) -> str:
     return f"{seconds:.5g} s"
 
 
-def _printer(numbers: dict[Any, str]) -> Any:
-    from sympy.printing.str import StrPrinter
-
-    class Printer(StrPrinter):  # type: ignore[misc]
-        def _print_Symbol(self, expr: Any) -> str:  # noqa: N802 (SymPy's hook)
-            return numbers.get(expr, str(expr.name))
-
-    return Printer({"order": "none"})
-
-
 def _value(step: Step) -> str:
     value = step.value
     if isinstance(value, Breakdown):
@@ -56,45 +43,25 @@ def _value(step: Step) -> str:
     return f"{float(value):.4g}"
 
 
-@lru_cache(maxsize=256)
-def _printed(formula: Formula[Any, Any], symbols: tuple[tuple[str, Any], ...]) -> tuple[Any, tuple[str, ...]]:
-    """A formula in its symbols, line by line; and its expression where that is short enough for numbers in it."""
-    import sympy as sp
-
-    expression = formula.raw(**dict(symbols))
-    if isinstance(expression, Breakdown):
-        expression = expression.total
-    plain = _printer({})
-    text = plain.doprint(expression)
-    if len(text) <= _LONG:
-        return expression, (f"      = {text}",)
-    parts, (whole,) = sp.cse(expression, symbols=sp.numbered_symbols("x"))
-    named = (f"        {name} = {plain.doprint(part)}" for name, part in parts)
-    return None, (f"      = {plain.doprint(whole)}", *named)
-
-
 def explain_step(step: Step) -> Iterator[str]:
     """Lines for one use of a formula."""
-    import sympy as sp
-
     about = step.formula.about
-    symbols, numbers = {}, {}
+    arguments, numbers = [], {}
     for argument, value in step.arguments.items():
-        name = NOMENCLATURE[argument].symbol
-        if argument.endswith("_share") and value in (0, 1):
-            symbols[argument] = sp.Integer(int(value))  # a kind of failure that does not occur drops out
-            continue
-        symbol = sp.Symbol(name)
-        symbols[argument] = symbol
-        numbers[symbol] = _shown(argument, value)
-    yield f"  {about.gives} = {_value(step)}   [{step.formula.__name__}]"
+        # a kind of failure that does not occur drops out
+        known = int(value) if argument.endswith("_share") and value in (0, 1) else None
+        arguments.append((argument, known))
+        if known is None:
+            numbers[argument] = _shown(argument, value)
     formula: Any = step.formula
-    expression, lines = _printed(formula, tuple(symbols.items()))
-    yield from lines
-    if expression is not None:
-        yield f"      = {_printer(numbers).doprint(expression)}"
+    yield f"  {about.gives} = {_value(step)}   [{formula.__name__}]"
+    equation = equation_of(formula, tuple(arguments))
+    yield f"      = {equation.lines[0]}"
+    yield from (f"        {line}" for line in equation.lines[1:])
+    if equation.template is not None:
+        yield f"      = {equation.template.format(**numbers)}"
     else:
-        yield "      with " + ", ".join(f"{symbol} = {shown}" for symbol, shown in numbers.items())
+        yield "      with " + ", ".join(f"{NOMENCLATURE[name].symbol} = {shown}" for name, shown in numbers.items())
     yield f"      source: {about.source} [{about.evidence.value}]"
     yield f"      valid: {about.validity_text()}"
 

@@ -57,7 +57,8 @@ class SubSampledUpdated(Tracker):
             piece = sampled[start : start + self._piece]
             new = piece[~self.listed[piece]]
             if new.size:
-                self._put(np.unique(new))
+                new.sort()
+                self._put(new[np.append(True, new[1:] != new[:-1])])  # each once
 
     def _put(self, new: NDArray[np.intp]) -> None:
         size = int(self.counters[0])

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from cprmodel import formulas
 from cprmodel.costing import check_plain
 from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB
 from cprmodel.costing.terms import WITHIN
 from cprmodel.facts.errors import JobError, Problem
-from cprmodel.facts.formula import Formula
 from cprmodel.facts.special import series
 from cprmodel.facts.units import format_time
 from cprmodel.facts.version import __version__
@@ -26,31 +23,13 @@ from cprmodel.report.unchecked import unchecked
 from cprmodel.report.vega import vega_bundle
 from cprmodel.report.whatif.controls import Control, controls_of, fixed_of
 from cprmodel.report.whatif.drawings import DARK, LIGHT, drawings
-from cprmodel.report.whatif.javascript import formula_function, hours_function, validity_function
+from cprmodel.report.whatif.literals import literal
 from cprmodel.report.whatif.orders import OrderTable, order_tables
+from cprmodel.report.whatif.printed import printed_formulas
 
-__all__ = ["PRINTED", "render_whatif", "script_of_formulas", "write_whatif"]
+__all__ = ["render_whatif", "write_whatif"]
 
-#: The formulas that the page evaluates.
-PRINTED = (
-    "young_1974",
-    "partial_recovery_interval",
-    "full_recovery_overhead",
-    "partial_recovery_overhead",
-    "priority_pls",
-    "priority_pls_deviation",
-    "exact_interval",
-    "exact_pls_interval",
-    "partial_recovery_exact_interval",
-    "full_recovery_makespan",
-    "partial_recovery_makespan",
-    "exact_pls",
-    "exact_pls_deviation",
-    "metric_drop",
-    "effective_time_ratio",
-)
-
-_SCRIPTS = ("quantities.js", "planner.js", "charts.js", "page.js")
+_SCRIPTS = ("special.js", "formulas.js", "quantities.js", "planner.js", "charts.js", "page.js")
 _COLUMNS = {
     "interval_s": "save every",
     "overhead_fraction": "overhead",
@@ -66,42 +45,6 @@ _ORDERS = {"all": "compare all orders", "none": "no order: saves take all"}
 
 def _file(name: str) -> str:
     return (resources.files(__package__) / name).read_text(encoding="utf-8")
-
-
-def _printed() -> list[tuple[str, Formula[Any, Any]]]:
-    return [(name, getattr(formulas, name)) for name in PRINTED]
-
-
-def script_of_formulas() -> str:
-    """The formulas as JavaScript, with the special functions that they call.
-
-    >>> script_of_formulas().count("renewal_root(") >= 3  # its definition, and two formulas that call it
-    True
-    """
-    bodies = [f"const SERIES = {_data(series())};", _file("special.js")]
-    bodies.append("const formulas = {")
-    bodies += [f"{name}: {formula_function(one)}," for name, one in _printed()]
-    bodies += ["};", "const validity = {"]
-    for name, one in _printed():
-        rules = [
-            f"{{quantity: {_data(rule.quantity)}, at_most: {rule.at_most!r}, because: {_data(rule.because)}, "
-            f"of: {validity_function(rule)}}}"
-            for rule in one.about.validity
-        ]
-        bodies += [f"{name}: [{', '.join(rules)}],"] if rules else []
-    bodies += ["};", f"const hours_saved_per_month = {hours_function()};"]
-    return "\n".join(bodies)
-
-
-def _data(value: Any) -> str:
-    """A JavaScript literal that can stand in a page."""
-    text = json.dumps(value, allow_nan=False, ensure_ascii=False)
-    return (
-        text.replace("</", "<\\/")
-        .replace("<!--", "<\\!--")
-        .replace("\u2028", "\\u2028")
-        .replace("\u2029", "\\u2029")
-    )
 
 
 def _orders(job: Job, tables: list[OrderTable]) -> dict[str, Any]:
@@ -204,6 +147,7 @@ def render_whatif(job: Job) -> str:
         "NEVER": NEVER,
     }
     data = {
+        "SERIES": series(),
         "RULES": rules,
         "CONTROLS": [one.to_dict() for one in controls],
         "FIXED": fixed_of(job),
@@ -214,8 +158,7 @@ def render_whatif(job: Job) -> str:
     }
     script = "\n".join(
         [
-            *(f"const {name} = {_data(value)};" for name, value in data.items()),
-            script_of_formulas(),
+            *(f"const {name} = {literal(value)};" for name, value in data.items()),
             *(_file(name) for name in _SCRIPTS),
         ]
     )
@@ -238,7 +181,7 @@ def render_whatif(job: Job) -> str:
             (key, label.replace("resch", "re\u00adsch")) for key, label in _COLUMNS.items() if key not in left_out
         ],
         about=_about(job, tables),
-        formulas=[(name, one.about) for name, one in _printed()],
+        formulas=[(name, one.about) for name, one in printed_formulas()],
         inputs=job_inputs(job),
         version=__version__,
     )

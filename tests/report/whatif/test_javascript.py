@@ -19,7 +19,7 @@ from cprmodel.facts.results import Breakdown
 from cprmodel.facts.special import NUMPY, namespace
 from cprmodel.facts.units import QuantityError, format_share, format_time, parse_quantity
 from cprmodel.loading import load_job
-from cprmodel.report.whatif import javascript, page
+from cprmodel.report.whatif import javascript, page, printed
 from tests.facts.test_formula import FORMULAS, POINT
 
 #: Formulas with special functions that the page has no JavaScript for.
@@ -28,14 +28,19 @@ Visit = Callable[..., Any]
 
 
 def test_a_formula_is_printed_from_its_body(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = page.script_of_formulas()
+    before = printed.script_of_formulas()
     assert "return Math.sqrt(2)*Math.sqrt(mtbf_s*save_s);" in before
 
     def spoiled(save_s: Any, mtbf_s: Any) -> Any:
         return namespace(save_s, mtbf_s).sqrt(3 * save_s * mtbf_s)
 
     monkeypatch.setattr(formulas.young_1974, "raw", spoiled)
-    assert "return Math.sqrt(3)*Math.sqrt(mtbf_s*save_s);" in page.script_of_formulas()
+    assert "return Math.sqrt(3)*Math.sqrt(mtbf_s*save_s);" in printed.script_of_formulas()
+
+
+def test_what_the_page_holds_is_what_the_bodies_print() -> None:
+    """Renew it with make formulas."""
+    assert printed.FILE.read_text(encoding="utf-8") == printed.script_of_formulas() + "\n"
 
 
 @pytest.mark.parametrize("name", sorted(NOT_PRINTED))
