@@ -276,7 +276,7 @@ def _mpmath_backend() -> SimpleNamespace:
         if not a or not b:
             return mp.sqrt(a) + mp.cbrt(b)
         x = mp.mpf(_PLASTIC) * max(mp.sqrt(a), mp.cbrt(b))
-        for _ in range(5 + int(mp.log(mp.mp.prec, 2))):
+        for _ in range(5 + int(mp.log(mp.mp.prec, 2))):  # from above: each step doubles the digits
             x -= (x * (x * x - a) - b) / (3 * x * x - a)
         return x
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cprmodel.facts.special import NUMPY, namespace
-from cprmodel.facts.symbolic import RenewalRoot
+from cprmodel.facts.symbolic import CubicRoot, RenewalRoot
 
 mpmath.mp.dps = 50
 
@@ -100,3 +100,23 @@ def test_the_symbol_agrees_with_its_definition_and_the_number() -> None:
         numeric = RenewalRoot(sp.Rational(value)).evalf(30)
         assert abs(float(numeric) / float(exact_renewal_root(float(value))) - 1) < 1e-14
     assert sp.latex(root) == r"R\left(c\right)"
+
+
+@given(st.one_of(st.just(0.0), st.floats(1e-90, 1e90)), st.one_of(st.just(0.0), st.floats(1e-90, 1e90)))
+def test_cubic_root(a: float, b: float) -> None:
+    """Against the largest root that mpmath's own finder of all three gives, scaled as it must be to find them."""
+    with mpmath.workdps(40):
+        scale = mpmath.sqrt(a) + mpmath.cbrt(b) or mpmath.mpf(1)
+        roots = mpmath.polyroots([1, 0, -a / scale**2, -b / scale**3], maxsteps=400, extraprec=400, error=False)
+        truth = scale * max(mpmath.re(root) for root in roots)
+    assert NUMPY.cubic_root(a, b) == pytest.approx(float(truth), rel=1e-14, abs=0)
+
+
+def test_the_symbol_of_the_cubic_root_agrees_with_its_definition() -> None:
+    a, b = sp.symbols("a b", positive=True)
+    x = CubicRoot(a, b)
+    point = {a: sp.Rational(3, 7), b: sp.Rational(5, 11)}
+    value = x.subs(point).evalf(60)
+    assert abs(value**3 - point[a] * value - point[b]) < sp.Float(10) ** -58
+    for one in (a, b):  # the derivative of x³ − ax − b along the root is nothing
+        assert sp.simplify(sp.diff(x**3 - a * x - b, one)) == 0

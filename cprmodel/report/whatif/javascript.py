@@ -23,6 +23,7 @@ __all__ = ["formula_function", "function", "hours_function", "validity_function"
 
 #: Kept functions → what they are called there; ``special.js`` has those that start with "special.".
 CALLS = {
+    "cubic_root": "special.cubic_root",
     "expm1": "Math.expm1",
     "exprel": "special.exprel",
     "intervals": "special.intervals",

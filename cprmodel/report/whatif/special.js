@@ -26,6 +26,13 @@ const special = (() => {
   };
   const exprel = (z) => (z === 0 ? 1 : Math.expm1(z) / z);
   const quotient = (a, b) => (b === 0 ? Infinity : a / b);
+  const cubic_root = (a, b) => {
+    const scale = Math.max(Math.sqrt(a), Math.cbrt(b)), p = a / scale ** 2, q = b / scale / scale ** 2;
+    if (scale === 0) return 0;
+    let x = 1.324717957244746; // x³ = x + 1: from above
+    for (let i = 0; i < 6; i += 1) x -= (x * (x * x - p) - q) / (3 * x * x - p);
+    return x * scale;
+  };
   const joint_gap = (x, y) => {
     if (x >= 0.5) return (exprel(-y) - Math.exp(-x) * exprel(x - y)) / x - exprel(-x) ** 2 / 2;
     let one = 1, two = 1, three = 1, factor = 1 / 6, found = 1 / 6;
@@ -40,5 +47,5 @@ const special = (() => {
   };
   const intervals = (work, interval) => Math.max(Math.ceil((work / interval) * (1 - 1e-12)), 1);
 
-  return { joint_gap, renewal_root, phi2, phi3, log1p_gap, exprel, quotient, intervals };
+  return { joint_gap, renewal_root, phi2, phi3, log1p_gap, exprel, quotient, intervals, cubic_root };
 })();

@@ -119,6 +119,12 @@ def test_special_functions(visit: Visit, dense_file: Path) -> None:
     pieces = [(a, b) for a in (1.0, 3.0, 200_000.0) for b in (a / 7, a / 7 * (1 + 1e-15), a / 7.5, 2 * a, a, 0.1)]
     found = view.evaluate("(pairs) => pairs.map((pair) => special.intervals(...pair))", pieces)
     assert found == [float(NUMPY.intervals(*pair)) for pair in pieces]
+    ends = [(a, b) for a in (0.0, 1e-120, 1e-9, 2.0, 7e90) for b in (0.0, 3e-160, 1e-7, 5.0, 1e80)]
+    found = view.evaluate("(pairs) => pairs.map((pair) => special.cubic_root(...pair))", ends)
+    with mpmath.workdps(50):
+        truth = [float(exact.cubic_root(mpmath.mpf(a), mpmath.mpf(b))) for a, b in ends]
+    assert found == pytest.approx(truth, rel=1e-15, abs=0)
+    assert [float(NUMPY.cubic_root(*pair)) for pair in ends] == pytest.approx(truth, rel=1e-15, abs=0)
     assert view.evaluate("[special.quotient(1, 0) === Infinity, special.quotient(0, 0) === Infinity]") == [
         True,
         True,
