@@ -17,13 +17,13 @@ import numpy as np
 from cprmodel.facts.errors import DomainError
 from cprmodel.harm.record import HarmRecord
 from cprmodel.harm.statistics import AtAges, Floats, Terms, classes_of, terms_of
+from cprmodel.harm.summary import WITHIN, reach
 
 __all__ = ["Harm", "HarmModel"]
 
 _Z90 = 1.6448536269514722
 _MOMENTS = 48  # of the run at which failures are looked at
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(12)
-_WITHIN = 0.25
 _EARLY = 0.25  # of a run; before it rows learn again up to twice as well as they should (docs/models/harm.md)
 
 
@@ -216,7 +216,7 @@ class HarmModel:
             notes.append(f"rows are up to {age:,.0f} samples old: the record ends at {probed:,.0f}")
         if reach * (1 + 1e-9) < min(age, probed):
             notes.append(
-                f"beyond an age of {reach:,.0f} samples Taylor's terms are off by more than {_WITHIN:.0%} where "
+                f"beyond an age of {reach:,.0f} samples Taylor's terms are off by more than {WITHIN:.0%} where "
                 "all rows are put back: the prediction leans on the record's true rises"
             )
         return tuple(notes)
@@ -224,17 +224,7 @@ class HarmModel:
     @property
     def reach_samples(self) -> float:
         """Largest probed age to which Taylor's terms are within a quarter of the true rise at every point; or 0."""
-        wrong, right = math.inf, 0.0
-        for one in self.terms:
-            taylor = one.quadratic.sum(0) * (1 + one.crossed) + one.gradient.sum(0)
-            beyond = np.abs(one.beyond) * one.quadratic.sum(0)
-            scale = np.maximum(np.maximum(taylor, one.quadratic.sum(0)), 1e-300)
-            for age, off in zip(one.ages, beyond / scale, strict=True):
-                if off > _WITHIN:
-                    wrong = min(wrong, float(age))
-        for one in self.terms:
-            right = max([right, *(float(age) for age in one.ages if age < wrong)])
-        return right
+        return reach(self.record) or 0.0
 
 
 def _ages_weights(x: float) -> Floats:

@@ -10,7 +10,7 @@ import pytest
 
 from cprmodel import JobError
 from validation.harm.case import HarmCase
-from validation.harm.judging import judge
+from validation.harm.judging import against_line, judge
 from validation.harm.lab import measured, predictions, run_case
 from validation.harm.patterns import patterns_of
 from validation.harm.report import judged, markdown
@@ -92,7 +92,11 @@ def test_the_verdict_can_fail(ran: tuple[HarmCase, Path, list[str]], tmp_path: P
     assert found[""].verdict == "PASS"
     assert all(one.verdict == "PASS" for one in found[""].compared)
     assert found[""].rms == 0
-    text = markdown(case, "tiny", found)
+    line = against_line(case, tmp_path)
+    assert line is not None
+    assert line.predicted == 0 < line.line
+    text = markdown(case, "tiny", found, line)
+    assert "The prediction is nearer." in text
     assert "**PASS.**" in text
     for how in SPOILED:
         assert found[how].rms > 0

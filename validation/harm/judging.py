@@ -15,7 +15,7 @@ from validation.harm.case import HarmCase
 from validation.harm.lab import measured, predictions
 from validation.harm.patterns import Pattern, patterns_of
 
-__all__ = ["WHEN", "Compared", "Judged", "judge"]
+__all__ = ["WHEN", "AgainstLine", "Compared", "Judged", "against_line", "judge"]
 
 #: When it was measured, and where that stands in a prediction.
 WHEN = {"at_once": 0, "at_end": 1}
@@ -57,6 +57,48 @@ class Judged:
         if "FAIL" in said:
             return "FAIL"
         return "PASS" if any(one.verdict == "PASS" for one in self.compared) else "INCONCLUSIVE"
+
+
+@dataclass(frozen=True)
+class AgainstLine:
+    """Falls of the AUC at the end where a PLS is known (shards, all rows): predicted, and by a fitted line."""
+
+    runs: int
+    slope: float  #: of the line through zero fitted to all of them
+    line: float  #: RMS error of the lines fitted to the other seeds' runs
+    predicted: float  #: of what was predicted with nothing fitted
+
+
+def against_line(case: HarmCase, folder: Path) -> AgainstLine | None:
+    """None where fewer than two seeds have such runs."""
+    told, found = predictions(folder)[""], measured(folder, case)
+    rows = np.array(
+        [
+            (seed, _pls(case, line), line["at_end"]["auc_fall"], told[str(seed)][line["pattern"]][_AUC["at_end"]])
+            for seed, lines in found.items()
+            for line in lines
+            if _pls(case, line)
+        ]
+    )
+    if len(found) < 2 or not rows.size:
+        return None
+    seeds, pls, falls, expected = rows.T
+    misses = [
+        falls[seeds == seed] - _slope(pls[seeds != seed], falls[seeds != seed]) * pls[seeds == seed]
+        for seed in found
+    ]
+    line = float(np.sqrt(np.mean(np.concatenate(misses) ** 2)))
+    return AgainstLine(len(rows), _slope(pls, falls), line, float(np.sqrt(np.mean((falls - expected) ** 2))))
+
+
+def _slope(pls: Any, falls: Any) -> float:
+    return float(pls @ falls / (pls @ pls))
+
+
+def _pls(case: HarmCase, line: Mapping[str, Any]) -> float:
+    """Share of samples that a loss takes; 0 for rows chosen by how often they are used, or by table."""
+    share = {"shard": 1 / case.shards, "three shards": 3 / case.shards, "all rows": 1.0}.get(line["group"], 0.0)
+    return share * float(line["lost"]) * len(line["at"]) / case.steps
 
 
 def judge(case: HarmCase, folder: Path, how: str = "") -> Judged:

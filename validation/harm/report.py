@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cprmodel.facts.version import __version__
 from validation.harm.case import HarmCase
-from validation.harm.judging import WHEN, Compared, Judged, judge
+from validation.harm.judging import WHEN, AgainstLine, Compared, Judged, judge
 from validation.harm.spoiling import SPOILED
 
 __all__ = ["judged", "markdown"]
@@ -25,7 +25,7 @@ def judged(case: HarmCase, folder: Path) -> dict[str, Judged]:
     return {how: judge(case, folder, how) for how in ("", *SPOILED)}
 
 
-def markdown(case: HarmCase, name: str, found: dict[str, Judged]) -> str:
+def markdown(case: HarmCase, name: str, found: dict[str, Judged], line: AgainstLine | None) -> str:
     """The report."""
     right = found[""]
     passed = sum(one.verdict == "PASS" for one in right.compared)
@@ -60,6 +60,7 @@ def markdown(case: HarmCase, name: str, found: dict[str, Judged]) -> str:
         "",
         f"RMS over {right.runs} runs of predicted against measured fall: {right.rms:.2g}{limit}; of saying that "
         f"nothing is lost: {right.rms_nothing:.2g}.",
+        *_against_line(line),
         "",
         "## Spoiled predictions",
         "",
@@ -74,6 +75,18 @@ def markdown(case: HarmCase, name: str, found: dict[str, Judged]) -> str:
         counts = " | ".join(str(said.count(word)) for word in ("PASS", "FAIL", "not resolved"))
         lines.append(f"| {_SPOILED[how]} | {counts} | {one.rms:.2g} | {one.verdict} |")
     return "\n".join(lines) + "\n"
+
+
+def _against_line(line: AgainstLine | None) -> list[str]:
+    if line is None:
+        return []
+    better = "The prediction is nearer." if line.predicted < line.line else "The line is nearer."
+    return [
+        "",
+        f"Where rows are lost by chance (shards, all rows: {line.runs} runs) a line through zero can be fitted: "
+        f"{line.slope:.3g} of AUC per unit of PLS. Fitted to the other seeds' runs it misses by {line.line:.2g} "
+        f"RMS, the prediction, which is fitted to none, by {line.predicted:.2g}. {better}",
+    ]
 
 
 def _table(compared: Sequence[Compared]) -> list[str]:
