@@ -5,6 +5,7 @@ The model here is small and in float64, with bags of several ids, empty ones amo
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 from cprmodel.facts.errors import DomainError
 from cprmodel.harm.record import HarmRecord, OptimizerUsed, Point, read_harm
+from tests.conftest import EXAMPLE, load_script
 
 torch = pytest.importorskip("torch")
 
@@ -330,3 +332,18 @@ def test_optimizers_that_move_rows_otherwise_are_refused() -> None:
         with pytest.raises(DomainError, match="expected SGD without momentum"):
             optimizer_used(other)
     assert optimizer_used(torch.optim.Adam(weight, lr=0.1)).beta_2 == 0.999
+
+
+def test_the_example_writes_a_record(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The loop of docs/harm.md, shortened: what Taylor says of all rows is near what a forward pass says."""
+    script = load_script(EXAMPLE.with_name("harm_probe.py"))
+    script.STEPS = 192
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # torch's, of sparse gradients
+        script.main(str(tmp_path / "harm.json"))
+    assert "the probe took" in capsys.readouterr().out
+    record = read_harm(tmp_path / "harm.json")
+    assert len(record.points) == 3
+    for point in record.points:
+        for whole in point.whole:
+            assert whole.quadratic + whole.gradient == pytest.approx(whole.rise, rel=0.25, abs=2e-5)
