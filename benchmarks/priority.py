@@ -1,7 +1,8 @@
 """What ordering costs, as ratios in one run, and how far its predictions are from simulations.
 
 * best fixed intervals of 1e8 rates against ``numpy.sqrt`` over the same array plus one sum; peak memory;
-* ``select(n)`` of each tracker against ``numpy.argpartition`` of its priorities (the copy's comparison is exempt);
+* ``select(n)`` of each tracker against ``numpy.argpartition`` of its priorities (the copy's comparison is exempt),
+  and of least harm against that of the largest change;
 * ``record`` of a batch against ``numpy.add.at`` of the same rows into counters of the same type;
 * MFU counted, and both orders in their fluid limit, against simulated with the real trackers, Zipf 0.6 to 1.4,
   three budgets, 20,000 rows, 100 updates of a row and full save; every policy at the setting of
@@ -26,7 +27,7 @@ from timing import ratio
 from cprmodel.ordering import optimal_intervals, play, root_sum, rows_of, zipf_rows
 from cprmodel.ordering.played import pieces
 from cprmodel.ordering.predicted import predict_fluid, predict_mfu
-from cprmodel.trackers import LargestChange, MostFrequentlyUpdated, SubSampledUpdated, UpdateAge
+from cprmodel.trackers import LargestChange, LeastHarm, MostFrequentlyUpdated, SubSampledUpdated, UpdateAge
 
 
 def report(what: str, value: float, limit: float | None) -> bool:
@@ -93,7 +94,15 @@ def trackers(rows: int) -> list[bool]:
     scar = LargestChange(table)
     table += rng.random((rows, 16), dtype=np.float32)
     value = ratio(lambda: scar.select(n), lambda: np.argpartition(table[:, 0], rows - n))
-    return [*met, report("LargestChange.select over argpartition (exempt)", value, None)]
+    met.append(report("LargestChange.select over argpartition (exempt)", value, None))
+    root = rng.random((16, 16))
+    harm = LeastHarm(scar.copy.copy(), curvature=root @ root.T)
+    harm.values += table - scar.copy
+    harm.record(drawn)
+    value = ratio(lambda: harm.select(n), lambda: scar.select(n))
+    met.append(report("LeastHarm.select over LargestChange.select", value, 3))
+    value = (harm.nbytes - scar.nbytes) / rows
+    return [*met, report("  memory a row beyond LargestChange's [B]", value, 4)]
 
 
 def predictions(rows: int, exponents: tuple[float, ...], fractions: tuple[float, ...]) -> list[bool]:

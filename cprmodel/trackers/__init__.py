@@ -14,7 +14,16 @@ lock around each call); different trackers share nothing.
 
 from cprmodel.trackers.counts import MostFrequentlyUpdated, UpdateAge
 from cprmodel.trackers.distance import LargestChange
+from cprmodel.trackers.harm import LeastHarm
 from cprmodel.trackers.sampled import SubSampledUpdated
 from cprmodel.trackers.tracker import Tracker, rows_due
 
-__all__ = ["LargestChange", "MostFrequentlyUpdated", "SubSampledUpdated", "Tracker", "UpdateAge", "rows_due"]
+__all__ = [
+    "LargestChange",
+    "LeastHarm",
+    "MostFrequentlyUpdated",
+    "SubSampledUpdated",
+    "Tracker",
+    "UpdateAge",
+    "rows_due",
+]

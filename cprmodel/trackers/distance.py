@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from cprmodel.facts.errors import DomainError
 from cprmodel.trackers.tracker import Tracker, largest
 
-__all__ = ["LargestChange"]
+__all__ = ["BLOCK", "LargestChange"]
 
-_BLOCK = 1 << 14  # rows compared at a time
+BLOCK = 1 << 14  #: rows compared at a time
 
 
 class LargestChange(Tracker):
@@ -43,8 +43,8 @@ class LargestChange(Tracker):
     def select(self, n: int) -> NDArray[np.intp]:
         """The n rows that moved most."""
         moved = np.empty(self.rows, dtype=np.float32)
-        for start in range(0, self.rows, _BLOCK):
-            block = slice(start, min(start + _BLOCK, self.rows))
+        for start in range(0, self.rows, BLOCK):
+            block = slice(start, min(start + BLOCK, self.rows))
             apart = (self.values[block] - self.copy[block]).reshape(block.stop - start, -1)
             np.einsum("ij,ij->i", apart, apart, out=moved[block], casting="same_kind")
         return largest(moved, n)

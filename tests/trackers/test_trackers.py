@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cprmodel import DomainError
-from cprmodel.trackers import LargestChange, MostFrequentlyUpdated, SubSampledUpdated, Tracker, UpdateAge
+from cprmodel.trackers import LargestChange, LeastHarm, MostFrequentlyUpdated, SubSampledUpdated, Tracker, UpdateAge
 
 ROWS = 12
 MAKE: dict[str, Callable[[], Tracker]] = {
@@ -21,6 +21,7 @@ MAKE: dict[str, Callable[[], Tracker]] = {
     "ssu": lambda: SubSampledUpdated(ROWS, 4),
     "scar": lambda: LargestChange(np.zeros((ROWS, 3), dtype=np.float32)),
     "update-age": lambda: UpdateAge(ROWS),
+    "least-harm": lambda: LeastHarm(np.zeros((ROWS, 3), dtype=np.float32)),
 }
 
 batches = st.lists(st.lists(st.integers(0, ROWS - 1), max_size=8), max_size=12)
@@ -63,6 +64,56 @@ def test_age_stops_at_its_largest() -> None:
     for _ in range(3):
         tracker.tick()
     assert tracker.age.tolist() == [65_535, 65_535]
+
+
+@given(
+    moves=st.lists(st.tuples(st.integers(0, ROWS - 1), st.integers(-3, 3), st.integers(-3, 3)), max_size=30),
+    n=st.integers(0, ROWS + 2),
+    root=st.tuples(*[st.integers(-2, 2)] * 4),
+)
+def test_least_harm_against_sums_row_by_row(
+    moves: list[tuple[int, int, int]], n: int, root: tuple[int, int, int, int]
+) -> None:
+    """Whole numbers, so that nothing is rounded but the curvature's root."""
+    curvature = np.array(root, dtype=float).reshape(2, 2)
+    curvature = curvature @ curvature.T
+    table = np.zeros((ROWS, 2), dtype=np.float64)
+    tracker, accesses = LeastHarm(table, curvature), Counter[int]()
+    saved = table.copy()
+    for row, x, y in moves:
+        table[row] += x, y
+        tracker.record([row])
+        accesses[row] += 1
+    for _ in range(2):  # what is saved has nothing to lose, and keeps its accesses
+        apart = table - saved
+        harm = {row: accesses[row] * float(apart[row] @ curvature @ apart[row]) for row in range(ROWS)}
+        chosen = tracker.select(n).tolist()
+        assert len(set(chosen)) == len(chosen) <= n
+        found = sorted((harm[row] for row in chosen), reverse=True)
+        expected = best(harm, n)
+        assert np.allclose([one for one in found if one > 1e-4], [one for one in expected if one > 1e-4], rtol=1e-5)
+        tracker.saved(chosen)
+        saved[chosen] = table[chosen]
+    tracker.renew(1.0)
+    apart = table - saved
+    harm = {row: accesses[row] * float(apart[row] @ apart[row]) for row in range(ROWS)}
+    assert sorted((harm[row] for row in tracker.select(n).tolist()), reverse=True) == best(harm, n)
+
+
+@pytest.mark.parametrize(
+    ("curvature", "said"),
+    [
+        ([1.0, 2.0], "expected one finite number, 3, or a matrix of 3 × 3, not shape (2,)"),
+        (np.full((3, 3), np.nan), "expected one finite number"),
+        (np.triu(np.ones((3, 3))), "expected a symmetric matrix"),
+        ([1.0, -1.0, 1.0], "expected none below 0, not -1"),
+        (-np.eye(3), "expected none below 0, not -1"),
+    ],
+)
+def test_a_curvature_that_is_none_is_refused(curvature: Any, said: str) -> None:
+    with pytest.raises(DomainError) as caught:
+        LeastHarm(np.zeros((4, 3)), curvature)
+    assert said in str(caught.value)
 
 
 def test_the_largest_change_is_a_distance() -> None:
@@ -155,7 +206,7 @@ def test_state_saves_and_restores(name: str) -> None:
 @pytest.mark.parametrize("name", MAKE)
 def test_restored_rows_have_nothing_to_lose(name: str) -> None:
     tracker = MAKE[name]()
-    tracker.record([3, 3, 5, 5], np.ones((4, 3), dtype=np.float32) if name == "scar" else None)
+    tracker.record([3, 3, 5, 5], np.ones((4, 3), dtype=np.float32) if name in ("scar", "least-harm") else None)
     assert sorted(tracker.select(ROWS).tolist()) == [3, 5]
     tracker.restored([3])
     assert tracker.select(ROWS).tolist() == [5]

@@ -38,7 +38,8 @@ def markdown(case: HarmCase, name: str, found: dict[str, Judged], line: AgainstL
         f"cprmodel {__version__}; `python -m validation harm validation/cases/{name}.toml`.",
         "",
         f"**{right.verdict}.** {len(right.compared)} comparisons: {passed} PASS, {failed} FAIL, "
-        f"{open_} not resolved; {right.seeds} seeds, {right.runs} runs with losses.",
+        f"{open_} not resolved; the AUC's RMS error {_of_rms(right)}; {right.seeds} seeds, {right.runs} runs with "
+        "losses.",
         "",
         f"Training: {case.data.source} clicks, {case.steps:,} steps of {case.data.batch_size}, "
         f"{len(case.num_embeddings)} tables of at most {max(case.num_embeddings):,} rows, "
@@ -75,6 +76,12 @@ def markdown(case: HarmCase, name: str, found: dict[str, Judged], line: AgainstL
         counts = " | ".join(str(said.count(word)) for word in ("PASS", "FAIL", "not resolved"))
         lines.append(f"| {_SPOILED[how]} | {counts} | {one.rms:.2g} | {one.verdict} |")
     return "\n".join(lines) + "\n"
+
+
+def _of_rms(found: Judged) -> str:
+    if found.rms_most is None:
+        return f"is {found.rms:.2g}"
+    return f"{found.rms:.2g} is {'within' if found.rms <= found.rms_most else 'above'} the {found.rms_most:g} asked"
 
 
 def _against_line(line: AgainstLine | None) -> list[str]:
