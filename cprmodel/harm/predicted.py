@@ -8,7 +8,6 @@ tables show it) and s³.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -269,24 +268,6 @@ def _error_per_age(terms: Terms) -> Floats:
 
 
 def _auc_per_nat(record: HarmRecord) -> tuple[float | None, float]:
-    """AUC lost per nat where all rows are put back, and its standard error from how points differ."""
-    falls, rises, ratios = 0.0, 0.0, []
-    for point in record.points:
-        known = [one for one in point.whole if one.auc_fall is not None and one.rise > 2 * one.rise_error]
-        rise, fall = sum(one.rise for one in known), sum(one.auc_fall or 0.0 for one in known)
-        if rise > 0:
-            falls, rises = falls + fall, rises + rise
-            ratios.append((fall / rise, rise))
-    if not rises > 0:
-        return None, 0.0
-    mean = falls / rises
-    return mean, _scatter(ratios, mean)
-
-
-def _scatter(ratios: Sequence[tuple[float, float]], mean: float) -> float:
-    if len(ratios) < 2:
-        return 0.0
-    values, weights = np.array(ratios).T
-    shares = weights / weights.sum()
-    effective = 1 / float((shares**2).sum())
-    return math.sqrt(float(shares @ (values - mean) ** 2) / max(effective - 1, 1.0))
+    """AUC lost per nat, over points and ages, and how it scatters over them."""
+    known = [one.auc_per_nat for point in record.points for one in point.whole if one.auc_per_nat is not None]
+    return (float(np.mean(known)), float(np.std(known))) if known else (None, 0.0)

@@ -149,6 +149,9 @@ class WholeState(_Part):
     rise: Number = Field(description="true rise of the log loss, by a forward pass over the same samples")
     rise_error: Error = Field(description="its standard error, of paired differences")
     auc_fall: Number | None = Field(None, description="true fall of the AUC; none: samples of one class alone")
+    auc_per_nat: Number | None = Field(
+        None, description="AUC lost per nat of log loss, by the model's own probabilities; none: no logit changed"
+    )
 
 
 class Point(_Part):

@@ -24,7 +24,7 @@ TINY: dict[str, Any] = {
     "losses": {
         "moments": [20, 40],
         "lost": [5, 15],
-        "groups": ["shard", "all rows"],
+        "groups": ["shard", "sharp tables", "all rows"],
         "repeated": [{"name": "two", "at": [20, 40], "lost": 5}],
     },
 }
@@ -42,7 +42,7 @@ def test_predictions_are_there_before_anything_is_measured(ran: tuple[HarmCase, 
     assert said.index("predictions written") == 4  # after four probed runs, before four measured ones
     told, found = predictions(folder), measured(folder, case)
     names = {one.name for one in patterns_of(case)}
-    assert set(told) == {"", *SPOILED}
+    assert set(told) == {"", "tables", *SPOILED}
     assert set(found) == {1, 2, 3, 4}
     for seed, lines in found.items():
         assert {line["pattern"] for line in lines} == names == set(told[""][str(seed)])

@@ -14,8 +14,20 @@ from validation.data.tables import CRITEO_KAGGLE, reduced
 
 __all__ = ["GROUPS", "HarmCase", "LossesSection", "Repeated"]
 
-#: Which rows are put back: of shards by chance, of tables, of rows by how often they are used, all.
-GROUPS = ("shard", "three shards", "large tables", "small tables", "hot rows", "warm rows", "cold rows", "all rows")
+#: Which rows are put back: of shards by chance, of tables by their rows and by their curvature, of rows by how often
+#: they are used, all.
+GROUPS = (
+    "shard",
+    "three shards",
+    "large tables",
+    "small tables",
+    "sharp tables",
+    "flat tables",
+    "hot rows",
+    "warm rows",
+    "cold rows",
+    "all rows",
+)
 _Group = Annotated[str, Field(pattern=f"^({'|'.join(GROUPS)})$")]
 
 

@@ -17,9 +17,10 @@ import numpy as np
 
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.files import write_whole
+from cprmodel.harm.predicted import HarmModel
 from cprmodel.harm.record import HarmRecord, read_harm
 from validation.harm.case import HarmCase
-from validation.harm.patterns import Pattern, parts_of, patterns_of
+from validation.harm.patterns import TABLES, Pattern, parts_of, patterns_of
 from validation.harm.predicting import Predicted, predict
 from validation.harm.running import measure, reference
 from validation.harm.spoiling import SPOILED, spoiled
@@ -86,7 +87,8 @@ def _measure(case: str, folder: str, seed: int) -> None:
     if done >= {one.name for one in patterns_of(asked)}:
         return
     expected = json.loads(_reference(Path(folder), seed).read_text(encoding="utf-8"))
-    for line in measure(asked, seed, expected, done):
+    tables = json.loads((Path(folder) / PREDICTIONS).read_text(encoding="utf-8"))["tables"]
+    for line in measure(asked, seed, expected, tables, done):
         lines.append(line)
         write_whole(own / "measured.jsonl", "".join(json.dumps(one) + "\n" for one in lines).encode())
 
@@ -113,13 +115,14 @@ def _predict_all(case: HarmCase, folder: Path) -> dict[str, Any]:
     shares = {
         seed: json.loads(_reference(folder, seed).read_text(encoding="utf-8"))["shares"] for seed in case.seeds
     }
-    found = {}
+    tables = by_curvature(list(records.values()))
+    found: dict[str, Any] = {"tables": tables}
     for how in ("", *SPOILED):
-        told = {seed: spoiled(record, how) if how else record for seed, record in records.items()}
+        told = {s: HarmModel(spoiled(record, how) if how else record) for s, record in records.items()}
         found[how] = {
             str(seed): {
                 one.name: list(
-                    _mean([_of(case, told[other], seed, shares[seed], one) for other in case.others(seed)])
+                    _mean([_of(case, told[other], seed, shares[seed], tables, one) for other in case.others(seed)])
                 )
                 for one in patterns_of(case)
             }
@@ -128,13 +131,27 @@ def _predict_all(case: HarmCase, folder: Path) -> dict[str, Any]:
     return found
 
 
-def _of(case: HarmCase, record: HarmRecord, seed: int, shares: dict[str, Any], pattern: Pattern) -> Predicted:
+def by_curvature(records: list[HarmRecord]) -> dict[str, list[int]]:
+    """The quarter of the tables with the most curvature of an access, and the one with the least."""
+    traces = np.mean([[t.curvature_trace for t in point.tables] for one in records for point in one.points], axis=0)
+    order, few = np.argsort(-traces, kind="stable"), max(1, len(traces) // 4)
+    sharp, flat = TABLES
+    return {sharp: sorted(map(int, order[:few])), flat: sorted(map(int, order[-few:]))}
+
+
+def _of(
+    case: HarmCase, model: HarmModel, seed: int, shares: dict[str, Any], tables: dict[str, Any], pattern: Pattern
+) -> Predicted:
     size = case.data.batch_size
     each = []
     for number, at in enumerate(pattern.at):
-        parts = [shares[f"{part} after {at}"] for part in parts_of(pattern.group, seed, number, case.shards)]
-        together = [_together(tables) for tables in zip(*parts, strict=True)]
-        each.append(predict(record, at * size, pattern.lost * size, (case.steps - at) * size, together))
+        if pattern.group in tables:
+            bands = shares[f"shard 0 after {at}"]
+            together = [[(low, float(i in tables[pattern.group])) for low, _ in one] for i, one in enumerate(bands)]
+        else:
+            parts = [shares[f"{part} after {at}"] for part in parts_of(pattern.group, seed, number, case.shards)]
+            together = [_together(same) for same in zip(*parts, strict=True)]
+        each.append(predict(model, at * size, pattern.lost * size, together))
     first, *others = each
     later = [Predicted(0.0, one.at_end, 0.0, one.auc_at_end) for one in others]
     return sum(later, first)

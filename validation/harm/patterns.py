@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,13 @@ import numpy as np
 from cprmodel.harm.record import BAND_FACTOR
 from validation.harm.case import HarmCase
 
-__all__ = ["Pattern", "groups_of", "members", "parts_of", "patterns_of"]
+__all__ = ["TABLES", "Pattern", "groups_of", "members", "parts_of", "patterns_of"]
 
 #: Tables with more rows than this part of the largest one's are large.
 LARGE = 0.5
+
+#: Groups of whole tables that the probes tell: those of the most curvature of an access, and of the least.
+TABLES = ("sharp tables", "flat tables")
 
 #: Rows with more accesses per sample than this are hot, with fewer than that cold.
 HOT, COLD = BAND_FACTOR**-3, BAND_FACTOR**-5
@@ -41,8 +44,8 @@ def patterns_of(case: HarmCase) -> Iterator[Pattern]:
 
 
 def groups_of(case: HarmCase) -> tuple[str, ...]:
-    """Every group that a probe must know the shares of: shards one by one."""
-    named = {one.group for one in patterns_of(case)} - {"shard", "three shards"}
+    """Every group that a probe must know the shares of: shards one by one, no whole tables."""
+    named = {one.group for one in patterns_of(case)} - {"shard", "three shards", *TABLES}
     return (*(f"shard {number}" for number in range(case.shards)), *sorted(named))
 
 
@@ -56,11 +59,16 @@ def parts_of(group: str, seed: int, number: int, shards: int) -> tuple[str, ...]
     return tuple(f"shard {(seed + number * count + i) % shards}" for i in range(count)) or (group,)
 
 
-def members(part: str, first: Any, per_sample: Any, shards: int) -> Any:
+def members(
+    part: str, first: Any, per_sample: Any, shards: int, tables: Mapping[str, Sequence[int]] | None = None
+) -> Any:
     """Which flat rows are of a group, true or false.
 
-    ``per_sample``: accesses of each row per sample so far, as this run counted them.
+    ``per_sample``: accesses of each row per sample so far, as this run counted them; ``tables``: which tables are
+    of a group that probes tell.
     """
+    if tables is not None and part in tables:
+        return np.isin(np.repeat(np.arange(len(first) - 1), np.diff(first)), tables[part])
     if part.startswith("shard "):
         return np.arange(first[-1]) % shards == int(part.removeprefix("shard "))
     if part in ("large tables", "small tables"):

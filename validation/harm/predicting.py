@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from cprmodel.harm.record import HarmRecord, Point
+import numpy as np
 
-__all__ = ["Predicted", "Shares", "auc_slope", "predict"]
+from cprmodel.harm.predicted import HarmModel
+
+__all__ = ["Predicted", "Shares", "predict"]
 
 #: For each table its bands by where they begin, and the share of the band's accesses that a group's rows have.
 Shares = Sequence[Sequence[tuple[float, float]]]
@@ -30,37 +33,19 @@ class Predicted:
         return self.at_once, self.at_end, self.auc_at_once, self.auc_at_end
 
 
-def predict(record: HarmRecord, position: int, age: int, left: int, shares: Shares) -> Predicted:
-    """Of one loss: rows that hold ``shares`` of each band's accesses, put back to their state of ``age`` ago.
-
-    The sum over bands of the quadratic and the gradient term, each times what relearning leaves; cross terms
-    between rows of a sample grow with the square of the share. The AUC falls in proportion to the log loss, as it
-    does where the probe put all rows back.
-    """
-    point = next(one for one in record.points if one.position_samples == position)
-    number = point.ages_samples.index(float(age))
-    after = point.left_samples.index(float(left))
-    once = end = harm = whole = 0.0
-    for table, of_table in zip(point.tables, shares, strict=True):
-        for band in table.bands:
-            # another run may have a band more: the one that begins nearest
-            _, share = min(of_table, key=lambda one: abs(one[0] - band.accesses_from))
-            quadratic, gradient = band.quadratic[number], band.gradient[number]
-            remain, drift = band.quadratic_left[number][after], band.gradient_left[number][after]
-            once += share * (quadratic + gradient)
-            end += share * (quadratic * remain + gradient * drift)
-            harm += share * quadratic
-            whole += quadratic
-    state = point.whole[number]
-    cross = (state.quadratic - whole) * (harm / whole) ** 2 if whole > 0 else 0.0
-    remains = end / once if once else 0.0
-    slope, last = auc_slope(point), auc_slope(record.points[-1])
-    once, end = once + cross, end + cross * min(1.0, max(0.0, remains))
-    return Predicted(once, end, slope * once, last * end)
+def predict(model: HarmModel, position: int, age: int, shares: Shares) -> Predicted:
+    """Of one loss: rows that hold ``shares`` of each band's accesses, put back to their state of ``age`` ago."""
+    lost = _of_classes(model, shares)
+    once, end = (model.once(position, age, lost, at_once=at_once) for at_once in (True, False))
+    return Predicted(once.rise, end.rise, once.auc_fall or 0.0, end.auc_fall or 0.0)
 
 
-def auc_slope(point: Point) -> float:
-    """Fall of the AUC over the rise of the log loss, were all rows put back."""
-    known = [one for one in point.whole if one.auc_fall is not None]
-    rise = sum(one.rise for one in known)
-    return sum(one.auc_fall or 0.0 for one in known) / rise if rise > 0 else 0.0
+def _of_classes(model: HarmModel, shares: Shares) -> Any:
+    """The share of each of the model's classes; another run may have a band more: the one that begins nearest."""
+    names = [table.name for table in model.record.points[0].tables]
+    found = []
+    for one in model.classes:
+        bands = shares[names.index(one.table)]
+        nearest = int(np.argmin([abs(begins - one.accesses_from) for begins, _ in bands]))
+        found.append(min(bands[nearest][1], 1.0))
+    return np.array(found)

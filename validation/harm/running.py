@@ -89,7 +89,9 @@ def _shares(point: Point, first: Any, per_sample: Any, inside: Any) -> list[list
     return found
 
 
-def measure(case: HarmCase, seed: int, expected: dict[str, Any], done: set[str]) -> Iterator[dict[str, Any]]:
+def measure(
+    case: HarmCase, seed: int, expected: dict[str, Any], tables: dict[str, list[int]], done: set[str]
+) -> Iterator[dict[str, Any]]:
     """Put rows back in forks of the run, pattern by pattern; what rose and fell, paired."""
     samples, steps, bench = begin(case, seed)
     test = samples.test(seed)
@@ -111,7 +113,8 @@ def measure(case: HarmCase, seed: int, expected: dict[str, Any], done: set[str])
     for one in patterns_of(case):
         if one.name not in done:
             base, per_sample = bases[one.at[0]]
-            once, ended = _lose(case, one, seed, base.fork(), steps, test, saved[one.at[0] - one.lost], per_sample)
+            snapshot = saved[one.at[0] - one.lost]
+            once, ended = _lose(case, one, seed, base.fork(), steps, test, snapshot, per_sample, tables)
             found = {"at_once": _against(once, tested[one.at[0]]), "at_end": _against(ended, end)}
             yield {"pattern": one.name, "group": one.group, "at": one.at, "lost": one.lost, **found}
 
@@ -125,12 +128,13 @@ def _lose(
     test: tuple[Batch, ...],
     snapshot: Snapshot,
     per_sample: Any,
+    tables: dict[str, list[int]],
 ) -> tuple[Metric, Metric]:
     """From the first loss to the end of training: the metric at once, and at the end."""
 
     def put_back(number: int, snapshot: Snapshot) -> None:
         parts = parts_of(pattern.group, seed, number, case.shards)
-        inside = [members(part, bench.first, per_sample, case.shards) for part in parts]
+        inside = [members(part, bench.first, per_sample, case.shards, tables) for part in parts]
         bench.put_back(np.flatnonzero(np.any(inside, axis=0)), snapshot)
 
     put_back(0, snapshot)

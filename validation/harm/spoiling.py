@@ -21,15 +21,14 @@ def spoiled(record: HarmRecord, how: str) -> HarmRecord:
 
 
 def _other_tables(point: Point) -> Point:
-    """Each table's harm by the curvature of the table half the list further on."""
+    """Each table's harm by the curvature of another: the one with the most takes that of the one with the least."""
     tables = point.tables
-    shift = max(1, len(tables) // 2)
+    traces = [table.curvature_trace for table in tables]
+    order = sorted(range(len(tables)), key=traces.__getitem__)
+    other = dict(zip(order, reversed(order), strict=True))
     return _with(
         point,
-        [
-            _scaled(table, [tables[(i + shift) % len(tables)].curvature_trace / (table.curvature_trace or 1.0)])
-            for i, table in enumerate(tables)
-        ],
+        [_scaled(table, [traces[other[i]] / (table.curvature_trace or 1.0)]) for i, table in enumerate(tables)],
     )
 
 
