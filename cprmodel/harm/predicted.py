@@ -18,7 +18,7 @@ from cprmodel.harm.record import HarmRecord
 from cprmodel.harm.statistics import AtAges, Floats, Terms, classes_of, terms_of
 from cprmodel.harm.summary import WITHIN, reach
 
-__all__ = ["Harm", "HarmModel"]
+__all__ = ["Harm", "HarmModel", "crossed_and_beyond"]
 
 _Z90 = 1.6448536269514722
 _MOMENTS = 48  # of the run at which failures are looked at
@@ -159,7 +159,7 @@ class HarmModel:
         ages, samples = np.asarray(age_samples, dtype=float), float(self.record.samples)
         quadratic, gradient = np.zeros((2, len(self.classes), ages.size))
         for moment in (np.arange(_MOMENTS) + 0.5) / _MOMENTS * samples:
-            for one, share in self._near(moment):
+            for one, share in self.near(moment):
                 at = one.at(np.minimum(ages, moment), samples - moment)
                 quadratic += share / _MOMENTS * at.quadratic * at.quadratic_left
                 gradient += share / _MOMENTS * at.gradient * at.gradient_left
@@ -171,7 +171,7 @@ class HarmModel:
 
     def _parts(self, position: float, ages: Floats, left: float, lost_share: Any) -> _Parts:
         found = [
-            _sums(one, one.at(ages, left), ages, lost_share).scaled(share) for one, share in self._near(position)
+            _sums(one, one.at(ages, left), ages, lost_share).scaled(share) for one, share in self.near(position)
         ]
         return found[0] if len(found) == 1 else found[0].plus(found[1])
 
@@ -181,7 +181,7 @@ class HarmModel:
             return parts
         return replace(parts, unsure=parts.unsure + 0.5 * np.abs(parts.gradient))
 
-    def _near(self, position: float) -> list[tuple[Terms, float]]:
+    def near(self, position: float) -> list[tuple[Terms, float]]:
         """The points that a position lies between, with their shares."""
         positions = [one.position for one in self.terms]
         high = int(np.searchsorted(positions, position))
@@ -244,21 +244,32 @@ def _sums(terms: Terms, at: AtAges, ages: Floats, lost_share: Any) -> _Parts:
     whole, put_back = at.quadratic.sum(0), quadratic.sum(0)
     share = put_back / np.maximum(whole, 1e-300)
     remaining = left / np.maximum(put_back, 1e-300)
-    crossed = (at.crossed * at.quadratic).sum(0) * share**2 * remaining
-    beyond = (at.beyond * at.quadratic).sum(0) * remaining
-    own = terms.own or 0.0
-    central = own * share + (1 - own) * share**2
+    crossed, beyond = (one * remaining for one in crossed_and_beyond(terms, at, share))
+    central = _central(terms, share)
     farthest = central if terms.own is not None else share
-    unsure = np.abs(beyond) * np.maximum(central - share**3, farthest - central)
+    all_beyond = (at.beyond * at.quadratic).sum(0) * remaining
+    unsure = np.abs(all_beyond) * np.maximum(central - share**3, farthest - central)
     errors = np.abs(np.broadcast_to(ages, at.gradient.shape)) * _error_per_age(terms)
     return _Parts(
         quadratic=left,
         gradient=(lost * at.gradient * at.gradient_left).sum(0),
         crossed=crossed,
-        beyond=beyond * central,
+        beyond=beyond,
         unsure=unsure,
         gradient_error=np.sqrt(((lost * errors * at.gradient_left) ** 2).sum(0)),
     )
+
+
+def crossed_and_beyond(terms: Terms, at: AtAges, share: Floats) -> tuple[Floats, Floats]:
+    """At once, at each age: cross terms, and what Taylor leaves out, where this share of all harm is put back."""
+    crossed = (at.crossed * at.quadratic).sum(0) * share**2
+    return crossed, (at.beyond * at.quadratic).sum(0) * _central(terms, share)
+
+
+def _central(terms: Terms, share: Floats) -> Floats:
+    """With what share what Taylor leaves out counts: single tables' part with that of rows, the rest squared."""
+    own = terms.own or 0.0
+    return own * share + (1 - own) * share**2
 
 
 def _error_per_age(terms: Terms) -> Floats:

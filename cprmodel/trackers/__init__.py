@@ -16,14 +16,18 @@ from cprmodel.trackers.counts import MostFrequentlyUpdated, UpdateAge
 from cprmodel.trackers.distance import LargestChange
 from cprmodel.trackers.harm import LeastHarm
 from cprmodel.trackers.sampled import SubSampledUpdated
-from cprmodel.trackers.tracker import Tracker, rows_due
+from cprmodel.trackers.sums import GrownSums
+from cprmodel.trackers.tracker import Ranked, Tracker, choose, rows_due
 
 __all__ = [
+    "GrownSums",
     "LargestChange",
     "LeastHarm",
     "MostFrequentlyUpdated",
+    "Ranked",
     "SubSampledUpdated",
     "Tracker",
     "UpdateAge",
+    "choose",
     "rows_due",
 ]

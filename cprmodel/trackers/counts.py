@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cprmodel.trackers.tracker import Tracker, largest
+from cprmodel.trackers.tracker import Ranked
 
 __all__ = ["MostFrequentlyUpdated", "UpdateAge"]
 
 
-class MostFrequentlyUpdated(Tracker):
+class MostFrequentlyUpdated(Ranked):
     """The rows with the most updates since they were last saved first (CPR-MFU).
 
     Memory: 4 bytes a row.
@@ -28,9 +28,9 @@ class MostFrequentlyUpdated(Tracker):
         """Count; below 2³² updates of a row between two of its saves."""
         np.add.at(self.updates, self.ids(rows), np.uint32(1))
 
-    def select(self, n: int) -> NDArray[np.intp]:
-        """The n rows with the most updates."""
-        return largest(self.updates, n)
+    def priorities(self) -> NDArray[Any]:
+        """Updates since the save."""
+        return self.updates
 
     def saved(self, rows: ArrayLike) -> None:
         """Their count starts again."""
@@ -53,9 +53,9 @@ class UpdateAge(MostFrequentlyUpdated):
         """All rows grow older."""
         np.add(self.age, np.uint16(1), out=self.age, where=self.age < np.iinfo(np.uint16).max)
 
-    def select(self, n: int) -> NDArray[np.intp]:
-        """The n rows with the largest product (before the first tick, of those with the most updates)."""
-        return largest(np.multiply(self.updates, np.maximum(self.age, 1), dtype=np.float32), n)
+    def priorities(self) -> NDArray[Any]:
+        """The products (before the first tick, the updates)."""
+        return np.multiply(self.updates, np.maximum(self.age, 1), dtype=np.float32)
 
     def saved(self, rows: ArrayLike) -> None:
         """Count and age start again."""

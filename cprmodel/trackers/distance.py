@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cprmodel.facts.errors import DomainError
-from cprmodel.trackers.tracker import Tracker, largest
+from cprmodel.trackers.tracker import Ranked
 
 __all__ = ["BLOCK", "LargestChange"]
 
 BLOCK = 1 << 14  #: rows compared at a time
 
 
-class LargestChange(Tracker):
+class LargestChange(Ranked):
     """The rows that moved most, in Euclidean distance, since they were last saved first (SCAR).
 
     ``values`` is the table as training sees it, rows along the first axis: an array that training writes to (a view
@@ -40,14 +40,14 @@ class LargestChange(Tracker):
         if values is not None:
             self.values[at] = values
 
-    def select(self, n: int) -> NDArray[np.intp]:
-        """The n rows that moved most."""
+    def priorities(self) -> NDArray[Any]:
+        """How far each row moved, squared."""
         moved = np.empty(self.rows, dtype=np.float32)
         for start in range(0, self.rows, BLOCK):
             block = slice(start, min(start + BLOCK, self.rows))
             apart = (self.values[block] - self.copy[block]).reshape(block.stop - start, -1)
             np.einsum("ij,ij->i", apart, apart, out=moved[block], casting="same_kind")
-        return largest(moved, n)
+        return moved
 
     def saved(self, rows: ArrayLike) -> None:
         """They are compared with what they hold now."""

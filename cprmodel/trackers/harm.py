@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from cprmodel.facts.errors import DomainError
 from cprmodel.trackers.distance import BLOCK, LargestChange
-from cprmodel.trackers.tracker import largest
 
 __all__ = ["LeastHarm"]
 
@@ -26,7 +25,8 @@ class LeastHarm(LargestChange):
     ``values`` is the table as training sees it, rows along the first axis, looked at when it chooses (see
     :class:`LargestChange`). ``curvature``: H, [D, D] and symmetric, or its diagonal [D], or one number; a harm
     record has it (``TableHarm.curvature``). Left out it is 1: accesses × distance². :meth:`renew` gives another one
-    while training goes on. Harms of several tables can be compared where each has its own H.
+    while training goes on. Harms of several tables can be compared where each has its own H
+    (:func:`choose`).
 
     Memory: a copy of the table, 4 bytes a row, and 4 more while it chooses. The state is the copy and the counts,
     not the curvature.
@@ -74,8 +74,8 @@ class LeastHarm(LargestChange):
         super().record(rows, values)
         np.add.at(self.accesses, self.ids(rows), np.uint32(1))
 
-    def select(self, n: int) -> NDArray[np.intp]:
-        """The n rows whose loss would cost most."""
+    def priorities(self) -> NDArray[Any]:
+        """What the loss of each row would cost."""
         harm = np.empty(self.rows, dtype=np.float32)
         size = BLOCK if self._factor.ndim == 1 else min(BLOCK, max(64, _ALONE // self._factor.size))
         for start in range(0, self.rows, size):
@@ -84,4 +84,4 @@ class LeastHarm(LargestChange):
             apart = apart * self._factor if self._factor.ndim == 1 else apart @ self._factor
             np.einsum("ij,ij->i", apart, apart, out=harm[block], casting="same_kind")
         harm *= self.accesses
-        return largest(harm, n)
+        return harm

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cprmodel.facts.errors import DomainError
 
-__all__ = ["Tracker", "largest", "rows_due"]
+__all__ = ["Ranked", "Tracker", "choose", "largest", "rows_due"]
 
 
 class Tracker(ABC):
@@ -89,6 +89,39 @@ class Tracker(ABC):
         if found.view(np.uintp).max() >= self.rows:  # below 0 is a very large number when read without its sign
             raise DomainError(f"{type(self).__name__}: expected row numbers from 0 to {self.rows - 1}")
         return found
+
+
+class Ranked(Tracker):
+    """A tracker that gives every row a number, and takes the largest."""
+
+    @abstractmethod
+    def priorities(self) -> NDArray[Any]:
+        """What each row is worth to save now; 0: it holds nothing new. May be the tracker's own array: leave it be."""
+
+    def select(self, n: int) -> NDArray[np.intp]:
+        """The n rows that are worth most."""
+        return largest(self.priorities(), n)
+
+
+def choose(trackers: Sequence[Ranked], n: int) -> list[NDArray[np.intp]]:
+    """The n rows that are worth most of all the trackers' tables together: rows of each.
+
+    For trackers of one kind, whose numbers can be compared, and rows of the same size.
+
+    >>> from cprmodel.trackers import MostFrequentlyUpdated
+    >>> users, ads = MostFrequentlyUpdated(rows=10), MostFrequentlyUpdated(rows=5)
+    >>> users.record([1, 1, 2])
+    >>> ads.record([4, 4, 4, 0, 0])
+    >>> [sorted(rows.tolist()) for rows in choose([users, ads], 2)]
+    [[], [0, 4]]
+    """
+    if not trackers:
+        return []
+    worth = [one.priorities() for one in trackers]
+    bounds = np.cumsum([0, *(one.rows for one in trackers)])
+    chosen = largest(np.concatenate(worth), n)
+    table = np.searchsorted(bounds, chosen, side="right") - 1
+    return [chosen[table == number] - bounds[number] for number in range(len(trackers))]
 
 
 def rows_due(number: int, fraction: float, rows: int) -> int:

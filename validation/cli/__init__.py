@@ -117,28 +117,53 @@ def soak(
     raise typer.Exit(run(kills, seed, out, as_json))
 
 
+Seeds = Annotated[str | None, typer.Option(metavar="SEEDS", help="Instead of the case's, such as 1,2.")]
+LabOut = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", help="Where everything is kept; default: runs/CASE.")
+]
+Clicks = Annotated[Path | None, typer.Option(metavar="PATH", help="Instead of the case's data.path (MovieLens).")]
+Workers = Annotated[int, typer.Option(min=1, max=64, help="Runs at a time, a core each.")]
+Into = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Also write validation-NAME.md there.")]
+Only = Annotated[bool, typer.Option("--report", help="Train nothing: judge what is in the folder.")]
+
+
 @app.command()
 def harm(
     case: Annotated[
         Path, typer.Argument(metavar="CASE.toml", help="A case of the lab: validation/cases/harm.toml.")
     ],
-    out: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Where everything is kept; default: runs/CASE.")
-    ] = None,
-    seeds: Annotated[str | None, typer.Option(metavar="SEEDS", help="Instead of the case's, such as 1,2.")] = None,
-    data: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Instead of the case's data.path (MovieLens).")
-    ] = None,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Seeds at a time, a core each.")] = 1,
-    into: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Also write validation-NAME.md there.")
-    ] = None,
-    only: Annotated[bool, typer.Option("--report", help="Train nothing: judge what is in the folder.")] = False,
+    out: LabOut = None,
+    seeds: Seeds = None,
+    data: Clicks = None,
+    workers: Workers = 1,
+    into: Into = None,
+    only: Only = False,
 ) -> None:
     """Predict what rows put back cost, put them back, compare. Status 1 when a prediction does not hold.
 
     Goes on where an earlier run of the same case in the folder ended.
     """
     from validation.cli.harm import run
+
+    raise typer.Exit(run(case, out, seeds, data, workers, into, only))
+
+
+@app.command("harm-orders")
+def harm_orders(
+    case: Annotated[
+        Path, typer.Argument(metavar="CASE.toml", help="A case of orders: validation/cases/harm-orders.toml.")
+    ],
+    out: LabOut = None,
+    seeds: Seeds = None,
+    data: Clicks = None,
+    workers: Workers = 1,
+    into: Into = None,
+    only: Only = False,
+) -> None:
+    """Predict what each order of saving costs in log loss, train in each, compare. Status 1 when it does not hold.
+
+    Goes on where an earlier run of the same case in the folder ended.
+    """
+    from validation.cli.harm_orders import run
 
     raise typer.Exit(run(case, out, seeds, data, workers, into, only))

@@ -13,14 +13,14 @@ from validation.harm.judging import against_line
 from validation.harm.lab import measured, run_case
 from validation.harm.report import judged, markdown
 
-__all__ = ["run"]
+__all__ = ["run", "seeds_of"]
 
 
 def run(
     case: Path, out: Path | None, seeds: str | None, data: Path | None, workers: int, into: Path | None, only: bool
 ) -> int:
     """Predict, put rows back, compare; the exit status."""
-    asked = HarmCase.from_file(case, data, _seeds(seeds))
+    asked = HarmCase.from_file(case, data, seeds_of(seeds))
     folder = out or Path("runs") / case.stem
     if not only:
         run_case(asked, folder, workers, lambda said: typer.echo(said, err=True))
@@ -35,7 +35,8 @@ def run(
     return 1 if found[""].verdict == "FAIL" else 0
 
 
-def _seeds(text: str | None) -> tuple[int, ...] | None:
+def seeds_of(text: str | None) -> tuple[int, ...] | None:
+    """Of an option such as 101,102."""
     if text is None:
         return None
     try:
