@@ -1,7 +1,8 @@
-"""From what a user names to a job: a file, a preset, a job file with a trace in it that must be fitted first."""
+"""From what a user names to a job: a file, a preset, a job file that names a trace or a harm record."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,15 @@ from typing import Any
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.units import format_time
 from cprmodel.jobs import Failures, Job
+from cprmodel.jobs.accuracy_model import METRICS
 from cprmodel.jobs.failures import TRACE_OPTIONS
 from cprmodel.jobs.parsing import model_from_mapping, toml_from_file
 from cprmodel.jobs.quantities import Section
 from cprmodel.presets import PREFIX, load_preset
 
 __all__ = ["load_job"]
+
+_USUAL_SHARE = 0.125  # of the rows that a failure puts back, where no shards are given
 
 
 class _Draft(Section):
@@ -26,7 +30,8 @@ class _Draft(Section):
 def load_job(source: str | Path) -> Job:
     """A job from ``preset:NAME`` or from a file; a trace that the file names is read and fitted.
 
-    ``Job.from_file`` reads the same files but those with a trace. In the job, the fit stands in the trace's place.
+    ``Job.from_file`` reads the same files but those with a trace or a harm record (``[accuracy] model``). In the
+    job, the fit stands in the trace's place, and the slope that the record predicts in the record's.
 
     >>> load_job("preset:rsc-1").preset.title
     'A 1,024-GPU job on Meta RSC-1'
@@ -37,7 +42,36 @@ def load_job(source: str | Path) -> Job:
     failures = data.get("failures")
     if isinstance(failures, Mapping) and "trace" in failures:
         data = {**data, "failures": _fitted(failures, source)}
+    told = data.get("accuracy")
+    if isinstance(told, Mapping) and isinstance(told.get("model"), str):
+        data = {**data, "accuracy": _predicted(told, data.get("cluster"), source)}
     return model_from_mapping(Job, data, str(source), Path(source).parent)
+
+
+def _predicted(told: Mapping[str, Any], cluster: Any, source: str | Path) -> Mapping[str, Any]:
+    """The table with a model in the place of its harm record; as it is where it names none."""
+    from cprmodel.harm.record import is_harm, read_harm
+
+    path = Path(source).parent / told["model"]
+    metric = told.get("metric", "auc")
+    if not is_harm(path):
+        return told
+    if metric not in METRICS:
+        known = " or ".join(f'"{one}"' for one in METRICS)
+        raise JobError(str(source), [Problem("accuracy.metric", json.dumps(metric, default=str), known)])
+    from cprmodel.harm.predicted import HarmModel
+    from cprmodel.harm.slope import accuracy_model
+
+    shards = cluster.get("embedding_shards") if isinstance(cluster, Mapping) else None
+    share = 1 / shards if isinstance(shards, int) and shards >= 1 else _USUAL_SHARE
+    record = read_harm(path)
+    try:
+        found = accuracy_model(HarmModel(record), share, metric, path.name)
+    except JobError as error:
+        raise JobError(
+            str(source), [Problem("accuracy.model", f'"{told["model"]}"', error.problems[0].expected)]
+        ) from None
+    return {**told, "model": found.model_dump(mode="json")}
 
 
 def _fitted(failures: Mapping[str, Any], source: str | Path) -> dict[str, Any]:

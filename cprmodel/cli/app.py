@@ -253,6 +253,16 @@ def order(
     ] = None,
     rows: Annotated[float | None, typer.Option(help="How many rows there are (--zipf).")] = None,
     row_bytes: Annotated[float | None, typer.Option(help="Bytes of a row, optimizer state included.")] = None,
+    harm: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="harm.json", help="Instead: rows of a harm record; says what orders cost in the metric."
+        ),
+    ] = None,
+    samples_per_s: Annotated[
+        float | None, typer.Option("--samples-per-s", help="Samples trained in a second (--harm).")
+    ] = None,
+    lost_share: Annotated[float, typer.Option(help="Share of the rows that a failure puts back (--harm).")] = 0.125,
     updates_per_row: Annotated[
         float, typer.Option(help="Mean updates of a row while everything is saved once (--counts, --zipf).")
     ] = 100.0,
@@ -288,6 +298,9 @@ def order(
         zipf=zipf,
         rows=rows,
         row_bytes=row_bytes,
+        harm=harm,
+        samples_per_s=samples_per_s,
+        lost_share=lost_share,
         updates_per_row=updates_per_row,
         budget=budget,
         fraction=priority_fraction,

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +35,9 @@ class Options:
     zipf: float | None
     rows: float | None
     row_bytes: float | None
+    harm: Path | None
+    samples_per_s: float | None
+    lost_share: float
     updates_per_row: float
     budget: str
     fraction: float
@@ -65,8 +68,12 @@ def run(
     if slots_to is None and (slot_s is not None or options.slots is not None):
         raise JobError("--slot, --slots", [Problem("", "", "a --schedule beside them")])
     setting = Setting(bandwidth, options.fraction, Objective(options.objective), options.seed)
-    rows, each = _rows(options, bandwidth)
-    found = order(source, rows, setting, tuple(options.policies) or POLICIES, each)
+    policies = tuple(options.policies) or POLICIES
+    if options.harm is not None:
+        found = _by_harm(options, setting, policies)
+    else:
+        rows, each = _rows(options, bandwidth)
+        found = order(source, rows, setting, policies, each)
     if slots_to is not None:
         _write_schedule(found, slot_s, options.slots, slots_to)
     if intervals is not None:
@@ -89,10 +96,33 @@ def run(
         typer.echo(f"Report: {report}", err=as_json)
 
 
+def _by_harm(options: Options, setting: Setting, policies: tuple[str, ...]) -> Ordered:
+    """The rows of a harm record, and what each order costs in the metric."""
+    from cprmodel.harm.predicted import HarmModel
+    from cprmodel.harm.record import read_harm
+    from cprmodel.ordering.metric import in_metric, rows_of_record
+
+    assert options.harm is not None
+    assert options.row_bytes is not None
+    pace = options.samples_per_s
+    if pace is None or not 0 < pace <= 1e15:
+        said = "" if pace is None else f", not {pace:g}"
+        raise JobError("--samples-per-s", [Problem("", "", f"the samples trained in a second, such as 1e6{said}")])
+    if not 0 < options.lost_share <= 1:
+        raise JobError("--lost-share", [Problem("", "", f"a share above 0, at most 1, not {options.lost_share:g}")])
+    model = HarmModel(read_harm(options.harm))
+    rows = rows_of_record(model, options.row_bytes, pace)
+    found = order(str(options.harm), rows, setting, policies)
+    harm = tuple(in_metric(model, rows, setting, pace, options.lost_share))
+    return replace(found, harm=harm, lost_share=options.lost_share)
+
+
 def _source(options: Options) -> str:
-    given = [options.shards is not None, options.counts is not None, options.zipf is not None]
-    if given.count(True) != 1:
-        raise JobError("order", [Problem("", "", "one of SHARDS.csv, --counts and --zipf")])
+    sources = (options.shards, options.counts, options.zipf, options.harm)
+    if sum(one is not None for one in sources) != 1:
+        raise JobError("order", [Problem("", "", "one of SHARDS.csv, --counts, --zipf and --harm")])
+    if options.harm is None and options.samples_per_s is not None:
+        raise JobError("--samples-per-s", [Problem("", "", "--harm beside it")])
     if options.shards is None and options.row_bytes is None:
         raise JobError("--row-bytes", [Problem("", "", "the bytes of a row, such as 64")])
     if options.row_bytes is not None and not 0 < options.row_bytes <= 1e12:
@@ -100,7 +130,7 @@ def _source(options: Options) -> str:
     if options.zipf is None and options.rows is not None:
         raise JobError("--rows", [Problem("", "", "--zipf beside it")])
     if options.zipf is None:
-        return str(options.shards or options.counts)
+        return str(options.shards or options.counts or options.harm)
     if not 0 <= options.zipf <= 10:
         raise JobError("--zipf", [Problem("", "", f"an exponent from 0 to 10, not {options.zipf:g}")])
     if options.rows is None or not 1 <= options.rows <= 1e13:

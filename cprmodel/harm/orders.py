@@ -1,8 +1,9 @@
 r"""What each order of saving rows costs in the metric: played out over the rows of a record, nothing else needed.
 
-Every class of a record's rows has stand-ins. They are updated at random at their class's pace, an order chooses some
-of them at each save, and failures put a share of them back. A row that has seen k updates since its save at the age a
-costs k/(pa) times what its class costs on average at that age, and differs from others by chance as Δ does.
+Every class of a record's rows has stand-ins. They are updated at random at their class's pace, an order chooses
+some of them at each save, and failures put a share of them back. A row that has seen k updates since its save at
+the age a costs k/(pa) times what its class costs on average at that age, and differs from others by chance as Δ
+does.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ import numpy as np
 
 from cprmodel.facts.errors import DomainError
 from cprmodel.harm.predicted import HarmModel, crossed_and_beyond
-from cprmodel.harm.statistics import Floats, Terms
+from cprmodel.harm.statistics import AtAges, Floats, Terms
 
-__all__ = ["HARM_ORDERS", "OrderHarm", "harm_of_orders"]
+__all__ = ["HARM_ORDERS", "OrderHarm", "harm_of_failure", "harm_of_orders"]
 
 _STAND_INS = 120  # of a class of rows
+_ROUNDS, _MOST_SLOTS = 3, 128  # full-save intervals before a failure that are played, in at most so many saves
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def harm_of_orders(
     model: HarmModel,
     fraction: float,
     every_samples: float,
-    strikes: float | Sequence[float],
+    strikes: Sequence[float],
     lost_share: float,
     orders: Sequence[str] = tuple(HARM_ORDERS),
     draws: int = 8,
@@ -85,7 +87,7 @@ def harm_of_orders(
     model : predictions from a record
     fraction : share of the rows that a save takes
     every_samples : samples trained between two saves
-    strikes : failures of a run, on average, at random moments; or the moments themselves [samples]
+    strikes : when failures strike [samples]
     lost_share : share of the rows that each puts back, by chance
     orders : of :data:`HARM_ORDERS`: ``everything`` at each save (whatever the fraction: what no order can go
         below); ``uniform``, all rows at every 1/fraction-th save; the largest distance moved (``scar``), updates
@@ -95,35 +97,70 @@ def harm_of_orders(
 
     Notes
     -----
-    A failure restores rows as they were saved, and they go on from there; that what is lost later is then smaller or
-    larger is left out (first order). Ages beyond the record's are reached along its powers.
+    A failure restores rows as they were saved, and they go on from there; that what is lost later is then smaller
+    or larger is left out (first order). Ages beyond the record's are reached along its powers.
     """
-    if not (0 < fraction <= 1 and every_samples > 0 and draws >= 1 and 0 <= lost_share <= 1):
-        given = f"fraction = {fraction:g}, every_samples = {every_samples:g}, lost_share = {lost_share:g}"
-        raise DomainError(f"{given}: expected shares of at most 1 and an interval above 0")
-    unknown = [one for one in orders if one not in HARM_ORDERS]
-    if unknown:
-        raise DomainError(f"order = {unknown[0]!r}: expected one of {', '.join(HARM_ORDERS)}")
+    _check(fraction, every_samples, lost_share, orders, draws)
+    moments = np.sort(np.asarray(strikes, dtype=float))
     found = {}
     for order in orders:
         runs = []
         for draw in range(draws):
             random = np.random.default_rng([seed, draw])
-            runs.append(
-                _play(model, order, fraction, every_samples, _moments(model, strikes, random), lost_share, random)
-            )
-        rises, lost = np.array(runs).T
-        error = float(rises.std(ddof=1) / math.sqrt(draws)) if draws > 1 else math.inf
-        rise = float(rises.mean())
-        fall = None if model.auc_per_nat is None else model.auc_per_nat * rise
-        found[order] = OrderHarm(order, rise, error, fall, float(lost.mean()))
+            runs.append(_play(model, order, fraction, every_samples, moments, lost_share, random))
+        found[order] = _summed(model, order, runs)
     return found
 
 
-def _moments(model: HarmModel, strikes: float | Sequence[float], random: np.random.Generator) -> Floats:
-    if not np.ndim(strikes):
-        return np.sort(random.random(random.poisson(float(strikes))) * model.record.samples)  # type: ignore[arg-type]
-    return np.sort(np.asarray(strikes, dtype=float))
+def harm_of_failure(
+    model: HarmModel,
+    fraction: float,
+    every_samples: float,
+    lost_share: float,
+    orders: Sequence[str] = tuple(HARM_ORDERS),
+    draws: int = 8,
+    seed: int = 1,
+) -> dict[str, OrderHarm]:
+    """Expected harm at the end of one failure at a random moment of the run.
+
+    Parameters are those of :func:`harm_of_orders`. Played from three full-save intervals before it on (at most 128
+    saves), when all rows are as they were saved; a draw for each part of the run.
+    """
+    _check(fraction, every_samples, lost_share, orders, draws)
+    samples = float(model.record.samples)
+    slots = min(math.ceil(_ROUNDS / fraction), _MOST_SLOTS)
+    found = {}
+    for order in orders:
+        runs = []
+        for draw in range(draws):
+            random = np.random.default_rng([seed, draw])
+            moment = (draw + random.random()) / draws * samples
+            phase = random.random() * every_samples
+            begin = max(0.0, moment - phase - slots * every_samples)
+            runs.append(_play(model, order, fraction, every_samples, np.array([moment]), lost_share, random, begin))
+        found[order] = _summed(model, order, runs)
+    return found
+
+
+def _check(fraction: float, every: float, lost_share: float, orders: Sequence[str], draws: int) -> None:
+    if not (0 < fraction <= 1 and every > 0 and draws >= 1 and 0 <= lost_share <= 1):
+        given = f"fraction = {fraction:g}, every_samples = {every:g}, lost_share = {lost_share:g}, draws = {draws}"
+        raise DomainError(f"{given}: expected shares of at most 1, an interval above 0, and a draw")
+    unknown = [one for one in orders if one not in HARM_ORDERS]
+    if unknown:
+        raise DomainError(f"order = {unknown[0]!r}: expected one of {', '.join(HARM_ORDERS)}")
+
+
+def _summed(model: HarmModel, order: str, runs: Sequence[tuple[float, float]]) -> OrderHarm:
+    rises, lost = np.array(runs).T
+    rise = float(rises.mean())
+    return OrderHarm(
+        order=order,
+        rise=rise,
+        standard_error=float(rises.std(ddof=1) / math.sqrt(len(runs))) if len(runs) > 1 else math.inf,
+        auc_fall=None if model.auc_per_nat is None else model.auc_per_nat * rise,
+        lost_updates=float(lost.mean()),
+    )
 
 
 def _stand_ins(model: HarmModel, random: np.random.Generator) -> _Rows:
@@ -154,21 +191,23 @@ def _play(
     strikes: Floats,
     lost_share: float,
     random: np.random.Generator,
+    begin: float = 0.0,
 ) -> tuple[float, float]:
-    """Rise at the end, and updates lost."""
-    rows, samples = _stand_ins(model, random), float(model.record.samples)
-    saves = np.arange(1, math.ceil(samples / every)) * every
+    """Rise at the end, and updates lost, from a moment on at which all rows are as they were saved."""
+    rows, last = _stand_ins(model, random), float(strikes.max(initial=begin))
+    rows.saved[:] = begin
+    saves = np.arange(begin + every, last, every)
     events = sorted(
         [(float(at), 0, number) for number, at in enumerate(saves, 1)] + [(float(at), 1, 0) for at in strikes]
     )
     shapes, traces = _shapes(model), _traces(model)
-    then = rise = lost = 0.0
+    then, rise, lost = begin, 0.0, 0.0
     for at, failed, number in events:
         rows.updates += random.poisson(rows.pace * (at - then))
         then = at
         if failed:
             struck = random.random(len(rows.of)) < lost_share
-            rise += _harm(model, rows, struck, at, lost_share)
+            rise += _harm(model, rows, struck, at)
             lost += float((rows.weight * rows.updates)[struck].sum())
             _renew(rows, struck, at, shapes, random)
         else:
@@ -228,28 +267,50 @@ def _of_mean(rows: _Rows, at: float) -> Floats:
     return found
 
 
-def _harm(model: HarmModel, rows: _Rows, struck: Any, at: float, lost_share: float) -> float:
+def _harm(model: HarmModel, rows: _Rows, struck: Any, at: float) -> float:
     """What is left at the end of putting these rows back now."""
     some = struck & (rows.updates > 0)
     if not some.any():
         return 0.0
     ages, which = np.unique((at - rows.saved)[some], return_inverse=True)
+    with_luck, without = (
+        _shares(model, rows, some, which, len(ages), rows.weight * _of_mean(rows, at) * luck)
+        for luck in (rows.luck, 1.0)
+    )
     total = 0.0
     for terms, part in model.near(at):
         at_ages = terms.at(ages, model.record.samples - at)
-        shares = []
-        for luck in (rows.luck, np.ones(len(rows.of))):  # the way to the best value has no part in the luck
-            lost = np.zeros((len(terms.rows), len(ages)))
-            np.add.at(lost, (rows.of[some], which), (rows.weight * _of_mean(rows, at) * luck)[some])
-            shares.append(lost / np.maximum(model.terms[-1].rows, 1.0)[:, None])
-        once = shares[0] * at_ages.quadratic
-        left = float((once * at_ages.quadratic_left).sum())
-        undone = float((shares[1] * at_ages.gradient * at_ages.gradient_left).sum())
-        total += part * (left + undone + _together(terms, ages, once, left, lost_share))
+        quadratic, ratio = at_ages.quadratic * at_ages.quadratic_left, _progress(model, at_ages)
+        each = quadratic * (with_luck * (1 + np.minimum(ratio, 0.0)) + without * np.maximum(ratio, 0.0))
+        together = _together(terms, ages, with_luck * at_ages.quadratic, float((with_luck * quadratic).sum()))
+        total += part * (float(each.sum()) + together)
     return total
 
 
-def _together(terms: Terms, ages: Floats, once: Floats, left: float, lost_share: float) -> float:
+def _shares(model: HarmModel, rows: _Rows, some: Any, which: Any, ages: int, each: Floats) -> Floats:
+    """What these rows have of their class's harm [classes, ages]."""
+    found = np.zeros((len(model.classes), ages))
+    np.add.at(found, (rows.of[some], which), each[some])
+    return found / np.maximum(model.terms[-1].rows, 1.0)[:, None]
+
+
+def _progress(model: HarmModel, at: AtAges) -> Floats:
+    """Gradient term over the quadratic, both as they are left: of rows of all tables that are used as often.
+
+    Of one class it is mostly the probe's noise. At least −1: rows that are no better now than they were cost
+    nothing. Below 0 it is jitter, which goes with the row's own Δ²; above, it is the way that rows went to where
+    they belong, which does not.
+    """
+    uses, of = np.unique([one.accesses_to for one in model.classes], return_inverse=True)
+    sums = np.zeros((2, len(uses), at.quadratic.shape[1]))
+    np.add.at(sums[0], of, at.quadratic * at.quadratic_left)
+    np.add.at(sums[1], of, at.gradient * at.gradient_left)
+    ratio = np.where(sums[0] > 0, sums[1] / np.where(sums[0] > 0, sums[0], 1.0), 0.0)
+    found: Floats = np.maximum(ratio, -1.0)[of]
+    return found
+
+
+def _together(terms: Terms, ages: Floats, once: Floats, left: float) -> float:
     """Cross terms and what Taylor leaves out, as for one age of all rows that costs as much at once."""
     whole = float(once.sum())
     if not whole > 0:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.harm.predicted import Harm, HarmModel
-from cprmodel.jobs.accuracy_model import AccuracyModel
+from cprmodel.jobs.accuracy_model import AccuracyModel, Metric
 from cprmodel.jobs.parsing import model_from_mapping
 
 __all__ = ["accuracy_model", "slope_at"]
@@ -14,8 +14,6 @@ __all__ = ["accuracy_model", "slope_at"]
 #: Intervals as shares of the run at which the slope is looked at; the first is the slope's own.
 _INTERVALS = (0.1, 0.01, 0.03, 0.3)
 _FEW = 1e-6  # failures of a run: so few that none comes twice
-
-Metric = Literal["auc", "log loss"]
 
 
 def slope_at(model: HarmModel, interval_samples: float, lost_share: float, metric: Metric = "auc") -> Any:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import ConfigDict, Field, ValidationInfo, model_validator
 
 from cprmodel.jobs.files import read_named_json
 from cprmodel.jobs.quantities import Count, Number, Positive, Section, wrong
 
-__all__ = ["AccuracyModel", "read_accuracy_model"]
+__all__ = ["METRICS", "AccuracyModel", "Metric", "read_accuracy_model"]
+
+#: What a harm record predicts.
+Metric = Literal["auc", "log loss"]
+METRICS = get_args(Metric)
 
 
 class AccuracyModel(Section):

@@ -13,7 +13,7 @@ from cprmodel.facts.strategies import BlockingSave, FailureMix, FullRecovery, Pa
 from cprmodel.facts.units import format_time
 from cprmodel.formulas.accuracy import pls_for_metric_drop
 from cprmodel.jobs.access import Access
-from cprmodel.jobs.accuracy_model import AccuracyModel, read_accuracy_model
+from cprmodel.jobs.accuracy_model import AccuracyModel, Metric, read_accuracy_model
 from cprmodel.jobs.checkpoint import Checkpoint
 from cprmodel.jobs.failures import RATES, READ_BY_LOAD_JOB, Failures
 from cprmodel.jobs.money import Money, check_money
@@ -61,7 +61,10 @@ class Accuracy(Section):
     max_metric_drop: Positive | None = Field(None, description="or: largest expected drop of the metric")
     metric_drop_per_pls: Positive | None = Field(None, description="metric lost per unit of PLS")
     model: _AccuracyModelFile = Field(
-        None, description="or: file that cprmodel accuracy wrote (path relative to the job file)"
+        None, description="or: file that cprmodel accuracy wrote, or a harm record (path relative to the job file)"
+    )
+    metric: Metric | None = Field(
+        None, description="of max_metric_drop, by a harm record: auc (default) or log loss"
     )
 
     @property
@@ -74,6 +77,13 @@ class Accuracy(Section):
         if self.metric_drop_per_pls is not None and self.model is not None:
             slopes = (self.metric_drop_per_pls, self.model.metric_drop_per_pls)
             raise wrong("metric_drop_per_pls and model", slopes, "only one of the two")
+        if self.metric is not None and (self.model is None or self.model.metric != self.metric):
+            said = (
+                "a harm record as model, to predict it"
+                if self.model is None
+                else f'"{self.model.metric}", as model says'
+            )
+            raise wrong("metric", f'"{self.metric}"', said)
         drop, slope = self.max_metric_drop, self.slope
         if drop is not None and slope is not None and drop / slope < 1e-12:
             raise wrong("max_metric_drop", drop, f"at least 1e-12 of metric_drop_per_pls ({slope:g})")

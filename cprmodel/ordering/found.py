@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from cprmodel.facts.version import __version__
 from cprmodel.ordering.intervals import Objective, optimal_intervals
 from cprmodel.ordering.policies import POLICIES, PolicyLoss, Setting, in_slots, predict
 from cprmodel.ordering.predicted import predict_ssu
 from cprmodel.rows import Floats, Rows
+
+if TYPE_CHECKING:
+    from cprmodel.harm.orders import OrderHarm
 
 __all__ = ["LISTED", "SCHEMA_VERSION", "Ordered", "order"]
 
@@ -34,6 +37,8 @@ class Ordered:
     policies: list[PolicyLoss]
     warnings: tuple[str, ...]
     each: Callable[[], Rows]  #: every row on its own, made when it is asked for
+    harm: tuple[OrderHarm, ...] = ()  #: by a harm record: what a failure costs in the metric, the cheapest first
+    lost_share: float | None = None  #: of the rows, that it puts back
 
     @property
     def full_save_s(self) -> float:
@@ -62,6 +67,8 @@ class Ordered:
             "objective": self.setting.objective.value,
             "policies": [one.to_dict() for one in self.policies],
             "best_fixed": {"shards": names, "interval_s": listed, "file": intervals_file},
+            "harm": [asdict(one) for one in self.harm] or None,
+            "lost_share": self.lost_share,
             "warnings": list(self.warnings),
         }
 

@@ -16,10 +16,11 @@ __all__ = ["GrownSums"]
 class GrownSums(Ranked):
     r"""The rows whose sum of squared gradients grew most since they were last saved first.
 
-    For Adagrad, which keeps that sum anyway: one number a row (row-wise Adagrad), ``sums`` as training sees it (a view
-    of a torch tensor, ``tensor.numpy()``). An access adds h/B² to it on average, h the curvature of the log loss at an
-    access and B the batch (:func:`cprmodel.formulas.expected_gradient_square`), so its growth counts the row's updates
-    and weighs them with the curvature of its table, and of several tables it can be compared (:func:`choose`).
+    For Adagrad, which keeps that sum anyway: one number a row (row-wise Adagrad), ``sums`` as training sees it (a
+    view of a torch tensor, ``tensor.numpy()``). An access adds h/B² to it on average, h the curvature of the log
+    loss at an access and B the batch (:func:`cprmodel.formulas.expected_gradient_square`), so its growth counts the
+    row's updates and weighs them with the curvature of its table, and of several tables it can be compared
+    (:func:`choose`).
 
     Nothing is recorded while training goes on. Memory: 4 bytes a row. The state is the copy of the sums.
 

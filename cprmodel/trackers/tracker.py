@@ -96,7 +96,7 @@ class Ranked(Tracker):
 
     @abstractmethod
     def priorities(self) -> NDArray[Any]:
-        """What each row is worth to save now; 0: it holds nothing new. May be the tracker's own array: leave it be."""
+        """What each row is worth to save now; 0: it holds nothing new. Do not write to it."""
 
     def select(self, n: int) -> NDArray[np.intp]:
         """The n rows that are worth most."""

@@ -1,4 +1,4 @@
-"""Trainings of one setting: without failures and probed, which predicts; saved in an order and failing, which measures."""
+"""Trainings of one setting: probed and without failures, which predicts; saved in an order and failing, to measure."""
 
 from __future__ import annotations
 
