@@ -128,15 +128,17 @@ def harm_of_failure(
     """
     _check(fraction, every_samples, lost_share, orders, draws)
     samples = float(model.record.samples)
-    slots = min(math.ceil(_ROUNDS / fraction), _MOST_SLOTS)
     found = {}
     for order in orders:
-        runs = []
+        turn, runs = max(1, round(1 / fraction)), []
+        if order != "uniform":  # whose saves take no choosing
+            turn = min(turn, _MOST_SLOTS)
+        slots = max(0, min(_ROUNDS * turn, _MOST_SLOTS - _MOST_SLOTS % turn))
         for draw in range(draws):
             random = np.random.default_rng([seed, draw])
             moment = (draw + random.random()) / draws * samples
-            phase = random.random() * every_samples
-            begin = max(0.0, moment - phase - slots * every_samples)
+            since = slots + random.random() * turn  # a turn may have just begun, or be about to end
+            begin = max(0.0, moment - since * every_samples)
             runs.append(_play(model, order, fraction, every_samples, np.array([moment]), lost_share, random, begin))
         found[order] = _summed(model, order, runs)
     return found

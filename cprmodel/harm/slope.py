@@ -58,7 +58,7 @@ def accuracy_model(
     samples = model.record.samples
     slopes = [slope_at(model, share * samples, lost_share, metric) for share in _INTERVALS]
     if slopes[0] is None:
-        raise JobError(record, [Problem("", "", 'a record with AUCs; without, take the metric "log loss"')])
+        raise JobError(record, [Problem("", "", 'a record with auc_per_nat; without, take the metric "log loss"')])
     value, low, high = slopes[0]
     if not value > 0:
         expected = (

@@ -83,7 +83,7 @@ class Accuracy(Section):
                 if self.model is None
                 else f'"{self.model.metric}", as model says'
             )
-            raise wrong("metric", f'"{self.metric}"', said)
+            raise wrong("metric", self.metric, said)
         drop, slope = self.max_metric_drop, self.slope
         if drop is not None and slope is not None and drop / slope < 1e-12:
             raise wrong("max_metric_drop", drop, f"at least 1e-12 of metric_drop_per_pls ({slope:g})")

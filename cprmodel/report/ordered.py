@@ -198,6 +198,45 @@ def _figure(found: Ordered) -> dict[str, Any]:
     }
 
 
+def _harm_figure(found: Ordered) -> dict[str, Any]:
+    import altair as alt
+
+    from cprmodel.report.charts import framed
+
+    rows = [
+        {
+            "order": one.order,
+            "rise": one.rise,
+            "low": one.rise - one.standard_error,
+            "high": one.rise + one.standard_error,
+            "auc_fall": one.auc_fall,
+            "lost_updates": one.lost_updates,
+        }
+        for one in found.harm
+    ]
+    base = alt.Chart(alt.InlineData(values=rows)).encode(
+        y=alt.Y("order:N", title=None, sort=[one.order for one in found.harm])
+    )
+    tooltip = [
+        alt.Tooltip("order:N"),
+        alt.Tooltip("rise:Q", title="log loss rises", format=".2e"),
+        alt.Tooltip("auc_fall:Q", title="AUC falls", format=".2e"),
+        alt.Tooltip("lost_updates:Q", title="lost updates", format=".3s"),
+    ]
+    title = "rise of the log loss at the end of the run"
+    bars = base.mark_bar(color=_COLORS["update-age"]).encode(
+        x=alt.X("rise:Q", title=title, axis=alt.Axis(format=".1e", tickCount=5)), tooltip=tooltip
+    )
+    error = base.mark_rule(color=_COLORS["uniform"], strokeWidth=2).encode(x="low:Q", x2="high:Q")
+    return {
+        "id": "harm-by-order",
+        "title": "What one failure costs, by order",
+        "caption": " ".join(harm_lines(found)) + " Lines: a standard error to either side, of the simulation.",
+        "chart": framed(bars + error, 220),
+        "rows": rows,
+    }
+
+
 def render_ordered(found: Ordered) -> str:
     """The page as HTML text."""
     from cprmodel.report.page import render_page
@@ -205,7 +244,7 @@ def render_ordered(found: Ordered) -> str:
     return render_page(
         "fitted.html.j2",
         None,
-        [_figure(found)],
+        [*([_harm_figure(found)] if found.harm else []), _figure(found)],
         question="What to save first",
         source=Path(found.source).name,
         headings=HEADINGS,

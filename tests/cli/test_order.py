@@ -242,3 +242,73 @@ def test_bad_schedules_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixtur
     _, err = run("order", *zipf, *base, capsys=capsys, status=2)
     assert "--schedule: expected SHARDS.csv: rows are chosen by a tracker" in err
     assert not path.exists()
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Path:
+    """Few rows that are used often, many that are seldom used."""
+    from tests.harm.test_orders import SKEWED
+
+    path = tmp_path / "harm.json"
+    path.write_text(SKEWED.record.to_json())
+    return path
+
+
+HARM = (
+    "--budget",
+    "64 B/s",
+    "--row-bytes",
+    "64",
+    "--samples-per-s",
+    "100",
+)  # a full save: 1,000 s, 100,000 samples
+
+
+def test_orders_in_the_metric(record: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "page.html"
+    out, _ = run("order", "--harm", record, *HARM, "--priority-fraction", "0.01", "--report", page, capsys=capsys)
+    assert "1,000 rows, 64 kB" in out
+    assert "puts 0.125 of the rows back at a random moment" in " ".join(out.split())
+    assert "log loss rises" in out
+    assert "least-harm" in out
+    assert "harm-by-order" in page.read_text()
+    text, _ = run("order", "--harm", record, *HARM, "--priority-fraction", "0.01", "--json", capsys=capsys)
+    data = json.loads(text)
+    found = {one["order"]: one["rise"] for one in data["harm"]}
+    assert list(found.values()) == sorted(found.values())
+    assert found["everything"] < found["mfu"] < 0.5 * found["uniform"]
+    assert data["lost_share"] == 0.125
+    assert data["updates_per_s"] == pytest.approx(100 * 20.99)
+
+
+def test_without_a_record_nothing_is_said_of_the_metric(capsys: pytest.CaptureFixture[str]) -> None:
+    data = json.loads(run("order", SHARDS, "--budget", "2 GB/s", "--json", capsys=capsys)[0])
+    assert data["harm"] is data["lost_share"] is None
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (HARM[:4], "--samples-per-s: expected the samples trained in a second, such as 1e6"),
+        ((*HARM[:4], "--samples-per-s", "-1"), "such as 1e6, not -1"),
+        ((*HARM[:2], *HARM[4:]), "--row-bytes: expected the bytes of a row"),
+        ((*HARM, "--lost-share", "0"), "--lost-share: expected a share above 0, at most 1, not 0"),
+        (("--budget", "1 B/s", *HARM[2:]), "--budget: expected a bandwidth that saves 0.125 of the rows twice in"),
+        (
+            (*HARM, "--zipf", "1.1", "--rows", "10"),
+            "order: expected one of SHARDS.csv, --counts, --zipf and --harm",
+        ),
+    ],
+)
+def test_bad_options_of_harm_are_one_line(
+    options: tuple[str, ...], said: str, record: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, err = run("order", "--harm", record, *options, status=2, capsys=capsys)
+    assert not out
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_samples_per_s_without_a_record(capsys: pytest.CaptureFixture[str]) -> None:
+    _, err = run("order", SHARDS, "--budget", "2 GB/s", "--samples-per-s", "5", status=2, capsys=capsys)
+    assert err == "cprmodel: --samples-per-s: expected --harm beside it\n"

@@ -234,7 +234,7 @@ def test_auc_follows_the_log_loss(runs: list[Run]) -> None:
     data = json.loads(runs[0].record.to_json())
     for point in data["points"]:
         for one in point["whole"]:
-            one["auc_fall"] = 1.5 * one["rise"]
+            one["auc_per_nat"] = 1.5
     model = HarmModel(HarmRecord.model_validate(data))
     found = model.once(12_800, 5760, 0.25)
     assert found.auc_fall == pytest.approx(1.5 * found.rise)

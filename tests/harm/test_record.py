@@ -44,6 +44,7 @@ WHOLE: dict[str, Any] = {
     "rise": 2e-4,
     "rise_error": 1e-5,
     "auc_fall": 1e-4,
+    "auc_per_nat": 0.5,
 }
 FILE: dict[str, Any] = {
     "schema_version": 1,

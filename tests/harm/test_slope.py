@@ -44,7 +44,7 @@ def seen() -> tuple[HarmModel, list[float]]:
     data = record(setting, history, POINTS, AGES, LEFT).model_dump(mode="json")
     for point in data["points"]:
         for one in point["whole"]:
-            one["auc_fall"] = 1.5 * one["rise"]
+            one["auc_per_nat"] = 1.5
     age = 60
     played = [measured(setting, history, at, age)[1] * STEPS * SHARDS / age for at in range(150, STEPS + 1, 75)]
     return HarmModel(HarmRecord.model_validate(data)), played
@@ -140,7 +140,7 @@ def test_what_sets_no_budget_is_refused(seen: tuple[HarmModel, list[float]]) -> 
     def without_auc(data: Any) -> None:
         for point in data["points"]:
             for one in point["whole"]:
-                one["auc_fall"] = None
+                one["auc_per_nat"] = None
 
     def better_put_back(data: Any) -> None:
         for point in data["points"]:
@@ -148,7 +148,7 @@ def test_what_sets_no_budget_is_refused(seen: tuple[HarmModel, list[float]]) -> 
                 for band in table["bands"]:
                     band["gradient"] = [-100 * abs(one) for one in band["gradient"]]
 
-    with pytest.raises(JobError, match=r"harm record: expected a record with AUCs"):
+    with pytest.raises(JobError, match=r"harm record: expected a record with auc_per_nat"):
         accuracy_model(spoiled(seen[0], without_auc))
     with pytest.raises(JobError, match="expected to predict a slope above 0"):
         accuracy_model(spoiled(seen[0], better_put_back), metric="log loss")

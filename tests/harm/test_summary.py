@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from cprmodel import load_job, plan
+from cprmodel import JobError, load_job, plan
+from cprmodel.harm.predicted import HarmModel
 from cprmodel.harm.record import HarmRecord
+from cprmodel.harm.slope import accuracy_model
 from cprmodel.harm.summary import at_ages, by_table, by_use, reach
 from cprmodel.jobs.parsing import model_from_mapping
 from tests.cli.test_commands import run
@@ -139,3 +141,63 @@ def test_names_are_text(path: Path) -> None:
     data["points"][0]["whole"] = [WHOLE, {**WHOLE, "age_samples": 1024}]
     path.write_text(json.dumps(data))
     assert evil not in render_harm(read_harm(path), str(path))
+
+
+JOB_OF_RECORD = """
+[job]
+work = "56 h"
+[cluster]
+embedding_shards = 4
+[failures]
+mtbf = "28 h"
+[checkpoint]
+save = "240 s"
+load = "240 s"
+reschedule = "600 s"
+[accuracy]
+max_metric_drop = 0.0001
+model = "harm.json"
+"""
+
+
+@pytest.mark.parametrize(("key", "metric"), [("", "auc"), ('metric = "log loss"\n', "log loss")])
+def test_a_job_names_the_record_itself(key: str, metric: str, tmp_path: Path) -> None:
+    """As if the slope that it predicts for this job's shards were given."""
+    record = record_of()
+    (tmp_path / "harm.json").write_text(record.to_json())
+    (tmp_path / "job.toml").write_text(JOB_OF_RECORD + key)
+    job = load_job(tmp_path / "job.toml")
+    assert job.accuracy is not None
+    assert job.accuracy.model is not None
+    assert job.accuracy.model.metric == metric
+    expected = accuracy_model(HarmModel(record), 1 / 4, metric)  # type: ignore[arg-type]
+    assert job.accuracy.slope == pytest.approx(expected.metric_drop_per_pls)
+    assert job.pls_budget == pytest.approx(min(1.0, 0.0001 / expected.metric_drop_per_pls))
+
+
+@pytest.mark.parametrize(
+    ("key", "spoil", "said"),
+    [
+        ('metric = "recall"', None, 'accuracy.metric = "recall": expected "auc" or "log loss"'),
+        ("", "auc_per_nat", 'accuracy.model = "harm.json": expected a record with auc_per_nat; without, take'),
+        ("metric_drop_per_pls = 0.1", None, "only one of the two"),
+    ],
+)
+def test_what_cannot_be_planned_is_one_line(key: str, spoil: str | None, said: str, tmp_path: Path) -> None:
+    data = json.loads(record_of().to_json())
+    if spoil:
+        for one in data["points"][0]["whole"]:
+            one[spoil] = None
+    (tmp_path / "harm.json").write_text(json.dumps(data))
+    (tmp_path / "job.toml").write_text(JOB_OF_RECORD + key)
+    with pytest.raises(JobError) as caught:
+        load_job(tmp_path / "job.toml")
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_metric_needs_a_record(tmp_path: Path) -> None:
+    text = JOB_OF_RECORD.replace('model = "harm.json"', 'metric_drop_per_pls = 0.1\nmetric = "auc"')
+    (tmp_path / "job.toml").write_text(text)
+    with pytest.raises(JobError, match='metric = "auc": expected a harm record as model'):
+        load_job(tmp_path / "job.toml")

@@ -13,7 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cprmodel import DomainError
-from cprmodel.trackers import LargestChange, LeastHarm, MostFrequentlyUpdated, SubSampledUpdated, Tracker, UpdateAge
+from cprmodel.trackers import (
+    GrownSums,
+    LargestChange,
+    LeastHarm,
+    MostFrequentlyUpdated,
+    SubSampledUpdated,
+    Tracker,
+    UpdateAge,
+    choose,
+)
 
 ROWS = 12
 MAKE: dict[str, Callable[[], Tracker]] = {
@@ -22,6 +31,7 @@ MAKE: dict[str, Callable[[], Tracker]] = {
     "scar": lambda: LargestChange(np.zeros((ROWS, 3), dtype=np.float32)),
     "update-age": lambda: UpdateAge(ROWS),
     "least-harm": lambda: LeastHarm(np.zeros((ROWS, 3), dtype=np.float32)),
+    "grown-sums": lambda: GrownSums(np.zeros(ROWS, dtype=np.float32)),
 }
 
 batches = st.lists(st.lists(st.integers(0, ROWS - 1), max_size=8), max_size=12)
@@ -114,6 +124,52 @@ def test_a_curvature_that_is_none_is_refused(curvature: Any, said: str) -> None:
     with pytest.raises(DomainError) as caught:
         LeastHarm(np.zeros((4, 3)), curvature)
     assert said in str(caught.value)
+
+
+@given(steps=batches, n=st.integers(0, ROWS + 2))
+def test_grown_sums_against_squares_added_up(steps: list[list[int]], n: int) -> None:
+    """A gradient of 1 an access: what grew is how often a row was accessed since its save."""
+    sums = np.zeros(ROWS, dtype=np.float32)
+    tracker, since = GrownSums(sums), Counter[int]()
+    for rows in steps:
+        for row in rows:
+            sums[row] += 1
+        tracker.record(rows)
+        since.update(rows)
+        chosen = tracker.select(n).tolist()
+        assert sorted((float(since[row]) for row in chosen), reverse=True) == best(dict(since), n)
+        tracker.saved(chosen)
+        for row in chosen:
+            since[row] = 0
+
+
+def test_sums_put_back_by_a_recovery_have_grown_by_nothing() -> None:
+    sums = np.array([5.0, 1.0], dtype=np.float32)
+    tracker = GrownSums(sums)
+    sums[:] = 2.0
+    assert tracker.select(2).tolist() == [1]  # the first fell
+    tracker.restored([0, 1])
+    assert not tracker.select(2).size
+    with pytest.raises(DomainError, match="GrownSums: expected a NumPy array of floats of one axis"):
+        GrownSums(np.zeros((2, 2)))
+
+
+@given(steps=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 4)), max_size=40), n=st.integers(0, 16))
+def test_tables_are_chosen_from_together(steps: list[tuple[int, int]], n: int) -> None:
+    """As one table that holds the rows of all."""
+    apart, together = [MostFrequentlyUpdated(5) for _ in range(3)], MostFrequentlyUpdated(15)
+    updates: Counter[int] = Counter()
+    for table, row in steps:
+        apart[table].record([row])
+        together.record([5 * table + row])
+        updates[5 * table + row] += 1
+    chosen = choose(apart, n)
+    assert len(chosen) == 3
+    flat = [5 * table + int(row) for table, rows in enumerate(chosen) for row in rows]
+    assert len(set(flat)) == len(flat) <= n
+    assert sorted((updates[row] for row in flat), reverse=True) == best(dict(updates), n)
+    assert sorted(flat) == sorted(together.select(n).tolist())
+    assert choose([], 3) == []
 
 
 def test_the_largest_change_is_a_distance() -> None:

@@ -14,8 +14,8 @@ from validation.data.tables import CRITEO_KAGGLE, reduced
 
 __all__ = ["GROUPS", "HarmCase", "LossesSection", "Repeated"]
 
-#: Which rows are put back: of shards by chance, of tables by their rows and by their curvature, of rows by how often
-#: they are used, all.
+#: Which rows are put back: of shards by chance, of tables by their rows and by their curvature, of rows by how
+#: often they are used, all.
 GROUPS = (
     "shard",
     "three shards",
