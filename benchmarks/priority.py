@@ -27,7 +27,14 @@ from timing import ratio
 from cprmodel.ordering import optimal_intervals, play, root_sum, rows_of, zipf_rows
 from cprmodel.ordering.played import pieces
 from cprmodel.ordering.predicted import predict_fluid, predict_mfu
-from cprmodel.trackers import LargestChange, LeastHarm, MostFrequentlyUpdated, SubSampledUpdated, UpdateAge
+from cprmodel.trackers import (
+    GrownSums,
+    LargestChange,
+    LeastHarm,
+    MostFrequentlyUpdated,
+    SubSampledUpdated,
+    UpdateAge,
+)
 
 
 def report(what: str, value: float, limit: float | None) -> bool:
@@ -102,7 +109,12 @@ def trackers(rows: int) -> list[bool]:
     value = ratio(lambda: harm.select(n), lambda: scar.select(n))
     met.append(report("LeastHarm.select over LargestChange.select", value, 3))
     value = (harm.nbytes - scar.nbytes) / rows
-    return [*met, report("  memory a row beyond LargestChange's [B]", value, 4)]
+    met.append(report("  memory a row beyond LargestChange's [B]", value, 4))
+    sums = GrownSums(np.zeros(rows, dtype=np.float32))
+    sums.sums += rng.random(rows, dtype=np.float32)
+    value = ratio(lambda: sums.select(n), lambda: scar.select(n))
+    met.append(report("GrownSums.select over LargestChange.select", value, 1))
+    return [*met, report("  memory a row [B]", sums.nbytes / rows, 4)]
 
 
 def predictions(rows: int, exponents: tuple[float, ...], fractions: tuple[float, ...]) -> list[bool]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["HarmProbe", "Lookup", "ages_of", "optimizer_used", "sums_of"]
 
 _CHUNK = 1024  # samples in a forward pass
+_COUNTED_STEPS = 500  # of a run: whose lookups are counted, at least
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ class HarmProbe:
     left : numbers of samples after which to say what is left; default: the run halved again and again
     pooling : ``sum`` or ``mean``: what the tables do with a sample's rows
     each_table : also find the true rise for each table alone, a forward pass a table
+    count_every : count the lookups of every so-many-th step; default: of some 500 steps of the run, at least
 
     Call :meth:`step` after every step of training, with what the batch looked up.
     """
@@ -115,10 +117,12 @@ class HarmProbe:
         left: Sequence[int] | None = None,
         pooling: str = "sum",
         each_table: bool = False,
+        count_every: int | None = None,
     ) -> None:
         if pooling not in ("sum", "mean"):
             raise DomainError(f'HarmProbe: pooling = "{pooling}": expected "sum" or "mean"')
-        for field, value in (("batch_size", batch_size), ("samples", samples)):
+        every = max(1, samples // (_COUNTED_STEPS * max(1, batch_size))) if count_every is None else count_every
+        for field, value in (("batch_size", batch_size), ("samples", samples), ("count_every", every)):
             if not value >= 1:
                 raise DomainError(f"HarmProbe: {field} = {value}: expected at least 1")
         self.labels = np.asarray(_back(labels), dtype=float)
@@ -132,7 +136,8 @@ class HarmProbe:
             name: _seen(name, len(tables[name]), lookups[name], len(self.labels), pooling) for name in tables
         }
         self._counts = {name: np.zeros(len(weight), dtype=np.uint32) for name, weight in tables.items()}
-        self._at = self._counted = 0
+        self._at = self._counted = self._steps = 0
+        self._count_every = int(every)
         chosen = ages_of(self.samples) if ages is None else ages
         self._ages = sorted({self._whole_steps(age) for age in chosen})
         wanted = points or (samples // 3, 2 * samples // 3, samples)
@@ -150,9 +155,11 @@ class HarmProbe:
         """A step of training is over; ``looked_up``: the ids of its batch by table. What was seen, at a point."""
         size = batch_size or self.batch_size
         self._at += size
-        self._counted += size
-        for name, ids in looked_up.items():
-            np.add.at(self._counts[name], np.asarray(_back(ids)), np.uint32(1))
+        if self._steps % self._count_every == 0:
+            self._counted += size
+            for name, ids in looked_up.items():
+                np.add.at(self._counts[name], np.asarray(_back(ids)), np.uint32(1))
+        self._steps += 1
         self._copy_if_due()
         if self._points and self._at >= self._points[0]:
             self._points.pop(0)

@@ -236,18 +236,20 @@ def test_training_goes_on_bit_by_bit_as_without_the_probe(optimizer: str) -> Non
         assert watched.bags[name].weight.grad is not None
 
 
-def test_accesses_are_counted_and_banded() -> None:
+@pytest.mark.parametrize("every", [1, 4])
+def test_accesses_are_counted_and_banded(every: int) -> None:
+    """Of every step, or of the first of every four; the rate is over the samples that were counted."""
     model = Clicks("SGD")
-    probe = model.probe()
+    probe = model.probe(count_every=every)
     counts = {name: np.zeros(rows) for name, rows in ROWS.items()}
-    for _ in range(STEPS):
+    for step in range(STEPS):
         lookups, labels = model.samples(BATCH)
         model.train(lookups, labels)
         for name, one in lookups.items():
-            counts[name] += np.bincount(one.ids, minlength=ROWS[name])
+            counts[name] += np.bincount(one.ids, minlength=ROWS[name]) * (step % every == 0)
         probe.step({name: one.ids for name, one in lookups.items()})
     for table in probe.record().points[0].tables:
-        each = counts[table.name] / (BATCH * STEPS)
+        each = counts[table.name] / (BATCH * len(range(0, STEPS, every)))
         assert sum(band.rows for band in table.bands) == table.rows
         for band in table.bands:
             inside = (each >= band.accesses_from) & (each < band.accesses_to)
@@ -285,6 +287,7 @@ def test_ages_of_a_run() -> None:
     [
         ({"pooling": "max"}, 'pooling = "max": expected "sum" or "mean"'),
         ({"batch_size": 0}, "batch_size = 0: expected at least 1"),
+        ({"count_every": 0}, "count_every = 0: expected at least 1"),
         ({"points": [BATCH]}, "points: expected none before the youngest age"),
     ],
 )
