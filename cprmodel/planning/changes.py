@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["partial_wins", "what_would_change"]
 
-#: Values tried at once where the formulas take arrays, and how often they close in.
-_TRIED, _CLOSER = 100, 3
+#: Values tried at once where the formulas take arrays, from the one end to the other, and how often they close in.
+_SHARES, _CLOSER = np.linspace(0.0, 1.0, 100), 3
 #: A stop of so many MTBFs hardly ever ends.
 _ENDLESS = 20.0
 #: How closely a threshold is found otherwise (relative).
@@ -98,16 +98,23 @@ def _answers(plan: Plan, asked: Sequence[_Question]) -> list[tuple[bool, float |
     if many is None:
         return [_by_halving(plan.model, one) for one in asked]
     wins = partial(_all_at_once, many, _numbers(plan.job))
-    ways = [np.geomspace(one.given, end, _TRIED) for one in asked for end in (one.if_it_wins, one.if_not)]
+    ways = [_between(one.given, end) for one in asked for end in (one.if_it_wins, one.if_not)]
     found = wins([one for one in asked for _ in range(2)], ways)
     here = [bool(one[0]) for one in found[::2]]
     at = [_flip(ways[2 * i + (not so)], found[2 * i + (not so)]) for i, so in enumerate(here)]
     for _ in range(_CLOSER - 1):
-        tried = {i: np.geomspace(*ends, _TRIED) for i, ends in enumerate(at) if ends is not None}
+        tried = {i: _between(*ends) for i, ends in enumerate(at) if ends is not None}
         again = wins([asked[i] for i in tried], list(tried.values()))
         for (i, values), each in zip(tried.items(), again, strict=True):
             at[i] = _flip(values, each)
     return [(so, ends[1] if ends else None) for so, ends in zip(here, at, strict=True)]
+
+
+def _between(first: float, last: float) -> Any:
+    """Values in equal ratios; the ends are as given."""
+    values = first * (last / first) ** _SHARES
+    values[-1] = last
+    return values
 
 
 def _numbers(job: Job) -> dict[str, Any]:
