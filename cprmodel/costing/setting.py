@@ -104,7 +104,7 @@ def drains_in(saving: StoredSave, interval_s: Any) -> Any:
 
 def tried(setting: Setting, saving: StoredSave, counts: Any, intervals: Any) -> Known:
     """What rows of numbers of saves come to, each at its row of intervals."""
-    columns = [counts[:, at, None] for at in range(counts.shape[1])] if len(counts) > 1 else counts[0].tolist()
+    columns = [counts[:, at, None] for at in range(counts.shape[1])]
     run = setting.run(saving, intervals, columns)
     fits = intervals * np.prod(counts, axis=1)[:, None] <= setting.work_s * _JUST
     parts = (run.breakdown.total, run.pls, run.io_s, run.writes, run.drains, fits)

@@ -91,30 +91,43 @@ def save_times_s(saving: StoredSave, interval_s: Any, periods: Any = None) -> tu
 
 
 def long_run(
-    saving: StoredSave, interval_s: Any, mtbf_s: float, stops: Stops, counts: Sequence[Any] | None = None
+    saving: StoredSave, interval_s: Any, mtbf_s: Any, stops: Stops, counts: Sequence[Any] | None = None
 ) -> LongRun:
     """Overhead and PLS of saving every ``interval_s`` of useful work, in a job much longer than that.
 
-    ``counts``, arrays beside that of the intervals, stand in the place of the saving's own.
+    ``counts``, arrays beside that of the intervals, stand in the place of the saving's own. Of many jobs at once
+    where numbers are columns, a row for each (:mod:`cprmodel.costing.columns`); a job's numbers come out the same to
+    the last bit, alone or among others: all is done with arrays, element by element.
     """
     interval = np.asarray(interval_s, dtype=float)
+    if interval.ndim == 0:
+        found = long_run(saving, interval[None], mtbf_s, stops, counts)
+        parts = Breakdown(*(_only(part) for part in found.breakdown))
+        return LongRun(parts, *map(_only, (found.pls, found.writes, found.io_s, found.drains)))
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
         course = _Course(saving, interval, mtbf_s, stops, saving.counts if counts is None else counts)
         return course.warned() if saving.warned is not None else course.nested()
 
 
+def _only(value: Any) -> Any:
+    """The one number of an array."""
+    return np.reshape(value, ())[()]
+
+
 class _Course:
     def __init__(
-        self, saving: StoredSave, interval: Any, mtbf_s: float, stops: Stops, counts: Sequence[Any]
+        self, saving: StoredSave, interval: Any, mtbf_s: Any, stops: Stops, counts: Sequence[Any]
     ) -> None:
         self.saving, self.tau, self.stops = saving, interval, stops
         self.rate = 1 / mtbf_s
-        self.counts = [one if isinstance(one, np.ndarray) else float(one) for one in counts]
+        self.counts = [np.atleast_1d(np.asarray(one, dtype=float)) for one in counts]
         self.periods = list(accumulate(self.counts, mul, initial=1.0))
         self.blocking, self.drain = save_times_s(saving, interval, self.periods)
         self.carry = saving.overlap * self.drain  # work done while a save drains
-        self.carries = bool(saving.overlap > 0 and saving.drain_s > 0)
+        self.drains = bool(np.any(np.greater(saving.drain_s, 0)))  # these are alike for all jobs
+        self.carries = self.drains and bool(np.any(np.greater(saving.overlap, 0)))
         self.hits = sum(stops.hit)
+        self.loses = bool(np.any(np.greater(self.hits, 0)))
         self.top = len(self.blocking) - 1
         self.void = saving.overlap * self._in_void_drains() if self.carries else 0.0
         self.known: dict[tuple[Any, ...], Any] = {}
@@ -131,14 +144,18 @@ class _Course:
         takes = self.blocking[end] + (self.drain if end == self.top else 0.0)
         return self._once(("struck", end), lambda: -np.expm1(-self.rate * takes))
 
-    def _reached(self, work: str, killed: float) -> tuple[Any, Any]:
+    def _taken(self, level: int | None) -> Any:
+        """Probability that a failure takes from the shard what was saved below a level; 0 where none is asked about."""
+        return 0.0 if level is None else self._once(("taken", level), lambda: sum(self.stops.hit[level:]))
+
+    def _reached(self, work: str, kept_below: int | None) -> tuple[Any, Any]:
         """Probability that work is done before a failure ends it, and how long it goes on."""
 
         def find() -> tuple[Any, Any]:
-            x = -self.rate * (sum(self.stops.back) + killed) * self._work(work)
+            x = -self.rate * (sum(self.stops.back) + self._taken(kept_below)) * self._work(work)
             return np.exp(x), self._work(work) * NUMPY.exprel(x)
 
-        return self._once(("reached", work, killed), find)  # type: ignore[no-any-return]
+        return self._once(("reached", work, kept_below), find)  # type: ignore[no-any-return]
 
     def _work(self, work: str) -> Any:
         return self.tau if work == "whole" else self.tau - self.carry
@@ -157,7 +174,7 @@ class _Course:
         back, rate = self.stops.back, self.rate
         fails = sum(back)
         struck, again = self._struck(end), 1 - fails  # … that a failure lets the save begin again
-        reached, busy = self._reached(work, 0.0)
+        reached, busy = self._reached(work, None)
         tries = 1 / (1 - struck + fails * struck)
         goes = reached * tries
         success = goes * (1 - struck)
@@ -169,7 +186,7 @@ class _Course:
         drains = self.carries and end == self.top
         if drains:
             more = success * again * self.void * tries
-        if self.hits:  # what is kept: nothing hits the shard until the save is complete
+        if self.loses:  # what is kept: nothing hits the shard until the save is complete
             unhit = 1 / (1 - struck + (fails + self.hits) * struck)
             kept = reached * (1 - struck) * unhit * self._unhit(work)
             if drains:
@@ -188,37 +205,35 @@ class _Course:
         short, again, _ = self._attempt(end, "short")
         return _Block(*(one + again * value for one, value in zip(short, self._block(0, end, False), strict=True)))
 
-    def _segment_success(self, end: int, killed: float) -> Any:
-        """Probability that a segment is done, where failures of another kind may end it too."""
+    def _segment_success(self, end: int, kept_below: int) -> Any:
+        """Probability that a segment is done, and what was saved below a level is kept."""
         back, rate = self.stops.back, self.rate
-        fails = sum(back) + killed
+        fails = sum(back) + self._taken(kept_below)
         struck = self._struck(end)
-        reached, busy = self._reached("whole", killed)
+        reached, busy = self._reached("whole", kept_below)
         goes = reached / (1 - struck + fails * struck)
         success = goes * (1 - struck)
         return success / (success + (fails - back[0]) * (rate * busy + goes * struck))
 
     # blocks of segments
 
-    def _success(self, level: int, end: int, killed: float) -> Any:
-        """``killed``: probability, beyond roll-backs, that a failure ends what is asked about."""
-        if killed == 0:
-            return self._block(level, end, False).success
+    def _success(self, level: int, end: int, kept_below: int) -> Any:
+        """Probability that a block is done, and what the shard has saved below a level is kept."""
 
         def find() -> Any:
             if level == 0:
-                return self._segment_success(end, killed)
-            one, last = self._success(level - 1, level - 1, killed), self._success(level - 1, end, killed)
+                return self._segment_success(end, kept_below)
+            one, last = self._success(level - 1, level - 1, kept_below), self._success(level - 1, end, kept_below)
             done = one ** (self.counts[level - 1] - 1) * last
-            share = self._share(level, killed)
+            share = self._share(level, kept_below)
             return done / (1 - share + share * done)
 
-        return self._once(("success", level, end, killed), find)
+        return self._once(("success", level, end, kept_below), find)
 
-    def _share(self, level: int, killed: float) -> float:
+    def _share(self, level: int, kept_below: int | None) -> Any:
         """Of the failures that end a block, those after which it begins again."""
-        beyond = sum(self.stops.back[level:]) + killed
-        return self.stops.back[level] / beyond if beyond > 0 else 0.0
+        beyond = np.asarray(sum(self.stops.back[level:]) + self._taken(kept_below))
+        return np.where(beyond > 0, self.stops.back[level] / np.where(beyond > 0, beyond, 1.0), 0.0)
 
     def _block(self, level: int, end: int, first: bool) -> _Block:
         find = self._segment if level == 0 else partial(self._new_block, level)
@@ -227,7 +242,7 @@ class _Course:
 
     def _new_block(self, level: int, end: int, first: bool) -> _Block:
         attempt = self._blocks(level, end, first)
-        share = self._share(level, 0.0)
+        share = self._share(level, None)
         if not first:
             ends = 1 - share + share * attempt.success
             return _Block(*(value / ends for value in attempt))
@@ -241,9 +256,9 @@ class _Course:
         def find() -> tuple[Any, Any, Any, Any]:
             below, count = level - 1, self.counts[level - 1] - 2
             a = self._block(below, below, False).success
-            if not self.hits:
+            if not self.loses:
                 return a**count, _differences(np.ones_like(a), a, count), 0.0, 0.0
-            b = self._success(below, below, sum(self.stops.hit[level:]))
+            b = self._success(below, below, level)
             return a**count, _differences(np.ones_like(a), a, count), b**count, _differences(a, b, count)
 
         return self._once(("middle", level), find)  # type: ignore[no-any-return]
@@ -253,8 +268,6 @@ class _Course:
 
         def find() -> tuple[Any, bool, bool]:
             alone = self.counts[level - 1] == 1
-            if isinstance(alone, bool):
-                return alone, alone, alone
             return alone, bool(alone.any()), bool(alone.all())
 
         return self._once(("alone", level), find)  # type: ignore[no-any-return]
@@ -270,9 +283,9 @@ class _Course:
         powers, sums, unhit_powers, unhit_sums = self._middle(level)
         before = head.success * powers
         kept: Any = 0.0
-        if self.hits:
+        if self.loses:
             kept = head.kept * unhit_powers + head.success * one.kept * unhit_sums
-            kept = kept * self._success(below, end, sum(self.stops.hit[level:])) + before * last.kept
+            kept = kept * self._success(below, end, level) + before * last.kept
         activity = head.activity + head.success * one.activity * sums + before * last.activity
         found = _Block(before * last.success, activity, kept, before * last.more)
         if not any_alone:
@@ -304,7 +317,7 @@ class _Course:
         """
         warned_s = self.saving.warned.save_s if self.saving.warned is not None else 0.0
         share = self.saving.written(self.tau * self.periods[-1])
-        takes = self.drain if self.saving.drain_s > 0 else self.saving.levels[-1].save_s * share
+        takes = self.drain if self.drains else self.saving.levels[-1].save_s * share
         return planned * share + on_warning, planned * takes + on_warning * warned_s
 
     def _found(self, work: Any, saves: Any, lost: Any, failures: Any, kept: Any, writes: Any, io_s: Any) -> LongRun:
@@ -314,7 +327,7 @@ class _Course:
         )
         return LongRun(
             breakdown=parts,
-            pls=np.maximum(1 - kept / work, 0.0) if self.hits else np.zeros_like(np.asarray(work)),
+            pls=np.maximum(1 - kept / work, 0.0) if self.loses else np.zeros_like(np.asarray(work)),
             writes=writes / work,
             io_s=io_s / work,
             drains=self.carry / self.tau,
@@ -353,12 +366,12 @@ class _Course:
         void = self.void
         more = drained * again * void * tries
         x = leaves * work  # the integral of u e^(−leaves u), next
-        ahead = np.where(x < 1, work**2 * reached * NUMPY.phi2(x), (1 - reached * (1 + x)) / (leaves or 1.0) ** 2)
+        ahead = np.where(x < 1, work**2 * reached * NUMPY.phi2(x), (1 - reached * (1 + x)) / np.where(leaves == 0, 1.0, leaves) ** 2)
         hitting = hits * failing
         held = carry * np.exp(-hitting * work) + work * NUMPY.exprel(-hitting * work)
         unhit_busy = work * NUMPY.exprel(-(leaves + hitting) * work)
         few = ahead - hitting * work**3 * reached * NUMPY.phi3(leaves * work)
-        gone = np.where(hitting * work < 1e-4, few, (busy - unhit_busy) / (hitting or 1.0))  # … of (1 − e^(−hu))/h
+        gone = np.where(hitting * work < 1e-4, few, (busy - unhit_busy) / np.where(hitting == 0, 1.0, hitting))  # … of (1 − e^(−hu))/h
         kept = reached * (1 - struck) * unhit * held + saved * (carry * unhit_busy + gone)
         kept = kept + reached * (1 - struck) * tries * unhit * (again - hits) * void
         done = drained * (work + carry) + more + saved * (carry * busy + ahead)
