@@ -82,26 +82,29 @@ def stops_of(mix: FailureMix, recovery: Recovery, levels: Sequence[SaveLevel], s
     """
     full, severity = isinstance(recovery, FullRecovery), severities(levels)
     strikes = _strikes(mix, full, severity, shards)
-    states, leads = _states(tuple(state for state, _ in strikes), len(severity))
-    reschedule, load = _lengths(states, recovery, levels)
+    chain = _chain(tuple(state for state, _ in strikes), len(severity))
+    reschedule, load = _lengths(chain, recovery, levels)
     rate = 1 / _column(mix.mtbf_s)
-    rows, many = max(len(rate), len(load), *(np.size(share) for _, share in strikes)), len(states)
+    rows, many = max(len(rate), len(load), *(np.size(share) for _, share in strikes)), len(chain.states)
     after, start = np.zeros((rows, many, many)), np.zeros((rows, many))
-    for to, (strike, share) in zip(leads, strikes, strict=True):
-        start[:, states.index(strike)] += np.ravel(share)
+    for at, to, (_, share) in zip(chain.first, chain.leads, strikes, strict=True):
+        start[:, at] += np.ravel(share)
         after[:, np.arange(many), to] += _column(share)
-    clear = np.exp(-rate * (reschedule + load))
-    chain = np.eye(many) - (-np.expm1(-rate * (reschedule + load)))[:, :, None] * after
-    visits, endless = _solved(chain.transpose(0, 2, 1), start)  # visits: expected, of each state
-    ends = visits * clear
+    clear, struck = np.exp(-rate * (reschedule + load)), -np.expm1(-rate * (reschedule + load))
+    visits, endless = _solved((np.eye(many) - struck[:, :, None] * after).transpose(0, 2, 1), start)
+    ends = visits * clear  # visits: expected, of each state
     back, hit = np.zeros((len(levels), rows)), np.zeros((len(levels), rows))
-    for at, state in enumerate(states):
-        if together(recovery, state.pending).rolls_back is RollBack.EVERYBODY:
+    everybody = {
+        kinds for kinds in chain.pending if together(recovery, kinds).rolls_back is RollBack.EVERYBODY
+    }
+    for at, state in enumerate(chain.states):
+        if state.pending in everybody:
             back[state.level] += ends[:, at]
         elif state.own >= 0:
             hit[state.own] += ends[:, at]
     loading, waiting = np.exp(-rate * reschedule) * -np.expm1(-rate * load), -np.expm1(-rate * reschedule)
-    times = [sum(visits[:, at] * part[:, at] for at in range(many)) / rate[:, 0] for part in (loading, waiting)]
+    # added up one after the other: the same for a job alone and among others
+    times = [np.add.accumulate(visits * part, axis=1)[:, -1] / rate[:, 0] for part in (loading, waiting)]
     back[:, endless], hit[:, endless] = 0.0, 0.0  # failures come so fast that no stop ever ends
     back[0, endless], times[0][endless], times[1][endless] = 1.0, np.inf, np.inf
     given = (mix.mtbf_s, recovery.response(FailureKind.WHOLE_JOB).load_s, shards, *severity)
@@ -130,18 +133,31 @@ def _solved(matrices: Any, right: Any) -> tuple[Any, Any]:
         return found, none
 
 
+class _Chain(NamedTuple):
+    """What a stop may be in, and where strikes lead."""
+
+    states: tuple[_State, ...]
+    first: tuple[int, ...]  # numbers of the states that each strike begins with
+    leads: Any  # of each strike, the numbers of the states that it leads to from each
+    pending: tuple[frozenset[FailureKind], ...]
+    waits: tuple[tuple[frozenset[FailureKind], int], ...]  # what a state's length depends on, ...
+    length: tuple[int, ...]  # ... and which of these each state has
+
+
 @lru_cache(maxsize=64)
-def _states(strikes: tuple[_State, ...], many: int) -> tuple[tuple[_State, ...], Any]:
-    """The states of a stop, and for each strike the numbers of those that it leads to from each."""
+def _chain(strikes: tuple[_State, ...], many: int) -> _Chain:
     kinds = {state.pending for state in strikes}
-    combined = {_pending(one, other) for one in kinds for other in kinds}
+    pending = tuple(sorted({_pending(one, other) for one in kinds for other in kinds}, key=_order))
     states = tuple(
-        _State(pending, level, own)
-        for pending, level, own in product(sorted(combined, key=_order), range(many), range(-1, many))
+        _State(each, level, own)
+        for each, level, own in product(pending, range(many), range(-1, many))
         if own <= level
     )
     index = {state: at for at, state in enumerate(states)}
-    return states, np.array([[index[_worse(state, strike)] for state in states] for strike in strikes])
+    leads = np.array([[index[_worse(state, strike)] for state in states] for strike in strikes])
+    waits = tuple(product(pending, range(many)))
+    length = tuple(waits.index((state.pending, state.level)) for state in states)
+    return _Chain(states, tuple(index[strike] for strike in strikes), leads, pending, waits, length)
 
 
 def _order(kinds: frozenset[FailureKind]) -> list[str]:
@@ -182,18 +198,19 @@ def _worse(state: _State, strike: _State) -> _State:
     return _State(pending, max(state.level, strike.level), max(state.own, strike.own))
 
 
-def _lengths(states: Sequence[_State], recovery: Recovery, levels: Sequence[SaveLevel]) -> tuple[Any, Any]:
+def _lengths(chain: _Chain, recovery: Recovery, levels: Sequence[SaveLevel]) -> tuple[Any, Any]:
     """Rescheduling and loading in each state [s], a row for each job."""
-    known: dict[tuple[frozenset[FailureKind], int], Any] = {}
-    for pending, level, _ in states:
-        if (pending, level) not in known:
-            response = together(at_level(recovery, levels[level]), pending)
-            known[pending, level] = (_column(response.reschedule_s), _column(response.load_s))
-    pairs = [known[pending, level] for pending, level, _ in states]
-    rows = max(len(one) for pair in pairs for one in pair)
-    return tuple(  # type: ignore[return-value]
-        np.hstack([np.broadcast_to(pair[which], (rows, 1)) for pair in pairs]) for which in (0, 1)
-    )
+    places = [at_level(recovery, level) for level in levels]
+    responses = [together(places[level], pending) for pending, level in chain.waits]
+    found = []
+    for times in ([one.reschedule_s for one in responses], [one.load_s for one in responses]):
+        columns = [np.ravel(one) for one in times]
+        rows = max(map(len, columns))
+        table = np.empty((rows, len(columns)))
+        for at, one in enumerate(columns):
+            table[:, at] = one
+        found.append(table[:, chain.length])
+    return found[0], found[1]
 
 
 def at_level(recovery: Recovery, level: SaveLevel) -> Recovery:

@@ -232,8 +232,12 @@ class _Course:
 
     def _share(self, level: int, kept_below: int | None) -> Any:
         """Of the failures that end a block, those after which it begins again."""
-        beyond = np.asarray(sum(self.stops.back[level:]) + self._taken(kept_below))
-        return np.where(beyond > 0, self.stops.back[level] / np.where(beyond > 0, beyond, 1.0), 0.0)
+
+        def find() -> Any:
+            beyond = np.asarray(sum(self.stops.back[level:]) + self._taken(kept_below))
+            return np.where(beyond > 0, self.stops.back[level] / np.where(beyond > 0, beyond, 1.0), 0.0)
+
+        return self._once(("share", level, kept_below), find)
 
     def _block(self, level: int, end: int, first: bool) -> _Block:
         find = self._segment if level == 0 else partial(self._new_block, level)
