@@ -102,7 +102,7 @@ def _closed(jobs: Jobs, rows: Any, low: Any, high: Any) -> tuple[Any, Any]:
         if not wide.any():
             break
         if not wide.all():
-            open_, here = open_[wide], here.at(wide)
+            open_, here = open_[wide], here.at(np.flatnonzero(wide))
     return where, best
 
 

@@ -224,7 +224,7 @@ class _Course:
             if level == 0:
                 return self._segment_success(end, kept_below)
             one, last = self._success(level - 1, level - 1, kept_below), self._success(level - 1, end, kept_below)
-            done = one ** (self.counts[level - 1] - 1) * last
+            done = _power(one, self.counts[level - 1] - 1) * last
             share = self._share(level, kept_below)
             return done / (1 - share + share * done)
 
@@ -260,10 +260,13 @@ class _Course:
         def find() -> tuple[Any, Any, Any, Any]:
             below, count = level - 1, self.counts[level - 1] - 2
             a = self._block(below, below, False).success
+            powers = _power(a, count)
+            sums = _differences(1.0, a, count, 1.0, powers)
             if not self.loses:
-                return a**count, _differences(np.ones_like(a), a, count), 0.0, 0.0
+                return powers, sums, 0.0, 0.0
             b = self._success(below, below, level)
-            return a**count, _differences(np.ones_like(a), a, count), b**count, _differences(a, b, count)
+            unhit = _power(b, count)
+            return powers, sums, unhit, _differences(a, b, count, powers, unhit)
 
         return self._once(("middle", level), find)  # type: ignore[no-any-return]
 
@@ -400,9 +403,17 @@ class _Stretch(NamedTuple):
     drained: Any  # probability that it ends with a planned save
 
 
-def _differences(a: Any, b: Any, count: Any) -> Any:
+def _power(base: Any, count: Any) -> Any:
+    """NumPy squares where n is 2 in some shapes of arrays and not in others, which is another last bit."""
+    twice = count == 2
+    return np.where(twice, base * base, base**count) if twice.any() else base**count
+
+
+def _differences(a: Any, b: Any, count: Any, a_power: Any, b_power: Any) -> Any:
     """(a^n − b^n)/(a − b), where they are nearly equal too."""
-    near = np.abs(a - b) <= 1e-9 * np.abs(a)
-    gap = np.where(near, 1.0, a - b)
-    middle = (a + b) / 2
-    return np.where(near, count * middle ** (count - 1), (a**count - b**count) / gap)
+    gap = a - b
+    near = np.abs(gap) <= 1e-9 * np.abs(a)
+    if not near.any():
+        return (a_power - b_power) / gap
+    apart = (a_power - b_power) / np.where(near, 1.0, gap)
+    return np.where(near, count * _power((a + b) / 2, count - 1), apart)
