@@ -6,14 +6,14 @@ whole steps where the job has steps. Every job goes its own way through this, th
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from cprmodel.costing.many import Jobs
 from cprmodel.costing.setting import BROKEN, fixed_s, shortest_s
 
-__all__ = ["best_intervals"]
+__all__ = ["Chosen", "best_intervals", "chosen"]
 
 #: Intervals tried at once at first, and then between the neighbours of the best, again and again.
 _WIDE, _CLOSING = 128, (40, 20, 20, 20, 20)
@@ -44,6 +44,26 @@ def best_intervals(jobs: Jobs) -> tuple[Any, Any, Any]:
     values = np.where(values < BROKEN, values, np.inf)
     nothing = jobs.saving.dirty is not None and fixed_s(jobs.saving)[:, 0] == 0
     return intervals, values, nothing & (intervals <= shortest[:, 0] * (1 + 1e-6))
+
+
+class Chosen(NamedTuple):
+    """The best way to save of each job, a column each."""
+
+    interval_s: Any
+    counts: tuple[Any, ...]
+    bounded: Any  #: whether there is one: not so where the shorter the interval, the better
+
+
+def chosen(jobs: Jobs) -> Chosen:
+    """The best interval, or no save at all where that costs no more and is not forbidden; without warnings."""
+    intervals, values, unbounded = (one[:, None] for one in best_intervals(jobs))
+    spent, lost = jobs.unsaved()
+    none, budget = np.where(np.isfinite(spent.total), spent.total, np.inf), jobs.limits.budget
+    if budget is not None:
+        none = np.where(lost > budget, np.inf, none)
+    never = (none <= values) & np.isfinite(none)
+    counts = tuple(np.where(never, 1.0, one) for one in jobs.saving.counts)
+    return Chosen(np.where(never, jobs.setting.work_s, intervals), counts, never | ~unbounded | (jobs.setting.step_s > 0))
 
 
 def _cheapest(rows: Any, values: Any, most: int) -> Any:
