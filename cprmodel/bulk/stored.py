@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from cprmodel.costing import CostModel, SteadyState, kinds
-from cprmodel.costing.columns import side_by_side
+from cprmodel.costing.columns import rows_of, side_by_side
 from cprmodel.costing.given import chosen
 from cprmodel.costing.many import Jobs, Priced
 from cprmodel.costing.saving import as_stored, free_levels, saving_of
@@ -137,7 +137,7 @@ def _answered(cases: Sequence[_Case], minimise: str) -> Answers:
             return np.hstack(columns)[answered, best]
 
         total, pls = of_best(totals), of_best([each.pls for each in priced])
-        picked = side_by_side([cases[at].numbers for at in answered]) if len(answered) else numbers
+        picked = rows_of(numbers, answered)
         columns = {"interval_s": of_best(intervals), "overhead_fraction": total}
         for part in ("save", "load", "lost", "reschedule"):
             columns[f"overhead_{part}"] = of_best([getattr(each.breakdown, part) for each in priced])
