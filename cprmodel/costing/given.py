@@ -63,7 +63,9 @@ def chosen(jobs: Jobs) -> Chosen:
         none = np.where(lost > budget, np.inf, none)
     never = (none <= values) & np.isfinite(none)
     counts = tuple(np.where(never, 1.0, one) for one in jobs.saving.counts)
-    return Chosen(np.where(never, jobs.setting.work_s, intervals), counts, never | ~unbounded | (jobs.setting.step_s > 0))
+    return Chosen(
+        np.where(never, jobs.setting.work_s, intervals), counts, never | ~unbounded | (jobs.setting.step_s > 0)
+    )
 
 
 def _cheapest(rows: Any, values: Any, most: int) -> Any:

@@ -128,9 +128,7 @@ def shortest_s(setting: Setting, saving: StoredSave, limits: Limits, stops: Stop
     return np.ldexp(1.0, 2 * exponent.astype(int))  # the same for budgets not far apart
 
 
-def tried(
-    setting: Setting, saving: StoredSave, counts: Any, intervals: Any, stops: Stops | None = None
-) -> Known:
+def tried(setting: Setting, saving: StoredSave, counts: Any, intervals: Any, stops: Stops | None = None) -> Known:
     """What rows of numbers of saves come to, each at its row of intervals."""
     columns = [counts[:, at, None] for at in range(counts.shape[1])]
     struck = setting.stops(saving) if stops is None else stops

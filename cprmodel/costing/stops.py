@@ -94,9 +94,7 @@ def stops_of(mix: FailureMix, recovery: Recovery, levels: Sequence[SaveLevel], s
     visits, endless = _solved((np.eye(many) - struck[:, :, None] * after).transpose(0, 2, 1), start)
     ends = visits * clear  # visits: expected, of each state
     back, hit = np.zeros((len(levels), rows)), np.zeros((len(levels), rows))
-    everybody = {
-        kinds for kinds in chain.pending if together(recovery, kinds).rolls_back is RollBack.EVERYBODY
-    }
+    everybody = {kinds for kinds in chain.pending if together(recovery, kinds).rolls_back is RollBack.EVERYBODY}
     for at, state in enumerate(chain.states):
         if state.pending in everybody:
             back[state.level] += ends[:, at]

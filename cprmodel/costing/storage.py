@@ -115,9 +115,7 @@ def _only(value: Any) -> Any:
 
 
 class _Course:
-    def __init__(
-        self, saving: StoredSave, interval: Any, mtbf_s: Any, stops: Stops, counts: Sequence[Any]
-    ) -> None:
+    def __init__(self, saving: StoredSave, interval: Any, mtbf_s: Any, stops: Stops, counts: Sequence[Any]) -> None:
         self.saving, self.tau, self.stops = saving, interval, stops
         self.rate = 1 / mtbf_s
         self.counts = [np.atleast_1d(np.asarray(one, dtype=float)) for one in counts]
@@ -373,12 +371,18 @@ class _Course:
         void = self.void
         more = drained * again * void * tries
         x = leaves * work  # the integral of u e^(−leaves u), next
-        ahead = np.where(x < 1, work**2 * reached * NUMPY.phi2(x), (1 - reached * (1 + x)) / np.where(leaves == 0, 1.0, leaves) ** 2)
+        ahead = np.where(
+            x < 1,
+            work**2 * reached * NUMPY.phi2(x),
+            (1 - reached * (1 + x)) / np.where(leaves == 0, 1.0, leaves) ** 2,
+        )
         hitting = hits * failing
         held = carry * np.exp(-hitting * work) + work * NUMPY.exprel(-hitting * work)
         unhit_busy = work * NUMPY.exprel(-(leaves + hitting) * work)
         few = ahead - hitting * work**3 * reached * NUMPY.phi3(leaves * work)
-        gone = np.where(hitting * work < 1e-4, few, (busy - unhit_busy) / np.where(hitting == 0, 1.0, hitting))  # … of (1 − e^(−hu))/h
+        gone = np.where(
+            hitting * work < 1e-4, few, (busy - unhit_busy) / np.where(hitting == 0, 1.0, hitting)
+        )  # … of (1 − e^(−hu))/h
         kept = reached * (1 - struck) * unhit * held + saved * (carry * unhit_busy + gone)
         kept = kept + reached * (1 - struck) * tries * unhit * (again - hits) * void
         done = drained * (work + carry) + more + saved * (carry * busy + ahead)

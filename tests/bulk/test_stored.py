@@ -49,7 +49,11 @@ def sweeps(draw: st.DrawFn) -> tuple[Job, dict[str, Any], str]:
     checkpoint: dict[str, Any] = {"size": "1.2 TB", "reschedule": "10 min", "partial_reschedule": "2 min"}
     levels = draw(st.integers(1, 3))
     if draw(st.booleans()):
-        checkpoint |= {"incremental": True, "dirty_curve": CURVE, "always_written": draw(st.sampled_from([0.0, 0.02]))}
+        checkpoint |= {
+            "incremental": True,
+            "dirty_curve": CURVE,
+            "always_written": draw(st.sampled_from([0.0, 0.02])),
+        }
     if draw(st.booleans()):
         checkpoint |= {"overlap": 0.9, "drain": "4 min"}
         ranges |= DRAINS
@@ -130,7 +134,9 @@ def test_one_level_is_the_exact_model_of_a_long_job() -> None:
     np.testing.assert_allclose(long["overhead_fraction"], exact["overhead_fraction"], rtol=1e-3)
 
 
-@pytest.mark.parametrize("key", ["checkpoint.dirty_curve.0.1", "checkpoint.always_written", "checkpoint.level.2.every"])
+@pytest.mark.parametrize(
+    "key", ["checkpoint.dirty_curve.0.1", "checkpoint.always_written", "checkpoint.level.2.every"]
+)
 def test_any_number_of_the_storage_can_vary(key: str) -> None:
     values = [2, 4, 9] if key.endswith("every") else [0.01, 0.05, 0.1]
     found = compare(job_of(STORAGE), {key: values}, within=1e-12)

@@ -28,7 +28,8 @@ def groups(seeds: range) -> Iterator[list[Case]]:
         if case.limits.shared is not None:
             continue
         levels = tuple(
-            replace(one, every=int(random.integers(1, 8)) if at else None) for at, one in enumerate(case.saving.levels)
+            replace(one, every=int(random.integers(1, 8)) if at else None)
+            for at, one in enumerate(case.saving.levels)
         )
         counts = tuple(one.every or 1 for one in levels[1:])
         saving = replace(case.saving, levels=levels, counts=counts, dirty=None)
