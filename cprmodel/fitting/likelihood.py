@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from cprmodel.jobs.failure_model import law_mean_s
+from cprmodel.facts.laws import law_mean_s
 
 #: Censored times from which a survival function is interpolated, and the points it is then computed at.
 _MANY = 20_000
