@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from cprmodel.costing.many import Jobs, Priced
 from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB, Choice, Cost
 from cprmodel.costing.saving import as_stored, saving_of
 from cprmodel.costing.searching import Found, search
@@ -47,8 +48,11 @@ def _setting(job: Job, recovery: Recovery) -> Setting:
 
 
 @lru_cache(maxsize=1024)
-def _at(setting: Setting, saving: StoredSave, interval_s: float) -> LongRun:
-    return setting.run(saving, interval_s)
+def _at(setting: Setting, saving: StoredSave, interval_s: float) -> Priced:
+    """What an interval costs, as numbers."""
+    found = Jobs.of([(setting, saving, Limits())]).priced(np.array([[interval_s]]))
+    parts = Breakdown(*(float(part[0, 0]) for part in found.breakdown))
+    return Priced(parts, *(np.broadcast_to(one, (1, 1))[0, 0] for one in found[1:]))
 
 
 @lru_cache(maxsize=1024)
@@ -175,26 +179,31 @@ class SteadyState:
         if strategy.saving.fraction != 1:
             strategy = strategy.in_time
         saving = as_stored(strategy.saving, strategy.recovery)
-        if not bool(drains_in(saving, strategy.interval_s)):
-            never = Breakdown(math.inf, 0.0, 0.0, 0.0)
-            said = f"in an interval of {format_time(strategy.interval_s)} a save cannot drain"
-            return Cost(never, 0.0, refused=said)
         setting = _setting(job, strategy.recovery)
-        if strategy.interval_s >= job.job.work_s * (1 - 1e-9) and saving.warned is None:
-            spent, lost, spread = setting.unsaved()
-            return Cost(spent, lost, written_per_s=0.0, pls_standard_deviation=spread)
         found = _at(setting, saving, strategy.interval_s)
-        parts = Breakdown(*(float(part) for part in found.breakdown))
-        if not parts.total >= 0:  # stops so long that numbers end: it never ends
-            return Cost(Breakdown(0.0, 0.0, math.inf, 0.0), float(found.pls))
+        parts, pls = found.breakdown, float(found.pls)
+        if not found.drains:
+            said = f"in an interval of {format_time(strategy.interval_s)} a save cannot drain"
+            return Cost(parts, pls, refused=said)
+        if found.unsaved:
+            return Cost(parts, pls, written_per_s=0.0, pls_standard_deviation=setting.unsaved()[2])
+        if math.isinf(parts.lost):  # it never ends
+            return Cost(parts, pls)
         refused = self._refused(job, strategy.recovery, float(found.io_s))
         return Cost(
             parts,
-            float(found.pls),
+            pls,
             written_per_s=float(found.writes),
             refused=refused,
             pls_standard_deviation=_spread(setting, saving, strategy.interval_s),
         )
+
+    def curve(self, job: Job, strategy: Strategy, intervals_s: Any) -> tuple[Any, Any]:
+        """Overhead and PLS of a strategy at each of many intervals."""
+        saving = as_stored(strategy.saving, strategy.recovery)
+        jobs = Jobs.of([(_setting(job, strategy.recovery), saving, Limits())])
+        found = jobs.priced(np.asarray(intervals_s, dtype=float)[None, :])
+        return found.breakdown.total[0], found.pls[0]
 
     def _refused(self, job: Job, recovery: Recovery, io_s: float) -> str:
         """Why others than this job suffer from it, if they do."""
