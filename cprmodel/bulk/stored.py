@@ -1,7 +1,7 @@
 """Plans of many jobs whose storage is as it is: the long run of all of them at once.
 
-The decision is that of :func:`cprmodel.planning.planner.plan`, strategy by strategy, through the same search and the
-same recursion; tests hold each job to it, to the last digits.
+The decision is that of :func:`cprmodel.planning.planner.plan`, strategy by strategy, through the same search and
+the same recursion; tests hold each job to it, to the last digits.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def _answered(cases: Sequence[_Case], minimise: str) -> Answers:
             columns["current_overhead_fraction"] = np.where(ended, totals[-1][answered, 0], np.nan)
             columns["current_expected_pls"] = np.where(ended, priced[-1].pls[answered, 0], np.nan)
     names, recoveries = [one.name for one in found], [one.recovery.name for one in found]
-    rows = np.array([cases[at].row for at in answered], dtype=int)
+    rows = np.array([cases[at].row for at in answered.tolist()], dtype=np.intp)
     return Answers(rows, [names[at] for at in best], [recoveries[at] for at in best], columns)
 
 

@@ -25,10 +25,11 @@ def side_by_side(objects: Sequence[T]) -> T:
            [90.]])
     """
     first: Any = objects[0]
+    make: Any = type(first)
     if isinstance(first, (float, int)):
         return np.array(objects, dtype=float)[:, None]  # type: ignore[return-value]
     if isinstance(first, tuple):
-        return tuple(map(side_by_side, zip(*objects, strict=True)))  # type: ignore[arg-type,return-value]
+        return tuple(map(side_by_side, zip(*objects, strict=True)))  # type: ignore[return-value]
     if not is_dataclass(first):
         return first  # type: ignore[no-any-return]
     found = {
@@ -37,7 +38,7 @@ def side_by_side(objects: Sequence[T]) -> T:
         else side_by_side([getattr(each, one.name) for each in objects])
         for one in fields(first)
     }
-    return type(first)(**found)  # type: ignore[return-value]
+    return make(**found)  # type: ignore[no-any-return]
 
 
 def rows_of(of: T, rows: Any) -> T:
@@ -48,6 +49,7 @@ def rows_of(of: T, rows: Any) -> T:
     array([[90.]])
     """
     given: Any = of
+    make: Any = type(given)
     if isinstance(given, np.ndarray):
         return given[rows]  # type: ignore[no-any-return]
     if isinstance(given, tuple):
@@ -58,4 +60,4 @@ def rows_of(of: T, rows: Any) -> T:
         one.name: getattr(given, one.name) if one.name in _SAME else rows_of(getattr(given, one.name), rows)
         for one in fields(given)
     }
-    return type(given)(**found)  # type: ignore[return-value]
+    return make(**found)  # type: ignore[no-any-return]

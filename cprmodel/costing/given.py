@@ -1,4 +1,4 @@
-"""The least exact overhead over the interval, where it is given how many saves go to each level: of many jobs at once.
+"""The least exact overhead over the interval, where the saves to each level are given: of many jobs at once.
 
 A wide look finds the valleys of each job, each of which is closed in on; the best place of all is then compared in
 whole steps where the job has steps. Every job goes its own way through this, the same alone and among others.
@@ -26,7 +26,7 @@ _FEW_STEPS = 6
 
 
 def best_intervals(jobs: Jobs) -> tuple[Any, Any, Any]:
-    """Of each job the best interval, in whole steps where it has steps; its value; whether it is the shortest tried.
+    """Of each job the best interval, in whole steps if it has steps; its value; whether it is the shortest tried.
 
     The value is infinite where nothing keeps the limits. The last is so where nothing says why no shorter interval
     were better.
@@ -36,7 +36,7 @@ def best_intervals(jobs: Jobs) -> tuple[Any, Any, Any]:
     )
     rows, low, high = _valleys(jobs, shortest)
     intervals, values = _closed(jobs, rows, np.maximum(low, shortest[rows, 0]), high)
-    if jobs.setting.step_s.any():
+    if jobs.step_s.any():
         intervals, values = _whole_steps(jobs, rows, intervals, values)
     else:
         at = _cheapest(rows, values, 1)
@@ -63,9 +63,7 @@ def chosen(jobs: Jobs) -> Chosen:
         none = np.where(lost > budget, np.inf, none)
     never = (none <= values) & np.isfinite(none)
     counts = tuple(np.where(never, 1.0, one) for one in jobs.saving.counts)
-    return Chosen(
-        np.where(never, jobs.setting.work_s, intervals), counts, never | ~unbounded | (jobs.setting.step_s > 0)
-    )
+    return Chosen(np.where(never, jobs.work_s, intervals), counts, never | ~unbounded | (jobs.step_s > 0))
 
 
 def _cheapest(rows: Any, values: Any, most: int) -> Any:
@@ -86,7 +84,7 @@ def _between(low: Any, high: Any, points: int) -> Any:
 
 def _valleys(jobs: Jobs, shortest: Any) -> tuple[Any, Any, Any]:
     """Rows, and brackets around the lowest of the intervals tried with each."""
-    longest = jobs.setting.work_s / jobs.saving.segments
+    longest = jobs.work_s / jobs.saving.segments
     intervals = _between(np.minimum(shortest, longest)[:, 0], longest[:, 0], _WIDE)
     values = jobs.limits.values(jobs.tried(intervals))
     walled = np.pad(values, ((0, 0), (1, 1)), constant_values=np.inf)
@@ -103,10 +101,10 @@ def _valleys(jobs: Jobs, shortest: Any) -> tuple[Any, Any, Any]:
 
 def _closed(jobs: Jobs, rows: Any, low: Any, high: Any) -> tuple[Any, Any]:
     """The best interval in each bracket, and its value."""
-    longest = (jobs.setting.work_s / jobs.saving.segments)[rows, 0]
+    longest = (jobs.work_s / jobs.saving.segments)[rows, 0]
     high = np.maximum(np.minimum(high, longest), low)
     where, best = low.copy(), np.full(len(rows), np.inf)
-    step = np.broadcast_to(jobs.setting.step_s, (len(jobs), 1))[rows, 0]
+    step = np.broadcast_to(jobs.step_s, (len(jobs), 1))[rows, 0]
     open_ = np.arange(len(rows))
     here = jobs.at(rows)
     for points in _CLOSING:
@@ -136,7 +134,7 @@ def _whole_steps(jobs: Jobs, rows: Any, intervals: Any, values: Any) -> tuple[An
     least = values[first][rows]  # a job's best comes first, and every job has one
     near = values <= _WORTH * least
     rows, intervals = rows[near], intervals[near]
-    step = jobs.setting.step_s[:, 0]
+    step = jobs.step_s[:, 0]
     below = np.maximum(np.floor(intervals / step[rows] * (1 + 1e-12)), 1)
     tried_rows, steps = np.repeat(rows, 2), np.stack([below, below + 1], axis=1).ravel()
     fewest = np.full(len(jobs), np.inf)

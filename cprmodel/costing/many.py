@@ -36,7 +36,7 @@ class Priced(NamedTuple):
 
 @dataclass(frozen=True)
 class Jobs:
-    """Jobs of one shape: as many levels, the same kinds of failure, of drains and of dirty rows; numbers are columns.
+    """Jobs of one shape: as many levels, failures, drains and dirty rows of the same kinds; numbers are columns.
 
     >>> from cprmodel.facts.storage import SaveLevel
     >>> from cprmodel.facts.strategies import FailureMix, FullRecovery
@@ -60,7 +60,17 @@ class Jobs:
         return cls(setting, saving, limits, stops_of(setting.mix, setting.recovery, saving.levels, setting.shards))
 
     def __len__(self) -> int:
-        return len(self.setting.work_s)
+        return len(self.work_s)
+
+    @property
+    def work_s(self) -> Any:
+        """Useful time of each."""
+        return self.setting.work_s
+
+    @property
+    def step_s(self) -> Any:
+        """Time of a step of each; 0 where not given."""
+        return self.setting.step_s
 
     def at(self, rows: Any) -> Jobs:
         """Some of them, as often as they are named."""
@@ -77,7 +87,7 @@ class Jobs:
         with np.errstate(all="ignore"):
             spent = exact_makespan(of.work_s, of.work_s, 0.0, of.mix, of.recovery).value.scaled(1 / of.work_s)
             losses = loss_arguments(of.work_s, of.work_s, 0.0, of.mix, of.shards, of.recovery)
-            lost = np.zeros(of.work_s.shape) if losses is None else exact_pls.raw(**losses)
+            lost = np.zeros(self.work_s.shape) if losses is None else exact_pls.raw(**losses)
         return spent, lost
 
     def priced(self, interval_s: Any, counts: Sequence[Any] | None = None) -> Priced:

@@ -113,7 +113,7 @@ def fixed_s(saving: StoredSave) -> Any:
 
 
 def shortest_s(setting: Setting, saving: StoredSave, limits: Limits, stops: Stops, segments: Any = 1) -> Any:
-    """No shorter interval is tried [s]; ``segments``: saves of any level to one of the last, where they are given."""
+    """No shorter interval is tried [s]; ``segments``: saves of any level to one of the last, where given."""
     if np.any(setting.step_s):
         return setting.step_s
     mtbf, fixed = setting.mix.mtbf_s, fixed_s(saving)

@@ -103,8 +103,12 @@ class _Moments:
         waits = [float(one) + (float(drain) if at == self.top else 0.0) for at, one in enumerate(blocking)]
         self.struck = [-math.expm1(-self.rate * one) for one in waits]
         depths = range(len(blocking))
-        self.hits = [sum(stops.hit[depth:]) for depth in depths]  # one given shard, from so high or higher
-        self.both = [2 * self.hits[depth] - sum(either.hit[depth:]) for depth in depths]  # two given ones
+        self.hits: list[float] = [
+            sum(stops.hit[depth:]) for depth in depths
+        ]  # one given shard, from so high or higher
+        self.both: list[float] = [
+            2 * self.hits[depth] - sum(either.hit[depth:]) for depth in depths
+        ]  # two given ones
         self.known: dict[tuple[object, ...], tuple[float, float]] = {}
 
     @cached_property

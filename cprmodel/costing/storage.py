@@ -96,8 +96,8 @@ def long_run(
     """Overhead and PLS of saving every ``interval_s`` of useful work, in a job much longer than that.
 
     ``counts``, arrays beside that of the intervals, stand in the place of the saving's own. Of many jobs at once
-    where numbers are columns, a row for each (:mod:`cprmodel.costing.columns`); a job's numbers come out the same to
-    the last bit, alone or among others: all is done with arrays, element by element.
+    where numbers are columns, a row for each (:mod:`cprmodel.costing.columns`); a job's come out the same to the
+    last bit, alone or among others: all is done with arrays, element by element.
     """
     interval = np.asarray(interval_s, dtype=float)
     if interval.ndim == 0:
@@ -143,7 +143,7 @@ class _Course:
         return self._once(("struck", end), lambda: -np.expm1(-self.rate * takes))
 
     def _taken(self, level: int | None) -> Any:
-        """Probability that a failure takes from the shard what was saved below a level; 0 where none is asked about."""
+        """Probability that a failure takes from the shard what was saved below a level; 0 for no level."""
         return 0.0 if level is None else self._once(("taken", level), lambda: sum(self.stops.hit[level:]))
 
     def _reached(self, work: str, kept_below: int | None) -> tuple[Any, Any]:

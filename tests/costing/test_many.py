@@ -1,4 +1,4 @@
-"""Jobs side by side come out as each does alone, to the last bit: intervals, what they cost, and what failures do."""
+"""Jobs side by side come out as each does alone, to the last bit: intervals, their cost, and what failures do."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """``drawings.json``, what the charts of :mod:`cprmodel.report.whatif.drawings` are as Vega-Lite.
 
-They hang on nothing but whether there are shards, and Altair takes longer to draw them than all else of the page: so
-they lie beside this file, a test holds them to the drawings, and ``make formulas`` renews them.
+They hang on nothing but whether there are shards, and Altair takes longer to draw them than all else of the page:
+so they lie beside this file, a test holds them to the drawings, and ``make formulas`` renews them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ def text() -> str:
     from cprmodel.report.whatif.drawings import DARK, LIGHT, drawings
 
     found = {
-        name: {colors: drawings(theme, sharded, _STRATEGIES) for colors, theme in (("light", LIGHT), ("dark", DARK))}
+        name: {
+            colors: drawings(theme, sharded, _STRATEGIES) for colors, theme in (("light", LIGHT), ("dark", DARK))
+        }
         for name, sharded in (("sharded", True), ("whole", False))
     }
     return json.dumps(found, ensure_ascii=False, indent=0) + "\n"
