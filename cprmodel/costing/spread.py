@@ -95,7 +95,8 @@ _NOTHING = _Ends()
 
 class _Moments:
     def __init__(self, saving: StoredSave, interval_s: float, mix: FailureMix, stops: Stops, either: Stops) -> None:
-        self.counts, self.tau, self.back, self.rate = saving.counts, interval_s, stops.back, 1 / mix.mtbf_s
+        self.counts, self.tau, self.rate = saving.counts, interval_s, 1 / mix.mtbf_s
+        self.back: tuple[float, ...] = stops.back
         blocking, drain = save_times_s(saving, interval_s)
         self.top = len(blocking) - 1
         self.overlap, self.drain, self.blocks = saving.overlap, float(drain), float(blocking[-1])

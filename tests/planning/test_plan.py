@@ -7,6 +7,7 @@ import math
 import threading
 import tomllib
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cprmodel import Exact, FirstOrder, Job, JobError, Plan, formulas, load_preset, plan, simulate
-from cprmodel.costing import CostModel
+from cprmodel import Exact, FirstOrder, Job, JobError, Plan, SteadyState, formulas, load_preset, plan, simulate
+from cprmodel.costing import CostModel, kinds
 from cprmodel.costing.blocking import terms_of
 from cprmodel.costing.terms import EXACT, FIRST_ORDER
 from cprmodel.facts.strategies import FailureKind, Strategy
 from cprmodel.jobs import job_from_mapping, job_from_text
+from cprmodel.planning import changes, telling
+from cprmodel.planning.planner import priced
 from cprmodel.planning.pricing import price
+from cprmodel.planning.ranking import best_of
 from tests.conftest import EXAMPLE, literature
 
 MODELS = [FirstOrder(), Exact()]
@@ -30,6 +34,37 @@ TEXT = EXAMPLE.read_text(encoding="utf-8")
 @pytest.fixture(scope="module")
 def answer() -> Plan:
     return plan(Job.from_file(EXAMPLE))
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        *product(["production-dlrm", "fleet", "ordered-saves"], [FirstOrder(), Exact(), SteadyState()]),
+        ("storage", SteadyState()),
+    ],
+)
+def test_numbers_are_the_same_with_and_without_words(
+    name: str, model: CostModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pricing says nothing, and telling changes nothing."""
+    job = Job.from_file(EXAMPLE.parent / f"{name}.toml")
+    told = plan(job, model)
+
+    def no_words(*_: object, **__: object) -> None:
+        raise AssertionError("words where numbers are asked for")
+
+    for module, names in (
+        (telling, ("notes_on", "recommendation", "advice")),
+        (kinds, ("remarks",)),
+        (changes, ("what_would_change",)),
+    ):
+        for one in names:
+            monkeypatch.setattr(module, one, no_words)
+    untold = priced(job, model)
+    assert untold.strategies == told.strategies
+    assert best_of(untold.strategies).name == told.recommended
+    with pytest.raises(AssertionError, match="words"):
+        plan(job, model)
 
 
 def test_first_order_by_hand(answer: Plan) -> None:
