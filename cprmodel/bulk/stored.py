@@ -16,8 +16,9 @@ from cprmodel.costing import CostModel, SteadyState, kinds
 from cprmodel.costing.columns import rows_of, side_by_side
 from cprmodel.costing.given import chosen
 from cprmodel.costing.many import Jobs, Priced
-from cprmodel.costing.saving import as_stored, free_levels, saving_of
+from cprmodel.costing.saving import as_stored, saving_of
 from cprmodel.costing.setting import Limits, Setting
+from cprmodel.costing.steady import at_once
 from cprmodel.costing.terms import WITHIN
 from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import PartialRecovery
@@ -81,11 +82,11 @@ class _Case:
 
 def _case(row: int, job: Job, model: CostModel, minimise: str) -> _Case | None:
     """None where jobs must be planned one by one: levels to choose, warnings, shared storage, other savings."""
-    if type(model) is not SteadyState or job.storage is not None or job.checkpoint.warning is not None:
+    if type(model) is not SteadyState or not at_once(job):
+        return None
+    if any(kind.candidates(job)[0] for kind in kinds.registered()):
         return None
     saving = as_stored(saving_of(job), job.partial_recovery)
-    if free_levels(saving) or any(kind.candidates(job)[0] for kind in kinds.registered()):
-        return None
     if minimise == "dollars":
         model = with_prices(job, model)
         assert isinstance(model, SteadyState)
