@@ -96,7 +96,7 @@ def long_run(
     """Overhead and PLS of saving every ``interval_s`` of useful work, in a job much longer than that.
 
     ``counts``, arrays beside that of the intervals, stand in the place of the saving's own. Of many jobs at once
-    where numbers are columns, a row for each (:mod:`cprmodel.costing.columns`); a job's come out the same to the
+    where numbers are columns, a row for each (``cprmodel.costing.columns``); a job's come out the same to the
     last bit, alone or among others: all is done with arrays, element by element.
     """
     interval = np.asarray(interval_s, dtype=float)
