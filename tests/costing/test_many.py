@@ -8,13 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cprmodel import Job, SteadyState
 from cprmodel.costing.columns import rows_of, side_by_side
 from cprmodel.costing.given import best_intervals, chosen
 from cprmodel.costing.many import Jobs
 from cprmodel.costing.setting import Limits, Setting
 from cprmodel.costing.stops import stops_of
 from cprmodel.facts.storage import SaveLevel, StoredSave
-from cprmodel.facts.strategies import FailureMix, FullRecovery
+from cprmodel.facts.strategies import FailureMix, FullRecovery, Strategy
+from tests.conftest import EXAMPLE
 from tests.costing.judge import drawn
 
 Case = tuple[Setting, StoredSave, Limits]
@@ -77,6 +79,29 @@ def test_stops_without_an_end_are_so_for_their_own_job_alone() -> None:
     assert found.back[0].tolist() == [[1.0], [1.0]]
     assert found.load_s[0, 0] == pytest.approx(1e3 * np.expm1(1e-3))
     assert found.load_s[1, 0] == np.inf
+
+
+@pytest.mark.parametrize("name", ["storage", "production-dlrm"])
+def test_partial_recovery_of_many_jobs_each_at_its_best(name: str) -> None:
+    job, model = Job.from_file(EXAMPLE.parent / f"{name}.toml"), SteadyState()
+    assert job.accuracy is not None
+    budgets = np.geomspace(1e-6, 1.0, 9)
+    varied = [job.accuracy.model_copy(update={"pls_budget": float(one)}) for one in budgets]
+    jobs = [job.model_copy(update={"accuracy": one}) for one in varied]
+    found = model.partial_at_best(jobs)
+    assert found is not None
+    for one, total, known in zip(jobs, found[0].total, found[1], strict=True):
+        choice = model.partial_interval(one, one.pls_budget or 1.0)
+        assert choice.saving is not None
+        strategy = Strategy("partial", one.partial_recovery, choice.saving, choice.interval_s)
+        assert known
+        assert total == float(model.cost(one, strategy).breakdown.total)
+
+
+def test_levels_to_choose_are_looked_at_one_by_one() -> None:
+    free = [{"save": "9 s", "survives": 0.9}, {"save": "5 min"}]
+    job = Job.from_mapping({"job": {"work": "9 d"}, "failures": {"mtbf": "9 h"}, "checkpoint": {"level": free}})
+    assert SteadyState().partial_at_best([job]) is None
 
 
 def test_no_save_where_none_costs_no_more() -> None:

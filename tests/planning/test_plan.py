@@ -67,6 +67,24 @@ def test_numbers_are_the_same_with_and_without_words(
         plan(job, model)
 
 
+@pytest.mark.parametrize("mtbf", ["6 h", "28 h", "300 h"])
+def test_thresholds_of_many_jobs_at_once_are_those_of_one_after_the_other(mtbf: str) -> None:
+    """Where partial recovery of stored saves stops winning, looked at side by side and by halving."""
+    data = tomllib.loads((EXAMPLE.parent / "storage.toml").read_text(encoding="utf-8"))
+    data["failures"]["mtbf"] = mtbf
+    answer = plan(Job.from_mapping(data), SteadyState())
+    asked = [changes._about_budget(answer), changes._about_reschedule(answer)]
+    flips = 0
+    for one, (wins, at) in zip(asked, changes._answers(answer, asked), strict=True):
+        alone, there = changes._by_halving(answer.model, one)
+        assert wins == alone
+        assert (at is None) == (there is None)
+        if at is not None and there is not None:
+            assert at == pytest.approx(there, rel=3e-5)
+            flips += 1
+    assert flips
+
+
 def test_first_order_by_hand(answer: Plan) -> None:
     """Each number of theory.md section 1, in minutes, written out."""
     full, partial, at_full, today = (answer[n] for n in ("full", "partial", "partial-at-full-interval", "current"))
