@@ -139,7 +139,7 @@ class Way:
         if np.ndim(of.extra_s) or of.extra_s:
             saves = NUMPY.intervals(of.work_s, interval_s) - 1 if self.exact else of.work_s / interval_s
             total = total + of.extra_s * saves / of.work_s
-        return np.nan_to_num(total, nan=np.inf, posinf=np.inf)
+        return np.where(np.isnan(total), np.inf, total)
 
     def optimum(self, of: Terms) -> Any:
         """The best interval of a job without an end (with what saves cost besides, to first order)."""
