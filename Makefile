@@ -65,8 +65,9 @@ soak: $(VENV)/installed-test ## a thousand kills of every sort, each run audited
 picture: $(VENV)/installed ## the pictures of the report and of the page to play with (needs Debian's chromium)
 	$(BIN)/python docs/pictures.py
 
-formulas: $(VENV)/installed ## equations as text and as JavaScript, after a formula has changed
+formulas: $(VENV)/installed ## equations as text and as JavaScript, and the page's charts, after one has changed
 	$(BIN)/python -c "from cprmodel.report.whatif.printed import renew; renew()"
+	$(BIN)/python -c "from cprmodel.report.whatif.drawn import renew; renew()"
 	$(BIN)/python -c "from cprmodel.report.equations import renew; renew()"
 
 constraints: $(VENV)/created ## renew the pins (then make test)

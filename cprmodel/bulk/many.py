@@ -233,9 +233,9 @@ def plan_many(
 
     Notes
     -----
-    First-order and exact plans of a job without ``[access]`` or other storage go through the formulas as arrays;
-    others row by row through the code of ``plan``. With ``[scaling]``, ``failures.nodes`` moves the job
-    there.
+    First-order and exact plans of a job without ``[access]`` or other storage go through the formulas as arrays,
+    steady-state plans many at once where the numbers of saves to each level are given; others row by row through
+    the code of ``plan``. With ``[scaling]``, ``failures.nodes`` moves the job there.
 
     Examples
     --------

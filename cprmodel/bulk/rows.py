@@ -1,4 +1,4 @@
-"""Plans row by row, through the code of plan(): for any cost model and any job."""
+"""Plans of rows that are jobs of their own: for any cost model and any job."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from cprmodel.bulk.chunk import Chunk, coded
 from cprmodel.bulk.keys import Key
+from cprmodel.bulk.stored import Answers, answers
 from cprmodel.costing import CostModel, model_for
 from cprmodel.facts.errors import JobError
 from cprmodel.jobs import Job, job_from_mapping
@@ -75,43 +76,77 @@ def changed_job(data: Mapping[str, Any], values: Mapping[Key, Any]) -> Job:
 def planned_rows(
     data: Mapping[str, Any], columns: Mapping[Key, np.ndarray], model: CostModel | None, minimise: str, first: int
 ) -> Chunk:
-    """The columns of rows whose varied numbers are given; a row that cannot be planned says why."""
+    """The columns of rows whose varied numbers are given; a row that cannot be planned says why.
+
+    Long runs are computed many at once (:mod:`cprmodel.bulk.stored`), the rest one by one.
+    """
     keys = list(columns)
-    planned: list[StrategyPlan | None] = []
-    today: list[StrategyPlan | None] = []
-    reasons = []
-    for row in zip(*(columns[key].tolist() for key in keys), strict=True):
+    rows = list(zip(*(columns[key].tolist() for key in keys), strict=True))
+    cells = _Cells(len(rows))
+    jobs = []
+    for at, row in enumerate(rows):
         try:
             job = changed_job(data, dict(zip(keys, row, strict=True)))
-            strategies = priced(job, model_for(job, model), minimise).strategies
-            planned.append(best_of(strategies, rank=minimise))
-            today.append(next((one for one in strategies if one.name == "current"), None))
-            reasons.append("")
+            jobs.append((at, job, model_for(job, model)))
         except JobError as error:
-            planned.append(None)
-            today.append(None)
-            problem = error.problems[0]
-            reasons.append(f"{problem.field}: expected {problem.expected}".removeprefix(": "))
-    found: dict[str, Any] = {key.name: columns[key] for key in keys}
-    found["recommended"] = coded(["" if one is None else one.name for one in planned])
-    found["recovery"] = coded(["" if one is None else one.strategy.recovery.name for one in planned])
-    sized = "size_bytes" in data["checkpoint"] or any(key.path[-1] == "size_bytes" for key in keys)
-    left_out: tuple[str, ...] = () if sized else _STORED
-    left_out += () if "cost" in data else _PAID
-    for name, read in NUMBERS.items():
-        if name not in left_out:
-            found[name] = _numbers(planned, read)
-        if name == "time_to_train_s" and says_today(data, keys):
-            found.update({more: _numbers(today, read) for more, read in TODAY.items()})
-    found["within_validity"] = np.array([one is not None and _within(one) for one in planned], dtype=bool)
-    found["feasible"] = np.array([one is not None for one in planned], dtype=bool)
-    found["reason"] = coded(reasons)
-    return Chunk(first, found)
+            cells.reasons[at] = _words(error)
+    left = {at: (job, own) for at, job, own in jobs}
+    for found in answers(jobs, minimise):
+        cells.answer(found)
+        for at in found.rows.tolist():
+            del left[at]
+    for at, (job, own) in left.items():
+        try:
+            strategies = priced(job, own, minimise).strategies
+            cells.plan(at, best_of(strategies, rank=minimise), strategies)
+        except JobError as error:
+            cells.reasons[at] = _words(error)
+    return Chunk(first, {**{key.name: columns[key] for key in keys}, **cells.columns(data, keys)})
 
 
-def _numbers(plans: Sequence[StrategyPlan | None], read: Any) -> np.ndarray:
-    cells = [None if one is None else read(one) for one in plans]
-    return np.array([np.nan if cell is None else cell for cell in cells], dtype=float)
+class _Cells:
+    """The columns of rows, filled in whatever order."""
+
+    def __init__(self, rows: int) -> None:
+        self.names, self.recoveries, self.reasons = [""] * rows, [""] * rows, [""] * rows
+        self.numbers = {name: np.full(rows, np.nan) for name in (*NUMBERS, *TODAY)}
+        self.within, self.feasible = np.zeros(rows, dtype=bool), np.zeros(rows, dtype=bool)
+
+    def answer(self, found: Answers) -> None:
+        """Of many rows; the long run has no range to leave."""
+        for name, values in found.numbers.items():
+            self.numbers[name][found.rows] = values
+        for at, name, recovery in zip(found.rows.tolist(), found.names, found.recoveries, strict=True):
+            self.names[at], self.recoveries[at] = name, recovery
+        self.within[found.rows] = self.feasible[found.rows] = True
+
+    def plan(self, at: int, best: StrategyPlan, strategies: Sequence[StrategyPlan]) -> None:
+        """Of one row."""
+        self.names[at], self.recoveries[at] = best.name, best.strategy.recovery.name
+        self.within[at], self.feasible[at] = _within(best), True
+        today = next((one for one in strategies if one.name == "current"), None)
+        for table, one in ((NUMBERS, best), (TODAY, today)):
+            for name, read in table.items():
+                value = None if one is None else read(one)
+                self.numbers[name][at] = np.nan if value is None else value
+
+    def columns(self, data: Mapping[str, Any], keys: Sequence[Key]) -> dict[str, Any]:
+        """All of them, without those that say nothing of such jobs."""
+        sized = "size_bytes" in data["checkpoint"] or any(key.path[-1] == "size_bytes" for key in keys)
+        left_out: tuple[str, ...] = () if sized else _STORED
+        left_out += () if "cost" in data else _PAID
+        found: dict[str, Any] = {"recommended": coded(self.names), "recovery": coded(self.recoveries)}
+        for name in NUMBERS:
+            if name not in left_out:
+                found[name] = self.numbers[name]
+            if name == "time_to_train_s" and says_today(data, keys):
+                found.update({more: self.numbers[more] for more in TODAY})
+        return {**found, "within_validity": self.within, "feasible": self.feasible, "reason": coded(self.reasons)}
+
+
+def _words(error: JobError) -> str:
+    problem = error.problems[0]
+    return f"{problem.field}: expected {problem.expected}".removeprefix(": ")
 
 
 def says_today(data: Mapping[str, Any], keys: Iterable[Key]) -> bool:

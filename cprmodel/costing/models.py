@@ -29,6 +29,7 @@ __all__ = [
     "everybody_returns",
     "exact_makespan",
     "loses_samples",
+    "loss_arguments",
     "lost_samples",
     "recovery_arguments",
     "use",
@@ -110,7 +111,7 @@ def everybody_returns(recovery: Recovery) -> bool:
     return responses[0].rolls_back is RollBack.EVERYBODY and all(one == responses[0] for one in responses)
 
 
-def recovery_arguments(mix: FailureMix, recovery: Recovery) -> dict[str, float]:
+def recovery_arguments(mix: FailureMix, recovery: Recovery) -> dict[str, Any]:
     """The arguments of the overhead formulas that describe a recovery."""
     shard, trainer, whole = (recovery.response(kind) for kind in FailureKind)
     back = {"load_s": whole.load_s, "reschedule_s": whole.reschedule_s}
@@ -130,10 +131,10 @@ def recovery_arguments(mix: FailureMix, recovery: Recovery) -> dict[str, float]:
     }
 
 
-def lost_samples(
-    work_s: float, interval_s: float, save_s: float, mix: FailureMix, shards: int, recovery: Recovery
-) -> tuple[Step, float] | None:
-    """Expected PLS and how a run's scatters, wherever failures strike; None where no shard rolls back alone."""
+def loss_arguments(
+    work_s: Any, interval_s: Any, save_s: Any, mix: FailureMix, shards: Any, recovery: Recovery
+) -> dict[str, Any] | None:
+    """What the formulas about lost samples take; None where no shard rolls back alone."""
     if not loses_samples(recovery):
         return None
     arguments = {
@@ -147,11 +148,21 @@ def lost_samples(
     }
     for name in ("load_s", "reschedule_s"):  # of a whole-job failure, after which everything is replayed
         del arguments[name]
+    return arguments
+
+
+def lost_samples(
+    work_s: float, interval_s: float, save_s: float, mix: FailureMix, shards: int, recovery: Recovery
+) -> tuple[Step, float] | None:
+    """Expected PLS and how a run's scatters, wherever failures strike; None where no shard rolls back alone."""
+    arguments = loss_arguments(work_s, interval_s, save_s, mix, shards, recovery)
+    if arguments is None:
+        return None
     spread = use(exact_loss.exact_pls_deviation, **arguments)
     return use(exact_loss.exact_pls, **arguments), float(spread.value)
 
 
-def exact_makespan(work_s: float, interval_s: Any, save_s: float, mix: FailureMix, recovery: Recovery) -> Step:
+def exact_makespan(work_s: Any, interval_s: Any, save_s: Any, mix: FailureMix, recovery: Recovery) -> Step:
     """Expected time beyond the useful work, of a job of finite length."""
     full = everybody_returns(recovery)
     formula: Formula[Any, Breakdown] = (

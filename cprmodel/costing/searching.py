@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from cprmodel.costing.given import best_intervals
+from cprmodel.costing.many import Jobs
 from cprmodel.costing.saving import free_levels
 from cprmodel.costing.seeds import MOST_SAVES, seeds
-from cprmodel.costing.setting import BROKEN, Known, Limits, Setting, tried
+from cprmodel.costing.setting import BROKEN, Known, Limits, Setting, fixed_s, shortest_s, tried
 from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import FullRecovery, PartialRecovery
 
@@ -29,8 +31,8 @@ class _Closing:
 
 
 _COARSE, _QUICK, _EXACT = _Closing(16, 1), _Closing(12, 3), _Closing(40, 4)
-#: Intervals tried at once where there are no levels to choose, and beside a start.
-_WIDE, _NEAR = 128, 10
+#: Intervals tried at once beside a start.
+_NEAR = 10
 #: Starts are looked at in intervals so much shorter and longer, too.
 _WIDER = 1.6
 #: Starts that are looked into; of these, how many at once are varied, and of the best of all, how many at least.
@@ -41,11 +43,8 @@ _WORTH, _LIKELY = 1.03, 1.06
 _BUDGETS = 1.5
 #: Numbers of saves times these are neighbours.
 _FACTORS = (0.5, 0.75, 0.9, 1.1, 1.35, 2.0)
-#: Widest ratio of the longest interval to the shortest that is tried where nothing bounds it from below.
-_RANGE = 1e3
-#: An interval of so few steps is compared with all shorter ones; up to so many, levels are chosen anew for each; so
-#: many numbers of steps beyond the neighbours are tried then.
-_FEW_STEPS, _MANY_STEPS, _BESIDE = 6, 100, 2
+#: Up to so many steps, levels are chosen anew for each interval; so many beyond the neighbours are tried then.
+_MANY_STEPS, _BESIDE = 100, 2
 
 
 @dataclass(frozen=True)
@@ -61,17 +60,16 @@ class Found:
 @lru_cache(maxsize=512)
 def search(setting: Setting, saving: StoredSave, limits: Limits) -> Found:
     """The best numbers of saves and their interval, in whole steps where the job has steps."""
-    return _Search(setting, saving, limits).best()
+    if free_levels(saving):
+        return _Search(setting, saving, limits).best()
+    every, value, unbounded = best_intervals(Jobs.of([(setting, saving, limits)]))
+    return Found(saving.counts, float(every[0]), float(value[0]), bool(unbounded[0]))
 
 
 @lru_cache(maxsize=64)
 def _starts(setting: Setting, saving: StoredSave, low: float, most: float) -> Known:
     """Where to start from, looked at once for all limits."""
     high = setting.work_s
-    if not free_levels(saving):
-        counts = np.array([saving.counts], dtype=float).reshape(1, -1)
-        longest = high / saving.segments
-        return tried(setting, saving, counts, np.geomspace(min(low, longest), longest, _WIDE)[None, :])
     full = isinstance(setting.recovery, FullRecovery)
     found = seeds(saving, setting.mix, full, setting.shards, min(low, high / 2), high, most)
     counts = np.array([one for one, _, _ in found], dtype=float)
@@ -94,40 +92,13 @@ class _Search:
         self.free = free_levels(saving)
 
     @cached_property
-    def fixed_s(self) -> float:
-        """What a save to the first level takes from training however little it writes [s]."""
-        saving, first = self.saving, self.saving.levels[0]
-        always = 1.0 if saving.dirty is None else saving.always
-        drains = (1 - saving.overlap) * saving.drain_s if len(saving.levels) == 1 else 0.0
-        return first.stall_s + always * (first.save_s + drains)
-
-    @cached_property
     def shortest_s(self) -> float:
         """No shorter interval is tried [s]."""
-        if self.setting.step_s:
-            return self.setting.step_s
-        saving, mtbf = self.saving, self.setting.mix.mtbf_s
-        low = math.sqrt(2 * self.fixed_s * mtbf) / 100 if self.fixed_s > 0 else self._unbounded_s
-        if self.limits.budget is not None:  # what keeps the budget, to first order, is shorter than that
-            hits = sum(self.setting.stops(saving).hit)
-            if hits > 0:
-                low = min(low, self.limits.budget * mtbf / hits / 10)
-        return float(4.0 ** math.floor(math.log(max(low, 1e-9), 4)))  # the same for budgets not far apart
-
-    @property
-    def _unbounded_s(self) -> float:
-        takes = self.saving.drain_s + sum(level.blocks_s for level in self.saving.levels)
-        young = math.sqrt(2 * max(takes, 1e-9) * self.setting.mix.mtbf_s)
-        return young / _RANGE / (1 if self.free else self.saving.segments)
+        return float(shortest_s(self.setting, self.saving, self.limits, self.setting.stops(self.saving)))
 
     def best(self) -> Found:
         """Close in on the best of all starts and of what lies around them."""
-        if self.free:
-            rows = self.closed(*self.around(self._likely(), _POOL).brackets(1.05), _EXACT)
-        else:
-            rows = self.closed(
-                *self.valleys(_starts(self.setting, self.saving, self.shortest_s, self.limits.most)), _EXACT
-            )
+        rows = self.closed(*self.around(self._likely(), _POOL).brackets(1.05), _EXACT)
         if self.setting.step_s:
             return self._whole_steps(rows)
         at = int(np.argmin(rows.values))
@@ -154,7 +125,7 @@ class _Search:
         return self.closed(counts, low, high, _QUICK)
 
     def _found(self, counts: tuple[int, ...], interval_s: float, value: float) -> Found:
-        nothing = self.saving.dirty is not None and self.fixed_s == 0
+        nothing = self.saving.dirty is not None and fixed_s(self.saving) == 0
         shortest = nothing and interval_s <= self.shortest_s * (1 + 1e-6)
         return Found(counts, interval_s, value if value < BROKEN else math.inf, shortest)
 
@@ -170,9 +141,7 @@ class _Search:
         last = intervals.shape[1] - 1
         here = np.arange(len(row))
         low, high = intervals[here, np.maximum(column - 1, 0)], intervals[here, np.minimum(column + 1, last)]
-        if self.free:  # the best may lie beyond those tried
-            low, high = low / 1.2, high * 1.2
-        return known.counts[row], low, high
+        return known.counts[row], low / 1.2, high * 1.2  # the best may lie beyond those tried
 
     def closed(self, counts: Any, low: Any, high: Any, how: _Closing) -> _Rows:
         """The best interval of each row between two, closing in on it."""
@@ -240,9 +209,8 @@ class _Search:
         if not np.isfinite(few.values).any():
             return self._found(_ints(rows.counts[0]), step, math.inf)
         below = np.maximum(np.floor(few.intervals / step * (1 + 1e-12)), 1)
-        if below.min() > _MANY_STEPS or not self.free:
-            first = np.arange(1, 2 + _FEW_STEPS if below.min() <= _FEW_STEPS else 1)
-            steps = np.column_stack([below, below + 1, np.tile(first, (len(below), 1))])
+        if below.min() > _MANY_STEPS:
+            steps = np.column_stack([below, below + 1])
             known = tried(self.setting, self.saving, few.counts, steps * step)
             values = self.limits.values(known)
             row, column = np.unravel_index(int(np.argmin(values)), values.shape)

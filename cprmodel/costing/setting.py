@@ -17,12 +17,14 @@ from cprmodel.facts.results import Breakdown
 from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import FailureMix, Recovery
 
-__all__ = ["BROKEN", "Known", "Limits", "Setting", "drains_in", "tried"]
+__all__ = ["BROKEN", "Known", "Limits", "Setting", "drains_in", "fixed_s", "shortest_s", "tried"]
 
 
 #: Values from here on break a limit.
 BROKEN = 1e100
 _JUST = 1 + 1e-9
+#: Widest ratio of the longest interval to the shortest that is tried where nothing bounds it from below.
+_RANGE = 1e3
 
 
 @dataclass(frozen=True)
@@ -97,15 +99,40 @@ class Known(NamedTuple):
     fits: Any  #: whether a save of the last level fits into the job
 
 
-def drains_in(saving: StoredSave, interval_s: Any) -> Any:
+def drains_in(saving: StoredSave, interval_s: Any, periods: Any = None) -> Any:
     """Whether a save can drain before the next one begins."""
-    return saving.overlap * save_times_s(saving, interval_s)[1] <= np.multiply(interval_s, _JUST)
+    return saving.overlap * save_times_s(saving, interval_s, periods)[1] <= np.multiply(interval_s, _JUST)
 
 
-def tried(setting: Setting, saving: StoredSave, counts: Any, intervals: Any) -> Known:
+def fixed_s(saving: StoredSave) -> Any:
+    """What a save to the first level takes from training however little it writes [s]."""
+    first = saving.levels[0]
+    always = 1.0 if saving.dirty is None else saving.always
+    drains = (1 - saving.overlap) * saving.drain_s if len(saving.levels) == 1 else 0.0
+    return first.stall_s + always * (first.save_s + drains)
+
+
+def shortest_s(setting: Setting, saving: StoredSave, limits: Limits, stops: Stops, segments: Any = 1) -> Any:
+    """No shorter interval is tried [s]; ``segments``: saves of any level to one of the last, where given."""
+    if np.any(setting.step_s):
+        return setting.step_s
+    mtbf, fixed = setting.mix.mtbf_s, fixed_s(saving)
+    takes = saving.drain_s + sum(level.blocks_s for level in saving.levels)
+    young = np.sqrt(2 * np.maximum(takes, 1e-9) * mtbf)
+    low = np.where(np.greater(fixed, 0), np.sqrt(2 * fixed * mtbf) / 100, young / _RANGE / segments)
+    hits = np.asarray(sum(stops.hit))
+    if limits.budget is not None:  # what keeps the budget, to first order, is shorter than that
+        within = limits.budget * mtbf / np.where(hits > 0, hits, 1.0) / 10
+        low = np.where(hits > 0, np.minimum(low, within), low)
+    exponent = np.floor(np.log2(np.maximum(low, 1e-9)) / 2)
+    return np.ldexp(1.0, 2 * exponent.astype(int))  # the same for budgets not far apart
+
+
+def tried(setting: Setting, saving: StoredSave, counts: Any, intervals: Any, stops: Stops | None = None) -> Known:
     """What rows of numbers of saves come to, each at its row of intervals."""
-    columns = [counts[:, at, None] for at in range(counts.shape[1])] if len(counts) > 1 else counts[0].tolist()
-    run = setting.run(saving, intervals, columns)
+    columns = [counts[:, at, None] for at in range(counts.shape[1])]
+    struck = setting.stops(saving) if stops is None else stops
+    run = long_run(saving, intervals, setting.mix.mtbf_s, struck, columns)
     fits = intervals * np.prod(counts, axis=1)[:, None] <= setting.work_s * _JUST
     parts = (run.breakdown.total, run.pls, run.io_s, run.writes, run.drains, fits)
     return Known(counts, intervals, *(np.broadcast_to(part, intervals.shape) for part in parts))

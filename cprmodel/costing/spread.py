@@ -95,7 +95,8 @@ _NOTHING = _Ends()
 
 class _Moments:
     def __init__(self, saving: StoredSave, interval_s: float, mix: FailureMix, stops: Stops, either: Stops) -> None:
-        self.counts, self.tau, self.back, self.rate = saving.counts, interval_s, stops.back, 1 / mix.mtbf_s
+        self.counts, self.tau, self.rate = saving.counts, interval_s, 1 / mix.mtbf_s
+        self.back: tuple[float, ...] = stops.back
         blocking, drain = save_times_s(saving, interval_s)
         self.top = len(blocking) - 1
         self.overlap, self.drain, self.blocks = saving.overlap, float(drain), float(blocking[-1])
@@ -103,8 +104,12 @@ class _Moments:
         waits = [float(one) + (float(drain) if at == self.top else 0.0) for at, one in enumerate(blocking)]
         self.struck = [-math.expm1(-self.rate * one) for one in waits]
         depths = range(len(blocking))
-        self.hits = [sum(stops.hit[depth:]) for depth in depths]  # one given shard, from so high or higher
-        self.both = [2 * self.hits[depth] - sum(either.hit[depth:]) for depth in depths]  # two given ones
+        self.hits: list[float] = [
+            sum(stops.hit[depth:]) for depth in depths
+        ]  # one given shard, from so high or higher
+        self.both: list[float] = [
+            2 * self.hits[depth] - sum(either.hit[depth:]) for depth in depths
+        ]  # two given ones
         self.known: dict[tuple[object, ...], tuple[float, float]] = {}
 
     @cached_property

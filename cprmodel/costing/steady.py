@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from cprmodel.costing.given import chosen
+from cprmodel.costing.many import Jobs, Priced
 from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB, Choice, Cost
-from cprmodel.costing.saving import as_stored, saving_of
+from cprmodel.costing.saving import as_stored, free_levels, saving_of
 from cprmodel.costing.searching import Found, search
 from cprmodel.costing.setting import Limits, Setting, drains_in
 from cprmodel.costing.shared import Shared
@@ -23,7 +26,7 @@ from cprmodel.facts.strategies import Recovery, Strategy
 from cprmodel.facts.units import format_share, format_time
 from cprmodel.jobs import Job
 
-__all__ = ["DRAIN", "SHARED", "SHORTEST", "SteadyState", "long_run_of"]
+__all__ = ["DRAIN", "SHARED", "SHORTEST", "SteadyState", "at_once", "long_run_of"]
 
 DRAIN = "the time that a save drains"
 SHARED = "the bandwidth that jobs share"
@@ -47,8 +50,11 @@ def _setting(job: Job, recovery: Recovery) -> Setting:
 
 
 @lru_cache(maxsize=1024)
-def _at(setting: Setting, saving: StoredSave, interval_s: float) -> LongRun:
-    return setting.run(saving, interval_s)
+def _at(setting: Setting, saving: StoredSave, interval_s: float) -> Priced:
+    """What an interval costs, as numbers."""
+    found = Jobs.of([(setting, saving, Limits())]).priced(np.array([[interval_s]]))
+    parts = Breakdown(*(float(part[0, 0]) for part in found.breakdown))
+    return Priced(parts, *(np.broadcast_to(one, (1, 1))[0, 0] for one in found[1:]))
 
 
 @lru_cache(maxsize=1024)
@@ -69,6 +75,16 @@ def long_run_of(job: Job, recovery: Recovery, saving: StoredSave, interval_s: An
 def _stored(job: Job) -> StoredSave:
     """How the job saves, with the loads of either recovery."""
     return as_stored(saving_of(job), job.partial_recovery)
+
+
+def at_once(job: Job) -> bool:
+    """Whether jobs like this can be searched side by side: levels are given, no warnings, storage of its own.
+
+    >>> from cprmodel import load_preset
+    >>> at_once(load_preset("cpr-dlrm"))
+    True
+    """
+    return job.storage is None and job.checkpoint.warning is None and not free_levels(_stored(job))
 
 
 @lru_cache(maxsize=256)
@@ -165,36 +181,59 @@ class SteadyState:
 
     def _best(self, job: Job, recovery: Recovery, budget: float | None) -> Choice:
         setting, saving = _setting(job, recovery), _stored(job)
-        if not sum(setting.stops(saving).hit):
-            budget = None
         shared = Shared.of(job) if job.storage is not None else None
-        return _choice(setting, saving, Limits(budget, self.extra_s, shared))
+        return _choice(setting, saving, Limits(self._budget(setting, saving, budget), self.extra_s, shared))
 
     def cost(self, job: Job, strategy: Strategy) -> Cost:
         """Overhead and PLS at the strategy's interval."""
         if strategy.saving.fraction != 1:
             strategy = strategy.in_time
         saving = as_stored(strategy.saving, strategy.recovery)
-        if not bool(drains_in(saving, strategy.interval_s)):
-            never = Breakdown(math.inf, 0.0, 0.0, 0.0)
-            said = f"in an interval of {format_time(strategy.interval_s)} a save cannot drain"
-            return Cost(never, 0.0, refused=said)
         setting = _setting(job, strategy.recovery)
-        if strategy.interval_s >= job.job.work_s * (1 - 1e-9) and saving.warned is None:
-            spent, lost, spread = setting.unsaved()
-            return Cost(spent, lost, written_per_s=0.0, pls_standard_deviation=spread)
         found = _at(setting, saving, strategy.interval_s)
-        parts = Breakdown(*(float(part) for part in found.breakdown))
-        if not parts.total >= 0:  # stops so long that numbers end: it never ends
-            return Cost(Breakdown(0.0, 0.0, math.inf, 0.0), float(found.pls))
+        parts, pls = found.breakdown, float(found.pls)
+        if not found.drains:
+            said = f"in an interval of {format_time(strategy.interval_s)} a save cannot drain"
+            return Cost(parts, pls, refused=said)
+        if found.unsaved:
+            return Cost(parts, pls, written_per_s=0.0, pls_standard_deviation=setting.unsaved()[2])
+        if math.isinf(parts.lost):  # it never ends
+            return Cost(parts, pls)
         refused = self._refused(job, strategy.recovery, float(found.io_s))
         return Cost(
             parts,
-            float(found.pls),
+            pls,
             written_per_s=float(found.writes),
             refused=refused,
             pls_standard_deviation=_spread(setting, saving, strategy.interval_s),
         )
+
+    def curve(self, job: Job, strategy: Strategy, intervals_s: Any) -> tuple[Any, Any]:
+        """Overhead and PLS of a strategy at each of many intervals."""
+        saving = as_stored(strategy.saving, strategy.recovery)
+        jobs = Jobs.of([(_setting(job, strategy.recovery), saving, Limits())])
+        found = jobs.priced(np.asarray(intervals_s, dtype=float)[None, :])
+        return found.breakdown.total[0], found.pls[0]
+
+    def partial_at_best(self, jobs: Sequence[Job]) -> tuple[Breakdown, Any] | None:
+        """Partial recovery of jobs that are alike, each within its budget: overheads, and where there are any.
+
+        None where they must be looked at one by one.
+        """
+        if not all(at_once(job) for job in jobs):
+            return None
+        cases = []
+        for job in jobs:
+            setting, saving = _setting(job, job.partial_recovery), _stored(job)
+            cases.append((setting, saving, Limits(self._budget(setting, saving, job.pls_budget), self.extra_s)))
+        side_by_side = Jobs.of(cases)
+        choice = chosen(side_by_side)
+        parts = side_by_side.priced(choice.interval_s, choice.counts).breakdown
+        return Breakdown(*(part[:, 0] for part in parts)), choice.bounded[:, 0]
+
+    def _budget(self, setting: Setting, saving: StoredSave, budget: float | None) -> float | None:
+        """None where no shard is ever hit."""
+        return budget if sum(setting.stops(saving).hit) else None
 
     def _refused(self, job: Job, recovery: Recovery, io_s: float) -> str:
         """Why others than this job suffer from it, if they do."""

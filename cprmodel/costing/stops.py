@@ -37,18 +37,18 @@ __all__ = ["Stops", "at_level", "severities", "stops_of"]
 class Stops:
     """What one failure comes to, in the end. Probabilities sum to 1 with those of ``spared``."""
 
-    back: tuple[float, ...]  #: everybody rolls back, to a save of this level or a higher one
-    hit: tuple[float, ...]  #: it is repaired, and one given shard was read from this level
-    load_s: float  #: expected time of loading, until training goes on
-    reschedule_s: float
+    back: tuple[Any, ...]  #: everybody rolls back, to a save of this level or a higher one
+    hit: tuple[Any, ...]  #: it is repaired, and one given shard was read from this level
+    load_s: Any  #: expected time of loading, until training goes on
+    reschedule_s: Any
 
     @property
-    def total_s(self) -> float:
+    def total_s(self) -> Any:
         """Expected length [s]."""
         return self.load_s + self.reschedule_s
 
     @property
-    def spared(self) -> float:
+    def spared(self) -> Any:
         """It is repaired, and the given shard has lost nothing."""
         return 1 - sum(self.back) - sum(self.hit)
 
@@ -59,7 +59,7 @@ class _State(NamedTuple):
     own: int  # the furthest for the given shard, −1: not hit
 
 
-def severities(levels: Sequence[SaveLevel]) -> tuple[float, ...]:
+def severities(levels: Sequence[SaveLevel]) -> tuple[Any, ...]:
     """Share of the failures that need each level: what it survives and the one below does not.
 
     >>> severities([SaveLevel("memory", 1.0, 1.0, 1.0, 0.9), SaveLevel("remote", 5.0, 5.0, 5.0)])
@@ -69,8 +69,10 @@ def severities(levels: Sequence[SaveLevel]) -> tuple[float, ...]:
     return tuple(high - low for low, high in pairwise(survives))
 
 
-def stops_of(mix: FailureMix, recovery: Recovery, levels: Sequence[SaveLevel], shards: int) -> Stops:
+def stops_of(mix: FailureMix, recovery: Recovery, levels: Sequence[SaveLevel], shards: Any) -> Stops:
     """The stops of a recovery from these levels, with failures of a mix, memoryless.
+
+    Of many jobs at once where numbers are columns, a row for each; all of them have failures of the same kinds.
 
     >>> from cprmodel.facts.strategies import FullRecovery
     >>> one = SaveLevel("remote", save_s=60.0, load_s=60.0, partial_load_s=10.0)
@@ -78,67 +80,98 @@ def stops_of(mix: FailureMix, recovery: Recovery, levels: Sequence[SaveLevel], s
     >>> round(stops.load_s, 3)  # 3600 (e^(60/3600) − 1)
     60.503
     """
-    states, after, start = _chain(mix, isinstance(recovery, FullRecovery), severities(levels), shards)
-    rate = 1 / mix.mtbf_s
-    reschedule, load = np.array([_lengths(state, recovery, levels) for state in states]).T
-    clear = np.exp(-rate * (reschedule + load))
-    chain = np.eye(len(states)) - (-np.expm1(-rate * (reschedule + load)))[:, None] * after
-    try:
-        visits = np.linalg.solve(chain.T, start)  # expected, of each state
-    except np.linalg.LinAlgError:  # failures come so fast that no stop ever ends
-        return Stops((1.0, *[0.0] * (len(levels) - 1)), (0.0,) * len(levels), np.inf, np.inf)
-    ends = visits * clear
-    back, hit = np.zeros(len(levels)), np.zeros(len(levels))
-    for state, probability in zip(states, ends, strict=True):
-        if together(recovery, state.pending).rolls_back is RollBack.EVERYBODY:
-            back[state.level] += probability
+    full, severity = isinstance(recovery, FullRecovery), severities(levels)
+    strikes = _strikes(mix, full, severity, shards)
+    chain = _chain(tuple(state for state, _ in strikes), len(severity))
+    reschedule, load = _lengths(chain, recovery, levels)
+    rate = 1 / _column(mix.mtbf_s)
+    rows, many = max(len(rate), len(load), *(np.size(share) for _, share in strikes)), len(chain.states)
+    after, start = np.zeros((rows, many, many)), np.zeros((rows, many))
+    for at, to, (_, share) in zip(chain.first, chain.leads, strikes, strict=True):
+        start[:, at] += np.ravel(share)
+        after[:, np.arange(many), to] += _column(share)
+    clear, struck = np.exp(-rate * (reschedule + load)), -np.expm1(-rate * (reschedule + load))
+    visits, endless = _solved((np.eye(many) - struck[:, :, None] * after).transpose(0, 2, 1), start)
+    ends = visits * clear  # visits: expected, of each state
+    back, hit = np.zeros((len(levels), rows)), np.zeros((len(levels), rows))
+    everybody = {kinds for kinds in chain.pending if together(recovery, kinds).rolls_back is RollBack.EVERYBODY}
+    for at, state in enumerate(chain.states):
+        if state.pending in everybody:
+            back[state.level] += ends[:, at]
         elif state.own >= 0:
-            hit[state.own] += probability
-    return Stops(
-        back=tuple(map(float, back)),
-        hit=tuple(map(float, hit)),
-        load_s=float(visits @ (np.exp(-rate * reschedule) * -np.expm1(-rate * load))) / rate,
-        reschedule_s=float(visits @ -np.expm1(-rate * reschedule)) / rate,
-    )
+            hit[state.own] += ends[:, at]
+    loading, waiting = np.exp(-rate * reschedule) * -np.expm1(-rate * load), -np.expm1(-rate * reschedule)
+    # added up one after the other: the same for a job alone and among others
+    times = [np.add.accumulate(visits * part, axis=1)[:, -1] / rate[:, 0] for part in (loading, waiting)]
+    back[:, endless], hit[:, endless] = 0.0, 0.0  # failures come so fast that no stop ever ends
+    back[0, endless], times[0][endless], times[1][endless] = 1.0, np.inf, np.inf
+    given = (mix.mtbf_s, recovery.response(FailureKind.WHOLE_JOB).load_s, shards, *severity)
+    plain = rows == 1 and not any(np.ndim(one) for one in given)
+    found = [[float(one[0]) if plain else one[:, None] for one in part] for part in (back, hit, times)]
+    return Stops(tuple(found[0]), tuple(found[1]), *found[2])
+
+
+def _column(value: Any) -> Any:
+    """A number, or a column of them, as a column."""
+    return np.reshape(np.asarray(value, dtype=float), (-1, 1))
+
+
+def _solved(matrices: Any, right: Any) -> tuple[Any, Any]:
+    """The solutions of many systems, and which have none."""
+    none = np.zeros(len(matrices), dtype=bool)
+    try:
+        return np.linalg.solve(matrices, right[:, :, None])[:, :, 0], none
+    except np.linalg.LinAlgError:
+        found = np.zeros(right.shape)
+        for at in range(len(matrices)):
+            try:
+                found[at] = np.linalg.solve(matrices[at : at + 1], right[at : at + 1, :, None])[0, :, 0]
+            except np.linalg.LinAlgError:
+                none[at] = True
+        return found, none
+
+
+class _Chain(NamedTuple):
+    """What a stop may be in, and where strikes lead."""
+
+    states: tuple[_State, ...]
+    first: tuple[int, ...]  # numbers of the states that each strike begins with
+    leads: Any  # of each strike, the numbers of the states that it leads to from each
+    pending: tuple[frozenset[FailureKind], ...]
+    waits: tuple[tuple[frozenset[FailureKind], int], ...]  # what a state's length depends on, ...
+    length: tuple[int, ...]  # ... and which of these each state has
 
 
 @lru_cache(maxsize=64)
-def _chain(
-    mix: FailureMix, full: bool, severity: tuple[float, ...], shards: int
-) -> tuple[tuple[_State, ...], Any, Any]:
-    """The states of a stop, where a strike in each leads to, and where the first one does; probabilities."""
-    first = _strikes(mix, full, severity, shards)
-    kinds = {state.pending for state, _ in first}
-    combined = {_pending(one, other) for one in kinds for other in kinds}
-    many = len(severity)
+def _chain(strikes: tuple[_State, ...], many: int) -> _Chain:
+    kinds = {state.pending for state in strikes}
+    pending = tuple(sorted({_pending(one, other) for one in kinds for other in kinds}, key=_order))
     states = tuple(
-        _State(pending, level, own)
-        for pending, level, own in product(sorted(combined, key=_order), range(many), range(-1, many))
+        _State(each, level, own)
+        for each, level, own in product(pending, range(many), range(-1, many))
         if own <= level
     )
     index = {state: at for at, state in enumerate(states)}
-    after, start = np.zeros((len(states), len(states))), np.zeros(len(states))
-    for strike, probability in first:
-        start[index[strike]] += probability
-        for at, state in enumerate(states):
-            after[at, index[_worse(state, strike)]] += probability
-    return states, after, start
+    leads = np.array([[index[_worse(state, strike)] for state in states] for strike in strikes])
+    waits = tuple(product(pending, range(many)))
+    length = tuple(waits.index((state.pending, state.level)) for state in states)
+    return _Chain(states, tuple(index[strike] for strike in strikes), leads, pending, waits, length)
 
 
 def _order(kinds: frozenset[FailureKind]) -> list[str]:
     return sorted(kind.value for kind in kinds)
 
 
-def _strikes(mix: FailureMix, full: bool, severity: Sequence[float], shards: int) -> list[tuple[_State, float]]:
+def _strikes(mix: FailureMix, full: bool, severity: Sequence[Any], shards: Any) -> list[tuple[_State, Any]]:
     """The states that a first failure leads to, with their probabilities."""
-    found: list[tuple[_State, float]] = []
+    found: list[tuple[_State, Any]] = []
     if full:
         return [
             (_State(frozenset({FailureKind.WHOLE_JOB}), level, -1), share) for level, share in enumerate(severity)
         ]
     for kind in FailureKind:
         share = mix.share(kind)
-        if share <= 0:
+        if not np.any(np.greater(share, 0)):
             continue
         pending = frozenset({kind})
         if kind is FailureKind.TRAINER:
@@ -147,7 +180,7 @@ def _strikes(mix: FailureMix, full: bool, severity: Sequence[float], shards: int
         hit = mix.shards_per_failure / shards if kind is FailureKind.SHARD else 0.0
         for level, needs in enumerate(severity):
             found.append((_State(pending, level, -1), share * needs * (1 - hit)))
-            if hit > 0:
+            if kind is FailureKind.SHARD:
                 found.append((_State(pending, level, level), share * needs * hit))
     return found
 
@@ -163,10 +196,19 @@ def _worse(state: _State, strike: _State) -> _State:
     return _State(pending, max(state.level, strike.level), max(state.own, strike.own))
 
 
-def _lengths(state: _State, recovery: Recovery, levels: Sequence[SaveLevel]) -> tuple[float, float]:
-    """Rescheduling and loading [s]."""
-    response = together(at_level(recovery, levels[state.level]), state.pending)
-    return response.reschedule_s, response.load_s
+def _lengths(chain: _Chain, recovery: Recovery, levels: Sequence[SaveLevel]) -> tuple[Any, Any]:
+    """Rescheduling and loading in each state [s], a row for each job."""
+    places = [at_level(recovery, level) for level in levels]
+    responses = [together(places[level], pending) for pending, level in chain.waits]
+    found = []
+    for times in ([one.reschedule_s for one in responses], [one.load_s for one in responses]):
+        columns = [np.ravel(one) for one in times]
+        rows = max(map(len, columns))
+        table = np.empty((rows, len(columns)))
+        for at, one in enumerate(columns):
+            table[:, at] = one
+        found.append(table[:, chain.length])
+    return found[0], found[1]
 
 
 def at_level(recovery: Recovery, level: SaveLevel) -> Recovery:

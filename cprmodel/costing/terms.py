@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -80,7 +81,7 @@ class Terms:
 
     def rows(self, *tried: Any) -> Any:
         """Several intervals, side by side in a first axis of their own."""
-        depth = max(np.ndim(value) for value in self.__dict__.values() if value is not None)
+        depth = max(np.ndim(getattr(self, one.name)) for one in fields(self))
         return np.stack([one[(None,) * max(depth - one.ndim, 0)] for one in np.broadcast_arrays(*tried)])
 
     @property
@@ -98,10 +99,16 @@ class Terms:
         """What the formulas about lost samples take, beside work and interval."""
         return {"mtbf_s": self.mtbf_s, "save_s": self.save_s, **self.take(_LOSS)}
 
+    @cached_property
+    def hits(self) -> exact_loss.Hits:
+        """What takes work from a shard, whatever the interval."""
+        with np.errstate(all="ignore"):
+            return exact_loss.hits_of(**self.losses)
+
     def pls(self, interval_s: Any) -> Any:
         """Expected PLS of partial recovery."""
         with np.errstate(all="ignore"):
-            return exact_loss.exact_pls.raw(work_s=self.work_s, interval_s=interval_s, **self.losses)
+            return exact_loss.lost_of(self.hits, self.work_s, interval_s)
 
     def keeps(self, interval_s: Any, budget: Any) -> Any:
         """Whether an interval keeps a budget of lost samples."""
@@ -132,7 +139,7 @@ class Way:
         if np.ndim(of.extra_s) or of.extra_s:
             saves = NUMPY.intervals(of.work_s, interval_s) - 1 if self.exact else of.work_s / interval_s
             total = total + of.extra_s * saves / of.work_s
-        return np.nan_to_num(total, nan=np.inf, posinf=np.inf)
+        return np.where(np.isnan(total), np.inf, total)
 
     def optimum(self, of: Terms) -> Any:
         """The best interval of a job without an end (with what saves cost besides, to first order)."""
@@ -185,7 +192,7 @@ def in_steps(of: Terms, interval_s: Any, way: Way, budget: Any = None) -> Any:
 def _budget_bound(of: Terms, budget: Any) -> Any:
     """The longest interval that keeps the budget in a long job; 0: none, infinite: any."""
     with np.errstate(all="ignore"):
-        return exact_loss.exact_pls_interval.raw(np.minimum(budget, 1 - 1e-15), **of.losses)
+        return exact_loss.longest_within(of.hits, np.minimum(budget, 1 - 1e-15))
 
 
 class _FirstOrder:

@@ -45,10 +45,13 @@ class Validity:
     at_most: float
     because: str
 
+    @functools.cached_property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(inspect.signature(self.of).parameters)
+
     def outside(self, arguments: dict[str, Any]) -> str | None:
         """The sentence to print when the arguments leave the range, or None."""
-        names = inspect.signature(self.of).parameters
-        reached = np.asarray(self.of(**{name: _as_numbers(arguments[name]) for name in names}))
+        reached = np.asarray(self.of(**{name: _as_numbers(arguments[name]) for name in self._names}))
         if reached.size == 0 or np.max(reached) <= self.at_most:
             return None
         worst = float(np.max(reached))

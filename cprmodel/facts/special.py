@@ -161,21 +161,27 @@ def _log1p_gap_numpy(z: Number) -> Number:
 
 
 def _joint_gap_numpy(x: Number, y: Number) -> Number:
+    if isinstance(x, float) and isinstance(y, float) and x < 0.5:  # a number by itself, as above
+        return np.float64(_near_gap(float(x), float(y)))
     x, y = np.broadcast_arrays(np.asarray(x, dtype=float), np.asarray(y, dtype=float))
     small = x < 0.5
-    a, b = np.where(small, x, 0.0), np.where(small, y, 0.0)
-    # (2x − y) e[0, −x, −y, −2x] = (2x − y) Σ (−1)ⁿ hₙ(x, y, 2x)/(n + 3)!, h complete homogeneous
-    one, two, three = np.ones(x.shape), np.ones(x.shape), np.ones(x.shape)
-    near, factor = np.full(x.shape, 1.0 / 6.0), 1.0 / 6.0
+    near = _near_gap(np.where(small, x, 0.0), np.where(small, y, 0.0))
+    safe, other = np.where(small, 1.0, x), np.where(small, 1.5, y)
+    far = (_exprel_numpy(-other) - np.exp(-safe) * _exprel_numpy(safe - other)) / safe
+    return np.where(small, near, far - _exprel_numpy(-safe) ** 2 / 2)
+
+
+def _near_gap(a: Number, b: Number) -> Number:
+    """(2a − b) e[0, −a, −b, −2a] = (2a − b) Σ (−1)ⁿ hₙ(a, b, 2a)/(n + 3)!, h complete homogeneous."""
+    one, two, three = 1.0, 1.0, 1.0
+    near, factor = 1.0 / 6.0, 1.0 / 6.0
     for n in range(1, 20):
         one = one * a
         two = one + b * two
         three = two + 2 * a * three
         factor = -factor / (n + 3)
         near = near + factor * three
-    safe, other = np.where(small, 1.0, x), np.where(small, 1.5, y)
-    far = (_exprel_numpy(-other) - np.exp(-safe) * _exprel_numpy(safe - other)) / safe
-    return np.where(small, (2 * a - b) * near, far - _exprel_numpy(-safe) ** 2 / 2)
+    return (2 * a - b) * near
 
 
 def _erlang_root_numpy(c: Number) -> Number:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar, Protocol
 
+import numpy as np
+
 __all__ = [
     "ORDERS",
     "BlockingSave",
@@ -74,7 +76,7 @@ class FailureMix:
 
     def share(self, kind: FailureKind) -> float:
         """Share of the failures that are of this kind."""
-        return float(getattr(self, f"{kind.value}_share"))
+        return getattr(self, f"{kind.value}_share")  # type: ignore[no-any-return]
 
 
 class Recovery(Protocol):
@@ -153,7 +155,9 @@ def together(recovery: Recovery, kinds: Collection[FailureKind]) -> Response:
     shard, trainer = responses[FailureKind.SHARD], responses[FailureKind.TRAINER]
     order = list(RollBack)
     rolls_back = max((shard.rolls_back, trainer.rolls_back), key=order.index)
-    return Response(rolls_back, max(shard.reschedule_s, trainer.total_s - shard.load_s), shard.load_s)
+    waits, other = shard.reschedule_s, trainer.total_s - shard.load_s
+    longer = np.maximum(waits, other) if np.ndim(waits) else max(waits, other)
+    return Response(rolls_back, longer, shard.load_s)
 
 
 class SavingPolicy(Protocol):

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from cprmodel.jobs.failure_model import power_law_mtbf_s
+from cprmodel.facts.laws import power_law_mtbf_s
 
 __all__ = ["PowerLaw", "power_law_of"]
 

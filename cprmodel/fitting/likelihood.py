@@ -15,11 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from cprmodel.jobs.failure_model import law_mean_s
+from cprmodel.facts.laws import law_mean_s
 
 #: Censored times from which a survival function is interpolated, and the points it is then computed at.
 _MANY = 20_000
 _POINTS = 5_000
+#: The largest logarithm of a gamma law's shape: beyond, all times are alike.
+_STEEPEST = 20
 
 __all__ = [
     "FITTED",
@@ -202,6 +204,20 @@ def _thinned(y: Any) -> tuple[Any, Any]:
     return points, weights
 
 
+def _gamma_shape(spread: float) -> float:
+    """The root k of log k − ψ(k) = s, the logarithm of the mean less the mean logarithm: no time is censored.
+
+    Newton's iteration in 1/k from a start within 1.5% (T. Minka, Estimating a gamma distribution, 2002).
+    """
+    from scipy.special import polygamma, psi
+
+    shape = (3 - spread + math.sqrt((spread - 3) ** 2 + 24 * spread)) / (12 * spread)
+    for _ in range(5):
+        gap = math.log(shape) - float(psi(shape)) - spread
+        shape = 1 / (1 / shape + gap / (shape**2 * (1 / shape - float(polygamma(1, shape)))))
+    return shape
+
+
 def fit_gamma(durations_s: Any, observed: Any) -> Fit | None:
     """Shape and scale; None where the likelihood has no maximum (fewer than two distinct times)."""
     from scipy.special import gammaincc, gammaln
@@ -223,12 +239,19 @@ def fit_gamma(durations_s: Any, observed: Any) -> Fit | None:
         return float(own + late)
 
     spread = math.log(total / count) - logs / count
-    guess = min(max(0.5 / max(spread, 1e-9), 1e-3), 1e3)
-    found = _maximum((math.log(guess), math.log((total + every) / count / guess)), value)
+    if len(censored) == 0:
+        if spread < 0.5 * math.exp(-_STEEPEST):  # a shape of k spreads by 1/(2k)
+            return None
+        shape = _gamma_shape(spread)
+        at = (math.log(shape), math.log(total / count / shape))
+        found: tuple[Any, float] | None = (at, value(at))
+    else:
+        guess = min(max(0.5 / max(spread, 1e-9), 1e-3), 1e3)
+        found = _maximum((math.log(guess), math.log((total + every) / count / guess)), value)
     if found is None:
         return None
     (log_shape, log_scale), best = found
-    if log_shape > 20:  # one time alone, or times all alike: no maximum
+    if log_shape > _STEEPEST:  # one time alone, or times all alike: no maximum
         return None
     return Fit("gamma", math.exp(log_shape), unit * math.exp(log_scale), best - count * math.log(unit))
 

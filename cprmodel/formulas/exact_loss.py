@@ -15,12 +15,12 @@ from cprmodel.facts.sources import DERIVED, Evidence
 from cprmodel.facts.special import Number, namespace
 from cprmodel.formulas.stops import struck_of
 
-__all__ = ["exact_pls", "exact_pls_deviation", "exact_pls_interval"]
+__all__ = ["Hits", "exact_pls", "exact_pls_deviation", "exact_pls_interval", "hits_of", "longest_within", "lost_of"]
 
 _ASSUMES = "exponential failures, which strike saves and recoveries too"
 
 
-class _Hits(NamedTuple):
+class Hits(NamedTuple):
     """What hits a shard, per unit of progress and while saving; none of it depends on the interval."""
 
     rate: Number  # hits of one given shard per second of progress, in passes that reach the save: H/μ
@@ -30,30 +30,49 @@ class _Hits(NamedTuple):
 
 
 @remembered
-def _hits(
-    mtbf: Number,
+def hits_of(
+    mtbf_s: Number,
     shards: Number,
-    s: Number,
-    failed: Number,
-    save: Number,
-    partial_load: Number,
-    partial_reschedule: Number,
-    t: Number,
-    w: Number,
-    trainer_reschedule: Number,
+    shard_share: Number,
+    failed_shards: Number,
+    save_s: Number,
+    partial_load_s: Number,
+    partial_reschedule_s: Number,
+    trainer_share: Number,
+    whole_job_share: Number,
+    trainer_reschedule_s: Number,
     both: Number | None = None,
-) -> _Hits:
+) -> Hits:
     """``both``: probability that a shard failure takes both of two given shards, for what is asked of two."""
-    given = (save, mtbf, partial_load, partial_reschedule, (s, t, w), trainer_reschedule)
-    one, back, voids = struck_of(*given, failed / shards)
+    shares = (shard_share, trainer_share, whole_job_share)
+    given = (save_s, mtbf_s, partial_load_s, partial_reschedule_s, shares, trainer_reschedule_s)
+    one, back, voids = struck_of(*given, failed_shards / shards)
     calm = 1 + voids * back  # over the chance of a save phase that ends in its save
     tried = calm + voids * one
     if both is None:
-        return _Hits(one / mtbf, voids * one / tried, 0, 0)
-    either = struck_of(*given, 2 * failed / shards - both).hit
+        return Hits(one / mtbf_s, voids * one / tried, 0, 0)
+    either = struck_of(*given, 2 * failed_shards / shards - both).hit
     two = 2 * one - either
     joint = calm * voids * (calm * two + voids * one**2) / ((calm + voids * either) * tried**2)
-    return _Hits(one / mtbf, voids * one / tried, two / mtbf, joint)
+    return Hits(one / mtbf_s, voids * one / tried, two / mtbf_s, joint)
+
+
+def lost_of(hits: Hits, work_s: Number, interval_s: Number) -> Number:
+    """:func:`exact_pls` where the hits are known."""
+    xp = namespace(work_s, interval_s, hits.rate, hits.saving)
+    saves = xp.intervals(work_s, interval_s) - 1
+    rest = work_s - saves * interval_s
+    x, last = hits.rate * interval_s, hits.rate * rest
+    whole = x * xp.phi2(-x) + hits.saving * xp.exprel(-x)
+    return (saves * interval_s * whole + rest * last * xp.phi2(-last)) / work_s
+
+
+def longest_within(hits: Hits, pls: Number) -> Number:
+    """:func:`exact_pls_interval` where the hits are known."""
+    xp = namespace(pls, hits.rate, hits.saving)
+    excess = xp.maximum(pls - hits.saving, 0) / (1 - pls)
+    x = excess + xp.renewal_root(xp.log1p_gap(excess))
+    return xp.infinite_at_zero(hits.rate, x / xp.above_zero(hits.rate))
 
 
 @formula("PLS", DERIVED, Evidence.DERIVED, (), _ASSUMES)
@@ -107,8 +126,7 @@ def exact_pls(
     >>> round(exact_pls(work_s=480.0, interval_s=2.0608, mtbf_s=28.0, shards=8, save_s=1/3), 5)  # a third longer
     0.00607
     """
-    xp = namespace(work_s, interval_s, mtbf_s, shards, shard_share, save_s, partial_load_s, trainer_share)
-    hits = _hits(
+    hits = hits_of(
         mtbf_s,
         shards,
         shard_share,
@@ -120,11 +138,7 @@ def exact_pls(
         whole_job_share,
         trainer_reschedule_s,
     )
-    saves = xp.intervals(work_s, interval_s) - 1
-    rest = work_s - saves * interval_s
-    x, last = hits.rate * interval_s, hits.rate * rest
-    whole = x * xp.phi2(-x) + hits.saving * xp.exprel(-x)
-    return (saves * interval_s * whole + rest * last * xp.phi2(-last)) / work_s
+    return lost_of(hits, work_s, interval_s)
 
 
 @formula("τ", DERIVED, Evidence.DERIVED, (), _ASSUMES + "; a finite job's PLS is at most this budget")
@@ -173,11 +187,10 @@ def exact_pls_interval(
     >>> round(60 * exact_pls_interval(pls=0.0046, mtbf_s=28.0, shards=8, save_s=1/3), 1)  # saves of 20 minutes
     83.8
     """
-    xp = namespace(pls, mtbf_s, shards, shard_share, save_s, partial_load_s, trainer_share)
-    hits = _hits(
+    hits = hits_of(
         mtbf_s,
         shards,
-        xp.above_zero(shard_share),
+        shard_share,
         failed_shards,
         save_s,
         partial_load_s,
@@ -186,9 +199,7 @@ def exact_pls_interval(
         whole_job_share,
         trainer_reschedule_s,
     )
-    excess = xp.maximum(pls - hits.saving, 0) / (1 - pls)
-    x = excess + xp.renewal_root(xp.log1p_gap(excess))
-    return xp.infinite_at_zero(shard_share, x / hits.rate)
+    return longest_within(hits, pls)
 
 
 @formula("SD of PLS", DERIVED, Evidence.DERIVED, (), _ASSUMES)
@@ -248,7 +259,7 @@ def exact_pls_deviation(
     least = xp.floor(failed_shards)
     pairs = least * (least - 1 + 2 * (failed_shards - least))  # E[k(k − 1)]
     others = xp.maximum(shards - 1, 1)
-    hits = _hits(
+    hits = hits_of(
         mtbf_s,
         shards,
         shard_share,

@@ -33,10 +33,22 @@ def _stop(rate: Number, reschedule: Number, load: Number, w: Number, upgrade: tu
     share, larger = upgrade
     once = clear + struck * (share + w)  # shares sum to 1: the probability that it does not start again
     return _Stop(
-        rolled_back=struck * (w + share * larger.rolled_back) / once,
+        rolled_back=_rolled_back(clear, struck, w, share, larger.rolled_back),
         load=(loading + struck * share * larger.load) / once,
         reschedule=(rescheduling + struck * share * larger.reschedule) / once,
     )
+
+
+class _Ends(NamedTuple):
+    """How a recovery of some length goes on: probabilities that sum to 1."""
+
+    clear: Number  # no failure strikes it
+    struck: Number
+
+
+def _rolled_back(clear: Number, struck: Number, w: Number, share: Number, larger: Number) -> Number:
+    """Probability that a recovery ends in a roll-back; ``larger``: that of the one that it may become."""
+    return struck * (w + share * larger) / (clear + struck * (share + w))
 
 
 class Pace(NamedTuple):
@@ -82,22 +94,14 @@ def pace_of(
     )
 
 
-def hit_of(
-    rate: Number,
-    stops: tuple[Number, Number, Number],
-    shares: tuple[Number, Number, Number],
-    hit: Number,
-) -> Number:
+def hit_of(ends: tuple[_Ends, _Ends, _Ends], shares: tuple[Number, Number, Number], hit: Number) -> Number:
     """Probability that a failure is repaired without a roll-back, and one given shard is hit: at once or meanwhile.
 
-    ``stops``: lengths of a shard's, a trainer's and a common stop; ``shares``: s, t, w; ``hit``: probability that a
-    shard failure hits that shard. Everything here is added up, nothing taken off, so small ones keep their digits.
+    ``ends`` of a shard's, a trainer's and a common stop; ``shares``: s, t, w; ``hit``: probability that a shard
+    failure hits that shard. Everything here is added up, nothing taken off, so small ones keep their digits.
     """
-    xp = namespace(rate, hit, *stops, *shares)
     s, t, w = shares
-    (clear_s, struck_s), (clear_t, struck_t), (clear_b, struck_b) = (
-        (xp.exp(-rate * stop), -xp.expm1(-rate * stop)) for stop in stops
-    )
+    (clear_s, struck_s), (clear_t, struck_t), (clear_b, struck_b) = ends
     missed = s * (1 - hit)
     # repaired, whatever is hit
     both = clear_b / (clear_b + struck_b * w)
@@ -133,7 +137,9 @@ def struck_of(
         for time in (save, partial_load, partial_reschedule, trainer_reschedule)
     )
     s, t, w = shares
-    pace = pace_of(save, mtbf, partial_load, partial_reschedule, s, t, w, trainer_reschedule, 0, 0)
-    shard = partial_load + partial_reschedule
+    rate, shard = 1 / mtbf, partial_load + partial_reschedule
     stops = (shard, trainer_reschedule, xp.maximum(shard, trainer_reschedule))
-    return Struck(hit_of(1 / mtbf, stops, shares, hit), pace.rolled_back, pace.voids)
+    of_shard, of_trainer, of_both = (_Ends(xp.exp(-rate * stop), -xp.expm1(-rate * stop)) for stop in stops)
+    both = _rolled_back(*of_both, w, 0, 0)
+    back = w + s * _rolled_back(*of_shard, w, t, both) + t * _rolled_back(*of_trainer, w, s, both)
+    return Struck(hit_of((of_shard, of_trainer, of_both), shares, hit), back, xp.expm1(rate * save))

@@ -9,33 +9,15 @@ from typing import Any, ClassVar, Literal
 from pydantic import ConfigDict, Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
+from cprmodel.facts.laws import law_mean_s, power_law_mtbf_s
 from cprmodel.facts.units import format_time
 from cprmodel.formulas.failures import mtbf_from_nodes
 from cprmodel.jobs.files import read_named_json
 from cprmodel.jobs.quantities import Count, Number, Positive, Section, Share, wrong
 
-__all__ = ["FailureModel", "law_mean_s", "power_law_mtbf_s", "read_failure_model"]
+__all__ = ["FailureModel", "read_failure_model"]
 
 _NO_FAILURE = "a fit with at least one failure: with none the MTBF is known to be at least {low} (95% bound)"
-
-
-def law_mean_s(law: str, shape: float | None, scale_s: float) -> float:
-    """Mean of a law by its shape and scale [s]; infinite where no number holds it.
-
-    >>> law_mean_s("weibull", 0.5, 50.0), law_mean_s("gamma", 2.0, 50.0), law_mean_s("lognormal", 60.0, 1.0)
-    (100.0, 100.0, inf)
-    """
-    if shape is None:
-        return scale_s
-    try:
-        factor = {
-            "weibull": lambda: math.gamma(1 + 1 / shape),
-            "gamma": lambda: shape,
-            "lognormal": lambda: math.exp(shape**2 / 2),
-        }[law]()
-    except OverflowError:
-        return math.inf
-    return scale_s * factor
 
 
 class AgeBand(Section):
@@ -48,15 +30,6 @@ class AgeBand(Section):
     to_s: float = Field(description="age until which")
     events: Count = Field(description="failures in it")
     exposure_s: float = Field(description="time that units were watched in it")
-
-
-def power_law_mtbf_s(window_s: float, events: int, shape: float, at_s: float) -> float:
-    """Reciprocal of the rate nβ t^(β − 1)/T^β at a time t since the beginning of the observation [s].
-
-    >>> round(power_law_mtbf_s(1000.0, 100, 0.5, 1000.0), 9)
-    20.0
-    """
-    return float(window_s / (events * shape) * (at_s / window_s) ** (1 - shape))
 
 
 class PowerLaw(Section):

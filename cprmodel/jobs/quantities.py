@@ -7,6 +7,7 @@ units; both at once are refused. This is what makes a job's SI dump readable aga
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -34,6 +35,7 @@ _SUFFIXES = {"_bytes_per_s": "bandwidth", "_bytes": "size", "_s": "time"}
 SMALLEST, LARGEST = 1e-12, 1e21
 
 
+@lru_cache(maxsize=1024)
 def quantity_key(field: str) -> tuple[str, str] | None:
     """The file key and the kind of quantity of a field, or None for plain numbers.
 

@@ -74,10 +74,12 @@ class OrderedSaves:
         """The time of saves as often and as long, and the order's own PLS."""
         cost = model.cost(job, strategy)
         found = _lost(job, model, strategy)
+        whole = cost.written_per_s
         return replace(
             cost,
             pls=found.pls,
-            steps=(cost.steps[0], found.step),
+            written_per_s=None if whole is None else whole * strategy.saving.fraction,
+            steps=(*cost.steps[:1], found.step),
             pls_standard_deviation=found.standard_deviation,
             pls_standard_error=found.standard_error,
         )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cprmodel.facts.roots import root_between
 from cprmodel.formulas.priority import fluid_mfu_interval, fluid_update_age_interval, lost_updates
 from cprmodel.ordering.sampled import listed
 from cprmodel.rows import Classes
@@ -124,9 +125,7 @@ def _threshold(interval: Callable[[float], Floats], w: Floats, saves: float) -> 
     high = 1.0
     while excess(high) > 0:
         high *= 4
-    from scipy.optimize import brentq
-
-    return float(brentq(excess, 0.0, high, xtol=1e-300, rtol=1e-13))
+    return root_between(excess, 0.0, high)
 
 
 def _fraction(lost: Floats, a: Floats, w: Floats, fraction: float) -> float:

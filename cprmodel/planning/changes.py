@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = ["partial_wins", "what_would_change"]
 
-#: Values tried at once where the formulas take arrays, and how often they close in.
-_TRIED, _CLOSER = 100, 3
+#: Values tried at once and how often they close in, where the formulas take arrays and where jobs go side by side.
+_OF_FORMULAS, _OF_JOBS = (100, 3), (12, 6)
+#: What says whether partial recovery wins, for several questions, each at many values.
+_Wins = Callable[[Sequence["_Question"], Sequence[Any]], Any]
+
 #: A stop of so many MTBFs hardly ever ends.
 _ENDLESS = 20.0
 #: How closely a threshold is found otherwise (relative).
@@ -95,19 +98,45 @@ class _Question:
 def _answers(plan: Plan, asked: Sequence[_Question]) -> list[tuple[bool, float | None]]:
     """To each question: whether partial recovery wins, and the value where it flips; None where it does not."""
     many = _wins_many(plan.job, plan.model)
-    if many is None:
+    if many is not None:
+        wins: _Wins = partial(_all_at_once, many, _numbers(plan.job))
+        points, closer = _OF_FORMULAS
+    elif _side_by_side(plan, asked[:1], [np.array([asked[0].given])]) is not None:
+        wins, (points, closer) = partial(_side_by_side, plan), _OF_JOBS
+    else:
         return [_by_halving(plan.model, one) for one in asked]
-    wins = partial(_all_at_once, many, _numbers(plan.job))
-    ways = [np.geomspace(one.given, end, _TRIED) for one in asked for end in (one.if_it_wins, one.if_not)]
+    ways = [_between(one.given, end, points) for one in asked for end in (one.if_it_wins, one.if_not)]
     found = wins([one for one in asked for _ in range(2)], ways)
     here = [bool(one[0]) for one in found[::2]]
     at = [_flip(ways[2 * i + (not so)], found[2 * i + (not so)]) for i, so in enumerate(here)]
-    for _ in range(_CLOSER - 1):
-        tried = {i: np.geomspace(*ends, _TRIED) for i, ends in enumerate(at) if ends is not None}
+    for _ in range(closer - 1):
+        tried = {i: _between(*ends, points) for i, ends in enumerate(at) if ends is not None}
         again = wins([asked[i] for i in tried], list(tried.values()))
         for (i, values), each in zip(tried.items(), again, strict=True):
             at[i] = _flip(values, each)
     return [(so, ends[1] if ends else None) for so, ends in zip(here, at, strict=True)]
+
+
+def _between(first: float, last: float, points: int) -> Any:
+    """Values in equal ratios; the ends are as given."""
+    values = first * (last / first) ** np.linspace(0.0, 1.0, points)
+    values[-1] = last
+    return values
+
+
+def _side_by_side(plan: Plan, asked: Sequence[_Question], values: Sequence[Any]) -> Any:
+    """As :func:`_all_at_once`, for a model that looks at many jobs at once; None for another, or for such jobs."""
+    look = getattr(plan.model, "partial_at_best", None)
+    jobs = [each.job_at(float(one)) for each, tried in zip(asked, values, strict=True) for one in tried]
+    found = look(jobs) if look is not None and jobs else None
+    if found is None:
+        return None if jobs else []
+    parts, known = found
+    with np.errstate(invalid="ignore"):  # of overheads without an end
+        ends = parts.total - parts.save < NEVER
+    less = np.where(known & ends, parts.total, np.inf)
+    wins = less < _overhead(plan.job, plan.model, full_and_partial(plan.job)[0]) * (1 - 1e-12)
+    return np.split(wins, np.cumsum([len(tried) for tried in values])[:-1])
 
 
 def _numbers(job: Job) -> dict[str, Any]:

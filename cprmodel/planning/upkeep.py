@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from cprmodel.costing import loses_samples
 from cprmodel.costing.models import OPTIMUM, Choice, CostModel, use
@@ -12,7 +13,7 @@ from cprmodel.formulas.money import cheapest_interval, price_to_train
 from cprmodel.jobs import HOURS_PER_MONTH, Job
 from cprmodel.jobs.money import BYTES_PER_GB
 
-__all__ = ["CHEAPEST", "Upkeep", "cheapest", "price_per_s", "save_price", "upkeep", "with_prices"]
+__all__ = ["CHEAPEST", "Prices", "Upkeep", "cheapest", "price_per_s", "save_price", "upkeep", "with_prices"]
 
 CHEAPEST = "the least money"
 
@@ -23,11 +24,50 @@ _MONTH_S = HOURS_PER_MONTH * 3600
 class Upkeep:
     """What is written and kept, and what it costs; None where it is not known."""
 
-    saves: float
-    space_kept_bytes: float | None
-    write_bytes_per_month: float | None
-    dollars_per_month: float | None
-    dollars_to_train: float | None
+    space_kept_bytes: Any
+    write_bytes_per_month: Any
+    dollars_per_month: Any
+    dollars_to_train: Any
+
+
+@dataclass(frozen=True)
+class Prices:
+    """What a job keeps, and what its time and its writing cost: numbers, or columns of many jobs.
+
+    >>> from cprmodel import load_preset
+    >>> Prices.of(load_preset("cpr-dlrm")).per_s is None  # it has no [cost]
+    True
+    """
+
+    size_bytes: Any  #: of a checkpoint as it is written; None where not known
+    space_kept_bytes: Any
+    per_s: Any  #: a second of the job; None where nothing is priced
+    nodes_per_s: Any  #: of which its nodes
+    save_price: Any
+
+    @classmethod
+    def of(cls, job: Job) -> Prices:
+        """Those of a job file."""
+        size = job.checkpoint.stored_bytes
+        if job.cost is None:
+            return cls(size, _space_kept(job), None, None, None)
+        nodes = job.cost.node_hour * (job.nodes or 0) / 3600
+        return cls(size, _space_kept(job), price_per_s(job), nodes, save_price(job))
+
+    def upkeep(self, work_s: Any, overhead: Any, saves: Any) -> Upkeep:
+        """Of a strategy whose overhead is known and that writes so many whole checkpoints.
+
+        A month is one of elapsed time, saves and recoveries included; its money is what the overhead takes of the
+        nodes, and what storage and writing cost, not what the useful work costs.
+        """
+        elapsed_months = work_s * (1 + overhead) / _MONTH_S
+        space = written = a_month = in_all = None
+        if self.size_bytes is not None:
+            space, written = self.space_kept_bytes, saves * self.size_bytes / elapsed_months
+        if self.per_s is not None:
+            in_all = price_to_train.raw(work_s, overhead, self.per_s, saves, self.save_price)
+            a_month = (in_all - self.nodes_per_s * work_s) / elapsed_months
+        return Upkeep(space, written, a_month, in_all)
 
 
 def price_per_s(job: Job) -> float:
@@ -48,27 +88,13 @@ def _space_kept(job: Job) -> float:
 
 
 def upkeep(job: Job, model: str, strategy: Strategy, overhead: float, written_per_s: float | None = None) -> Upkeep:
-    """Of a strategy whose overhead is known, and what it writes in a second of work [whole checkpoints].
-
-    A month is one of elapsed time, saves and recoveries included; its money is what the overhead takes of the
-    nodes, and what storage and writing cost, not what the useful work costs.
-    """
+    """Of a strategy whose overhead is known, and what it writes in a second of work [whole checkpoints]."""
     work, every = job.job.work_s, strategy.saves_every_s
+    if written_per_s is not None:
+        return Prices.of(job).upkeep(work, overhead, written_per_s * work)
     # as the models count them: the first order charges a save for each interval, the others none at the end
     saves = work / every if model == "first-order" else float(NUMPY.intervals(work, every)) - 1
-    whole = saves * strategy.saving.fraction if written_per_s is None else written_per_s * work
-    size = job.checkpoint.stored_bytes
-    elapsed_months = work * (1 + overhead) / _MONTH_S
-    space = written = a_month = in_all = None
-    if size is not None:
-        space = _space_kept(job)
-        written = whole * size / elapsed_months
-    if job.cost is not None:
-        per_s = price_per_s(job)
-        in_all = float(price_to_train.raw(work, overhead, per_s, whole, save_price(job)))
-        useful = job.cost.node_hour * (job.nodes or 0) / 3600 * work
-        a_month = (in_all - useful) / elapsed_months
-    return Upkeep(saves, space, written, a_month, in_all)
+    return Prices.of(job).upkeep(work, overhead, saves * strategy.saving.fraction)
 
 
 def with_prices(job: Job, model: CostModel) -> CostModel:

@@ -10,7 +10,8 @@ import altair as alt
 from cprmodel.bulk import Elasticity, Front, NodesAnswer, SparesAnswer
 from cprmodel.facts.units import format_time
 from cprmodel.jobs import Job
-from cprmodel.report.charts import OVERHEAD, framed
+from cprmodel.report.charts import framed
+from cprmodel.report.looks import OVERHEAD
 from cprmodel.report.sweep_figures import READ, Figure, color_of, rows_of
 
 __all__ = ["front_figure", "nodes_figure", "spares_figure", "tornado"]

@@ -16,13 +16,9 @@ from cprmodel.facts.units import format_time
 from cprmodel.formulas.exact_loss import exact_pls_interval
 from cprmodel.planning.pricing import price
 from cprmodel.planning.result import Plan, StrategyPlan
+from cprmodel.report.looks import OVERHEAD, PART_COLORS, PART_LABELS, RECOVERIES, RECOVERY_COLORS
 
 __all__ = [
-    "OVERHEAD",
-    "PART_COLORS",
-    "PART_LABELS",
-    "RECOVERIES",
-    "RECOVERY_COLORS",
     "breakdown_rows",
     "breakdown_stacked",
     "curve_rows",
@@ -36,12 +32,7 @@ __all__ = [
 
 Rows = list[dict[str, Any]]
 
-RECOVERIES = ["full", "partial"]
-RECOVERY_COLORS = ["#c1440e", "#1f6f8b"]
-PART_LABELS = {"save": "saves", "load": "loads", "lost": "lost work", "reschedule": "rescheduling"}
-PART_COLORS = ["#1f6f8b", "#99c1b9", "#c1440e", "#f2b880"]
 _POINTS_PER_CURVE = 160
-OVERHEAD = "overhead (extra time / useful time)"
 
 
 def _recovery(one: StrategyPlan) -> str:
@@ -107,6 +98,9 @@ def curve_rows(plan: Plan) -> Rows:
 def _curve(plan: Plan, strategy: Strategy, every: Any) -> tuple[Any, Any]:
     """Overhead and PLS at each interval, all at once where the model's formulas take arrays."""
     which, of = recoveries_of(plan.model), terms_of(plan.job)
+    at_once = getattr(plan.model, "curve", None)
+    if at_once is not None:
+        return at_once(plan.job, strategy, every)  # type: ignore[no-any-return]
     if which is None or strategy.saving != plan.job.saving:
         tried = [price(plan.job, plan.model, replace(strategy, interval_s=float(one))) for one in every]
         return [one.overhead_fraction for one in tried], [one.expected_pls for one in tried]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from cprmodel.facts.units import LONGEST_S, format_share, format_time
 from cprmodel.fitting import Analysis, Fit
 from cprmodel.fitting.analysis import CLEARLY, FEW, HARDLY
 from cprmodel.fitting.likelihood import FITTED
+from cprmodel.fitting.survival import kaplan_meier, survival_and_hazard
 from cprmodel.formulas.regret import mtbf_regret
 from cprmodel.report.unchecked import unchecked
 
@@ -232,18 +232,8 @@ def print_fitted(found: Analysis) -> None:
 
 def _survival_rows(found: Analysis, unit: float) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Kaplan-Meier with its 90% band (log-log), and each fitted survival function, at up to 300 times."""
-    from scipy import stats
-
     trace = found.trace
-    data = stats.CensoredData(
-        uncensored=trace.durations_s[trace.observed], right=trace.durations_s[~trace.observed]
-    )
-    curve = stats.ecdf(data).sf
-    with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # the band is undefined where everything has survived
-        band = curve.confidence_interval(0.9, method="log-log")
-    x, y = curve.quantiles, curve.probabilities
-    low, high = band.low.probabilities, band.high.probabilities
+    x, y, low, high = kaplan_meier(trace.durations_s, trace.observed)
     pick = np.unique(np.linspace(0, len(x) - 1, 300).astype(int))
     steps = [
         {
@@ -265,10 +255,7 @@ def _survival_rows(found: Analysis, unit: float) -> tuple[list[dict[str, Any]], 
 
 
 def _curves(one: Fit, times: Any) -> list[tuple[float, float, float]]:
-    law = one.distribution
-    survival = law.sf(times)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        hazard = law.pdf(times) / survival
+    survival, hazard = survival_and_hazard(one, times)
     return [
         (float(t), float(s), float(h))
         for t, s, h in zip(times, survival, hazard, strict=True)

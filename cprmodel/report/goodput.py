@@ -8,7 +8,8 @@ from typing import Any
 from cprmodel.facts.units import count_of, format_share, format_time
 from cprmodel.logs import Goodput
 from cprmodel.planning.result import StrategyPlan
-from cprmodel.report.charts import OVERHEAD, PART_COLORS, PART_LABELS, framed
+from cprmodel.report.charts import framed
+from cprmodel.report.looks import OVERHEAD, PART_COLORS, PART_LABELS
 
 __all__ = ["goodput_lines", "goodput_rows", "print_goodput", "write_goodput_report"]
 

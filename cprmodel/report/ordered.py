@@ -134,15 +134,28 @@ def curve_rows(found: Ordered) -> list[dict[str, Any]]:
     """Loss against bandwidth: formulas at nine bandwidths, simulations at three, in updates of one time span."""
     rows: list[dict[str, Any]] = []
     for factor in _FACTORS:
-        played = any(math.isclose(factor, one) for one in _PLAYED_FACTORS)
-        names = [one.name for one in found.policies if played or one.predicted_by != "simulation"]
         bandwidth = float(factor) * found.setting.bandwidth_bytes_per_s
-        for one in predict(found.rows, replace(found.setting, bandwidth_bytes_per_s=bandwidth), names):
-            if math.isfinite(one.lost_updates_fraction):
-                rows.append(
-                    _point(one, bandwidth, found.rows.total_updates_per_s * found.rows.total_bytes / bandwidth)
-                )
+        updates = found.rows.total_updates_per_s * found.rows.total_bytes / bandwidth
+        policies = _at_bandwidth(found, float(factor), bandwidth)
+        rows += [_point(one, bandwidth, updates) for one in policies if math.isfinite(one.lost_updates_fraction)]
     return rows
+
+
+def _at_bandwidth(found: Ordered, factor: float, bandwidth: float) -> list[PolicyLoss]:
+    """Simulated at few bandwidths, and not again where that would be the same simulation.
+
+    It is at the budget itself, and where the updates of a row are not known: then a full-save interval has as many
+    at any bandwidth, and a failure takes the same share of them.
+    """
+    played = [one for one in found.policies if one.predicted_by == "simulation"]
+    known = [one.name for one in found.policies if one.predicted_by != "simulation"]
+    if not any(math.isclose(factor, one) for one in _PLAYED_FACTORS):
+        played = []
+    elif not math.isclose(factor, 1.0) and found.rows.row_bytes is not None:
+        known, played = [one.name for one in found.policies], []
+    again = predict(found.rows, replace(found.setting, bandwidth_bytes_per_s=bandwidth), known)
+    by_name = {one.name: one for one in (*again, *played)}
+    return [by_name[one.name] for one in found.policies if one.name in by_name]
 
 
 def _point(one: PolicyLoss, bandwidth: float, updates: float) -> dict[str, Any]:

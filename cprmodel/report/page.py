@@ -16,7 +16,6 @@ from cprmodel.facts.version import __version__
 from cprmodel.jobs import Job
 from cprmodel.jobs.quantities import quantity_key
 from cprmodel.planning.result import Plan
-from cprmodel.report import charts
 from cprmodel.report.explain import explain_lines
 from cprmodel.report.text import plan_rows, uncertainty_lines
 from cprmodel.report.unchecked import specification, unchecked
@@ -92,6 +91,8 @@ def render_page(
 
 def render_report(plan: Plan) -> str:
     """The page of a plan as HTML text."""
+    from cprmodel.report import charts
+
     curves = charts.curve_rows(plan)
     data = charts.data_rows(plan, curves)
     figures = [

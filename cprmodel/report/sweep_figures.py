@@ -14,7 +14,8 @@ from cprmodel.bulk.keys import Key
 from cprmodel.costing import CostModel
 from cprmodel.facts.units import format_time
 from cprmodel.jobs import Job
-from cprmodel.report.charts import OVERHEAD, framed
+from cprmodel.report.charts import framed
+from cprmodel.report.looks import OVERHEAD
 from cprmodel.report.sweep import shown
 
 __all__ = ["READ", "Asked", "Figure", "Rows", "color_of", "curve_figure", "map_figure", "rows_of", "slice_of"]

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from cprmodel.facts.errors import one_line
 from cprmodel.facts.units import count_of, format_bytes, format_money, format_share, format_time
-from cprmodel.planning.result import Plan, StrategyPlan
 
 if TYPE_CHECKING:
     from cprmodel.planning.renewal import Renewal
+    from cprmodel.planning.result import Plan, StrategyPlan
     from cprmodel.planning.uncertainty import Robust
     from cprmodel.simulation.renewals import Share
 

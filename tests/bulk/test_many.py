@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import tomllib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,78 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cprmodel import Exact, FirstOrder, Job, JobError, plan, plan_many
-from cprmodel.bulk import PlannedMany, Sweep, grid_of
-from cprmodel.bulk.rows import changed_job
-from cprmodel.jobs import job_from_mapping
+from cprmodel.bulk import Sweep, grid_of
+from tests.bulk.comparing import compare, job_of, logs
 from tests.conftest import EXAMPLE
 
 FLEET = EXAMPLE.parent / "fleet.toml"
-
-
-def job_of(path: Path = EXAMPLE, **tables: dict[str, Any]) -> Job:
-    data = tomllib.loads(path.read_text(encoding="utf-8"))
-    for table, keys in tables.items():
-        data[table] = {key: value for key, value in (data.get(table, {}) | keys).items() if value is not None}
-        if not data[table]:
-            del data[table]
-    return job_from_mapping(data)
-
-
-def compare(job: Job, vary: dict[str, Any], model: Any = None, minimise: str = "overhead") -> PlannedMany:
-    """Every row against plan() of its job."""
-    found = plan_many(job, vary, model, minimise=minimise, workers=1)
-    grid = grid_of(job, vary)
-    data = job.model_dump(exclude_none=True)
-    (box,) = grid.boxes(10**6)
-    columns = box.columns()
-    for at in range(len(found)):
-        row = {name: column[at] for name, column in found.columns.items()}
-        try:
-            one = changed_job(data, {key: columns[key][at] for key in columns})
-            best = plan(one, model, minimise=minimise).best
-        except JobError as found_wrong:
-            error: JobError | None = found_wrong
-        else:
-            error = None
-        if error is not None:
-            assert not row["feasible"], (row, error)
-            field = str(error.problems[0]).partition(" = ")[0].partition(":")[0].partition(" (")[0]
-            assert row["reason"].startswith(field), (row["reason"], str(error))
-            assert not row["recommended"]
-            assert math.isnan(row["overhead_fraction"])
-            assert math.isnan(row["interval_s"])
-            continue
-        assert row["feasible"], row
-        assert row["reason"] == ""
-        assert row["recommended"] == best.name
-        assert row["recovery"] == best.strategy.recovery.name
-        expected = {
-            "interval_s": best.interval_s,
-            "overhead_fraction": best.overhead_fraction,
-            "overhead_save": best.breakdown.save,
-            "overhead_load": best.breakdown.load,
-            "overhead_lost": best.breakdown.lost,
-            "overhead_reschedule": best.breakdown.reschedule,
-            "effective_time_ratio": best.effective_time_ratio,
-            "expected_pls": best.expected_pls,
-            "expected_metric_drop": best.expected_metric_drop,
-            "time_to_train_s": best.time_to_train_s,
-            "space_kept_bytes": best.space_kept_bytes,
-            "write_bytes_per_month": best.write_bytes_per_month,
-            "dollars_per_month": best.dollars_per_month,
-            "dollars_to_train": best.dollars_to_train,
-        }
-        for name, value in expected.items():
-            if value is None:
-                assert name not in row or math.isnan(row[name])
-            else:
-                assert row[name] == pytest.approx(value, rel=1e-11, abs=1e-300), name
-        assert row["within_validity"] == (not any(step.warnings for step in best.steps))
-    return found
-
-
-def logs(low: float, high: float) -> st.SearchStrategy[float]:
-    return st.floats(math.log(low), math.log(high)).map(math.exp)
 
 
 #: Keys and the range that their values are drawn from.
@@ -185,10 +116,7 @@ def test_each_exact_row_too(drawn: tuple[Job, dict[str, Any], str]) -> None:
 
 
 def test_row_by_row_where_arrays_do_not_go() -> None:
-    """Rows of storage as it is, and of a model that is not ours, go through plan's own code."""
-    storage = job_of(EXAMPLE.parent / "storage.toml")
-    assert not Sweep(storage, grid_of(storage, {"failures.mtbf": [1e5]})).vectorised
-    compare(storage, {"failures.mtbf": [2e4, 1e5]})
+    """Rows of a model that is not ours go through plan's own code."""
 
     class Mine(FirstOrder):
         pass

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import tomllib
+
 import pytest
 
-from cprmodel import Exact, FirstOrder, load_preset, plan, plan_many, simulate
+from cprmodel import Exact, FirstOrder, Job, SteadyState, load_preset, plan, plan_many, simulate
 from cprmodel.bulk import Sweep, grid_of
 from cprmodel.costing import CostModel, kinds
+from cprmodel.facts.strategies import PrioritySave, Strategy
+from cprmodel.planning.pricing import price
 from tests.conftest import EXAMPLE, load_script
 
 OWN = load_script(EXAMPLE.parent / "own_saving_policy.py")
@@ -47,3 +51,19 @@ def test_sweeps_know_it() -> None:
 
 def test_unregistered_it_is_gone() -> None:
     assert [one.name for one in plan(load_preset("bloom-176b")).strategies if "compressed" in one.name] == []
+
+
+@pytest.mark.parametrize("order", ["mfu", "update-age"])
+def test_orders_under_every_model(order: str) -> None:
+    """In a job of many intervals the exact model and the long run agree, on what is written too."""
+    data = tomllib.loads((EXAMPLE.parent / "ordered-saves.toml").read_text(encoding="utf-8"))
+    data["job"] |= {"work": "300 d"}
+    data["checkpoint"] |= {"size": "1.2 TB", "bandwidth": "5 GB/s"}
+    del data["checkpoint"]["save"]
+    job = Job.from_mapping(data)
+    saving = PrioritySave(job.save_s * 0.125, 0.125, order)
+    strategy = Strategy(f"partial-{order}", job.partial_recovery, saving, 8 * 3600.0)
+    exact, long = price(job, Exact(), strategy), price(job, SteadyState(), strategy)
+    assert long.overhead_fraction == pytest.approx(exact.overhead_fraction, rel=1e-3)
+    assert long.expected_pls == pytest.approx(exact.expected_pls, rel=1e-2)
+    assert long.write_bytes_per_month == pytest.approx(exact.write_bytes_per_month, rel=1e-2)

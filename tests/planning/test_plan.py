@@ -7,6 +7,7 @@ import math
 import threading
 import tomllib
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cprmodel import Exact, FirstOrder, Job, JobError, Plan, formulas, load_preset, plan, simulate
-from cprmodel.costing import CostModel
+from cprmodel import Exact, FirstOrder, Job, JobError, Plan, SteadyState, formulas, load_preset, plan, simulate
+from cprmodel.costing import CostModel, kinds
 from cprmodel.costing.blocking import terms_of
 from cprmodel.costing.terms import EXACT, FIRST_ORDER
 from cprmodel.facts.strategies import FailureKind, Strategy
 from cprmodel.jobs import job_from_mapping, job_from_text
+from cprmodel.planning import changes, telling
+from cprmodel.planning.planner import priced
 from cprmodel.planning.pricing import price
+from cprmodel.planning.ranking import best_of
 from tests.conftest import EXAMPLE, literature
 
 MODELS = [FirstOrder(), Exact()]
@@ -30,6 +34,55 @@ TEXT = EXAMPLE.read_text(encoding="utf-8")
 @pytest.fixture(scope="module")
 def answer() -> Plan:
     return plan(Job.from_file(EXAMPLE))
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        *product(["production-dlrm", "fleet", "ordered-saves"], [FirstOrder(), Exact(), SteadyState()]),
+        ("storage", SteadyState()),
+    ],
+)
+def test_numbers_are_the_same_with_and_without_words(
+    name: str, model: CostModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pricing says nothing, and telling changes nothing."""
+    job = Job.from_file(EXAMPLE.parent / f"{name}.toml")
+    told = plan(job, model)
+
+    def no_words(*_: object, **__: object) -> None:
+        raise AssertionError("words where numbers are asked for")
+
+    for module, names in (
+        (telling, ("notes_on", "recommendation", "advice")),
+        (kinds, ("remarks",)),
+        (changes, ("what_would_change",)),
+    ):
+        for one in names:
+            monkeypatch.setattr(module, one, no_words)
+    untold = priced(job, model)
+    assert untold.strategies == told.strategies
+    assert best_of(untold.strategies).name == told.recommended
+    with pytest.raises(AssertionError, match="words"):
+        plan(job, model)
+
+
+@pytest.mark.parametrize("mtbf", ["6 h", "28 h", "300 h"])
+def test_thresholds_of_many_jobs_at_once_are_those_of_one_after_the_other(mtbf: str) -> None:
+    """Where partial recovery of stored saves stops winning, looked at side by side and by halving."""
+    data = tomllib.loads((EXAMPLE.parent / "storage.toml").read_text(encoding="utf-8"))
+    data["failures"]["mtbf"] = mtbf
+    answer = plan(Job.from_mapping(data), SteadyState())
+    asked = [changes._about_budget(answer), changes._about_reschedule(answer)]
+    flips = 0
+    for one, (wins, at) in zip(asked, changes._answers(answer, asked), strict=True):
+        alone, there = changes._by_halving(answer.model, one)
+        assert wins == alone
+        assert (at is None) == (there is None)
+        if at is not None and there is not None:
+            assert at == pytest.approx(there, rel=3e-5)
+            flips += 1
+    assert flips
 
 
 def test_first_order_by_hand(answer: Plan) -> None:

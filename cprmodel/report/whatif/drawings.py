@@ -1,4 +1,4 @@
-"""The page's charts: Altair specifications over data and scales that the page fills in as controls move.
+"""The page's charts, drawn in Altair: over data and scales that the page fills in as controls move.
 
 Times on axes are seconds; the page writes them (``quantity``, a function that it gives to Vega) and chooses the
 ticks. Colours are parameters too: there are a light and a dark set.
@@ -10,7 +10,7 @@ from typing import Any
 
 import altair as alt
 
-from cprmodel.report.charts import OVERHEAD, PART_COLORS, PART_LABELS, RECOVERIES, RECOVERY_COLORS
+from cprmodel.report.looks import OVERHEAD, PART_COLORS, PART_LABELS, RECOVERIES, RECOVERY_COLORS
 from cprmodel.report.unchecked import specification
 
 __all__ = ["DARK", "LIGHT", "drawings"]

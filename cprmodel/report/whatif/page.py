@@ -17,12 +17,11 @@ from cprmodel.jobs import Job
 from cprmodel.planning.pricing import NEVER
 from cprmodel.planning.ranking import TIE
 from cprmodel.planning.telling import FIRST
-from cprmodel.report.charts import PART_LABELS
+from cprmodel.report.looks import PART_LABELS
 from cprmodel.report.page import job_inputs, write_page
-from cprmodel.report.unchecked import unchecked
 from cprmodel.report.vega import vega_bundle
 from cprmodel.report.whatif.controls import Control, controls_of, fixed_of
-from cprmodel.report.whatif.drawings import DARK, LIGHT, drawings
+from cprmodel.report.whatif.drawn import drawn
 from cprmodel.report.whatif.literals import literal
 from cprmodel.report.whatif.orders import OrderTable, order_tables
 from cprmodel.report.whatif.printed import printed_formulas
@@ -154,7 +153,7 @@ def render_whatif(job: Job) -> str:
         "CHOICES": _choices(job, orders),
         "ORDERS": orders,
         "PARTS": PART_LABELS,
-        "DRAWINGS": {name: drawings(theme, sharded, 4) for name, theme in (("light", LIGHT), ("dark", DARK))},
+        "DRAWINGS": drawn(sharded),
     }
     script = "\n".join(
         [
@@ -187,7 +186,6 @@ def render_whatif(job: Job) -> str:
     )
 
 
-@unchecked()
 def write_whatif(job: Job, path: str | Path) -> None:
     """Write the page; it appears whole or not at all."""
     write_page(render_whatif(job), path)

@@ -19,7 +19,7 @@ from cprmodel.facts.results import Breakdown
 from cprmodel.facts.special import NUMPY, namespace
 from cprmodel.facts.units import QuantityError, format_share, format_time, parse_quantity
 from cprmodel.loading import load_job
-from cprmodel.report.whatif import javascript, page, printed
+from cprmodel.report.whatif import drawn, javascript, page, printed
 from tests.facts.test_formula import FORMULAS, POINT
 
 #: Formulas with special functions that the page has no JavaScript for.
@@ -41,6 +41,12 @@ def test_a_formula_is_printed_from_its_body(monkeypatch: pytest.MonkeyPatch) -> 
 def test_what_the_page_holds_is_what_the_bodies_print() -> None:
     """Renew it with make formulas."""
     assert printed.FILE.read_text(encoding="utf-8") == printed.script_of_formulas() + "\n"
+
+
+def test_what_the_page_draws_is_what_altair_makes() -> None:
+    """With its checks against the schema. Renew it with make formulas."""
+    assert drawn.FILE.read_text(encoding="utf-8") == drawn.text()
+    assert set(drawn.drawn(sharded=True)["light"]) - set(drawn.drawn(sharded=False)["light"]) == {"pls"}
 
 
 @pytest.mark.parametrize("name", sorted(NOT_PRINTED))
