@@ -203,7 +203,7 @@ def test_bad_shards_are_one_line(
     [
         ((SHARDS, "--budget", "2 GB"), "--budget: expected a bandwidth with its unit"),
         ((SHARDS, "--budget", "0 GB/s"), "--budget: expected a bandwidth above 0"),
-        (("--budget", "2 GB/s"), "expected one of SHARDS.csv, --counts and --zipf"),
+        (("--budget", "2 GB/s"), "expected one of SHARDS.csv, --counts, --zipf and --harm"),
         (("--budget", "2 GB/s", "--zipf", "1"), "--row-bytes: expected the bytes of a row"),
         (("--budget", "2 GB/s", "--zipf", "1", "--row-bytes", "64"), "--rows: expected how many rows"),
         (

@@ -131,7 +131,7 @@ def test_every_order_meets_the_same_failures() -> None:
 
 @pytest.mark.parametrize("order", ["scar", "update-age", "mfu", "least-harm", "grown-sums"])
 def test_a_saver_keeps_what_it_saved(order: str) -> None:
-    """Rows that move by known lengths: the rows that moved most are saved, and a recovery brings the others back."""
+    """Rows that move by known lengths: those that moved most are saved, a recovery brings the others back."""
     case = OrdersCase.from_mapping(TINY)
     setting = case.settings[0]
     bench = Bench((20, 20), 13, setting.model, setting.training, 1)

@@ -96,7 +96,7 @@ class OrdersCase(Section):
     def from_file(
         cls, path: str | Path, data_path: Path | None = None, seeds: tuple[int, ...] | None = None
     ) -> Self:
-        """Read a case file; ``data_path`` of real clicks and ``seeds`` instead of its own. One line for a mistake."""
+        """Read a case file; ``data_path`` of real clicks and ``seeds`` instead of its own."""
         read = toml_from_file(path, "a case file")
         settings = read.get("settings", [])
         for one in settings if isinstance(settings, list) else []:

@@ -1,7 +1,7 @@
 """A case from its first run to its last, each on the disk as it ends: what was done is not done again.
 
-Predictions come first: runs of the probe seeds, without failures, tell what each order costs at the failures of each
-seed; that is in ``predictions.json`` before any row is put back.
+Predictions come first: runs of the probe seeds, without failures, tell what each order costs at the failures of
+each seed; that is in ``predictions.json`` before any row is put back.
 """
 
 from __future__ import annotations

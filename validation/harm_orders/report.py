@@ -40,10 +40,12 @@ def markdown(case: OrdersCase, name: str, found: dict[str, list[SettingJudged]])
         "",
         f"Every run has {case.failures} failures at random steps, each of which puts {case.lost_shards} of "
         f"{case.shards} shards back to what was saved, optimizer state included; orders of one seed share their "
-        "failures, samples and first state, and are paired with the run of that seed that lost nothing. Predictions "
+        "failures, samples and first state, and are paired with the run of that seed that lost nothing. "
+        "Predictions "
         f"are from the probes of {len(case.probe_seeds)} other seeds' runs without failures "
         "(`cprmodel.harm.orders`), written before any row was put back; nothing is fitted. `everything` saves all "
-        "rows every time, whatever the bandwidth: no order of rows can cost less than that. A size passes within "
+        "rows every time, whatever the bandwidth: no order of rows can cost less than that. A size passes "
+        "within "
         f"±{case.tolerance:.0%} with its 90% interval (over seeds) inside ±{case.interval:.0%}, and fails when that "
         f"interval lies outside ±{case.tolerance:.0%}. A pair counts when its measured difference is larger than "
         "its 90% interval; predicted to be alike within 5% is not wrong.",
@@ -72,8 +74,8 @@ def _setting(case: OrdersCase, judged: SettingJudged) -> list[str]:
     return [
         f"## {setting.name}",
         "",
-        f"{judged.verdict}. {setting.data.source} clicks, {setting.steps:,} steps of {setting.data.batch_size}, dim "
-        f"{setting.model.embedding_dim}, {training.embedding_optimizer} at {training.embedding_lr:g}"
+        f"{judged.verdict}. {setting.data.source} clicks, {setting.steps:,} steps of {setting.data.batch_size}, "
+        f"dim {setting.model.embedding_dim}, {training.embedding_optimizer} at {training.embedding_lr:g}"
         + (
             f", tables of at most {max(setting.num_embeddings):,} rows"
             if setting.data.source == "synthetic"

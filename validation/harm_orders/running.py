@@ -1,4 +1,4 @@
-"""Trainings of one setting: probed and without failures, which predicts; saved in an order and failing, to measure."""
+"""Trainings of one setting: probed and without failures, to predict; saved in an order and failing, to measure."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -42,7 +43,7 @@ class Saver:
         self.saved = bench.snapshot()
         self.number = 0
         first = bench.first
-        parts = [slice(a, b) for a, b in zip(first[:-1], first[1:], strict=True)]
+        parts = [slice(a, b) for a, b in itertools.pairwise(first)]
         sums = getattr(bench.rows, "sums", None)
         make = _TRACKERS.get(order)
         self.trackers = [
