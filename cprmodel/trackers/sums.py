@@ -48,7 +48,8 @@ class GrownSums(Ranked):
 
     def priorities(self) -> NDArray[Any]:
         """By how much each sum grew."""
-        return np.maximum(self.sums - self.before, 0)
+        grown: NDArray[Any] = np.maximum(self.sums - self.before, 0)
+        return grown
 
     def saved(self, rows: ArrayLike) -> None:
         """They are compared with what they are now."""

@@ -46,9 +46,9 @@ def markdown(case: OrdersCase, name: str, found: dict[str, list[SettingJudged]])
         "(`cprmodel.harm.orders`), written before any row was put back; nothing is fitted. `everything` saves all "
         "rows every time, whatever the bandwidth: no order of rows can cost less than that. A size passes "
         "within "
-        f"±{case.tolerance:.0%} with its 90% interval (over seeds) inside ±{case.interval:.0%}, and fails when that "
-        f"interval lies outside ±{case.tolerance:.0%}. A pair counts when its measured difference is larger than "
-        "its 90% interval; predicted to be alike within 5% is not wrong.",
+        f"±{case.tolerance:.0%} with its 90% interval (over seeds) inside ±{case.interval:.0%}, and fails when "
+        f"that interval lies outside ±{case.tolerance:.0%}. A pair counts when its measured difference is larger "
+        "than its 90% interval; predicted to be alike within 5% is not wrong.",
     ]
     for one in right:
         lines += ["", *_setting(case, one)]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from cprmodel.harm.record import HarmRecord, write_harm
+from cprmodel.harm.record import HarmRecord, TableHarm, write_harm
 from validation.harm.bench import Bench
 from validation.harm.samples import Samples, Step, open_samples
 from validation.harm.watching import counted, probe_of
@@ -57,10 +57,20 @@ def curvatures_of(records: Sequence[HarmRecord], batch_size: int) -> Callable[[i
     """H of every table by the step, mean over records: of the nearest point."""
     positions = np.array([point.position_samples for point in records[0].points]) / batch_size
     held = [
-        [np.mean([one.points[i].tables[t].curvature for one in records], axis=0) for t in range(len(point.tables))]
+        [
+            np.mean([_curvature(one.points[i].tables[t]) for one in records], axis=0)
+            for t in range(len(point.tables))
+        ]
         for i, point in enumerate(records[0].points)
     ]
     return lambda step: held[int(np.argmin(np.abs(positions - step)))]
+
+
+def _curvature(table: TableHarm) -> Any:
+    """H; of rows too wide for a record to hold it, the mean of its eigenvalues."""
+    if table.curvature is None:
+        return np.array(table.curvature_trace / table.embedding_dim)
+    return np.array(table.curvature)
 
 
 def measure(
