@@ -135,7 +135,8 @@ class _Saboteur:
     """Damages checkpoints, and fills a shard's disk, just before some of the failures."""
 
     def __init__(self, rng: Any, folder: Path) -> None:
-        self.rng, self.folder = rng, folder / "checkpoints"
+        self.rng, self.run_folder, self.folder = rng, folder, folder / "checkpoints"
+        self.run = ""  # its name, from its log
         self.limited: list[int] = []
         self.damaged: set[str] = set()
 
@@ -150,10 +151,10 @@ class _Saboteur:
 
     def damage(self) -> None:
         """One byte of the newest checkpoint, or its end."""
-        newest = next(manifests(self.folder), None)
+        newest = next(manifests(self.folder, self.run), None)
         if newest is None:
             return
-        names = [*sorted(newest.files - self.damaged), newest.name]
+        names = [*sorted(newest.files - self.damaged), newest.name, "../replica.bin"]
         path = self.folder / str(self.rng.choice(names))
         try:
             content = bytearray(path.read_bytes())
@@ -178,6 +179,7 @@ class _Saboteur:
 
     def heard(self, event: dict[str, Any]) -> None:
         """Once a save has failed, there is room again."""
+        self.run = event.get("run", self.run)
         if event["event"] != "save_failed":
             return
         for pid in self.limited:

@@ -20,7 +20,7 @@ from cprmodel.facts.strategies import FailureKind
 from cprmodel.fitting import read_record
 from tests.validation.helpers import SHARDS, STEPS, small, train
 from validation.cli.experiment import report
-from validation.events import read_events
+from validation.events import read_events, sealed
 from validation.experiment.accuracy import record
 from validation.experiment.compare import compare
 from validation.experiment.design import Experiment, Loss
@@ -380,10 +380,19 @@ def test_events_that_come_late_do_not_change_what_is_measured(tmp_path: Path) ->
 
 
 def _damaged(of: Path, to: Path, log: str, change: Any) -> Outcome:
+    """A folder in which a log was written otherwise: its lines have checksums that fit."""
     shutil.copytree(of, to)
     path = to / log
-    path.write_text(change(path.read_text()))
+    text = change(re.sub(r', "crc32": "[0-9a-f]{8}"', "", path.read_text()))
+    path.write_text("".join(_sealed(line) for line in text.splitlines(keepends=True)))
     return compare(to)
+
+
+def _sealed(line: str) -> str:
+    try:
+        return sealed(json.loads(line))
+    except ValueError:
+        return line
 
 
 def test_no_evidence_is_no_pass(emulated: tuple[Experiment, Path], tmp_path: Path) -> None:
@@ -405,7 +414,8 @@ def test_no_evidence_is_no_pass(emulated: tuple[Experiment, Path], tmp_path: Pat
     assert outcome.verdicts == [Verdict.INCONCLUSIVE]
     first = next(run for run in compare(folder).runs if run.role == "strategy")
     log = f"seed-{first.seed + 1:02d}/{first.name}/events.jsonl"
-    lines = (folder / log).read_text().splitlines(keepends=True)
+    whole = re.sub(r', "crc32": "[0-9a-f]{8}"', "", (folder / log).read_text())
+    lines = whole.splitlines(keepends=True)
     for name, text in (
         ("empty", ""),
         ("headless", "".join(lines[1:])),

@@ -15,6 +15,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.validation.helpers import claim_of
 from validation.checkpoint.files import FileRef
 from validation.shards.layout import PLACEMENTS, Layout
 from validation.shards.rows import NumpyRows
@@ -158,7 +159,7 @@ def test_a_stranger_is_not_served() -> None:
 
 def server(folder: Path, compact_after: int = 2) -> Server:
     config = ServerConfig(
-        0, 0, (20, 11), 2, "rows", 4, "rowwise_adagrad", 0.1, 1, "cpu", str(folder), compact_after
+        0, 0, (20, 11), 2, "rows", 4, "rowwise_adagrad", 0.1, 1, "cpu", str(folder), compact_after, claim_of(folder)
     )
     found = Server(ServerConfig.from_json(config.to_json()))
     found.answer({"op": "initialise", "generation": 1}, [])

@@ -104,7 +104,7 @@ def print_summary(found: Summary, folder: Path) -> None:
     for reason in found.failed_saves:
         console.print(Text(f"a save failed, nothing was lost: {reason}", style="yellow"))
     for name, reason in found.corrupt:
-        console.print(Text(f"damage detected, the checkpoint before was used: {name} ({reason})", style="yellow"))
+        console.print(Text(f"damage detected, and not used: {name} ({reason})", style="yellow"))
     if found.unplanned_deaths:
         console.print(Text(f"{found.unplanned_deaths} processes died that nobody killed", style="red"))
     whole = found.seconds.get("whole", 0.0)

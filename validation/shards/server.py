@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from validation.checkpoint.files import CorruptError, FileRef, read_arrays, write_arrays
+from validation.claim import Claim, FolderTaken
 from validation.processes.parent import watch_parent
 from validation.shards.layout import layout_of
 from validation.shards.priority import Priority
@@ -49,6 +50,7 @@ class ServerConfig:
     device: str
     folder: str
     compact_after: int
+    claim: Claim
     order: str | None = None  # None: every save takes all that changed
     fraction: float = 1.0
 
@@ -58,7 +60,8 @@ class ServerConfig:
     @classmethod
     def from_json(cls, text: str) -> ServerConfig:
         data = json.loads(text)
-        return cls(**{**data, "num_embeddings": tuple(data["num_embeddings"])})
+        known = {"num_embeddings": tuple(data["num_embeddings"]), "claim": Claim(**data["claim"])}
+        return cls(**{**data, **known})
 
 
 class Server:
@@ -142,7 +145,10 @@ class Server:
         if not base:
             arrays["ids"] = ids
         try:
+            self.config.claim.check()
             ref = write_arrays(self.folder, name, {**arrays, "step": np.array([self.step])})
+        except FolderTaken as error:
+            return ({"failed": str(error)},)
         except OSError as error:
             return ({"failed": error.strerror or str(error)},)
         self.saved, self.dirty = changed, np.zeros_like(changed)

@@ -57,6 +57,7 @@ class Living(Coming):
             device=self.case.shards.device,
             folder=str(self.folder / "checkpoints"),
             compact_after=self.case.checkpoint.compact_after,
+            claim=self.claim,
             order=self.case.strategy.order,
             fraction=self.case.strategy.fraction,
         )
@@ -67,13 +68,14 @@ class Living(Coming):
         )
 
     def _start_trainer(self) -> None:
-        config = {"case": self.case.model_dump(mode="json"), "folder": str(self.folder)}
+        config = {"case": self.case.model_dump(mode="json"), "claim": self.claim.to_dict()}
         self._start("trainer", "validation.training", json.dumps(config))
         self.heard_at = time.monotonic()
         self._note("respawn", what="trainer", pid=self.processes["trainer"].pid)
 
     def _start(self, name: str, module: str, config: str) -> None:
         path = self.folder / "logs" / f"{name}.json"
+        self.claim.check()
         path.parent.mkdir(exist_ok=True)
         path.write_text(config)
         self.started_at[name] = time.monotonic()

@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from cprmodel.facts.strategies import FailureKind, together
+from validation.claim import Claim, alone
 from validation.events import EventLog, timestamp
 from validation.shards.wire import Door
 from validation.supervisor.living import Living
@@ -29,14 +30,16 @@ class Supervisor(Living):
     def run(self, resume: bool = False) -> None:
         """Train to the last step, whatever is killed meanwhile."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with self._alone():
+        with alone(self.folder) as word:
             path = self.folder / "events.jsonl"
             resumed = self._read_past(path, resume)
+            self.claim = Claim(str(self.folder), word, self.run_name)
             self.log = EventLog(path)
             status = "error"
             try:
                 self._note(
                     "start",
+                    run=self.run_name,
                     date=timestamp(),
                     host=host(),
                     case=self.case.model_dump(mode="json"),
@@ -44,6 +47,8 @@ class Supervisor(Living):
                     resumed=resumed,
                     pid=os.getpid(),
                 )
+                if self.damaged_lines:
+                    self._note("corrupt", file=path.name, reason=f"{self.damaged_lines} lines cannot be read")
                 with Door(self.key, "supervisor") as door:
                     self._start_everybody()
                     while not self.finished:

@@ -14,6 +14,7 @@ from typing import Any
 from cprmodel.facts.errors import CprModelError, JobError, Problem
 from cprmodel.facts.strategies import FailureKind
 from validation.case import Case
+from validation.claim import Claim, new_run
 from validation.events import EventLog
 from validation.failures import Failure
 from validation.processes.launcher import Launcher, LocalLauncher, Process
@@ -34,6 +35,7 @@ class State:
     """What is known of one run in one folder."""
 
     log: EventLog  # open while the run goes
+    claim: Claim  # to the folder, from then on
 
     def __init__(
         self,
@@ -50,6 +52,8 @@ class State:
         self.failures = case.failure_plan() if failures is None else failures
         self.observe, self.sabotage = observe, sabotage
         self.launcher = launcher or LocalLauncher(folder / "logs")
+        self.run_name = new_run()  # or that of the run that is resumed
+        self.damaged_lines = 0  # in its log
         self.key = secrets.token_hex(16)
         self.processes: dict[str, Process] = {}  # "trainer" and "shard-0" to "shard-N"
         self.started_at: dict[str, float] = {}

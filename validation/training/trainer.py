@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from validation.case import Case
+from validation.claim import Claim
 from validation.shards.client import ShardsLost
 from validation.training.advice import Advice
 from validation.training.control import Control
@@ -140,7 +141,7 @@ def main(config_path: str) -> None:
     case = Case.model_validate(config["case"])
     control = Control(key, case.timeouts.start_s)
     try:
-        trainer = Trainer(case, Path(config["folder"]), key, control)
+        trainer = Trainer(case, Claim(**config["claim"]), key, control)
         trainer.run(control.receive())
         control.tell("done")  # before any shard ends, which would look like a death
         with contextlib.suppress(ShardsLost):
