@@ -121,7 +121,9 @@ def audit(case: Case, folder: Path) -> Audit:
                 for text, digest in header["digests"].items():
                     load(int(text), header["sequence"], digest)
             elif entry == "end":
-                out.wrong += [f"shard {number} holds a step twice" for number, shard in shards.items() if shard.twice]
+                out.wrong += [
+                    f"shard {number} holds a step twice" for number, shard in shards.items() if shard.twice
+                ]
                 for number, digest in enumerate(header["digests"]):
                     compare(number, digest, "at the end")
     except CorruptError as error:

@@ -44,7 +44,9 @@ class Claim:
             with open(os.path.join(self.folder, "lock"), "rb") as lock:
                 found = lock.read(64).decode("ascii", "replace")
         except FileNotFoundError:
-            raise FolderTaken(f"{self.folder}: expected the folder in which this run began; it was removed") from None
+            raise FolderTaken(
+                f"{self.folder}: expected the folder in which this run began; it was removed"
+            ) from None
         except OSError as error:
             raise FolderTaken(f"{self.folder}: expected a lock that can be read ({error.strerror})") from None
         if found != self.word:

@@ -55,7 +55,10 @@ def test_a_damaged_manifest_is_no_checkpoint(tmp_path: Path, data: Any) -> None:
     content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     path.write_bytes(content)
     heard: list[CorruptError] = []
-    assert list(manifests(tmp_path, "a run", heard.append)) in ([], [good])  # a flip between 1 and, say, 1.0 changes nothing
+    assert list(manifests(tmp_path, "a run", heard.append)) in (
+        [],
+        [good],
+    )  # a flip between 1 and, say, 1.0 changes nothing
     assert bool(heard) == (not list(manifests(tmp_path, "a run")))
 
 

@@ -33,7 +33,7 @@ def flip(path: Path, where: int, bit: int) -> None:
     path.write_bytes(content)
 
 
-# -- the copy of the trainer's state ---------------------------------------------------------------------------------
+# -- the copy of the trainer's state -------------------------------------------------------------------------------
 
 FLOATS = 20
 
@@ -135,7 +135,7 @@ def test_a_resume_needs_no_copy(tmp_path: Path) -> None:
     assert {name for name, _ in found.corrupt} == {"replica.bin"}
 
 
-# -- whose folder it is ----------------------------------------------------------------------------------------------
+# -- whose folder it is --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("taken", [True, False])
@@ -196,7 +196,7 @@ def test_a_claim_is_lost_with_the_folder(tmp_path: Path) -> None:
         assert (tmp_path / "lock").read_text() == word  # who came too late has not touched it
 
 
-# -- logs ------------------------------------------------------------------------------------------------------------
+# -- logs ----------------------------------------------------------------------------------------------------------
 
 
 @often
@@ -265,7 +265,7 @@ def test_a_damaged_journal_is_noticed(tmp_path: Path, data: Any) -> None:
 def test_the_journal_of_another_run_is_noticed(tmp_path: Path) -> None:
     path = journal_of(tmp_path / "journal")
     Journal(path.parent, "another run").close()
-    with pytest.raises(CorruptError, match="000001.journal: it is of another run"):
+    with pytest.raises(CorruptError, match=r"000001\.journal: it is of another run"):
         list(read_journals(path.parent))
 
 

@@ -1,8 +1,8 @@
 """Manifests: what makes a set of files a checkpoint.
 
 A manifest names every file of a checkpoint with size and checksum, and carries a checksum of itself and the name of
-the run that it is of. It is written last; a checkpoint without one does not exist. Several are kept, so that damage to the newest, or to a
-base that the newest share, leaves an older one to return to.
+the run that it is of. It is written last; a checkpoint without one does not exist. Several are kept, so that damage
+to the newest, or to a base that the newest share, leaves an older one to return to.
 """
 
 from __future__ import annotations
@@ -94,7 +94,9 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     sync(folder)
 
 
-def manifests(folder: Path, run: str, on_corrupt: Callable[[CorruptError], None] | None = None) -> Iterator[Manifest]:
+def manifests(
+    folder: Path, run: str, on_corrupt: Callable[[CorruptError], None] | None = None
+) -> Iterator[Manifest]:
     """A run's manifests, newest first; ``on_corrupt`` hears of those that are damaged or another run's."""
     for path in sorted(folder.glob("[0-9]*.json"), reverse=True):
         try:

@@ -260,7 +260,9 @@ class Runner:
             elif event["event"] == "recommended":
                 self.chosen = event["recovery"], event["interval_steps"]
         for name, event in list(self.done.items()):
-            reason = "its prediction cannot be read" if event["role"] == "strategy" and name not in predicted else ""
+            reason = (
+                "its prediction cannot be read" if event["role"] == "strategy" and name not in predicted else ""
+            )
             reason = reason or what_is_wrong(self.folder / name / "events.jsonl", event["of"])
             if reason:
                 self._note("corrupt", file=f"{name}/events.jsonl", reason=reason)

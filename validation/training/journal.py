@@ -1,8 +1,8 @@
 """A journal of every update that shards were sent, with its numbers: what an audit replays.
 
 Entries are written before what they announce is done, and once more when it is known to be done, so that
-whatever is killed in between, the audit can tell. Each start of a trainer writes a file of its own, which begins with
-the name of the run. Each entry has a checksum of its head and one of its content.
+whatever is killed in between, the audit can tell. Each start of a trainer writes a file of its own, which begins
+with the name of the run. Each entry has a checksum of its head and one of its content.
 """
 
 from __future__ import annotations

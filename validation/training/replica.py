@@ -1,9 +1,9 @@
 """A copy of the trainer's dense state that outlives it, as the memory of a data-parallel peer would.
 
-Two slots in a mapped file, written in turn; a slot counts from the moment its number is written, which is last. Each
-has a checksum of the run's name, its number and its content: one that is damaged, or another run's, is not there, and
-the other is used, as if the trainer had died while it wrote. A killed trainer leaves the pages with the system; a
-machine that dies takes them along, as it would a peer.
+Two slots in a mapped file, written in turn; a slot counts from the moment its number is written, which is last.
+Each has a checksum of the run's name, its number and its content: one that is damaged, or another run's, is not
+there, and the other is used, as if the trainer had died while it wrote. A killed trainer leaves the pages with the
+system; a machine that dies takes them along, as it would a peer.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _DESCRIPTION = 4096
 
 
 class Replica:
-    """The dense state after the last finished step; ``on_damage`` hears of slots that are not as they were written."""
+    """The dense state after the last finished step; ``on_damage`` hears of slots that are not as they were."""
 
     def __init__(self, path: Path, floats: int, run: str, on_damage: Callable[[str], None]) -> None:
         self._run, self._bytes, self._on_damage = run, 4 * floats, on_damage
