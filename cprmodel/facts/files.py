@@ -82,9 +82,9 @@ def whole_file(path: str | Path) -> Iterator[BinaryIO]:
     target = Path(os.path.realpath(path))
     beside = target.with_name(f".{target.name[:40]}.{secrets.token_hex(8)}.tmp")
     try:
-        old = _mode(target)
+        old = _mode(Path(path))
         if old is not None and not stat.S_ISREG(old):  # a folder is refused by the system
-            with open(target, "wb") as file:
+            with open(path, "wb") as file:
                 yield file
             return
         try:
@@ -100,7 +100,7 @@ def whole_file(path: str | Path) -> Iterator[BinaryIO]:
                 os.unlink(beside)
             raise
     except OSError as error:
-        if error.filename not in (None, str(beside), str(target)):
+        if error.filename not in (None, path, str(path), str(beside), str(target)):
             raise  # another file's
         raise OSError(error.errno, error.strerror or str(error), str(path)) from None
 

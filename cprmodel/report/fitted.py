@@ -382,6 +382,6 @@ def render_fitted(found: Analysis) -> str:
 @unchecked()
 def write_fitted_report(found: Analysis, path: str | Path) -> None:
     """Write the page; it appears whole or not at all."""
-    from cprmodel.report.page import write_page
+    from cprmodel.facts.files import write_whole
 
-    write_page(render_fitted(found), path)
+    write_whole(path, render_fitted(found))

@@ -5,12 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from cprmodel.facts.files import write_whole
 from cprmodel.facts.units import format_time
 from cprmodel.facts.version import __version__
 from cprmodel.jobs import Job
@@ -22,7 +21,7 @@ from cprmodel.report.text import plan_rows, uncertainty_lines
 from cprmodel.report.unchecked import specification, unchecked
 from cprmodel.report.vega import vega_bundle
 
-__all__ = ["job_inputs", "render_page", "render_report", "write_page", "write_report"]
+__all__ = ["job_inputs", "render_page", "render_report", "write_report"]
 
 
 UNITS = {"size": " B", "bandwidth": " B/s"}
@@ -135,22 +134,4 @@ def render_report(plan: Plan) -> str:
 @unchecked()
 def write_report(plan: Plan, path: str | Path) -> None:
     """Write the page of a plan; it appears whole or not at all."""
-    write_page(render_report(plan), path)
-
-
-def write_page(page: str, path: str | Path) -> None:
-    """Write a page whole or not at all: through a link, into a device, with the mode of a file it replaces."""
-    target = Path(path).resolve()
-    if target.exists() and not target.is_file():  # a device, a pipe; a folder is refused by the system
-        target.write_text(page, encoding="utf-8")
-        return
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        beside.write_text(page, encoding="utf-8")
-        if target.exists():
-            shutil.copymode(target, beside)
-        beside.replace(target)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from None
-    finally:
-        beside.unlink(missing_ok=True)
+    write_whole(path, render_report(plan))

@@ -19,8 +19,8 @@ from cprmodel.facts.errors import JobError
 from cprmodel.facts.strategies import FailureKind
 from cprmodel.fitting import read_record
 from tests.validation.helpers import SHARDS, STEPS, small, train
-from validation.cli.experiment import report
 from validation.claim import alone
+from validation.cli.experiment import report
 from validation.events import read_events, sealed
 from validation.experiment.accuracy import record
 from validation.experiment.compare import compare
@@ -441,7 +441,7 @@ def test_no_evidence_is_no_pass(emulated: tuple[Experiment, Path], tmp_path: Pat
 def test_what_is_damaged_or_another_run_s_is_done_again(
     emulated: tuple[Experiment, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two runs' logs in each other's place, a line of a third changed, and a fourth's prediction: four runs again."""
+    """Two runs' logs in each other's place, a line of a third changed, and a fourth's prediction."""
     import validation.experiment.runner as of
 
     experiment, folder = emulated

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -282,3 +287,87 @@ def test_events_are_plain_json_lines(tmp_path: Path) -> None:
     train(small(), tmp_path / "run")
     for line in (tmp_path / "run" / "events.jsonl").read_text().splitlines():
         assert set(json.loads(line)) >= {"event", "at", "crc32"}
+
+
+# -- commands that are ended in the middle -------------------------------------------------------------------------
+
+CASE = """
+[data]
+samples = 64_000
+batch_size = 32
+test_samples = 200
+[model]
+num_embeddings = [700, 40, 3]
+embedding_dim = 4
+dense_arch = [8]
+over_arch = [8]
+[shards]
+count = 2
+[training]
+device = "cpu"
+[strategy]
+interval_steps = 2
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_ended_takes_everything_along(number: signal.Signals, tmp_path: Path) -> None:
+    """No process, no half-written file; and it goes on with --resume."""
+    (tmp_path / "case.toml").write_text(CASE)
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "validation", "train", str(tmp_path / "case.toml"), "--out", str(run)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 60
+    while not list((run / "checkpoints").glob(".*.tmp")) and time.monotonic() < until:
+        time.sleep(0.0005)  # until a checkpoint is half written
+    process.send_signal(number)
+    said = process.communicate(timeout=30)[1]
+    assert process.returncode == 128 + number
+    assert "Traceback" not in said
+    assert "--resume" in said
+    events = list(read_events(run / "events.jsonl"))
+    assert events[-1]["status"] == "interrupted"
+    for pid in (event["pid"] for event in events if event["event"] == "respawn"):
+        assert not _lives(pid)
+    assert list((run / "checkpoints").glob(".*.tmp")) == []
+
+
+def test_an_experiment_that_is_terminated_waits_for_nobody(tmp_path: Path) -> None:
+    """Runs that are under way end with it, those that wait are not begun."""
+    job = tmp_path / "JOB.toml"
+    job.write_text(
+        '[job]\nwork = "600 s"\nstep = "1 s"\n[cluster]\nembedding_shards = 2\n[failures]\nmtbf = "100 s"\n'
+        '[checkpoint]\nsave = "2 s"\nload = "1 s"\nreschedule = "1 s"\n[accuracy]\npls_budget = 0.1\n'
+    )
+    (tmp_path / "case.toml").write_text(
+        CASE.replace("[strategy]\ninterval_steps = 2\n", "").replace("64_000", "640_000")
+        + f'[clock]\njob = "{job}"\n[experiment]\nseeds = 20\nworkers = 2\n'
+        + '[[experiment.strategies]]\nrecovery = "full"\ninterval_steps = [5, 10]\n'
+    )
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "validation", "run", str(tmp_path / "case.toml"), "--out", str(run)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 60
+    while not list(run.glob("*/*/events.jsonl")) and time.monotonic() < until and process.poll() is None:
+        time.sleep(0.05)
+    begun = time.monotonic()
+    process.terminate()
+    said = process.communicate(timeout=30)[1]
+    assert time.monotonic() - begun < 20
+    assert process.returncode == 143, said
+    assert "Traceback" not in said
+    events = [event for path in run.glob("*/*/events.jsonl") for event in read_events(path)]
+    pids = [event["pid"] for event in events if event["event"] in ("start", "respawn")]
+    assert pids
+    until = time.monotonic() + 5
+    while any(_lives(pid) for pid in pids) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not any(_lives(pid) for pid in pids)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cprmodel.cli.options import check_report
+from cprmodel.facts.files import write_whole
 from cprmodel.facts.units import format_share, format_time
 from validation.case import Case
 from validation.cli.options import Asked
@@ -60,7 +61,7 @@ def run(asked: Asked, job: Path | None = None) -> None:
     else:
         print_summary(found, folder)
     if job is not None:
-        job.write_text(job_file(str(folder), read_events(folder / "events.jsonl")))
+        write_whole(job, job_file(str(folder), read_events(folder / "events.jsonl")))
         typer.echo(f"Job file: {job}", err=asked.as_json)
 
 

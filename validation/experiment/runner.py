@@ -200,16 +200,23 @@ class Runner:
                 self._one(seed, one)
             return
         context = multiprocessing.get_context("spawn")
+        others = set(multiprocessing.active_children())
         with ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent) as pool:
             futures = {}
-            for seed, one in waiting:
-                folder = self.folder / self._name(seed, one)
-                futures[pool.submit(carry_out, one.case, folder, list(one.failures or ()))] = seed, one
-            self.progress(what, len(self.done), self.experiment.total)
-            for future in as_completed(futures):
-                seed, one = futures[future]
-                self._heard(seed, one, future.result())
+            try:
+                for seed, one in waiting:
+                    folder = self.folder / self._name(seed, one)
+                    futures[pool.submit(carry_out, one.case, folder, list(one.failures or ()))] = seed, one
                 self.progress(what, len(self.done), self.experiment.total)
+                for future in as_completed(futures):
+                    seed, one = futures[future]
+                    self._heard(seed, one, future.result())
+                    self.progress(what, len(self.done), self.experiment.total)
+            except BaseException:  # nobody waits for the others, which are done again on a resume
+                pool.shutdown(wait=False, cancel_futures=True)
+                for process in set(multiprocessing.active_children()) - others:
+                    process.kill()
+                raise
 
     def _heard(self, seed: int, one: Planned, outcome: tuple[str, str, str]) -> None:
         status, reason, run_name = outcome

@@ -8,6 +8,7 @@ import signal
 import time
 from typing import Any
 
+from cprmodel.facts.files import write_whole
 from cprmodel.facts.strategies import FailureKind
 from validation.data.tables import num_embeddings_of
 from validation.processes.launcher import LocalLauncher
@@ -77,7 +78,7 @@ class Living(Coming):
         path = self.folder / "logs" / f"{name}.json"
         self.claim.check()
         path.parent.mkdir(exist_ok=True)
-        path.write_text(config)
+        write_whole(path, config)
         self.started_at[name] = time.monotonic()
         self.processes[name] = self.launcher.start(name, module, [str(path)], {"CPRMODEL_RUN_KEY": self.key})
 

@@ -10,6 +10,7 @@ from cprmodel.costing import check_plain
 from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB
 from cprmodel.costing.terms import WITHIN
 from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.files import write_whole
 from cprmodel.facts.special import series
 from cprmodel.facts.units import format_time
 from cprmodel.facts.version import __version__
@@ -18,7 +19,7 @@ from cprmodel.planning.pricing import NEVER
 from cprmodel.planning.ranking import TIE
 from cprmodel.planning.telling import FIRST
 from cprmodel.report.charts import PART_LABELS
-from cprmodel.report.page import job_inputs, write_page
+from cprmodel.report.page import job_inputs
 from cprmodel.report.unchecked import unchecked
 from cprmodel.report.vega import vega_bundle
 from cprmodel.report.whatif.controls import Control, controls_of, fixed_of
@@ -190,4 +191,4 @@ def render_whatif(job: Job) -> str:
 @unchecked()
 def write_whatif(job: Job, path: str | Path) -> None:
     """Write the page; it appears whole or not at all."""
-    write_page(render_whatif(job), path)
+    write_whole(path, render_whatif(job))
