@@ -348,7 +348,7 @@ def test_an_experiment_that_is_terminated_waits_for_nobody(tmp_path: Path) -> No
     command = [sys.executable, "-m", "validation", "run", str(tmp_path / "case.toml"), "--out", str(run)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     until = time.monotonic() + 60
-    while not list(run.glob("*/*/events.jsonl")) and time.monotonic() < until and process.poll() is None:
+    while not any('"step"' in log.read_text() for log in run.glob("*/*/events.jsonl")) and time.monotonic() < until:
         time.sleep(0.05)
     begun = time.monotonic()
     process.terminate()
