@@ -14,6 +14,7 @@ import numpy as np
 from cprmodel.bulk.chunk import Chunk, Coded
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.files import whole_file
+from cprmodel.facts.tables import cell
 
 __all__ = ["FORMATS", "Writer", "writer_to"]
 
@@ -95,10 +96,14 @@ def _csv(file: BinaryIO, source: str) -> Iterator[Writer]:
 
         def write(self, chunk: Chunk) -> None:
             if not self.begun:
-                lines.writerow(chunk.columns)
+                lines.writerow([cell(name) for name in chunk.columns])
                 self.begun = True
             cells = [
-                (column.text() if isinstance(column, Coded) else column).tolist()
+                (
+                    Coded(column.codes, tuple(map(cell, column.names))).text()
+                    if isinstance(column, Coded)
+                    else column
+                ).tolist()
                 for column in chunk.columns.values()
             ]
             lines.writerows(zip(*cells, strict=True))

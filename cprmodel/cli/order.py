@@ -16,6 +16,7 @@ import typer
 from cprmodel.cli.options import bandwidth_option, check_report, time_option
 from cprmodel.facts.errors import DomainError, JobError, Problem
 from cprmodel.facts.files import whole_file, write_whole
+from cprmodel.facts.tables import cell
 from cprmodel.ordering import Objective, Rows, Setting, rows_of, schedule, zipf_rows
 from cprmodel.ordering.found import Ordered, order
 from cprmodel.ordering.policies import POLICIES
@@ -160,6 +161,7 @@ def _write_schedule(found: Ordered, slot_s: float | None, slots: int | None, pat
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["slot", "start_s", "shard", "first_byte", "bytes"])
+    names = [cell(name) for name in found.rows.names]
     for one in plan.pieces(number):
-        writer.writerow([one.slot, f"{one.start_s:.6f}", found.rows.names[one.shard], one.first_byte, one.bytes])
+        writer.writerow([one.slot, f"{one.start_s:.6f}", names[one.shard], one.first_byte, one.bytes])
     write_whole(path, text.getvalue())

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from cprmodel.facts.files import write_whole
+from cprmodel.facts.tables import cell
 from cprmodel.facts.units import format_time
 from cprmodel.facts.version import __version__
 from cprmodel.jobs import Job
@@ -17,6 +17,7 @@ from cprmodel.jobs.quantities import quantity_key
 from cprmodel.planning.result import Plan
 from cprmodel.report import charts
 from cprmodel.report.explain import explain_lines
+from cprmodel.report.literals import literal
 from cprmodel.report.text import plan_rows, uncertainty_lines
 from cprmodel.report.unchecked import specification, unchecked
 from cprmodel.report.vega import vega_bundle
@@ -29,9 +30,9 @@ UNITS = {"size": " B", "bandwidth": " B/s"}
 
 def _csv(rows: list[dict[str, Any]]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([cell(name) for name in rows[0]])
+    writer.writerows([cell(row.get(name, "")) for name in rows[0]] for row in rows)
     return text.getvalue()
 
 
@@ -74,8 +75,7 @@ def render_page(
 
     drawn = []
     for figure in figures:
-        spec = json.dumps(specification(figure["chart"]), allow_nan=False).replace("</", "<\\/")
-        drawn.append({**figure, "spec": spec, "csv": _csv(figure["rows"])})
+        drawn.append({**figure, "spec": literal(specification(figure["chart"])), "csv": _csv(figure["rows"])})
     ours = jinja2.PackageLoader("cprmodel", "report")
     loader = jinja2.ChoiceLoader([ours, *([jinja2.FileSystemLoader(folder)] if folder else [])])
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)

@@ -19,12 +19,12 @@ from cprmodel.planning.pricing import NEVER
 from cprmodel.planning.ranking import TIE
 from cprmodel.planning.telling import FIRST
 from cprmodel.report.charts import PART_LABELS
+from cprmodel.report.literals import literal
 from cprmodel.report.page import job_inputs
 from cprmodel.report.unchecked import unchecked
 from cprmodel.report.vega import vega_bundle
 from cprmodel.report.whatif.controls import Control, controls_of, fixed_of
 from cprmodel.report.whatif.drawings import DARK, LIGHT, drawings
-from cprmodel.report.whatif.literals import literal
 from cprmodel.report.whatif.orders import OrderTable, order_tables
 from cprmodel.report.whatif.printed import printed_formulas
 

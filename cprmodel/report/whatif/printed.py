@@ -12,7 +12,7 @@ from typing import Any
 from cprmodel import formulas
 from cprmodel.facts.files import write_whole
 from cprmodel.facts.formula import Formula
-from cprmodel.report.whatif.literals import literal
+from cprmodel.report.literals import literal
 
 __all__ = ["FILE", "PRINTED", "printed_formulas", "renew", "script_of_formulas"]
 
