@@ -107,7 +107,7 @@ def print_summary(found: Summary, folder: Path) -> None:
     for name, reason in found.corrupt:
         console.print(Text(f"damage detected, and not used: {name} ({reason})", style="yellow"))
     if found.unplanned_deaths:
-        console.print(Text(f"{found.unplanned_deaths} processes died that nobody killed", style="red"))
+        console.print(Text(f"{found.unplanned_deaths} processes died that this run did not kill", style="red"))
     whole = found.seconds.get("whole", 0.0)
     if whole > 0:
         names = ("lookup", "compute", "update", "copy", "save")

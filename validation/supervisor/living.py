@@ -18,9 +18,6 @@ from validation.supervisor.state import RunError
 
 __all__ = ["Living"]
 
-#: Deaths that nobody planned, without one step between them, after which a run is given up.
-MOST_UNPLANNED = 5
-
 
 class Living(Coming):
     """Who lives, and what the trainer has told."""
@@ -92,10 +89,10 @@ class Living(Coming):
                 return status
         self._note("died", what=name, status=status, cause=cause)
         if cause == "on its own":
-            self.unplanned += 1
-            if self.unplanned > MOST_UNPLANNED:
-                last = self.launcher.last_line(name) if isinstance(self.launcher, LocalLauncher) else ""
-                raise RunError(f"{name}: it dies again and again on its own, last with status {status} ({last})")
+            last = self.launcher.last_line(name) if isinstance(self.launcher, LocalLauncher) else ""
+            reason = self.unplanned.died(name, status, last, time.monotonic())
+            if reason:
+                raise RunError(reason)
         if kind is None:
             kind = FailureKind.TRAINER if name == "trainer" else FailureKind.SHARD
             self._struck(kind.value, time.monotonic())
@@ -134,7 +131,7 @@ class Living(Coming):
             self.executed += 1
             self.highest = max(self.highest, message["step"])
             self.stood = message["step"]
-            self.unplanned = 0
+            self.unplanned.stepped()
         elif event in ("ready", "recovered"):
             known = self.covered.get(message["generation"], -1)
             self.unresolved = [(number, kind) for number, kind in self.unresolved if number > known]

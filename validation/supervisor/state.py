@@ -18,6 +18,7 @@ from validation.claim import Claim, new_run
 from validation.events import EventLog
 from validation.failures import Failure
 from validation.processes.launcher import Launcher, LocalLauncher, Process
+from validation.supervisor.deaths import Deaths
 
 __all__ = ["RunError", "State", "host"]
 
@@ -68,7 +69,7 @@ class State:
         self.stood = 0  # the step that was told last
         self.covered: dict[int, int] = {}  # generation → the last death that its decision knew of
         self.deaths = 0
-        self.unplanned = 0
+        self.unplanned = Deaths(case.timeouts.killed_s)
         self.begun_at: float | None = None  # when training began, for failures at times
         self.heard_at = time.monotonic()
         self.trained = self.finished = False
