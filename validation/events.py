@@ -44,6 +44,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from cprmodel.facts.files import ends_torn
+
 __all__ = ["EventLog", "end_torn_line", "read_events", "read_log", "sealed", "timestamp"]
 
 _SEAL = re.compile(r', "crc32": "([0-9a-f]{8})"\}$')
@@ -84,7 +86,7 @@ def _sum(text: str) -> str:
 
 def end_torn_line(path: Path) -> None:
     """Where the harness was killed while it wrote, what comes next begins in a new line."""
-    if path.exists() and path.read_bytes()[-1:] not in (b"", b"\n"):
+    if ends_torn(path):
         with open(path, "a", encoding="utf-8") as file:
             file.write("\n")
 

@@ -13,7 +13,16 @@ from typing import BinaryIO
 
 from cprmodel.facts.errors import JobError, Problem
 
-__all__ = ["LARGEST_BYTES", "read_bytes", "read_text", "sync", "whole_file", "write_whole"]
+__all__ = [
+    "LARGEST_BYTES",
+    "ends_torn",
+    "open_plain",
+    "read_bytes",
+    "read_text",
+    "sync",
+    "whole_file",
+    "write_whole",
+]
 
 #: What a file of words or a few numbers may hold; nobody writes more by hand.
 LARGEST_BYTES = 64_000_000
@@ -40,20 +49,44 @@ def read_text(path: str | Path, what: str, form: str, largest_bytes: int = LARGE
 
 def read_bytes(path: str | Path, what: str, largest_bytes: int) -> bytes:
     """The bytes of a plain file that is not too large (JobError), without ever waiting or reading more; OSError."""
-    source = str(path)
-    # a pipe that nobody writes into would keep us waiting for ever
-    with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
-        found = os.fstat(file.fileno())
-        if stat.S_ISDIR(found.st_mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), source)
-        if stat.S_ISFIFO(found.st_mode) and not os.path.exists(os.path.realpath(path)):
-            os.set_blocking(file.fileno(), True)  # <(command) or a pipe on standard input: it has a writer, or ends
-        elif not stat.S_ISREG(found.st_mode):
-            raise JobError(source, [Problem("", "", f"{what} in a plain file, not a device or a named pipe")])
+    with open_plain(path, what) as file:
         content = file.read(largest_bytes + 1)
     if len(content) > largest_bytes:
-        raise JobError(source, [Problem("", "", f"{what} of at most {largest_bytes:,} bytes")])
+        raise JobError(str(path), [Problem("", "", f"{what} of at most {largest_bytes:,} bytes")])
     return content
+
+
+def open_plain(path: str | Path, what: str) -> BinaryIO:
+    """Open a file to read that ends: not a device, or a pipe that nobody may write into (JobError); OSError."""
+    source = str(path)
+    try:
+        # a pipe that nobody writes into would keep us waiting for ever
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except ValueError:  # a zero in the name
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), source) from None
+    try:
+        mode = os.fstat(handle).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), source)
+        if stat.S_ISFIFO(mode) and not os.path.exists(os.path.realpath(path)):
+            os.set_blocking(handle, True)  # <(command) or a pipe on standard input: it has a writer, or ends
+        elif not stat.S_ISREG(mode):
+            raise JobError(source, [Problem("", "", f"{what} in a plain file, not a device or a named pipe")])
+        return open(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def ends_torn(path: str | Path) -> bool:
+    """Whether a file of lines ends within one, as where its writer was killed; without a file it does not."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(file.tell() - 1, 0))
+            return file.read(1) not in (b"", b"\n")
+    except FileNotFoundError:
+        return False
 
 
 def write_whole(path: str | Path, content: bytes | str) -> None:

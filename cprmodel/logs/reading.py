@@ -13,7 +13,9 @@ from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.units import count_of, format_time
 
 __all__ = [
+    "LONGEST_S",
     "PLAIN",
+    "RISING",
     "Downtimes",
     "Dropped",
     "JobSize",
@@ -26,6 +28,8 @@ __all__ = [
 
 #: Rising numbers from so many on are taken for moments: durations would rise by chance in 1 of 4! = 24 files.
 RISING = 4
+#: No unit was watched for three million years.
+LONGEST_S = 1e14
 
 
 @dataclass(frozen=True)
@@ -257,8 +261,15 @@ def from_durations(base: LogReading, durations_s: Any, observed: Any) -> LogRead
     kept = durations > 0
     if not kept.any():
         raise JobError(base.source, [Problem("", "", "at least one duration longer than 0")])
+    _check_length(base, durations[kept])
     merged = int(np.count_nonzero(~kept & happened))
     return replace(base, durations_s=durations[kept], observed=happened[kept], merged=merged)
+
+
+def _check_length(base: LogReading, durations: Any) -> None:
+    """No unit was watched for longer than there is time, and what is not finite is none."""
+    if not float(np.sum(durations)) <= LONGEST_S * max(1, len(durations)):
+        raise JobError(base.source, [Problem("", "", f"times between interruptions of at most {LONGEST_S:g} s")])
 
 
 def at_moments(
@@ -275,6 +286,7 @@ def at_moments(
             expected = "two moments, or the length of the observation (--window): the first one starts the clock"
             raise JobError(base.source, [Problem("", "", expected)])
         gaps = np.diff(distinct)
+        _check_length(base, gaps)
         ends = distinct[1:] - distinct[0]
         observed = np.ones(len(gaps), dtype=bool)
         at_once, length = len(times) - len(distinct), float(ends[-1])
@@ -304,6 +316,7 @@ def at_moments(
     durations = np.diff(ends, prepend=0.0)
     observed = np.append(np.ones(len(distinct), dtype=bool), False)
     kept = durations > 0
+    _check_length(base, durations[kept])
     return replace(
         base,
         durations_s=durations[kept],
