@@ -86,16 +86,12 @@ def missing(cells: pl.Series) -> Any:
     return cells.fill_null("").str.strip_chars().str.to_lowercase().is_in(list(MISSING)).to_numpy()
 
 
-#: Larger numbers are no times, counts or sizes, and what is reckoned with them might not be finite.
-_LARGEST = 1e30
-
-
 def numbers_of(cells: pl.Series) -> Any:
     """Cells as plain numbers; NaN where they are none."""
     import polars as pl
 
     numbers = cells.str.strip_chars().cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy().astype(float)
-    return np.where(np.abs(numbers) <= _LARGEST, numbers, np.nan)
+    return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
 def epoch_unit(numbers: Any) -> str | None:

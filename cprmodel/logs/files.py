@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import lzma
+import re
 import stat
 import zlib
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ __all__ = ["LARGEST_BYTES", "read_log_text"]
 #: What a log may hold, unpacked. A million rows of sacct are about 0.1 GB.
 LARGEST_BYTES = 1_000_000_000
 _PIECE = 1 << 22
+_CONTROL = re.compile("[\x01-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 #: What unpacking .xz may take in memory; its own tool's strongest setting needs 65 MB.
 _XZ_MEMORY = 300_000_000
 _XZ = b"\xfd7zXZ\x00"
@@ -52,7 +54,9 @@ def read_log_text(path: str | Path, largest_bytes: int = LARGEST_BYTES) -> str:
         raise _wrong(source, "a text file in UTF-8 (plain, .gz, .xz or .bz2)") from None
     if "\x00" in text:
         raise _wrong(source, "a text file (plain, .gz, .xz or .bz2), not one with zero bytes")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    # names are printed: what would move a terminal's cursor or turn its text around is shown, not done
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def _bytes(path: Path, source: str, largest: int) -> bytes:

@@ -185,7 +185,10 @@ def _is_moments(context: Context, name: str, read: Read, flags: Any) -> bool:
 def _moments(context: Context, name: str, read: Read, flags: Any, dated: bool) -> LogReading:
     options, ledger = context.options, context.ledger
     window = context.window()
+    ledger.drop(~np.isfinite(read.seconds), f"no moment in the column {name}")
     keep = ledger.keep
+    if not keep.any():
+        raise context.wrong(f"a moment in the column {name}")
     if flags is not None and not flags[keep].all():
         expected = "event times alone, without events that did not happen"
         raise JobError("--window" if window is not None else context.source, [Problem("", "", expected)])

@@ -16,7 +16,8 @@ NASTY = [
     b'""', b"''", b"=1+1", b"1 h", b"1e300 s", b"inf h", b"1e9 yr", b"-5 min", b"1 h 1 h", b"2026-13-45",
     b"9999-12-31T23:59:59", b"0001-01-01", b"1e18:1e19:log5", b"\x00", b"\xff\xfe", b"\xef\xbb\xbf",
     b"\xed\xa0\x80", "\u2028".encode(), "\u202e".encode(), b"\x1b[31m", b"</script>", b"<!--<script>",
-    b"[/bold]", b"%s%n", b"{0}", b"$(id)", b"../../../etc/passwd", b"/dev/zero", b"a" * 3000,
+    b"[/bold]", b"%s%n", b"\\u001b[31m", b"\\u0000", b"{0}", b"$(id)", b"../../../etc/passwd", b"/dev/zero",
+    b"a" * 3000,
     "\u0661\u0662".encode(), b"1,5", b"\r", b"\n\n", b"\t", b";", b"|", b"#", b'"', b"\\", b"[" * 3000,
     b'{"a":' * 3000, b"[[job]]", b"preset:", b".", b"-", b"+",
 ]
