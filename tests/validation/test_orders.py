@@ -41,6 +41,7 @@ def server(folder: Path, order: str, fraction: float, compact_after: int) -> Ser
         str(folder),
         compact_after,
         claim_of(folder),
+        "",
         order,
         fraction,
     )

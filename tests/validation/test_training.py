@@ -340,9 +340,9 @@ def test_processes_that_die_on_their_own_end_the_run(tmp_path: Path) -> None:
     supervisor = Supervisor(case, tmp_path / "run")
 
     class Broken:
-        def start(self, name: str, module: str, arguments: Any, environment: dict[str, str]) -> Any:
+        def start(self, name: str, module: str, arguments: Any, secret: str) -> Any:
             module = "validation.no_such_module" if name == "shard-1" else module
-            return real.start(name, module, arguments, environment)
+            return real.start(name, module, arguments, secret)
 
     real = supervisor.launcher
     supervisor.launcher = Broken()

@@ -1,6 +1,6 @@
 """A shard server: one process that holds rows, and does what the trainer asks, one message at a time.
 
-Started by a launcher as ``python -m validation.shards CONFIG.json`` with the run's key in its environment.
+Started by a launcher as ``python -m validation.shards CONFIG.json`` with the run's key on its standard input.
 It starts empty; the trainer lets it draw its first rows, or load a checkpoint. It outlives trainers, never its
 parent.
 
@@ -15,6 +15,7 @@ import json
 import os
 import time
 from dataclasses import asdict, dataclass
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,12 @@ import numpy as np
 
 from validation.checkpoint.files import CorruptError, FileRef, read_arrays, write_arrays
 from validation.claim import Claim, FolderTaken
-from validation.processes.parent import watch_parent
+from validation.processes.parent import told_in_secret, watch_parent
 from validation.shards.layout import layout_of
+from validation.shards.meeting import Door, Meeting
 from validation.shards.priority import Priority
 from validation.shards.rows import NumpyRows, Rows, initial_rows
-from validation.shards.wire import Door, PeerGone, PeerHung, receive, send
+from validation.shards.wire import PeerGone, PeerHung, receive, send
 
 __all__ = ["Server", "ServerConfig", "main"]
 
@@ -51,6 +53,7 @@ class ServerConfig:
     folder: str
     compact_after: int
     claim: Claim
+    doors: str
     order: str | None = None  # None: every save takes all that changed
     fraction: float = 1.0
 
@@ -257,12 +260,13 @@ class Server:
 
 def main(config_path: str) -> None:
     """Serve one trainer after the other until told to stop."""
-    watch_parent()
-    key = os.environ.pop("CPRMODEL_RUN_KEY")
     config = ServerConfig.from_json(Path(config_path).read_text())
+    meeting = Meeting(config.doors, told_in_secret())
+    watch_parent()
     server = Server(config)
-    with Door(key, f"shard-{config.shard}") as door:
+    with Door(meeting, f"shard-{config.shard}") as door:
         while True:
+            wait([door.fileno()])
             connection = door.accept()
             if connection is None:
                 continue

@@ -36,7 +36,7 @@ class Folder(State):
                 self._remember(event)
         except JobError:
             raise
-        except (KeyError, TypeError, ValueError, StopIteration):
+        except (AttributeError, LookupError, TypeError, ValueError, OverflowError, StopIteration):
             raise self._folder_error("a run's event log in events.jsonl") from None
         return True
 

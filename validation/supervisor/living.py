@@ -56,6 +56,7 @@ class Living(Coming):
             folder=str(self.folder / "checkpoints"),
             compact_after=self.case.checkpoint.compact_after,
             claim=self.claim,
+            doors=self.meeting.folder,
             order=self.case.strategy.order,
             fraction=self.case.strategy.fraction,
         )
@@ -66,7 +67,11 @@ class Living(Coming):
         )
 
     def _start_trainer(self) -> None:
-        config = {"case": self.case.model_dump(mode="json"), "claim": self.claim.to_dict()}
+        config = {
+            "case": self.case.model_dump(mode="json"),
+            "claim": self.claim.to_dict(),
+            "doors": self.meeting.folder,
+        }
         self._start("trainer", "validation.training", json.dumps(config))
         self.heard_at = time.monotonic()
         self._note("respawn", what="trainer", pid=self.processes["trainer"].pid)
@@ -77,7 +82,7 @@ class Living(Coming):
         path.parent.mkdir(exist_ok=True)
         write_whole(path, config)
         self.started_at[name] = time.monotonic()
-        self.processes[name] = self.launcher.start(name, module, [str(path)], {"CPRMODEL_RUN_KEY": self.key})
+        self.processes[name] = self.launcher.start(name, module, [str(path)], self.meeting.key)
 
     def _bury(self, name: str, cause: str, kind: FailureKind | None = None) -> int:
         """A process is dead: see how, and start its successor."""

@@ -13,7 +13,7 @@ from typing import Any
 from cprmodel.facts.strategies import FailureKind, together
 from validation.claim import Claim, alone
 from validation.events import EventLog, timestamp
-from validation.shards.wire import Door
+from validation.shards.meeting import Door, meeting_place
 from validation.supervisor.living import Living
 from validation.supervisor.state import host
 
@@ -49,7 +49,8 @@ class Supervisor(Living):
                 )
                 if self.damaged_lines:
                     self._note("corrupt", file=path.name, reason=f"{self.damaged_lines} lines cannot be read")
-                with Door(self.key, "supervisor") as door:
+                place = meeting_place(self.folder / "sockets")
+                with place as self.meeting, Door(self.meeting, "supervisor") as door:
                     self._start_everybody()
                     while not self.finished:
                         self._turn(door)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import secrets
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -18,6 +17,7 @@ from validation.claim import Claim, new_run
 from validation.events import EventLog
 from validation.failures import Failure
 from validation.processes.launcher import Launcher, LocalLauncher, Process
+from validation.shards.meeting import Meeting
 from validation.supervisor.deaths import Deaths
 
 __all__ = ["RunError", "State", "host"]
@@ -37,6 +37,7 @@ class State:
 
     log: EventLog  # open while the run goes
     claim: Claim  # to the folder, from then on
+    meeting: Meeting  # where its processes do, from then on
 
     def __init__(
         self,
@@ -55,7 +56,6 @@ class State:
         self.launcher = launcher or LocalLauncher(folder / "logs")
         self.run_name = new_run()  # or that of the run that is resumed
         self.damaged_lines = 0  # in its log
-        self.key = secrets.token_hex(16)
         self.processes: dict[str, Process] = {}  # "trainer" and "shard-0" to "shard-N"
         self.started_at: dict[str, float] = {}
         self.incarnations: dict[int, int] = {}

@@ -18,6 +18,7 @@ from validation.model.dlrm import DLRM
 from validation.placement import Placement, resolve_device
 from validation.shards.client import ShardClients, Timeouts
 from validation.shards.layout import layout_of
+from validation.shards.meeting import Meeting
 from validation.training.advice import Advice
 from validation.training.clock import EmulatedClock
 from validation.training.control import Control
@@ -40,7 +41,7 @@ def build_model(case: Case, dense_features: int, tables: int, place: Placement) 
 class Life:
     """The model, the data, the shards and the place in the run."""
 
-    def __init__(self, case: Case, claim: Claim, run_key: str, control: Control) -> None:
+    def __init__(self, case: Case, claim: Claim, meeting: Meeting, control: Control) -> None:
         claim.check()  # before anything in the folder is opened
         folder = Path(claim.folder)
         self.case, self.control = case, control
@@ -55,7 +56,7 @@ class Life:
         self.first_dense = self.dense.flat()
         self.replica = Replica(folder / "replica.bin", self.dense.numbers, claim.run, self.damaged_copy)
         timeouts = Timeouts(case.timeouts.start_s, case.timeouts.shard_s)
-        self.clients = ShardClients(case.shards.count, run_key, timeouts)
+        self.clients = ShardClients(case.shards.count, meeting, timeouts)
         self.store: Store = _store(case, folder / "checkpoints", self.clients, control.tell, claim)
         self.journal = Journal(folder / "journal", claim.run) if case.journal else None
         self.step = 0
