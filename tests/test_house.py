@@ -143,7 +143,7 @@ WRITERS = {
     "validation.experiment.runner": "a log is appended to",
     "validation.processes.launcher": "what a process says is appended to its log",
     "validation.checkpoint.dcp": "a checkpoint is a folder that torch writes, beside",
-    "validation.soak": "damages files on purpose",
+    "validation.sabotage": "damages files on purpose",
 }
 
 
