@@ -198,3 +198,11 @@ def test_files_are_written_by_one_writer(sources: dict[str, str]) -> None:
 )
 def test_writing_is_found(code: str, found: bool) -> None:
     assert any(writes(ast.parse(code))) == found
+
+
+def test_torch_loads_numbers_alone_or_says_otherwise() -> None:
+    """A pickle runs what is in it: whether a load may do that is spelled out."""
+    for path in (*ROOT.glob("cprmodel/**/*.py"), *ROOT.glob("validation/**/*.py"), *ROOT.glob("examples/*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load":
+                assert any(one.arg == "weights_only" for one in node.keywords), f"{path}: torch.load"
