@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint types unit experiment docs bench soak picture formulas constraints clean
+.PHONY: demo test lint types unit experiment docs bench soak fuzz picture formulas constraints clean
 
 demo: $(VENV)/installed ## plan a preset and write its report
 	$(BIN)/cprmodel plan preset:cpr-dlrm --report demo-report.html
@@ -58,6 +58,9 @@ bench: $(VENV)/installed-test ## speed, as ratios in one run
 	$(BIN)/python benchmarks/bulk.py
 	$(BIN)/python benchmarks/advisor.py
 	$(BIN)/python benchmarks/training.py
+
+fuzz: $(VENV)/installed-test ## an hour of spoiled inputs for every reader and command
+	$(BIN)/python -m tests.fuzz --minutes 60
 
 soak: $(VENV)/installed-test ## a thousand kills of every sort, each run audited (about ten minutes)
 	$(BIN)/python -m validation soak --kills 1000

@@ -131,3 +131,78 @@ def test_nobody_draws_what_is_not_registered() -> None:
 
     with pytest.raises(KeyError, match="recipe"):
         drawer_of("recipe")
+
+
+#: Who may write a file otherwise than through ``facts.files``, and why.
+WRITERS = {
+    "cprmodel.facts.files": "it is the writer",
+    "cprmodel.advising.state": "puts a damaged file aside",
+    "cprmodel.adaptors.lightning": "a checkpoint is written by Lightning, beside, and may be a folder",
+    "cprmodel.logs.training": "a log is appended to",
+    "validation.events": "a log is appended to",
+    "validation.experiment.runner": "a log is appended to",
+    "validation.processes.launcher": "what a process says is appended to its log",
+    "validation.checkpoint.dcp": "a checkpoint is a folder that torch writes, beside",
+    "validation.sabotage": "damages files on purpose",
+}
+
+
+def writes(tree: ast.AST) -> Iterator[str]:
+    """What in a module's code writes, or moves, a file by its name."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        called = ast.unparse(node.func)
+        name = called.rpartition(".")[2]
+        if (
+            (
+                name == "open"
+                and any(
+                    isinstance(arg, ast.Constant) and set(str(arg.value)) & set("wax+") and len(str(arg.value)) <= 3
+                    for arg in node.args
+                )
+            )
+            or name in ("write_text", "write_bytes", "to_csv", "to_parquet", "savetxt", "savez")
+            or called
+            in (
+                "np.save",
+                "numpy.save",
+                "torch.save",
+                "os.replace",
+                "os.rename",
+                "shutil.move",
+                "shutil.copy",
+            )
+        ):
+            yield called
+
+
+def test_files_are_written_by_one_writer(sources: dict[str, str]) -> None:
+    """Whole or not there: in place, or by a rename of one's own, only where it says why."""
+    assert {name for name, text in sources.items() if any(writes(ast.parse(text)))} == WRITERS.keys()
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("Path(x).write_text('a')", True),
+        ("open(path, 'w')", True),
+        ("path.open('wb')", True),
+        ("open(path, 'a', encoding='utf-8')", True),
+        ("open(path)", False),
+        ("open(path, 'rb')", False),
+        ("text.replace('w', 'x')", False),
+        ("np.save(file, x)", True),
+        ("write_whole(path, 'w')", False),
+    ],
+)
+def test_writing_is_found(code: str, found: bool) -> None:
+    assert any(writes(ast.parse(code))) == found
+
+
+def test_torch_loads_numbers_alone_or_says_otherwise() -> None:
+    """A pickle runs what is in it: whether a load may do that is spelled out."""
+    for path in (*ROOT.glob("cprmodel/**/*.py"), *ROOT.glob("validation/**/*.py"), *ROOT.glob("examples/*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load":
+                assert any(one.arg == "weights_only" for one in node.keywords), f"{path}: torch.load"

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from validation.case import Case
+from validation.checkpoint.files import CorruptError
 from validation.data.tables import num_embeddings_of
 from validation.shards.layout import layout_of
 from validation.shards.rows import ADAGRAD_EPS, initial_rows
@@ -67,7 +68,7 @@ class _Shard:
 
 
 def audit(case: Case, folder: Path) -> Audit:
-    """Replay a run's journal and compare."""
+    """Replay a run's journal and compare; a journal that is damaged, or another run's, is wrong."""
     sizes = num_embeddings_of(case)
     layout = layout_of(case.shards.placement, sizes, case.shards.count)
     lr = np.float32(case.training.embedding_lr)
@@ -83,6 +84,9 @@ def audit(case: Case, folder: Path) -> Audit:
     kept: dict[int, dict[int, _Shard]] = {}
 
     def load(shard: int, sequence: int | None, digest: str) -> None:
+        if sequence is not None and sequence not in kept:
+            out.wrong.append(f"shard {shard}, loaded from {sequence}, of which the journal does not know")
+            return
         shards[shard] = fresh(shard) if sequence is None else kept[sequence][shard].copy()
         compare(shard, digest, f"loaded from {sequence}")
 
@@ -91,33 +95,38 @@ def audit(case: Case, folder: Path) -> Audit:
         if shards[shard].digest() != digest:
             out.wrong.append(f"shard {shard}, {when}")
 
-    for header, arrays in read_journals(folder / "journal"):
-        entry = header["entry"]
-        if entry == "update":
-            shards[header["shard"]].pending = (header["step"], *arrays)
-        elif entry == "hello":
-            for text, step in header["steps"].items():
-                shard = shards[int(text)]
-                if shard.pending and step >= shard.pending[0]:
-                    shard.apply(lr)
-                shard.pending = None
-        elif entry == "applied":
-            for text, applied in header["applied"].items():
-                shard = shards[int(text)]
-                if applied and shard.pending:
-                    shard.apply(lr)
-                shard.pending = None
-            out.updates += 1
-        elif entry == "saving":
-            kept[header["sequence"]] = {number: shard.copy() for number, shard in shards.items()}
-        elif entry == "load":
-            load(header["shard"], header["sequence"], header["digest"])
-        elif entry == "load_all":
-            for text, digest in header["digests"].items():
-                load(int(text), header["sequence"], digest)
-        elif entry == "end":
-            out.wrong += [f"shard {number} holds a step twice" for number, shard in shards.items() if shard.twice]
-            for number, digest in enumerate(header["digests"]):
-                compare(number, digest, "at the end")
+    try:
+        for header, arrays in read_journals(folder / "journal"):
+            entry = header["entry"]
+            if entry == "update":
+                shards[header["shard"]].pending = (header["step"], *arrays)
+            elif entry == "hello":
+                for text, step in header["steps"].items():
+                    shard = shards[int(text)]
+                    if shard.pending and step >= shard.pending[0]:
+                        shard.apply(lr)
+                    shard.pending = None
+            elif entry == "applied":
+                for text, applied in header["applied"].items():
+                    shard = shards[int(text)]
+                    if applied and shard.pending:
+                        shard.apply(lr)
+                    shard.pending = None
+                out.updates += 1
+            elif entry == "saving":
+                kept[header["sequence"]] = {number: shard.copy() for number, shard in shards.items()}
+            elif entry == "load":
+                load(header["shard"], header["sequence"], header["digest"])
+            elif entry == "load_all":
+                for text, digest in header["digests"].items():
+                    load(int(text), header["sequence"], digest)
+            elif entry == "end":
+                out.wrong += [
+                    f"shard {number} holds a step twice" for number, shard in shards.items() if shard.twice
+                ]
+                for number, digest in enumerate(header["digests"]):
+                    compare(number, digest, "at the end")
+    except CorruptError as error:
+        out.wrong.append(f"the journal: {error}")
     out.held_steps = {number: shard.steps for number, shard in shards.items()}
     return out

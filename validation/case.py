@@ -264,6 +264,7 @@ class TimeoutsSection(Section):
     start_s: float = Field(60.0, description="for a process to start listening")
     shard_s: float = Field(10.0, description="for a shard's answer; then it hangs, and is killed")
     trainer_s: float = Field(300.0, description="for a sign of life of the trainer")
+    killed_s: float = Field(600.0, description="for a step, while somebody else kills processes again and again")
 
 
 class Case(Section):

@@ -1,10 +1,12 @@
 """The event log of a run: one JSON object a line, only ever appended. Everything told of a run is computed from it.
 
+Each line ends with a checksum of itself, and is as good as not there where that is another.
+
 Times (``at``) are seconds of the system's monotonic clock; the first event of each start carries the date, too.
 The events, and what they carry:
 
 =============  ========================================================================================
-start          date, case, host, resumed: the harness began (again)
+start          run, date, case, host, resumed: the harness began (again)
 ready          generation, mode, step: a trainer stands, from a fresh start, a checkpoint or a peer's copy
 step           step, samples, loss, replayed, and the seconds of its parts; or unheard: it was done, but who did it,
                or the harness, died before that was told
@@ -18,7 +20,7 @@ died           what, status, cause: a process was seen dead
 hung           what: it did not answer; it was killed
 respawn        what, incarnation
 load           shard (or "trainer"), sequence, step, seconds, size_bytes
-corrupt        file, reason: damage was detected; an older checkpoint is used
+corrupt        file, reason: damage was detected, and what is damaged is not used (an older checkpoint is)
 redo           step, applied: a trainer came back in the middle of a step that these shards have applied
 recovering     reschedule_s, load_s: what emulated time is charged for the stop that begins
 recovered      rolls_back, step, seconds
@@ -34,13 +36,19 @@ stop           status
 from __future__ import annotations
 
 import json
+import re
 import time
+import zlib
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-__all__ = ["EventLog", "end_torn_line", "read_events", "read_log", "timestamp"]
+from cprmodel.facts.files import ends_torn
+
+__all__ = ["EventLog", "end_torn_line", "read_events", "read_log", "sealed", "timestamp"]
+
+_SEAL = re.compile(r', "crc32": "([0-9a-f]{8})"\}$')
 
 
 class EventLog:
@@ -54,7 +62,7 @@ class EventLog:
     def write(self, event: str, at: float | None = None, **facts: Any) -> dict[str, Any]:
         """Append an event that happened now."""
         entry = {"event": event, "at": time.monotonic() if at is None else at, **facts}
-        self._file.write(json.dumps(entry) + "\n")
+        self._file.write(sealed(entry))
         self._file.flush()
         return entry
 
@@ -62,9 +70,23 @@ class EventLog:
         self._file.close()
 
 
+def sealed(entry: dict[str, Any], allow_nan: bool = True) -> str:
+    """A line of a log, with its checksum.
+
+    >>> sealed({"event": "trained", "at": 1.5})
+    '{"event": "trained", "at": 1.5, "crc32": "c99ef6c6"}\\n'
+    """
+    text = json.dumps(entry, allow_nan=allow_nan)
+    return f'{text[:-1]}, "crc32": "{_sum(text)}"}}\n'
+
+
+def _sum(text: str) -> str:
+    return f"{zlib.crc32(text.encode()):08x}"
+
+
 def end_torn_line(path: Path) -> None:
     """Where the harness was killed while it wrote, what comes next begins in a new line."""
-    if path.exists() and path.read_bytes()[-1:] not in (b"", b"\n"):
+    if ends_torn(path):
         with open(path, "a", encoding="utf-8") as file:
             file.write("\n")
 
@@ -97,11 +119,23 @@ def read_log(path: Path) -> tuple[list[dict[str, Any]], int]:
 
 
 def _entries(path: Path) -> Iterator[dict[str, Any] | None]:
-    """What each line holds; None for one that cannot be read."""
+    """What each line holds; None for one that is not as it was written.
+
+    Logs of before there were checksums have none; from the first line on that has one, every line has.
+    """
+    with_sums = False
     with open(path, encoding="utf-8", errors="replace") as file:
         for line in file:
+            text = line.rstrip("\n")
+            seal = _SEAL.search(text)
+            if seal:
+                text = text[: seal.start()] + "}"
+            if (seal[1] != _sum(text)) if seal else with_sums:
+                yield None
+                continue
+            with_sums = with_sums or seal is not None
             try:
-                entry = json.loads(line)
-            except ValueError:
+                entry = json.loads(text)
+            except (ValueError, RecursionError):
                 entry = None
             yield entry if isinstance(entry, dict) else None

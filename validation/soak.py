@@ -2,14 +2,16 @@
 
 What goes wrong is drawn from a seed: shards (one, two, the same again), trainers, whole jobs; before the lookup,
 between lookup and update, while a checkpoint is written, while one is read; killed or stopped; files of
-checkpoints cut short or with a bit flipped; a disk that is full.
+checkpoints cut short or with a bit flipped, the trainer's copy, the run's log; a disk that is full; processes that
+sleep a little less or more than the deadline; a second run in the folder; the folder deleted, and taken by another.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
-import resource
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -18,14 +20,13 @@ from typing import Any
 
 import numpy as np
 
+from cprmodel.facts.errors import CprModelError, JobError
 from cprmodel.facts.strategies import FailureKind
 from validation.audit import audit
 from validation.case import Case
-from validation.checkpoint.manifest import manifests
 from validation.events import read_events
 from validation.failures import PHASES, Failure
-from validation.processes.launcher import Process
-from validation.shards.wire import address_of
+from validation.sabotage import Saboteur
 from validation.summary import summarise
 from validation.supervisor import Supervisor
 
@@ -56,6 +57,10 @@ class Soak:
     reloads_compared: int = 0
     redone_steps: int = 0
     executed_steps: int = 0
+    slept: int = 0  # processes that were stopped for a while
+    refused: int = 0  # second runs in a folder
+    resumed: int = 0  # runs that were interrupted, damaged, and gone on with
+    deleted: int = 0  # folders under living runs
     seconds: float = 0.0
     wrong: list[str] = field(default_factory=list)
 
@@ -73,7 +78,8 @@ def soak(kills: int, seed: int, keep: Path | None, progress: Callable[[int], Non
         with tempfile.TemporaryDirectory(prefix="cprmodel-soak-") as scratch:
             folder = (keep or Path(scratch)) / f"run-{number:04d}"
             before = len(out.wrong)
-            _one_run(out, rng, folder, f"run {number}")
+            scenarios = (_one_run, _deleted_run, _one_run, _resumed_run, _one_run)
+            scenarios[number % len(scenarios)](out, rng, folder, f"run {number}")
             if len(out.wrong) > before and keep is None:
                 kept = Path(tempfile.mkdtemp(prefix="cprmodel-soak-wrong-"))
                 folder.rename(kept / folder.name)
@@ -131,67 +137,9 @@ def _plan(rng: Any) -> list[Failure]:
     return found
 
 
-class _Saboteur:
-    """Damages checkpoints, and fills a shard's disk, just before some of the failures."""
-
-    def __init__(self, rng: Any, folder: Path) -> None:
-        self.rng, self.folder = rng, folder / "checkpoints"
-        self.limited: list[int] = []
-        self.damaged: set[str] = set()
-
-    def __call__(self, failure: Failure, processes: dict[str, Process]) -> None:
-        draw = self.rng.random()
-        if draw < 0.15:
-            self.damage()
-        elif draw < 0.22:
-            name = f"shard-{int(self.rng.integers(SHARDS))}"
-            if name in processes:
-                self.limit(processes[name].pid, 256)
-
-    def damage(self) -> None:
-        """One byte of the newest checkpoint, or its end."""
-        newest = next(manifests(self.folder), None)
-        if newest is None:
-            return
-        names = [*sorted(newest.files - self.damaged), newest.name]
-        path = self.folder / str(self.rng.choice(names))
-        try:
-            content = bytearray(path.read_bytes())
-            where = int(self.rng.integers(len(content)))
-            if self.rng.random() < 0.5:
-                content[where] ^= 1 << int(self.rng.integers(8))
-            else:
-                del content[where:]
-            path.write_bytes(content)
-            self.damaged.add(path.name)
-        except OSError:
-            return
-
-    def limit(self, pid: int, size: int) -> None:
-        """No file of this process may grow beyond ``size``: its next write fails as on a full disk."""
-        try:
-            hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)[1]
-            resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))
-            self.limited.append(pid)
-        except (ProcessLookupError, ValueError):
-            return
-
-    def heard(self, event: dict[str, Any]) -> None:
-        """Once a save has failed, there is room again."""
-        if event["event"] != "save_failed":
-            return
-        for pid in self.limited:
-            try:
-                hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)[1]
-                resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
-            except ProcessLookupError:
-                continue
-        self.limited.clear()
-
-
 def _one_run(out: Soak, rng: Any, folder: Path, name: str) -> None:
     case, plan = _case(rng), _plan(rng)
-    saboteur = _Saboteur(rng, folder)
+    saboteur = Saboteur(rng, folder, case, SHARDS)
     gc.collect()  # what earlier work in this process left open is not this run's
     before = _open_handles()
     supervisor = Supervisor(case, folder, failures=plan, observe=saboteur.heard, sabotage=saboteur)
@@ -202,7 +150,9 @@ def _one_run(out: Soak, rng: Any, folder: Path, name: str) -> None:
     events = list(read_events(folder / "events.jsonl"))
     found = summarise(events)
     checked = audit(case, folder)
-    complain = [f"{name}: {text}" for text in (*checked.wrong, *_leftovers(folder, events, supervisor.key))]
+    complain = [
+        f"{name}: {text}" for text in (*checked.wrong, *_leftovers(folder, events, supervisor.meeting.folder))
+    ]
     leaked = _open_handles() - before
     if leaked > 0:
         complain.append(f"{name}: {leaked} file handles leaked")
@@ -228,6 +178,9 @@ def _one_run(out: Soak, rng: Any, folder: Path, name: str) -> None:
         out.trainers += failure.kind == "trainer"
         out.whole_jobs += failure.kind == "whole_job"
         out.several_shards += len(failure.shards) > 1
+    out.wrong += [f"{name}: {text}" for text in saboteur.wrong]
+    out.slept += saboteur.slept
+    out.refused += saboteur.refused
     out.void_saves += found.void_saves
     out.failed_saves += len(found.failed_saves)
     out.damaged_files += len(saboteur.damaged)
@@ -237,11 +190,86 @@ def _one_run(out: Soak, rng: Any, folder: Path, name: str) -> None:
     out.seconds += found.seconds.get("whole", 0.0)
 
 
+def _resumed_run(out: Soak, rng: Any, folder: Path, name: str) -> None:
+    """Interrupted anywhere, files that are read back damaged, gone on with: no row may be wrong."""
+    case, plan = _case(rng), _plan(rng)[:8]
+    at = int(rng.integers(1, STEPS))
+    saboteur = Saboteur(rng, folder, case, SHARDS)
+
+    def stop(event: dict[str, Any]) -> None:
+        saboteur.heard(event)
+        if event["event"] == "step" and event["step"] == at:
+            raise KeyboardInterrupt
+
+    with contextlib.suppress(KeyboardInterrupt):
+        Supervisor(case, folder, failures=plan, observe=stop).run()
+    for path in (folder / "events.jsonl", folder / "replica.bin", *(folder / "checkpoints").iterdir()):
+        if rng.random() < 0.3:
+            saboteur.harm(path)
+    supervisor = Supervisor(case, folder, failures=plan)
+    try:
+        supervisor.run(resume=True)
+    except JobError as error:
+        if "a run's event log" not in str(error):  # its first line was hit
+            out.wrong.append(f"{name}: {error}")
+        return
+    except Exception as error:
+        out.wrong.append(f"{name}: {type(error).__name__}: {error}")
+        return
+    events = list(read_events(folder / "events.jsonl"))
+    left = _leftovers(folder, events, supervisor.meeting.folder)
+    out.wrong += [f"{name}: {text}" for text in (*audit(case, folder).wrong, *left)]
+    found = summarise(events)
+    out.resumed += 1
+    out.runs += 1
+    out.kills += found.deaths
+    out.damaged_files += len(saboteur.damaged)
+    out.detected_damage += len({file for file, _ in found.corrupt})
+
+
+def _deleted_run(out: Soak, rng: Any, folder: Path, name: str) -> None:
+    """The folder goes under a living run, and another may take it: the first ends, the second is not disturbed."""
+    case, plan = _case(rng), _plan(rng)[:8]
+    other = _case(rng)
+    taken, at = bool(rng.random() < 0.5), int(rng.integers(1, STEPS // 2))
+    second = Supervisor(other, folder, failures=[])
+    pids: list[int] = []
+
+    def take(event: dict[str, Any]) -> None:
+        if event["event"] == "respawn":
+            pids.append(event["pid"])
+        if event["event"] == "step" and event["step"] == at:
+            shutil.rmtree(folder)
+            if taken:
+                second.run()
+
+    try:
+        Supervisor(case, folder, failures=plan, observe=take).run()
+        out.wrong.append(f"{name}: it goes on in a folder that is not its own")
+    except CprModelError as error:
+        if "in which this run began" not in str(error):
+            out.wrong.append(f"{name}: {error}")
+    out.deleted += 1
+    out.runs += 1
+    if not taken:
+        out.wrong += [f"{name}: the folder is there again"] if folder.exists() else []
+        return
+    events = list(read_events(folder / "events.jsonl"))
+    events += [{"event": "respawn", "pid": pid} for pid in pids]
+    left = _leftovers(folder, events, second.meeting.folder)
+    out.wrong += [f"{name}: {text}" for text in (*audit(other, folder).wrong, *left)]
+    found = summarise(events[: len(events) - len(pids)])
+    if found.steps != STEPS or found.corrupt:
+        out.wrong.append(
+            f"{name}: the run that took the folder was disturbed ({found.steps} steps, {found.corrupt})"
+        )
+
+
 def _open_handles() -> int:
     return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
 
 
-def _leftovers(folder: Path, events: list[dict[str, Any]], key: str) -> list[str]:
+def _leftovers(folder: Path, events: list[dict[str, Any]], doors: str) -> list[str]:
     """Processes, sockets and files that should not be there any more."""
     found = []
     for pid in {event["pid"] for event in events if event["event"] == "respawn"}:
@@ -250,9 +278,8 @@ def _leftovers(folder: Path, events: list[dict[str, Any]], key: str) -> list[str
             found.append(f"process {pid} still lives")
         except ProcessLookupError:
             continue
-    sockets = Path("/proc/net/unix")
-    if sockets.exists() and address_of(key, "")[1:] in sockets.read_text():
-        found.append("a socket is still open")
+    if os.path.exists(doors):
+        found.append("the sockets are still there")
     known = {"checkpoints", "events.jsonl", "journal", "lock", "logs", "replica.bin"}
     found += [f"{path.name} was left" for path in folder.iterdir() if path.name not in known]
     checkpoints = folder / "checkpoints"

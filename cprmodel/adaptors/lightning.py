@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shutil
 import time
 from collections.abc import Callable
@@ -65,6 +66,8 @@ class AdvisedCheckpoint(Checkpoint):
         """The advisor begins, or goes on."""
         if stage == "fit" and trainer.is_global_zero and self.advisor is None:
             self.dirpath.mkdir(parents=True, exist_ok=True)
+            for left in self.dirpath.glob(".advised.*.tmp"):  # by a process that was killed while it saved
+                _remove(left)
             self.advisor = Advisor(self.job, "full", self.dirpath / "advisor.json", clock=self._clock)
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
@@ -92,7 +95,7 @@ class AdvisedCheckpoint(Checkpoint):
 
     def _save(self, trainer: Any) -> None:
         begin = self._clock()
-        beside = self.dirpath / ".advised.tmp"
+        beside = self.dirpath / f".advised.{trainer.strategy.broadcast(secrets.token_hex(8))}.tmp"
         trainer.save_checkpoint(beside)
         if not self.advisor:
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import secrets
 import time
 import warnings
 from collections.abc import Callable
@@ -11,7 +12,18 @@ from types import TracebackType
 from typing import Any, Self
 
 from cprmodel.advising.learning import Experience, learned_job
-from cprmodel.advising.state import State, StateDamaged, digest_of, read_state, write_state
+from cprmodel.advising.state import (
+    State,
+    StateDamaged,
+    StateTaken,
+    digest_of,
+    put_aside,
+    put_state,
+    read_state,
+    sweep,
+    turn,
+    write_state,
+)
 from cprmodel.advising.words import reasons
 from cprmodel.costing import Exact, check_plain, loses_samples
 from cprmodel.facts.errors import AdvisorWarning, DomainError, JobError, Problem
@@ -50,7 +62,8 @@ class Advisor:
 
     Notes
     -----
-    In a job of many processes one of them asks and tells the others, for clocks differ. Not thread-safe, but
+    In a job of many processes one of them asks and tells the others, for clocks differ. The process that took the
+    file up last has it; one that had it before warns when it next writes, and leaves it alone. Not thread-safe, but
     :meth:`warned` may be called from a signal handler.
 
     Examples
@@ -88,6 +101,7 @@ class Advisor:
         self._clock = clock
         self._path = None if state is None else Path(state)
         self._digest = digest_of(job)
+        self._name = secrets.token_hex(8)  # under which this process has the file
         self._unsaved_then = 0.0  # work that stood unsaved when the state was written
         self._notice: float | None = None  # until when an announced failure is waited for
         self._noticed = False  # and the work was saved since
@@ -283,9 +297,20 @@ class Advisor:
     def _take_up(self, path: Path) -> None:
         """Go on with what an earlier process has learned."""
         try:
+            with turn(path):
+                self._take_up_alone(path)
+        except OSError as error:
+            raise JobError(str(path), [Problem("", "", f"a file that can be written ({error.strerror})")]) from None
+
+    def _take_up_alone(self, path: Path) -> None:
+        try:
             found = read_state(path)
         except StateDamaged as damaged:
-            self._remark(f"{path} is damaged ({damaged}): it is replaced, and learning begins with the plan again")
+            aside = put_aside(path)
+            self._remark(
+                f"{path} is damaged ({damaged}): it is kept as {aside.name}, and learning begins with the plan "
+                "again"
+            )
             found, self.interrupted = None, True
         if found is not None:
             if found.job != self._digest:
@@ -293,20 +318,25 @@ class Advisor:
                 raise JobError(str(path), [Problem("", "", expected)])
             self.seen, self.steps, self._noticed = found.experience, found.steps, found.noticed
             self._steps_before, self._unsaved_then, self.interrupted = found.steps, found.unsaved_s, found.open
-        try:
-            write_state(path, self._state(open_=True))
-        except OSError as error:
-            raise JobError(str(path), [Problem("", "", f"a file that can be written ({error.strerror})")]) from None
+        sweep(path)
+        put_state(path, self._state(open_=True))
 
     def _state(self, open_: bool) -> State:
-        return State(self._digest, self.seen, self.steps, self._unsaved_then, self._noticed, open_)
+        return State(self._digest, self.seen, self.steps, self._unsaved_then, self._noticed, open_, self._name)
 
     def _write(self, open_: bool = True) -> None:
         """Training goes on even where the file cannot be written."""
         if self._path is None:
             return
         try:
-            write_state(self._path, self._state(open_))
+            with turn(self._path):
+                write_state(self._path, self._state(open_))
+        except StateTaken:
+            self._remark(
+                f"{self._path} was taken up by another process: what this one learns is not kept (give each job a "
+                "file of its own, and let one process of a job ask)"
+            )
+            self._path = None
         except OSError as error:
             self._remark(
                 f"{self._path} could not be written ({error.strerror}): a restart begins with what it says"

@@ -1,28 +1,61 @@
-"""The advisor's small file: there whole or not at all, and known when it is damaged."""
+"""The advisor's small file: there whole or not at all, known when it is damaged, and one process's at a time.
+
+The process that took the file up last has it: it stands in the file under a name that it drew. Whoever had it
+before finds the other's name when it next writes, and leaves the file alone (:class:`StateTaken`).
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import glob
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+try:
+    import fcntl
+except ImportError:  # no such system: who takes the file up in the same moment is not held back
+    fcntl = None  # type: ignore[assignment]
+
 from cprmodel.advising.learning import Experience
 from cprmodel.facts.errors import JobError, Problem
-from cprmodel.facts.files import sync, write_whole
+from cprmodel.facts.files import read_bytes, sync, write_whole
 from cprmodel.jobs import Job
 
-__all__ = ["FORMAT", "State", "StateDamaged", "digest_of", "read_state", "write_state"]
+__all__ = [
+    "FORMAT",
+    "State",
+    "StateDamaged",
+    "StateTaken",
+    "digest_of",
+    "put_aside",
+    "put_state",
+    "read_state",
+    "sweep",
+    "turn",
+    "write_state",
+]
 
 #: Raised when a key changes meaning or goes.
 FORMAT = 1
 
+_LARGEST_BYTES = 100_000
+_LARGEST = 1e15  # of a number; more is none of ours
+_TURN_S = 2.0  # that another may take for his write
+
 
 class StateDamaged(Exception):
     """The file is cut short or changed; the text says how that shows."""
+
+
+class StateTaken(Exception):
+    """Another process has taken the file up."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +68,7 @@ class State:
     unsaved_s: float = 0.0  #: work that stood unsaved when this was written
     noticed: bool = False  #: a failure is announced, and the work was saved since
     open: bool = True  #: the process that wrote it has not ended, or not in order
+    writer: str = ""  #: the name that the process that has the file drew
 
 
 def digest_of(job: Job) -> str:
@@ -48,19 +82,59 @@ def digest_of(job: Job) -> str:
     return _digest(facts)
 
 
+@contextlib.contextmanager
+def turn(path: Path) -> Iterator[None]:
+    """Alone among those that take turns with this file; OSError where another does not come to its end.
+
+    Nothing is left behind: the folder is locked, on systems that can do that.
+    """
+    if fcntl is None:
+        yield
+        return
+    handle = os.open(Path(os.path.realpath(path)).parent, os.O_RDONLY)
+    try:
+        until = time.monotonic() + _TURN_S
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise BlockingIOError(errno.EAGAIN, "another process holds its folder", str(path)) from None
+                time.sleep(0.01)
+                continue
+            except OSError:  # a file system that cannot
+                pass
+            break
+        yield
+    finally:
+        os.close(handle)
+
+
 def write_state(path: Path, state: State) -> None:
-    """Write beside, sync, and put in the place of the old one. OSError where that fails."""
+    """Write beside, sync, and put in the place of the old one; in one's :func:`turn`.
+
+    OSError where that fails, StateTaken where another process has the file.
+    """
+    with contextlib.suppress(StateDamaged, JobError):
+        found = read_state(path)
+        if found is not None and found.writer != state.writer:
+            raise StateTaken
+    put_state(path, state)
+
+
+def put_state(path: Path, state: State) -> None:
+    """As :func:`write_state`, whoever had the file before."""
     body = asdict(state)
     whole = {"format": FORMAT, "sha256": _digest(body), "advisor": body}
-    write_whole(path, (json.dumps(whole, indent=1) + "\n").encode())
+    write_whole(path, json.dumps(whole, indent=1) + "\n")
     with contextlib.suppress(OSError):  # some file systems cannot sync a folder
-        sync(path.parent)
+        sync(Path(os.path.realpath(path)).parent)
 
 
 def read_state(path: Path) -> State | None:
     """What is there; None without a file. StateDamaged where it is not whole, JobError where it cannot be read."""
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = read_bytes(path, "a plain file", _LARGEST_BYTES).decode("utf-8")
     except FileNotFoundError:
         return None
     except UnicodeDecodeError:
@@ -73,24 +147,54 @@ def read_state(path: Path) -> State | None:
         raise StateDamaged("it is empty" if not text.strip() else "it is cut short or not JSON") from None
     if not isinstance(whole, Mapping) or not isinstance(whole.get("advisor"), Mapping):
         raise StateDamaged("it is no advisor's file")
-    number = whole.get("format")
-    if isinstance(number, int) and number > FORMAT:
-        expected = f"a format of at most {FORMAT}: a newer cprmodel wrote this file"
-        raise JobError(str(path), [Problem("format", str(number), expected)])
-    body = whole["advisor"]
+    number, body = whole.get("format"), whole["advisor"]
+    if isinstance(number, bool) or number != FORMAT:
+        raise StateDamaged(f"its format is {str(number)[:20]}, not {FORMAT}: another version of cprmodel wrote it")
     if whole.get("sha256") != _digest(body):
         raise StateDamaged("its checksum is not that of its content")
     try:
         return State(
-            job=str(body["job"]),
-            experience=Experience.from_dict(body["experience"]),
-            steps=int(body["steps"]),
-            unsaved_s=float(body["unsaved_s"]),
+            job=_text(body["job"]),
+            experience=Experience.from_dict({name: _number(one) for name, one in body["experience"].items()}),
+            steps=int(_number(body["steps"])),
+            unsaved_s=float(_number(body["unsaved_s"])),
             noticed=bool(body["noticed"]),
             open=bool(body["open"]),
+            writer=_text(body.get("writer", "")),
         )
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         raise StateDamaged("its content is not what an advisor writes") from None
+
+
+def put_aside(path: Path) -> Path:
+    """Keep a damaged file under another name, which says what is in it; where it is now."""
+    target = Path(os.path.realpath(path))
+    with contextlib.suppress(JobError):
+        content = hashlib.sha256(read_bytes(target, "a plain file", _LARGEST_BYTES)).hexdigest()[:8]
+        aside = target.with_name(f"{target.name}.damaged-{content}")
+        os.replace(target, aside)
+        return aside
+    return path
+
+
+def sweep(path: Path) -> None:
+    """Remove what processes that were killed while they wrote have left; in one's :func:`turn`."""
+    target = Path(os.path.realpath(path))
+    for left in target.parent.glob(f".{glob.escape(target.name[:40])}.*.tmp"):
+        with contextlib.suppress(OSError):
+            left.unlink()
+
+
+def _number(value: Any) -> float | int:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _LARGEST:
+        raise ValueError(value)
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
 
 
 def _digest(body: Any) -> str:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import csv
-import os
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
 from cprmodel.bulk.chunk import Chunk, Coded
 from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.files import whole_file
+from cprmodel.facts.tables import cell
 
 __all__ = ["FORMATS", "Writer", "writer_to"]
 
@@ -34,17 +36,12 @@ def writer_to(path: str | Path, source: str = "out") -> Iterator[Writer]:
     path = Path(path)
     if path.suffix not in FORMATS:
         raise JobError(f"{source} {path}", [Problem("", "", f"a file that ends in {' or '.join(FORMATS)}")])
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with (_parquet if path.suffix == ".parquet" else _csv)(beside, source) as writer:
-            yield writer
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with whole_file(path) as file, (_parquet if path.suffix == ".parquet" else _csv)(file, source) as writer:
+        yield writer
 
 
 @contextmanager
-def _parquet(path: Path, source: str) -> Iterator[Writer]:
+def _parquet(file: BinaryIO, source: str) -> Iterator[Writer]:
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -76,7 +73,7 @@ def _parquet(path: Path, source: str) -> Iterator[Writer]:
                 return
             whole = pa.concat_tables(self.held)
             if self.file is None:
-                self.file = pq.ParquetWriter(path, whole.schema, compression="zstd", compression_level=1)
+                self.file = pq.ParquetWriter(file, whole.schema, compression="zstd", compression_level=1)
             self.file.write_table(whole, row_group_size=max(self.rows, 1))
             self.held, self.rows = [], 0
 
@@ -90,21 +87,28 @@ def _parquet(path: Path, source: str) -> Iterator[Writer]:
 
 
 @contextmanager
-def _csv(path: Path, source: str) -> Iterator[Writer]:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        lines = csv.writer(file, lineterminator="\n")
+def _csv(file: BinaryIO, source: str) -> Iterator[Writer]:
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+    lines = csv.writer(text, lineterminator="\n")
 
-        class _Csv:
-            begun = False
+    class _Csv:
+        begun = False
 
-            def write(self, chunk: Chunk) -> None:
-                if not self.begun:
-                    lines.writerow(chunk.columns)
-                    self.begun = True
-                cells = [
-                    (column.text() if isinstance(column, Coded) else column).tolist()
-                    for column in chunk.columns.values()
-                ]
-                lines.writerows(zip(*cells, strict=True))
+        def write(self, chunk: Chunk) -> None:
+            if not self.begun:
+                lines.writerow([cell(name) for name in chunk.columns])
+                self.begun = True
+            cells = [
+                (
+                    Coded(column.codes, tuple(map(cell, column.names))).text()
+                    if isinstance(column, Coded)
+                    else column
+                ).tolist()
+                for column in chunk.columns.values()
+            ]
+            lines.writerows(zip(*cells, strict=True))
 
+    try:
         yield _Csv()
+    finally:
+        text.detach()  # flushed; whoever opened the file closes it

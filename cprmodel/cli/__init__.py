@@ -5,7 +5,9 @@ from __future__ import annotations
 import gc
 import io
 import os
+import signal
 import sys
+from types import FrameType
 from typing import Any
 
 __all__ = ["main", "run_app"]
@@ -27,6 +29,7 @@ def run_app(app: Any, program: str) -> None:
 
     from cprmodel.facts.errors import CprModelError
 
+    ended = _end_in_order()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without Greek letters gets question marks
@@ -37,16 +40,36 @@ def run_app(app: Any, program: str) -> None:
     except typer.TyperException as error:
         message = error.format_message().replace("Value error, ", "expected a value that is known: ")
         _complain(program, message)
-    except typer.Abort:
-        sys.exit(130)
+    except (typer.Abort, KeyboardInterrupt):
+        status = 128 + signal.SIGINT
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
     except OSError as error:
         name = error.filename or "standard output"
         _complain(program, f"{name}: expected a file that can be read or written ({error.strerror})")
-    else:
-        sys.exit(status if isinstance(status, int) else 0)
+    if ended:
+        status = 128 + ended[0]
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _end_in_order() -> list[int]:
+    """Have SIGTERM and SIGHUP end the command as Ctrl-C does, so that it takes away what it had half written.
+
+    What is returned holds the signal, once one came. One that is ignored (``nohup``) stays so.
+    """
+    came: list[int] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if not came:  # again: it is ending already
+            came.append(number)
+            raise KeyboardInterrupt
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, end)
+    return came
 
 
 def _complain(program: str, line: str) -> None:

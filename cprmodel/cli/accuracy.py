@@ -50,7 +50,7 @@ def run(
 
 
 def _write_model(model: dict[str, Any], out: Path, as_json: bool) -> None:
-    write_whole(out, (json.dumps(model, indent=2, allow_nan=False) + "\n").encode())
+    write_whole(out, json.dumps(model, indent=2, allow_nan=False) + "\n")
     typer.echo(f'Model: {out}. In a job file: [accuracy] model = "{out.name}"', err=as_json)
 
 

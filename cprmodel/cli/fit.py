@@ -31,7 +31,7 @@ def run(path: Path, options: LogOptions, as_json: bool, report: Path | None, job
     else:
         print_fitted(found)
     if job_file is not None and written is not None:
-        write_whole(job_file, written.encode())
+        write_whole(job_file, written)
         missing = ", ".join(re.findall(r"(?m)^#> (\w+) = .*needed:", written))
         more = f" It needs your figures: {missing}." if missing else ""
         typer.echo(f"Wrote {job_file}.{more} Then: cprmodel plan {job_file}", err=as_json)

@@ -9,6 +9,7 @@ from pathlib import Path
 import typer
 
 from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.files import write_whole
 
 __all__ = ["print_schema", "run", "template"]
 
@@ -22,7 +23,7 @@ def run(path: Path, force: bool) -> None:
     """Write the template, not over a file that is there."""
     if path.exists() and not force:
         raise JobError(str(path), [Problem("", "", "a new file; this one exists (--force replaces it)")])
-    path.write_text(template(), encoding="utf-8")
+    write_whole(path, template())
     typer.echo(f"Wrote {path}. Put your figures in, then: cprmodel plan {path}")
 
 

@@ -8,12 +8,15 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import typer
 
 from cprmodel.cli.options import bandwidth_option, check_report, time_option
 from cprmodel.facts.errors import DomainError, JobError, Problem
+from cprmodel.facts.files import whole_file, write_whole
+from cprmodel.facts.tables import cell
 from cprmodel.ordering import Objective, Rows, Setting, rows_of, schedule, zipf_rows
 from cprmodel.ordering.found import Ordered, order
 from cprmodel.ordering.policies import POLICIES
@@ -77,8 +80,9 @@ def run(
     if slots_to is not None:
         _write_schedule(found, slot_s, options.slots, slots_to)
     if intervals is not None:
-        with intervals.open("wb") as file:  # under the very name that was given
-            np.save(file, found.intervals_s())
+        with whole_file(intervals) as file:  # under the very name that was given
+            # through write() alone: numpy's own way to a file does not say what went wrong
+            np.lib.format.write_array(SimpleNamespace(write=file.write), found.intervals_s(), allow_pickle=False)
     if as_json:
         written = str(intervals) if intervals is not None else None
         typer.echo(json.dumps(found.to_dict(written), indent=2, allow_nan=False))
@@ -169,8 +173,6 @@ def _rows(options: Options, bandwidth: float) -> tuple[Rows, Callable[[], Rows]]
 
 def _write_schedule(found: Ordered, slot_s: float | None, slots: int | None, path: Path) -> None:
     """One line a piece, over the longest interval unless told."""
-    from cprmodel.report.page import write_page
-
     if found.rows.names is None:
         raise JobError(
             "--schedule", [Problem("", "", "SHARDS.csv: rows are chosen by a tracker while training runs")]
@@ -189,6 +191,7 @@ def _write_schedule(found: Ordered, slot_s: float | None, slots: int | None, pat
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["slot", "start_s", "shard", "first_byte", "bytes"])
+    names = [cell(name) for name in found.rows.names]
     for one in plan.pieces(number):
-        writer.writerow([one.slot, f"{one.start_s:.6f}", found.rows.names[one.shard], one.first_byte, one.bytes])
-    write_page(text.getvalue(), path)
+        writer.writerow([one.slot, f"{one.start_s:.6f}", names[one.shard], one.first_byte, one.bytes])
+    write_whole(path, text.getvalue())

@@ -38,6 +38,10 @@ def run(source: str, mtbf_error: float | None, observed_failures: int | None, as
     if observed_failures is not None:
         what = f"MTBF from {observed_failures} failures, mean"
         rows += [(what, expected_regret(job, observed_failures, model)) for model in models]
+    for _, one in rows:
+        if not math.isfinite(one.overhead_fraction + one.best_overhead_fraction + one.best_depending_fraction):
+            expected = f"a job that full recovery can finish (by the {one.model} model it never ends)"
+            raise JobError(source, [Problem("", "", expected)])
     settled = {model.name: {share: _to_see(job, share, model) for share in SETTLED} for model in models}
     if as_json:
         failures = {name: {f"{share:g}": n for share, n in one.items()} for name, one in settled.items()}

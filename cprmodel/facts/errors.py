@@ -42,9 +42,14 @@ class Problem:
     expected: str
 
     def __str__(self) -> str:
-        field = self.field if len(self.field) <= 80 else f"{self.field[:77]}..."
-        what = f"{field} = {self.value}" if self.value else field
-        return f"{what}: expected {self.expected}" if what else f"expected {self.expected}"
+        field, value = _cut(self.field, 80), _cut(self.value, 160)
+        what = f"{field} = {value}" if value else field
+        expected = _cut(self.expected, 800)
+        return f"{what}: expected {expected}" if what else f"expected {expected}"
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 
 class JobError(CprModelError, ValueError):

@@ -176,7 +176,8 @@ class Analysis:
 
 def analyse(trace: Trace) -> Analysis:
     """Fit every law, and say how sure one can be."""
-    models = tuple(fit_all(trace.durations_s, trace.observed)) if trace.events else ()
+    fits = fit_all(trace.durations_s, trace.observed) if trace.events else []
+    models = tuple(one for one in fits if math.isfinite(one.log_likelihood))
     weibull = next((one for one in models if one.name == "weibull"), None)
     shape = weibull.shape if weibull else None
     own = trace.ends_s is None and trace.events < trace.n

@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import ConfigDict, Field, model_validator
 
 from cprmodel.facts.errors import JobError, Problem
-from cprmodel.facts.files import read_text, write_whole
+from cprmodel.facts.files import open_plain, read_text, write_whole
 from cprmodel.jobs.parsing import model_from_mapping
 from cprmodel.jobs.quantities import Count, Number, Plain, Positive, Section, Share, wrong
 
@@ -242,9 +242,9 @@ def read_harm(path: str | Path) -> HarmRecord:
 def is_harm(path: str | Path) -> bool:
     """Whether a file says that it is a harm record, whatever else is wrong with it."""
     try:
-        with Path(path).open("rb") as file:
+        with open_plain(path, "a harm record") as file:
             head = file.read(4096)
-    except OSError:
+    except (OSError, JobError):
         return False
     return re.search(rb'"kind"\s*:\s*"' + KIND.encode() + b'"', head) is not None
 

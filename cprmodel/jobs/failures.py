@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import PurePath
 from typing import Annotated, Any
 
@@ -268,7 +267,6 @@ class Failures(Section):
             )
         mean = self.fit.law_mean_s
         if not said and mean is not None and not 0.5 < mean / self.fit.mtbf_s < 2:
-            shown = format_time(mean) if math.isfinite(mean) else "very long"
             why = (
                 "most times were cut short before the age at which it puts failures (node_age: how old nodes are)"
                 if mean < self.fit.mtbf_s
@@ -276,7 +274,7 @@ class Failures(Section):
             )
             said.append(
                 f"the MTBF planned for is exposure over failures, {format_time(self.fit.mtbf_s)}; the mean of the "
-                f"{self.fit.law} law that fits best is {shown}: {why}"
+                f"{self.fit.law} law that fits best is {format_time(mean)}: {why}"
             )
         return said
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationInfo
 
+from cprmodel.facts.errors import JobError
+from cprmodel.facts.files import LARGEST_BYTES, read_bytes
 from cprmodel.jobs.quantities import wrong
 
 __all__ = ["read_named_json"]
@@ -28,7 +30,9 @@ def read_named_json(
         raise wrong("", value, f"the path of {what}, in quotes")
     folder = (info.context or {}).get("folder", ".")
     try:
-        data = json.loads((Path(folder) / value).read_bytes().decode("utf-8-sig"))
+        data = json.loads(read_bytes(Path(folder) / value, what, LARGEST_BYTES).decode("utf-8-sig"))
+    except JobError as error:
+        raise wrong("", value, error.problems[0].expected) from None
     except FileNotFoundError:
         raise wrong("", value, f"{what}, but there is no such file") from None
     except OSError as error:

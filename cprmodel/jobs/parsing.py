@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,6 +18,9 @@ from cprmodel.jobs.quantities import quantity_key
 
 __all__ = ["model_from_mapping", "problems_of", "toml_from_file", "toml_from_text"]
 
+_LARGEST_BYTES = 4_000_000
+_DEEP_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){50}""")
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -27,17 +31,21 @@ def toml_from_file(path: str | Path, what: str) -> dict[str, Any]:
         raise JobError(name, [Problem("", "", f"the path of {what}")])
     if os.path.isdir(path):
         raise JobError(name, [Problem("", "", f"{what}, not a folder")])
-    return toml_from_text(read_text(path, what, "a TOML file in UTF-8"), name)
+    return toml_from_text(read_text(path, what, "a TOML file in UTF-8", _LARGEST_BYTES), name)
 
 
 def toml_from_text(text: str, source: str) -> dict[str, Any]:
     """The tables of TOML text; ``source`` names it in errors."""
+    if _DEEP_KEY.search(text):  # Python's parser takes the square of their length in memory
+        raise JobError(source, [Problem("", "", "TOML whose keys have fewer than 50 parts")])
     try:
         return tomllib.loads(text)
     except RecursionError:
         raise JobError(source, [Problem("", "", "TOML without thousands of nested brackets")]) from None
     except tomllib.TOMLDecodeError as error:
         raise JobError(source, [Problem("", "", f"TOML ({str(error).lower()})")]) from None
+    except (ValueError, OverflowError):
+        raise JobError(source, [Problem("", "", "TOML with numbers of at most some hundred digits")]) from None
 
 
 def model_from_mapping(model: type[Model], data: Mapping[str, Any], source: str, folder: str | Path = ".") -> Model:

@@ -126,7 +126,7 @@ def dirty_points(value: Any) -> Any:
                 time = parse_quantity(time, "time")
             except QuantityError as error:
                 raise wrong("", pair[0], str(error)) from None
-        if isinstance(time, bool) or isinstance(share, (bool, str)) or not isinstance(time, (int, float)):
+        if any(isinstance(one, bool) or not isinstance(one, (int, float)) for one in (time, share)):
             raise wrong("", list(pair), expected)
         before = points[-1] if points else (0.0, 0.0)
         if not (before[0] < time <= 1e12 and before[1] < share <= 1):

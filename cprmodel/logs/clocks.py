@@ -90,7 +90,8 @@ def numbers_of(cells: pl.Series) -> Any:
     """Cells as plain numbers; NaN where they are none."""
     import polars as pl
 
-    return cells.str.strip_chars().cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy().astype(float)
+    numbers = cells.str.strip_chars().cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy().astype(float)
+    return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
 def epoch_unit(numbers: Any) -> str | None:

@@ -6,10 +6,12 @@ import bz2
 import gzip
 import io
 import lzma
+import re
 import stat
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.units import format_bytes
@@ -17,9 +19,13 @@ from cprmodel.facts.units import format_bytes
 __all__ = ["LARGEST_BYTES", "read_log_text"]
 
 #: What a log may hold, unpacked. A million rows of sacct are about 0.1 GB.
-LARGEST_BYTES = 2_000_000_000
+LARGEST_BYTES = 1_000_000_000
 _PIECE = 1 << 22
-_MAGIC = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lzma.open, b"BZh": bz2.open}
+_CONTROL = re.compile("[\x01-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+#: What unpacking .xz may take in memory; its own tool's strongest setting needs 65 MB.
+_XZ_MEMORY = 300_000_000
+_XZ = b"\xfd7zXZ\x00"
+_OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open}
 
 
 def read_log_text(path: str | Path, largest_bytes: int = LARGEST_BYTES) -> str:
@@ -48,7 +54,9 @@ def read_log_text(path: str | Path, largest_bytes: int = LARGEST_BYTES) -> str:
         raise _wrong(source, "a text file in UTF-8 (plain, .gz, .xz or .bz2)") from None
     if "\x00" in text:
         raise _wrong(source, "a text file (plain, .gz, .xz or .bz2), not one with zero bytes")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    # names are printed: what would move a terminal's cursor or turn its text around is shown, not done
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def _bytes(path: Path, source: str, largest: int) -> bytes:
@@ -61,20 +69,40 @@ def _bytes(path: Path, source: str, largest: int) -> bytes:
         raise _wrong(source, f"a log of at most {format_bytes(largest)}, not {format_bytes(found.st_size)}")
     with path.open("rb") as file:
         start = file.read(6)
-    unpack = next((how for magic, how in _MAGIC.items() if start.startswith(magic)), None)
-    opener: Any = unpack or io.open
+    if start.startswith((_XZ, *_OPENERS)):
+        size = 0
+        for piece in _pieces(path, start):  # counted before anything is kept
+            size += len(piece)
+            if size > largest:
+                raise _wrong(source, f"a log that unpacks to at most {format_bytes(largest)}")
+    return b"".join(_pieces(path, start))
+
+
+def _pieces(path: Path, start: bytes) -> Iterator[bytes]:
+    """The bytes of a file, unpacked as its first ones tell."""
+    if start.startswith(_XZ):
+        yield from _unpacked_xz(path)
+        return
+    opener: Any = next((how for magic, how in _OPENERS.items() if start.startswith(magic)), io.open)
     with opener(path, "rb") as file:
-        return _at_most(file, source, largest)
+        while piece := file.read(_PIECE):
+            yield piece
 
 
-def _at_most(file: IO[bytes], source: str, largest: int) -> bytes:
-    pieces, size = [], 0
-    while piece := file.read(_PIECE):
-        size += len(piece)
-        if size > largest:
-            raise _wrong(source, f"a log that unpacks to at most {format_bytes(largest)}")
-        pieces.append(piece)
-    return b"".join(pieces)
+def _unpacked_xz(path: Path) -> Iterator[bytes]:
+    """One stream after the other, with a bound on what unpacking takes."""
+    with path.open("rb") as file:
+        left = file.read(_PIECE)
+        while left:
+            unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
+            while not unpacker.eof:
+                yield unpacker.decompress(left, _PIECE)
+                left = b""
+                if unpacker.needs_input and not unpacker.eof:
+                    left = file.read(_PIECE)
+                    if not left:
+                        raise EOFError
+            left = (unpacker.unused_data or file.read(_PIECE)).lstrip(b"\0")  # between streams there may be zeros
 
 
 def _wrong(source: str, expected: str) -> JobError:

@@ -30,7 +30,7 @@ def read_infinitehbd(context: Context) -> LogReading:
     if not np.isfinite(days).all():
         raise context.wrong("InfiniteHBD's list of events, with times in days")
     nodes = table.column("node_id").fill_null("").to_list()
-    starting, ending = (kinds == "fault_start").to_numpy(), (kinds == "fault_end").to_numpy()
+    starting, ending = ((kinds == word).fill_null(False).to_numpy() for word in ("fault_start", "fault_end"))
     context.ledger.drop(~starting & ~ending, "neither fault_start nor fault_end")
     if not starting.any():
         raise context.wrong("InfiniteHBD's list of events, with a fault_start")
@@ -74,6 +74,8 @@ def read_lanl(context: Context) -> LogReading:
         known = ", ".join(sorted(set(systems.to_list()), key=lambda s: (len(s), s)))
         raise JobError(context.source, [Problem("--system", str(options.system), f"one of {known}")])
     context.ledger.drop(~np.isfinite(started.seconds), "no date in Prob Started")
+    if not context.ledger.keep.any():
+        raise context.wrong("LANL's log, with dates in Prob Started")
     nodes = table.column("nodenum").fill_null("").to_list()
     keep = context.ledger.keep
     chosen = first_nodes(

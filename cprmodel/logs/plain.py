@@ -10,7 +10,7 @@ import numpy as np
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.logs.clocks import Read, durations_of, epoch_unit, missing, moments_of, numbers_of, unit_s
 from cprmodel.logs.context import Context, first_nodes
-from cprmodel.logs.reading import RISING, LogReading, at_moments, from_durations
+from cprmodel.logs.reading import LONGEST_S, RISING, LogReading, at_moments, from_durations
 from cprmodel.logs.roles import unit_in, words_of
 from cprmodel.logs.states import Meaning, meaning_of_flag, meaning_of_state, plain_word
 
@@ -19,8 +19,6 @@ __all__ = ["read_plain"]
 CLOCKS = ("durations", "moments")
 #: Moments above it are dates (of 1979 and later), below it numbers of another clock [s].
 _FIRST_DATE = 3e8
-#: No unit was watched for three million years.
-_LONGEST_S = 1e14
 NODE_COLUMNS = ("node", "server", "host")
 
 
@@ -47,10 +45,10 @@ def read_plain(context: Context) -> LogReading:
         row = int(np.argmax(negative & ledger.keep))
         cell = context.table.column(name)[row]
         raise context.wrong("a time, a number of at least 0", context.place(row), f'"{cell}"')
-    long = np.nan_to_num(read.seconds) > _LONGEST_S
+    long = np.nan_to_num(read.seconds) > LONGEST_S
     if (long & ledger.keep).any():
         row = int(np.argmax(long & ledger.keep))
-        expected = f"a time of at most {_LONGEST_S:g} s"
+        expected = f"a time of at most {LONGEST_S:g} s"
         raise context.wrong(expected, context.place(row), f'"{context.table.column(name)[row]}"')
     if _is_moments(context, name, read, flags):
         return _moments(context, name, read, flags, dated=False)
@@ -187,7 +185,10 @@ def _is_moments(context: Context, name: str, read: Read, flags: Any) -> bool:
 def _moments(context: Context, name: str, read: Read, flags: Any, dated: bool) -> LogReading:
     options, ledger = context.options, context.ledger
     window = context.window()
+    ledger.drop(~np.isfinite(read.seconds), f"no moment in the column {name}")
     keep = ledger.keep
+    if not keep.any():
+        raise context.wrong(f"a moment in the column {name}")
     if flags is not None and not flags[keep].all():
         expected = "event times alone, without events that did not happen"
         raise JobError("--window" if window is not None else context.source, [Problem("", "", expected)])

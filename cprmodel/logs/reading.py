@@ -13,7 +13,9 @@ from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.units import count_of, format_time
 
 __all__ = [
+    "LONGEST_S",
     "PLAIN",
+    "RISING",
     "Downtimes",
     "Dropped",
     "JobSize",
@@ -26,6 +28,10 @@ __all__ = [
 
 #: Rising numbers from so many on are taken for moments: durations would rise by chance in 1 of 4! = 24 files.
 RISING = 4
+#: No unit was watched for three million years.
+LONGEST_S = 1e14
+#: What is shorter than a nanosecond is no time between two interruptions.
+SHORTEST_S = 1e-9
 
 
 @dataclass(frozen=True)
@@ -254,11 +260,24 @@ class Ledger:
 def from_durations(base: LogReading, durations_s: Any, observed: Any) -> LogReading:
     """Durations and whether an interruption ended each; one of length 0 is part of the interruption before."""
     durations, happened = np.asarray(durations_s, dtype=float), np.asarray(observed, dtype=bool)
-    kept = durations > 0
+    kept = durations > SHORTEST_S
     if not kept.any():
         raise JobError(base.source, [Problem("", "", "at least one duration longer than 0")])
+    _check_length(base, durations[kept])
     merged = int(np.count_nonzero(~kept & happened))
     return replace(base, durations_s=durations[kept], observed=happened[kept], merged=merged)
+
+
+def _check_length(base: LogReading, durations: Any) -> None:
+    """No unit was watched for longer than there is time, and what is not finite is none."""
+    if not float(np.sum(durations)) <= LONGEST_S * max(1, len(durations)):
+        raise JobError(base.source, [Problem("", "", f"times between interruptions of at most {LONGEST_S:g} s")])
+
+
+def _apart(times: Any) -> Any:
+    """Moments in order, each longer after the one before than no time at all."""
+    distinct = np.unique(times)
+    return distinct[np.diff(distinct, prepend=-np.inf) > SHORTEST_S]
 
 
 def at_moments(
@@ -270,11 +289,12 @@ def at_moments(
     """
     times = np.sort(np.asarray(times_s, dtype=float))
     if window_s is None:
-        distinct = np.unique(times)
+        distinct = _apart(times)
         if len(distinct) < 2:
             expected = "two moments, or the length of the observation (--window): the first one starts the clock"
             raise JobError(base.source, [Problem("", "", expected)])
         gaps = np.diff(distinct)
+        _check_length(base, gaps)
         ends = distinct[1:] - distinct[0]
         observed = np.ones(len(gaps), dtype=bool)
         at_once, length = len(times) - len(distinct), float(ends[-1])
@@ -298,12 +318,13 @@ def at_moments(
     if len(times) and not (times[0] >= 0 and times[-1] <= window_s):
         wrong = times[0] if times[0] < 0 else times[-1]
         raise JobError(base.source, [Problem("time", f"{wrong:g}", f"times within the window of {window_s:g} s")])
-    distinct = np.unique(times)
-    distinct = distinct[distinct > 0]
+    distinct = _apart(times)
+    distinct = distinct[distinct > SHORTEST_S]
     ends = np.append(distinct, window_s)
     durations = np.diff(ends, prepend=0.0)
     observed = np.append(np.ones(len(distinct), dtype=bool), False)
-    kept = durations > 0
+    kept = durations > SHORTEST_S
+    _check_length(base, durations[kept])
     return replace(
         base,
         durations_s=durations[kept],

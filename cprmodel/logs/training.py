@@ -34,6 +34,7 @@ from typing import Any
 
 import numpy as np
 
+from cprmodel.facts.files import ends_torn
 from cprmodel.facts.results import Breakdown
 from cprmodel.logs.clocks import epoch_unit, missing, moments_of, numbers_of
 from cprmodel.logs.context import Context
@@ -74,7 +75,7 @@ class TrainingLog:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        torn = self.path.exists() and self.path.read_bytes()[-1:] not in (b"", b"\n")
+        torn = ends_torn(self.path)
         self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115
         if torn:
             self._file.write("\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ def read_shards(path: str | Path, row_bytes: float | None = None) -> Rows:
     if not found:
         raise JobError(source, [Problem("", "", "at least one shard")])
     names = [name for name, _, _ in found]
-    twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
+    twice = next((name for name, number in Counter(names).items() if number > 1), None)
     if twice is not None:
         raise JobError(source, [Problem("shard", f'"{twice}"', "each shard once")])
     sizes, rates = np.array([one[1] for one in found]), np.array([one[2] for one in found])

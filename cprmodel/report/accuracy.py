@@ -221,6 +221,6 @@ def render_accuracy(found: AccuracyFit) -> str:
 @unchecked()
 def write_accuracy_report(found: AccuracyFit, path: str | Path) -> None:
     """Write the page; it appears whole or not at all."""
-    from cprmodel.report.page import write_page
+    from cprmodel.facts.files import write_whole
 
-    write_page(render_accuracy(found), path)
+    write_whole(path, render_accuracy(found))

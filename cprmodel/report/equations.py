@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from cprmodel import formulas
+from cprmodel.facts.files import write_whole
 from cprmodel.facts.formula import Formula
 from cprmodel.facts.nomenclature import NOMENCLATURE
 from cprmodel.facts.results import Breakdown
@@ -137,4 +138,4 @@ def script() -> str:
 
 def renew() -> None:
     """Print them again."""
-    FILE.write_text(script(), encoding="utf-8")
+    write_whole(FILE, script())

@@ -35,18 +35,13 @@ def fitted_rows(found: Analysis) -> list[list[str]]:
             one.name,
             "" if one.shape is None else f"{one.shape:.4g}",
             format_time(one.scale_s),
-            _mean(one),
+            format_time(one.mean_s),
             f"{one.log_likelihood:,.2f}",
             f"{one.aic:,.2f}",
             format_share(found.weight(one)) if found.weight(one) > 1e-4 else "< 0.01%",
         ]
         for one in found.models
     ]
-
-
-def _mean(one: Fit) -> str:
-    mean = one.mean_s
-    return format_time(mean) if math.isfinite(mean) and mean < 1e12 else "very long"
 
 
 def _interval(found: Analysis) -> str:
@@ -159,8 +154,8 @@ def _about_the_mean(found: Analysis) -> list[str]:
     else:
         why = f"its mean hangs on times longer than any that was seen ({longest})"
     return [
-        f"the {found.models[0].name} law's mean is {_mean(found.models[0])}, exposure over failures is "
-        f"{format_time(found.mtbf_s)}: {why}. The plan uses exposure over failures"
+        f"the {found.models[0].name} law's mean is {format_time(found.models[0].mean_s)}, exposure over failures "
+        f"is {format_time(found.mtbf_s)}: {why}. The plan uses exposure over failures"
     ]
 
 
@@ -369,6 +364,6 @@ def render_fitted(found: Analysis) -> str:
 @unchecked()
 def write_fitted_report(found: Analysis, path: str | Path) -> None:
     """Write the page; it appears whole or not at all."""
-    from cprmodel.report.page import write_page
+    from cprmodel.facts.files import write_whole
 
-    write_page(render_fitted(found), path)
+    write_whole(path, render_fitted(found))

@@ -101,7 +101,8 @@ def _figure(found: Goodput, planned: StrategyPlan | None) -> dict[str, Any]:
 
 def write_goodput_report(found: Goodput, planned: StrategyPlan | None, path: str | Path) -> None:
     """Write the page; it appears whole or not at all."""
-    from cprmodel.report.page import render_page, write_page
+    from cprmodel.facts.files import write_whole
+    from cprmodel.report.page import render_page
 
     page = render_page(
         "fitted.html.j2",
@@ -114,4 +115,4 @@ def write_goodput_report(found: Goodput, planned: StrategyPlan | None, path: str
         lines=goodput_lines(found, planned),
         best=len(PART_LABELS),
     )
-    write_page(page, path)
+    write_whole(path, page)

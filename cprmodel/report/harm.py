@@ -264,6 +264,6 @@ def render_harm(record: HarmRecord, source: str) -> str:
 @unchecked()
 def write_harm_report(record: HarmRecord, source: str, path: str | Path) -> None:
     """Write the page; it appears whole or not at all."""
-    from cprmodel.report.page import write_page
+    from cprmodel.facts.files import write_whole
 
-    write_page(render_harm(record, source), path)
+    write_whole(path, render_harm(record, source))

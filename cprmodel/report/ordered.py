@@ -272,6 +272,6 @@ def render_ordered(found: Ordered) -> str:
 @unchecked()
 def write_ordered_report(found: Ordered, path: str | Path) -> None:
     """Write the page; it appears whole or not at all."""
-    from cprmodel.report.page import write_page
+    from cprmodel.facts.files import write_whole
 
-    write_page(render_ordered(found), path)
+    write_whole(path, render_ordered(found))

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from cprmodel.facts.files import write_whole
+from cprmodel.facts.tables import cell
 from cprmodel.facts.units import format_time
 from cprmodel.facts.version import __version__
 from cprmodel.jobs import Job
 from cprmodel.jobs.quantities import quantity_key
 from cprmodel.planning.result import Plan
 from cprmodel.report.explain import explain_lines
+from cprmodel.report.literals import literal
 from cprmodel.report.text import plan_rows, uncertainty_lines
 from cprmodel.report.unchecked import specification, unchecked
 from cprmodel.report.vega import vega_bundle
 
-__all__ = ["job_inputs", "render_page", "render_report", "write_page", "write_report"]
+__all__ = ["job_inputs", "render_page", "render_report", "write_report"]
 
 
 UNITS = {"size": " B", "bandwidth": " B/s"}
@@ -29,9 +29,9 @@ UNITS = {"size": " B", "bandwidth": " B/s"}
 
 def _csv(rows: list[dict[str, Any]]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([cell(name) for name in rows[0]])
+    writer.writerows([cell(row.get(name, "")) for name in rows[0]] for row in rows)
     return text.getvalue()
 
 
@@ -74,8 +74,7 @@ def render_page(
 
     drawn = []
     for figure in figures:
-        spec = json.dumps(specification(figure["chart"]), allow_nan=False).replace("</", "<\\/")
-        drawn.append({**figure, "spec": spec, "csv": _csv(figure["rows"])})
+        drawn.append({**figure, "spec": literal(specification(figure["chart"])), "csv": _csv(figure["rows"])})
     ours = jinja2.PackageLoader("cprmodel", "report")
     loader = jinja2.ChoiceLoader([ours, *([jinja2.FileSystemLoader(folder)] if folder else [])])
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
@@ -136,22 +135,4 @@ def render_report(plan: Plan) -> str:
 @unchecked()
 def write_report(plan: Plan, path: str | Path) -> None:
     """Write the page of a plan; it appears whole or not at all."""
-    write_page(render_report(plan), path)
-
-
-def write_page(page: str, path: str | Path) -> None:
-    """Write a page whole or not at all: through a link, into a device, with the mode of a file it replaces."""
-    target = Path(path).resolve()
-    if target.exists() and not target.is_file():  # a device, a pipe; a folder is refused by the system
-        target.write_text(page, encoding="utf-8")
-        return
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        beside.write_text(page, encoding="utf-8")
-        if target.exists():
-            shutil.copymode(target, beside)
-        beside.replace(target)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from None
-    finally:
-        beside.unlink(missing_ok=True)
+    write_whole(path, render_report(plan))

@@ -232,6 +232,6 @@ def render_simulated(found: Simulated, deadline_s: float | None) -> str:
 @unchecked()
 def write_simulated_report(found: Simulated, deadline_s: float | None, path: str | Path) -> None:
     """Write the page; it appears whole or not at all."""
-    from cprmodel.report.page import write_page
+    from cprmodel.facts.files import write_whole
 
-    write_page(render_simulated(found, deadline_s), path)
+    write_whole(path, render_simulated(found, deadline_s))

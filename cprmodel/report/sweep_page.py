@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from cprmodel.bulk import Elasticity, Front, NodesAnswer, SparesAnswer
+from cprmodel.facts.files import write_whole
 from cprmodel.report.answer_figures import front_figure, nodes_figure, spares_figure, tornado
-from cprmodel.report.page import render_page, write_page
+from cprmodel.report.page import render_page
 from cprmodel.report.sweep_figures import Asked, Figure, curve_figure, map_figure, slice_of
 
 __all__ = ["Answers", "Asked", "render_sweep", "write_sweep_report"]
@@ -68,4 +69,4 @@ def render_sweep(asked: Asked, answers: Answers, lines: Sequence[str], source: s
 
 def write_sweep_report(page: str, path: str | Path) -> None:
     """Write the page; it appears whole or not at all."""
-    write_page(page, path)
+    write_whole(path, page)

@@ -6,6 +6,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from cprmodel.facts.files import write_whole
+
 __all__ = ["vega_bundle"]
 
 
@@ -21,11 +23,9 @@ def vega_bundle() -> str:
     with suppress(OSError, UnicodeDecodeError):
         return kept.read_text(encoding="utf-8")
     made: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its stub wants a snippet
-    beside = kept.with_name(f".{kept.name}.{os.getpid()}.part")
     with suppress(OSError):
         kept.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(made, encoding="utf-8", newline="")
-        beside.replace(kept)
+        write_whole(kept, made)
     return made
 
 

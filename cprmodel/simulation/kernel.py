@@ -23,8 +23,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
+
+from cprmodel.simulation.compiled import compiled
 
 __all__ = [
     "COLUMNS",
@@ -125,10 +126,7 @@ class Numbers(NamedTuple):
     halt: Any  # set: the kernels end
 
 
-_compiled: Any = numba.njit(cache=True, nogil=True)
-
-
-@_compiled
+@compiled
 def _next_gaps(  # pragma: no cover (compiled)
     rng: Any, given: Numbers, gaps: Any, offsets: Any, jobs: Any, step: int
 ) -> None:
@@ -151,7 +149,7 @@ def _next_gaps(  # pragma: no cover (compiled)
             gaps[i] = times[(offsets[jobs[i]] + step) % times.size]
 
 
-@_compiled
+@compiled
 def _full(out: Any, offsets: Any, rng: Any, given: Numbers) -> bool:  # pragma: no cover (compiled)
     """Jobs in which every failure sends everybody back; False when one exceeds ``limit`` failures, or at ``halt``.
 
@@ -226,7 +224,7 @@ def _full(out: Any, offsets: Any, rng: Any, given: Numbers) -> bool:  # pragma: 
     return True
 
 
-@_compiled
+@compiled
 def _partial(out: Any, offsets: Any, rng: Any, given: Numbers) -> bool:  # pragma: no cover (compiled)
     """Jobs in which a failed shard rolls back alone; False when one exceeds ``limit`` failures, or at ``halt``."""
     tau, save, rest, pieces = given.tau, given.save, given.rest, given.pieces
@@ -364,7 +362,7 @@ def _partial(out: Any, offsets: Any, rng: Any, given: Numbers) -> bool:  # pragm
     return True
 
 
-@_compiled
+@compiled
 def play_full(out: Any, offsets: Any, rng: Any, given: Numbers) -> bool:  # pragma: no cover (compiled)
     """Every row of ``out`` played by ``_full``, in lockstep as many as its lanes hold."""
     for begin in range(0, len(out), FULL_LANES):
@@ -374,7 +372,7 @@ def play_full(out: Any, offsets: Any, rng: Any, given: Numbers) -> bool:  # prag
     return True
 
 
-@_compiled
+@compiled
 def play_partial(
     out: Any, offsets: Any, rng: Any, given: Numbers, lanes: int
 ) -> bool:  # pragma: no cover (compiled)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
 from cprmodel.costing import SteadyState
@@ -19,6 +18,7 @@ from cprmodel.facts.results import Breakdown
 from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import FailureKind, FullRecovery, Strategy, together
 from cprmodel.jobs import Job
+from cprmodel.simulation.compiled import compiled
 from cprmodel.simulation.laws import Exponential, FailuresStrike
 from cprmodel.simulation.limits import check_length, most_failures, never_ends, sizes_of
 from cprmodel.simulation.result import Estimate, Prediction, Simulated
@@ -26,8 +26,6 @@ from cprmodel.simulation.result import Estimate, Prediction, Simulated
 __all__ = ["COLUMNS", "play_stored", "simulate_stored", "times_of"]
 
 COLUMNS = ("time_s", "lost", "save_s", "load_s", "reschedule_s", "shard", "trainer", "whole_job")
-
-_compiled: Any = numba.njit(cache=True, nogil=True)
 
 
 class Struck(NamedTuple):
@@ -65,7 +63,7 @@ class Account(NamedTuple):
     row: Any
 
 
-@_compiled
+@compiled
 def _pick_level(rng: Any, shares: Any) -> int:  # pragma: no cover (compiled)
     u = rng.random()
     for level in range(shares.size - 1):
@@ -75,7 +73,7 @@ def _pick_level(rng: Any, shares: Any) -> int:  # pragma: no cover (compiled)
     return int(shares.size - 1)
 
 
-@_compiled
+@compiled
 def _stop(rng: Any, strikes: Struck, account: Account) -> int:  # pragma: no cover (compiled)
     """A stop and all that strikes in it; the level that everybody returns to, or −1. Takes what shards lose."""
     kinds, failed = strikes.kinds, strikes.failed
@@ -116,7 +114,7 @@ def _stop(rng: Any, strikes: Struck, account: Account) -> int:  # pragma: no cov
             return furthest if pending >= 4 else -1
 
 
-@_compiled
+@compiled
 def _job(row: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: no cover (compiled)
     """One job; False where it exceeds ``limit`` failures."""
     work, tau, blocking, periods = saved.work, saved.tau, saved.blocking, saved.periods
@@ -258,7 +256,7 @@ def _job(row: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: 
     return True
 
 
-@_compiled
+@compiled
 def _jobs(out: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: no cover (compiled)
     ended = True
     for run in range(out.shape[0]):

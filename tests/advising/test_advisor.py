@@ -319,10 +319,6 @@ def test_another_job_s_file_is_refused(tmp_path: Path) -> None:
         Advisor(job("30 h"), "full", tmp_path / "a.json")
     kept = (tmp_path / "a.json").read_text()
     assert json.loads(kept)["advisor"]["job"] == digest_of(job())
-    newer = json.loads(kept)
-    (tmp_path / "a.json").write_text(json.dumps({**newer, "format": 2}))
-    with pytest.raises(JobError, match="format = 2: expected a format of at most 1: a newer cprmodel"):
-        Advisor(job(), "full", tmp_path / "a.json")
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
@@ -446,3 +442,144 @@ def test_long_steps_are_counted_whole(clock: Clock) -> None:
     assert advisor.step()
     given = {"save_s": 15.0, "partial_load_s": 10 / 18, "partial_reschedule_s": 10.0}
     assert exact_pls(1e7, 180.0, 3000.0, 18, **given) < 0.0022 < exact_pls(1e7, 360.0, 3000.0, 18, **given)
+
+
+# -- its file, and others ------------------------------------------------------------------------------------------
+
+
+def test_a_second_process_has_the_file_and_the_first_says_so(clock: Clock, tmp_path: Path) -> None:
+    """Two at once: nothing that was told is lost without a word."""
+    path = tmp_path / "a.json"
+    first = Advisor(job(), "full", path, clock=clock)
+    first.failed("shard", lost_s=0.0, recovery_s=0.0)
+    second = Advisor(job(), "full", path, clock=clock)
+    assert second.seen.failures == 1
+    with pytest.warns(AdvisorWarning, match="taken up by another process: what this one learns is not kept"):
+        first.failed("shard", lost_s=0.0, recovery_s=0.0)
+    for _ in range(2):
+        first.failed("shard", lost_s=0.0, recovery_s=0.0)
+        second.failed("trainer", lost_s=0.0, recovery_s=0.0)
+    first.close()
+    found = read_state(path)
+    assert found is not None
+    assert (found.experience.shard, found.experience.trainer) == (1, 2)
+    assert found.open  # the first has not closed the second's
+    assert "another process" in first.why()
+
+
+def test_of_many_processes_at_once_one_has_the_file(tmp_path: Path) -> None:
+    """What the file knows is what one of them was told since it took the file up; the others have warned."""
+    import subprocess
+    import sys
+
+    path = tmp_path / "a.json"
+    script = (
+        "import sys, warnings; from cprmodel import Advisor, load_preset\n"
+        "with warnings.catch_warnings(record=True) as heard:\n"
+        "    warnings.simplefilter('always')\n"
+        "    one = Advisor(load_preset('rsc-1'), 'full', sys.argv[1])\n"
+        "    before = one.seen.failures\n"
+        "    print('on', flush=True); sys.stdin.readline()\n"
+        "    for _ in range(20): one.failed('shard', lost_s=0.0, recovery_s=0.0)\n"
+        "print(before, len(heard))\n"
+    )
+    many = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(3)
+    ]
+    for one in many:
+        assert one.stdout is not None
+        assert one.stdout.readline() == "on\n"
+    told = [one.communicate("\n")[0].split() for one in many]
+    assert sorted(int(warned) for _, warned in told) == [0, 1, 1]
+    found = read_state(path)
+    assert found is not None
+    assert found.experience.failures == 20
+    assert [one.name for one in tmp_path.iterdir()] == ["a.json"]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"format": 2}, "its format is 2, not 1"),
+        ({"format": 0}, "its format is 0"),
+        ({"format": True}, "its format is True"),
+        ({"format": "1"}, "its format is 1"),
+        ({"experience": {"exposure_s": math.inf}}, "not what an advisor writes"),
+        ({"experience": {"saving_s": math.nan}}, "not what an advisor writes"),
+        ({"experience": {"saves": 10**400}}, "not what an advisor writes"),
+        ({"experience": {"shard": -1}}, "not what an advisor writes"),
+        ({"steps": math.inf}, "not what an advisor writes"),
+        ({"steps": "many"}, "not what an advisor writes"),
+        ({"unsaved_s": -1.0}, "not what an advisor writes"),
+        ({"unsaved_s": 1e300}, "not what an advisor writes"),
+        ({"experience": []}, "not what an advisor writes"),
+    ],
+)
+def test_unknown_formats_and_impossible_numbers_are_damage(
+    change: dict[str, Any], reason: str, tmp_path: Path
+) -> None:
+    """Though the checksum is right; what was there is kept."""
+    import hashlib
+
+    path = tmp_path / "a.json"
+    Advisor(job(), "full", path)
+    whole = json.loads(path.read_text())
+    body = whole["advisor"]
+    for name, value in change.items():
+        if name == "format":
+            whole["format"] = value
+        elif isinstance(value, dict):
+            body[name] = {**body[name], **value}
+        else:
+            body[name] = value
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    whole["sha256"] = hashlib.sha256(text.encode()).hexdigest()
+    path.write_text(json.dumps(whole))
+    damaged = path.read_bytes()
+    with pytest.warns(AdvisorWarning, match=f"is damaged \\(.*{reason}.*it is kept as a.json.damaged-"):
+        again = Advisor(job(), "full", path)
+    assert again.seen.saves == again.seen.failures == 0
+    (aside,) = tmp_path.glob("a.json.damaged-*")
+    assert aside.read_bytes() == damaged
+    assert read_state(path) is not None
+
+
+def test_a_symbolic_link_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    real, link = tmp_path / "there" / "a.json", tmp_path / "link.json"
+    link.symlink_to(real)
+    Advisor(job(), "full", link).saved(100.0)
+    assert link.is_symlink()
+    found = read_state(real)
+    assert found is not None
+    assert found.experience.saves == 1
+    real.write_text("damaged")
+    with pytest.warns(AdvisorWarning, match="is damaged"):
+        Advisor(job(), "full", link)
+    assert link.is_symlink()
+    assert [one.read_text() for one in real.parent.glob("*damaged*")] == ["damaged"]
+
+
+def test_what_killed_processes_left_is_swept(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    (tmp_path / ".a.json.0123456789abcdef.tmp").write_text("half")
+    (tmp_path / ".b.json.0123456789abcdef.tmp").write_text("another's")
+    Advisor(job(), "full", path)
+    assert sorted(one.name for one in tmp_path.iterdir()) == [".b.json.0123456789abcdef.tmp", "a.json"]
+
+
+def test_a_file_that_never_ends_is_refused(tmp_path: Path) -> None:
+    for path, expected in (
+        ("/dev/zero", "not a device"),
+        (tmp_path / "pipe", "named pipe"),
+        (tmp_path / "big", "at most"),
+    ):
+        if path == tmp_path / "pipe":
+            os.mkfifo(path)
+        elif path == tmp_path / "big":
+            path.write_bytes(b" " * 200_000)
+        with pytest.raises(JobError, match=expected):
+            read_state(Path(path))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from validation.case import Case
+from validation.claim import Claim
 from validation.events import read_events
 from validation.failures import Failure
 from validation.summary import Summary, summarise
@@ -33,6 +34,12 @@ def small(plan: list[dict[str, Any]] | None = None, **tables: Any) -> Case:
             merged = {**data.get(name, {}), **table}
             data[name] = {key: value for key, value in merged.items() if not (name == "strategy" and value is None)}
     return Case.from_mapping({**data, "journal": tables.get("journal", True)})
+
+
+def claim_of(folder: Path) -> Claim:
+    """A claim that holds."""
+    (folder / "lock").write_text("word")
+    return Claim(str(folder), "word", "a run")
 
 
 def train(case: Case, folder: Path, **options: Any) -> tuple[list[dict[str, Any]], Summary]:

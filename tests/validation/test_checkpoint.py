@@ -41,7 +41,7 @@ def manifest(sequence: int, files_of: list[list[str]]) -> Manifest:
         return FileRef(name, 1, "0" * 64)
 
     chains = tuple(tuple(ref(name) for name in chain) for chain in files_of)
-    return Manifest(sequence, 10 * sequence, 1, {"batch": 3}, ref(f"{sequence:08d}.trainer"), chains)
+    return Manifest(sequence, 10 * sequence, 1, {"batch": 3}, ref(f"{sequence:08d}.trainer"), chains, "a run")
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
@@ -49,14 +49,17 @@ def manifest(sequence: int, files_of: list[list[str]]) -> Manifest:
 def test_a_damaged_manifest_is_no_checkpoint(tmp_path: Path, data: Any) -> None:
     good = manifest(3, [["a", "b"], ["c"]])
     write_manifest(tmp_path, good)
-    assert list(manifests(tmp_path)) == [good]
+    assert list(manifests(tmp_path, "a run")) == [good]
     path = tmp_path / good.name
     content = bytearray(path.read_bytes())
     content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     path.write_bytes(content)
     heard: list[CorruptError] = []
-    assert list(manifests(tmp_path, heard.append)) in ([], [good])  # a flip between 1 and, say, 1.0 changes nothing
-    assert bool(heard) == (not list(manifests(tmp_path)))
+    assert list(manifests(tmp_path, "a run", heard.append)) in (
+        [],
+        [good],
+    )  # a flip between 1 and, say, 1.0 changes nothing
+    assert bool(heard) == (not list(manifests(tmp_path, "a run")))
 
 
 def test_one_checkpoint_is_kept_that_shares_nothing_with_the_newest(tmp_path: Path) -> None:
@@ -69,8 +72,8 @@ def test_one_checkpoint_is_kept_that_shares_nothing_with_the_newest(tmp_path: Pa
     (tmp_path / ".left.tmp").write_text("x")
     (tmp_path / "a-users-model.pt").write_text("x")
     (tmp_path / "00000001.dcp").mkdir()
-    collect_garbage(tmp_path)
-    assert [one.sequence for one in manifests(tmp_path)] == [5, 4, 1]
+    collect_garbage(tmp_path, "a run")
+    assert [one.sequence for one in manifests(tmp_path, "a run")] == [5, 4, 1]
     kept = {path.name.split(".")[-1] if "trainer" not in path.name else path.name for path in tmp_path.iterdir()}
     assert kept - {"json"} == {"b0", "d1", "b2", "d3", "d4", "d5", "pt"} | {
         f"0000000{n}.trainer" for n in (1, 4, 5)

@@ -19,8 +19,9 @@ from cprmodel.facts.errors import JobError
 from cprmodel.facts.strategies import FailureKind
 from cprmodel.fitting import read_record
 from tests.validation.helpers import SHARDS, STEPS, small, train
+from validation.claim import alone
 from validation.cli.experiment import report
-from validation.events import read_events
+from validation.events import read_events, sealed
 from validation.experiment.accuracy import record
 from validation.experiment.compare import compare
 from validation.experiment.design import Experiment, Loss
@@ -29,7 +30,7 @@ from validation.experiment.outcome import Outcome
 from validation.experiment.predict import Costs, executed, planned
 from validation.experiment.relearn import access_counts, fit_curve
 from validation.experiment.report import markdown, page, tables
-from validation.experiment.runner import LOG, Runner, draw
+from validation.experiment.runner import LOG, Runner, carry_out, draw
 from validation.experiment.verdict import Verdict, interval_90
 from validation.failures import draw_failures
 
@@ -380,10 +381,19 @@ def test_events_that_come_late_do_not_change_what_is_measured(tmp_path: Path) ->
 
 
 def _damaged(of: Path, to: Path, log: str, change: Any) -> Outcome:
+    """A folder in which a log was written otherwise: its lines have checksums that fit."""
     shutil.copytree(of, to)
     path = to / log
-    path.write_text(change(path.read_text()))
+    text = change(re.sub(r', "crc32": "[0-9a-f]{8}"', "", path.read_text()))
+    path.write_text("".join(_sealed(line) for line in text.splitlines(keepends=True)))
     return compare(to)
+
+
+def _sealed(line: str) -> str:
+    try:
+        return sealed(json.loads(line))
+    except ValueError:
+        return line
 
 
 def test_no_evidence_is_no_pass(emulated: tuple[Experiment, Path], tmp_path: Path) -> None:
@@ -405,7 +415,8 @@ def test_no_evidence_is_no_pass(emulated: tuple[Experiment, Path], tmp_path: Pat
     assert outcome.verdicts == [Verdict.INCONCLUSIVE]
     first = next(run for run in compare(folder).runs if run.role == "strategy")
     log = f"seed-{first.seed + 1:02d}/{first.name}/events.jsonl"
-    lines = (folder / log).read_text().splitlines(keepends=True)
+    whole = re.sub(r', "crc32": "[0-9a-f]{8}"', "", (folder / log).read_text())
+    lines = whole.splitlines(keepends=True)
     for name, text in (
         ("empty", ""),
         ("headless", "".join(lines[1:])),
@@ -425,6 +436,51 @@ def test_no_evidence_is_no_pass(emulated: tuple[Experiment, Path], tmp_path: Pat
     assert any(run.status == "lost" for run in compare(tmp_path / "between").runs)
     with pytest.raises(JobError, match="begins with the case"):
         _damaged(folder, tmp_path / "other", LOG, lambda text: text.replace('"seeds": 3', '"seeds": 1'))
+
+
+def test_what_is_damaged_or_another_run_s_is_done_again(
+    emulated: tuple[Experiment, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two runs' logs in each other's place, a line of a third changed, and a fourth's prediction."""
+    import validation.experiment.runner as of
+
+    experiment, folder = emulated
+    names = [f"seed-{run.seed + 1:02d}/{run.name}" for run in compare(folder).runs if run.role == "strategy"][:4]
+    damaged = tmp_path / "out"
+    shutil.copytree(folder, damaged)
+    logs = [damaged / name / "events.jsonl" for name in names]
+    first, second = logs[0].read_bytes(), logs[1].read_bytes()
+    logs[0].write_bytes(second)
+    logs[1].write_bytes(first)
+    logs[2].write_bytes(logs[2].read_bytes().replace(b'"samples": 32', b'"samples": 23', 1))
+    lines = (damaged / LOG).read_text().splitlines(keepends=True)
+    known = f'"event": "predicted", "run": "{names[3]}"'
+    (damaged / LOG).write_text("".join(re.sub("[0-9]", "9", line) if known in line else line for line in lines))
+    lost = [run for run in compare(damaged).runs if run.status == "lost"]
+    assert [run.reason.rpartition(" is ")[2] for run in lost[:2]] == ["of another run"] * 2
+    again: list[str] = []
+
+    def counted(case: Any, into: Path, failures: Any) -> Any:
+        again.append(str(into.relative_to(damaged)))
+        return carry_out(case, into, failures)
+
+    monkeypatch.setattr(of, "carry_out", counted)
+    Runner(experiment, damaged).run(resume=True)
+    assert sorted(again) == sorted(names)
+    after, before = compare(damaged), compare(folder)
+    assert after.verdict is before.verdict or after.damaged
+    assert {run.status for run in after.runs} == {"finished"}
+    told = [event["file"] for event in read_events(damaged / LOG) if event["event"] == "corrupt"]
+    assert sorted(told) == sorted([LOG, *(f"{name}/events.jsonl" for name in names)])
+
+
+def test_two_experiments_in_one_folder(emulated: tuple[Experiment, Path], tmp_path: Path) -> None:
+    """The second is refused, and touches nothing."""
+    shutil.copytree(emulated[1], tmp_path / "out")
+    before = (tmp_path / "out" / LOG).read_bytes()
+    with alone(tmp_path / "out"), pytest.raises(JobError, match="no run is under way"):
+        Runner(emulated[0], tmp_path / "out").run(resume=True)
+    assert (tmp_path / "out" / LOG).read_bytes() == before
 
 
 def test_a_recommendation_is_judged_whatever_the_others_keep(

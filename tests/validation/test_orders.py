@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cprmodel.facts.errors import JobError
-from tests.validation.helpers import INTERVAL, SHARDS, STEPS, small, train
+from tests.validation.helpers import INTERVAL, SHARDS, STEPS, claim_of, small, train
 from validation.events import read_events
 from validation.experiment.compare import compare
 from validation.experiment.design import Experiment
@@ -40,6 +40,8 @@ def server(folder: Path, order: str, fraction: float, compact_after: int) -> Ser
         "cpu",
         str(folder),
         compact_after,
+        claim_of(folder),
+        "",
         order,
         fraction,
     )

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import socket
+import stat
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +21,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.validation.helpers import claim_of
 from validation.checkpoint.files import FileRef
 from validation.shards.layout import PLACEMENTS, Layout
+from validation.shards.meeting import GREETING_S, Door, Meeting, connect, meeting_place
 from validation.shards.rows import NumpyRows
 from validation.shards.rows_torch import TorchRows
 from validation.shards.server import Server, ServerConfig
-from validation.shards.wire import GREETING_S, Door, PeerGone, PeerHung, address_of, connect, receive, send
+from validation.shards.wire import PeerGone, PeerHung, receive, send
 
 
 @pytest.mark.parametrize("kind", PLACEMENTS.values())
@@ -82,18 +90,27 @@ def test_rows_on_a_torch_device_are_the_same(device: str, optimizer: str) -> Non
     assert (there.gather(np.array([3])) == here.gather(np.array([7]))).all()
 
 
-KEY = f"{os.getpid():016d}-test"
+@pytest.fixture(scope="module")
+def meeting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Meeting]:
+    with meeting_place(tmp_path_factory.mktemp("run") / "sockets") as found:
+        yield found
 
 
-def answering(name: str, action: Any) -> threading.Thread:
-    door = Door(KEY, name)
+def greeted(door: Door) -> Any:
+    """Who comes in, however long that takes."""
+    while True:
+        wait([door.fileno()])
+        connection = door.accept()
+        if connection is not None:
+            return connection
+
+
+def answering(meeting: Meeting, name: str, action: Any) -> threading.Thread:
+    door = Door(meeting, name)
 
     def serve() -> None:
-        with door:
-            connection = door.accept()
-            assert connection
-            with connection:
-                action(connection)
+        with door, greeted(door) as connection:
+            action(connection)
 
     thread = threading.Thread(target=serve)
     thread.start()
@@ -104,11 +121,11 @@ def answering(name: str, action: Any) -> threading.Thread:
 @given(
     st.lists(st.tuples(st.sampled_from(["<f4", "<i8", "|u1"]), st.lists(st.integers(0, 5), max_size=3)), max_size=4)
 )
-def test_what_is_sent_arrives(shapes: list[tuple[str, list[int]]]) -> None:
+def test_what_is_sent_arrives(meeting: Meeting, shapes: list[tuple[str, list[int]]]) -> None:
     rng = np.random.default_rng(0)
     arrays = [(100 * rng.random(shape)).astype(kind) for kind, shape in shapes]
-    thread = answering("echo", lambda c: send(c, *(lambda m: (m[0], *m[1]))(receive(c))))
-    with connect(address_of(KEY, "echo"), KEY, 5.0, 5.0) as connection:
+    thread = answering(meeting, "echo", lambda c: send(c, *(lambda m: (m[0], *m[1]))(receive(c))))
+    with connect(meeting, "echo", 5.0, 5.0) as connection:
         send(connection, {"op": "x", "µ": 1.5}, *arrays)
         header, back = receive(connection)
     thread.join()
@@ -120,45 +137,140 @@ def test_what_is_sent_arrives(shapes: list[tuple[str, list[int]]]) -> None:
         assert (one == other).all()
 
 
-def test_silence_is_not_death() -> None:
-    thread = answering("silent", lambda connection: time.sleep(1.0))
-    with connect(address_of(KEY, "silent"), KEY, 5.0, 0.2) as connection:
+def test_silence_is_not_death(meeting: Meeting) -> None:
+    thread = answering(meeting, "silent", lambda connection: time.sleep(1.0))
+    with connect(meeting, "silent", 5.0, 0.2) as connection:
         send(connection, {"op": "x"})
         with pytest.raises(PeerHung):
             receive(connection)
         with pytest.raises(PeerHung):  # nor does a message that is too large for the socket wait for ever
             send(connection, {"op": "x"}, np.zeros(10_000_000))
     thread.join()
-    with Door(KEY, "deaf"), pytest.raises(PeerHung):  # it listens, and never accepts
-        connect(address_of(KEY, "deaf"), KEY, 5.0, 0.2)
-    thread = answering("leaving", lambda connection: None)
-    with connect(address_of(KEY, "leaving"), KEY, 5.0, 5.0) as connection, pytest.raises(PeerGone):
+    with Door(meeting, "deaf"), pytest.raises(PeerHung):  # it listens, and never accepts
+        connect(meeting, "deaf", 5.0, 0.2)
+    thread = answering(meeting, "leaving", lambda connection: None)
+    with connect(meeting, "leaving", 5.0, 5.0) as connection, pytest.raises(PeerGone):
         receive(connection)
     thread.join()
 
 
-def test_a_stranger_is_not_served() -> None:
-    """Nor does he end the one who listens, or keep it from others."""
-    with Door(KEY, "guarded") as door:
-        known: list[bool] = []
-        thread = threading.Thread(target=lambda: known.extend(bool(door.accept()) for _ in range(3)))
+def test_a_stranger_is_not_served(meeting: Meeting) -> None:
+    """Nor does he end the one who listens."""
+    stranger = Meeting(meeting.folder, "another key")
+    with Door(meeting, "guarded") as door:
+        known: list[Any] = []
+        thread = threading.Thread(target=lambda: known.append(greeted(door)))
         thread.start()
         with pytest.raises(PeerGone):
-            connect(address_of(KEY, "guarded"), "another key", 0.1, 1.0)
-        with socket.socket(socket.AF_UNIX) as silent:
-            silent.connect(address_of(KEY, "guarded"))
-            time.sleep(GREETING_S + 0.2)
-        connect(address_of(KEY, "guarded"), KEY, 1.0, 5.0).close()
+            connect(stranger, "guarded", 0.1, 1.0)
+        for said in (b"", b"x" * 10, b"x" * 64, b"x" * 1000):
+            with socket.socket(socket.AF_UNIX) as other:
+                other.connect(meeting.address("guarded"))
+                other.sendall(said)
+        connect(meeting, "guarded", 1.0, 5.0).close()
         thread.join()
-    assert known == [False, False, True]
-    with pytest.raises(PeerGone):
-        connect(address_of(KEY, "nobody"), KEY, 0.05, 1.0)
-    assert KEY[:8] not in address_of(KEY, "x")
+    assert len(known) == 1
+    known[0].close()
+    with pytest.raises(PeerGone, match="nobody listens"):
+        connect(meeting, "nobody", 0.05, 1.0)
+    assert meeting.key not in repr(meeting)
+
+
+def test_the_slow_keep_nobody_waiting(meeting: Meeting) -> None:
+    """A byte now and then, or none, from as many as like: others come in at once, and the slow are sent away."""
+    slow = [socket.socket(socket.AF_UNIX) for _ in range(100)]
+    with Door(meeting, "busy") as door:
+        for number, one in enumerate(slow):
+            one.connect(meeting.address("busy"))
+            door.accept()
+            if number % 2:
+                one.send(b"x")
+        begin = time.monotonic()
+        while time.monotonic() < begin + 0.2:
+            assert door.accept() is None  # it never waits for them
+        assert len(door._guests) == 64
+        thread = threading.Thread(target=lambda: connect(meeting, "busy", 1.0, 5.0).close())
+        thread.start()
+        greeted(door).close()
+        thread.join()
+        assert time.monotonic() - begin < GREETING_S
+        time.sleep(GREETING_S)
+        for one in slow[-4:]:
+            with contextlib.suppress(BrokenPipeError):
+                one.send(b"x")  # one more byte does not give them more time
+        assert door.accept() is None
+        assert door._guests == {}
+    for one in slow:
+        one.close()
+
+
+def test_nobody_else_may_enter(tmp_path: Path) -> None:
+    """The folder is ours alone, and gone at the end; one that a killed run left is taken away, another's is not."""
+    remembered = tmp_path / "sockets"
+    with meeting_place(remembered) as first:
+        assert stat.S_IMODE(os.stat(first.folder).st_mode) == 0o700
+        assert remembered.read_text() == first.folder
+        with Door(first, "a"):
+            assert len(first.address("supervisor")) < 100
+    assert not os.path.exists(first.folder)
+    assert not remembered.exists()
+    left = tempfile.mkdtemp(prefix="cprmodel-run-")
+    remembered.write_text(left)
+    (tmp_path / "mine").mkdir()
+    with meeting_place(remembered):
+        assert not os.path.exists(left)
+    for not_ours in (tmp_path / "mine", tmp_path / "cprmodel-run-x", "\0", "x" * 5000):
+        remembered.write_text(str(not_ours))
+        with meeting_place(remembered):
+            assert (tmp_path / "mine").is_dir()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs to be another user for a moment")
+def test_another_user_is_not_greeted() -> None:
+    """Even where he could reach the socket, and knows the key."""
+    folder = tempfile.mkdtemp()
+    os.chmod(folder, 0o755)
+    meeting = Meeting(folder, "key")
+    try:
+        with Door(meeting, "a") as door:
+            os.chmod(meeting.address("a"), 0o777)
+            child = os.fork()
+            if child == 0:
+                os.setuid(65534)
+                try:
+                    connect(meeting, "a", 1.0, 1.0)
+                except PeerGone:
+                    os._exit(0)
+                os._exit(1)
+            until = time.monotonic() + 20
+            status = 0
+            while not status and time.monotonic() < until:
+                assert door.accept() is None
+                done, found = os.waitpid(child, os.WNOHANG)
+                if done:
+                    status = 1 + os.waitstatus_to_exitcode(found)
+                time.sleep(0.01)
+            assert status == 1
+    finally:
+        shutil.rmtree(folder)
 
 
 def server(folder: Path, compact_after: int = 2) -> Server:
     config = ServerConfig(
-        0, 0, (20, 11), 2, "rows", 4, "rowwise_adagrad", 0.1, 1, "cpu", str(folder), compact_after
+        0,
+        0,
+        (20, 11),
+        2,
+        "rows",
+        4,
+        "rowwise_adagrad",
+        0.1,
+        1,
+        "cpu",
+        str(folder),
+        compact_after,
+        claim_of(folder),
+        "",
     )
     found = Server(ServerConfig.from_json(config.to_json()))
     found.answer({"op": "initialise", "generation": 1}, [])

@@ -10,5 +10,17 @@ def test_a_hundred_kills() -> None:
     assert found.wrong == []
     assert found.kills >= 100
     assert found.reloads_compared > 100
-    for kind in ("hangs", "in_save", "in_recovery", "trainers", "whole_jobs", "several_shards", "detected_damage"):
+    for kind in (
+        "hangs",
+        "in_save",
+        "in_recovery",
+        "trainers",
+        "whole_jobs",
+        "several_shards",
+        "detected_damage",
+        "slept",
+        "refused",
+        "resumed",
+        "deleted",
+    ):
         assert getattr(found, kind) > 0, kind

@@ -340,15 +340,48 @@ def test_processes_that_die_on_their_own_end_the_run(tmp_path: Path) -> None:
     supervisor = Supervisor(case, tmp_path / "run")
 
     class Broken:
-        def start(self, name: str, module: str, arguments: Any, environment: dict[str, str]) -> Any:
+        def start(self, name: str, module: str, arguments: Any, secret: str) -> Any:
             module = "validation.no_such_module" if name == "shard-1" else module
-            return real.start(name, module, arguments, environment)
+            return real.start(name, module, arguments, secret)
 
     real = supervisor.launcher
     supervisor.launcher = Broken()
-    with pytest.raises(RunError, match="shard-1: it dies again and again on its own"):
+    with pytest.raises(RunError, match=r"shard-1: it dies again and again on its own, last with exit status 1"):
         supervisor.run()
     assert not any(_lives(e["pid"]) for e in _events(tmp_path / "run") if e["event"] == "respawn")
+
+
+def test_a_machine_that_kills_often_ends_no_run(calm: Any, tmp_path: Path) -> None:
+    """Twelve times without a step between, shards and trainers: not one step is lost."""
+    killed: list[str] = []
+
+    def kill(event: dict[str, Any]) -> None:
+        often = event["event"] == "respawn" and len(killed) < 12
+        if often and event["what"] in ("trainer", "shard-1"):
+            killed.append(event["what"])
+            os.kill(event["pid"], signal.SIGKILL if len(killed) % 3 else signal.SIGTERM)
+
+    events, found = train(small(strategy={"recovery": "full"}), tmp_path / "run", observe=kill)
+    assert len(killed) == 12
+    assert found.unplanned_deaths == 12
+    assert found.status == "finished"
+    assert found.digests == calm.digests
+    assert {e["status"] for e in events if e["event"] == "died"} == {-signal.SIGKILL, -signal.SIGTERM}
+
+
+def test_a_run_that_others_keep_from_every_step_says_who(tmp_path: Path) -> None:
+    """And goes on when they stop."""
+    case = small(timeouts={"killed": "2 s"})
+
+    def kill(event: dict[str, Any]) -> None:
+        if event["event"] == "respawn" and event["what"] == "trainer":
+            os.kill(event["pid"], signal.SIGKILL)
+
+    with pytest.raises(RunError, match=r"killed from outside .* times by SIGKILL in .* with --resume goes on"):
+        Supervisor(case, tmp_path / "run", observe=kill).run()
+    assert len([e for e in _events(tmp_path / "run") if e["event"] == "died"]) > 6
+    Supervisor(case, tmp_path / "run").run(resume=True)
+    assert summarise(tmp_path / "run" / "events.jsonl").steps == STEPS
 
 
 def test_a_shard_that_stops_before_it_listens_is_replaced(tmp_path: Path) -> None:

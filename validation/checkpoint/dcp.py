@@ -1,8 +1,12 @@
 """``torch.distributed.checkpoint`` as a second backend: the trainer gathers all state and writes it.
 
 It is here to measure what such a save and load cost. Its files get the same manifest, and with it the same
-promise: complete or absent, damage detected. (DCP's own metadata file is a pickle; it is read only when its
-checksum is the one in the manifest.)
+promise: complete or absent, damage detected.
+
+DCP's own metadata file is a pickle, which runs what is in it when it is read. It is read only when its checksum is
+the one in the manifest, but that guards against accident alone: whoever can write the folder can write a manifest
+that fits. Load such checkpoints from folders that only you can write to. (The files of the other backend hold
+numbers, and run nothing.)
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Manifests: what makes a set of files a checkpoint.
 
-A manifest names every file of a checkpoint with size and checksum, and carries a checksum of itself. It is
-written last; a checkpoint without one does not exist. Several are kept, so that damage to the newest, or to a
-base that the newest share, leaves an older one to return to.
+A manifest names every file of a checkpoint with size and checksum, and carries a checksum of itself and the name of
+the run that it is of. It is written last; a checkpoint without one does not exist. Several are kept, so that damage
+to the newest, or to a base that the newest share, leaves an older one to return to.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ class Manifest:
     cursor: dict[str, Any]
     trainer: FileRef
     shards: tuple[tuple[FileRef, ...], ...]  # for each shard its base and deltas, in order
+    run: str
 
     @property
     def name(self) -> str:
@@ -55,6 +56,7 @@ class Manifest:
             "cursor": self.cursor,
             "trainer": self.trainer.to_dict(),
             "shards": [[ref.to_dict() for ref in chain] for chain in self.shards],
+            "run": self.run,
         }
         return json.dumps({"body": body, "sha256": _digest(body)}, indent=1).encode()
 
@@ -65,16 +67,20 @@ class Manifest:
             body = data["body"]
             if _digest(body) != data["sha256"]:
                 raise CorruptError(name, "its checksum is another")
-            return cls(
+            found = cls(
                 body["sequence"],
                 body["step"],
                 body["generation"],
                 body["cursor"],
                 FileRef(**body["trainer"]),
                 tuple(tuple(FileRef(**ref) for ref in chain) for chain in body["shards"]),
+                body["run"],
             )
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise CorruptError(name, "not a manifest") from None
+        if found.name != name:
+            raise CorruptError(name, f"it is {found.name} by its content")
+        return found
 
 
 def _digest(body: dict[str, Any]) -> str:
@@ -88,19 +94,31 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     sync(folder)
 
 
-def manifests(folder: Path, on_corrupt: Any = None) -> Iterator[Manifest]:
-    """Readable manifests, newest first; ``on_corrupt`` hears of the others."""
+def manifests(
+    folder: Path, run: str, on_corrupt: Callable[[CorruptError], None] | None = None
+) -> Iterator[Manifest]:
+    """A run's manifests, newest first; ``on_corrupt`` hears of those that are damaged or another run's."""
     for path in sorted(folder.glob("[0-9]*.json"), reverse=True):
         try:
-            yield Manifest.from_json(path.name, path.read_bytes())
+            found = Manifest.from_json(path.name, _content(path))
+            if found.run != run:
+                raise CorruptError(path.name, "it is of another run")
+            yield found
         except CorruptError as error:
             if on_corrupt:
                 on_corrupt(error)
 
 
-def collect_garbage(folder: Path) -> None:
-    """Remove what no kept checkpoint needs."""
-    found = list(manifests(folder))
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CorruptError(path.name, (error.strerror or "cannot be read").lower()) from None
+
+
+def collect_garbage(folder: Path, run: str) -> None:
+    """Remove what no kept checkpoint of the run needs."""
+    found = list(manifests(folder, run))
     kept = found[:KEEP]
     used = frozenset().union(*(manifest.files for manifest in kept))
     apart = next((manifest for manifest in found[KEEP:] if not manifest.files & used), None)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from validation.checkpoint.files import CorruptError, FileRef, read_arrays, write_arrays
 from validation.checkpoint.manifest import Manifest, collect_garbage, manifests, write_manifest
+from validation.claim import Claim
 from validation.shards.client import Request, ShardClients, ShardsLost
 
 __all__ = ["SaveFailed", "Store"]
@@ -24,12 +25,13 @@ class SaveFailed(Exception):
 class Store:
     """Checkpoints of one run: per shard a base and ordered deltas, one file for the trainer, a manifest.
 
-    ``tell`` takes the name of an event and its facts.
+    ``tell`` takes the name of an event and its facts. FolderTaken where another run has come into the folder.
     """
 
-    def __init__(self, folder: Path, clients: ShardClients, tell: Tell) -> None:
-        self.folder, self.clients, self.tell = folder, clients, tell
-        folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self, folder: Path, clients: ShardClients, tell: Tell, claim: Claim) -> None:
+        self.folder, self.clients, self.tell, self.claim = folder, clients, tell, claim
+        claim.check()
+        folder.mkdir(exist_ok=True)
         names = [int(path.name[:8]) for path in folder.glob("[0-9]" * 8 + ".*")]
         self.sequence = max(names, default=-1) + 1
 
@@ -44,6 +46,7 @@ class Store:
     ) -> bool:
         """Write a checkpoint; False when it failed. ShardsLost when shards died meanwhile: it is void then."""
         begin = time.monotonic()
+        self.claim.check()
         sequence = self.sequence
         self.sequence += 1
         try:
@@ -51,7 +54,8 @@ class Store:
             trainer = self._save_trainer(sequence, dense)
             self.tell("saving", sequence=sequence, step=step)
             writing(sequence)
-            manifest = Manifest(sequence, step, generation, cursor, trainer, chains)
+            manifest = Manifest(sequence, step, generation, cursor, trainer, chains, self.claim.run)
+            self.claim.check()
             write_manifest(self.folder, manifest)
         except ShardsLost:
             self.tell("save_void", sequence=sequence)
@@ -64,7 +68,7 @@ class Store:
         self.tell("save", sequence=sequence, step=step, seconds=seconds, **facts)
         with contextlib.suppress(ShardsLost):  # complete anyway; who was lost is noticed at the next message
             self.clients.broadcast({"op": "commit"})
-        collect_garbage(self.folder)
+        collect_garbage(self.folder, self.claim.run)
         return True
 
     def load_shards(
@@ -73,7 +77,7 @@ class Store:
         """Return these shards to the newest checkpoint that is whole for each: which, and a checksum of them."""
         loaded: dict[int, tuple[int | None, str]] = {}
         left = set(shards)
-        for manifest in manifests(self.folder, self._corrupt):
+        for manifest in self._manifests(self._corrupt):
             found = self._load(manifest, left, generation, sent)
             loaded |= {shard: (manifest.sequence, digest) for shard, digest in found.items()}
             left -= set(found)
@@ -84,7 +88,7 @@ class Store:
     def load_everybody(self, generation: int, sent: Callable[[], None]) -> tuple[Manifest, dict[str, Any]] | None:
         """Return everybody to the newest checkpoint that is whole; None: to the beginning, for there is none."""
         everybody = set(self.clients.all())
-        for manifest in manifests(self.folder, self._corrupt):
+        for manifest in self._manifests(self._corrupt):
             try:
                 dense = self._load_trainer(manifest)
             except CorruptError as error:
@@ -98,10 +102,13 @@ class Store:
         self._initialise(everybody, generation)
         return None
 
+    def _manifests(self, on_corrupt: Callable[[CorruptError], None] | None = None) -> Iterator[Manifest]:
+        return manifests(self.folder, self.claim.run, on_corrupt)
+
     @property
     def newest_step(self) -> int:
         """The step of the newest checkpoint, -1 without one."""
-        newest = next(manifests(self.folder), None)
+        newest = next(self._manifests(), None)
         return -1 if newest is None else newest.step
 
     def _save_shards(
@@ -173,6 +180,7 @@ class Store:
 
     def _forget_after(self, sequence: int) -> None:
         """Checkpoints after the one that everybody returned to belong to a past that did not happen."""
+        self.claim.check()
         for path in self.folder.glob("[0-9]*.json"):
             if int(path.stem) > sequence:
                 path.unlink(missing_ok=True)

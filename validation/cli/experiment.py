@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from pathlib import Path
@@ -13,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from cprmodel.report.page import write_page
+from cprmodel.facts.files import write_whole
 from validation.cli.options import Asked
 from validation.experiment.accuracy import record
 from validation.experiment.charts import figures
@@ -60,13 +61,13 @@ def report(folder: Path, spoil: str | None, as_json: bool, into: Path | None = N
     name = f"report-spoiled-{spoil}" if spoil else "report"
     title, shown = folder.resolve().name, tables(outcome)
     text = markdown(outcome, title, shown)
-    write_page(page(outcome, title, shown), folder / f"{name}.html")
-    (folder / f"{name}.md").write_text(text)
+    write_whole(folder / f"{name}.html", page(outcome, title, shown))
+    write_whole(folder / f"{name}.md", text)
     if into is not None:
         _write_for_docs(outcome, f"{title}-spoiled-{spoil}" if spoil else title, text, into)
     paired = record(outcome)
     if paired is not None:
-        (folder / "accuracy.json").write_text(json.dumps(paired, indent=1) + "\n")
+        write_whole(folder / "accuracy.json", json.dumps(paired, indent=1) + "\n")
     if as_json:
         typer.echo(json.dumps(_plain(outcome), indent=2, allow_nan=False))
     else:
@@ -81,7 +82,9 @@ def _write_for_docs(outcome: Outcome, title: str, text: str, into: Path) -> None
     (into / "_static").mkdir(parents=True, exist_ok=True)
     for figure in figures(outcome):
         name = f"_static/validation-{title}-{figure['id']}.svg"
-        figure["chart"].properties(width=_DOCS_WIDTH).save(into / name)
+        drawn = io.StringIO()
+        figure["chart"].properties(width=_DOCS_WIDTH).save(drawn, format="svg")
+        write_whole(into / name, drawn.getvalue())
         pictures += [
             f"## {figure['title']}",
             "",
@@ -93,7 +96,7 @@ def _write_for_docs(outcome: Outcome, title: str, text: str, into: Path) -> None
             "",
         ]
     whole = text + "\n" + "\n".join(pictures)
-    (into / f"validation-{title}.md").write_text(whole.rstrip() + "\n")
+    write_whole(into / f"validation-{title}.md", whole.rstrip() + "\n")
 
 
 def _plain(outcome: Outcome) -> dict[str, Any]:

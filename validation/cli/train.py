@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cprmodel.cli.options import check_report
+from cprmodel.facts.files import write_whole
 from cprmodel.facts.units import format_share, format_time
 from validation.case import Case
 from validation.cli.options import Asked
@@ -60,7 +61,7 @@ def run(asked: Asked, job: Path | None = None) -> None:
     else:
         print_summary(found, folder)
     if job is not None:
-        job.write_text(job_file(str(folder), read_events(folder / "events.jsonl")))
+        write_whole(job, job_file(str(folder), read_events(folder / "events.jsonl")))
         typer.echo(f"Job file: {job}", err=asked.as_json)
 
 
@@ -104,9 +105,9 @@ def print_summary(found: Summary, folder: Path) -> None:
     for reason in found.failed_saves:
         console.print(Text(f"a save failed, nothing was lost: {reason}", style="yellow"))
     for name, reason in found.corrupt:
-        console.print(Text(f"damage detected, the checkpoint before was used: {name} ({reason})", style="yellow"))
+        console.print(Text(f"damage detected, and not used: {name} ({reason})", style="yellow"))
     if found.unplanned_deaths:
-        console.print(Text(f"{found.unplanned_deaths} processes died that nobody killed", style="red"))
+        console.print(Text(f"{found.unplanned_deaths} processes died that this run did not kill", style="red"))
     whole = found.seconds.get("whole", 0.0)
     if whole > 0:
         names = ("lookup", "compute", "update", "copy", "save")

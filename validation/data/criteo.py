@@ -17,12 +17,16 @@ from typing import Any, BinaryIO
 import numpy as np
 import polars as pl
 
+from cprmodel.facts.errors import JobError
+from cprmodel.facts.files import open_plain
 from validation.data.batch import Batch, Cursor, DataError
 
 __all__ = ["Criteo"]
 
 DENSE, SPARSE = 13, 26
 CHUNK = 16_384  # lines parsed at a time
+#: Bytes of a line; what is longer is read as several, none of which can be used.
+_LONGEST_LINE = 100_000
 #: More bad lines than this many, and than the allowed share of those read, are an error.
 FEW = 10
 
@@ -113,7 +117,7 @@ class Criteo:
         with file.open(offset) as stream:
             while True:
                 try:
-                    lines = list(itertools.islice(stream, CHUNK))
+                    lines = list(itertools.islice(iter(lambda: stream.readline(_LONGEST_LINE), b""), CHUNK))
                 except (OSError, EOFError, zlib.error) as error:
                     raise DataError(f"{file.path}: cannot be read to its end ({error})") from None
                 ends = offset + np.cumsum([len(line) for line in lines], dtype=np.int64)
@@ -204,10 +208,14 @@ class _File:
     def __init__(self, path: Path, begin: int | None = None, end: int | None = None) -> None:
         self.path, self.end = path, end
         try:
+            with open_plain(path, "a table"):
+                pass
             with self.open(0) as stream:
-                first = stream.readline()
-        except OSError as error:
-            raise DataError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+                first = stream.readline(_LONGEST_LINE)
+        except (OSError, EOFError, zlib.error) as error:
+            raise DataError(f"{path}: {(getattr(error, 'strerror', None) or str(error)).lower()}") from None
+        except JobError as error:
+            raise DataError(str(error)) from None
         text = first.decode("utf-8", "replace").rstrip("\r\n")
         self.separator = "\t" if "\t" in text else ","
         fields = text.split(self.separator)
@@ -228,7 +236,7 @@ class _File:
             raise DataError(f"{self.path}: a gzipped file cannot be cut; expected test_path beside it")
         size = os.path.getsize(self.path)
         with self.open(max(self.begin, int(size * (1 - share)) - 1)) as stream:
-            stream.readline()
+            stream.readline(_LONGEST_LINE)
             self.end = stream.tell()
         return _File(self.path, begin=self.end)
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from cprmodel.facts.errors import JobError
+from cprmodel.facts.files import open_plain
 from validation.data.batch import Batch, Cursor, DataError
 
 __all__ = ["MovieLens"]
@@ -24,16 +26,22 @@ class MovieLens:
     def __init__(self, path: Path, batch_size: int, test_share: float = 0.1) -> None:
         self.batch_size = batch_size
         try:
+            with open_plain(path, "the MovieLens table"):
+                pass
             table = pl.read_csv(path).sort("timestamp", maintain_order=True)
             users = table["userId"].rank("dense").to_numpy().astype(np.int64) - 1
             movies = table["movieId"].rank("dense").to_numpy().astype(np.int64) - 1
             genres = table["genres"].fill_null("(no genres listed)").str.split("|")
-            years = table["year"].fill_null(1995.0).to_numpy()
-            labels = (table["rating"].to_numpy() >= CLICK).astype(np.float32)
+            years = table["year"].cast(pl.Float64).fill_null(1995.0).to_numpy()
+            labels = (table["rating"].cast(pl.Float64).to_numpy() >= CLICK).astype(np.float32)
+        except JobError as error:
+            raise DataError(str(error)) from None
         except OSError as error:
             raise DataError(f"{path}: {(error.strerror or str(error)).lower()}") from None
         except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
             raise DataError(f"{path}: not the MovieLens table ({str(error).splitlines()[0]})") from None
+        if any(table[name].null_count() for name in ("userId", "movieId", "rating", "timestamp")):
+            raise DataError(f"{path}: not the MovieLens table (a cell is empty or no number)")
         if len(table) < 2:
             raise DataError(f"{path}: no ratings")
         names = sorted(set(genres.explode().to_list()))

@@ -69,6 +69,8 @@ def _run(
     if not log.is_file():
         return replace(run, status="lost", reason=f"there is no {log}")
     events, damaged = read_log(log)
+    if events and "of" in event and events[0].get("run", event["of"]) != event["of"]:
+        return replace(run, status="lost", reason=f"{log} is of another run")
     try:
         found = _followed(experiment, run, events, before, spoil)
     except (KeyError, IndexError, TypeError, ValueError, AssertionError):

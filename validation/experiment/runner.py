@@ -1,12 +1,12 @@
 """Carry an experiment out: calibrate, predict, run; everything written down as it happens.
 
 The folder holds ``experiment.jsonl`` (what was begun, predicted, done) and a folder for each run with its event
-log. Nothing else is needed to tell what came out.
+log. Nothing else is needed to tell what came out. Whatever of it is damaged, or another run's, is as good as not
+there: an experiment that goes on does that run again.
 """
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import platform
 import shutil
@@ -21,7 +21,8 @@ from cprmodel.facts.errors import CprModelError, JobError, Problem
 from cprmodel.facts.strategies import FailureKind, FailureMix
 from cprmodel.facts.version import __version__
 from validation.case import Case
-from validation.events import end_torn_line, read_events, timestamp
+from validation.claim import Claim, FolderTaken, alone, new_run
+from validation.events import end_torn_line, read_events, read_log, sealed, timestamp
 from validation.experiment.design import Experiment, Planned
 from validation.experiment.measure import Measured, measure
 from validation.experiment.predict import Costs, expected, planned, recommend
@@ -53,12 +54,18 @@ class Runner:
         self.done: dict[str, dict[str, Any]] = {}  # runs by name
         self.costs: dict[int, Costs] = {}
         self.chosen: tuple[str, int] | None = None
+        self.claim: Claim  # to the folder, once it is held
 
     def run(self, resume: bool = False) -> None:
         """Everything that is not done yet."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._read_past(resume)
-        self._check_devices()
+        with alone(self.folder) as word:
+            self.claim = Claim(str(self.folder), word, new_run())
+            self._read_past(resume)
+            self._check_devices()
+            self._run()
+
+    def _run(self) -> None:
         section = self.experiment.experiment
         self._note(
             "start",
@@ -193,23 +200,31 @@ class Runner:
                 self._one(seed, one)
             return
         context = multiprocessing.get_context("spawn")
+        others = set(multiprocessing.active_children())
         with ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent) as pool:
             futures = {}
-            for seed, one in waiting:
-                folder = self.folder / self._name(seed, one)
-                futures[pool.submit(carry_out, one.case, folder, list(one.failures or ()))] = seed, one
-            self.progress(what, len(self.done), self.experiment.total)
-            for future in as_completed(futures):
-                seed, one = futures[future]
-                self._heard(seed, one, future.result())
+            try:
+                for seed, one in waiting:
+                    folder = self.folder / self._name(seed, one)
+                    futures[pool.submit(carry_out, one.case, folder, list(one.failures or ()))] = seed, one
                 self.progress(what, len(self.done), self.experiment.total)
+                for future in as_completed(futures):
+                    seed, one = futures[future]
+                    self._heard(seed, one, future.result())
+                    self.progress(what, len(self.done), self.experiment.total)
+            except BaseException:  # nobody waits for the others, which are done again on a resume
+                pool.shutdown(wait=False, cancel_futures=True)
+                for process in set(multiprocessing.active_children()) - others:
+                    process.kill()
+                raise
 
-    def _heard(self, seed: int, one: Planned, outcome: tuple[str, str]) -> None:
-        status, reason = outcome
+    def _heard(self, seed: int, one: Planned, outcome: tuple[str, str, str]) -> None:
+        status, reason, run_name = outcome
         name = self._name(seed, one)
         self.done[name] = self._note(
             "run",
             run=name,
+            of=run_name,
             seed=seed,
             name=one.name,
             role=one.role,
@@ -224,46 +239,74 @@ class Runner:
 
     def _note(self, event: str, **facts: Any) -> dict[str, Any]:
         entry = {"event": event, **facts}
+        self.claim.check()
         with open(self.folder / LOG, "a", encoding="utf-8") as file:
-            file.write(json.dumps(entry, allow_nan=False) + "\n")
+            file.write(sealed(entry, allow_nan=False))
         return entry
 
     def _read_past(self, resume: bool) -> None:
         path = self.folder / LOG
         if not path.exists():
-            others = sorted(one.name for one in self.folder.iterdir())
+            others = sorted(one.name for one in self.folder.iterdir() if one.name != "lock")
             if others:
                 raise self._wrong(f"a new or empty folder (there is {others[0]})")
             return
         if not resume:
             raise self._wrong("a new folder, or --resume for the experiment that is in it")
         end_torn_line(path)
-        events = list(read_events(path))
+        events, damaged = read_log(path)
         before = next((event["case"] for event in events if event["event"] == "start"), None)
         if before != self.experiment.model_dump(mode="json"):
             raise self._wrong("an experiment of the same case file, to go on with")
+        if damaged:
+            self._note("corrupt", file=LOG, reason=f"{damaged} lines cannot be read")
+        predicted = {event["run"] for event in events if event["event"] == "predicted"}
         for event in events:
             if event["event"] == "run" and event["status"] == "finished":
                 self.done[event["run"]] = event
             elif event["event"] == "recommended":
                 self.chosen = event["recovery"], event["interval_steps"]
+        for name, event in list(self.done.items()):
+            reason = (
+                "its prediction cannot be read" if event["role"] == "strategy" and name not in predicted else ""
+            )
+            reason = reason or what_is_wrong(self.folder / name / "events.jsonl", event["of"])
+            if reason:
+                self._note("corrupt", file=f"{name}/events.jsonl", reason=reason)
+                del self.done[name]
 
     def _wrong(self, expected: str) -> JobError:
         return JobError(str(self.folder), [Problem("", "", expected)])
 
 
-def carry_out(case: Case, folder: Path, failures: list[Failure]) -> tuple[str, str]:
-    """One run; its status and, where it is not "finished", why. A run that was cut off is kept, and begun anew."""
+def what_is_wrong(log: Path, run: str) -> str:
+    """Why a run's log cannot be used; nothing where it is whole and that run's."""
+    try:
+        events, damaged = read_log(log)
+    except OSError as error:
+        return f"{log} cannot be read ({(error.strerror or str(error)).lower()})"
+    if damaged:
+        return f"{damaged} lines of {log} cannot be read"
+    if not events or "run" not in events[0]:
+        return f"{log} is not whole"
+    return "" if events[0]["run"] == run else f"{log} is of another run"
+
+
+def carry_out(case: Case, folder: Path, failures: list[Failure]) -> tuple[str, str, str]:
+    """One run: its status, why it is not "finished", its name. A run that was cut off is kept, and begun anew."""
     if folder.exists():
         number = 1
         while (aside := folder.with_name(f"{folder.name}.cut-off-{number}")).exists():
             number += 1
         folder.rename(aside)
+    supervisor = Supervisor(case, folder, failures=failures)
     try:
-        Supervisor(case, folder, failures=failures).run()
-        status = "finished", ""
+        supervisor.run()
+        status = "finished", "", supervisor.run_name
+    except FolderTaken as error:
+        return "failed", str(error), supervisor.run_name
     except CprModelError as error:
-        status = "failed", str(error)
+        status = "failed", str(error), supervisor.run_name
     for heavy in ("checkpoints", "journal", "replica.bin"):
         path = folder / heavy
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)

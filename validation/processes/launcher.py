@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -34,9 +35,13 @@ class Process(Protocol):
 
 
 class Launcher(Protocol):
-    """Starts ``python -m MODULE ARGUMENTS`` somewhere."""
+    """Starts ``python -m MODULE ARGUMENTS`` somewhere; the first line of its standard input is ``secret``.
 
-    def start(self, name: str, module: str, arguments: Sequence[str], environment: dict[str, str]) -> Process: ...
+    One that reaches other machines must carry the run's messages over a channel of its own that nobody else can
+    enter: the sockets are for one machine.
+    """
+
+    def start(self, name: str, module: str, arguments: Sequence[str], secret: str) -> Process: ...
 
 
 class LocalProcess:
@@ -75,7 +80,7 @@ class LocalLauncher:
     def __init__(self, logs: Path) -> None:
         self.logs = logs
 
-    def start(self, name: str, module: str, arguments: Sequence[str], environment: dict[str, str]) -> LocalProcess:
+    def start(self, name: str, module: str, arguments: Sequence[str], secret: str) -> LocalProcess:
         """Start a process that holds the write end of a pipe: when it dies, the read end closes."""
         self.logs.mkdir(parents=True, exist_ok=True)
         read, write = os.pipe()
@@ -89,7 +94,6 @@ class LocalLauncher:
                     pass_fds=(write,),
                     env={
                         **os.environ,
-                        **environment,
                         "PYTHONPATH": _search_path(),
                         "CPRMODEL_PARENT": str(os.getpid()),
                     },
@@ -101,6 +105,10 @@ class LocalLauncher:
             raise
         finally:
             os.close(write)
+        assert popen.stdin
+        with contextlib.suppress(BrokenPipeError):  # it is dead already, which will be seen
+            popen.stdin.write(f"{secret}\n".encode())
+            popen.stdin.flush()
         return LocalProcess(popen, read)
 
     def last_line(self, name: str) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from validation.shards.wire import PeerGone, PeerHung, address_of, connect, receive, send
+from validation.shards.meeting import Meeting, connect
+from validation.shards.wire import PeerGone, PeerHung, receive, send
 
 __all__ = ["Request", "ShardClients", "ShardsLost", "Timeouts"]
 
@@ -34,8 +35,8 @@ class ShardsLost(Exception):
 class ShardClients:
     """Connections to all shards of a run."""
 
-    def __init__(self, shards: int, run_key: str, timeouts: Timeouts) -> None:
-        self.shards, self.run_key, self.timeouts = shards, run_key, timeouts
+    def __init__(self, shards: int, meeting: Meeting, timeouts: Timeouts) -> None:
+        self.shards, self.meeting, self.timeouts = shards, meeting, timeouts
         self._connections: dict[int, Connection] = {}
         self._dropped: dict[int, Exception] = {}  # why shards that are not connected are not
         self.incarnations: dict[int, int] = {}
@@ -48,10 +49,9 @@ class ShardClients:
             if shard in self._connections:
                 continue
             self.incarnations.pop(shard, None)  # whoever answers there now
-            address = address_of(self.run_key, f"shard-{shard}")
             try:
                 self._connections[shard] = connect(
-                    address, self.run_key, self.timeouts.start_s, self.timeouts.answer_s
+                    self.meeting, f"shard-{shard}", self.timeouts.start_s, self.timeouts.answer_s
                 )
             except (PeerGone, PeerHung) as error:
                 # nobody listens: it is starting, or stopped before it could

@@ -1,6 +1,6 @@
 """A shard server: one process that holds rows, and does what the trainer asks, one message at a time.
 
-Started by a launcher as ``python -m validation.shards CONFIG.json`` with the run's key in its environment.
+Started by a launcher as ``python -m validation.shards CONFIG.json`` with the run's key on its standard input.
 It starts empty; the trainer lets it draw its first rows, or load a checkpoint. It outlives trainers, never its
 parent.
 
@@ -15,17 +15,20 @@ import json
 import os
 import time
 from dataclasses import asdict, dataclass
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from validation.checkpoint.files import CorruptError, FileRef, read_arrays, write_arrays
-from validation.processes.parent import watch_parent
+from validation.claim import Claim, FolderTaken
+from validation.processes.parent import told_in_secret, watch_parent
 from validation.shards.layout import layout_of
+from validation.shards.meeting import Door, Meeting
 from validation.shards.priority import Priority
 from validation.shards.rows import NumpyRows, Rows, initial_rows
-from validation.shards.wire import Door, PeerGone, PeerHung, receive, send
+from validation.shards.wire import PeerGone, PeerHung, receive, send
 
 __all__ = ["Server", "ServerConfig", "main"]
 
@@ -49,6 +52,8 @@ class ServerConfig:
     device: str
     folder: str
     compact_after: int
+    claim: Claim
+    doors: str
     order: str | None = None  # None: every save takes all that changed
     fraction: float = 1.0
 
@@ -58,7 +63,8 @@ class ServerConfig:
     @classmethod
     def from_json(cls, text: str) -> ServerConfig:
         data = json.loads(text)
-        return cls(**{**data, "num_embeddings": tuple(data["num_embeddings"])})
+        known = {"num_embeddings": tuple(data["num_embeddings"]), "claim": Claim(**data["claim"])}
+        return cls(**{**data, **known})
 
 
 class Server:
@@ -142,7 +148,10 @@ class Server:
         if not base:
             arrays["ids"] = ids
         try:
+            self.config.claim.check()
             ref = write_arrays(self.folder, name, {**arrays, "step": np.array([self.step])})
+        except FolderTaken as error:
+            return ({"failed": str(error)},)
         except OSError as error:
             return ({"failed": error.strerror or str(error)},)
         self.saved, self.dirty = changed, np.zeros_like(changed)
@@ -251,12 +260,13 @@ class Server:
 
 def main(config_path: str) -> None:
     """Serve one trainer after the other until told to stop."""
-    watch_parent()
-    key = os.environ.pop("CPRMODEL_RUN_KEY")
     config = ServerConfig.from_json(Path(config_path).read_text())
+    meeting = Meeting(config.doors, told_in_secret())
+    watch_parent()
     server = Server(config)
-    with Door(key, f"shard-{config.shard}") as door:
+    with Door(meeting, f"shard-{config.shard}") as door:
         while True:
+            wait([door.fileno()])
             connection = door.accept()
             if connection is None:
                 continue

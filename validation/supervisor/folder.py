@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import shutil
 import signal
 from pathlib import Path
 from typing import Any
 
 from cprmodel.facts.errors import JobError
-from validation.events import read_events
+from validation.claim import FolderTaken
+from validation.events import read_log
 from validation.supervisor.state import State
 
 __all__ = ["Folder"]
@@ -18,15 +17,6 @@ __all__ = ["Folder"]
 
 class Folder(State):
     """A run that is alone in its folder, and goes on where it was left."""
-
-    @contextlib.contextmanager
-    def _alone(self) -> Any:
-        with open(self.folder / "lock", "w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise self._folder_error("a folder in which no run is under way") from None
-            yield
 
     def _read_past(self, path: Path, resume: bool) -> bool:
         """What an earlier start left in the folder; whether there was one."""
@@ -38,13 +28,15 @@ class Folder(State):
         if not resume:
             raise self._folder_error("a new folder, or --resume for the run that is in it")
         try:
-            events = list(read_events(path))
-            self._same_case(next(event["case"] for event in events if event["event"] == "start"))
+            events, self.damaged_lines = read_log(path)
+            start = next(event for event in events if event["event"] == "start")
+            self._same_case(start["case"])
+            self.run_name = start["run"]
             for event in events:
                 self._remember(event)
         except JobError:
             raise
-        except (KeyError, TypeError, ValueError, StopIteration):
+        except (AttributeError, LookupError, TypeError, ValueError, OverflowError, StopIteration):
             raise self._folder_error("a run's event log in events.jsonl") from None
         return True
 
@@ -80,7 +72,11 @@ class Folder(State):
                     raise self._folder_error(f"a run of the same case ({table}.{key} was {old.get(key)})")
 
     def _sweep(self) -> None:
-        """Remove what killed processes were writing."""
+        """Remove what killed processes were writing; what is in a folder that another run took is not ours."""
+        try:
+            self.claim.check()
+        except FolderTaken:
+            return
         for path in (self.folder / "checkpoints").glob(".*.tmp"):
             if path.is_dir():
                 shutil.rmtree(path)

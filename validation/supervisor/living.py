@@ -8,6 +8,7 @@ import signal
 import time
 from typing import Any
 
+from cprmodel.facts.files import write_whole
 from cprmodel.facts.strategies import FailureKind
 from validation.data.tables import num_embeddings_of
 from validation.processes.launcher import LocalLauncher
@@ -16,9 +17,6 @@ from validation.supervisor.coming import Coming
 from validation.supervisor.state import RunError
 
 __all__ = ["Living"]
-
-#: Deaths that nobody planned, without one step between them, after which a run is given up.
-MOST_UNPLANNED = 5
 
 
 class Living(Coming):
@@ -57,6 +55,8 @@ class Living(Coming):
             device=self.case.shards.device,
             folder=str(self.folder / "checkpoints"),
             compact_after=self.case.checkpoint.compact_after,
+            claim=self.claim,
+            doors=self.meeting.folder,
             order=self.case.strategy.order,
             fraction=self.case.strategy.fraction,
         )
@@ -67,17 +67,22 @@ class Living(Coming):
         )
 
     def _start_trainer(self) -> None:
-        config = {"case": self.case.model_dump(mode="json"), "folder": str(self.folder)}
+        config = {
+            "case": self.case.model_dump(mode="json"),
+            "claim": self.claim.to_dict(),
+            "doors": self.meeting.folder,
+        }
         self._start("trainer", "validation.training", json.dumps(config))
         self.heard_at = time.monotonic()
         self._note("respawn", what="trainer", pid=self.processes["trainer"].pid)
 
     def _start(self, name: str, module: str, config: str) -> None:
         path = self.folder / "logs" / f"{name}.json"
+        self.claim.check()
         path.parent.mkdir(exist_ok=True)
-        path.write_text(config)
+        write_whole(path, config)
         self.started_at[name] = time.monotonic()
-        self.processes[name] = self.launcher.start(name, module, [str(path)], {"CPRMODEL_RUN_KEY": self.key})
+        self.processes[name] = self.launcher.start(name, module, [str(path)], self.meeting.key)
 
     def _bury(self, name: str, cause: str, kind: FailureKind | None = None) -> int:
         """A process is dead: see how, and start its successor."""
@@ -89,10 +94,10 @@ class Living(Coming):
                 return status
         self._note("died", what=name, status=status, cause=cause)
         if cause == "on its own":
-            self.unplanned += 1
-            if self.unplanned > MOST_UNPLANNED:
-                last = self.launcher.last_line(name) if isinstance(self.launcher, LocalLauncher) else ""
-                raise RunError(f"{name}: it dies again and again on its own, last with status {status} ({last})")
+            last = self.launcher.last_line(name) if isinstance(self.launcher, LocalLauncher) else ""
+            reason = self.unplanned.died(name, status, last, time.monotonic())
+            if reason:
+                raise RunError(reason)
         if kind is None:
             kind = FailureKind.TRAINER if name == "trainer" else FailureKind.SHARD
             self._struck(kind.value, time.monotonic())
@@ -131,7 +136,7 @@ class Living(Coming):
             self.executed += 1
             self.highest = max(self.highest, message["step"])
             self.stood = message["step"]
-            self.unplanned = 0
+            self.unplanned.stepped()
         elif event in ("ready", "recovered"):
             known = self.covered.get(message["generation"], -1)
             self.unresolved = [(number, kind) for number, kind in self.unresolved if number > known]

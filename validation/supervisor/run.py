@@ -11,8 +11,9 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from cprmodel.facts.strategies import FailureKind, together
+from validation.claim import Claim, alone
 from validation.events import EventLog, timestamp
-from validation.shards.wire import Door
+from validation.shards.meeting import Door, meeting_place
 from validation.supervisor.living import Living
 from validation.supervisor.state import host
 
@@ -29,14 +30,16 @@ class Supervisor(Living):
     def run(self, resume: bool = False) -> None:
         """Train to the last step, whatever is killed meanwhile."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with self._alone():
+        with alone(self.folder) as word:
             path = self.folder / "events.jsonl"
             resumed = self._read_past(path, resume)
+            self.claim = Claim(str(self.folder), word, self.run_name)
             self.log = EventLog(path)
             status = "error"
             try:
                 self._note(
                     "start",
+                    run=self.run_name,
                     date=timestamp(),
                     host=host(),
                     case=self.case.model_dump(mode="json"),
@@ -44,7 +47,10 @@ class Supervisor(Living):
                     resumed=resumed,
                     pid=os.getpid(),
                 )
-                with Door(self.key, "supervisor") as door:
+                if self.damaged_lines:
+                    self._note("corrupt", file=path.name, reason=f"{self.damaged_lines} lines cannot be read")
+                place = meeting_place(self.folder / "sockets")
+                with place as self.meeting, Door(self.meeting, "supervisor") as door:
                     self._start_everybody()
                     while not self.finished:
                         self._turn(door)

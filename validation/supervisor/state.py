@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import secrets
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -14,9 +13,12 @@ from typing import Any
 from cprmodel.facts.errors import CprModelError, JobError, Problem
 from cprmodel.facts.strategies import FailureKind
 from validation.case import Case
+from validation.claim import Claim, new_run
 from validation.events import EventLog
 from validation.failures import Failure
 from validation.processes.launcher import Launcher, LocalLauncher, Process
+from validation.shards.meeting import Meeting
+from validation.supervisor.deaths import Deaths
 
 __all__ = ["RunError", "State", "host"]
 
@@ -34,6 +36,8 @@ class State:
     """What is known of one run in one folder."""
 
     log: EventLog  # open while the run goes
+    claim: Claim  # to the folder, from then on
+    meeting: Meeting  # where its processes do, from then on
 
     def __init__(
         self,
@@ -50,7 +54,8 @@ class State:
         self.failures = case.failure_plan() if failures is None else failures
         self.observe, self.sabotage = observe, sabotage
         self.launcher = launcher or LocalLauncher(folder / "logs")
-        self.key = secrets.token_hex(16)
+        self.run_name = new_run()  # or that of the run that is resumed
+        self.damaged_lines = 0  # in its log
         self.processes: dict[str, Process] = {}  # "trainer" and "shard-0" to "shard-N"
         self.started_at: dict[str, float] = {}
         self.incarnations: dict[int, int] = {}
@@ -64,7 +69,7 @@ class State:
         self.stood = 0  # the step that was told last
         self.covered: dict[int, int] = {}  # generation → the last death that its decision knew of
         self.deaths = 0
-        self.unplanned = 0
+        self.unplanned = Deaths(case.timeouts.killed_s)
         self.begun_at: float | None = None  # when training began, for failures at times
         self.heard_at = time.monotonic()
         self.trained = self.finished = False

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
-from validation.shards.wire import address_of, connect
+from validation.shards.meeting import Meeting, connect
 
 __all__ = ["Control", "SupervisorGone"]
 
@@ -20,10 +20,8 @@ class SupervisorGone(Exception):
 class Control:
     """The trainer's end: it tells events, and asks what to do."""
 
-    def __init__(self, run_key: str, within_s: float) -> None:
-        self._connection: Connection = connect(
-            address_of(run_key, "supervisor"), run_key, within_s, deadline_s=24 * 3600.0
-        )
+    def __init__(self, meeting: Meeting, within_s: float) -> None:
+        self._connection: Connection = connect(meeting, "supervisor", within_s, deadline_s=24 * 3600.0)
         self.stamp: Callable[[], dict[str, Any]] = dict  #: what every message carries
 
     def tell(self, event: str, **facts: Any) -> None:

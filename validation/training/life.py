@@ -11,12 +11,14 @@ import torch
 
 from validation.case import Case
 from validation.checkpoint.store import Store
+from validation.claim import Claim
 from validation.data.batch import Cursor
 from validation.data.sources import open_source
 from validation.model.dlrm import DLRM
 from validation.placement import Placement, resolve_device
 from validation.shards.client import ShardClients, Timeouts
 from validation.shards.layout import layout_of
+from validation.shards.meeting import Meeting
 from validation.training.advice import Advice
 from validation.training.clock import EmulatedClock
 from validation.training.control import Control
@@ -39,7 +41,9 @@ def build_model(case: Case, dense_features: int, tables: int, place: Placement) 
 class Life:
     """The model, the data, the shards and the place in the run."""
 
-    def __init__(self, case: Case, folder: Path, run_key: str, control: Control) -> None:
+    def __init__(self, case: Case, claim: Claim, meeting: Meeting, control: Control) -> None:
+        claim.check()  # before anything in the folder is opened
+        folder = Path(claim.folder)
         self.case, self.control = case, control
         torch.set_num_threads(case.training.threads)
         self.place = Placement(resolve_device(case.training.device))
@@ -50,11 +54,11 @@ class Life:
         self.model, self.optimizer = build_model(case, self.source.dense_features, tables, self.place)
         self.dense = DenseState(self.model, self.optimizer, self.place)
         self.first_dense = self.dense.flat()
-        self.replica = Replica(folder / "replica.bin", self.dense.numbers)
+        self.replica = Replica(folder / "replica.bin", self.dense.numbers, claim.run, self.damaged_copy)
         timeouts = Timeouts(case.timeouts.start_s, case.timeouts.shard_s)
-        self.clients = ShardClients(case.shards.count, run_key, timeouts)
-        self.store: Store = _store(case, folder / "checkpoints", self.clients, control.tell)
-        self.journal = Journal(folder / "journal") if case.journal else None
+        self.clients = ShardClients(case.shards.count, meeting, timeouts)
+        self.store: Store = _store(case, folder / "checkpoints", self.clients, control.tell, claim)
+        self.journal = Journal(folder / "journal", claim.run) if case.journal else None
         self.step = 0
         self.cursor: Cursor | None = None
         self.generation = 0
@@ -73,6 +77,10 @@ class Life:
         if self.charged:
             self.clock = EmulatedClock(lambda number: self.struck(number))
             control.stamp = lambda: {"clock_s": self.clock.now_s if self.clock else 0.0}
+
+    def damaged_copy(self, reason: str) -> None:
+        """The copy of the trainer's state, or half of it, is as good as not there."""
+        self.control.tell("corrupt", file="replica.bin", reason=reason)
 
     def now(self) -> float:
         """By the run's clock [s]."""
@@ -96,9 +104,9 @@ class Life:
                 self.waited_s += time.monotonic() - begin
 
 
-def _store(case: Case, folder: Path, clients: ShardClients, tell: Callable[..., None]) -> Store:
+def _store(case: Case, folder: Path, clients: ShardClients, tell: Callable[..., None], claim: Claim) -> Store:
     if case.checkpoint.backend == "dcp":
         from validation.checkpoint.dcp import DcpStore
 
-        return DcpStore(folder, clients, tell)
-    return Store(folder, clients, tell)
+        return DcpStore(folder, clients, tell, claim)
+    return Store(folder, clients, tell, claim)

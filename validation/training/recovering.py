@@ -53,6 +53,7 @@ class Recovering(Life):
     def recover(self, lost: ShardsLost) -> set[int]:
         """Ask what to do about lost shards and do it; those that were loaded. RolledBack when everybody was."""
         begin = time.monotonic()
+        self.store.claim.check()
         reloaded: set[int] = set()
         again = False
         while True:

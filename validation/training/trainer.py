@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from validation.case import Case
+from validation.claim import Claim
 from validation.shards.client import ShardsLost
+from validation.shards.meeting import Meeting
 from validation.training.advice import Advice
 from validation.training.control import Control
 from validation.training.recovering import RolledBack
@@ -131,16 +133,16 @@ class Trainer(Stepping):
 def main(config_path: str) -> None:
     """The life of a trainer process."""
     from cprmodel.facts.errors import CprModelError
-    from validation.processes.parent import watch_parent
+    from validation.processes.parent import told_in_secret, watch_parent
     from validation.training.control import SupervisorGone
 
-    watch_parent()
-    key = os.environ.pop("CPRMODEL_RUN_KEY")
     config = json.loads(Path(config_path).read_text())
+    meeting = Meeting(config["doors"], told_in_secret())
+    watch_parent()
     case = Case.model_validate(config["case"])
-    control = Control(key, case.timeouts.start_s)
+    control = Control(meeting, case.timeouts.start_s)
     try:
-        trainer = Trainer(case, Path(config["folder"]), key, control)
+        trainer = Trainer(case, Claim(**config["claim"]), meeting, control)
         trainer.run(control.receive())
         control.tell("done")  # before any shard ends, which would look like a death
         with contextlib.suppress(ShardsLost):

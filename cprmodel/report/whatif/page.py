@@ -10,6 +10,7 @@ from cprmodel.costing import check_plain
 from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB
 from cprmodel.costing.terms import WITHIN
 from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.files import write_whole
 from cprmodel.facts.special import series
 from cprmodel.facts.units import format_time
 from cprmodel.facts.version import __version__
@@ -17,12 +18,12 @@ from cprmodel.jobs import Job
 from cprmodel.planning.pricing import NEVER
 from cprmodel.planning.ranking import TIE
 from cprmodel.planning.telling import FIRST
+from cprmodel.report.literals import literal
 from cprmodel.report.looks import PART_LABELS
-from cprmodel.report.page import job_inputs, write_page
+from cprmodel.report.page import job_inputs
 from cprmodel.report.vega import vega_bundle
 from cprmodel.report.whatif.controls import Control, controls_of, fixed_of
 from cprmodel.report.whatif.drawn import drawn
-from cprmodel.report.whatif.literals import literal
 from cprmodel.report.whatif.orders import OrderTable, order_tables
 from cprmodel.report.whatif.printed import printed_formulas
 
@@ -188,4 +189,4 @@ def render_whatif(job: Job) -> str:
 
 def write_whatif(job: Job, path: str | Path) -> None:
     """Write the page; it appears whole or not at all."""
-    write_page(render_whatif(job), path)
+    write_whole(path, render_whatif(job))

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from cprmodel import formulas
+from cprmodel.facts.files import write_whole
 from cprmodel.facts.formula import Formula
-from cprmodel.report.whatif.literals import literal
+from cprmodel.report.literals import literal
 
 __all__ = ["FILE", "PRINTED", "printed_formulas", "renew", "script_of_formulas"]
 
@@ -66,4 +67,4 @@ def script_of_formulas() -> str:
 
 def renew() -> None:
     """Print them again."""
-    FILE.write_text(script_of_formulas() + "\n", encoding="utf-8")
+    write_whole(FILE, script_of_formulas() + "\n")

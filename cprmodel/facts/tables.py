@@ -1,0 +1,25 @@
+"""Text in tables that a spreadsheet may open."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+__all__ = ["cell"]
+
+#: What a spreadsheet takes for the beginning of a formula (OWASP, "CSV injection"), the wide forms too.
+_FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+def cell(value: Any) -> Any:
+    """A value for a cell: text that a spreadsheet would run as a formula begins with an apostrophe, which it hides.
+
+    Numbers stay as they are.
+
+    >>> cell("=1+1"), cell("-1.5e3"), cell(-2.0), cell("emb-0")
+    ("'=1+1", '-1.5e3', -2.0, 'emb-0')
+    """
+    if isinstance(value, str) and _FORMULA.match(value) and not _NUMBER.fullmatch(value):
+        return f"'{value}"
+    return value

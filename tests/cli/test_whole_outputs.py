@@ -1,0 +1,134 @@
+"""Commands that are interrupted, terminated, or out of space leave nothing half done behind."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[2]
+JOB = ROOT / "examples" / "production-dlrm.toml"
+
+#: Commands that take long, and what they write; {out} is the folder.
+SWEEP = "sweep {job} --vary failures.mtbf=1h:1000h:log20000 --vary checkpoint.save=1s:1h:log500"
+LONG = {
+    "sweep to CSV": f"{SWEEP} --out {{out}}/a.csv",
+    "sweep to Parquet": f"{SWEEP} --out {{out}}/a.parquet",
+    "simulate": "simulate {job} --strategy partial --runs 10000000 --report {out}/a.html",
+    "order": "order --zipf 1.1 --rows 100000000 --row-bytes 64 --budget 2GB/s --intervals {out}/a.npy",
+    "whatif": "whatif {job} -o {out}/a.html",
+    "plan": "plan {job} --model exact --report {out}/a.html",
+}
+
+
+def start(command: str, out: Path) -> subprocess.Popen[str]:
+    words = command.format(job=JOB, out=out).split()
+    return subprocess.Popen(
+        [sys.executable, "-m", "cprmodel", *words],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("name", LONG)
+def test_a_command_that_is_ended_leaves_nothing(name: str, number: signal.Signals, tmp_path: Path) -> None:
+    """In the middle: as soon as it has begun to write beside, or after a while."""
+    (tmp_path / "out").mkdir()
+    process = start(LONG[name], tmp_path / "out")
+    until = time.monotonic() + 4.0
+    while not os.listdir(tmp_path / "out") and time.monotonic() < until and process.poll() is None:
+        time.sleep(0.005)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert "Traceback" not in said
+    left = os.listdir(tmp_path / "out")
+    if left:  # it was faster
+        assert name in ("whatif", "plan")
+        assert left == ["a.html"]
+        assert (tmp_path / "out" / "a.html").read_text().endswith("</html>")
+    else:
+        assert process.returncode == 128 + number
+
+
+def full_disk() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        ("new {out}/a.toml --force", "a.toml"),
+        ("plan {job} --report {out}/a.html", "a.html"),
+        ("whatif {job} -o {out}/a.html", "a.html"),
+        ("sweep {job} --vary failures.mtbf=1h:1000h:log200 --out {out}/a.csv", "a.csv"),
+        ("sweep {job} --vary failures.mtbf=1h:1000h:log2000 --out {out}/a.parquet", "a.parquet"),
+        ("order --zipf 1.1 --rows 100000 --row-bytes 64 --budget 2GB/s --intervals {out}/a.npy", "a.npy"),
+        ("order {shards} --budget 2GB/s --schedule {out}/a.csv --slots 1000", "a.csv"),
+        ("simulate {job} --runs 1000 --report {out}/a.html", "a.html"),
+    ],
+)
+def test_a_full_disk_is_blamed_on_the_file_and_leaves_the_old_one(command: str, name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("precious")
+    words = command.format(job=JOB, out=tmp_path, shards=ROOT / "examples" / "shards.csv").split()
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path.parent)}  # its charts' cache fails as well
+    done = subprocess.run(
+        [sys.executable, "-m", "cprmodel", *words],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        preexec_fn=full_disk,
+    )
+    assert done.returncode == 2, done.stderr
+    line = done.stderr.strip().splitlines()[-1]
+    assert line.startswith(f"cprmodel: {tmp_path / name}: expected a file that can be read or written (")
+    assert "oo large" in line
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / name).read_text() == "precious"
+    assert os.listdir(tmp_path) == [name]
+
+
+@pytest.mark.parametrize("command", ["presets", "plan {job}", "schema"])
+def test_a_full_standard_output_is_one_line(command: str) -> None:
+    words = command.format(job=JOB).split()
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "cprmodel", *words], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 2
+    assert done.stderr == (
+        "cprmodel: standard output: expected a file that can be read or written (No space left on device)\n"
+    )
+
+
+def test_two_processes_write_one_sweep(tmp_path: Path) -> None:
+    """Each whole, and the last one's stays."""
+    (tmp_path / "out").mkdir()
+    command = "sweep {job} --vary failures.mtbf=1h:1000h:log3000 --out {out}/a.csv"
+    many = [start(command, tmp_path / "out") for _ in range(2)]
+    for one in many:
+        one.communicate()
+    assert [one.returncode for one in many] == [0, 0]
+    assert os.listdir(tmp_path / "out") == ["a.csv"]
+    assert len((tmp_path / "out" / "a.csv").read_text().splitlines()) == 3001
+
+
+def test_intervals_are_what_numpy_saves(tmp_path: Path) -> None:
+    process = start("order --zipf 1.1 --rows 1000 --row-bytes 64 --budget 2GB/s --intervals {out}/a.npy", tmp_path)
+    process.communicate()
+    assert process.returncode == 0
+    found = np.load(tmp_path / "a.npy", allow_pickle=False)
+    assert found.shape == (1000,)
+    np.save(tmp_path / "b.npy", found)
+    assert (tmp_path / "a.npy").read_bytes() == (tmp_path / "b.npy").read_bytes()
