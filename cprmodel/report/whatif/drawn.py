@@ -10,6 +10,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from cprmodel.facts.files import write_whole
+
 __all__ = ["FILE", "drawn", "renew", "text"]
 
 FILE = Path(__file__).with_name("drawings.json")
@@ -42,4 +44,4 @@ def text() -> str:
 
 def renew() -> None:
     """Draw them again."""
-    FILE.write_text(text(), encoding="utf-8")
+    write_whole(FILE, text())
