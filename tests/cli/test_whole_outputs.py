@@ -21,7 +21,7 @@ SWEEP = "sweep {job} --vary failures.mtbf=1h:1000h:log20000 --vary checkpoint.sa
 LONG = {
     "sweep to CSV": f"{SWEEP} --out {{out}}/a.csv",
     "sweep to Parquet": f"{SWEEP} --out {{out}}/a.parquet",
-    "simulate": "simulate {job} --strategy partial --runs 10000000 --report {out}/a.html",
+    "simulate": "simulate {job} --failures gamma --shape 0.5 --runs 10000000 --report {out}/a.html",
     "order": "order --zipf 1.1 --rows 100000000 --row-bytes 64 --budget 2GB/s --intervals {out}/a.npy",
     "whatif": "whatif {job} -o {out}/a.html",
     "plan": "plan {job} --model exact --report {out}/a.html",
@@ -51,14 +51,15 @@ def test_a_command_that_is_ended_leaves_nothing(name: str, number: signal.Signal
         time.sleep(0.005)
     process.send_signal(number)
     _, said = process.communicate(timeout=60)
-    assert "Traceback" not in said
+    assert "Traceback" not in said, said
     left = os.listdir(tmp_path / "out")
     if left:  # it was faster
         assert name in ("whatif", "plan")
         assert left == ["a.html"]
         assert (tmp_path / "out" / "a.html").read_text().endswith("</html>")
     else:
-        assert process.returncode == 128 + number
+        by_python = -number if number == signal.SIGINT else None  # which ends so while it starts or ends itself
+        assert process.returncode in (128 + number, by_python), said
 
 
 def full_disk() -> None:
