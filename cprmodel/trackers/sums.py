@@ -44,7 +44,8 @@ class GrownSums(Ranked):
         self.before = sums.copy()
 
     def record(self, rows: ArrayLike, values: NDArray[Any] | None = None) -> None:
-        """Nothing: the optimizer counts."""
+        """Nothing but a check of the rows: the optimizer counts. It need not be called."""
+        self.ids(rows)
 
     def priorities(self) -> NDArray[Any]:
         """By how much each sum grew."""

@@ -148,6 +148,7 @@ def test_sums_put_back_by_a_recovery_have_grown_by_nothing() -> None:
     tracker = GrownSums(sums)
     sums[:] = 2.0
     assert tracker.select(2).tolist() == [1]  # the first fell
+    assert tracker.nbytes == 4 * 2
     tracker.restored([0, 1])
     assert not tracker.select(2).size
     with pytest.raises(DomainError, match="GrownSums: expected a NumPy array of floats of one axis"):
@@ -263,6 +264,8 @@ def test_state_saves_and_restores(name: str) -> None:
 def test_restored_rows_have_nothing_to_lose(name: str) -> None:
     tracker = MAKE[name]()
     tracker.record([3, 3, 5, 5], np.ones((4, 3), dtype=np.float32) if name in ("scar", "least-harm") else None)
+    if isinstance(tracker, GrownSums):
+        tracker.sums[[3, 5]] = 1.0
     assert sorted(tracker.select(ROWS).tolist()) == [3, 5]
     tracker.restored([3])
     assert tracker.select(ROWS).tolist() == [5]
