@@ -89,7 +89,7 @@ def harm_of_orders(
     every_samples : samples trained between two saves
     strikes : when failures strike [samples]
     lost_share : share of the rows that each puts back, by chance
-    orders : of :data:`HARM_ORDERS`: ``everything`` at each save (whatever the fraction: what no order can go
+    orders : of ``HARM_ORDERS``: ``everything`` at each save (whatever the fraction: what no order can go
         below); ``uniform``, all rows at every 1/fraction-th save; the largest distance moved (``scar``), updates
         times age, updates (``mfu``), or ½pΔᵀHΔ (``least-harm``) first
     draws : runs that are played
