@@ -114,7 +114,7 @@ def harm_lines(found: Ordered) -> list[str]:
         "bandwidth, is what no order can go below."
     ]
     if mfu.rise > 0 and mfu.rise - floor.rise <= max(0.1 * mfu.rise, sure):
-        lines.append("note: mfu is about as good as any order can be here")
+        lines.append("MFU is about as good as any order can be here.")
     return lines
 
 
