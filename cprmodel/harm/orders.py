@@ -22,7 +22,7 @@ from cprmodel.harm.statistics import AtAges, Floats, Terms
 __all__ = ["HARM_ORDERS", "OrderHarm", "harm_of_failure", "harm_of_orders"]
 
 _STAND_INS = 120  # of a class of rows
-_ROUNDS, _MOST_SLOTS = 3, 128  # full-save intervals before a failure that are played, in at most so many saves
+_ROUNDS, _MOST_SLOTS = 3, 64  # full-save intervals before a failure that are played, in at most so many saves
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def harm_of_failure(
 ) -> dict[str, OrderHarm]:
     """Expected harm at the end of one failure at a random moment of the run.
 
-    Parameters are those of :func:`harm_of_orders`. Played from three full-save intervals before it on (at most 128
+    Parameters are those of :func:`harm_of_orders`. Played from three full-save intervals before it on (at most 64
     saves), when all rows are as they were saved; a draw for each part of the run.
     """
     _check(fraction, every_samples, lost_share, orders, draws)

@@ -110,7 +110,7 @@ def choose(trackers: Sequence[Ranked], n: int) -> list[NDArray[np.intp]]:
 
     >>> from cprmodel.trackers import MostFrequentlyUpdated
     >>> users, ads = MostFrequentlyUpdated(rows=10), MostFrequentlyUpdated(rows=5)
-    >>> users.record([1, 1, 2])
+    >>> users.record([1, 2])
     >>> ads.record([4, 4, 4, 0, 0])
     >>> [sorted(rows.tolist()) for rows in choose([users, ads], 2)]
     [[], [0, 4]]

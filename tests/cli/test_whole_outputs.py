@@ -21,7 +21,7 @@ SWEEP = "sweep {job} --vary failures.mtbf=1h:1000h:log20000 --vary checkpoint.sa
 LONG = {
     "sweep to CSV": f"{SWEEP} --out {{out}}/a.csv",
     "sweep to Parquet": f"{SWEEP} --out {{out}}/a.parquet",
-    "simulate": "simulate {job} --failures gamma --shape 0.5 --runs 10000000 --report {out}/a.html",
+    "simulate": "simulate examples/storage.toml --runs 10000000 --report {out}/a.html",
     "order": "order --zipf 1.1 --rows 100000000 --row-bytes 64 --budget 2GB/s --intervals {out}/a.npy",
     "whatif": "whatif {job} -o {out}/a.html",
     "plan": "plan {job} --model exact --report {out}/a.html",
