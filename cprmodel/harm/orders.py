@@ -133,7 +133,7 @@ def harm_of_failure(
         turn, runs = max(1, round(1 / fraction)), []
         if order != "uniform":  # whose saves take no choosing
             turn = min(turn, _MOST_SLOTS)
-        slots = max(0, min(_ROUNDS * turn, _MOST_SLOTS - _MOST_SLOTS % turn))
+        slots = min(_ROUNDS * turn, _MOST_SLOTS - _MOST_SLOTS % turn)
         for draw in range(draws):
             random = np.random.default_rng([seed, draw])
             moment = (draw + random.random()) / draws * samples

@@ -12,7 +12,7 @@ from cprmodel.jobs.quantities import Count, Positive, Section, wrong
 from validation.case import DataSection, ModelSection, Whole
 from validation.data.tables import CRITEO_KAGGLE, reduced
 
-__all__ = ["GROUPS", "HarmCase", "LossesSection", "Repeated"]
+__all__ = ["GROUPS", "HarmCase", "LossesSection", "Repeated", "Trained"]
 
 #: Which rows are put back: of shards by chance, of tables by their rows and by their curvature, of rows by how
 #: often they are used, all.
@@ -41,6 +41,30 @@ class LabTraining(Section):
     dense_lr: Positive = Field(0.01, description="learning rate of the MLPs (Adagrad)")
 
 
+class Trained(Section):
+    """What is trained, on what, and how."""
+
+    data: DataSection = DataSection()
+    model: ModelSection = ModelSection()
+    training: LabTraining = LabTraining()
+
+    @model_validator(mode="after")
+    def _known_data(self) -> Self:
+        if self.data.source == "criteo":
+            raise wrong("data.source", "criteo", '"synthetic" or "movielens"')
+        return self
+
+    @property
+    def steps(self) -> int:
+        """Steps of training."""
+        return self.data.samples // self.data.batch_size
+
+    @property
+    def num_embeddings(self) -> tuple[int, ...]:
+        """Rows of each table of synthetic clicks."""
+        return self.model.num_embeddings or reduced(self.model.largest_table, CRITEO_KAGGLE)
+
+
 class Repeated(Section):
     """Several losses in one run (``[[losses.repeated]]``)."""
 
@@ -62,12 +86,9 @@ class LossesSection(Section):
     rms: Positive | None = Field(None, description="most RMS error of a run's AUC fall")
 
 
-class HarmCase(Section):
+class HarmCase(Trained):
     """A case file."""
 
-    data: DataSection = DataSection()
-    model: ModelSection = ModelSection()
-    training: LabTraining = LabTraining()
     shards: Count = Field(8, description="shards, rows dealt out in turn")
     seeds: Annotated[tuple[Whole, ...], Field(min_length=2)] = Field(
         description="of the runs; what is predicted of one is what the others' probes saw"
@@ -79,8 +100,6 @@ class HarmCase(Section):
     def _check(self) -> Self:
         if len(set(self.seeds)) < len(self.seeds):
             raise wrong("seeds", list(self.seeds), "distinct seeds")
-        if self.data.source == "criteo":
-            raise wrong("data.source", "criteo", '"synthetic" or "movielens"')
         if self.shards < 3:
             raise wrong("shards", self.shards, "at least 3")
         for moment in self.losses.moments:
@@ -112,16 +131,6 @@ class HarmCase(Section):
     def from_mapping(cls, data: dict[str, Any]) -> Self:
         """Read nested mappings."""
         return model_from_mapping(cls, data, "case")
-
-    @property
-    def steps(self) -> int:
-        """Steps of training."""
-        return self.data.samples // self.data.batch_size
-
-    @property
-    def num_embeddings(self) -> tuple[int, ...]:
-        """Rows of each table of synthetic clicks."""
-        return self.model.num_embeddings or reduced(self.model.largest_table, CRITEO_KAGGLE)
 
     def others(self, seed: int) -> tuple[int, ...]:
         """The seeds whose probes tell of this one's runs: all but itself."""

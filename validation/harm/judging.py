@@ -15,7 +15,7 @@ from validation.harm.case import HarmCase
 from validation.harm.lab import measured, predictions
 from validation.harm.patterns import Pattern, patterns_of
 
-__all__ = ["WHEN", "AgainstLine", "Compared", "Judged", "against_line", "judge"]
+__all__ = ["WHEN", "AgainstLine", "Compared", "Judged", "against_line", "judge", "mean_and_half", "verdict_of"]
 
 #: When it was measured, and where that stands in a prediction.
 WHEN = {"at_once": 0, "at_end": 1}
@@ -155,13 +155,20 @@ def _compare(
     )
     scale = float(predicted.mean())
     apart = (seen - predicted) / abs(scale)
-    middle = float(apart.mean())
-    half = math.inf
-    if len(apart) > 1:
-        half = student(len(apart) - 1) * float(apart.std(ddof=1)) / math.sqrt(len(apart))
-    verdict = "not resolved"
-    if abs(middle) - half > case.losses.tolerance:
-        verdict = "FAIL"
-    elif abs(middle) <= case.losses.tolerance and abs(middle) + half <= case.losses.interval:
-        verdict = "PASS"
+    middle, half = mean_and_half(apart)
+    verdict = verdict_of(middle, half, case.losses.tolerance, case.losses.interval)
     return Compared(name, when, len(names), scale, float(seen.mean()), middle, half, verdict)
+
+
+def mean_and_half(each: Any) -> tuple[float, float]:
+    """A mean, and half its 90% interval's width; infinite where there is one alone."""
+    number = len(each)
+    half = student(number - 1) * float(each.std(ddof=1)) / math.sqrt(number) if number > 1 else math.inf
+    return float(each.mean()), half
+
+
+def verdict_of(apart: float, half: float, tolerance: float, interval: float) -> str:
+    """FAIL: the interval lies outside the tolerance; PASS: within it, and the ends within their limit."""
+    if abs(apart) - half > tolerance:
+        return "FAIL"
+    return "PASS" if abs(apart) <= tolerance and abs(apart) + half <= interval else "not resolved"

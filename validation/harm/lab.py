@@ -7,15 +7,12 @@ what the probes of the *other* seeds' runs saw. They are written to ``prediction
 from __future__ import annotations
 
 import json
-import multiprocessing
-from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.files import write_whole
 from cprmodel.harm.predicted import HarmModel
 from cprmodel.harm.record import HarmRecord, read_harm
@@ -23,45 +20,28 @@ from validation.harm.case import HarmCase
 from validation.harm.patterns import TABLES, Pattern, parts_of, patterns_of
 from validation.harm.predicting import Predicted, predict
 from validation.harm.running import measure, reference
+from validation.harm.runs import each_in, pool_of, read_lines, take_folder, write_lines
 from validation.harm.spoiling import SPOILED, spoiled
 
 __all__ = ["measured", "predictions", "run_case"]
 
-CASE, PREDICTIONS = "case.json", "predictions.json"
+PREDICTIONS = "predictions.json"
 
 
 def run_case(case: HarmCase, folder: Path, workers: int, say: Callable[[str], None]) -> None:
     """Train, predict, put back; goes on where an earlier run of the same case in the folder ended."""
-    folder.mkdir(parents=True, exist_ok=True)
-    text = case.model_dump_json(indent=1)
-    known = folder / CASE
-    if known.exists() and known.read_text(encoding="utf-8") != text:
-        raise JobError(str(folder), [Problem("", "", "a folder of this very case, or a new one")])
-    write_whole(known, text.encode())
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context) as pool:
-        _each(
-            pool, _refer, case, folder, [s for s in case.seeds if not _reference(folder, s).exists()], say, "probed"
+    take_folder(case, folder)
+    with pool_of(workers) as pool:
+        each = each_in(pool, case, folder, say)
+        each(
+            _refer,
+            [(s,) for s in case.seeds if not _reference(folder, s).exists()],
+            lambda s: f"seed {s[0]} probed",
         )
         if not (folder / PREDICTIONS).exists():
             write_whole(folder / PREDICTIONS, (json.dumps(_predict_all(case, folder), indent=1) + "\n").encode())
             say("predictions written")
-        _each(pool, _measure, case, folder, case.seeds, say, "measured")
-
-
-def _each(
-    pool: ProcessPoolExecutor,
-    work: Callable[[str, str, int], None],
-    case: HarmCase,
-    folder: Path,
-    seeds: Iterable[int],
-    say: Callable[[str], None],
-    done: str,
-) -> None:
-    futures = {pool.submit(work, case.model_dump_json(), str(folder), seed): seed for seed in seeds}
-    for future in as_completed(futures):
-        future.result()
-        say(f"seed {futures[future]} {done}")
+        each(_measure, [(seed,) for seed in case.seeds], lambda one: f"seed {one[0]} measured")
 
 
 def _of_seed(folder: Path, seed: int) -> Path:
@@ -81,7 +61,7 @@ def _refer(case: str, folder: str, seed: int) -> None:
 
 def _measure(case: str, folder: str, seed: int) -> None:
     own = _of_seed(Path(folder), seed)
-    lines = _lines(own / "measured.jsonl")
+    lines = read_lines(own / "measured.jsonl")
     asked = HarmCase.model_validate_json(case)
     done = {line["pattern"] for line in lines}
     if done >= {one.name for one in patterns_of(asked)}:
@@ -90,17 +70,13 @@ def _measure(case: str, folder: str, seed: int) -> None:
     tables = json.loads((Path(folder) / PREDICTIONS).read_text(encoding="utf-8"))["tables"]
     for line in measure(asked, seed, expected, tables, done):
         lines.append(line)
-        write_whole(own / "measured.jsonl", "".join(json.dumps(one) + "\n" for one in lines).encode())
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+        write_lines(own / "measured.jsonl", lines)
 
 
 def measured(folder: Path, case: HarmCase) -> dict[int, list[dict[str, Any]]]:
     """What was measured with each seed whose runs are complete."""
     asked = {one.name for one in patterns_of(case)}
-    found = {seed: _lines(_of_seed(folder, seed) / "measured.jsonl") for seed in case.seeds}
+    found = {seed: read_lines(_of_seed(folder, seed) / "measured.jsonl") for seed in case.seeds}
     return {seed: lines for seed, lines in found.items() if {line["pattern"] for line in lines} >= asked}
 
 

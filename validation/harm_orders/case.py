@@ -10,9 +10,8 @@ from pydantic import Field, model_validator
 from cprmodel.harm.orders import HARM_ORDERS
 from cprmodel.jobs.parsing import model_from_mapping, toml_from_file
 from cprmodel.jobs.quantities import Count, Positive, Section, Share, wrong
-from validation.case import DataSection, ModelSection, Whole
-from validation.data.tables import CRITEO_KAGGLE, reduced
-from validation.harm.case import LabTraining
+from validation.case import Whole
+from validation.harm.case import Trained
 
 __all__ = ["GROWN_SUMS", "OrdersCase", "SettingSection"]
 
@@ -23,21 +22,16 @@ _Order = Annotated[str, Field(pattern=f"^({'|'.join(_ORDERS)})$")]
 _Seeds = Annotated[tuple[Whole, ...], Field(min_length=2)]
 
 
-class SettingSection(Section):
+class SettingSection(Trained):
     """One thing that is trained, and how its rows are saved (``[[settings]]``)."""
 
     name: Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[\w ,.:%/-]+$")]
-    data: DataSection = DataSection()
-    model: ModelSection = ModelSection()
-    training: LabTraining = LabTraining()
     every: Count = Field(60, description="steps between two saves")
     fraction: Annotated[Share, Field(gt=0)] = Field(0.125, description="of the rows that a save takes")
     orders: Annotated[tuple[_Order, ...], Field(min_length=2)] = Field(_ORDERS, description="what is compared")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.data.source == "criteo":
-            raise wrong("data.source", "criteo", '"synthetic" or "movielens"')
         if GROWN_SUMS in self.orders and self.training.embedding_optimizer != "rowwise_adagrad":
             expected = (
                 f"orders without {GROWN_SUMS} for {self.training.embedding_optimizer}, which keeps no such sums"
@@ -46,16 +40,6 @@ class SettingSection(Section):
         if not self.every < self.steps:
             raise wrong("every", self.every, f"fewer than the run's {self.steps} steps")
         return self
-
-    @property
-    def steps(self) -> int:
-        """Steps of training."""
-        return self.data.samples // self.data.batch_size
-
-    @property
-    def num_embeddings(self) -> tuple[int, ...]:
-        """Rows of each table of synthetic clicks."""
-        return self.model.num_embeddings or reduced(self.model.largest_table, CRITEO_KAGGLE)
 
 
 class OrdersCase(Section):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cprmodel.fitting.clusters import student
+from validation.harm.judging import mean_and_half, verdict_of
 from validation.harm_orders.case import OrdersCase, SettingSection
 from validation.harm_orders.lab import measured, predictions
 
@@ -92,15 +91,15 @@ def _of_setting(
     }
     compared = []
     for order in setting.orders:
-        middle, half = _mean(rises[order])
-        against, against_half = _mean(rises[order] - rises[case.against])
+        middle, half = mean_and_half(rises[order])
+        against, against_half = mean_and_half(rises[order] - rises[case.against])
         expected = predicted.get(order)
         said = apart = apart_half = None
         verdict = ""
         if expected is not None:
             said = float(expected.mean())
-            apart, apart_half = _mean((rises[order] - expected) / abs(said))
-            verdict = _verdict(case, apart, apart_half)
+            apart, apart_half = mean_and_half((rises[order] - expected) / abs(said))
+            verdict = verdict_of(apart, apart_half, case.tolerance, case.interval)
         compared.append(
             Compared(
                 order=order,
@@ -120,17 +119,11 @@ def _of_setting(
     return SettingJudged(setting, len(seen), tuple(compared), _pairs(list(predicted), rises, predicted))
 
 
-def _verdict(case: OrdersCase, apart: float, half: float) -> str:
-    if abs(apart) - half > case.tolerance:
-        return "FAIL"
-    return "PASS" if abs(apart) <= case.tolerance and abs(apart) + half <= case.interval else "not resolved"
-
-
 def _pairs(orders: Sequence[str], rises: dict[str, Any], predicted: dict[str, Any]) -> Pairs:
     """A pair that is predicted to be alike (within a twentieth) is wrong about neither."""
     right, wrong, left = 0, [], 0
     for one, other in combinations(orders, 2):
-        middle, half = _mean(rises[one] - rises[other])
+        middle, half = mean_and_half(rises[one] - rises[other])
         if abs(middle) <= half:
             left += 1
             continue
@@ -141,9 +134,3 @@ def _pairs(orders: Sequence[str], rises: dict[str, Any], predicted: dict[str, An
         else:
             wrong.append((one, other) if said < 0 else (other, one))
     return Pairs(right, tuple(wrong), left)
-
-
-def _mean(each: Any) -> tuple[float, float]:
-    """And half its 90% interval's width."""
-    number = len(each)
-    return float(each.mean()), student(number - 1) * float(each.std(ddof=1)) / math.sqrt(number)

@@ -7,20 +7,18 @@ each seed; that is in ``predictions.json`` before any row is put back.
 from __future__ import annotations
 
 import json
-import multiprocessing
 import re
-from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.files import write_whole
 from cprmodel.harm.orders import HARM_ORDERS, harm_of_orders
 from cprmodel.harm.predicted import HarmModel
 from cprmodel.harm.record import HarmRecord, read_harm
+from validation.harm.runs import each_in, pool_of, read_lines, take_folder, write_lines
 from validation.harm.spoiling import spoiled
 from validation.harm_orders.case import OrdersCase, SettingSection
 from validation.harm_orders.running import measure, probed, strikes
@@ -30,33 +28,26 @@ __all__ = ["SPOILED", "measured", "predictions", "run_case"]
 #: Wrong on purpose, as in the lab of single losses.
 SPOILED = ("shuffled-accesses", "no-relearning")
 
-CASE, PREDICTIONS = "case.json", "predictions.json"
+PREDICTIONS = "predictions.json"
 
 
 def run_case(case: OrdersCase, folder: Path, workers: int, say: Callable[[str], None]) -> None:
     """Probe, predict, train and put back; goes on where an earlier run of the same case in the folder ended."""
-    folder.mkdir(parents=True, exist_ok=True)
-    text, known = case.model_dump_json(indent=1), folder / CASE
-    if known.exists() and known.read_text(encoding="utf-8") != text:
-        raise JobError(str(folder), [Problem("", "", "a folder of this very case, or a new one")])
-    write_whole(known, text.encode())
+    take_folder(case, folder)
     settings = range(len(case.settings))
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
 
-        def each(work: Callable[..., None], which: Iterable[tuple[int, ...]], done: str) -> None:
-            futures = {pool.submit(work, case.model_dump_json(), str(folder), *one): one for one in which}
-            for future in as_completed(futures):
-                future.result()
-                number, *rest = futures[future]
-                say(" ".join([case.settings[number].name + ":", *(f"seed {seed}" for seed in rest), done]))
+    def done(what: str) -> Callable[[tuple[int, ...]], str]:
+        return lambda one: " ".join([case.settings[one[0]].name + ":", *(f"seed {seed}" for seed in one[1:]), what])
 
-        each(_probe, [(one, seed) for seed in case.probe_seeds for one in settings], "probed")
-        each(_predict, [(one,) for one in settings], "predicted")
+    with pool_of(workers) as pool:
+        each = each_in(pool, case, folder, say)
+        each(_probe, [(one, seed) for seed in case.probe_seeds for one in settings], done("probed"))
+        each(_predict, [(one,) for one in settings], done("predicted"))
         told = {one.name: json.loads(_told(folder, one).read_text(encoding="utf-8")) for one in case.settings}
         if not (folder / PREDICTIONS).exists():
             write_whole(folder / PREDICTIONS, (json.dumps(told, indent=1) + "\n").encode())
             say("predictions written")
-        each(_measure, [(one, seed) for seed in case.seeds for one in settings], "measured")
+        each(_measure, [(one, seed) for seed in case.seeds for one in settings], done("measured"))
 
 
 def _of_setting(folder: Path, setting: SettingSection) -> Path:
@@ -123,27 +114,23 @@ def _measure(case: str, folder: str, number: int, seed: int) -> None:
     asked = OrdersCase.model_validate_json(case)
     setting = asked.settings[number]
     path = _lines_of(Path(folder), setting, seed)
-    lines = _lines(path)
+    lines = read_lines(path)
     done = {line["order"] for line in lines}
     if done >= set(setting.orders):
         return
     for line in measure(asked, setting, seed, _records(asked, Path(folder), setting), done):
         lines.append(line)
-        write_whole(path, "".join(json.dumps(one) + "\n" for one in lines).encode())
+        write_lines(path, lines)
 
 
 def _lines_of(folder: Path, setting: SettingSection, seed: int) -> Path:
     return _of_setting(folder, setting) / f"seed-{seed}.jsonl"
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
-
-
 def measured(folder: Path, case: OrdersCase, setting: SettingSection) -> dict[int, dict[str, dict[str, Any]]]:
     """What was measured with each seed whose runs are complete, by order."""
     found = {
-        seed: {line["order"]: line for line in _lines(_lines_of(folder, setting, seed))} for seed in case.seeds
+        seed: {line["order"]: line for line in read_lines(_lines_of(folder, setting, seed))} for seed in case.seeds
     }
     return {seed: lines for seed, lines in found.items() if set(lines) >= set(setting.orders)}
 
