@@ -159,14 +159,22 @@ class Terms:
         found: Floats = np.exp(inside + before + after)
         return found
 
+    def quadratic_at(self, ages: Any) -> Floats:
+        """The quadratic term alone, at once [bands, ages]."""
+        a = self._ages(ages)
+        return np.where(a > 0, self._quadratic(a), 0.0)
+
+    def _ages(self, ages: Any) -> Floats:
+        a = np.atleast_2d(np.asarray(ages, dtype=float))
+        return np.broadcast_to(a, (len(self.quadratic), a.shape[1]))
+
     def at(self, ages: Any, left: float) -> AtAges:
         """At ages [samples], the same for all bands or [bands, ages], with so many samples left to train."""
-        a = np.atleast_2d(np.asarray(ages, dtype=float))
-        a = np.broadcast_to(a, (len(self.quadratic), a.shape[1]))
+        a = self._ages(ages)
         low, share = _between(self.ages, a)
         exponents = [_exponent(self.left, shares, left) for shares in (self.quadratic_left, self.gradient_left)]
         return AtAges(
-            quadratic=np.where(a > 0, self._quadratic(a), 0.0),
+            quadratic=self.quadratic_at(a),
             gradient=a * _along(self.gradient / self.ages, low, share),
             quadratic_left=np.exp(-_along(exponents[0], low, share)),
             gradient_left=np.exp(-_along(exponents[1], low, share)),

@@ -181,10 +181,11 @@ def play(
         if hasattr(tracker, "age"):
             tracker.age[:] = age
     lost, saved = np.empty(slots), 0
+    half = updates.sum() / 2  # of what the present slot brings, on average: no order knows of it yet
     for slot in range(-warm_up, slots):
         counts = random.poisson(updates)
         if slot >= 0:
-            lost[slot] = unsaved.sum() + counts.sum() / 2
+            lost[slot] = unsaved.sum() + half
         unsaved += counts
         record(tracker, counts, random)
         chosen = save(tracker, slot + warm_up, fraction)

@@ -18,8 +18,7 @@ from cprmodel.rows import Classes, Floats, Rows
 
 __all__ = ["POLICIES", "PolicyLoss", "Setting", "in_slots", "predict"]
 
-_INTERVALS = 20  #: that are played
-_SURE = 0.005  #: standard error of what is lost; while it is more, four times as many are played
+_INTERVALS = 20  #: that are played, and four times as many until it is sure enough
 _DRAWS = 4e7  #: ... up to so many numbers of updates
 _SMOOTH = 64  #: rates; of fewer, rows go round together as they began: all saved
 
@@ -33,6 +32,7 @@ class Setting:
     objective: Objective = Objective.LOST_UPDATES
     seed: int = 1
     played_rows: int = 4000  #: rows that stand for all in a simulation
+    played_error: float = 0.005  #: relative standard error of what is lost that a simulation is to have
     played_updates: float = 100.0  #: updates of a row and full-save interval there, where the rows are not known
 
     def full_save_s(self, rows: Rows) -> float:
@@ -133,7 +133,7 @@ def _play(name: str, classes: Classes, setting: Setting) -> tuple[Predicted, flo
     while True:
         begun = None if age is None else age(random.random(updates.size))
         found = play(name, updates, setting.fraction, slots, warm_up, setting.seed, begun)
-        sure = found.standard_error <= _SURE * found.lost_updates_fraction
+        sure = found.standard_error <= setting.played_error * found.lost_updates_fraction
         if sure or slots * updates.size * 4 > _DRAWS:
             break
         slots *= 4

@@ -31,6 +31,7 @@ _COLORS = {
 _SHOWN = 20  # shards in the terminal
 _FACTORS = np.geomspace(0.25, 4.0, 9)
 _PLAYED_FACTORS = (0.25, 1.0, 4.0)
+_DRAWN_ERROR = 0.02  # of what is simulated for the curve alone: less than a line is wide
 
 
 def ordered_rows(found: Ordered) -> list[list[str]]:
@@ -153,7 +154,8 @@ def _at_bandwidth(found: Ordered, factor: float, bandwidth: float) -> list[Polic
         played = []
     elif not math.isclose(factor, 1.0) and found.rows.row_bytes is not None:
         known, played = [one.name for one in found.policies], []
-    again = predict(found.rows, replace(found.setting, bandwidth_bytes_per_s=bandwidth), known)
+    setting = replace(found.setting, bandwidth_bytes_per_s=bandwidth, played_error=_DRAWN_ERROR)
+    again = predict(found.rows, setting, known)
     by_name = {one.name: one for one in (*again, *played)}
     return [by_name[one.name] for one in found.policies if one.name in by_name]
 

@@ -79,7 +79,7 @@ def test_what_changed_fits_the_budget() -> None:
     assert found.budget_used == pytest.approx(changed / 125)
     for policy in ("mfu", "update-age", "scar"):
         played = play(policy, np.repeat(few.updates, few.count.astype(int)), 0.125, slots=400, warm_up=50)
-        assert abs(played.lost_updates_fraction - 0.0625) < 4 * played.standard_error
+        assert abs(played.lost_updates_fraction - 0.0625) <= 4 * played.standard_error + 1e-12
         assert played.budget_used == pytest.approx(found.budget_used, rel=0.1)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -116,27 +116,56 @@ def _random_text(random: np.random.Generator, control: dict[str, Any]) -> str:
     return f"{value / size:.5g} {unit}"
 
 
-def _set_at_random(
-    page: Any, random: np.random.Generator, controls: list[dict[str, Any]], chance: float = 1.0
-) -> None:
-    """Each control, with a chance, by its slider or its field."""
+def _at_random(
+    random: np.random.Generator, controls: list[dict[str, Any]], chance: float = 1.0
+) -> Iterator[tuple[str, str, str | float | bool]]:
+    """What a person may do to each control, with a chance: its key, which part of it, and to what it is set."""
     for control in controls:
         key = control["key"]
         if random.random() > chance:
             continue
         if control["optional"]:
-            page.locator(f"#on-{key}").set_checked(bool(random.random() < 0.85))
-            if page.locator(f"#field-{key}").is_disabled():
-                continue
+            yield key, "on", bool(random.random() < 0.85)
         if control["kind"] == "share" and random.random() < 0.5:
             continue
-        slider = page.locator(f"#slider-{key}")
         if random.random() < 0.5:
-            slider.fill(str(random.integers(int(slider.get_attribute("max")) + 1)))
+            yield key, "slider", random.random()
         elif control["kind"] == "share":
-            type_into(page, key, f"{random.uniform():.4g}")
+            yield key, "field", f"{random.uniform():.4g}"
         else:
-            type_into(page, key, _random_text(random, control))
+            yield key, "field", _random_text(random, control)
+
+
+def _set_by_hand(page: Any, key: str, part: str, to: str | float | bool) -> None:
+    """With a mouse and keys; what is off stays as it is."""
+    if part == "on":
+        page.locator(f"#on-{key}").set_checked(to)
+    elif page.locator(f"#field-{key}").is_disabled():
+        return
+    elif part == "slider":
+        slider = page.locator(f"#slider-{key}")
+        slider.fill(str(round(to * int(slider.get_attribute("max")))))
+    else:
+        type_into(page, key, str(to))
+
+
+#: The same by the events that a person's hands cause, without drawing in between.
+SET = """([model, recovery, done]) => {
+  const one = (id) => document.getElementById(id);
+  document.querySelector(`input[name=model][value=${model}]`).click();
+  one("recovery").value = recovery;
+  one("recovery").dispatchEvent(new Event("change", { bubbles: true }));
+  for (const [key, part, to] of done) {
+    const control = one(`${part}-${key}`);
+    if (part === "on") {
+      if (control.checked !== to) control.click();
+    } else if (!one(`field-${key}`).disabled) {
+      control.value = part === "slider" ? String(Math.round(to * Number(control.max))) : to;
+      control.dispatchEvent(new Event(part === "slider" ? "input" : "change", { bubbles: true }));
+    }
+  }
+}"""
+BY_HAND = 3  # settings
 
 
 def _answer(shown: dict[str, float | None], base: Job, recovery: str, model: str) -> Plan | None:
@@ -154,11 +183,16 @@ def test_numbers_are_python_s_at_random_settings(visit: Callable[..., Any], shar
     planned = dict.fromkeys(MODELS, 0)
     for at in range(SETTINGS):
         name = list(MODELS)[at % 2]
-        page.locator(f"input[name=model][value={name}]").check()
         recovery = str(random.choice(["full", "partial"]))
-        page.locator("#on-interval").check()
-        page.locator("#recovery").select_option(recovery)
-        _set_at_random(page, random, controls, 1.0 if at < 2 else 0.4)
+        done = _at_random(random, controls, 1.0 if at < BY_HAND else 0.4)
+        if at < BY_HAND:
+            page.locator(f"input[name=model][value={name}]").check()
+            page.locator("#on-interval").check()
+            page.locator("#recovery").select_option(recovery)
+            for one in done:
+                _set_by_hand(page, *one)
+        else:
+            page.evaluate(SET, [name, recovery, [("interval", "on", True), *done]])
         shown = inputs_of(page)
         answer = _answer(shown, base, recovery, name)
         if answer is None:
@@ -187,7 +221,8 @@ def test_a_dense_job(visit: Callable[..., Any], dense_file: Path, name: str) -> 
     page.locator(f"input[name=model][value={name}]").check()
     random = np.random.default_rng(7)
     for _ in range(10):
-        _set_at_random(page, random, [one for one in page.evaluate("CONTROLS") if one["group"] == "main"])
+        for one in _at_random(random, [one for one in page.evaluate("CONTROLS") if one["group"] == "main"]):
+            _set_by_hand(page, *one)
         answer = _answer(inputs_of(page), base, "full", name)
         if answer is None:
             assert page.inner_text("#recommended").lower() == "no plan"
@@ -235,7 +270,8 @@ def test_orders_of_saving(visit: Callable[..., Any], ordered_file: Path) -> None
     set_by = set()
     for _ in range(8):
         type_into(page, "budget", f"{10 ** random.uniform(-3.3, -0.7):.3g}")
-        _set_at_random(page, random, controls)
+        for one in _at_random(random, controls):
+            _set_by_hand(page, *one)
         try:
             job = job_of(inputs_of(page), base)
         except JobError:  # a save longer than the MTBF
