@@ -256,8 +256,7 @@ def _at_once(model: HarmModel, rows: _Rows, at: float) -> Floats:
     """Expected quadratic harm of each stand-in's row, with its own updates and luck."""
     ages, which = np.unique(at - rows.saved, return_inverse=True)
     quadratic: Any = sum(
-        share * terms.quadratic_at(ages) / np.maximum(terms.rows, 1.0)[:, None]
-        for terms, share in model.near(at)
+        share * terms.quadratic_at(ages) / np.maximum(terms.rows, 1.0)[:, None] for terms, share in model.near(at)
     )
     return quadratic[rows.of, which] * _of_mean(rows, at) * rows.luck  # type: ignore[no-any-return]
 
