@@ -17,22 +17,16 @@ from cprmodel.formulas.failures import (
     nodes_per_failure,
 )
 from cprmodel.formulas.harm import (
-    adagrad_share_left,
-    adam_relearning,
     auc_fall,
     calibrated_rise,
     cube_root_harm,
     cube_root_row_interval,
-    expected_gradient_square,
     expected_harm,
     harm_at_once,
     harm_of_age,
     harm_per_pls,
     least_harm_interval,
     mean_harm,
-    mean_share_left,
-    relearning_rate,
-    share_left,
 )
 from cprmodel.formulas.interval import (
     daly_2006,
@@ -74,6 +68,17 @@ from cprmodel.formulas.priority import (
     uniform_lost_updates,
 )
 from cprmodel.formulas.regret import expected_regret, mtbf_regret
+from cprmodel.formulas.relearning import (
+    adagrad_share_left,
+    adam_relearning,
+    expected_gradient_square,
+    jitter_variance,
+    mean_share_left,
+    progress_left_fixed,
+    progress_left_moving,
+    relearning_rate,
+    share_left,
+)
 from cprmodel.formulas.renewal import renewal_efficiency, schedule_efficiency, weibull_save_time
 from cprmodel.formulas.scaling import fastest_nodes, fastest_nodes_at_budget, scaled_work
 from cprmodel.formulas.spares import erlang_1917_loss, nodes_in_repair
@@ -130,6 +135,7 @@ __all__ = [
     "harm_of_age",
     "harm_per_pls",
     "herault_2018_interval",
+    "jitter_variance",
     "least_harm_interval",
     "lost_fraction",
     "lost_updates",
@@ -156,6 +162,8 @@ __all__ = [
     "priced_loss_interval",
     "priority_pls",
     "priority_pls_deviation",
+    "progress_left_fixed",
+    "progress_left_moving",
     "proportional_interval",
     "quantised_share",
     "relearning_rate",

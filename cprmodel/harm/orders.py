@@ -305,7 +305,7 @@ def _progress(model: HarmModel, at: AtAges) -> Floats:
     uses, of = np.unique([one.accesses_to for one in model.classes], return_inverse=True)
     sums = np.zeros((2, len(uses), at.quadratic.shape[1]))
     np.add.at(sums[0], of, at.quadratic * at.quadratic_left)
-    np.add.at(sums[1], of, at.gradient * at.gradient_left)
+    np.add.at(sums[1], of, at.gradient_end)
     ratio = np.where(sums[0] > 0, sums[1] / np.where(sums[0] > 0, sums[0], 1.0), 0.0)
     found: Floats = np.maximum(ratio, -1.0)[of]
     return found

@@ -162,7 +162,7 @@ class HarmModel:
             for one, share in self.near(moment):
                 at = one.at(np.minimum(ages, moment), samples - moment)
                 quadratic += share / _MOMENTS * at.quadratic * at.quadratic_left
-                gradient += share / _MOMENTS * at.gradient * at.gradient_left
+                gradient += share / _MOMENTS * at.gradient_end
         return quadratic, gradient
 
     def _check(self, lost_share: Any) -> None:
@@ -252,10 +252,10 @@ def _sums(terms: Terms, at: AtAges, ages: Floats, lost_share: Any) -> _Parts:
     errors = np.abs(np.broadcast_to(ages, at.gradient.shape)) * _error_per_age(terms)
     return _Parts(
         quadratic=left,
-        gradient=(lost * at.gradient * at.gradient_left).sum(0),
+        gradient=(lost * at.gradient_end).sum(0),
         crossed=crossed,
         beyond=beyond,
-        unsure=unsure,
+        unsure=unsure + (lost * at.unsure).sum(0),
         gradient_error=np.sqrt(((lost * errors * at.gradient_left) ** 2).sum(0)),
     )
 

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from cprmodel.formulas.harm import calibrated_rise
+from cprmodel.formulas.relearning import progress_left_fixed, progress_left_moving
 from cprmodel.harm.record import BAND_FACTOR, LARGEST_CURVATURE_DIM, Band, OptimizerUsed, TableHarm, WholeState
-from cprmodel.harm.relearning import contraction
+from cprmodel.harm.relearning import Course, course
 
 __all__ = [
     "Losses",
@@ -29,6 +30,8 @@ __all__ = [
     "whole_state",
 ]
 
+_FEW = 4.0  # accesses of a row; with fewer it is taken for one of its band, as for what an access adds
+_NO_WAY, _MOST_WAY = 1e-12, 50.0  # exponents of the time that was lost: less is none, more is all
 _NO_RISE = 1e-12  # nat: less is the rounding of logits in single precision
 
 
@@ -195,6 +198,10 @@ def table_harm(
     hits = np.bincount(seen.index, minlength=len(seen.ids))
     key = seen.sample * number + of_access
     residual, slope = now.residual[seen.sample], now.slope[seen.sample]
+    turned = -residual[:, None] * (gradients @ vectors)
+    downhill = np.stack(
+        [np.bincount(seen.index, weights=one, minlength=len(seen.ids)) for one in turned.T], axis=-1
+    )
     columns: dict[str, list[Any]] = {name: [] for name in _BY_AGE}
     totals = []
     for then in before:
@@ -205,11 +212,13 @@ def table_harm(
             sums = np.bincount(key, weights=each, minlength=samples * number).reshape(samples, number)
             columns[name].append(sums.mean(axis=0))
             columns[f"{name}_error"].append(sums.std(axis=0, ddof=1) / math.sqrt(samples))
-        parts = eigenvalues * (apart @ vectors) ** 2 * hits[:, None]
-        quadratic, gradient = _left(
-            parts,
-            eigenvalues,
+        later = _later(
             apart,
+            downhill * (apart @ vectors),
+            vectors,
+            eigenvalues,
+            hits,
+            samples,
             current,
             then,
             left,
@@ -219,8 +228,8 @@ def table_harm(
             band,
             number,
         )
-        columns["quadratic_left"].append(quadratic)
-        columns["gradient_left"].append(gradient)
+        for name, each in later.items():
+            columns[name].append(each)
     bands = [
         Band(
             accesses_from=edges[i],
@@ -249,13 +258,18 @@ def table_harm(
     return table, totals
 
 
-_BY_AGE = ("quadratic", "quadratic_error", "gradient", "gradient_error", "quadratic_left", "gradient_left")
+_BY_LEFT = ("quadratic_left", "gradient_left", "progress_fixed", "progress_moving", "jitter")
+_OF_JITTER = ("jitter_quadratic", "jitter_gradient")
+_BY_AGE = ("quadratic", "quadratic_error", "gradient", "gradient_error", *_BY_LEFT, *_OF_JITTER)
 
 
-def _left(
-    parts: Any,
-    eigenvalues: Any,
+def _later(
     apart: Any,
+    along: Any,
+    vectors: Any,
+    eigenvalues: Any,
+    hits: Any,
+    samples: int,
     current: Then,
     then: Then,
     left: Sequence[int],
@@ -264,32 +278,95 @@ def _left(
     batch_size: int,
     band: Any,
     number: int,
-) -> tuple[Any, Any]:
-    """Shares of both terms that are left, by band and samples left [bands, left].
+) -> dict[str, Any]:
+    """What later training leaves of both terms, by band and samples left [bands, left].
 
-    Along eigenvector k of eigenvalue h, row r has the part h·(v·Δ)² of the quadratic. The gradient's is that over
-    exp(h·u) − 1, u of the age: a row that drifts to where it belongs is h·(v·Δ)²/(exp(h·u) − 1) from there.
-    Both shrink by exp(−2hu), u of the samples left, since the row and what it lacks do alike.
+    Along eigenvector k of eigenvalue h, row r has the part h·(v·Δ)² of the quadratic, and (drift) that over
+    exp(hu) − 1, u of the age, of the gradient term. What the row lacks shrinks with the steps of the optimizer's
+    state that was put back with it, what its twin had still to go with those of its own. Steps that are larger than
+    the twin's bring it nearer, and jitter more (docs/models/harm.md).
     """
     age = current.position - then.position
-    start = _scalar(then.sums, apart)
-    growth = None
-    if start is not None:
-        growth = np.maximum(_scalar(current.sums, apart) - start, 0.0) / age
-    u = contraction(optimizer, batch_size, accesses, start, growth, left)
-    past = contraction(optimizer, batch_size, accesses, start, growth, [age])
-    with np.errstate(over="ignore"):
-        drift = parts / np.maximum(np.expm1(np.minimum(eigenvalues * past, 50.0)), 1e-12)
-    found = []
-    for weights in (parts, drift):
-        whole = np.bincount(band, weights=weights.sum(axis=1), minlength=number)
-        shares = np.ones((number, len(left)))
-        for j in range(len(left)):
-            rest = (weights * np.exp(-2 * eigenvalues * u[:, j : j + 1])).sum(axis=1)
-            of_band = np.bincount(band, weights=rest, minlength=number)
-            shares[:, j] = np.where(whole > 0, of_band / np.where(whole > 0, whole, 1.0), 1.0)
-        found.append(np.minimum(shares, 1.0))
-    return found[0], found[1]
+    old, new = _scalar(then.sums, apart), _scalar(current.sums, apart)
+    each, some = None, accesses * age
+    if old is not None:
+        # by chance none is to come, but a row that has moved was accessed
+        some = np.where(new > old, some / np.maximum(-np.expm1(-some), 1e-12), some)
+        each = _of_access(np.maximum(new - old, 0.0), some, band, number)
+
+    def going(sums: Any | None) -> Course:
+        growth, before = (None, 0.0) if each is None else (accesses * each, each)
+        return course(optimizer, batch_size, accesses, sums, growth, left, before, settled=new)
+
+    def went(begin: Any | None, end: Any | None, samples: float, often: Any, before: Any) -> Course:
+        growth = None if begin is None else np.maximum(end - begin, 0.0) / samples
+        return course(optimizer, batch_size, often, begin, growth, [samples], before)
+
+    def until(sums: Any | None, position: float) -> tuple[Course, Any]:
+        """Since training began; and its noise over today's, by what an access added then and adds now."""
+        if sums is None or optimizer.name == "adam":
+            return went(sums, sums, max(position, 1.0), accesses, 0.0), 1.0
+        today = accesses * each * position
+        noise = np.where(today > 0, sums / np.where(today > 0, today, 1.0), 1.0)
+        return went(np.zeros_like(sums), sums, max(position, 1.0), accesses, noise * each / 2), noise
+
+    back, twin, past = going(old), going(new), went(old, new, age, some / age, 0.0 if each is None else each / 2)
+    histories = until(old, then.position), until(new, current.position)
+    moved = (apart @ vectors) ** 2
+    ratio = np.where(back.last > 0, twin.last / np.where(back.last > 0, back.last, 1.0), 1.0)
+    frequency = hits / samples
+    sums = {name: np.zeros((number, len(left))) for name in _BY_LEFT}
+    whole = {name: np.zeros(number) for name in ("quadratic", "gradient", *_OF_JITTER)}
+
+    def add(into: Any, each: Any) -> None:
+        for j, one in enumerate(each.T):
+            into[:, j] += np.bincount(band, weights=one, minlength=number)
+
+    for at, (h, square) in enumerate(zip(eigenvalues, moved.T, strict=True)):
+        if not h > 0:
+            continue
+        way = h * past.u
+        x, own_x = h * back.u, h * twin.u
+        lacks, own = np.exp(-x), np.exp(-own_x)
+        quadratic = h * square * hits
+        gradient = quadratic / np.maximum(np.expm1(np.minimum(way[:, 0], _MOST_WAY)), _NO_WAY)
+        then_, now = (noise * one.jitter(h, np.exp(-2 * h * one.u))[:, 0] for one, noise in histories)
+        twin_end = now[:, None] * own**2 + twin.jitter(h, own**2)
+        back_end = then_[:, None] * lacks**2 + back.jitter(h, lacks**2)
+        both = then_ * np.exp(-way[:, 0])
+        jitter_gradient = -h * frequency * (now - both)
+        drift = along[:, at] / samples - jitter_gradient
+        for name, each in (
+            ("quadratic", quadratic),
+            ("gradient", gradient),
+            ("jitter_quadratic", 0.5 * h * frequency * (now + then_ - 2 * both)),
+            ("jitter_gradient", jitter_gradient),
+        ):
+            whole[name] += np.bincount(band, weights=each, minlength=number)
+        add(sums["quadratic_left"], quadratic[:, None] * lacks**2)
+        add(sums["gradient_left"], gradient[:, None] * lacks**2)
+        some = np.clip(way, _NO_WAY, _MOST_WAY)
+        add(sums["progress_fixed"], drift[:, None] * progress_left_fixed.raw(x, own_x, some))
+        add(sums["progress_moving"], drift[:, None] * progress_left_moving.raw(x, own_x, some, ratio))
+        add(sums["jitter"], 0.5 * h * frequency[:, None] * (back_end - twin_end))
+
+    def share(name: str, of: str, otherwise: float) -> Any:
+        some = whole[of][:, None] > 0
+        return np.where(some, sums[name] / np.where(some, whole[of][:, None], 1.0), otherwise)
+
+    return {
+        "quadratic_left": np.minimum(share("quadratic_left", "quadratic", 1.0), 1.0),
+        "gradient_left": np.minimum(share("gradient_left", "gradient", 1.0), 1.0),
+        **{name: sums[name] for name in ("progress_fixed", "progress_moving", "jitter")},
+        **{name: whole[name] for name in _OF_JITTER},
+    }
+
+
+def _of_access(grown: Any, accesses: Any, band: Any, number: int) -> Any:
+    """What an access adds to each row's sum: its own, as far as it had some, else that of its band."""
+    whole, all_accesses = (np.bincount(band, weights=one, minlength=number) for one in (grown, accesses))
+    of_band = np.where(all_accesses > 0, whole / np.where(all_accesses > 0, all_accesses, 1.0), 0.0)[band]
+    return (grown + _FEW * of_band) / (accesses + _FEW)
 
 
 def _scalar(sums: Any | None, apart: Any) -> Any | None:

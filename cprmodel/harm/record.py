@@ -90,8 +90,18 @@ class Band(_Part):
         description="share of quadratic that is left, by age and by the point's left_samples"
     )
     gradient_left: tuple[NotNegatives, ...] = Field(
-        description="share of gradient that is left, by age and by left_samples"
+        description="share of gradient that is left where steps are the twin's, by age and by left_samples"
     )
+    progress_fixed: tuple[Numbers, ...] = Field(
+        (),
+        description="what is left of gradient but jitter's, did best values stand still; by age and left_samples",
+    )
+    progress_moving: tuple[Numbers, ...] = Field(
+        (), description="the same, do best values go on moving and rows follow them"
+    )
+    jitter: tuple[Numbers, ...] = Field((), description="rise at the end by jitter alone, by age and left_samples")
+    jitter_quadratic: Numbers = Field((), description="what jitter alone gives of quadratic, by age")
+    jitter_gradient: Numbers = Field((), description="what jitter alone gives of gradient, by age")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -105,10 +115,13 @@ class Band(_Part):
     def check(self, ages: int, left: int) -> None:
         """Against the point's ages and samples left."""
         by_age = ("quadratic", "quadratic_error", "gradient", "gradient_error", "quadratic_left", "gradient_left")
-        _lengths(self, by_age, ages, "ages_samples")
-        for shares in (*self.quadratic_left, *self.gradient_left):
-            if len(shares) != left:
-                raise wrong("quadratic_left", len(shares), f"as many numbers as left_samples ({left})")
+        some = ("progress_fixed", "progress_moving", "jitter", "jitter_quadratic", "jitter_gradient")
+        given = tuple(name for name in some if getattr(self, name))
+        _lengths(self, (*by_age, *given), ages, "ages_samples")
+        for name in ("quadratic_left", "gradient_left", *(one for one in given if one in some[:3])):
+            for numbers in getattr(self, name):
+                if len(numbers) != left:
+                    raise wrong(name, len(numbers), f"as many numbers as left_samples ({left})")
 
 
 class TableHarm(_Part):

@@ -1,23 +1,117 @@
-r"""How far later training brings a row back that was put back: exponents for each row, from its optimizer's state.
+r"""How far training brings a row back that was put back, and how much it jitters: from its optimizer's state.
 
 An access of a row contracts what it lacks, along an eigenvector of its table's curvature with eigenvalue h, by
-η h/(B·s), where s is what the optimizer divides by. After S more samples the harm along it is what it was times
-exp(−2 h u), with
+h·l with the step l = η/(B·s), where s is what the optimizer divides by. After S more samples the harm along it is
+what it was times exp(−2hu), with
 
-.. math:: u = \frac{\eta\, p}{B} \int_0^S \frac{dx}{s(x)}
+.. math:: u = p \int_0^S l(x)\,\mathrm{d}x
 
 p accesses per sample, s = 1 for SGD, √v + ε for Adam, √G + ε for Adagrad, whose G goes on growing by γ a sample.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from cprmodel.harm.record import OptimizerUsed
 
-__all__ = ["contraction"]
+__all__ = ["Course", "contraction", "course"]
+
+
+@dataclass(frozen=True)
+class Course:
+    """Of each row, over some numbers of samples [rows, numbers]."""
+
+    u: Any  #: contraction per unit of curvature
+    mean: Any  #: step l, mean over the contraction
+    last: Any  #: step at the end
+
+    def jitter(self, curvature: float, left: Any) -> Any:
+        """Variance of a row that began at its best value, from the noise of the samples' gradients.
+
+        ``left``: exp(−2hu). An access has a gradient of variance h where the model is calibrated, so
+        dV/du = −2hV + h·l; l between its mean and its end along a line.
+        """
+        y = 2 * curvature * self.u
+        fading = np.where(y > 1e-6, (1 - left * (1 + y)) / np.where(y > 1e-6, y, 1.0), y / 2)
+        return 0.5 * self.last * (1 - left) + (self.mean - self.last) * fading
+
+
+def course(
+    optimizer: OptimizerUsed,
+    batch_size: int,
+    accesses: Any,
+    sums: Any | None,
+    growth: Any | None,
+    samples: Any,
+    before: Any = 0.0,
+    settled: Any | None = None,
+) -> Course:
+    """What training does to each row in each number of samples [rows, numbers].
+
+    Parameters
+    ----------
+    accesses : p of each row, accesses per sample [rows]
+    sums : G (Adagrad) or v (Adam) of each row at the start [rows]; None for SGD
+    growth : what G grows by in a sample [rows], γ; None: not at all
+    samples : S, the same for all rows, or for each its own [rows, numbers]
+    before : what G has on average when the first access divides, more than at the start [rows]: Adagrad adds before
+        it divides. What an access adds, for accesses that come by chance; half of it for those that came
+    settled : v (Adam) that its mean of squares goes back to [rows]; None: it stays
+
+    Examples
+    --------
+    SGD at rate 0.1, batches of 10, a row accessed by every other sample:
+
+    >>> course(OptimizerUsed(name="sgd", learning_rate=0.1), 10, np.array([0.5]), None, None, [100.0]).u
+    array([[0.5]])
+
+    Adagrad divides by the root of a sum that grows from 0 to 100, at 1 a sample; ∫ dx/√x = 20:
+
+    >>> adagrad = OptimizerUsed(name="rowwise_adagrad", learning_rate=0.1)
+    >>> course(adagrad, 10, np.array([0.5]), np.array([0.0]), np.array([1.0]), [100.0]).u
+    array([[0.1]])
+    """
+    left = np.atleast_2d(np.asarray(samples, dtype=float))
+    p = np.asarray(accesses, dtype=float)[:, None]
+    step = optimizer.learning_rate / batch_size
+    if optimizer.name == "sgd" or sums is None:
+        same = np.full(np.broadcast_shapes(p.shape, left.shape), step)
+        return Course(p * step * left, same, same)
+    start = np.maximum(np.asarray(sums, dtype=float), 0.0)[:, None]
+    if optimizer.name == "adam" or growth is None:
+        if settled is not None and optimizer.beta_2 < 1:
+            forgets = batch_size / (1 - optimizer.beta_2)
+            end = np.maximum(np.asarray(settled, dtype=float), 0.0)[:, None]
+            share = forgets / np.maximum(left, 1e-300) * -np.expm1(-left / forgets)
+            first, start = start, end + (start - end) * share
+            last = end + (first - end) * np.exp(-left / forgets)
+        else:
+            last = start
+        each, at_end = (_step(step, np.sqrt(one) + optimizer.eps, one) for one in (start, last))
+        each, at_end = (np.broadcast_to(one, np.broadcast_shapes(p.shape, left.shape)) for one in (each, at_end))
+        return Course(p * left * each, each, at_end)
+    gains = np.maximum(np.asarray(growth, dtype=float), 0.0)[:, None]
+    first = start + np.reshape(before, (-1, 1))
+    last = first + gains * left
+    # ∫ dx/√(G + γx) = 2S/(√G + √(G + γS)), at γ = 0 too; ε is far below √G wherever a row has moved
+    middle = (np.sqrt(first) + np.sqrt(last)) / 2
+    u = p * left * _step(step, middle + optimizer.eps, last)
+    at_end = np.broadcast_to(_step(step, np.sqrt(last) + optimizer.eps, last), u.shape)
+    # ∫ l² p dx / ∫ l p dx = l̄, with ∫ dx/(G + γx) = log(1 + γS/G)/γ
+    moved = (gains > 0) & (first > 0) & (u > 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = p * step**2 * np.log(last / first) / gains / u
+    return Course(u, np.where(moved, mean, at_end), at_end)
+
+
+def _step(step: float, divisor: Any, sums: Any) -> Any:
+    """η/(B·s); 0 where the row never moved."""
+    some = sums > 0
+    return np.where(some, step / np.where(some, divisor, 1.0), 0.0)
 
 
 def contraction(
@@ -28,37 +122,5 @@ def contraction(
     growth: Any | None,
     samples: Any,
 ) -> Any:
-    """u of each row, after each number of samples [rows, numbers].
-
-    Parameters
-    ----------
-    accesses : p of each row, accesses per sample [rows]
-    sums : G (Adagrad) or v (Adam) of each row at the start [rows]; None for SGD
-    growth : what G grows by in a sample [rows], γ; None: not at all
-    samples : S, the same for all rows, or for each its own [rows, numbers]
-
-    Examples
-    --------
-    SGD at rate 0.1, batches of 10, a row accessed by every other sample:
-
-    >>> contraction(OptimizerUsed(name="sgd", learning_rate=0.1), 10, np.array([0.5]), None, None, [100.0])
-    array([[0.5]])
-
-    Adagrad divides by the root of a sum that grows from 0 to 100, at 1 a sample; ∫ dx/√x = 20:
-
-    >>> adagrad = OptimizerUsed(name="rowwise_adagrad", learning_rate=0.1)
-    >>> contraction(adagrad, 10, np.array([0.5]), np.array([0.0]), np.array([1.0]), [100.0])
-    array([[0.1]])
-    """
-    left = np.atleast_2d(np.asarray(samples, dtype=float))
-    each = optimizer.learning_rate * np.asarray(accesses, dtype=float)[:, None] / batch_size
-    if optimizer.name == "sgd" or sums is None:
-        return each * left
-    start = np.sqrt(np.maximum(np.asarray(sums, dtype=float), 0.0))[:, None]
-    if optimizer.name == "adam" or growth is None:
-        divisor = start + optimizer.eps
-    else:
-        # ∫ dx/√(G + γx) = 2S/(√G + √(G + γS)), at γ = 0 too; ε is far below √G wherever a row has moved
-        end = np.sqrt(start**2 + np.maximum(np.asarray(growth, dtype=float), 0.0)[:, None] * left)
-        divisor = np.where(start + end > 0, (start + end) / 2 + optimizer.eps, 0.0)
-    return np.where(divisor > 0, each * left / np.where(divisor > 0, divisor, 1.0), 0.0)
+    """u alone, of accesses that are many."""
+    return course(optimizer, batch_size, accesses, sums, growth, samples).u

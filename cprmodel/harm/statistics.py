@@ -7,7 +7,7 @@ numbers a band (:mod:`cprmodel.harm.intervals`); predictions go through the poin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,9 +15,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cprmodel.harm.record import HarmRecord, Point
+from cprmodel.harm.record import Band, HarmRecord, Point
 
-__all__ = ["BandGrowth", "RowClass", "Terms", "classes_of", "fit_drift_and_noise", "growth_of", "terms_of"]
+__all__ = [
+    "BandGrowth",
+    "RowClass",
+    "Terms",
+    "classes_of",
+    "fit_drift_and_noise",
+    "growth_of",
+    "terms_of",
+]
 
 Floats = NDArray[np.float64]
 
@@ -116,8 +124,31 @@ class AtAges:
     gradient: Floats
     quadratic_left: Floats
     gradient_left: Floats
+    gradient_end: Floats  #: all at the end that is not what contraction leaves of the quadratic
+    unsure: Floats  #: how far it may be off
     crossed: Floats  #: cross terms of all rows over the sum of the bands' quadratics [1, ages]
     beyond: Floats  #: what Taylor leaves out, over that sum, were all rows put back
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What is left of the gradient term, and jitter: of noise and of steps that are not the twin's."""
+
+    jitter_quadratic: Floats  #: [bands, ages]
+    jitter_gradient: Floats
+    fixed: Floats  #: [bands, ages, left], did best values stand still
+    moving: Floats  #: do they go on moving
+    jitter: Floats
+
+    def end(self, terms: Terms, left: float) -> tuple[Floats, Floats]:
+        """All but the quadratic after so many samples, and how far it may be off [bands, ages].
+
+        Halfway between best values that stand still and those that go on moving.
+        """
+        now = terms.gradient - self.jitter_gradient
+        fixed, moving = (_after(now, terms.left, one, left) for one in (self.fixed, self.moving))
+        noise = _after(self.jitter_quadratic + self.jitter_gradient, terms.left, self.jitter, left)
+        return (fixed + moving) / 2 + noise, np.abs(fixed - moving) / 2
 
 
 @dataclass(frozen=True)
@@ -133,6 +164,7 @@ class Terms:
     gradient: Floats
     quadratic_left: Floats
     gradient_left: Floats
+    progress: Progress | None  #: None: the record does not say
     crossed: Floats  #: [ages]
     beyond: Floats  #: [ages]
     own: float | None  #: share of ``beyond`` that single tables show; None: not probed, or nothing to share
@@ -172,12 +204,24 @@ class Terms:
         """At ages [samples], the same for all bands or [bands, ages], with so many samples left to train."""
         a = self._ages(ages)
         low, share = _between(self.ages, a)
-        exponents = [_exponent(self.left, shares, left) for shares in (self.quadratic_left, self.gradient_left)]
+        quadratic = self.quadratic_at(a)
+        gradient = a * _along(self.gradient / self.ages, low, share)
+        exponents = _exponent(self.left, self.quadratic_left, left)
+        quadratic_left = np.exp(-_along(exponents, low, share))
+        exponents = _exponent(self.left, self.gradient_left, left)
+        gradient_left = np.exp(-_along(exponents, low, share))
+        gradient_end, unsure = gradient * gradient_left, np.zeros_like(a)
+        if self.progress is not None:
+            of_jitter = a * _along(self.progress.jitter_quadratic / self.ages, low, share) * quadratic_left
+            end, unsure = (a * _along(one / self.ages, low, share) for one in self.progress.end(self, left))
+            gradient_end = end - of_jitter
         return AtAges(
-            quadratic=self.quadratic_at(a),
-            gradient=a * _along(self.gradient / self.ages, low, share),
-            quadratic_left=np.exp(-_along(exponents[0], low, share)),
-            gradient_left=np.exp(-_along(exponents[1], low, share)),
+            quadratic=quadratic,
+            gradient=gradient,
+            quadratic_left=quadratic_left,
+            gradient_left=gradient_left,
+            gradient_end=gradient_end,
+            unsure=unsure,
             crossed=np.interp(a, self.ages, self.crossed),
             beyond=np.interp(a, self.ages, self.beyond),
         )
@@ -209,6 +253,15 @@ def _exponent(left: Floats, shares: Floats, samples: float) -> Floats:
     low = int(np.clip(np.searchsorted(grid, samples, side="right") - 1, 0, len(grid) - 2))
     share = (samples - grid[low]) / (grid[low + 1] - grid[low])
     found: Floats = exponents[:, :, low] + share * (exponents[:, :, low + 1] - exponents[:, :, low])
+    return found
+
+
+def _after(now: Floats, left: Floats, numbers: Floats, samples: float) -> Floats:
+    """After so many samples [bands, ages], along lines from what is now to the record's, held after its last."""
+    grid = np.concatenate([[0.0], left])
+    values = np.concatenate([now[:, :, None], numbers], axis=2)
+    low, share = _between(grid, np.asarray(samples))
+    found: Floats = values[:, :, low] + share * (values[:, :, low + 1] - values[:, :, low])
     return found
 
 
@@ -262,10 +315,11 @@ def terms_of(point: Point, classes: Sequence[RowClass]) -> Terms:
     errors = np.sqrt(summed(each["gradient_error"] ** 2))
     independent = np.sqrt((errors**2).sum(0))
     scale = np.where(independent > 0, whole["gradient_error"] / np.maximum(independent, _TINY), 1.0)
-    left = {
-        name: summed(each[name] * weights[:, :, None]) / np.maximum(summed(weights), _TINY)[:, :, None]
-        for name in ("quadratic_left", "gradient_left")
-    }
+
+    def mean(values: Any, of: Any) -> Floats:
+        found: Floats = summed(values * of[:, :, None]) / np.maximum(summed(of), _TINY)[:, :, None]
+        return found
+
     return Terms(
         position=point.position_samples,
         ages=np.array(point.ages_samples),
@@ -274,14 +328,22 @@ def terms_of(point: Point, classes: Sequence[RowClass]) -> Terms:
         rows=summed([float(band.rows) for _, band in bands]),
         quadratic=quadratic,
         gradient=summed(each["gradient"]),
-        quadratic_left=left["quadratic_left"],
-        gradient_left=left["gradient_left"],
+        quadratic_left=mean(each["quadratic_left"], weights),
+        gradient_left=mean(each["gradient_left"], weights),
+        progress=_progress(bands, summed),
         crossed=(whole["quadratic"] - diagonal) / diagonal,
         beyond=beyond / diagonal,
         own=_own(point, float(beyond[-1])),
         quadratic_error=float((whole["quadratic_error"] / np.maximum(whole["quadratic"], _TINY)).mean()),
         gradient_error=errors * scale,
     )
+
+
+def _progress(bands: Sequence[tuple[str, Band]], summed: Callable[[Any], Floats]) -> Progress | None:
+    if not all(band.jitter for _, band in bands):
+        return None
+    names = ("jitter_quadratic", "jitter_gradient", "progress_fixed", "progress_moving", "jitter")
+    return Progress(*(summed(np.array([getattr(band, name) for _, band in bands])) for name in names))
 
 
 def _own(point: Point, beyond: float) -> float | None:

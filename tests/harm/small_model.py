@@ -7,6 +7,7 @@ rows put back. ``record`` looks at a run as a probe does, with its own arithmeti
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -19,6 +20,15 @@ TABLES, ROWS, DIM, BATCH = 4, 96, 3, 64
 RATE, DENSE_RATE = 0.05, 0.02
 STEPS = 600
 SHARDS = 4
+LATER = (
+    "quadratic_left",
+    "gradient_left",
+    "progress_fixed",
+    "progress_moving",
+    "jitter",
+    "jitter_quadratic",
+    "jitter_gradient",
+)
 
 
 def logits(rows: Any, dense: Any, ids: Any) -> tuple[Any, Any]:
@@ -96,11 +106,56 @@ def trained(setting: Setting) -> list[State]:
     return [*found, state]
 
 
-def exponent(start: Any, gamma: Any, setting: Setting, steps: int) -> Any:
-    """What h is multiplied with [rows, 1]: η p/B ∫ dx/√(G + γx) over so many steps."""
-    samples = steps * BATCH
-    ends = np.sqrt(start + gamma * samples) + np.sqrt(start)
-    return (2 * RATE * setting.chances * samples / BATCH / ends)[:, None]
+def walked(setting: Setting, sums: list[Any], values: Any, own: Any) -> tuple[Any, Any]:
+    """Step by step: exponents h·u and variances of the jitter [rows, dim], while the sums go along a list.
+
+    A step adds the square of its gradients to the sums: that is the noise, over the directions as curvature is.
+    ``own``: what the sums grow by in a step where the list does not say; else None.
+    """
+    exponents = np.zeros((ROWS, DIM))
+    variance = np.zeros((ROWS, DIM))
+    for before, after in itertools.pairwise(sums):
+        step = RATE / BATCH / np.sqrt(after)[:, None]
+        shrinks = values * setting.chances[:, None] * BATCH * step
+        exponents += shrinks
+        gained = (after - before if own is None else own)[:, None] * DIM * values / values.sum()
+        variance += -2 * shrinks * variance + (RATE**2 / after)[:, None] * gained
+    return exponents, variance
+
+
+def later(
+    setting: Setting, history: list[State], table: int, position: int, age: int, steps: int, values: Any
+) -> dict[str, Any]:
+    """Of each row and direction, so many steps after a put-back."""
+    sums = [state.sums[0, table] for state in history]
+    then, now = position - age, position
+    gain = (sums[now] - sums[then]) / age
+    _, old = walked(setting, sums[: then + 1], values, None)
+    past, _ = walked(setting, sums[then : now + 1], values, None)
+    _, new = walked(setting, sums[: now + 1], values, None)
+    back, twin = ([sums[at] + gain * number for number in range(steps + 1)] for at in (then, now))
+    lacks = past.copy()  # what a row lacks, over what it has still to go, step by step
+    for mine, other in zip(back[1:], twin[1:], strict=True):
+        one, two = (values * (setting.chances * RATE / np.sqrt(of))[:, None] for of in (mine, other))
+        lacks -= one * lacks + (one - two)
+    x, own = walked(setting, back, values, gain)[0], walked(setting, twin, values, gain)[0]
+    ends = [
+        started * np.exp(-2 * shrunk) + walked(setting, sums_, values, gain)[1]
+        for started, shrunk, sums_ in ((old, x, back), (new, own, twin))
+    ]
+    half, some = values * setting.chances[:, None] / 2, np.maximum(past, 1e-12)
+    gone = np.expm1(some)  # of a way that was so long that 1 is still to go
+    return {
+        "past": past,
+        "quadratic_left": np.exp(-2 * x),
+        # harm at the end, less what is left of the quadratic, over the gradient term
+        "progress_fixed": (((1 + gone) * np.exp(-x)) ** 2 - np.exp(-2 * own) - gone**2 * np.exp(-2 * x))
+        / (2 * gone),
+        "progress_moving": ((1 + lacks) ** 2 - 1 - some**2 * np.exp(-2 * x)) / (2 * some),
+        "jitter": half * (ends[0] - ends[1]),
+        "jitter_quadratic": half * (new + old - 2 * old * np.exp(-past)),
+        "jitter_gradient": -2 * half * (new - old * np.exp(-past)),
+    }
 
 
 def put_back(state: State, run: int, then: State, chosen: Any) -> None:
@@ -136,7 +191,7 @@ def record(
                     "rows": int((band_of == b).sum()),
                     "accesses": float(setting.chances[band_of == b].sum()),
                     "probed": int((band_of[ids] == b).sum()),
-                    **{name: [] for name in ("quadratic", "gradient", "quadratic_left", "gradient_left")},
+                    **{name: [] for name in ("quadratic", "gradient", *LATER)},
                 }
                 for b in range(len(edges) - 1)
             ]
@@ -144,21 +199,30 @@ def record(
                 apart = now.rows[0, table] - then.rows[0, table]
                 along = (j * apart[ids]).sum(1)
                 totals[at] += along
-                start = then.sums[0, table]
-                gamma = np.maximum(now.sums[0, table] - start, 0) / (BATCH * ages[at])
                 parts = values * (apart @ vectors) ** 2 * hits[:, None]
-                past = values * exponent(start, gamma, setting, ages[at])
-                drifting = parts / np.maximum(np.expm1(past), 1e-12)  # what has still to go, times Δ
+                after = [later(setting, history, table, position, ages[at], steps, values) for steps in left]
+                drifting = parts / np.maximum(np.expm1(after[0]["past"]), 1e-12)  # what has still to go, times Δ
                 for b, band in enumerate(bands):
                     mine, rows = band_of[ids] == b, band_of == b
                     band["quadratic"].append(float((spread * along**2 * mine).mean() / 2))
                     band["gradient"].append(float(-(residual * along * mine).mean()))
+                    for name in ("progress_fixed", "progress_moving"):  # of each direction, without the jitter's
+                        each = -residual[:, None] * (j @ vectors) * (apart @ vectors)[ids]
+                        band[name].append(
+                            [
+                                float((each * one[name][ids] * mine[:, None]).sum(1).mean())
+                                - float((one["jitter_gradient"] * one[name])[rows].sum())
+                                for one in after
+                            ]
+                        )
                     for name, weights in (("quadratic_left", parts), ("gradient_left", drifting)):
-                        shares = []
-                        for samples in left:
-                            rest = weights * np.exp(-2 * values * exponent(start, gamma, setting, samples))
-                            shares.append(min(1.0, float(rest[rows].sum() / max(weights[rows].sum(), 1e-300))))
-                        band[name].append(shares)
+                        whole_band = max(float(weights[rows].sum()), 1e-300)
+                        band[name].append(
+                            [float((weights * one["quadratic_left"])[rows].sum()) / whole_band for one in after]
+                        )
+                    band["jitter"].append([float(one["jitter"][rows].sum()) for one in after])
+                    for name in ("jitter_quadratic", "jitter_gradient"):
+                        band[name].append(float(after[0][name][rows].sum()))
             for band in bands:
                 for name in ("quadratic", "gradient"):
                     band[f"{name}_error"] = [0.0] * len(thens)
