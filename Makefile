@@ -89,10 +89,10 @@ formulas: $(VENV)/installed ## equations as text and as JavaScript, and the page
 	$(BIN)/python -c "from cprmodel.report.whatif.drawn import renew; renew()"
 	$(BIN)/python -c "from cprmodel.report.equations import renew; renew()"
 
-audit: $(TOOLS)/installed ## known vulnerabilities in what make installs (asks PyPI; without a network it says so)
+audit: $(TOOLS)/installed ## known vulnerabilities in what make installs; asks PyPI, and without an answer fails and says so
 	@for file in build demo test torch tools; do \
-	  echo "requirements/$$file.txt"; \
-	  $(TOOLS)/bin/pip-audit --progress-spinner off --timeout 30 --require-hashes --disable-pip -r requirements/$$file.txt || exit 1; \
+	  $(TOOLS)/bin/pip-audit --strict --progress-spinner off --timeout 30 --require-hashes --disable-pip -r requirements/$$file.txt \
+	  || { echo "audit: requirements/$$file.txt: a vulnerability, or no answer (it needs a network that reaches PyPI)" >&2; exit 1; }; \
 	done
 
 sbom: $(TOOLS)/installed ## what a release needs, with licences and who needs what, as CycloneDX

@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def locked(sources: list[str], names: Iterable[str], before: str) -> list[str]:
-    """The packages that these need on any system, a block of lines each with its hashes; pins from before are kept."""
+    """The packages that these need on any system, each as lines with its hashes; pins from before are kept."""
     with tempfile.TemporaryDirectory() as folder:
         out, asked = Path(folder, "out.txt"), Path(folder, "asked.in")
         out.write_text(before)
