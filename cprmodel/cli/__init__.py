@@ -17,19 +17,19 @@ __all__ = ["main", "run_app"]
 
 def main() -> None:
     """Run the command; bad input is one line on standard error and exit status 2."""
-    # a command is short: cycles among what imports leave, and plugins of pydantic, take a fifth of it to look for
-    gc.set_threshold(50_000, 20, 20)
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     run_app(_app, "cprmodel")
 
 
 def run_app(load: Callable[[], Any], program: str) -> None:
     """Load a Typer application and run it in the manner of this project: mistakes are one line each, status 2."""
-    with Ending() as ending:
-        try:
-            status = _run(load, program)
-        except KeyboardInterrupt:
-            status = 0
+    ending = Ending()
+    try:
+        ending.begin()
+        status = _run(load, program)
+    except KeyboardInterrupt:
+        status = 128 + signal.SIGINT
+    finally:
+        ending.end()
     sys.exit(ending.status(status))
 
 
@@ -63,6 +63,9 @@ def _run(load: Callable[[], Any], program: str) -> int:
 
 
 def _app() -> Any:
+    # a command is short: cycles among what imports leave, and plugins of pydantic, take a fifth of it to look for
+    gc.set_threshold(50_000, 20, 20)
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from cprmodel.cli.app import app
 
     return app

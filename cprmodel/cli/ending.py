@@ -13,37 +13,39 @@ _SAME_S = 1.0
 
 
 class Ending:
-    """While it is entered, SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt: what is half written is taken away.
+    """From ``begin`` to ``end``, SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt: what is half written goes.
 
-    One that is ignored (``nohup``) stays so. After it they end the process at once, as the system has it: all is
-    written, and Python's own way out has nothing to say.
+    One that is ignored (``nohup``) stays so. Before and after, they end the process at once, as the system has it.
 
-    >>> with Ending() as ending:
-    ...     try:
-    ...         signal.raise_signal(signal.SIGTERM)
-    ...     except KeyboardInterrupt:
-    ...         print("in order")
+    >>> ending = Ending()
+    >>> ending.begin()
+    >>> try:
+    ...     signal.raise_signal(signal.SIGTERM)
+    ... except KeyboardInterrupt:
+    ...     print("in order")
     in order
+    >>> ending.end()
     >>> ending.status(0)
     143
     """
 
     def __init__(self) -> None:
         self._came, self._last_s, self._over = 0, float("-inf"), False
-        self._before: dict[int, object] = {}
+        self._heard: list[int] = []
 
-    def __enter__(self) -> Ending:
+    def begin(self) -> None:
+        """Listen."""
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                self._heard.append(number)
                 signal.signal(number, self._end)
-                self._before[number] = signal.SIG_DFL
-        return self
 
-    def __exit__(self, *error: object) -> None:
+    def end(self) -> None:
+        """All is written: whoever waits for Python's own way out may end it."""
         self._over = True
         exec("")  # else CPython dies by SIGINT where a KeyboardInterrupt, though caught, left an exec of text
-        for number in self._before:
+        for number in self._heard:
             signal.signal(number, signal.SIG_DFL)
 
     def status(self, otherwise: int) -> int:
