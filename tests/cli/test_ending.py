@@ -98,3 +98,49 @@ def test_a_signal_that_is_ignored_stays_so(tmp_path: Path) -> None:
     program += "def load():\n raise_signal(SIGHUP)\n return lambda standalone_mode: 7\nrun_app(load, 'x')\n"
     (tmp_path / "program.py").write_text(program)
     assert python(tmp_path, "program").returncode == 7
+
+
+#: Sends itself a signal when a file is whole and about to take its name.
+RENAME = """
+import os, sys
+
+number, name, replace = int(sys.argv[1]), sys.argv[2], os.replace
+
+
+def about_to(source, target):
+    if str(target).endswith(name):
+        os.kill(os.getpid(), number)
+    replace(source, target)
+
+
+os.replace = about_to
+from cprmodel.cli import main
+
+sys.argv = ["cprmodel", *sys.argv[3:]]
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "command"),
+    [
+        (signal.SIGINT, "new {out} --force"),
+        (signal.SIGTERM, "plan examples/production-dlrm.toml --report {out}"),
+        (signal.SIGINT, "fit examples/logs/sacct.txt --report {out}"),
+        (signal.SIGTERM, "fit examples/logs/sacct.txt --job-file {out}"),
+        (signal.SIGINT, "accuracy examples/accuracy-record.csv --out {out}"),
+        (signal.SIGTERM, "accuracy examples/accuracy-record.csv --report {out}"),
+        (signal.SIGHUP, "sweep examples/production-dlrm.toml --vary failures.mtbf=1h:1000h:log20 --out {out}"),
+    ],
+)
+def test_at_the_last_moment_the_old_file_stays(number: signal.Signals, command: str, tmp_path: Path) -> None:
+    (tmp_path / "rename.py").write_text(RENAME)
+    out = tmp_path / "out" / "a.csv"
+    out.parent.mkdir()
+    out.write_text("precious")
+    words = [word.replace("examples", str(ROOT / "examples")) for word in command.format(out=out).split()]
+    done = python(tmp_path, "rename", str(int(number)), out.name, *words)
+    assert done.returncode == 128 + number, done.stderr
+    assert "Traceback" not in done.stderr
+    assert os.listdir(out.parent) == [out.name]
+    assert out.read_text() == "precious"
