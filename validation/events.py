@@ -46,7 +46,7 @@ from typing import Any
 
 from cprmodel.facts.files import ends_torn
 
-__all__ = ["EventLog", "end_torn_line", "read_events", "read_log", "sealed", "timestamp", "unsealed"]
+__all__ = ["EventLog", "end_torn_line", "read_events", "read_log", "sealed", "timestamp", "told_in", "unsealed"]
 
 _SEAL = re.compile(r', "crc32": "([0-9a-f]{8})"\}$')
 
@@ -92,6 +92,14 @@ def unsealed(line: str) -> dict[str, Any] | None:
     if seal is None or _sum(text := line[: seal.start()] + "}") != seal[1]:
         return None
     return _parsed(text)
+
+
+def told_in(path: str) -> dict[str, Any]:
+    """What stands in a file of one sealed line, for a process to begin with; SystemExit where it is damaged."""
+    found = unsealed(Path(path).read_text(encoding="utf-8", errors="replace").removesuffix("\n"))
+    if found is None:
+        raise SystemExit(f"{path}: expected it as the run wrote it; it is damaged")
+    return found
 
 
 def _sum(text: str) -> str:
