@@ -23,9 +23,9 @@ _ADVISED = {
 }
 
 
-def drawn_case(rng: Any) -> Case:
-    """A run of a few seconds."""
-    saving = {"advised": _ADVISED, "advice": "a job"} if rng.random() < 0.35 else {"interval_steps": INTERVAL}
+def drawn_case(rng: Any, advised: bool = False) -> Case:
+    """A run of a few seconds, whose saves an advisor chooses or not."""
+    saving = {"advised": _ADVISED, "advice": "a job"} if advised else {"interval_steps": INTERVAL}
     return Case.from_mapping(
         {
             "data": {"samples": STEPS * 32, "batch_size": 32, "test_samples": 64, "seed": int(rng.integers(1000))},

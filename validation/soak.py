@@ -91,7 +91,7 @@ def soak(kills: int, seed: int, keep: Path | None, progress: Callable[[int], Non
 
 
 def _one_run(out: Soak, rng: Any, folder: Path, name: str) -> None:
-    case, plan = drawn_case(rng), drawn_failures(rng)
+    case, plan = drawn_case(rng, advised=out.runs % 3 == 2), drawn_failures(rng)
     saboteur = Saboteur(rng, folder, case, SHARDS)
     gc.collect()  # what earlier work in this process left open is not this run's
     before = _open_handles()

@@ -84,6 +84,18 @@ def records() -> list[bytes]:
     ]
 
 
+def harm_records() -> list[bytes]:
+    return [json.dumps(WHOLE).encode()]
+
+
+def labs() -> list[bytes]:
+    """What says whose a lab's folder is."""
+    from tests.validation.test_harm import TINY
+    from validation.events import sealed
+
+    return [sealed({"run": "a run", "case": TINY}).encode()]
+
+
 def shards() -> list[bytes]:
     return [*_files("examples/shards.csv"), b"shard,bytes,updates_per_s\na,1 GB,10\nb,2e9,0\n"]
 
@@ -182,6 +194,8 @@ _OF: dict[str, Callable[[], list[bytes]]] = {
     "log": logs,
     "training log": training_logs,
     "record": records,
+    "harm record": harm_records,
+    "lab": labs,
     "shards": shards,
     "counts": counts,
     "state": states,
