@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.harm.test_record import WHOLE
+from tests.harm.test_record import FILE
 from tests.logs.test_reading import FTA, JOBS, KUBERNETES, SACCT
 
 __all__ = ["INPUTS"]
@@ -80,12 +80,12 @@ def records() -> list[bytes]:
     return [
         *_files("examples/accuracy-record.csv"),
         json.dumps({"metric": "AUC", "runs": runs}).encode(),
-        json.dumps(WHOLE).encode(),
+        json.dumps(FILE).encode(),
     ]
 
 
 def harm_records() -> list[bytes]:
-    return [json.dumps(WHOLE).encode()]
+    return [json.dumps(FILE).encode()]
 
 
 def labs() -> list[bytes]:

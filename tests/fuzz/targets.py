@@ -180,7 +180,10 @@ TARGETS: dict[str, Target] = {
     "lab's case": Target("lab", ".json", _reader(_lab)),
     "simulate --times": Target("log", ".csv", _times, 0.5),
     "order --harm": Target(
-        "harm record", ".json", _command("order --harm {} --samples-per-s 1000 --row-bytes 64 --budget 9kB/s"), 0.2
+        "harm record",
+        ".json",
+        _command("order --harm {} --samples-per-s 1000 --row-bytes 64 --budget 9kB/s --policy mfu"),
+        0.2,
     ),
     "Criteo": Target("criteo", ".tsv", _reader(_criteo, "data")),
     "MovieLens": Target("movielens", ".csv", _reader(_movielens, "data")),
