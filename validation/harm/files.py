@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from cprmodel.facts.errors import JobError, Problem
-from cprmodel.facts.files import write_whole
+from cprmodel.facts.files import LARGEST_BYTES, read_bytes, write_whole
 from cprmodel.harm.record import HarmRecord, write_harm
 from validation.claim import Claim, alone, new_run
 from validation.events import sealed, unsealed
@@ -108,7 +108,8 @@ def _case(folder: Path) -> tuple[str, Any]:
 
 
 def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8", errors="replace").removesuffix("\n").split("\n")
+    content = read_bytes(path, "a file of a lab", LARGEST_BYTES)
+    return content.decode("utf-8", "replace").removesuffix("\n").split("\n")
 
 
 def _sha256(path: Path) -> str:
