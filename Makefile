@@ -5,8 +5,12 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Archives whose hashes are in requirements/ or none; wheels, but for one package that comes as its sources.
+HASHED := --require-hashes --no-deps --no-build-isolation --only-binary :all: --no-binary autograd-gamma
+TOOLS := .venv-tools
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' cprmodel/facts/version.py)
 
-.PHONY: demo test lint types unit experiment docs bench soak fuzz picture formulas constraints clean
+.PHONY: demo test lint types unit experiment docs bench soak fuzz audit sbom picture formulas constraints clean
 
 demo: $(VENV)/installed ## plan a preset and write its report
 	$(BIN)/cprmodel plan preset:cpr-dlrm --report demo-report.html
@@ -21,13 +25,25 @@ $(VENV)/created:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/installed: $(VENV)/created pyproject.toml constraints.txt
-	$(PIP) install -c constraints.txt -e .
+$(VENV)/installed: $(VENV)/created pyproject.toml requirements/build.txt requirements/demo.txt
+	$(PIP) install $(HASHED) -r requirements/build.txt
+	$(PIP) install $(HASHED) -r requirements/demo.txt
+	$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/installed-test: $(VENV)/created pyproject.toml constraints.txt
-	$(PIP) install -c constraints.txt -e ".[test,docs,validation]"
+# torch without CUDA where pip finds that build, else the public one with the libraries that it asks for
+$(VENV)/installed-test: $(VENV)/created pyproject.toml $(wildcard requirements/*.txt)
+	$(PIP) install $(HASHED) -r requirements/build.txt
+	$(PIP) install $(HASHED) -r requirements/test.txt
+	$(PIP) install $(HASHED) -r requirements/torch-cpu.txt 2>/dev/null || $(PIP) install $(HASHED) -r requirements/torch.txt
+	$(PIP) install --no-deps --no-build-isolation -e .
+	$(PIP) check
 	@touch $@ $(VENV)/installed
+
+$(TOOLS)/installed: requirements/tools.txt
+	@$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps --only-binary :all: -r $<
+	@touch $@
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
@@ -73,10 +89,23 @@ formulas: $(VENV)/installed ## equations as text and as JavaScript, and the page
 	$(BIN)/python -c "from cprmodel.report.whatif.drawn import renew; renew()"
 	$(BIN)/python -c "from cprmodel.report.equations import renew; renew()"
 
-constraints: $(VENV)/created ## renew the pins (then make test)
-	$(PIP) install torch==2.13.0 -e ".[test,docs,validation]"
-	{ echo "# Every package that make installs. Renew with: rm -rf .venv && make constraints"; \
-	  $(BIN)/python -m pip freeze --exclude-editable | grep -v ' @ ' | sed 's/+cpu//'; } > constraints.txt
+audit: $(TOOLS)/installed ## known vulnerabilities in what make installs; asks PyPI, and without an answer fails and says so
+	@for file in build demo test torch tools; do \
+	  $(TOOLS)/bin/pip-audit --strict --progress-spinner off --timeout 30 --require-hashes --disable-pip -r requirements/$$file.txt \
+	  || { echo "audit: requirements/$$file.txt: a vulnerability, or no answer (it needs a network that reaches PyPI)" >&2; exit 1; }; \
+	done
+
+sbom: $(TOOLS)/installed ## what a release needs, with licences and who needs what, as CycloneDX
+	rm -rf build/sbom && mkdir -p build/sbom dist
+	$(TOOLS)/bin/uv venv --quiet --python $(TOOLS)/bin/python build/sbom/env
+	$(TOOLS)/bin/uv pip install --quiet --python build/sbom/env --require-hashes --no-deps -r requirements/demo.txt
+	sed 's/^dynamic = .*/version = "$(VERSION)"/' pyproject.toml > build/sbom/pyproject.toml
+	$(TOOLS)/bin/cyclonedx-py environment --output-reproducible --pyproject build/sbom/pyproject.toml \
+	  -o dist/cprmodel-$(VERSION).cdx.json build/sbom/env/bin/python
+	@echo dist/cprmodel-$(VERSION).cdx.json
+
+constraints: $(TOOLS)/installed ## lock what pyproject.toml asks for (UPGRADE=--upgrade: the newest of all), then make test
+	$(TOOLS)/bin/python requirements/lock.py $(UPGRADE)
 
 clean:
-	rm -rf $(VENV) build dist docs/_build demo-report.html
+	rm -rf $(VENV) $(TOOLS) build dist docs/_build demo-report.html

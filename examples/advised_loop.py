@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from cprmodel import Advisor, Job
+from cprmodel.facts.files import whole_file
 
 STEPS, BATCH = 3000, 64
 JOB = Job.from_mapping(  # at the pace of a demonstration: a failure twice a second, a save of 10 ms
@@ -34,10 +35,9 @@ def batch_of(step: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def save(path: Path, step: int, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Written beside and renamed: there whole or not at all."""
-    beside = path.with_suffix(".tmp")
-    torch.save({"step": step, "model": model.state_dict(), "optimizer": optimizer.state_dict()}, beside)
-    os.replace(beside, path)
+    """There whole or not at all, even after a power cut."""
+    with whole_file(path) as file:
+        torch.save({"step": step, "model": model.state_dict(), "optimizer": optimizer.state_dict()}, file)
 
 
 def main() -> None:

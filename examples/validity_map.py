@@ -6,6 +6,7 @@ Run: python examples/validity_map.py [FOLDER]      (writes validity-*.svg and va
 from __future__ import annotations
 
 import csv
+import io
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import altair as alt
 import numpy as np
 
 from cprmodel import Accuracy, Checkpoint, Cluster, Failures, Job, Work, simulate
+from cprmodel.facts.files import write_whole
 from cprmodel.facts.strategies import FullRecovery, PartialRecovery, Strategy
 from cprmodel.formulas import (
     cpr_2021_pls,
@@ -119,15 +121,22 @@ def main() -> None:
     """Write the pictures and their data."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent.parent / "docs" / "_static"
     table = rows()
-    with (folder / "validity.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(table[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({k: f"{v:.4g}" if isinstance(v, float) else v for k, v in row.items()} for row in table)
-    lines_chart(table).save(folder / "validity-full.svg")
-    map_chart(table, "overhead, partial", "First-order overhead of partial recovery, error [%]").save(
-        folder / "validity-partial-overhead.svg"
-    )
-    map_chart(table, "PLS, partial", "First-order PLS, error [%]").save(folder / "validity-partial-pls.svg")
+    lines = io.StringIO()
+    writer = csv.DictWriter(lines, fieldnames=list(table[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({k: f"{v:.4g}" if isinstance(v, float) else v for k, v in row.items()} for row in table)
+    write_whole(folder / "validity.csv", lines.getvalue())
+    overhead = map_chart(table, "overhead, partial", "First-order overhead of partial recovery, error [%]")
+    draw(lines_chart(table), folder / "validity-full.svg")
+    draw(overhead, folder / "validity-partial-overhead.svg")
+    draw(map_chart(table, "PLS, partial", "First-order PLS, error [%]"), folder / "validity-partial-pls.svg")
+
+
+def draw(chart: Any, path: Path) -> None:
+    """A picture, whole or not at all."""
+    drawn = io.StringIO()
+    chart.save(drawn, format="svg")
+    write_whole(path, drawn.getvalue())
 
 
 if __name__ == "__main__":

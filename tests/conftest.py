@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -46,6 +48,15 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """A run that is cut short has told by then what took long."""
     if report.duration > SLOW_S and not os.environ.get("PYTEST_XDIST_WORKER"):
         print(f"\n{report.duration:.0f} s: {report.nodeid}", flush=True)
+
+
+@pytest.fixture(autouse=True)
+def signals() -> Iterator[None]:
+    """A command that ends leaves signals to the system; the tests that run it within their own process go on."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

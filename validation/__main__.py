@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from typing import Any
 
 NEEDED = ("torch", "safetensors", "polars", "sklearn")
 
@@ -11,6 +12,13 @@ if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None
     sys.exit(2)
 
 from cprmodel.cli import run_app  # noqa: E402
-from validation.cli import app  # noqa: E402
 
-run_app(app, "validation")
+
+def load() -> Any:
+    """The commands; what they need takes a while to load, and may be interrupted."""
+    from validation.cli import app
+
+    return app
+
+
+run_app(load, "validation")

@@ -46,7 +46,7 @@ from typing import Any
 
 from cprmodel.facts.files import ends_torn
 
-__all__ = ["EventLog", "end_torn_line", "read_events", "read_log", "sealed", "timestamp"]
+__all__ = ["EventLog", "end_torn_line", "read_events", "read_log", "sealed", "timestamp", "told_in", "unsealed"]
 
 _SEAL = re.compile(r', "crc32": "([0-9a-f]{8})"\}$')
 
@@ -78,6 +78,28 @@ def sealed(entry: dict[str, Any], allow_nan: bool = True) -> str:
     """
     text = json.dumps(entry, allow_nan=allow_nan)
     return f'{text[:-1]}, "crc32": "{_sum(text)}"}}\n'
+
+
+def unsealed(line: str) -> dict[str, Any] | None:
+    """What a sealed line holds; None where it is not as it was written.
+
+    >>> unsealed('{"event": "trained", "at": 1.5, "crc32": "c99ef6c6"}')
+    {'event': 'trained', 'at': 1.5}
+    >>> unsealed('{"event": "trained", "at": 2.5, "crc32": "c99ef6c6"}') is None
+    True
+    """
+    seal = _SEAL.search(line)
+    if seal is None or _sum(text := line[: seal.start()] + "}") != seal[1]:
+        return None
+    return _parsed(text)
+
+
+def told_in(path: str) -> dict[str, Any]:
+    """What stands in a file of one sealed line, for a process to begin with; SystemExit where it is damaged."""
+    found = unsealed(Path(path).read_text(encoding="utf-8", errors="replace").removesuffix("\n"))
+    if found is None:
+        raise SystemExit(f"{path}: expected it as the run wrote it; it is damaged")
+    return found
 
 
 def _sum(text: str) -> str:
@@ -127,15 +149,13 @@ def _entries(path: Path) -> Iterator[dict[str, Any] | None]:
     with open(path, encoding="utf-8", errors="replace") as file:
         for line in file:
             text = line.rstrip("\n")
-            seal = _SEAL.search(text)
-            if seal:
-                text = text[: seal.start()] + "}"
-            if (seal[1] != _sum(text)) if seal else with_sums:
-                yield None
-                continue
-            with_sums = with_sums or seal is not None
-            try:
-                entry = json.loads(text)
-            except (ValueError, RecursionError):
-                entry = None
-            yield entry if isinstance(entry, dict) else None
+            with_sums = with_sums or _SEAL.search(text) is not None
+            yield unsealed(text) if with_sums else _parsed(text)
+
+
+def _parsed(text: str) -> dict[str, Any] | None:
+    try:
+        entry = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return entry if isinstance(entry, dict) else None

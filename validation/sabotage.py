@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
@@ -20,14 +21,14 @@ __all__ = ["Saboteur"]
 
 
 class Saboteur:
-    """Damages what is read back, fills a shard's disk, has a process sleep, tries a second run in the folder.
+    """Damages what is read back, fills a shard's disk, has a process sleep, tries a second run, dates files anew.
 
     Just before some of the failures.
     """
 
     def __init__(self, rng: Any, folder: Path, case: Case, shards: int) -> None:
         self.case, self.shards = case, shards
-        self.slept = self.refused = 0
+        self.slept = self.refused = self.aged = self.spoiled_starts = 0
         self.wrong: list[str] = []
         self.rng, self.run_folder, self.folder = rng, folder, folder / "checkpoints"
         self.run = ""  # its name, from its log
@@ -47,14 +48,19 @@ class Saboteur:
             self.sleep(processes[names[int(self.rng.integers(len(names)))]].pid)
         elif draw < 0.35:
             self.intrude()
+        elif draw < 0.40:
+            self.age()
 
     def damage(self) -> None:
         """One byte of the newest checkpoint, or its end."""
         newest = next(manifests(self.folder, self.run), None)
         if newest is None:
             return
-        names = [*sorted(newest.files - self.damaged), newest.name, "../replica.bin"]
-        self.harm(self.folder / str(self.rng.choice(names)))
+        others = [f"../logs/{path.name}" for path in sorted((self.run_folder / "logs").glob("*.json"))]
+        names = [*sorted(newest.files - self.damaged), newest.name, "../replica.bin", "../advisor.json", *others]
+        name = str(self.rng.choice(names))
+        self.harm(self.folder / name)
+        self.spoiled_starts += name in others  # whoever begins with it ends at once, and is begun again
 
     def harm(self, path: Path) -> None:
         """Flip a bit of a file in its place, or cut the file (but not the trainer's copy, which is mapped: whoever
@@ -91,6 +97,13 @@ class Saboteur:
         timer = threading.Timer(deadline_s * float(self.rng.uniform(0.5, 1.3)), wake)
         timer.daemon = True
         timer.start()
+
+    def age(self) -> None:
+        """Every file is of another day, before or after today, as where the clock jumped between their writing."""
+        for path in self.run_folder.rglob("*"):
+            with contextlib.suppress(OSError):  # it is gone
+                os.utime(path, (at := float(self.rng.uniform(0, 4e9)), at))
+        self.aged += 1
 
     def intrude(self) -> None:
         """A second run in the folder, new or resumed, is refused."""

@@ -3,7 +3,8 @@
 What goes wrong is drawn from a seed: shards (one, two, the same again), trainers, whole jobs; before the lookup,
 between lookup and update, while a checkpoint is written, while one is read; killed or stopped; files of
 checkpoints cut short or with a bit flipped, the trainer's copy, the run's log; a disk that is full; processes that
-sleep a little less or more than the deadline; a second run in the folder; the folder deleted, and taken by another.
+sleep a little less or more than the deadline; a wall clock that jumps, and files of any date; a second run in the
+folder; the folder deleted, and taken by another.
 """
 
 from __future__ import annotations
@@ -21,20 +22,15 @@ from typing import Any
 import numpy as np
 
 from cprmodel.facts.errors import CprModelError, JobError
-from cprmodel.facts.strategies import FailureKind
 from validation.audit import audit
-from validation.case import Case
+from validation.drawn import SHARDS, STEPS, drawn_case, drawn_failures
 from validation.events import read_events
-from validation.failures import PHASES, Failure
+from validation.jumps import jumping
 from validation.sabotage import Saboteur
 from validation.summary import summarise
 from validation.supervisor import Supervisor
 
 __all__ = ["Soak", "soak"]
-
-KILLS_A_RUN = 25
-SHARDS = 4
-STEPS, INTERVAL = 120, 6
 
 
 @dataclass
@@ -59,6 +55,9 @@ class Soak:
     executed_steps: int = 0
     slept: int = 0  # processes that were stopped for a while
     refused: int = 0  # second runs in a folder
+    jumped: int = 0  # runs whose wall clock jumped with every look at it
+    aged: int = 0  # times that all files of a run were given other dates
+    advised: int = 0  # runs that an advisor tells when to save
     resumed: int = 0  # runs that were interrupted, damaged, and gone on with
     deleted: int = 0  # folders under living runs
     seconds: float = 0.0
@@ -78,8 +77,11 @@ def soak(kills: int, seed: int, keep: Path | None, progress: Callable[[int], Non
         with tempfile.TemporaryDirectory(prefix="cprmodel-soak-") as scratch:
             folder = (keep or Path(scratch)) / f"run-{number:04d}"
             before = len(out.wrong)
+            jumps = number % 3 == 1
+            out.jumped += jumps
             scenarios = (_one_run, _deleted_run, _one_run, _resumed_run, _one_run)
-            scenarios[number % len(scenarios)](out, rng, folder, f"run {number}")
+            with jumping() if jumps else contextlib.nullcontext():
+                scenarios[number % len(scenarios)](out, rng, folder, f"run {number}")
             if len(out.wrong) > before and keep is None:
                 kept = Path(tempfile.mkdtemp(prefix="cprmodel-soak-wrong-"))
                 folder.rename(kept / folder.name)
@@ -88,57 +90,8 @@ def soak(kills: int, seed: int, keep: Path | None, progress: Callable[[int], Non
     return out
 
 
-def _case(rng: Any) -> Case:
-    return Case.from_mapping(
-        {
-            "data": {"samples": STEPS * 32, "batch_size": 32, "test_samples": 64, "seed": int(rng.integers(1000))},
-            "model": {
-                "num_embeddings": [700, 40, 3],
-                "embedding_dim": 4,
-                "dense_arch": [8],
-                "over_arch": [8],
-            },
-            "shards": {"count": SHARDS},
-            "training": {
-                "device": "cpu",
-                "evaluate": False,
-                "seed": int(rng.integers(1000)),
-                "embedding_optimizer": str(rng.choice(["rowwise_adagrad", "sgd"])),
-            },
-            "strategy": {
-                "recovery": str(rng.choice(["partial", "full"], p=[0.7, 0.3])),
-                "interval_steps": INTERVAL,
-            },
-            "checkpoint": {"compact_after": int(rng.integers(0, 5))},
-            "timeouts": {"shard": "0.7 s", "start": "10 s"},
-            "journal": True,
-        }
-    )
-
-
-def _plan(rng: Any) -> list[Failure]:
-    """Failures a few steps apart, of every sort."""
-    found = []
-    at = 1
-    last: tuple[int, ...] = (0,)
-    for _ in range(KILLS_A_RUN):
-        at += int(rng.geometric(1 / 5))
-        kind = rng.choice(list(FailureKind), p=[0.9, 0.07, 0.03])
-        victims: tuple[int, ...] = ()
-        if kind is FailureKind.SHARD:
-            count = int(rng.choice([1, 2, SHARDS], p=[0.75, 0.22, 0.03]))
-            victims = tuple(sorted(int(i) for i in rng.choice(SHARDS, count, replace=False)))
-            victims = last if rng.random() < 0.2 else victims  # the same again
-            last = victims
-        phase = str(rng.choice(list(PHASES), p=[0.2, 0.2, 0.2, 0.25, 0.15]))
-        stop = kind is FailureKind.SHARD and rng.random() < 0.05
-        delay = float(rng.choice([0.0, rng.random() * 2e-3])) if phase in ("save", "recovery") else 0.0
-        found.append(Failure(kind, victims, at_step=at, phase=phase, stop=stop, delay_s=delay))
-    return found
-
-
 def _one_run(out: Soak, rng: Any, folder: Path, name: str) -> None:
-    case, plan = _case(rng), _plan(rng)
+    case, plan = drawn_case(rng, advised=out.runs % 3 == 2), drawn_failures(rng)
     saboteur = Saboteur(rng, folder, case, SHARDS)
     gc.collect()  # what earlier work in this process left open is not this run's
     before = _open_handles()
@@ -156,7 +109,7 @@ def _one_run(out: Soak, rng: Any, folder: Path, name: str) -> None:
     leaked = _open_handles() - before
     if leaked > 0:
         complain.append(f"{name}: {leaked} file handles leaked")
-    if found.unplanned_deaths or found.wrong_statuses:
+    if found.unplanned_deaths > saboteur.spoiled_starts or found.wrong_statuses:
         complain.append(f"{name}: {found.unplanned_deaths} deaths unplanned, {found.wrong_statuses} not by SIGKILL")
     if found.steps != STEPS:
         complain.append(f"{name}: {found.steps} steps of {STEPS}")
@@ -181,6 +134,8 @@ def _one_run(out: Soak, rng: Any, folder: Path, name: str) -> None:
     out.wrong += [f"{name}: {text}" for text in saboteur.wrong]
     out.slept += saboteur.slept
     out.refused += saboteur.refused
+    out.aged += saboteur.aged
+    out.advised += case.strategy.advised is not None
     out.void_saves += found.void_saves
     out.failed_saves += len(found.failed_saves)
     out.damaged_files += len(saboteur.damaged)
@@ -192,7 +147,7 @@ def _one_run(out: Soak, rng: Any, folder: Path, name: str) -> None:
 
 def _resumed_run(out: Soak, rng: Any, folder: Path, name: str) -> None:
     """Interrupted anywhere, files that are read back damaged, gone on with: no row may be wrong."""
-    case, plan = _case(rng), _plan(rng)[:8]
+    case, plan = drawn_case(rng), drawn_failures(rng)[:8]
     at = int(rng.integers(1, STEPS))
     saboteur = Saboteur(rng, folder, case, SHARDS)
 
@@ -203,7 +158,10 @@ def _resumed_run(out: Soak, rng: Any, folder: Path, name: str) -> None:
 
     with contextlib.suppress(KeyboardInterrupt):
         Supervisor(case, folder, failures=plan, observe=stop).run()
-    for path in (folder / "events.jsonl", folder / "replica.bin", *(folder / "checkpoints").iterdir()):
+    for path in (
+        *(folder / name for name in ("events.jsonl", "replica.bin", "advisor.json")),
+        *(folder / "checkpoints").iterdir(),
+    ):
         if rng.random() < 0.3:
             saboteur.harm(path)
     supervisor = Supervisor(case, folder, failures=plan)
@@ -229,8 +187,8 @@ def _resumed_run(out: Soak, rng: Any, folder: Path, name: str) -> None:
 
 def _deleted_run(out: Soak, rng: Any, folder: Path, name: str) -> None:
     """The folder goes under a living run, and another may take it: the first ends, the second is not disturbed."""
-    case, plan = _case(rng), _plan(rng)[:8]
-    other = _case(rng)
+    case, plan = drawn_case(rng), drawn_failures(rng)[:8]
+    other = drawn_case(rng)
     taken, at = bool(rng.random() < 0.5), int(rng.integers(1, STEPS // 2))
     second = Supervisor(other, folder, failures=[])
     pids: list[int] = []
@@ -280,8 +238,9 @@ def _leftovers(folder: Path, events: list[dict[str, Any]], doors: str) -> list[s
             continue
     if os.path.exists(doors):
         found.append("the sockets are still there")
-    known = {"checkpoints", "events.jsonl", "journal", "lock", "logs", "replica.bin"}
-    found += [f"{path.name} was left" for path in folder.iterdir() if path.name not in known]
+    known = {"checkpoints", "events.jsonl", "journal", "lock", "logs", "replica.bin", "advisor.json"}
+    names = (path.name for path in folder.iterdir() if not path.name.startswith("advisor.json.damaged-"))
+    found += [f"{name} was left" for name in names if name not in known]
     checkpoints = folder / "checkpoints"
     found += [f"{path.name} was left" for path in checkpoints.iterdir() if path.name.startswith(".")]
     return found

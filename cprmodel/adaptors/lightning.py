@@ -42,8 +42,9 @@ class AdvisedCheckpoint(Checkpoint):
 
     Notes
     -----
-    ``trainer.fit(model, ckpt_path=callback.newest())`` goes on where the newest checkpoint stands. For a preemption
-    notice call ``callback.advisor.warned(lead_s)``; the save follows the batch that is under way.
+    ``trainer.fit(model, ckpt_path=callback.newest(), weights_only=True)`` goes on where the newest checkpoint
+    stands; without ``weights_only`` (Lightning 2.6) whoever can write into the folder can have code run. For a
+    preemption notice call ``callback.advisor.warned(lead_s)``; the save follows the batch that is under way.
     ``examples/advised_lightning.py`` is a whole script.
     """
 

@@ -9,7 +9,7 @@ __all__ = ["cell"]
 
 #: What a spreadsheet takes for the beginning of a formula (OWASP, "CSV injection"), the wide forms too.
 _FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?(\d++\.?\d*+|\.\d++)([eE][+-]?\d++)?")
 
 
 def cell(value: Any) -> Any:

@@ -23,7 +23,7 @@ _SEPARATORS = {"\t": "tab-separated", "|": "pipe-separated", ";": "semicolon-sep
 #: Lines from which the form of a file is told.
 _SAMPLE = 400
 _VALUE = re.compile(r"^[+-]?\.?\d|^(?:nan|[+-]?inf)$", re.I)
-_DASHES = re.compile(r"^[\s|+]*-{2,}[\s|+-]*$")
+_DASHES = re.compile(r"^[\s|+]*+-{2,}+[\s|+-]*+$")
 
 
 def table_of(text: str, source: str) -> Table:

@@ -66,7 +66,7 @@ def fit(folder: Path, clock: Clock, act: Any = None, resume: bool = False, **opt
     )
     data = torch.utils.data.DataLoader(torch.ones(64, 2), batch_size=1)
     newest = callback.newest() if resume else None
-    trainer.fit(Model(), data, ckpt_path=newest)
+    trainer.fit(Model(), data, ckpt_path=newest, weights_only=True)
     return trainer, callback
 
 
@@ -83,7 +83,7 @@ def test_it_saves_when_the_advisor_says(tmp_path: Path) -> None:
     assert len(names) == 3
     assert callback.newest() is not None
     assert Path(callback.newest()).name == names[-2]
-    loaded = torch.load(callback.newest(), weights_only=False)
+    loaded = torch.load(callback.newest(), weights_only=True)
     assert loaded["global_step"] == int(names[-2].removeprefix("advised-").removesuffix(".ckpt"))
     assert trainer.checkpoint_callbacks == [callback]  # Lightning adds none of its own
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.harm.test_record import WHOLE
+from tests.harm.test_record import FILE
 from tests.logs.test_reading import FTA, JOBS, KUBERNETES, SACCT
 
 __all__ = ["INPUTS"]
@@ -80,8 +80,20 @@ def records() -> list[bytes]:
     return [
         *_files("examples/accuracy-record.csv"),
         json.dumps({"metric": "AUC", "runs": runs}).encode(),
-        json.dumps(WHOLE).encode(),
+        json.dumps(FILE).encode(),
     ]
+
+
+def harm_records() -> list[bytes]:
+    return [json.dumps(FILE).encode()]
+
+
+def labs() -> list[bytes]:
+    """What says whose a lab's folder is."""
+    from tests.validation.test_harm import TINY
+    from validation.events import sealed
+
+    return [sealed({"run": "a run", "case": TINY}).encode()]
 
 
 def shards() -> list[bytes]:
@@ -182,6 +194,8 @@ _OF: dict[str, Callable[[], list[bytes]]] = {
     "log": logs,
     "training log": training_logs,
     "record": records,
+    "harm record": harm_records,
+    "lab": labs,
     "shards": shards,
     "counts": counts,
     "state": states,

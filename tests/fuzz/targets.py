@@ -12,6 +12,8 @@ from tests.fuzz import oracle
 
 __all__ = ["TARGETS", "Target"]
 
+ROOT = Path(__file__).parents[2]
+
 
 @dataclass(frozen=True)
 class Target:
@@ -79,6 +81,23 @@ def _harm_case(path: Path) -> Any:
     from validation.harm.case import HarmCase
 
     return HarmCase.from_file(path, None, None)
+
+
+def _orders_case(path: Path) -> Any:
+    from validation.harm_orders.case import OrdersCase
+
+    return OrdersCase.from_file(path, None, None)
+
+
+def _lab(path: Path) -> Any:
+    from validation.harm.files import read, run_in
+
+    path.replace(path.with_name("case.json"))
+    return read(path.with_name("case.json"), run_in(path.parent))
+
+
+def _times(path: Path, content: bytes) -> None:
+    _command(f"simulate {ROOT / 'examples' / 'production-dlrm.toml'} --times {{}} --runs 10 --json")(path, content)
 
 
 def _criteo(path: Path) -> Any:
@@ -157,6 +176,15 @@ TARGETS: dict[str, Target] = {
     "case": Target("case", ".toml", _reader(_case)),
     "experiment": Target("case", ".toml", _reader(_experiment)),
     "harm case": Target("case", ".toml", _reader(_harm_case)),
+    "orders case": Target("case", ".toml", _reader(_orders_case)),
+    "lab's case": Target("lab", ".json", _reader(_lab)),
+    "simulate --times": Target("log", ".csv", _times, 0.5),
+    "order --harm": Target(
+        "harm record",
+        ".json",
+        _command("order --harm {} --samples-per-s 1000 --row-bytes 64 --budget 9kB/s --policy mfu"),
+        0.2,
+    ),
     "Criteo": Target("criteo", ".tsv", _reader(_criteo, "data")),
     "MovieLens": Target("movielens", ".csv", _reader(_movielens, "data")),
     "manifest": Target("manifest", ".json", _reader(_manifest, "corrupt")),

@@ -105,7 +105,7 @@ def test_the_oracle_sees_what_ends_late_or_is_raised(monkeypatch: pytest.MonkeyP
 
 
 #: Read in a run's folder alone, from files that the run wrote.
-OURS = ("manifest", "resume", "journal", "replica", "tensors")
+OURS = ("lab's case", "manifest", "resume", "journal", "replica", "tensors")
 
 
 @pytest.fixture
@@ -173,6 +173,9 @@ def test_unpacking_that_would_take_much_memory_is_refused(tmp_path: Path) -> Non
     [
         ("fit LANL", "System,nodenum,Prob Started,Prob Fixed\n18,7\n18\n,,,\n18,7,01/05/2003 10:00\n"),
         ("fit", json.dumps([{"time": 10**400}, {"time": 2}])),
+        ("fit", "time\n" + "9" * 100_000 + "\n1\n"),
+        ("fit", "time\n1\n2 " + "a" * 100_000 + "\n"),
+        ("fit", "-" * 100_000 + "x\n1\n"),
         ("fit", "[" * 100_000),
         ("fit", '{"a":' * 100_000),
         ("accuracy JSON", '{"runs":' + "[" * 100_000),

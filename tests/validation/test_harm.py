@@ -10,6 +10,7 @@ import pytest
 
 from cprmodel import JobError
 from validation.harm.case import HarmCase
+from validation.harm.files import taken
 from validation.harm.judging import against_line, judge
 from validation.harm.lab import measured, predictions, run_case
 from validation.harm.patterns import patterns_of
@@ -78,16 +79,13 @@ def test_the_verdict_can_fail(ran: tuple[HarmCase, Path, list[str]], tmp_path: P
     """Where everything came out as predicted it passes; the same runs with spoiled predictions fail."""
     case, folder, _ = ran
     told = predictions(folder)[""]
-    (tmp_path / "predictions.json").write_text((folder / "predictions.json").read_text())
-    for seed in case.seeds:
-        own = tmp_path / f"seed-{seed}"
-        own.mkdir()
-        lines = []
-        for line in measured(folder, case)[seed]:
-            once, end, _, fall = told[str(seed)][line["pattern"]]
-            line["at_once"]["rise"], line["at_end"]["rise"], line["at_end"]["auc_fall"] = once, end, fall
-            lines.append(json.dumps(line) + "\n")
-        (own / "measured.jsonl").write_text("".join(lines))
+    with taken(case, tmp_path) as files:
+        files.write(tmp_path / "predictions.json", [predictions(folder)])
+        for seed, lines in measured(folder, case).items():
+            for line in lines:
+                once, end, _, fall = told[str(seed)][line["pattern"]]
+                line["at_once"]["rise"], line["at_end"]["rise"], line["at_end"]["auc_fall"] = once, end, fall
+            files.write(tmp_path / f"seed-{seed}" / "measured.jsonl", lines)
     found = judged(case, tmp_path)
     assert found[""].verdict == "PASS"
     assert all(one.verdict == "PASS" for one in found[""].compared)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 
 from cprmodel import JobError
 from validation.harm.bench import Bench
+from validation.harm.files import taken
 from validation.harm_orders.case import OrdersCase
 from validation.harm_orders.judging import judge
 from validation.harm_orders.lab import SPOILED, measured, predictions, run_case
@@ -84,14 +84,19 @@ def test_the_verdict_can_fail(ran: tuple[OrdersCase, Path, list[str]], tmp_path:
     def write(factor: float, turned: bool) -> None:
         names = orders[::-1] if turned else orders
         told = {str(s): {o: [rises[o], 1.5 * rises[o], 1e3] for o in orders} for s in case.seeds}
-        (tmp_path / "predictions.json").write_text(json.dumps({"tiny": {"": told}}))
-        (tmp_path / "tiny").mkdir(exist_ok=True)
-        for seed in case.seeds:
-            lines = [
-                {"order": o, "rise": factor * rises[n] * (1 + 0.001 * seed), "auc_fall": 1e-4, "lost_updates": 1e3}
-                for o, n in zip(orders, names, strict=True)
-            ]
-            (tmp_path / "tiny" / f"seed-{seed}.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
+        with taken(case, tmp_path) as files:
+            files.write(tmp_path / "predictions.json", [{"tiny": {"": told}}])
+            for seed in case.seeds:
+                lines = [
+                    {
+                        "order": o,
+                        "rise": factor * rises[n] * (1 + 0.001 * seed),
+                        "auc_fall": 1e-4,
+                        "lost_updates": 1e3,
+                    }
+                    for o, n in zip(orders, names, strict=True)
+                ]
+                files.write(tmp_path / "tiny" / f"seed-{seed}.jsonl", lines)
 
     write(1.0, False)
     (right,) = judge(case, tmp_path)

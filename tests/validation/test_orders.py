@@ -45,7 +45,7 @@ def server(folder: Path, order: str, fraction: float, compact_after: int) -> Ser
         order,
         fraction,
     )
-    return Server(ServerConfig.from_json(config.to_json()))
+    return Server(ServerConfig.from_dict(config.to_dict()))
 
 
 def state(one: Server) -> dict[str, Any]:

@@ -272,7 +272,7 @@ def server(folder: Path, compact_after: int = 2) -> Server:
         claim_of(folder),
         "",
     )
-    found = Server(ServerConfig.from_json(config.to_json()))
+    found = Server(ServerConfig.from_dict(config.to_dict()))
     found.answer({"op": "initialise", "generation": 1}, [])
     return found
 

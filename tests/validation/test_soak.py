@@ -20,6 +20,9 @@ def test_a_hundred_kills() -> None:
         "detected_damage",
         "slept",
         "refused",
+        "jumped",
+        "aged",
+        "advised",
         "resumed",
         "deleted",
     ):

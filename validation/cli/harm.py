@@ -10,7 +10,7 @@ from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.files import write_whole
 from validation.harm.case import HarmCase
 from validation.harm.judging import against_line
-from validation.harm.lab import measured, run_case
+from validation.harm.lab import measured, predictions, run_case
 from validation.harm.report import judged, markdown
 
 __all__ = ["run", "seeds_of"]
@@ -24,7 +24,7 @@ def run(
     folder = out or Path("runs") / case.stem
     if not only:
         run_case(asked, folder, workers, lambda said: typer.echo(said, err=True))
-    if not (folder / "predictions.json").exists() or not measured(folder, asked):
+    if not predictions(folder) or not measured(folder, asked):
         raise JobError(str(folder), [Problem("", "", "a folder with at least one seed whose runs are complete")])
     found = judged(asked, folder)
     text = markdown(asked, case.stem, found, against_line(asked, folder))

@@ -11,7 +11,7 @@ from cprmodel.facts.files import write_whole
 from validation.cli.harm import seeds_of
 from validation.harm_orders.case import OrdersCase
 from validation.harm_orders.judging import judge
-from validation.harm_orders.lab import PREDICTIONS, SPOILED, run_case
+from validation.harm_orders.lab import SPOILED, predictions, run_case
 from validation.harm_orders.report import markdown, overall
 
 __all__ = ["run"]
@@ -25,7 +25,7 @@ def run(
     folder = out or Path("runs") / case.stem
     if not only:
         run_case(asked, folder, workers, lambda said: typer.echo(said, err=True))
-    if not (folder / PREDICTIONS).exists() or not (right := judge(asked, folder)):
+    if not predictions(folder) or not (right := judge(asked, folder)):
         raise JobError(str(folder), [Problem("", "", "a folder with at least two seeds whose runs are complete")])
     found = {"": right, **{how: judge(asked, folder, how) for how in SPOILED}}
     text = markdown(asked, case.stem, found)

@@ -7,12 +7,11 @@ there: an experiment that goes on does that run again.
 
 from __future__ import annotations
 
-import multiprocessing
 import platform
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ from validation.experiment.design import Experiment, Planned
 from validation.experiment.measure import Measured, measure
 from validation.experiment.predict import Costs, expected, planned, recommend
 from validation.failures import Failure, draw_failures
-from validation.processes.parent import end_with_parent
+from validation.processes.pool import workers
 from validation.supervisor import Supervisor, host
 
 __all__ = ["LOG", "Runner", "draw"]
@@ -194,29 +193,21 @@ class Runner:
     def _all(self, runs: Iterable[tuple[int, Planned]], what: str) -> None:
         """Runs whose time does not matter: several at once."""
         waiting = [(seed, one) for seed, one in runs if self._name(seed, one) not in self.done]
-        workers = self.experiment.experiment.workers
-        if workers == 1:
+        count = self.experiment.experiment.workers
+        if count == 1:
             for seed, one in waiting:
                 self._one(seed, one)
             return
-        context = multiprocessing.get_context("spawn")
-        others = set(multiprocessing.active_children())
-        with ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent) as pool:
+        with workers(count) as submit:
             futures = {}
-            try:
-                for seed, one in waiting:
-                    folder = self.folder / self._name(seed, one)
-                    futures[pool.submit(carry_out, one.case, folder, list(one.failures or ()))] = seed, one
+            for seed, one in waiting:
+                folder = self.folder / self._name(seed, one)
+                futures[submit(carry_out, one.case, folder, list(one.failures or ()))] = seed, one
+            self.progress(what, len(self.done), self.experiment.total)
+            for future in as_completed(futures):  # those that are not done when it ends are done on a resume
+                seed, one = futures[future]
+                self._heard(seed, one, future.result())
                 self.progress(what, len(self.done), self.experiment.total)
-                for future in as_completed(futures):
-                    seed, one = futures[future]
-                    self._heard(seed, one, future.result())
-                    self.progress(what, len(self.done), self.experiment.total)
-            except BaseException:  # nobody waits for the others, which are done again on a resume
-                pool.shutdown(wait=False, cancel_futures=True)
-                for process in set(multiprocessing.active_children()) - others:
-                    process.kill()
-                raise
 
     def _heard(self, seed: int, one: Planned, outcome: tuple[str, str, str]) -> None:
         status, reason, run_name = outcome

@@ -6,91 +6,98 @@ what the probes of the *other* seeds' runs saw. They are written to ``prediction
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cprmodel.facts.files import write_whole
 from cprmodel.harm.predicted import HarmModel
 from cprmodel.harm.record import HarmRecord, read_harm
 from validation.harm.case import HarmCase
+from validation.harm.files import Files, read, run_in, taken
 from validation.harm.patterns import TABLES, Pattern, parts_of, patterns_of
 from validation.harm.predicting import Predicted, predict
 from validation.harm.running import measure, reference
-from validation.harm.runs import each_in, pool_of, read_lines, take_folder, write_lines
+from validation.harm.runs import each_of
 from validation.harm.spoiling import SPOILED, spoiled
+from validation.processes.pool import workers
 
 __all__ = ["measured", "predictions", "run_case"]
 
 PREDICTIONS = "predictions.json"
 
 
-def run_case(case: HarmCase, folder: Path, workers: int, say: Callable[[str], None]) -> None:
-    """Train, predict, put back; goes on where an earlier run of the same case in the folder ended."""
-    take_folder(case, folder)
-    with pool_of(workers) as pool:
-        each = each_in(pool, case, folder, say)
-        each(
-            _refer,
-            [(s,) for s in case.seeds if not _reference(folder, s).exists()],
-            lambda s: f"seed {s[0]} probed",
-        )
-        if not (folder / PREDICTIONS).exists():
-            write_whole(folder / PREDICTIONS, (json.dumps(_predict_all(case, folder), indent=1) + "\n").encode())
+def run_case(case: HarmCase, folder: Path, count: int, say: Callable[[str], None]) -> None:
+    """Train, predict, put back, so many at a time; goes on where an earlier run of the case in the folder ended."""
+    with taken(case, folder) as files, workers(count) as submit:
+        for name in files.damaged():
+            say(f"{name} is damaged: what was in it is done again")
+        each = each_of(submit, case, files, say)
+        missing = [seed for seed in case.seeds if _referred(files, seed) is None]
+        each(_refer, [(seed,) for seed in missing], lambda s: f"seed {s[0]} probed")
+        if not files.read(folder / PREDICTIONS):
+            files.write(folder / PREDICTIONS, [_predict_all(case, files)])
             say("predictions written")
         each(_measure, [(seed,) for seed in case.seeds], lambda one: f"seed {one[0]} measured")
 
 
-def _of_seed(folder: Path, seed: int) -> Path:
-    return folder / f"seed-{seed}"
+def _record(folder: Path, seed: int) -> Path:
+    return folder / f"seed-{seed}" / "harm.json"
+
+
+def _lines(folder: Path, seed: int) -> Path:
+    return folder / f"seed-{seed}" / "measured.jsonl"
 
 
 def _reference(folder: Path, seed: int) -> Path:
-    return _of_seed(folder, seed) / "reference.json"
+    return folder / f"seed-{seed}" / "reference.json"
 
 
-def _refer(case: str, folder: str, seed: int) -> None:
-    own = _of_seed(Path(folder), seed)
-    own.mkdir(exist_ok=True)
-    found = reference(HarmCase.model_validate_json(case), seed, own / "harm.json")
-    write_whole(own / "reference.json", json.dumps(found).encode())
+def _referred(files: Files, seed: int) -> dict[str, Any] | None:
+    """What the run of a seed with the probe on found, if all of it is whole."""
+    if not files.vouched(_record(files.folder, seed)):
+        return None
+    return next(iter(files.read(_reference(files.folder, seed))), None)
 
 
-def _measure(case: str, folder: str, seed: int) -> None:
-    own = _of_seed(Path(folder), seed)
-    lines = read_lines(own / "measured.jsonl")
-    asked = HarmCase.model_validate_json(case)
-    done = {line["pattern"] for line in lines}
-    if done >= {one.name for one in patterns_of(asked)}:
+def _refer(case: str, files: Files, seed: int) -> None:
+    record, found = reference(HarmCase.model_validate_json(case), seed)
+    files.write_record(_record(files.folder, seed), record)
+    files.write(_reference(files.folder, seed), [found])
+
+
+def _measure(case: str, files: Files, seed: int) -> None:
+    asked, path = HarmCase.model_validate_json(case), _lines(files.folder, seed)
+    lines = files.read(path)
+    done, names = {line["pattern"] for line in lines}, [one.name for one in patterns_of(asked)]
+    if done >= set(names):
         return
-    expected = json.loads(_reference(Path(folder), seed).read_text(encoding="utf-8"))
-    tables = json.loads((Path(folder) / PREDICTIONS).read_text(encoding="utf-8"))["tables"]
-    for line in measure(asked, seed, expected, tables, done):
+    (expected,) = files.read(_reference(files.folder, seed))
+    (told,) = files.read(files.folder / PREDICTIONS)
+    for line in measure(asked, seed, expected, told["tables"], done):
         lines.append(line)
-        write_lines(own / "measured.jsonl", lines)
+        files.write(path, sorted(lines, key=lambda one: names.index(one["pattern"])))
 
 
 def measured(folder: Path, case: HarmCase) -> dict[int, list[dict[str, Any]]]:
     """What was measured with each seed whose runs are complete."""
-    asked = {one.name for one in patterns_of(case)}
-    found = {seed: read_lines(_of_seed(folder, seed) / "measured.jsonl") for seed in case.seeds}
+    asked, run = {one.name for one in patterns_of(case)}, run_in(folder)
+    found = {seed: read(_lines(folder, seed), run) for seed in case.seeds}
     return {seed: lines for seed, lines in found.items() if {line["pattern"] for line in lines} >= asked}
 
 
 def predictions(folder: Path) -> dict[str, dict[str, dict[str, list[float]]]]:
-    """What was predicted: right or spoiled somehow, by seed and pattern, in the order of :class:`Predicted`."""
-    found: dict[str, Any] = json.loads((folder / PREDICTIONS).read_text(encoding="utf-8"))
-    return found
+    """What was predicted: right or spoiled somehow, by seed and pattern, in the order of :class:`Predicted`.
+
+    Empty where nothing was, or it is not as it was written.
+    """
+    return next(iter(read(folder / PREDICTIONS, run_in(folder))), {})
 
 
-def _predict_all(case: HarmCase, folder: Path) -> dict[str, Any]:
-    records = {seed: read_harm(_of_seed(folder, seed) / "harm.json") for seed in case.seeds}
-    shares = {
-        seed: json.loads(_reference(folder, seed).read_text(encoding="utf-8"))["shares"] for seed in case.seeds
-    }
+def _predict_all(case: HarmCase, files: Files) -> dict[str, Any]:
+    records = {seed: read_harm(_record(files.folder, seed)) for seed in case.seeds}
+    shares = {seed: files.read(_reference(files.folder, seed))[0]["shares"] for seed in case.seeds}
     tables = by_curvature(list(records.values()))
     found: dict[str, Any] = {"tables": tables}
     for how in ("", *SPOILED):

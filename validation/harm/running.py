@@ -7,14 +7,13 @@ predictions lie on the disk before the first row is put back.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from cprmodel.facts.errors import CprModelError
-from cprmodel.harm.record import Point, write_harm
+from cprmodel.harm.record import HarmRecord, Point
 from validation.data.batch import Batch
 from validation.harm.bench import Bench, Metric, Snapshot
 from validation.harm.case import HarmCase
@@ -44,8 +43,8 @@ def _moments(case: HarmCase) -> tuple[list[int], set[int]]:
     return at, {moment - one.lost for one in found for moment in one.at}
 
 
-def reference(case: HarmCase, seed: int, path: Path) -> dict[str, Any]:
-    """Train with the probe on; write its record; the shares of every group in every band, and the final metric."""
+def reference(case: HarmCase, seed: int) -> tuple[HarmRecord, dict[str, Any]]:
+    """Train with the probe on: its record; and the shares of every group in every band, and the final metric."""
     samples, steps, bench = begin(case, seed)
     at, _ = _moments(case)
     probe = probe_of(
@@ -69,9 +68,8 @@ def reference(case: HarmCase, seed: int, path: Path) -> dict[str, Any]:
             for group in groups_of(case):
                 inside = members(group, bench.first, per_sample, case.shards)
                 shares[f"{group} after {bench.at}"] = _shares(point, bench.first, per_sample, inside)
-    write_harm(probe.record(), path)
     final = bench.test(samples.test(seed))
-    return {"shares": shares, "log_loss": final.log_loss, "auc": final.auc}
+    return probe.record(), {"shares": shares, "log_loss": final.log_loss, "auc": final.auc}
 
 
 def _shares(point: Point, first: Any, per_sample: Any, inside: Any) -> list[list[tuple[float, float]]]:

@@ -6,7 +6,6 @@ each seed; that is in ``predictions.json`` before any row is put back.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -14,14 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from cprmodel.facts.files import write_whole
 from cprmodel.harm.orders import HARM_ORDERS, harm_of_orders
 from cprmodel.harm.predicted import HarmModel
 from cprmodel.harm.record import HarmRecord, read_harm
-from validation.harm.runs import each_in, pool_of, read_lines, take_folder, write_lines
+from validation.harm.files import Files, read, run_in, taken
+from validation.harm.runs import each_of
 from validation.harm.spoiling import spoiled
 from validation.harm_orders.case import OrdersCase, SettingSection
 from validation.harm_orders.running import measure, probed, strikes
+from validation.processes.pool import workers
 
 __all__ = ["SPOILED", "measured", "predictions", "run_case"]
 
@@ -31,21 +31,22 @@ SPOILED = ("shuffled-accesses", "no-relearning")
 PREDICTIONS = "predictions.json"
 
 
-def run_case(case: OrdersCase, folder: Path, workers: int, say: Callable[[str], None]) -> None:
+def run_case(case: OrdersCase, folder: Path, count: int, say: Callable[[str], None]) -> None:
     """Probe, predict, train and put back; goes on where an earlier run of the same case in the folder ended."""
-    take_folder(case, folder)
     settings = range(len(case.settings))
 
     def done(what: str) -> Callable[[tuple[int, ...]], str]:
         return lambda one: " ".join([case.settings[one[0]].name + ":", *(f"seed {seed}" for seed in one[1:]), what])
 
-    with pool_of(workers) as pool:
-        each = each_in(pool, case, folder, say)
+    with taken(case, folder) as files, workers(count) as submit:
+        for name in files.damaged():
+            say(f"{name} is damaged: what was in it is done again")
+        each = each_of(submit, case, files, say)
         each(_probe, [(one, seed) for seed in case.probe_seeds for one in settings], done("probed"))
         each(_predict, [(one,) for one in settings], done("predicted"))
-        told = {one.name: json.loads(_told(folder, one).read_text(encoding="utf-8")) for one in case.settings}
-        if not (folder / PREDICTIONS).exists():
-            write_whole(folder / PREDICTIONS, (json.dumps(told, indent=1) + "\n").encode())
+        if not files.read(folder / PREDICTIONS):
+            told = {one.name: files.read(_told(folder, one))[0] for one in case.settings}
+            files.write(folder / PREDICTIONS, [told])
             say("predictions written")
         each(_measure, [(one, seed) for seed in case.seeds for one in settings], done("measured"))
 
@@ -58,31 +59,34 @@ def _told(folder: Path, setting: SettingSection) -> Path:
     return _of_setting(folder, setting) / "predicted.json"
 
 
+def _record(folder: Path, setting: SettingSection, seed: int) -> Path:
+    return _of_setting(folder, setting) / f"harm-{seed}.json"
+
+
 def _records(case: OrdersCase, folder: Path, setting: SettingSection) -> list[HarmRecord]:
-    return [read_harm(_of_setting(folder, setting) / f"harm-{seed}.json") for seed in case.probe_seeds]
+    return [read_harm(_record(folder, setting, seed)) for seed in case.probe_seeds]
 
 
-def _probe(case: str, folder: str, number: int, seed: int) -> None:
+def _probe(case: str, files: Files, number: int, seed: int) -> None:
     asked = OrdersCase.model_validate_json(case)
     setting = asked.settings[number]
-    path = _of_setting(Path(folder), setting) / f"harm-{seed}.json"
-    path.parent.mkdir(exist_ok=True)
-    if not path.exists():
-        probed(asked, setting, seed, path)
+    path = _record(files.folder, setting, seed)
+    if not files.vouched(path):
+        files.write_record(path, probed(asked, setting, seed))
 
 
-def _predict(case: str, folder: str, number: int) -> None:
+def _predict(case: str, files: Files, number: int) -> None:
     asked = OrdersCase.model_validate_json(case)
     setting = asked.settings[number]
-    path = _told(Path(folder), setting)
-    if path.exists():
+    path = _told(files.folder, setting)
+    if files.read(path):
         return
-    records = _records(asked, Path(folder), setting)
+    records = _records(asked, files.folder, setting)
     found = {}
     for how in ("", *SPOILED):
         models = [HarmModel(spoiled(one, how) if how else one) for one in records]
         found[how] = {str(seed): _of_seed(asked, setting, seed, models) for seed in asked.seeds}
-    write_whole(path, json.dumps(found).encode())
+    files.write(path, [found])
 
 
 def _of_seed(
@@ -110,17 +114,17 @@ def _of_seed(
     }
 
 
-def _measure(case: str, folder: str, number: int, seed: int) -> None:
+def _measure(case: str, files: Files, number: int, seed: int) -> None:
     asked = OrdersCase.model_validate_json(case)
     setting = asked.settings[number]
-    path = _lines_of(Path(folder), setting, seed)
-    lines = read_lines(path)
+    path = _lines_of(files.folder, setting, seed)
+    lines = files.read(path)
     done = {line["order"] for line in lines}
     if done >= set(setting.orders):
         return
-    for line in measure(asked, setting, seed, _records(asked, Path(folder), setting), done):
+    for line in measure(asked, setting, seed, _records(asked, files.folder, setting), done):
         lines.append(line)
-        write_lines(path, lines)
+        files.write(path, sorted(lines, key=lambda one: setting.orders.index(one["order"])))
 
 
 def _lines_of(folder: Path, setting: SettingSection, seed: int) -> Path:
@@ -129,13 +133,16 @@ def _lines_of(folder: Path, setting: SettingSection, seed: int) -> Path:
 
 def measured(folder: Path, case: OrdersCase, setting: SettingSection) -> dict[int, dict[str, dict[str, Any]]]:
     """What was measured with each seed whose runs are complete, by order."""
+    run = run_in(folder)
     found = {
-        seed: {line["order"]: line for line in read_lines(_lines_of(folder, setting, seed))} for seed in case.seeds
+        seed: {line["order"]: line for line in read(_lines_of(folder, setting, seed), run)} for seed in case.seeds
     }
     return {seed: lines for seed, lines in found.items() if set(lines) >= set(setting.orders)}
 
 
 def predictions(folder: Path) -> dict[str, dict[str, dict[str, dict[str, list[float]]]]]:
-    """By setting, how it was predicted ("": right), seed and order: rise, fall of the AUC, updates lost."""
-    found: dict[str, Any] = json.loads((folder / PREDICTIONS).read_text(encoding="utf-8"))
-    return found
+    """By setting, how it was predicted ("": right), seed and order: rise, fall of the AUC, updates lost.
+
+    Empty where nothing was, or it is not as it was written.
+    """
+    return next(iter(read(folder / PREDICTIONS, run_in(folder))), {})

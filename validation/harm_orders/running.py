@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from cprmodel.harm.record import HarmRecord, TableHarm, write_harm
+from cprmodel.harm.record import HarmRecord, TableHarm
 from validation.harm.bench import Bench
 from validation.harm.samples import Samples, Step, open_samples
 from validation.harm.watching import counted, probe_of
@@ -28,8 +27,8 @@ def _begin(case: OrdersCase, setting: SettingSection, seed: int) -> tuple[Sample
     return samples, samples.steps(seed, setting.steps), bench
 
 
-def probed(case: OrdersCase, setting: SettingSection, seed: int, path: Path) -> None:
-    """Train without failures, the probe on; write its record."""
+def probed(case: OrdersCase, setting: SettingSection, seed: int) -> HarmRecord:
+    """Train without failures, the probe on; its record."""
     samples, steps, bench = _begin(case, setting, seed)
     points = [round(setting.steps * (i + 1) / _POINTS) for i in range(_POINTS)]
     ages = sorted({max(1, round(setting.steps * share)) for share in _AGES})
@@ -40,7 +39,7 @@ def probed(case: OrdersCase, setting: SettingSection, seed: int, path: Path) -> 
     for step in steps:
         bench.train(step)
         probe.step(counted(step.batch, bench.first))
-    write_harm(probe.record(), path)
+    return probe.record()
 
 
 def strikes(case: OrdersCase, setting: SettingSection, seed: int) -> list[tuple[int, tuple[int, ...]]]:

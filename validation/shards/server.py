@@ -11,7 +11,6 @@ nothing and is answered so.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import time
 from dataclasses import asdict, dataclass
@@ -23,6 +22,7 @@ import numpy as np
 
 from validation.checkpoint.files import CorruptError, FileRef, read_arrays, write_arrays
 from validation.claim import Claim, FolderTaken
+from validation.events import told_in
 from validation.processes.parent import told_in_secret, watch_parent
 from validation.shards.layout import layout_of
 from validation.shards.meeting import Door, Meeting
@@ -57,12 +57,11 @@ class ServerConfig:
     order: str | None = None  # None: every save takes all that changed
     fraction: float = 1.0
 
-    def to_json(self) -> str:
-        return json.dumps(asdict(self))
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
 
     @classmethod
-    def from_json(cls, text: str) -> ServerConfig:
-        data = json.loads(text)
+    def from_dict(cls, data: dict[str, Any]) -> ServerConfig:
         known = {"num_embeddings": tuple(data["num_embeddings"]), "claim": Claim(**data["claim"])}
         return cls(**{**data, **known})
 
@@ -260,7 +259,7 @@ class Server:
 
 def main(config_path: str) -> None:
     """Serve one trainer after the other until told to stop."""
-    config = ServerConfig.from_json(Path(config_path).read_text())
+    config = ServerConfig.from_dict(told_in(config_path))
     meeting = Meeting(config.doors, told_in_secret())
     watch_parent()
     server = Server(config)

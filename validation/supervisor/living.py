@@ -11,6 +11,7 @@ from typing import Any
 from cprmodel.facts.files import write_whole
 from cprmodel.facts.strategies import FailureKind
 from validation.data.tables import num_embeddings_of
+from validation.events import sealed
 from validation.processes.launcher import LocalLauncher
 from validation.shards.server import ServerConfig
 from validation.supervisor.coming import Coming
@@ -61,7 +62,7 @@ class Living(Coming):
             fraction=self.case.strategy.fraction,
         )
         name = f"shard-{shard}"
-        self._start(name, "validation.shards", config.to_json())
+        self._start(name, "validation.shards", config.to_dict())
         self._note(
             "respawn", what=f"shard-{shard}", incarnation=incarnation, pid=self.processes[f"shard-{shard}"].pid
         )
@@ -72,15 +73,15 @@ class Living(Coming):
             "claim": self.claim.to_dict(),
             "doors": self.meeting.folder,
         }
-        self._start("trainer", "validation.training", json.dumps(config))
+        self._start("trainer", "validation.training", config)
         self.heard_at = time.monotonic()
         self._note("respawn", what="trainer", pid=self.processes["trainer"].pid)
 
-    def _start(self, name: str, module: str, config: str) -> None:
+    def _start(self, name: str, module: str, config: dict[str, Any]) -> None:
         path = self.folder / "logs" / f"{name}.json"
         self.claim.check()
         path.parent.mkdir(exist_ok=True)
-        write_whole(path, config)
+        write_whole(path, sealed(config))
         self.started_at[name] = time.monotonic()
         self.processes[name] = self.launcher.start(name, module, [str(path)], self.meeting.key)
 

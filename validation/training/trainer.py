@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import time
-from pathlib import Path
 from typing import Any
 
 from validation.case import Case
 from validation.claim import Claim
+from validation.events import told_in
 from validation.shards.client import ShardsLost
 from validation.shards.meeting import Meeting
 from validation.training.advice import Advice
@@ -136,7 +135,7 @@ def main(config_path: str) -> None:
     from validation.processes.parent import told_in_secret, watch_parent
     from validation.training.control import SupervisorGone
 
-    config = json.loads(Path(config_path).read_text())
+    config = told_in(config_path)
     meeting = Meeting(config["doors"], told_in_secret())
     watch_parent()
     case = Case.model_validate(config["case"])
