@@ -390,10 +390,11 @@ class _Search:
         return inside, self.at(outside)
 
     def _range(self, low: float, high: float, open_below: bool, open_above: bool) -> Range:
-        shown = []
-        for number, up in ((low, True), (high, False)):
-            shown.append(self._shown(number, up, lambda each: low <= each <= high and self.holds(each)))
-        return Range(self.at(low), self.at(high), open_below, open_above, *shown)
+        def holds(each: float) -> bool:
+            return low <= each <= high and self.holds(each)
+
+        first, last = self._shown(low, True, holds), self._shown(high, False, holds)
+        return Range(self.at(low), self.at(high), open_below, open_above, first, last)
 
     def _shown(self, number: float, up: bool, holds: Callable[[float], bool]) -> str:
         """An end as it may be written into a job file: rounded inwards to as few figures as keep the target."""
