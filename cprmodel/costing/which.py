@@ -7,6 +7,7 @@ from collections.abc import Callable
 from cprmodel.costing.blocking import Exact, FirstOrder
 from cprmodel.costing.models import CostModel
 from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.units import format_time
 from cprmodel.jobs import Job
 
 __all__ = ["MODELS", "check_plain", "model_for"]
@@ -30,8 +31,19 @@ MODELS: dict[str, Callable[[], CostModel]] = {
 def model_for(job: Job, model: CostModel | None = None) -> CostModel:
     """The model asked for, or the first-order one; for storage that these two don't know, the steady-state one.
 
-    JobError where the model asked for does not know the job's storage.
+    Jobs with a time limit have one of their own. JobError where the model asked for does not know the job.
     """
+    if job.job.time_limit_s is not None:
+        if model is None:
+            from cprmodel.costing.limited import TimeLimited
+
+            return TimeLimited()
+        if model.name in MODELS:
+            expected = (
+                f"no such key: jobs that end at a time limit have a model of their own, not the {model.name} one"
+            )
+            raise JobError("job", [Problem("job.time_limit", format_time(job.job.time_limit_s), expected)])
+        return model
     if model is None:
         return FirstOrder() if job.plain else _steady_state()
     if not job.plain and isinstance(model, (FirstOrder, Exact)):
@@ -43,7 +55,7 @@ def check_plain(job: Job, what: str, instead: str = "no such key") -> None:
     """Refuse what knows only of saves that block while everything is written; JobError says so."""
     if job.plain:
         return
-    field = job.checkpoint.storage_words() or "storage"
-    raise JobError(
-        "job", [Problem(field, "", f"{instead}: {what} only knows saves that block and write everything")]
-    )
+    knows = "saves that block and write everything"
+    if job.job.time_limit_s is not None:
+        knows = "jobs without a time limit"
+    raise JobError("job", [Problem(job.plain_words, "", f"{instead}: {what} only knows {knows}")])

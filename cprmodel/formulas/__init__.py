@@ -42,6 +42,7 @@ from cprmodel.formulas.interval import (
     priced_loss_interval,
     young_1974,
 )
+from cprmodel.formulas.limits import time_limited_overhead, unannounced_limit_overhead
 from cprmodel.formulas.loss import (
     cpr_2021_interval,
     cpr_2021_pls,
@@ -166,10 +167,12 @@ __all__ = [
     "square_root_interval",
     "square_root_lost_updates",
     "stale_loss",
+    "time_limited_overhead",
     "touched_share",
     "transfer_time",
     "two_level_interval",
     "two_level_saves",
+    "unannounced_limit_overhead",
     "uniform_lost_updates",
     "warned_interval",
     "warned_overhead",

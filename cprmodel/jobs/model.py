@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
@@ -34,9 +34,20 @@ class Work(Section):
     )
     current_interval_s: float | None = Field(None, description="useful work between two saves today")
     current_recovery: str = Field("full", pattern="^(full|partial)$", description="recovery used today")
+    time_limit_s: float | None = Field(
+        None,
+        description="a scheduler ends each job so long after it has begun to load; the work takes a chain of jobs",
+    )
+    requeue_s: float = Field(0.0, description="time from a time limit until the next job of the chain begins")
+    limit_lead_s: float | None = Field(None, description="how long before the limit a job is told of it")
+    may_be_zero: ClassVar[frozenset[str]] = frozenset({"requeue_s"})
 
     @model_validator(mode="after")
     def _fits(self) -> Work:
+        if self.time_limit_s is None:
+            for key, value in (("requeue", self.requeue_s or None), ("limit_lead", self.limit_lead_s)):
+                if value is not None:
+                    raise wrong(key, format_time(value), "time_limit beside it")
         if self.step_s is not None and self.step_s > self.work_s:
             raise wrong("step", format_time(self.step_s), "a step that is not longer than the job's work")
         return self
@@ -161,9 +172,37 @@ class Job(Section):
             raise wrong("failures.group_nodes", together, f"at most cluster.embedding_shards ({shards})")
         if lost > (shards or 1):
             raise wrong("failures.shards_per_failure", lost, f"at most cluster.embedding_shards ({shards or 1})")
+        self._check_limit()
         check_nodes(self.scaling, self.failures.nodes)
         check_money(self.cost, self.nodes, self.checkpoint.size_bytes)
         return self
+
+    def _check_limit(self) -> None:
+        """That a time limit leaves room, and that what it meets is modelled."""
+        limit, before, lead = self.job.time_limit_s, self.checkpoint.save_before_limit, self.job.limit_lead_s
+        if limit is None:
+            if before is not None:
+                raise wrong("checkpoint.save_before_limit", before, "job.time_limit beside it")
+            return
+        if not self.checkpoint.plain or self.storage is not None:
+            words = self.checkpoint.storage_words() or "[storage]"
+            expected = f"no time limit beside {words}: of jobs that end at one only saves that block are modelled"
+            raise wrong("job.time_limit", format_time(limit), expected)
+        least = self.load_s + 2 * self.save_s + (self.job.step_s or 0.0)
+        if not limit > least:
+            expected = f"more than a load, two saves and a step take ({format_time(least)})"
+            raise wrong("job.time_limit", format_time(limit), expected)
+        if before and lead is not None and lead < self.save_s:
+            expected = (
+                f"no save before the limit, or a job.limit_lead of at least a save ({format_time(self.save_s)})"
+            )
+            raise wrong("checkpoint.save_before_limit", before, expected)
+
+    @property
+    def saves_before_limit(self) -> bool:
+        """Whether each job of a chain makes a last save just before its time limit."""
+        before, lead = self.checkpoint.save_before_limit, self.job.limit_lead_s
+        return (lead is not None and lead >= self.save_s) if before is None else before
 
     @classmethod
     def from_file(cls, path: str | Path) -> Job:
@@ -187,8 +226,14 @@ class Job(Section):
 
     @property
     def plain(self) -> bool:
-        """Whether a save is one blocking copy of everything, to storage that nobody else writes to."""
-        return self.checkpoint.plain and self.storage is None
+        """Whether a save is one blocking copy of all, to storage of its own, in a job without a time limit."""
+        return self.checkpoint.plain and self.storage is None and self.job.time_limit_s is None
+
+    @property
+    def plain_words(self) -> str:
+        """The keys that make it something else."""
+        limit = "job.time_limit" if self.job.time_limit_s is not None else "storage"
+        return self.checkpoint.storage_words() or limit
 
     @property
     def load_s(self) -> float:
@@ -305,6 +350,18 @@ class Job(Section):
             said.append(words)
         if self.failures.group_nodes is not None and self.cluster.embedding_shards is not None:
             said.append("failures.group_nodes: every node of a group that fails is taken to hold a shard")
+        if self.job.time_limit_s is not None and not self.saves_before_limit:
+            said.append(self._about_unannounced())
         if self.checkpoint.reschedule_s == 0:
             said.append("checkpoint.reschedule isn't given or is 0: a restart is taken to cost no time")
         return said
+
+    def _about_unannounced(self) -> str:
+        """What is taken of a time limit that nothing is saved before."""
+        if self.checkpoint.save_before_limit is None and self.job.limit_lead_s is not None:
+            lead, save = format_time(self.job.limit_lead_s), format_time(self.save_s)
+            return f"job.limit_lead, {lead}, is too short for a save of {save}: nothing is saved before the limit"
+        return (
+            "job.time_limit: nothing is saved before it (limit_lead, or checkpoint.save_before_limit = true, says "
+            "otherwise); it is taken to fall anywhere between two saves"
+        )

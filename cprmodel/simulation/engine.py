@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 
 from cprmodel.costing import Exact
+from cprmodel.costing.limited import fits_into_one
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import Strategy
 from cprmodel.jobs import Job
 from cprmodel.simulation.batches import Part, play_all, undisturbed
+from cprmodel.simulation.chains import simulate_chains
 from cprmodel.simulation.laws import Exponential, FailureLaw, FailuresStrike, Replay
 from cprmodel.simulation.limits import check_length, most_failures, sizes_of
 from cprmodel.simulation.result import Estimate, Prediction, Simulated
@@ -93,6 +95,11 @@ def simulate(
             expected = "exponential failures that strike always, for saves that are not blocking ones of everything"
             raise JobError("simulate", [Problem("law", law.name, expected)])
         return simulate_stored(job, strategy, int(runs), sequence(seed), workers, progress)
+    if job.job.time_limit_s is not None and not fits_into_one(job, strategy.interval_s):
+        if not isinstance(law, Exponential) or strikes is not FailuresStrike.ALWAYS:
+            expected = "exponential failures that strike always, for jobs that end at a time limit"
+            raise JobError("simulate", [Problem("law", law.name, expected)])
+        return simulate_chains(job, strategy, int(runs), sequence(seed), progress)
     setting = Setting(job, strategy, law, strikes)
     played = job if setting.mean_gap_s == setting.mtbf else job.with_mtbf(setting.mean_gap_s)
     predicted = _predict(played, strategy, law, strikes)
