@@ -190,8 +190,16 @@ def _closer(intervals: Any, values: Any, points: int) -> Any:
 
 
 @lru_cache(maxsize=256)
-def _best(job: Job, recovery: Recovery, extra_s: float, budget: float | None) -> float:
-    return _Chains(job, recovery).best(extra_s, budget)
+def _best_of_full(job: Job, extra_s: float) -> float:
+    return _Chains(job, job.full_recovery).best(extra_s, None)
+
+
+def _without_shards(job: Job) -> Job:
+    """What full recovery asks of a job: jobs that differ in the rest alone share its interval."""
+    point = job.checkpoint.model_copy(
+        update={"partial_load_s": None, "partial_reschedule_s": None, "trainer_reschedule_s": None}
+    )
+    return job.model_copy(update={"checkpoint": point, "accuracy": None})
 
 
 @dataclass(frozen=True)
@@ -207,37 +215,45 @@ class TimeLimited:
 
     def full_interval(self, job: Job) -> Choice:
         """The best interval between saves; with the last save, all pieces of a job are nearly alike."""
-        alone = Exact(extra_s=self.extra_s).full_interval(job)
-        if fits_into_one(job, alone.interval_s):
-            return alone
+        if fits_into_one(job, job.job.work_s):
+            alone = Exact(extra_s=self.extra_s).full_interval(job)
+            if fits_into_one(job, alone.interval_s):
+                return alone
         return self._chosen(job, job.full_recovery, None)
 
     def partial_interval(self, job: Job, pls_budget: float) -> Choice:
         """The same with no more than so much expected PLS; JobError where no interval keeps it."""
-        try:
+        if fits_into_one(job, job.job.work_s):
             alone = Exact(extra_s=self.extra_s).partial_interval(job, pls_budget)
-        except JobError:
-            alone = None
-        if alone is not None and fits_into_one(job, alone.interval_s):
-            return alone
+            if fits_into_one(job, alone.interval_s):
+                return alone
         return self._chosen(job, job.partial_recovery, pls_budget)
 
     def _chosen(self, job: Job, recovery: Recovery, budget: float | None) -> Choice:
-        free = _best(job, recovery, self.extra_s, None)
-        every = free if budget is None else _best(job, recovery, self.extra_s, budget)
+        chains = _Chains(job, recovery)
+        if budget is None:
+            every = _best_of_full(_without_shards(job), self.extra_s)
+        else:
+            every = chains.best(self.extra_s, budget)
         if math.isinf(every) and budget is None:
             expected = "a limit that leaves room for work and a save (stops and loads take all of it)"
             raise JobError("job", [Problem("job.time_limit", format_time(job.job.time_limit_s or 0.0), expected)])
         if math.isinf(every):
-            least = float(_Chains(job, recovery).pls(job.job.step_s or 1e-6 * (job.job.time_limit_s or 1.0)))
+            least = float(chains.pls(job.job.step_s or 1e-6 * (job.job.time_limit_s or 1.0)))
             expected = f"a budget of more than {least:.3g} of the samples (PLS), which the shortest interval loses"
             raise JobError("job", [Problem("accuracy", f"{budget:.3g}", expected)])
         if every >= job.job.work_s * (1 - 1e-12):
             return Choice(every, WHOLE_JOB)
-        if budget is not None and every < free * (1 - 1e-9):
+        if budget is not None and self._bounded(job, chains, every, budget):
             return Choice(every, BUDGET)
-        alone = job.saves_before_limit and float(_Chains(job, recovery).regular(every)) == 0
+        alone = job.saves_before_limit and float(chains.regular(every)) == 0
         return Choice(every, LIMIT if alone else OPTIMUM)
+
+    def _bounded(self, job: Job, chains: _Chains, every: float, budget: float) -> bool:
+        """Whether a little longer an interval would cost less, were it not for the budget."""
+        longer = every + (job.job.step_s or 1e-6 * every)
+        here, there = (float(chains.step(one).value.total) for one in (every, longer))
+        return there < here and float(chains.pls(longer)) > budget * WITHIN
 
     def cost(self, job: Job, strategy: Strategy) -> Cost:
         """Overhead and PLS at the strategy's interval."""

@@ -165,7 +165,7 @@ def time_limited_overhead(
               {\tau e^{-\lambda L} q \dfrac{1 - q^K}{1 - q} + r e^{-\lambda A}}
 
     the mean length of a job with the wait after it, over the work that it keeps. Under partial recovery
-    λ becomes b/μ, C of the regular saves becomes C' and a job's time g times as long (:func:`limit_reach`); the
+    λ becomes b/μ, C of the regular saves becomes C' and a job's time g times as long (``limit_reach``); the
     last save comes off with probability :math:`e^{-C(1 - b)/\mu}/g`, for there is no time for another.
 
     Parameters

@@ -101,7 +101,7 @@ def _until(of: Any, now: Any) -> Any:
 
 
 @compiled
-def _phase(now: Any, length: float) -> int:
+def _phase(now: Any, length: float) -> Any:
     """Time passes: all of it, or until the limit, or until a failure."""
     left = now[_ENDS] - now[_CLOCK]
     over = length > left + 1e-9 + 1e-14 * now[_DONE]  # up to what was rounded
@@ -114,7 +114,7 @@ def _phase(now: Any, length: float) -> int:
 
 
 @compiled
-def _job(of: Any, stops: Any, now: Any, kept: Any, row: Any, rng: Any) -> int:
+def _job(of: Any, stops: Any, now: Any, kept: Any, row: Any, rng: Any) -> Any:
     """One job of the chain, after it has loaded: cut off or over (1), everybody back (2), or all work done (0)."""
     while True:
         until, last = _until(of, now)
