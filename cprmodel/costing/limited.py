@@ -81,7 +81,7 @@ class _Chains:
         job, mix = self.job, self.job.failure_mix
         found = {"save_s": job.save_s, "mtbf_s": mix.mtbf_s, **recovery_arguments(mix, self.recovery)}
         # a job of the chain loads everything, whatever the recovery
-        return {**found, "load_s": job.load_s, "requeue_s": job.job.requeue_s}
+        return {**found, "load_s": job.load_s, "requeue_s": job.job.requeue_s or 0.0}
 
     @cached_property
     def reach(self) -> tuple[float, float]:
@@ -306,7 +306,7 @@ def _about_limit(job: Job, strategy: Strategy, here: float) -> str:
     """What the limit costs: against the same job without one, at its own best interval."""
     free = job.model_copy(
         update={
-            "job": job.job.model_copy(update={"time_limit_s": None, "requeue_s": 0.0, "limit_lead_s": None}),
+            "job": job.job.model_copy(update={"time_limit_s": None, "requeue_s": None, "limit_lead_s": None}),
             "checkpoint": job.checkpoint.model_copy(update={"save_before_limit": None}),
         }
     )

@@ -38,14 +38,16 @@ class Work(Section):
         None,
         description="a scheduler ends each job so long after it has begun to load; the work takes a chain of jobs",
     )
-    requeue_s: float = Field(0.0, description="time from a time limit until the next job of the chain begins")
+    requeue_s: float | None = Field(
+        None, description="time from a time limit until the next job of the chain begins; default: none"
+    )
     limit_lead_s: float | None = Field(None, description="how long before the limit a job is told of it")
     may_be_zero: ClassVar[frozenset[str]] = frozenset({"requeue_s"})
 
     @model_validator(mode="after")
     def _fits(self) -> Work:
         if self.time_limit_s is None:
-            for key, value in (("requeue", self.requeue_s or None), ("limit_lead", self.limit_lead_s)):
+            for key, value in (("requeue", self.requeue_s), ("limit_lead", self.limit_lead_s)):
                 if value is not None:
                     raise wrong(key, format_time(value), "time_limit beside it")
         if self.step_s is not None and self.step_s > self.work_s:

@@ -190,7 +190,7 @@ def _numbers(job: Job, strategy: Strategy) -> tuple[Any, Any]:
     whole = recovery.response(FailureKind.WHOLE_JOB)
     full = recovery.response(FailureKind.SHARD) == whole
     shares = (0.0, 1.0) if full else (mix.shard_share, mix.whole_job_share)
-    limits = (point.time_limit_s, point.requeue_s, strategy.interval_s, strategy.saving.save_s)
+    limits = (point.time_limit_s, point.requeue_s or 0.0, strategy.interval_s, strategy.saving.save_s)
     times = (job.load_s, whole.reschedule_s, mix.mtbf_s, float(job.saves_before_limit), point.step_s or 0.0)
     of = np.array([point.work_s, *limits, *times, *shares, mix.shards_per_failure])
     pending = [{FailureKind.SHARD}, {FailureKind.TRAINER}, {FailureKind.SHARD, FailureKind.TRAINER}]

@@ -46,7 +46,7 @@ def setting_of(job: Job, strategy: Strategy) -> loop.Setting:
     assert job.job.time_limit_s is not None
     return loop.Setting(
         limit=job.job.time_limit_s,
-        requeue=job.job.requeue_s,
+        requeue=job.job.requeue_s or 0.0,
         interval=strategy.interval_s,
         save=job.save_s,
         load=job.load_s,
