@@ -10,7 +10,7 @@ from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.units import format_time
 from cprmodel.jobs import Job
 
-__all__ = ["MODELS", "check_plain", "model_for"]
+__all__ = ["MODELS", "check_no_stops", "check_plain", "model_for"]
 
 
 def _steady_state() -> CostModel:
@@ -29,6 +29,19 @@ MODELS: dict[str, Callable[[], CostModel]] = {
 
 
 def model_for(job: Job, model: CostModel | None = None) -> CostModel:
+    """The model for a job (:func:`_model_for`), with what stops the job beside its failures.
+
+    JobError where the model asked for does not know the job.
+    """
+    found = _model_for(job, model)
+    if not job.stops_beside:
+        return found
+    from cprmodel.costing.beside import WithStops
+
+    return found if isinstance(found, WithStops) else WithStops(found)
+
+
+def _model_for(job: Job, model: CostModel | None) -> CostModel:
     """The model asked for, or the first-order one; for storage that these two don't know, the steady-state one.
 
     Jobs with a time limit have one of their own. JobError where the model asked for does not know the job.
@@ -59,3 +72,11 @@ def check_plain(job: Job, what: str, instead: str = "no such key") -> None:
     if job.job.time_limit_s is not None:
         knows = "jobs without a time limit"
     raise JobError("job", [Problem(job.plain_words, "", f"{instead}: {what} only knows {knows}")])
+
+
+def check_no_stops(job: Job, what: str) -> None:
+    """Refuse what knows of no stops beside failures; JobError says so."""
+    if job.stops_beside:
+        key = "failures.planned" if job.failures.planned else "failures.repair"
+        expected = f"no such key: {what} only knows stops for failures and their recoveries"
+        raise JobError("job", [Problem(key, "", expected)])

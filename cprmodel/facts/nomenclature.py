@@ -199,6 +199,8 @@ _ROWS = [
     ("last_s", "r", "r", "s", "useful work before the last save of a job that a limit ends", Domain.NON_NEGATIVE),
     ("requeue_s", "Q", "Q", "s", "time from the limit until the next job begins", Domain.NON_NEGATIVE),
     ("more", "f", "f", "1", "probability that one more save is complete at the limit", Domain.SHARE),
+    ("planned", "n", "n", "1", "planned stops that fall into the job", Domain.NON_NEGATIVE),
+    ("outage_s", "U", "U", "s", "how long a planned stop lasts", Domain.NON_NEGATIVE),
     ("drain_s", "C_d", "C_d", "s", "time a save drains in the background", Domain.NON_NEGATIVE),
     ("overlap", "ω", r"\omega", "1", "share of the compute that goes on while a save drains", Domain.SHARE),
     ("high_save_s", "C₂", "C_2", "s", "time a save of the high level blocks training", Domain.NON_NEGATIVE),

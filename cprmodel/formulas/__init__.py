@@ -61,6 +61,7 @@ from cprmodel.formulas.makespan import (
 from cprmodel.formulas.money import cheapest_interval, price_to_train
 from cprmodel.formulas.ordered import fresh_loss, priority_pls, priority_pls_deviation, stale_loss
 from cprmodel.formulas.overhead import effective_time_ratio, full_recovery_overhead, partial_recovery_overhead
+from cprmodel.formulas.planned import planned_overhead
 from cprmodel.formulas.priority import (
     cho_2000_age,
     cho_2000_freshness,
@@ -77,7 +78,7 @@ from cprmodel.formulas.priority import (
 from cprmodel.formulas.regret import expected_regret, mtbf_regret
 from cprmodel.formulas.renewal import renewal_efficiency, schedule_efficiency, weibull_save_time
 from cprmodel.formulas.scaling import fastest_nodes, fastest_nodes_at_budget, scaled_work
-from cprmodel.formulas.spares import erlang_1917_loss, nodes_in_repair
+from cprmodel.formulas.spares import erlang_1917_loss, nodes_in_repair, waiting_overhead
 from cprmodel.formulas.storage import (
     aupy_2013_interval,
     benoit_2017_overhead,
@@ -152,6 +153,7 @@ __all__ = [
     "partial_recovery_interval",
     "partial_recovery_makespan",
     "partial_recovery_overhead",
+    "planned_overhead",
     "pls_for_metric_drop",
     "price_to_train",
     "priced_loss_interval",
@@ -174,6 +176,7 @@ __all__ = [
     "two_level_saves",
     "unannounced_limit_overhead",
     "uniform_lost_updates",
+    "waiting_overhead",
     "warned_interval",
     "warned_overhead",
     "weibull_save_time",

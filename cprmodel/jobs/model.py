@@ -18,7 +18,8 @@ from cprmodel.jobs.checkpoint import Checkpoint
 from cprmodel.jobs.failures import RATES, READ_BY_LOAD_JOB, Failures
 from cprmodel.jobs.money import Money, check_money
 from cprmodel.jobs.parsing import model_from_mapping, toml_from_file
-from cprmodel.jobs.quantities import Budget, Count, Positive, Section, wrong
+from cprmodel.jobs.planned import date_text
+from cprmodel.jobs.quantities import AnyCount, Budget, Count, Positive, Section, wrong
 from cprmodel.jobs.scaling import Scaling, check_nodes
 from cprmodel.jobs.storage import Storage
 
@@ -41,6 +42,9 @@ class Work(Section):
     requeue_s: float | None = Field(
         None, description="time from a time limit until the next job of the chain begins; default: none"
     )
+    start: Annotated[str | None, BeforeValidator(date_text)] = Field(
+        None, description="date on which the job starts, for failures.planned by dates"
+    )
     limit_lead_s: float | None = Field(None, description="how long before the limit a job is told of it")
     may_be_zero: ClassVar[frozenset[str]] = frozenset({"requeue_s"})
 
@@ -60,6 +64,9 @@ class Cluster(Section):
 
     embedding_shards: Count | None = Field(None, description="embedding shards (Emb PS nodes); none: dense model")
     trainers: Count | None = Field(None, description="trainer nodes")
+    spares: AnyCount | None = Field(
+        None, description="nodes that stand by for failed ones (with failures.repair or scaling.repair)"
+    )
 
 
 _AccuracyModelFile = Annotated[
@@ -175,6 +182,7 @@ class Job(Section):
         if lost > (shards or 1):
             raise wrong("failures.shards_per_failure", lost, f"at most cluster.embedding_shards ({shards or 1})")
         self._check_limit()
+        self._check_stops()
         check_nodes(self.scaling, self.failures.nodes)
         check_money(self.cost, self.nodes, self.checkpoint.size_bytes)
         return self
@@ -199,6 +207,44 @@ class Job(Section):
                 f"no save before the limit, or a job.limit_lead of at least a save ({format_time(self.save_s)})"
             )
             raise wrong("checkpoint.save_before_limit", before, expected)
+
+    def _check_stops(self) -> None:
+        """That what planned stops and spares need is there."""
+        failures = self.failures
+        if failures.repair_s is not None and self.scaling is not None and self.scaling.repair_s is not None:
+            both = (format_time(failures.repair_s), format_time(self.scaling.repair_s))
+            raise wrong("failures.repair and scaling.repair", both, "only one of the two")
+        if self.cluster.spares is not None and self.repair_s is None:
+            raise wrong("failures.repair", "", "the mean time of a repair, since cluster.spares is given")
+        if failures.repair_share is not None and self.repair_s is None:
+            raise wrong("failures.repair", "", "the mean time of a repair, since failures.repair_share is given")
+        for at, one in enumerate(failures.planned or ()):
+            if one.dates is not None and self.job.start is None:
+                raise wrong(
+                    "job.start", "", f"the date on which the job starts, since failures.planned.{at} has dates"
+                )
+        if failures.planned and self.job.time_limit_s is not None:
+            limit = format_time(self.job.time_limit_s)
+            raise wrong(
+                "job.time_limit", limit, "no time limit beside failures.planned: together they aren't modelled"
+            )
+
+    @property
+    def repair_s(self) -> float | None:
+        """Mean time until a failed node can be used again [s]; None where it is not known."""
+        if self.failures.repair_s is not None:
+            return self.failures.repair_s
+        return None if self.scaling is None else self.scaling.repair_s
+
+    @property
+    def waits_for_repairs(self) -> bool:
+        """Whether waiting for a repair is part of its overhead: spares are given, or a repair without any."""
+        return self.cluster.spares is not None or self.failures.repair_s is not None
+
+    @property
+    def stops_beside(self) -> bool:
+        """Whether it stops for something else than its failures and their recoveries."""
+        return self.waits_for_repairs or bool(self.failures.planned)
 
     @property
     def saves_before_limit(self) -> bool:

@@ -39,6 +39,8 @@ def price(job: Job, model: CostModel, strategy: Strategy, choice: Choice | None 
         work_s=job.job.work_s,
         pls_budget=job.pls_budget,
         refused=cost.refused,
+        planned_fraction=cost.planned,
+        waiting_fraction=cost.waiting,
         steps=(*(choice.steps if choice else ()), *cost.steps),
         space_kept_bytes=kept.space_kept_bytes,
         write_bytes_per_month=kept.write_bytes_per_month,

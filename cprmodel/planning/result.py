@@ -52,6 +52,8 @@ class StrategyPlan:
     work_s: float  #: useful training time of the job
     pls_budget: float | None = None
     refused: str = ""  #: why it may not be done, whatever it costs
+    planned_fraction: float = 0.0  #: of the rescheduling: planned stops
+    waiting_fraction: float = 0.0  #: and waiting for a repair
     saves_every_steps: int | None = None  #: steps between two saves, of whatever each of them takes
     steps: tuple[Step, ...] = field(repr=False, compare=False, default=())
     #: 90% interval of the best interval [s], for a job whose MTBF comes from a trace; None where none is chosen
@@ -138,6 +140,8 @@ class StrategyPlan:
             "saves_every_steps": self.saves_every_steps,
             "overhead_fraction": self.overhead_fraction,
             "breakdown": self.breakdown._asdict(),
+            "planned_fraction": self.planned_fraction,
+            "waiting_fraction": self.waiting_fraction,
             "effective_time_ratio": self.effective_time_ratio,
             "expected_pls": self.expected_pls,
             "pls_standard_error": self.pls_standard_error,

@@ -64,6 +64,8 @@ _ROWS: list[tuple[str, Callable[[StrategyPlan], str]]] = [
     ("  loads", lambda one: format_share(one.breakdown.load)),
     ("  lost work", lambda one: format_share(one.breakdown.lost)),
     ("  rescheduling", lambda one: format_share(one.breakdown.reschedule)),
+    ("    of it waiting", lambda one: format_share(one.waiting_fraction) if one.waiting_fraction else ""),
+    ("    of it planned", lambda one: format_share(one.planned_fraction) if one.planned_fraction else ""),
     ("effective time", lambda one: format_share(one.effective_time_ratio)),
     ("expected PLS", lambda one: f"{one.expected_pls:.3g}"),
     ("  ± SD of one run", lambda one: f"{one.pls_standard_deviation:.2g}" if one.expected_pls else ""),

@@ -41,6 +41,8 @@ POINT = {
     "last_s": 2_300.0,
     "requeue_s": 1_511.0,
     "more": 0.41,
+    "planned": 3.0,
+    "outage_s": 14_400.0,
     "pls": 0.1,
     "metric_drop_per_pls": 0.005,
     "max_metric_drop": 0.0005,
