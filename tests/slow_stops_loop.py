@@ -3,8 +3,8 @@
 Deliberately plain and slow: no formula, no array, no import from cprmodel. Full recovery, saves that block.
 
 * Every failure sends everybody back to the last complete save. With probability ``share`` it takes a node, which
-  comes back after a repair; a spare takes its place. While more nodes are in repair than there are spares, everybody
-  waits, and nothing fails; then it is rescheduled and loads, which failures make begin again.
+  comes back after a repair; a spare takes its place. While more nodes are in repair than there are spares, all
+  wait, and nothing fails; then it is rescheduled and loads, which failures make begin again.
 * At every multiple of the maintenance's period, by the clock on the wall, training stops: a save is made first
   where training is going on (a save under way is made anew). Then everybody loads.
 * Maintenance that comes while the job is down waits until it is up again.
