@@ -52,8 +52,8 @@ class StrategyPlan:
     work_s: float  #: useful training time of the job
     pls_budget: float | None = None
     refused: str = ""  #: why it may not be done, whatever it costs
-    planned_fraction: float = 0.0  #: of the rescheduling: planned stops
-    waiting_fraction: float = 0.0  #: and waiting for a repair
+    planned_fraction: float = 0.0  #: planned stops, a part of the rescheduling
+    waiting_fraction: float = 0.0  #: waiting for a repair, another part of it
     saves_every_steps: int | None = None  #: steps between two saves, of whatever each of them takes
     steps: tuple[Step, ...] = field(repr=False, compare=False, default=())
     #: 90% interval of the best interval [s], for a job whose MTBF comes from a trace; None where none is chosen
