@@ -6,7 +6,8 @@ from cprmodel.bulk.front import Front, not_beaten, pareto_front
 from cprmodel.bulk.grammar import grid_from_options
 from cprmodel.bulk.grid import Grid, grid_of
 from cprmodel.bulk.many import PlannedMany, Sweep, plan_many
-from cprmodel.bulk.solving import Range, Solved, solve
+from cprmodel.bulk.ranges import Range, Value
+from cprmodel.bulk.solving import Solved, solve
 from cprmodel.bulk.targets import Target, target_of
 from cprmodel.bulk.writing import writer_to
 
@@ -21,6 +22,7 @@ __all__ = [
     "SparesAnswer",
     "Sweep",
     "Target",
+    "Value",
     "elasticities",
     "grid_from_options",
     "grid_of",

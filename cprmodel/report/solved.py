@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cprmodel.bulk import Range, Solved
-from cprmodel.bulk.solving import Value
+from cprmodel.bulk import Range, Solved, Value
 from cprmodel.bulk.targets import PLAYED
 from cprmodel.facts.units import format_time, rounded_within
 from cprmodel.jobs import Job

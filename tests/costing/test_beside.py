@@ -15,6 +15,7 @@ from cprmodel.costing import model_for
 from cprmodel.costing.beside import WithStops, planned_stops
 from cprmodel.loading import load_job
 from cprmodel.report.explain import explain_lines
+from cprmodel.report.whatif.page import render_whatif
 from tests import slow_stops_loop as loop
 from tests.conftest import EXAMPLE
 
@@ -221,6 +222,17 @@ def test_it_is_explained() -> None:
     assert "[planned_overhead]" in text
     assert isinstance(model_for(job), WithStops)
     assert not isinstance(model_for(load_preset("cpr-dlrm")), WithStops)
+
+
+def test_what_does_not_know_them_says_so() -> None:
+    for tables, key in (
+        ({"repair": "1 d"}, "repair"),
+        ({"planned": [{"every": "7 d", "lasts": "4 h"}]}, "planned"),
+    ):
+        with pytest.raises(
+            JobError, match=rf"failures\.{key}: expected no such key: the page only knows stops for"
+        ):
+            render_whatif(job_of(failures=tables))
 
 
 @pytest.mark.parametrize(
