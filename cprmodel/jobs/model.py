@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
@@ -18,55 +18,12 @@ from cprmodel.jobs.checkpoint import Checkpoint
 from cprmodel.jobs.failures import RATES, READ_BY_LOAD_JOB, Failures
 from cprmodel.jobs.money import Money, check_money
 from cprmodel.jobs.parsing import model_from_mapping, toml_from_file
-from cprmodel.jobs.planned import date_text
-from cprmodel.jobs.quantities import AnyCount, Budget, Count, Positive, Section, wrong
+from cprmodel.jobs.quantities import Budget, Positive, Section, wrong
 from cprmodel.jobs.scaling import Scaling, check_nodes
 from cprmodel.jobs.storage import Storage
+from cprmodel.jobs.work import Cluster, Work, about_unannounced, check_limit, check_stops
 
 __all__ = ["Accuracy", "Checkpoint", "Cluster", "Failures", "Job", "Preset", "Work"]
-
-
-class Work(Section):
-    """What is trained (``[job]``)."""
-
-    work_s: float = Field(description="useful training time the job needs, without failures or saves")
-    step_s: float | None = Field(
-        None, description="time of one training step; intervals are then given in steps too"
-    )
-    current_interval_s: float | None = Field(None, description="useful work between two saves today")
-    current_recovery: str = Field("full", pattern="^(full|partial)$", description="recovery used today")
-    time_limit_s: float | None = Field(
-        None,
-        description="a scheduler ends each job so long after it has begun to load; the work takes a chain of jobs",
-    )
-    requeue_s: float | None = Field(
-        None, description="time from a time limit until the next job of the chain begins; default: none"
-    )
-    start: Annotated[str | None, BeforeValidator(date_text)] = Field(
-        None, description="date on which the job starts, for failures.planned by dates"
-    )
-    limit_lead_s: float | None = Field(None, description="how long before the limit a job is told of it")
-    may_be_zero: ClassVar[frozenset[str]] = frozenset({"requeue_s"})
-
-    @model_validator(mode="after")
-    def _fits(self) -> Work:
-        if self.time_limit_s is None:
-            for key, value in (("requeue", self.requeue_s), ("limit_lead", self.limit_lead_s)):
-                if value is not None:
-                    raise wrong(key, format_time(value), "time_limit beside it")
-        if self.step_s is not None and self.step_s > self.work_s:
-            raise wrong("step", format_time(self.step_s), "a step that is not longer than the job's work")
-        return self
-
-
-class Cluster(Section):
-    """What it runs on (``[cluster]``)."""
-
-    embedding_shards: Count | None = Field(None, description="embedding shards (Emb PS nodes); none: dense model")
-    trainers: Count | None = Field(None, description="trainer nodes")
-    spares: AnyCount | None = Field(
-        None, description="nodes that stand by for failed ones (with failures.repair or scaling.repair)"
-    )
 
 
 _AccuracyModelFile = Annotated[
@@ -181,53 +138,12 @@ class Job(Section):
             raise wrong("failures.group_nodes", together, f"at most cluster.embedding_shards ({shards})")
         if lost > (shards or 1):
             raise wrong("failures.shards_per_failure", lost, f"at most cluster.embedding_shards ({shards or 1})")
-        self._check_limit()
-        self._check_stops()
+        words = self.checkpoint.storage_words() or ("[storage]" if self.storage is not None else "")
+        check_limit(self.job, self.checkpoint, self.load_s, words)
+        check_stops(self.job, self.cluster, self.failures, None if self.scaling is None else self.scaling.repair_s)
         check_nodes(self.scaling, self.failures.nodes)
         check_money(self.cost, self.nodes, self.checkpoint.size_bytes)
         return self
-
-    def _check_limit(self) -> None:
-        """That a time limit leaves room, and that what it meets is modelled."""
-        limit, before, lead = self.job.time_limit_s, self.checkpoint.save_before_limit, self.job.limit_lead_s
-        if limit is None:
-            if before is not None:
-                raise wrong("checkpoint.save_before_limit", before, "job.time_limit beside it")
-            return
-        if not self.checkpoint.plain or self.storage is not None:
-            words = self.checkpoint.storage_words() or "[storage]"
-            expected = f"no time limit beside {words}: of jobs that end at one only saves that block are modelled"
-            raise wrong("job.time_limit", format_time(limit), expected)
-        least = self.load_s + 2 * self.save_s + (self.job.step_s or 0.0)
-        if not limit > least:
-            expected = f"more than a load, two saves and a step take ({format_time(least)})"
-            raise wrong("job.time_limit", format_time(limit), expected)
-        if before and lead is not None and lead < self.save_s:
-            expected = (
-                f"no save before the limit, or a job.limit_lead of at least a save ({format_time(self.save_s)})"
-            )
-            raise wrong("checkpoint.save_before_limit", before, expected)
-
-    def _check_stops(self) -> None:
-        """That what planned stops and spares need is there."""
-        failures = self.failures
-        if failures.repair_s is not None and self.scaling is not None and self.scaling.repair_s is not None:
-            both = (format_time(failures.repair_s), format_time(self.scaling.repair_s))
-            raise wrong("failures.repair and scaling.repair", both, "only one of the two")
-        if self.cluster.spares is not None and self.repair_s is None:
-            raise wrong("failures.repair", "", "the mean time of a repair, since cluster.spares is given")
-        if failures.repair_share is not None and self.repair_s is None:
-            raise wrong("failures.repair", "", "the mean time of a repair, since failures.repair_share is given")
-        for at, one in enumerate(failures.planned or ()):
-            if one.dates is not None and self.job.start is None:
-                raise wrong(
-                    "job.start", "", f"the date on which the job starts, since failures.planned.{at} has dates"
-                )
-        if failures.planned and self.job.time_limit_s is not None:
-            limit = format_time(self.job.time_limit_s)
-            raise wrong(
-                "job.time_limit", limit, "no time limit beside failures.planned: together they aren't modelled"
-            )
 
     @property
     def repair_s(self) -> float | None:
@@ -399,17 +315,7 @@ class Job(Section):
         if self.failures.group_nodes is not None and self.cluster.embedding_shards is not None:
             said.append("failures.group_nodes: every node of a group that fails is taken to hold a shard")
         if self.job.time_limit_s is not None and not self.saves_before_limit:
-            said.append(self._about_unannounced())
+            said.append(about_unannounced(self.job, self.checkpoint))
         if self.checkpoint.reschedule_s == 0:
             said.append("checkpoint.reschedule isn't given or is 0: a restart is taken to cost no time")
         return said
-
-    def _about_unannounced(self) -> str:
-        """What is taken of a time limit that nothing is saved before."""
-        if self.checkpoint.save_before_limit is None and self.job.limit_lead_s is not None:
-            lead, save = format_time(self.job.limit_lead_s), format_time(self.save_s)
-            return f"job.limit_lead, {lead}, is too short for a save of {save}: nothing is saved before the limit"
-        return (
-            "job.time_limit: nothing is saved before it (limit_lead, or checkpoint.save_before_limit = true, says "
-            "otherwise); it is taken to fall anywhere between two saves"
-        )
