@@ -57,6 +57,15 @@ def _model_for(job: Job, model: CostModel | None) -> CostModel:
             )
             raise JobError("job", [Problem("job.time_limit", format_time(job.job.time_limit_s), expected)])
         return model
+    if job.failures.silent is not None:
+        if model is None:
+            from cprmodel.costing.verified import Verified
+
+            return Verified()
+        if model.name in MODELS:
+            expected = f"no such table: jobs with silent errors have a model of their own, not the {model.name} one"
+            raise JobError("job", [Problem("failures.silent", "", expected)])
+        return model
     if model is None:
         return FirstOrder() if job.plain else _steady_state()
     if not job.plain and isinstance(model, (FirstOrder, Exact)):
@@ -71,6 +80,8 @@ def check_plain(job: Job, what: str, instead: str = "no such key") -> None:
     knows = "saves that block and write everything"
     if job.job.time_limit_s is not None:
         knows = "jobs without a time limit"
+    elif job.failures.silent is not None:
+        knows = "errors that are seen at once"
     raise JobError("job", [Problem(job.plain_words, "", f"{instead}: {what} only knows {knows}")])
 
 

@@ -199,6 +199,8 @@ _ROWS = [
     ("last_s", "r", "r", "s", "useful work before the last save of a job that a limit ends", Domain.NON_NEGATIVE),
     ("requeue_s", "Q", "Q", "s", "time from the limit until the next job begins", Domain.NON_NEGATIVE),
     ("more", "f", "f", "1", "probability that one more save is complete at the limit", Domain.SHARE),
+    ("verify_s", "V", "V", "s", "time of a check for silent errors", Domain.NON_NEGATIVE),
+    ("silent_mtbf_s", "μₛ", r"\mu_s", "s", "mean time at work between silent errors", Domain.POSITIVE),
     ("planned", "n", "n", "1", "planned stops that fall into the job", Domain.NON_NEGATIVE),
     ("outage_s", "U", "U", "s", "how long a planned stop lasts", Domain.NON_NEGATIVE),
     ("drain_s", "C_d", "C_d", "s", "time a save drains in the background", Domain.NON_NEGATIVE),

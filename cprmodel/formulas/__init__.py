@@ -90,6 +90,7 @@ from cprmodel.formulas.storage import (
     warned_interval,
     warned_overhead,
 )
+from cprmodel.formulas.verified import verified_interval, verified_overhead
 
 __all__ = [
     "adagrad_share_left",
@@ -176,6 +177,8 @@ __all__ = [
     "two_level_saves",
     "unannounced_limit_overhead",
     "uniform_lost_updates",
+    "verified_interval",
+    "verified_overhead",
     "waiting_overhead",
     "warned_interval",
     "warned_overhead",

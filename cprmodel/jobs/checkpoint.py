@@ -61,6 +61,9 @@ class Checkpoint(Section):
         None,
         description="a last save just before job.time_limit; default: where job.limit_lead is long enough for it",
     )
+    verify_s: float | None = Field(
+        None, description="time of a check before each save, which finds silent errors (failures.silent)"
+    )
     overlap: Share | None = Field(
         None, description="a save drains in the background: share of the compute that goes on meanwhile"
     )

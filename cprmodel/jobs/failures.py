@@ -17,7 +17,7 @@ from cprmodel.formulas.failures import (
     nodes_per_failure,
 )
 from cprmodel.jobs.failure_model import FailureModel, read_failure_model
-from cprmodel.jobs.planned import Planned
+from cprmodel.jobs.planned import Planned, Silent
 from cprmodel.jobs.quantities import AtLeastOne, Count, OpenShare, Positive, Section, Share, wrong
 
 __all__ = ["RATES", "READ_BY_LOAD_JOB", "TRACE_OPTIONS", "Failures"]
@@ -117,6 +117,7 @@ class Failures(Section):
     repair_share: Share | None = Field(
         None, description="share of the failures after which a node must be repaired; default: all"
     )
+    silent: Silent | None = Field(None, description="errors that only checkpoint.verify finds")
     planned: tuple[Planned, ...] | None = Field(
         None, description="stops that are known beforehand, such as maintenance"
     )

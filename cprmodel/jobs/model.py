@@ -21,7 +21,7 @@ from cprmodel.jobs.parsing import model_from_mapping, toml_from_file
 from cprmodel.jobs.quantities import Budget, Positive, Section, wrong
 from cprmodel.jobs.scaling import Scaling, check_nodes
 from cprmodel.jobs.storage import Storage
-from cprmodel.jobs.work import Cluster, Work, about_unannounced, check_limit, check_stops
+from cprmodel.jobs.work import Cluster, Work, about_unannounced, check_limit, check_silent, check_stops
 
 __all__ = ["Accuracy", "Checkpoint", "Cluster", "Failures", "Job", "Preset", "Work"]
 
@@ -140,6 +140,7 @@ class Job(Section):
             raise wrong("failures.shards_per_failure", lost, f"at most cluster.embedding_shards ({shards or 1})")
         words = self.checkpoint.storage_words() or ("[storage]" if self.storage is not None else "")
         check_limit(self.job, self.checkpoint, self.load_s, words)
+        check_silent(self.job, self.checkpoint, self.failures, words)
         check_stops(self.job, self.cluster, self.failures, None if self.scaling is None else self.scaling.repair_s)
         check_nodes(self.scaling, self.failures.nodes)
         check_money(self.cost, self.nodes, self.checkpoint.size_bytes)
@@ -191,13 +192,17 @@ class Job(Section):
     @property
     def plain(self) -> bool:
         """Whether a save is one blocking copy of all, to storage of its own, in a job without a time limit."""
-        return self.checkpoint.plain and self.storage is None and self.job.time_limit_s is None
+        alone = self.job.time_limit_s is None and self.failures.silent is None
+        return self.checkpoint.plain and self.storage is None and alone
 
     @property
     def plain_words(self) -> str:
         """The keys that make it something else."""
-        limit = "job.time_limit" if self.job.time_limit_s is not None else "storage"
-        return self.checkpoint.storage_words() or limit
+        if self.job.time_limit_s is not None:
+            return "job.time_limit"
+        if self.failures.silent is not None:
+            return "failures.silent"
+        return self.checkpoint.storage_words() or "storage"
 
     @property
     def load_s(self) -> float:

@@ -1,4 +1,4 @@
-"""Stops that are known beforehand (``[[failures.planned]]``)."""
+"""Stops that are known beforehand (``[[failures.planned]]``), and errors that are not seen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from cprmodel.jobs.quantities import Section, wrong
 
-__all__ = ["Planned", "date_text", "planned_moments"]
+__all__ = ["Planned", "Silent", "date_text", "planned_moments"]
 
 
 def date_text(value: Any) -> Any:
@@ -27,6 +27,12 @@ def date_text(value: Any) -> Any:
 
 
 _Date = Annotated[str, BeforeValidator(date_text)]
+
+
+class Silent(Section):
+    """Errors that only a check finds (``[failures.silent]``)."""
+
+    mtbf_s: float = Field(description="mean time at work between silent errors of the whole job")
 
 
 class Planned(Section):

@@ -12,7 +12,7 @@ from cprmodel.jobs.failures import Failures
 from cprmodel.jobs.planned import date_text
 from cprmodel.jobs.quantities import AnyCount, Count, Section, wrong
 
-__all__ = ["Cluster", "Work", "about_unannounced", "check_limit", "check_stops"]
+__all__ = ["Cluster", "Work", "about_unannounced", "check_limit", "check_silent", "check_stops"]
 
 
 class Work(Section):
@@ -80,6 +80,24 @@ def check_limit(work: Work, point: Checkpoint, load_s: float, storage: str) -> N
     if before and lead is not None and lead < save_s:
         expected = f"no save before the limit, or a job.limit_lead of at least a save ({format_time(save_s)})"
         raise wrong("checkpoint.save_before_limit", before, expected)
+
+
+def check_silent(work: Work, point: Checkpoint, failures: Failures, storage: str) -> None:
+    """That silent errors have a check, and meet what is modelled."""
+    silent, verify = failures.silent, point.verify_s
+    if silent is None:
+        if verify is not None:
+            raise wrong("checkpoint.verify", format_time(verify), "failures.silent beside it: errors that it finds")
+        return
+    if verify is None:
+        raise wrong("checkpoint.verify", "", "the time of a check before each save, since failures.silent is given")
+    others = storage or ("job.time_limit" if work.time_limit_s is not None else "")
+    if others:
+        expected = f"no silent errors beside {others}: they are modelled with saves that block, each after a check"
+        raise wrong("failures.silent.mtbf", format_time(silent.mtbf_s), expected)
+    if verify + point.nominal_save_s > silent.mtbf_s:
+        expected = f"more than a check and a save take ({format_time(verify + point.nominal_save_s)})"
+        raise wrong("failures.silent.mtbf", format_time(silent.mtbf_s), expected)
 
 
 def check_stops(work: Work, cluster: Cluster, failures: Failures, other_repair_s: float | None) -> None:

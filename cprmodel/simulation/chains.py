@@ -1,7 +1,10 @@
-"""Chains of jobs that end at a time limit, played event by event; compiled by Numba.
+"""Chains of jobs that end at a time limit, and jobs with silent errors, played event by event; compiled by Numba.
 
 The semantics are those of :mod:`cprmodel.formulas.limits`; no algebra is shared with it. The work ends with the job
 in which it ends, without another save; the first job has nothing to load.
+
+A job whose errors are silent (:mod:`cprmodel.formulas.verified`) is one whose check ends it where it finds one: the
+next begins at once, by loading. The work's end is checked, too.
 """
 
 from __future__ import annotations
@@ -30,8 +33,8 @@ _BOTH, _NOTHING = 2, 3  # what is pending, beside a shard or a trainer
 
 # The numbers of a job, and of the moment that a run is in.
 _WORK, _LIMIT, _REQUEUE, _EVERY, _SAVES, _LOADS, _WAITS, _MTBF, _BEFORE, _STEP = range(10)
-_OF_SHARDS, _OF_ALL, _FAILED = 10, 11, 12
-_CLOCK, _GAP, _DONE, _SAVED, _SINCE, _ENDS, _FAILURES = range(7)
+_OF_SHARDS, _OF_ALL, _FAILED, _CHECK, _SILENT = 10, 11, 12, 13, 14
+_CLOCK, _GAP, _DONE, _SAVED, _SINCE, _ENDS, _FAILURES, _CLEAN = range(8)
 
 # How a phase, or a job, goes on.
 _ON, _CUT, _BACK = 0, 1, 2
@@ -116,17 +119,28 @@ def _phase(now: Any, length: float) -> Any:
 @compiled
 def _job(of: Any, stops: Any, now: Any, kept: Any, row: Any, rng: Any) -> Any:
     """One job of the chain, after it has loaded: cut off or over (1), everybody back (2), or all work done (0)."""
+    if of[_SILENT] > 0.0:
+        now[_CLEAN] = now[_SAVED] + rng.exponential() * of[_SILENT]  # work up to which there is no silent error
+    checked = of[_SILENT] == 0.0
     while True:
         until, last = _until(of, now)
         began = now[_CLOCK]
         how = _phase(now, until - now[_DONE])
         now[_DONE] = until if how == _ON else now[_DONE] + now[_CLOCK] - began
+        if how == _ON and not checked:
+            how = _phase(now, of[_CHECK])
+            if how == _ON:
+                if now[_DONE] > now[_CLEAN]:
+                    return _CUT
+                checked = True
+                row[_SAVE] += of[_CHECK]
         if how == _ON:
             if now[_DONE] >= of[_WORK] * (1 - 1e-12):
                 return _ON
             how = _phase(now, of[_SAVES])
             if how == _ON:
                 row[_SAVE] += of[_SAVES]
+                checked = of[_SILENT] == 0.0
                 row[_LOST] += now[_SINCE]
                 now[_SAVED], now[_SINCE] = now[_DONE], 0.0
                 kept[:] = now[_DONE]
@@ -142,7 +156,7 @@ def _job(of: Any, stops: Any, now: Any, kept: Any, row: Any, rng: Any) -> Any:
 @compiled
 def _played(of: Any, stops: Any, rows: Any, kept: Any, most: int, rng: Any) -> bool:
     """Play a run for each row; False where one has more failures than ``most``."""
-    now = np.zeros(7)
+    now = np.zeros(8)
     for run in range(len(rows)):
         row = rows[run]
         now[:] = 0.0
@@ -190,9 +204,12 @@ def _numbers(job: Job, strategy: Strategy) -> tuple[Any, Any]:
     whole = recovery.response(FailureKind.WHOLE_JOB)
     full = recovery.response(FailureKind.SHARD) == whole
     shares = (0.0, 1.0) if full else (mix.shard_share, mix.whole_job_share)
-    limits = (point.time_limit_s, point.requeue_s or 0.0, strategy.interval_s, strategy.saving.save_s)
+    limit = np.inf if point.time_limit_s is None else point.time_limit_s
+    limits = (limit, point.requeue_s or 0.0, strategy.interval_s, strategy.saving.save_s)
     times = (job.load_s, whole.reschedule_s, mix.mtbf_s, float(job.saves_before_limit), point.step_s or 0.0)
-    of = np.array([point.work_s, *limits, *times, *shares, mix.shards_per_failure])
+    silent = job.failures.silent
+    checks = (0.0, 0.0) if silent is None else (job.checkpoint.verify_s, silent.mtbf_s)
+    of = np.array([point.work_s, *limits, *times, *shares, mix.shards_per_failure, *checks])
     pending = [{FailureKind.SHARD}, {FailureKind.TRAINER}, {FailureKind.SHARD, FailureKind.TRAINER}]
     responses = [together(recovery, kinds) for kinds in pending]
     return of, np.array([[one.reschedule_s, one.load_s] for one in responses])
@@ -205,7 +222,7 @@ def simulate_chains(
     streams: np.random.SeedSequence,
     progress: Callable[[int], None] | None = None,
 ) -> Simulated:
-    """Play a job with a time limit many times; as :func:`cprmodel.simulate`, which calls it."""
+    """Play a job with a time limit, or silent errors, many times; as :func:`cprmodel.simulate`, which calls it."""
     cost = model_for(job).cost(job, strategy)
     overhead, work = float(cost.breakdown.total), job.job.work_s
     failures = (1 + overhead) * work / job.failure_mix.mtbf_s
@@ -227,6 +244,7 @@ def simulate_chains(
     times, pls = column["time_s"], column["lost"] / (work * shards)
     mean = {name: float(column[f"{name}_s"].mean()) / work for name in ("save", "load", "reschedule")}
     lost = float(times.mean()) / work - 1 - sum(mean.values())
+    of_what = "of a long chain of jobs" if job.failures.silent is None else "of a long job"
     return Simulated(
         job=job,
         strategy=strategy,
@@ -238,7 +256,7 @@ def simulate_chains(
         pls=Estimate.of(pls),
         breakdown=Breakdown(mean["save"], mean["load"], lost, mean["reschedule"]),
         failures={kind.value: float(column[kind.value].mean()) for kind in FailureKind},
-        predicted=Prediction(overhead, cost.pls, "of a long chain of jobs", True, True),
+        predicted=Prediction(overhead, cost.pls, of_what, True, True),
         times_s=times,
         pls_of_runs=pls,
     )

@@ -118,9 +118,10 @@ def _simulate(
             expected = "exponential failures that strike always, for saves that are not blocking ones of everything"
             raise JobError("simulate", [Problem("law", law.name, expected)])
         return simulate_stored(job, strategy, runs, streams, workers, progress)
-    if job.job.time_limit_s is not None and not fits_into_one(job, strategy.interval_s):
+    limited = job.job.time_limit_s is not None and not fits_into_one(job, strategy.interval_s)
+    if limited or job.failures.silent is not None:
         if not isinstance(law, Exponential) or strikes is not FailuresStrike.ALWAYS:
-            expected = "exponential failures that strike always, for jobs that end at a time limit"
+            expected = "exponential failures that strike always, for jobs with a time limit or silent errors"
             raise JobError("simulate", [Problem("law", law.name, expected)])
         return simulate_chains(job, strategy, runs, streams, progress)
     setting = Setting(job, strategy, law, strikes)

@@ -42,6 +42,8 @@ POINT = {
     "requeue_s": 1_511.0,
     "more": 0.41,
     "planned": 3.0,
+    "verify_s": 131.0,
+    "silent_mtbf_s": 432_000.0,
     "outage_s": 14_400.0,
     "pls": 0.1,
     "metric_drop_per_pls": 0.005,
