@@ -93,6 +93,9 @@ def simulate(
     # an interval longer than the job is no save at all
     strategy = replace(strategy, interval_s=min(float(strategy.interval_s), job.job.work_s))
     law, streams = Exponential() if law is None else law, sequence(seed)
+    if job.waits_for_repairs and not (isinstance(law, Exponential) and strikes is FailuresStrike.ALWAYS):
+        expected = "exponential failures that strike always, for jobs that wait for repairs"
+        raise JobError("simulate", [Problem("law", law.name, expected)])
     found = _simulate(job, strategy, int(runs), streams, law, strikes, workers, progress)
     if not job.stops_beside:
         return found

@@ -16,6 +16,7 @@ from cprmodel.costing.beside import WithStops, planned_stops
 from cprmodel.loading import load_job
 from cprmodel.report.explain import explain_lines
 from cprmodel.report.whatif.page import render_whatif
+from cprmodel.simulation import Weibull
 from tests import slow_stops_loop as loop
 from tests.conftest import EXAMPLE
 
@@ -225,6 +226,9 @@ def test_it_is_explained() -> None:
 
 
 def test_what_does_not_know_them_says_so() -> None:
+    job = job_of(failures={"repair": "1 d"})
+    with pytest.raises(JobError, match="expected exponential failures that strike always, for jobs that wait"):
+        simulate(job, plan(job).best.strategy, 10, law=Weibull(0.7))
     for tables, key in (
         ({"repair": "1 d"}, "repair"),
         ({"planned": [{"every": "7 d", "lasts": "4 h"}]}, "planned"),
