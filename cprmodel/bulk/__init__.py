@@ -6,6 +6,9 @@ from cprmodel.bulk.front import Front, not_beaten, pareto_front
 from cprmodel.bulk.grammar import grid_from_options
 from cprmodel.bulk.grid import Grid, grid_of
 from cprmodel.bulk.many import PlannedMany, Sweep, plan_many
+from cprmodel.bulk.ranges import Range, Value
+from cprmodel.bulk.solving import Solved, solve
+from cprmodel.bulk.targets import Target, target_of
 from cprmodel.bulk.writing import writer_to
 
 __all__ = [
@@ -14,8 +17,12 @@ __all__ = [
     "Grid",
     "NodesAnswer",
     "PlannedMany",
+    "Range",
+    "Solved",
     "SparesAnswer",
     "Sweep",
+    "Target",
+    "Value",
     "elasticities",
     "grid_from_options",
     "grid_of",
@@ -23,6 +30,8 @@ __all__ = [
     "not_beaten",
     "pareto_front",
     "plan_many",
+    "solve",
     "spares_answer",
+    "target_of",
     "writer_to",
 ]

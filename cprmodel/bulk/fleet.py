@@ -10,9 +10,10 @@ import numpy as np
 
 from cprmodel.bulk.many import PlannedMany, plan_many
 from cprmodel.costing import CostModel, model_for
+from cprmodel.costing.beside import in_repair_of
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.formulas.scaling import fastest_nodes
-from cprmodel.formulas.spares import erlang_1917_loss, nodes_in_repair
+from cprmodel.formulas.spares import erlang_1917_loss
 from cprmodel.jobs import HOURS_PER_MONTH, Job
 
 __all__ = ["NodesAnswer", "SparesAnswer", "nodes_answer", "spares_answer"]
@@ -37,8 +38,8 @@ class NodesAnswer:
     dollars_to_train: float | None  #: there
 
 
-def _scaled(job: Job, of_spares: bool = False) -> Any:
-    if job.scaling is None or not (of_spares or job.scaling.grows):
+def _scaled(job: Job) -> Any:
+    if job.scaling is None or not job.scaling.grows:
         expected = "a table that says what more nodes buy (reference_nodes with exponent or points)"
         raise JobError("job", [Problem("scaling", "", expected)])
     return job.scaling
@@ -139,7 +140,7 @@ class SparesAnswer:
 
 
 def spares_answer(job: Job) -> SparesAnswer:
-    """How many spare nodes make waiting for a repair rare, and how many cost least; for ``[scaling] repair``.
+    """How many spare nodes make waiting for a repair rare, and how many cost least; for a job with ``repair``.
 
     >>> from cprmodel.jobs import job_from_mapping
     >>> job = job_from_mapping({
@@ -150,13 +151,12 @@ def spares_answer(job: Job) -> SparesAnswer:
     >>> answer.needed, answer.failures_waiting[[4, 5]].round(4), answer.cheapest
     (5, array([0.0952, 0.0367]), 7)
     """
-    scaling = _scaled(job, of_spares=True)
-    if scaling.repair_s is None:
+    if job.repair_s is None:
         expected = 'the time until a failed node can be used again, such as "2 d", for an answer about spares'
-        raise JobError("job", [Problem("scaling.repair", "", expected)])
+        raise JobError("job", [Problem("failures.repair", "", expected)])
     nodes = job.nodes or 1
-    load = float(nodes_in_repair.raw(nodes, job.failure_mix.mtbf_s * nodes, scaling.repair_s))
-    wanted = max(scaling.waiting, 1e-300)
+    load, asked = in_repair_of(job), 0.01 if job.scaling is None else job.scaling.waiting
+    wanted = max(asked, 1e-300)
     most = math.ceil(load + 40 * math.sqrt(load) + 40)
     while erlang_1917_loss.raw(most, load) > wanted:
         most *= 2
@@ -171,6 +171,6 @@ def spares_answer(job: Job) -> SparesAnswer:
         time_waiting=time,
         node_hours_per_month=idle,
         needed=int(np.argmax(failures <= wanted)),
-        wanted=scaling.waiting,
+        wanted=asked,
         cheapest=int(np.argmin(idle)),
     )

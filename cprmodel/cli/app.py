@@ -228,6 +228,52 @@ def sweep(
     run(job, Options(vary or [], out, report, model.value if model else None, minimise.value, workers), as_json)
 
 
+@app.command()
+def solve(
+    job: JobSource,
+    key: Annotated[
+        str, typer.Option("--for", metavar="KEY", help="The number of the job file that is looked for.")
+    ],
+    until: Annotated[
+        str,
+        typer.Option(
+            metavar="TARGET",
+            help="What must hold: overhead, effective_time, time_to_train, time_to_train_p90, finish_p90, pls, "
+            'metric_drop, dollars_to_train or dollars_per_month, with <= or >=, such as "effective_time >= 0.95".',
+        ),
+    ],
+    strategy: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="A strategy that plan names; default: the recommended one of each value."
+        ),
+    ] = None,
+    between: Annotated[
+        str | None,
+        typer.Option(metavar="LOW:HIGH", help="Bounds; default: a thousandth and a thousand times what is given."),
+    ] = None,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUES", help="As for sweep: the question is asked for each of them."),
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option(metavar="DATE", help="The date on which the job starts (finish_p90).")
+    ] = None,
+    points: Annotated[
+        int | None, typer.Option(min=3, max=10**6, help="How many values are planned at first.")
+    ] = None,
+    model: Annotated[ModelName | None, typer.Option(help="As for plan.")] = None,
+    minimise: Annotated[Minimised, typer.Option(help="As for plan.")] = Minimised.OVERHEAD,
+    as_json: AsJson = False,
+) -> None:
+    """Which values of a number of the job file keep a target: a question asked backwards."""
+    from cprmodel.cli.solve import Options, run
+
+    own = model.value if model else None
+    asked = Options(key, until, strategy, between, vary or [], start, points, own, minimise.value)
+    run(job, asked, as_json)
+
+
 class ObjectiveName(StrEnum):
     """What the best fixed intervals make best."""
 

@@ -77,7 +77,7 @@ def _run(source: str, job: Job, options: Options, as_json: bool) -> None:
         found = _swept(sweep, options)
         lines += summary_lines(found, job)
     model = model_for(job, asked)
-    spares = spares_answer(job) if job.scaling is not None and job.scaling.repair_s is not None else None
+    spares = spares_answer(job) if job.repair_s else None
     if spares is not None:
         lines += spares_lines(spares, job)
     nodes = nodes_answer(job, model) if job.scaling is not None and job.scaling.grows else None

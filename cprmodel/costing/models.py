@@ -68,6 +68,8 @@ class Cost:
     refused: str = ""  #: why it may not be done, whatever it costs
     pls_standard_deviation: float | None = None  #: of one run's PLS; None where this model does not say
     pls_standard_error: float | None = None  #: where the PLS comes from a simulation
+    planned: float = 0.0  #: planned stops, a part of the rescheduling
+    waiting: float = 0.0  #: waiting for a repair, another part of it
 
 
 @dataclass(frozen=True)

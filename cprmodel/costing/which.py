@@ -7,9 +7,10 @@ from collections.abc import Callable
 from cprmodel.costing.blocking import Exact, FirstOrder
 from cprmodel.costing.models import CostModel
 from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.units import format_time
 from cprmodel.jobs import Job
 
-__all__ = ["MODELS", "check_plain", "model_for"]
+__all__ = ["MODELS", "check_no_stops", "check_plain", "model_for"]
 
 
 def _steady_state() -> CostModel:
@@ -28,10 +29,43 @@ MODELS: dict[str, Callable[[], CostModel]] = {
 
 
 def model_for(job: Job, model: CostModel | None = None) -> CostModel:
+    """The model for a job (:func:`_model_for`), with what stops the job beside its failures.
+
+    JobError where the model asked for does not know the job.
+    """
+    found = _model_for(job, model)
+    if not job.stops_beside:
+        return found
+    from cprmodel.costing.beside import WithStops
+
+    return found if isinstance(found, WithStops) else WithStops(found)
+
+
+def _model_for(job: Job, model: CostModel | None) -> CostModel:
     """The model asked for, or the first-order one; for storage that these two don't know, the steady-state one.
 
-    JobError where the model asked for does not know the job's storage.
+    Jobs with a time limit have one of their own. JobError where the model asked for does not know the job.
     """
+    if job.job.time_limit_s is not None:
+        if model is None:
+            from cprmodel.costing.limited import TimeLimited
+
+            return TimeLimited()
+        if model.name in MODELS:
+            expected = (
+                f"no such key: jobs that end at a time limit have a model of their own, not the {model.name} one"
+            )
+            raise JobError("job", [Problem("job.time_limit", format_time(job.job.time_limit_s), expected)])
+        return model
+    if job.failures.silent is not None:
+        if model is None:
+            from cprmodel.costing.verified import Verified
+
+            return Verified()
+        if model.name in MODELS:
+            expected = f"no such table: jobs with silent errors have a model of their own, not the {model.name} one"
+            raise JobError("job", [Problem("failures.silent", "", expected)])
+        return model
     if model is None:
         return FirstOrder() if job.plain else _steady_state()
     if not job.plain and isinstance(model, (FirstOrder, Exact)):
@@ -43,7 +77,17 @@ def check_plain(job: Job, what: str, instead: str = "no such key") -> None:
     """Refuse what knows only of saves that block while everything is written; JobError says so."""
     if job.plain:
         return
-    field = job.checkpoint.storage_words() or "storage"
-    raise JobError(
-        "job", [Problem(field, "", f"{instead}: {what} only knows saves that block and write everything")]
-    )
+    knows = "saves that block and write everything"
+    if job.job.time_limit_s is not None:
+        knows = "jobs without a time limit"
+    elif job.failures.silent is not None:
+        knows = "errors that are seen at once"
+    raise JobError("job", [Problem(job.plain_words, "", f"{instead}: {what} only knows {knows}")])
+
+
+def check_no_stops(job: Job, what: str) -> None:
+    """Refuse what knows of no stops beside failures; JobError says so."""
+    if job.stops_beside:
+        key = "failures.planned" if job.failures.planned else "failures.repair"
+        expected = f"no such key: {what} only knows stops for failures and their recoveries"
+        raise JobError("job", [Problem(key, "", expected)])

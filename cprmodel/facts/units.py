@@ -21,6 +21,7 @@ __all__ = [
     "format_share",
     "format_time",
     "parse_quantity",
+    "rounded_within",
 ]
 
 _TERM = re.compile(
@@ -203,3 +204,32 @@ def count_of(number: int, what: str = "failure") -> str:
     ('1 failure', '2,000 failures', '3 seeds')
     """
     return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+#: Units in which a quantity is written as one number, each from so many of the SI unit on.
+_WRITTEN = {
+    "time": ((259200.0, 86400.0, "d"), (7200.0, 3600.0, "h"), (600.0, 60.0, "min"), (0.0, 1.0, "s")),
+    "size": ((1e12, 1e12, "TB"), (1e9, 1e9, "GB"), (0.0, 1e6, "MB")),
+    "bandwidth": ((1e12, 1e12, "TB/s"), (1e9, 1e9, "GB/s"), (0.0, 1e6, "MB/s")),
+}
+
+
+def rounded_within(value: float, kind: str | None, up: bool, figures: int = 4) -> str:
+    """A number of a job file in so many figures, rounded up or down, with one unit where it has any.
+
+    >>> rounded_within(316.6789, "time", up=False), rounded_within(90061, "time", up=True)
+    ('316.6 s', '25.02 h')
+    >>> rounded_within(0.123456, None, up=True), rounded_within(5e9, "bandwidth", up=False)
+    ('0.1235', '5 GB/s')
+    """
+    unit, name = 1.0, ""
+    if kind is not None:
+        unit, name = next((size, f" {name}") for least, size, name in _WRITTEN[kind] if value >= least)
+    number = value / unit
+    if number == 0:
+        return f"0{name}"
+    step = 10.0 ** (math.floor(math.log10(abs(number))) - figures + 1)
+    nearest = round(number / step)
+    exact = abs(number / step - nearest) < 1e-9
+    whole = nearest if exact else math.ceil(number / step) if up else math.floor(number / step)
+    return f"{float(f'{whole * step:.{figures + 1}g}'):.{figures + 1}g}{name}"

@@ -36,6 +36,7 @@ from cprmodel.formulas.interval import (
     priced_loss_interval,
     young_1974,
 )
+from cprmodel.formulas.limits import time_limited_overhead, unannounced_limit_overhead
 from cprmodel.formulas.loss import (
     cpr_2021_interval,
     cpr_2021_pls,
@@ -54,6 +55,7 @@ from cprmodel.formulas.makespan import (
 from cprmodel.formulas.money import cheapest_interval, price_to_train
 from cprmodel.formulas.ordered import fresh_loss, priority_pls, priority_pls_deviation, stale_loss
 from cprmodel.formulas.overhead import effective_time_ratio, full_recovery_overhead, partial_recovery_overhead
+from cprmodel.formulas.planned import planned_overhead
 from cprmodel.formulas.priority import (
     cho_2000_age,
     cho_2000_freshness,
@@ -81,7 +83,7 @@ from cprmodel.formulas.relearning import (
 )
 from cprmodel.formulas.renewal import renewal_efficiency, schedule_efficiency, weibull_save_time
 from cprmodel.formulas.scaling import fastest_nodes, fastest_nodes_at_budget, scaled_work
-from cprmodel.formulas.spares import erlang_1917_loss, nodes_in_repair
+from cprmodel.formulas.spares import erlang_1917_loss, nodes_in_repair, waiting_overhead
 from cprmodel.formulas.storage import (
     aupy_2013_interval,
     benoit_2017_overhead,
@@ -93,6 +95,7 @@ from cprmodel.formulas.storage import (
     warned_interval,
     warned_overhead,
 )
+from cprmodel.formulas.verified import verified_interval, verified_overhead
 
 __all__ = [
     "adagrad_share_left",
@@ -157,6 +160,7 @@ __all__ = [
     "partial_recovery_interval",
     "partial_recovery_makespan",
     "partial_recovery_overhead",
+    "planned_overhead",
     "pls_for_metric_drop",
     "price_to_train",
     "priced_loss_interval",
@@ -174,11 +178,16 @@ __all__ = [
     "square_root_interval",
     "square_root_lost_updates",
     "stale_loss",
+    "time_limited_overhead",
     "touched_share",
     "transfer_time",
     "two_level_interval",
     "two_level_saves",
+    "unannounced_limit_overhead",
     "uniform_lost_updates",
+    "verified_interval",
+    "verified_overhead",
+    "waiting_overhead",
     "warned_interval",
     "warned_overhead",
     "weibull_save_time",

@@ -6,7 +6,7 @@ from cprmodel.facts.formula import formula
 from cprmodel.facts.sources import DERIVED, ERLANG_1917, Evidence
 from cprmodel.facts.special import Number, namespace
 
-__all__ = ["erlang_1917_loss", "nodes_in_repair"]
+__all__ = ["erlang_1917_loss", "nodes_in_repair", "waiting_overhead"]
 
 
 @formula("ρ", DERIVED, Evidence.DEFINITION, (), "Little's law: failures a second times the mean repair")
@@ -68,3 +68,34 @@ def erlang_1917_loss(spares: Number, in_repair: Number) -> Number:
     1.0
     """
     return namespace(spares, in_repair).erlang_loss(spares, in_repair)
+
+
+@formula(
+    "O/T",
+    DERIVED,
+    Evidence.DERIVED,
+    (),
+    "failures at a constant rate while the job does not wait, none while it does; repairs of any law; a long job",
+)
+def waiting_overhead(overhead: Number, spares: Number, in_repair: Number) -> Number:
+    r"""Overhead of waiting for repaired nodes, beside that of a job that always finds a spare.
+
+    .. math:: \frac{W}{T} = \left(1 + \frac{O}{T}\right) \frac{p}{1 - p}, \qquad p = B(m + 1, \rho)
+
+    Parameters
+    ----------
+    overhead : O/T of the job without waiting
+    spares : spare nodes, m
+    in_repair : nodes in repair on average while the job does not wait, ρ (:func:`nodes_in_repair`)
+
+    Returns
+    -------
+    Time of waiting over useful time: p is the share of all time in which the job waits (:func:`erlang_1917_loss`).
+
+    Examples
+    --------
+    >>> round(waiting_overhead(overhead=0.1, spares=0, in_repair=0.05), 4)  # 1.1 times 0.05
+    0.055
+    """
+    waits = namespace(overhead, spares, in_repair).erlang_loss(spares + 1, in_repair)
+    return (1 + overhead) * waits / (1 - waits)

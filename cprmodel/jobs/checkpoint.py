@@ -57,6 +57,13 @@ class Checkpoint(Section):
     retained: Count = Field(
         2, description="checkpoints kept; default: the last complete one, and room for the one being written"
     )
+    save_before_limit: bool | None = Field(
+        None,
+        description="a last save just before job.time_limit; default: where job.limit_lead is long enough for it",
+    )
+    verify_s: float | None = Field(
+        None, description="time of a check before each save, which finds silent errors (failures.silent)"
+    )
     overlap: Share | None = Field(
         None, description="a save drains in the background: share of the compute that goes on meanwhile"
     )

@@ -17,6 +17,7 @@ from cprmodel.formulas.failures import (
     nodes_per_failure,
 )
 from cprmodel.jobs.failure_model import FailureModel, read_failure_model
+from cprmodel.jobs.planned import Planned, Silent
 from cprmodel.jobs.quantities import AtLeastOne, Count, OpenShare, Positive, Section, Share, wrong
 
 __all__ = ["RATES", "READ_BY_LOAD_JOB", "TRACE_OPTIONS", "Failures"]
@@ -111,6 +112,15 @@ class Failures(Section):
     trainer_share: Share = Field(0.0, description="share that take a trainer (loses no embedding)")
     whole_job_share: Share = Field(0.0, description="share that take everything (partial recovery can't help)")
     shards_per_failure: AtLeastOne = Field(1.0, description="shards lost per shard failure (its mean)")
+
+    repair_s: float | None = Field(None, description="mean time until a failed node can be used again")
+    repair_share: Share | None = Field(
+        None, description="share of the failures after which a node must be repaired; default: all"
+    )
+    silent: Silent | None = Field(None, description="errors that only checkpoint.verify finds")
+    planned: tuple[Planned, ...] | None = Field(
+        None, description="stops that are known beforehand, such as maintenance"
+    )
 
     @model_validator(mode="after")
     def _one_rate(self) -> Failures:

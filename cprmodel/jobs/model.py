@@ -18,35 +18,12 @@ from cprmodel.jobs.checkpoint import Checkpoint
 from cprmodel.jobs.failures import RATES, READ_BY_LOAD_JOB, Failures
 from cprmodel.jobs.money import Money, check_money
 from cprmodel.jobs.parsing import model_from_mapping, toml_from_file
-from cprmodel.jobs.quantities import Budget, Count, Positive, Section, wrong
+from cprmodel.jobs.quantities import Budget, Positive, Section, wrong
 from cprmodel.jobs.scaling import Scaling, check_nodes
 from cprmodel.jobs.storage import Storage
+from cprmodel.jobs.work import Cluster, Work, about_unannounced, check_limit, check_silent, check_stops
 
 __all__ = ["Accuracy", "Checkpoint", "Cluster", "Failures", "Job", "Preset", "Work"]
-
-
-class Work(Section):
-    """What is trained (``[job]``)."""
-
-    work_s: float = Field(description="useful training time the job needs, without failures or saves")
-    step_s: float | None = Field(
-        None, description="time of one training step; intervals are then given in steps too"
-    )
-    current_interval_s: float | None = Field(None, description="useful work between two saves today")
-    current_recovery: str = Field("full", pattern="^(full|partial)$", description="recovery used today")
-
-    @model_validator(mode="after")
-    def _fits(self) -> Work:
-        if self.step_s is not None and self.step_s > self.work_s:
-            raise wrong("step", format_time(self.step_s), "a step that is not longer than the job's work")
-        return self
-
-
-class Cluster(Section):
-    """What it runs on (``[cluster]``)."""
-
-    embedding_shards: Count | None = Field(None, description="embedding shards (Emb PS nodes); none: dense model")
-    trainers: Count | None = Field(None, description="trainer nodes")
 
 
 _AccuracyModelFile = Annotated[
@@ -161,9 +138,36 @@ class Job(Section):
             raise wrong("failures.group_nodes", together, f"at most cluster.embedding_shards ({shards})")
         if lost > (shards or 1):
             raise wrong("failures.shards_per_failure", lost, f"at most cluster.embedding_shards ({shards or 1})")
+        words = self.checkpoint.storage_words() or ("[storage]" if self.storage is not None else "")
+        check_limit(self.job, self.checkpoint, self.load_s, words)
+        check_silent(self.job, self.checkpoint, self.failures, words)
+        check_stops(self.job, self.cluster, self.failures, None if self.scaling is None else self.scaling.repair_s)
         check_nodes(self.scaling, self.failures.nodes)
         check_money(self.cost, self.nodes, self.checkpoint.size_bytes)
         return self
+
+    @property
+    def repair_s(self) -> float | None:
+        """Mean time until a failed node can be used again [s]; None where it is not known."""
+        if self.failures.repair_s is not None:
+            return self.failures.repair_s
+        return None if self.scaling is None else self.scaling.repair_s
+
+    @property
+    def waits_for_repairs(self) -> bool:
+        """Whether waiting for a repair is part of its overhead: spares are given, or a repair without any."""
+        return self.cluster.spares is not None or self.failures.repair_s is not None
+
+    @property
+    def stops_beside(self) -> bool:
+        """Whether it stops for something else than its failures and their recoveries."""
+        return self.waits_for_repairs or bool(self.failures.planned)
+
+    @property
+    def saves_before_limit(self) -> bool:
+        """Whether each job of a chain makes a last save just before its time limit."""
+        before, lead = self.checkpoint.save_before_limit, self.job.limit_lead_s
+        return (lead is not None and lead >= self.save_s) if before is None else before
 
     @classmethod
     def from_file(cls, path: str | Path) -> Job:
@@ -187,8 +191,18 @@ class Job(Section):
 
     @property
     def plain(self) -> bool:
-        """Whether a save is one blocking copy of everything, to storage that nobody else writes to."""
-        return self.checkpoint.plain and self.storage is None
+        """Whether a save is one blocking copy of all, to storage of its own, in a job without a time limit."""
+        alone = self.job.time_limit_s is None and self.failures.silent is None
+        return self.checkpoint.plain and self.storage is None and alone
+
+    @property
+    def plain_words(self) -> str:
+        """The keys that make it something else."""
+        if self.job.time_limit_s is not None:
+            return "job.time_limit"
+        if self.failures.silent is not None:
+            return "failures.silent"
+        return self.checkpoint.storage_words() or "storage"
 
     @property
     def load_s(self) -> float:
@@ -305,6 +319,8 @@ class Job(Section):
             said.append(words)
         if self.failures.group_nodes is not None and self.cluster.embedding_shards is not None:
             said.append("failures.group_nodes: every node of a group that fails is taken to hold a shard")
+        if self.job.time_limit_s is not None and not self.saves_before_limit:
+            said.append(about_unannounced(self.job, self.checkpoint))
         if self.checkpoint.reschedule_s == 0:
             said.append("checkpoint.reschedule isn't given or is 0: a restart is taken to cost no time")
         return said

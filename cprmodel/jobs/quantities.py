@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 from cprmodel.facts.units import KINDS, LONGEST_S, QuantityError, parse_quantity
 
 __all__ = [
+    "AnyCount",
     "AtLeastOne",
     "Budget",
     "Count",
@@ -66,6 +67,7 @@ Number = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False), Plain]
 Positive = Annotated[float, Field(gt=0, le=1e15, allow_inf_nan=False), Plain]
 AtLeastOne = Annotated[float, Field(ge=1, le=1e9, allow_inf_nan=False), Plain]
 Count = Annotated[int, Field(ge=1, le=10**9), Plain]
+AnyCount = Annotated[int, Field(ge=0, le=10**9), Plain]
 OpenShare = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False), Plain]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), Plain]
 Budget = Annotated[float, Field(ge=1e-12, le=1, allow_inf_nan=False), Plain]

@@ -36,8 +36,8 @@ class OrderedSaves:
             missing = "they need embedding_shards and an [accuracy] budget"
             notes.append(f"[access] is not used for ordered saves: {missing}")
         if not job.plain:
-            words = job.checkpoint.storage_words() or "storage"
-            notes.append(f"saves in an order of the rows are left out: beside {words} they are not modelled")
+            said = f"beside {job.plain_words} they are not modelled"
+            notes.append(f"saves in an order of the rows are left out: {said}")
         if notes:
             return [], notes
         from cprmodel.ordering.stale import ORDERS

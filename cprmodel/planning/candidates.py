@@ -29,8 +29,11 @@ def candidates(job: Job, registered: bool = True) -> tuple[list[Candidate], list
         more, said = kind.candidates(job)
         found += more
         notes += said
-    if job.scaling is not None and job.scaling.repair_s is not None:
-        notes.append("waiting for a repair, and spares, are not part of these overheads (cprmodel sweep says more)")
+    if job.repair_s is not None and not job.waits_for_repairs:
+        notes.append(
+            "waiting for a repair is not part of these overheads: cluster.spares says how many nodes stand by "
+            "(cprmodel sweep says more)"
+        )
     return found, notes
 
 

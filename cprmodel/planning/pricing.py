@@ -27,7 +27,8 @@ def price(job: Job, model: CostModel, strategy: Strategy, choice: Choice | None 
         model=model.name,
         verdict=verdict_of(job, strategy, cost),
         set_by=choice.set_by if choice else "",
-        interval_steps=None if step_s is None else max(1, round(strategy.interval_s / step_s)),
+        interval_steps=_steps(strategy.interval_s, step_s),
+        saves_every_steps=_steps(strategy.saves_every_s, step_s),
         breakdown=cost.breakdown,
         expected_pls=cost.pls,
         pls_standard_error=cost.pls_standard_error,
@@ -38,12 +39,19 @@ def price(job: Job, model: CostModel, strategy: Strategy, choice: Choice | None 
         work_s=job.job.work_s,
         pls_budget=job.pls_budget,
         refused=cost.refused,
+        planned_fraction=cost.planned,
+        waiting_fraction=cost.waiting,
         steps=(*(choice.steps if choice else ()), *cost.steps),
         space_kept_bytes=kept.space_kept_bytes,
         write_bytes_per_month=kept.write_bytes_per_month,
         dollars_per_month=kept.dollars_per_month,
         dollars_to_train=kept.dollars_to_train,
     )
+
+
+def _steps(every_s: float, step_s: float | None) -> int | None:
+    """Steps in so much useful work, at least one; None where none is given."""
+    return None if step_s is None else max(1, round(every_s / step_s))
 
 
 def verdict_of(job: Job, strategy: Strategy, cost: Cost) -> Verdict:

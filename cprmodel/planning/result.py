@@ -41,7 +41,7 @@ class StrategyPlan:
     model: str
     verdict: Verdict
     set_by: str  #: what set its interval; "" where it was given
-    interval_steps: int | None
+    interval_steps: int | None  #: of the interval; of saves that take a part, see ``saves_every_steps``
     breakdown: Breakdown
     expected_pls: float
     pls_standard_error: float | None  #: where it comes from a simulation (of an order of saving)
@@ -52,6 +52,9 @@ class StrategyPlan:
     work_s: float  #: useful training time of the job
     pls_budget: float | None = None
     refused: str = ""  #: why it may not be done, whatever it costs
+    planned_fraction: float = 0.0  #: planned stops, a part of the rescheduling
+    waiting_fraction: float = 0.0  #: waiting for a repair, another part of it
+    saves_every_steps: int | None = None  #: steps between two saves, of whatever each of them takes
     steps: tuple[Step, ...] = field(repr=False, compare=False, default=())
     #: 90% interval of the best interval [s], for a job whose MTBF comes from a trace; None where none is chosen
     interval_ci90_s: tuple[float, float | None] | None = None
@@ -134,8 +137,11 @@ class StrategyPlan:
             "level_intervals_s": self.level_intervals_s,
             "save_fraction": self.strategy.saving.fraction,
             "saves_every_s": self.strategy.saves_every_s,
+            "saves_every_steps": self.saves_every_steps,
             "overhead_fraction": self.overhead_fraction,
             "breakdown": self.breakdown._asdict(),
+            "planned_fraction": self.planned_fraction,
+            "waiting_fraction": self.waiting_fraction,
             "effective_time_ratio": self.effective_time_ratio,
             "expected_pls": self.expected_pls,
             "pls_standard_error": self.pls_standard_error,

@@ -65,7 +65,8 @@ def _what(one: StrategyPlan) -> str:
     if one.order is None:
         return f"every {_interval(one)}"
     share, first = format_share(one.strategy.saving.fraction), FIRST[one.order]
-    return f"{share} of the rows every {format_time(one.strategy.saves_every_s)} ({first})"
+    steps = "" if one.saves_every_steps is None else f"{count_of(one.saves_every_steps, 'step')}; "
+    return f"{share} of the rows every {format_time(one.strategy.saves_every_s)} ({steps}{first})"
 
 
 #: What an order saves first, in words.

@@ -41,15 +41,20 @@ def _known(size: float | None) -> str:
     return "" if size is None else format_bytes(size)
 
 
+def _steps(number: int | None) -> str:
+    return "" if number is None else f"{number:,}"
+
+
 #: Pieces of work by age that are printed.
 _FIRST_WORKS = 5
 
 _ROWS: list[tuple[str, Callable[[StrategyPlan], str]]] = [
     ("recovery", lambda one: one.strategy.recovery.name),
     ("save every (work)", lambda one: format_time(one.interval_s)),
-    ("  in steps", lambda one: f"{one.interval_steps:,}" if one.interval_steps is not None else ""),
+    ("  in steps", lambda one: "" if one.order else _steps(one.interval_steps)),
     ("  to the last level", lambda one: format_time(one.last_level_s) if one.last_level_s else ""),
     ("  a part, every", lambda one: format_time(one.strategy.saves_every_s) if one.order else ""),
+    ("    in steps", lambda one: _steps(one.saves_every_steps) if one.order else ""),
     ("  best, 90%: from", lambda one: _interval_limit(one, 0)),
     ("  best, 90%: to", lambda one: _interval_limit(one, 1)),
     ("overhead", lambda one: format_share(one.overhead_fraction)),
@@ -59,6 +64,8 @@ _ROWS: list[tuple[str, Callable[[StrategyPlan], str]]] = [
     ("  loads", lambda one: format_share(one.breakdown.load)),
     ("  lost work", lambda one: format_share(one.breakdown.lost)),
     ("  rescheduling", lambda one: format_share(one.breakdown.reschedule)),
+    ("    of it waiting", lambda one: format_share(one.waiting_fraction) if one.waiting_fraction else ""),
+    ("    of it planned", lambda one: format_share(one.planned_fraction) if one.planned_fraction else ""),
     ("effective time", lambda one: format_share(one.effective_time_ratio)),
     ("expected PLS", lambda one: f"{one.expected_pls:.3g}"),
     ("  ± SD of one run", lambda one: f"{one.pls_standard_deviation:.2g}" if one.expected_pls else ""),

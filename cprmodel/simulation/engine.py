@@ -13,13 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from cprmodel.costing import Exact
+from cprmodel.costing import Exact, SteadyState
+from cprmodel.costing.limited import fits_into_one
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import Strategy
 from cprmodel.jobs import Job
 from cprmodel.simulation.batches import Part, play_all, undisturbed
+from cprmodel.simulation.chains import simulate_chains
 from cprmodel.simulation.laws import Exponential, FailureLaw, FailuresStrike, Replay
 from cprmodel.simulation.limits import check_length, most_failures, sizes_of
 from cprmodel.simulation.result import Estimate, Prediction, Simulated
@@ -32,6 +34,9 @@ __all__ = ["simulate"]
 #: The scatter that control variates leave comes from failures. Where all runs together are expected to have fewer
 #: than these, a standard error estimated from them would be too small, and the plain mean is used.
 FEWEST_FAILURES = 1000
+
+#: Streams of other stops, apart from those of the runs.
+_STOPS_BESIDE = 0x5709
 
 #: Each run is kept, for the quantiles, in 32 bytes; this many sort in about a second when interrupted.
 MOST_RUNS = 10**7
@@ -87,12 +92,41 @@ def simulate(
         raise JobError("simulate", [Problem("workers", "0", "a number of cores, or -1 for all")])
     # an interval longer than the job is no save at all
     strategy = replace(strategy, interval_s=min(float(strategy.interval_s), job.job.work_s))
-    law = Exponential() if law is None else law
+    law, streams = Exponential() if law is None else law, sequence(seed)
+    if job.waits_for_repairs and not (isinstance(law, Exponential) and strikes is FailuresStrike.ALWAYS):
+        expected = "exponential failures that strike always, for jobs that wait for repairs"
+        raise JobError("simulate", [Problem("law", law.name, expected)])
+    found = _simulate(job, strategy, int(runs), streams, law, strikes, workers, progress)
+    if not job.stops_beside:
+        return found
+    from cprmodel.simulation.beside import with_stops
+
+    model = SteadyState() if isinstance(strategy.saving, StoredSave) else Exact()
+    apart = np.random.SeedSequence(streams.entropy, spawn_key=(*streams.spawn_key, _STOPS_BESIDE))
+    return with_stops(found, model, apart)
+
+
+def _simulate(
+    job: Job,
+    strategy: Strategy,
+    runs: int,
+    streams: np.random.SeedSequence,
+    law: FailureLaw,
+    strikes: FailuresStrike,
+    workers: int | None,
+    progress: Callable[[int], None] | None,
+) -> Simulated:
     if isinstance(strategy.saving, StoredSave):
         if not isinstance(law, Exponential) or strikes is not FailuresStrike.ALWAYS:
             expected = "exponential failures that strike always, for saves that are not blocking ones of everything"
             raise JobError("simulate", [Problem("law", law.name, expected)])
-        return simulate_stored(job, strategy, int(runs), sequence(seed), workers, progress)
+        return simulate_stored(job, strategy, runs, streams, workers, progress)
+    limited = job.job.time_limit_s is not None and not fits_into_one(job, strategy.interval_s)
+    if limited or job.failures.silent is not None:
+        if not isinstance(law, Exponential) or strikes is not FailuresStrike.ALWAYS:
+            expected = "exponential failures that strike always, for jobs with a time limit or silent errors"
+            raise JobError("simulate", [Problem("law", law.name, expected)])
+        return simulate_chains(job, strategy, runs, streams, progress)
     setting = Setting(job, strategy, law, strikes)
     played = job if setting.mean_gap_s == setting.mtbf else job.with_mtbf(setting.mean_gap_s)
     predicted = _predict(played, strategy, law, strikes)
@@ -106,11 +140,10 @@ def simulate(
     setting.control_pls &= runs * expected_failures >= FEWEST_FAILURES
     setting.rare_variance_s2 = setting.struck_variance_s2(expected_failures)
 
-    sizes = sizes_of(int(runs), expected_failures, events=4e6, most=8192)
-    streams = sequence(seed).spawn(len(sizes))
-    parts = play_all(setting, sizes, streams, workers, progress)
+    sizes = sizes_of(runs, expected_failures, events=4e6, most=8192)
+    parts = play_all(setting, sizes, streams.spawn(len(sizes)), workers, progress)
     return undisturbed(  # type: ignore[no-any-return]
-        _summary, job, strategy, law, strikes, setting, parts, int(runs), predicted
+        _summary, job, strategy, law, strikes, setting, parts, runs, predicted
     )
 
 

@@ -171,7 +171,7 @@ def test_spares() -> None:
     paid = answer.dollars_per_month(job)
     assert paid is not None
     assert paid[answer.cheapest] == pytest.approx(min(idle) * 730.485 * 12)
-    with pytest.raises(JobError, match=r"scaling.repair: expected the time until a failed node"):
+    with pytest.raises(JobError, match=r"failures.repair: expected the time until a failed node"):
         spares_answer(job_of(FLEET, scaling={"repair": None}))
     assert spares_answer(job_of(FLEET, scaling={"waiting": 1e-9})).needed > answer.needed
 

@@ -256,8 +256,10 @@ const planner = (() => {
     if (best.name === "current") said = `Keep saving ${every} of work with ${best.recovery} recovery`;
     else if (noSave) said = `Use ${best.recovery} recovery and make no save: the interval would reach the end of the job`;
     else if (best.order) {
+      const parts = x.step_s === null ? 0 : Math.max(1, roundEven(best.saves_every_s / x.step_s));
+      const counted = parts ? `${grouped(parts)} step${parts === 1 ? "" : "s"}; ` : "";
       said = `Save ${formatShare(best.fraction)} of the rows every ${formatTime(best.saves_every_s)} ` +
-        `(${ORDERS.first[best.order]}), with partial recovery`;
+        `(${counted}${ORDERS.first[best.order]}), with partial recovery`;
     }
     said += `: overhead ${formatShare(best.overhead_fraction)}`;
     if (noSave && model === "first-order") {

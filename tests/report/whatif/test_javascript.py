@@ -23,7 +23,7 @@ from cprmodel.report.whatif import drawn, javascript, page, printed
 from tests.facts.test_formula import FORMULAS, POINT
 
 #: Formulas with special functions that the page has no JavaScript for.
-NOT_PRINTED = {"erlang_1917_loss", "expected_regret", "freshness_interval"}
+NOT_PRINTED = {"erlang_1917_loss", "expected_regret", "freshness_interval", "waiting_overhead"}
 Visit = Callable[..., Any]
 
 

@@ -1,0 +1,325 @@
+r"""Chains of jobs that a scheduler ends at a time limit: saves that block while everything is written.
+
+What happens, and what it costs, is in :mod:`cprmodel.formulas.limits`: a job makes regular saves, and a last one
+just before the limit where it knows of it. Here the regular saves are counted and the best interval between them is
+found: the overhead has a valley for every number of saves, so intervals all over the range are looked at at once,
+with each valley's likely bottom (pieces of equal work), and the best few valleys are closed in on.
+
+A job whose work fits into one job, saves included, never sees its limit: it is the exact model's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+
+from cprmodel.costing.blocking import Exact, terms_of
+from cprmodel.costing.models import (
+    BUDGET,
+    OPTIMUM,
+    WHOLE_JOB,
+    Choice,
+    Cost,
+    Step,
+    everybody_returns,
+    loses_samples,
+    recovery_arguments,
+    use,
+)
+from cprmodel.costing.terms import WITHIN
+from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.results import Breakdown
+from cprmodel.facts.strategies import Recovery, Strategy
+from cprmodel.facts.units import count_of, format_share, format_time
+from cprmodel.formulas.exact_loss import lost_of
+from cprmodel.formulas.limits import limit_reach, time_limited_overhead, unannounced_limit_overhead
+from cprmodel.jobs import Job
+
+__all__ = ["LIMIT", "TimeLimited", "fits_into_one"]
+
+LIMIT = "the time limit"
+
+#: Intervals that are looked at all over, and then between the neighbours of the best few, again and again.
+_WIDE, _CLOSING, _BEST = 160, (12, 12, 12, 12), 24
+#: Of fewer saves than this each number's likely bottom is looked at.
+_FEW_SAVES = 250
+#: Up to so many whole steps all are tried; beyond, so many on each side of the best few.
+_ALL_STEPS, _BESIDE = 3000, 4
+#: A chain of fewer jobs than this is not long.
+_SHORT = 10
+
+
+def fits_into_one(job: Job, interval_s: float) -> bool:
+    """Whether all of the work, with its saves, ends before the first limit.
+
+    >>> from cprmodel import load_preset
+    >>> preset = load_preset("cpr-dlrm")
+    >>> limited = preset.model_copy(update={"job": preset.job.model_copy(update={"time_limit_s": 60 * 3600.0})})
+    >>> fits_into_one(limited, 36000.0), fits_into_one(limited, 600.0)
+    (True, False)
+    """
+    limit, work = job.job.time_limit_s, job.job.work_s
+    saves = math.ceil(work / interval_s * (1 - 1e-12)) - 1
+    return limit is None or work + saves * job.save_s <= limit
+
+
+@dataclass(frozen=True)
+class _Chains:
+    """A job's chain under a recovery, over intervals."""
+
+    job: Job
+    recovery: Recovery
+
+    @cached_property
+    def arguments(self) -> dict[str, Any]:
+        """What the formulas take beside the interval and what follows from it."""
+        job, mix = self.job, self.job.failure_mix
+        found = {"save_s": job.save_s, "mtbf_s": mix.mtbf_s, **recovery_arguments(mix, self.recovery)}
+        # a job of the chain loads everything, whatever the recovery
+        return {**found, "load_s": job.load_s, "requeue_s": job.job.requeue_s or 0.0}
+
+    @cached_property
+    def reach(self) -> tuple[float, float]:
+        """What of the limit is left for work and saves, and what a save takes of it [s]."""
+        given = {name: value for name, value in self.arguments.items() if name != "requeue_s"}
+        room, save = limit_reach(limit_s=self.job.job.time_limit_s, **given)
+        return float(room), float(save)
+
+    def regular(self, interval_s: Any) -> Any:
+        """Regular saves of a job before its last one; or complete at its earliest end, without one."""
+        room, save = self.reach
+        cycle = np.asarray(interval_s, dtype=float) + save
+        if self.job.saves_before_limit:
+            return np.maximum(np.ceil((room - self.job.save_s) / cycle * (1 - 1e-12)) - 1, 0.0)
+        return np.maximum(np.floor(room / cycle - 0.5), 0.0)
+
+    def last_s(self, interval_s: Any) -> Any:
+        """Work before the last save, in whole steps: beyond an interval where a regular save has no room [s]."""
+        room, save = self.reach
+        left = room - self.job.save_s - self.regular(interval_s) * (interval_s + save)
+        left = np.maximum(left, 0.0)
+        step = self.job.job.step_s
+        return left if step is None else np.floor(left / step * (1 + 1e-12)) * step
+
+    def step(self, interval_s: Any) -> Step:
+        """The overhead, as the formula that gives it."""
+        saves = self.regular(interval_s)
+        if self.job.saves_before_limit:
+            last = self.last_s(interval_s)
+            given = {"interval_s": interval_s, "last_s": last, "saves": saves, **self.arguments}
+            return use(time_limited_overhead, **given)
+        room, save = self.reach
+        more = np.clip(room / (interval_s + save) + 0.5 - (saves + 1), 0.0, 1.0)
+        given = {"interval_s": interval_s, "limit_s": self.job.job.time_limit_s, "saves": saves, "more": more}
+        return use(unannounced_limit_overhead, **given, **self.arguments)
+
+    def pls(self, interval_s: Any) -> Any:
+        """Expected PLS of partial recovery."""
+        work: Any = self.job.job.work_s
+        if self.job.saves_before_limit:
+            work = self.regular(interval_s) * interval_s + self.last_s(interval_s)
+        hits = terms_of(self.job).hits
+        with np.errstate(all="ignore"):
+            return lost_of(hits, work, np.minimum(interval_s, work))
+
+    def written(self, parts: Breakdown) -> Any:
+        """Complete saves in a second of useful work."""
+        return parts.save / self.job.save_s
+
+    def best(self, extra_s: float, budget: float | None) -> float:
+        """The interval of least overhead within a budget; infinite where none keeps it."""
+
+        def values(intervals: Any) -> Any:
+            parts = self.step(intervals).value
+            with np.errstate(invalid="ignore"):
+                total = parts.total + extra_s * self.written(parts)
+            total = np.where(np.isfinite(total), total, np.inf)
+            # ended without notice, a job must be able to complete a save
+            total = np.where(self.regular(intervals) + self.job.saves_before_limit > 0, total, np.inf)
+            return total if budget is None else np.where(self.pls(intervals) <= budget * WITHIN, total, np.inf)
+
+        room, save = self.reach
+        step, longest = self.job.job.step_s, min(room - self.job.save_s, self.job.job.work_s)
+        if longest < (step or 1e-12):
+            return math.inf
+        if step is not None and longest / step <= _ALL_STEPS:
+            return _least(values, step * np.arange(1.0, max(math.floor(longest / step * (1 + 1e-12)), 1) + 1))
+        shortest = min(step or 0.0, longest) or max(longest * 1e-7, min(1e-3 * longest, self.job.save_s / 10))
+        tried = np.geomspace(shortest, longest, _WIDE)
+        saves = np.unique(np.concatenate([self.regular(tried), np.arange(_FEW_SAVES)]))
+        even = room / (saves + 0.5) - save  # where one more save begins to be complete at times
+        if self.job.saves_before_limit:
+            even = (room - self.job.save_s - saves * save) / (saves + 1)
+        tried = np.unique(np.clip(np.concatenate([tried, even]), shortest, longest))
+        for points in _CLOSING:
+            tried = _closer(tried, values(tried), points)
+        if step is None:
+            return _least(values, tried)
+        found = values(tried)
+        around = np.floor(tried[_valleys(found, _BEST)][:, None] / step) + np.arange(-_BESIDE, _BESIDE + 2)
+        return _least(values, step * np.unique(np.clip(around, 1, math.floor(longest / step))))
+
+
+def _least(values: Callable[[Any], Any], intervals: Any) -> float:
+    """The best of some intervals, of equals the longest; infinite where none is any good."""
+    found = values(intervals)
+    least = found.min(initial=math.inf)
+    return float(intervals[found <= least * (1 + 1e-14)].max()) if math.isfinite(least) else math.inf
+
+
+def _valleys(values: Any, most: int) -> Any:
+    """Where the lowest few values lie that no neighbour is below."""
+    walled = np.pad(values, 1, constant_values=np.inf)
+    found = np.flatnonzero((values <= walled[:-2]) & (values <= walled[2:]) & np.isfinite(values))
+    return found[np.argsort(values[found], kind="stable")[:most]]
+
+
+def _closer(intervals: Any, values: Any, points: int) -> Any:
+    """The intervals around the best few valleys, more of them."""
+    valleys = _valleys(values, _BEST)
+    last = len(intervals) - 1
+    low, high = intervals[np.maximum(valleys - 1, 0)], intervals[np.minimum(valleys + 1, last)]
+    share = np.linspace(0, 1, points)
+    closer = low[:, None] * (1 - share) + high[:, None] * share
+    return np.unique(np.concatenate([closer.ravel(), intervals[valleys]])) if len(valleys) else intervals
+
+
+@lru_cache(maxsize=256)
+def _best_of_full(job: Job, extra_s: float) -> float:
+    return _Chains(job, job.full_recovery).best(extra_s, None)
+
+
+def _without_shards(job: Job) -> Job:
+    """What full recovery asks of a job: jobs that differ in the rest alone share its interval."""
+    point = job.checkpoint.model_copy(
+        update={"partial_load_s": None, "partial_reschedule_s": None, "trainer_reschedule_s": None}
+    )
+    return job.model_copy(update={"checkpoint": point, "accuracy": None})
+
+
+@dataclass(frozen=True)
+class TimeLimited:
+    """What a long chain of jobs costs that each end at a time limit (``[job] time_limit``), per useful second.
+
+    >>> TimeLimited().name
+    'time-limited'
+    """
+
+    name: str = "time-limited"
+    extra_s: float = 0.0  #: what writing everything once costs besides its time, in seconds of the job
+
+    def full_interval(self, job: Job) -> Choice:
+        """The best interval between saves; with the last save, all pieces of a job are nearly alike."""
+        if fits_into_one(job, job.job.work_s):
+            alone = Exact(extra_s=self.extra_s).full_interval(job)
+            if fits_into_one(job, alone.interval_s):
+                return alone
+        return self._chosen(job, job.full_recovery, None)
+
+    def partial_interval(self, job: Job, pls_budget: float) -> Choice:
+        """The same with no more than so much expected PLS; JobError where no interval keeps it."""
+        if fits_into_one(job, job.job.work_s):
+            alone = Exact(extra_s=self.extra_s).partial_interval(job, pls_budget)
+            if fits_into_one(job, alone.interval_s):
+                return alone
+        return self._chosen(job, job.partial_recovery, pls_budget)
+
+    def _chosen(self, job: Job, recovery: Recovery, budget: float | None) -> Choice:
+        chains = _Chains(job, recovery)
+        if budget is None:
+            every = _best_of_full(_without_shards(job), self.extra_s)
+        else:
+            every = chains.best(self.extra_s, budget)
+        if math.isinf(every) and budget is None:
+            expected = "a limit that leaves room for work and a save (stops and loads take all of it)"
+            raise JobError("job", [Problem("job.time_limit", format_time(job.job.time_limit_s or 0.0), expected)])
+        if math.isinf(every):
+            least = float(chains.pls(job.job.step_s or 1e-6 * (job.job.time_limit_s or 1.0)))
+            expected = f"a budget of more than {least:.3g} of the samples (PLS), which the shortest interval loses"
+            raise JobError("job", [Problem("accuracy", f"{budget:.3g}", expected)])
+        if every >= job.job.work_s * (1 - 1e-12):
+            return Choice(every, WHOLE_JOB)
+        if budget is not None and self._bounded(job, chains, every, budget):
+            return Choice(every, BUDGET)
+        alone = job.saves_before_limit and float(chains.regular(every)) == 0
+        return Choice(every, LIMIT if alone else OPTIMUM)
+
+    def _bounded(self, job: Job, chains: _Chains, every: float, budget: float) -> bool:
+        """Whether a little longer an interval would cost less, were it not for the budget."""
+        longer = every + (job.job.step_s or 1e-6 * every)
+        here, there = (float(chains.step(one).value.total) for one in (every, longer))
+        return there < here and float(chains.pls(longer)) > budget * WITHIN
+
+    def cost(self, job: Job, strategy: Strategy) -> Cost:
+        """Overhead and PLS at the strategy's interval."""
+        if strategy.saving.fraction != 1:
+            strategy = strategy.in_time
+        if fits_into_one(job, strategy.interval_s):
+            return Exact().cost(job, strategy)
+        chains = _Chains(job, strategy.recovery)
+        if chains.reach[0] < chains.reach[1]:
+            nothing = Breakdown(0.0, 0.0, math.inf, 0.0)
+            return Cost(nothing, 0.0, refused="its stops take so much of the time limit that nothing can be saved")
+        step = chains.step(strategy.interval_s)
+        parts = Breakdown(*(float(part) for part in step.value))
+        lost = float(chains.pls(strategy.interval_s)) if loses_samples(strategy.recovery) else 0.0
+        refused = ""
+        if not math.isfinite(parts.total):
+            refused = (
+                f"with an interval of {format_time(strategy.interval_s)} no job completes a save before its limit"
+            )
+        return Cost(parts, lost, (step,), written_per_s=float(chains.written(parts)), refused=refused)
+
+    def curve(self, job: Job, strategy: Strategy, intervals_s: Any) -> tuple[Any, Any]:
+        """Overhead and PLS of a strategy at each of many intervals."""
+        found = [self.cost(job, replace(strategy, interval_s=float(one))) for one in np.ravel(intervals_s)]
+        return np.array([one.breakdown.total for one in found]), np.array([one.pls for one in found])
+
+    def remarks(self, job: Job, strategy: Strategy) -> list[str]:
+        """What the limit costs, and how a job of the chain goes."""
+        limit = format_time(job.job.time_limit_s or 0.0)
+        if fits_into_one(job, strategy.interval_s):
+            return [f"all of the work fits into one job: its time limit of {limit} is never reached"]
+        chains = _Chains(job, strategy.recovery)
+        here = self.cost(job, strategy).breakdown.total
+        notes = [_about_jobs(job, chains, strategy.interval_s, limit), _about_limit(job, strategy, here)]
+        if (job.job.work_s * (1 + here)) < _SHORT * (job.job.time_limit_s or 0.0):
+            many = job.job.work_s * (1 + here) / (job.job.time_limit_s or 1.0)
+            notes.append(f"the work takes only {many:.3g} such jobs, and this overhead is that of a long chain")
+        return notes
+
+
+def _about_jobs(job: Job, chains: _Chains, interval_s: float, limit: str) -> str:
+    saves = int(chains.regular(interval_s))
+    if not job.saves_before_limit:
+        return f"a job of {limit} completes {saves} to {count_of(saves + 1, 'save')}, and what follows is lost"
+    last = format_time(float(chains.last_s(interval_s)))
+    return f"a job of {limit} makes {count_of(saves, 'save')}, and a last one {last} of work later, at its limit"
+
+
+def _about_limit(job: Job, strategy: Strategy, here: float) -> str:
+    """What the limit costs: against the same job without one, at its own best interval."""
+    free = job.model_copy(
+        update={
+            "job": job.job.model_copy(update={"time_limit_s": None, "requeue_s": None, "limit_lead_s": None}),
+            "checkpoint": job.checkpoint.model_copy(update={"save_before_limit": None}),
+        }
+    )
+    model, every = Exact(), strategy.interval_s
+    try:
+        if everybody_returns(strategy.recovery):
+            every = model.full_interval(free).interval_s
+        elif free.pls_budget is not None:
+            every = model.partial_interval(free, free.pls_budget).interval_s
+    except JobError:  # no interval keeps the budget: today's is compared with itself
+        pass
+    without = float(model.cost(free, replace(strategy, interval_s=every)).breakdown.total)
+    return (
+        f"the time limit costs {format_share(here - without)}: without it the overhead is {format_share(without)}, "
+        f"with a save every {format_time(every)}"
+    )

@@ -1,0 +1,65 @@
+"""Stops that are known beforehand (``[[failures.planned]]``), and errors that are not seen."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from cprmodel.jobs.quantities import Section, wrong
+
+__all__ = ["Planned", "Silent", "date_text", "planned_moments"]
+
+
+def date_text(value: Any) -> Any:
+    """A date as text that :func:`datetime.fromisoformat` reads, without a zone; TOML's own dates too."""
+    if value is None:
+        return None
+    text = value.isoformat() if hasattr(value, "isoformat") else value
+    try:
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        moment = None
+    if moment is None or moment.tzinfo is not None:
+        raise wrong("", str(value), 'a date such as "2027-01-15", or "2027-01-15 06:00", without a zone')
+    return text
+
+
+_Date = Annotated[str, BeforeValidator(date_text)]
+
+
+class Silent(Section):
+    """Errors that only a check finds (``[failures.silent]``)."""
+
+    mtbf_s: float = Field(description="mean time at work between silent errors of the whole job")
+
+
+class Planned(Section):
+    """A kind of planned stop: how long it lasts, and when it comes."""
+
+    lasts_s: float = Field(description="from when training stops until it may begin to load again")
+    every_s: float | None = Field(None, description="one of them every so much time since the start of the job")
+    dates: tuple[_Date, ...] | None = Field(None, description="or: when they begin (with job.start)")
+
+    @model_validator(mode="after")
+    def _one_calendar(self) -> Planned:
+        if (self.every_s is None) == (self.dates is None):
+            shown = "" if self.every_s is None else ("...", "...")
+            raise wrong("every" if self.every_s is None else "every and dates", shown, "one of every and dates")
+        if self.every_s is not None and self.every_s < 2 * self.lasts_s:
+            raise wrong("lasts", self.lasts_s, "at most half of every")
+        return self
+
+
+def planned_moments(one: Planned, start: str | None) -> list[float] | None:
+    """When the stops with dates begin, after the job's start [s]; None for those that come every so often.
+
+    >>> planned_moments(Planned(lasts_s=3600.0, dates=("2027-01-02",)), "2027-01-01")
+    [86400.0]
+    """
+    if one.dates is None or start is None:
+        return None
+    begins = datetime.fromisoformat(start)
+    after = ((datetime.fromisoformat(date) - begins).total_seconds() for date in one.dates)
+    return sorted(moment for moment in after if moment > 0)

@@ -1,0 +1,130 @@
+"""What is trained and what it runs on (``[job]``, ``[cluster]``), and what time limits, spares and stops need."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from cprmodel.facts.units import format_time
+from cprmodel.jobs.checkpoint import Checkpoint
+from cprmodel.jobs.failures import Failures
+from cprmodel.jobs.planned import date_text
+from cprmodel.jobs.quantities import AnyCount, Count, Section, wrong
+
+__all__ = ["Cluster", "Work", "about_unannounced", "check_limit", "check_silent", "check_stops"]
+
+
+class Work(Section):
+    """What is trained (``[job]``)."""
+
+    work_s: float = Field(description="useful training time the job needs, without failures or saves")
+    step_s: float | None = Field(
+        None, description="time of one training step; intervals are then given in steps too"
+    )
+    current_interval_s: float | None = Field(None, description="useful work between two saves today")
+    current_recovery: str = Field("full", pattern="^(full|partial)$", description="recovery used today")
+    time_limit_s: float | None = Field(
+        None,
+        description="a scheduler ends each job so long after it has begun to load; the work takes a chain of jobs",
+    )
+    requeue_s: float | None = Field(
+        None, description="time from a time limit until the next job of the chain begins; default: none"
+    )
+    start: Annotated[str | None, BeforeValidator(date_text)] = Field(
+        None, description="date on which the job starts, for failures.planned by dates"
+    )
+    limit_lead_s: float | None = Field(None, description="how long before the limit a job is told of it")
+    may_be_zero: ClassVar[frozenset[str]] = frozenset({"requeue_s"})
+
+    @model_validator(mode="after")
+    def _fits(self) -> Work:
+        if self.time_limit_s is None:
+            for key, value in (("requeue", self.requeue_s), ("limit_lead", self.limit_lead_s)):
+                if value is not None:
+                    raise wrong(key, format_time(value), "time_limit beside it")
+        if self.step_s is not None and self.step_s > self.work_s:
+            raise wrong("step", format_time(self.step_s), "a step that is not longer than the job's work")
+        return self
+
+
+class Cluster(Section):
+    """What it runs on (``[cluster]``)."""
+
+    embedding_shards: Count | None = Field(None, description="embedding shards (Emb PS nodes); none: dense model")
+    trainers: Count | None = Field(None, description="trainer nodes")
+    spares: AnyCount | None = Field(
+        None, description="nodes that stand by for failed ones (with failures.repair or scaling.repair)"
+    )
+
+
+def check_limit(work: Work, point: Checkpoint, load_s: float, storage: str) -> None:
+    """That a time limit leaves room and meets what is modelled (``storage``: what is more than one copy)."""
+    limit, before, lead, save_s = (
+        work.time_limit_s,
+        point.save_before_limit,
+        work.limit_lead_s,
+        point.nominal_save_s,
+    )
+    if limit is None:
+        if before is not None:
+            raise wrong("checkpoint.save_before_limit", before, "job.time_limit beside it")
+        return
+    if storage:
+        expected = f"no time limit beside {storage}: of jobs that end at one only saves that block are modelled"
+        raise wrong("job.time_limit", format_time(limit), expected)
+    least = load_s + 2 * save_s + (work.step_s or 0.0)
+    if not limit > least:
+        expected = f"more than a load, two saves and a step take ({format_time(least)})"
+        raise wrong("job.time_limit", format_time(limit), expected)
+    if before and lead is not None and lead < save_s:
+        expected = f"no save before the limit, or a job.limit_lead of at least a save ({format_time(save_s)})"
+        raise wrong("checkpoint.save_before_limit", before, expected)
+
+
+def check_silent(work: Work, point: Checkpoint, failures: Failures, storage: str) -> None:
+    """That silent errors have a check, and meet what is modelled."""
+    silent, verify = failures.silent, point.verify_s
+    if silent is None:
+        if verify is not None:
+            raise wrong("checkpoint.verify", format_time(verify), "failures.silent beside it: errors that it finds")
+        return
+    if verify is None:
+        raise wrong("checkpoint.verify", "", "the time of a check before each save, since failures.silent is given")
+    others = storage or ("job.time_limit" if work.time_limit_s is not None else "")
+    if others:
+        expected = f"no silent errors beside {others}: they are modelled with saves that block, each after a check"
+        raise wrong("failures.silent.mtbf", format_time(silent.mtbf_s), expected)
+    if verify + point.nominal_save_s > silent.mtbf_s:
+        expected = f"more than a check and a save take ({format_time(verify + point.nominal_save_s)})"
+        raise wrong("failures.silent.mtbf", format_time(silent.mtbf_s), expected)
+
+
+def check_stops(work: Work, cluster: Cluster, failures: Failures, other_repair_s: float | None) -> None:
+    """That planned stops and spares have what they need; ``other_repair_s``: of ``[scaling]``."""
+    if failures.repair_s is not None and other_repair_s is not None:
+        both = (format_time(failures.repair_s), format_time(other_repair_s))
+        raise wrong("failures.repair and scaling.repair", both, "only one of the two")
+    for key, value in (
+        ("cluster.spares", cluster.spares),
+        ("failures.repair_share", failures.repair_share),
+    ):
+        if value is not None and failures.repair_s is None and other_repair_s is None:
+            raise wrong("failures.repair", "", f"the mean time of a repair, since {key} is given")
+    for at, one in enumerate(failures.planned or ()):
+        if one.dates is not None and work.start is None:
+            raise wrong("job.start", "", f"the date on which the job starts, since failures.planned.{at} has dates")
+    if failures.planned and work.time_limit_s is not None:
+        expected = "no time limit beside failures.planned: together they aren't modelled"
+        raise wrong("job.time_limit", format_time(work.time_limit_s), expected)
+
+
+def about_unannounced(work: Work, point: Checkpoint) -> str:
+    """What is taken of a time limit that nothing is saved before."""
+    if point.save_before_limit is None and work.limit_lead_s is not None:
+        lead, save = format_time(work.limit_lead_s), format_time(point.nominal_save_s)
+        return f"job.limit_lead, {lead}, is too short for a save of {save}: nothing is saved before the limit"
+    return (
+        "job.time_limit: nothing is saved before it (limit_lead, or checkpoint.save_before_limit = true, says "
+        "otherwise); it is taken to fall anywhere between two saves"
+    )

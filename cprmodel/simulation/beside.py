@@ -1,0 +1,71 @@
+"""Waiting for repairs and planned stops, played on top of runs that know of neither.
+
+Failures come at a constant rate in the time in which a job does not wait, whatever it does then. So the repairs of
+a run are played over the length of it: nodes break at the job's rate while it runs, are repaired after exponential
+times, and while more are broken than there are spares the run stands still. A run begins with all of its nodes.
+Planned stops then come by the calendar.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from cprmodel.costing.beside import WithStops, planned_stops
+from cprmodel.costing.models import CostModel
+from cprmodel.simulation.compiled import compiled
+from cprmodel.simulation.result import Estimate, Simulated
+
+__all__ = ["with_stops"]
+
+
+@compiled
+def _waits(lengths: Any, rate: float, repair_s: float, spares: int, rng: Any, waited: Any) -> None:
+    """What each run of such a length waits for repairs."""
+    for run in range(len(lengths)):
+        left, broken, total = lengths[run], 0, 0.0
+        while True:
+            if broken > spares:
+                total += rng.exponential() * repair_s / broken
+                broken -= 1
+                continue
+            both = rate + broken / repair_s
+            passes = rng.exponential() / both
+            if passes >= left:
+                break
+            left -= passes
+            broken += 1 if rng.random() * both < rate else -1
+        waited[run] = total
+
+
+def with_stops(found: Simulated, model: CostModel, streams: np.random.SeedSequence) -> Simulated:
+    """A simulation of a job that also waits for repairs and has planned stops."""
+    job, work = found.job, found.job.job.work_s
+    times = found.times_s.copy()
+    waited = np.zeros(len(times))
+    if job.waits_for_repairs and job.repair_s:
+        share = 1.0 if job.failures.repair_share is None else job.failures.repair_share
+        rng = np.random.default_rng(streams)
+        _waits(times, share / job.failure_mix.mtbf_s, job.repair_s, job.cluster.spares or 0, rng, waited)
+    times += waited
+    stopped = [planned_stops(job, float(one), job.save_s) for one in times] if job.failures.planned else []
+    number, outage = np.array(stopped).T if stopped else (np.zeros(len(times)), np.zeros(len(times)))
+    times += number * (outage + job.load_s + job.save_s / 2)
+    parts = found.breakdown
+    each = float(number.mean()) / work
+    parts = parts._replace(
+        save=parts.save + each * job.save_s / 2,
+        load=parts.load + each * job.load_s,
+        reschedule=parts.reschedule + float((waited + number * outage).mean()) / work,
+    )
+    cost = WithStops(model).cost(job, found.strategy)
+    said = replace(
+        found.predicted,
+        overhead_fraction=float(cost.breakdown.total),
+        model=f"{found.predicted.model}, with other stops",
+        overhead_is_approximate=True,
+    )
+    estimate = Estimate.of(times)
+    return replace(found, time_to_train_s=estimate, times_s=times, breakdown=parts, predicted=said)

@@ -1,0 +1,262 @@
+"""Chains of jobs that end at a time limit, and jobs with silent errors, played event by event; compiled by Numba.
+
+The semantics are those of :mod:`cprmodel.formulas.limits`; no algebra is shared with it. The work ends with the job
+in which it ends, without another save; the first job has nothing to load.
+
+A job whose errors are silent (:mod:`cprmodel.formulas.verified`) is one whose check ends it where it finds one: the
+next begins at once, by loading. The work's end is checked, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from cprmodel.costing import model_for
+from cprmodel.facts.results import Breakdown
+from cprmodel.facts.strategies import FailureKind, Strategy, together
+from cprmodel.jobs import Job
+from cprmodel.simulation.compiled import compiled
+from cprmodel.simulation.laws import Exponential, FailuresStrike
+from cprmodel.simulation.limits import check_length, most_failures, never_ends, sizes_of
+from cprmodel.simulation.result import Estimate, Prediction, Simulated
+
+__all__ = ["simulate_chains"]
+
+#: What is counted of a run: times, shard-seconds lost, and failures by kind.
+_COLUMNS = ("time_s", "lost", "save_s", "load_s", "reschedule_s", "shard", "trainer", "whole_job")
+_TIME, _LOST, _SAVE, _LOAD, _RESCHEDULE, _SHARD = range(6)
+_TRAINER, _ALL = 1, 2  # kinds of failure, beside a shard's, which is 0
+_BOTH, _NOTHING = 2, 3  # what is pending, beside a shard or a trainer
+
+# The numbers of a job, and of the moment that a run is in.
+_WORK, _LIMIT, _REQUEUE, _EVERY, _SAVES, _LOADS, _WAITS, _MTBF, _BEFORE, _STEP = range(10)
+_OF_SHARDS, _OF_ALL, _FAILED, _CHECK, _SILENT = 10, 11, 12, 13, 14
+_CLOCK, _GAP, _DONE, _SAVED, _SINCE, _ENDS, _FAILURES, _CLEAN = range(8)
+
+# How a phase, or a job, goes on.
+_ON, _CUT, _BACK = 0, 1, 2
+
+
+@compiled
+def _next_gap(of: Any, now: Any, rng: Any) -> None:
+    now[_GAP] = rng.exponential() * of[_MTBF]
+
+
+@compiled
+def _strikes(of: Any, now: Any, kept: Any, row: Any, rng: Any) -> int:
+    """A failure strikes: its kind is drawn, and shards lose what they learned."""
+    now[_FAILURES] += 1
+    u = rng.random()
+    kind = 0 if u < of[_OF_SHARDS] else (_ALL if u >= 1 - of[_OF_ALL] else _TRAINER)
+    row[_SHARD + kind] += 1
+    if kind == 0:
+        wanted = int(of[_FAILED])
+        if rng.random() < of[_FAILED] - wanted:
+            wanted += 1
+        shards = len(kept)
+        for shard in range(shards):  # each of the shards that are left is as likely as any
+            if rng.random() * (shards - shard) < wanted:
+                wanted -= 1
+                now[_SINCE] += now[_DONE] - kept[shard]
+                kept[shard] = now[_DONE]
+    return kind
+
+
+@compiled
+def _stops(of: Any, stops: Any, now: Any, kept: Any, row: Any, rng: Any) -> int:
+    """A failure at work or in a save, and all until training goes on, the limit comes, or everybody goes back."""
+    pending = _NOTHING
+    while True:
+        kind = _strikes(of, now, kept, row, rng)
+        if kind == _ALL:
+            return _BACK
+        pending = kind if pending in (_NOTHING, kind) else _BOTH
+        _next_gap(of, now, rng)
+        waits, stop = stops[pending, 0], stops[pending, 0] + stops[pending, 1]
+        passes = min(stop, now[_GAP], now[_ENDS] - now[_CLOCK])
+        row[_RESCHEDULE] += min(passes, waits)
+        row[_LOAD] += max(passes - waits, 0.0)
+        now[_CLOCK] += passes
+        now[_GAP] -= passes
+        if passes == stop:
+            return _ON
+        if now[_CLOCK] >= now[_ENDS]:
+            return _CUT
+
+
+@compiled
+def _until(of: Any, now: Any) -> Any:
+    """The work after which the next save begins, and whether it is the job's last."""
+    due, work = now[_SAVED] + of[_EVERY], of[_WORK]
+    left = now[_ENDS] - now[_CLOCK]
+    if of[_BEFORE] == 0.0 or (due >= work and work - now[_DONE] <= left):
+        return min(due, work), False
+    fits = left - of[_SAVES]  # work before a save that ends at the limit
+    if now[_DONE] + fits > due and due - now[_DONE] + of[_SAVES] < fits:
+        return min(due, work), False
+    if of[_STEP] > 0.0:
+        since = now[_DONE] - now[_SAVED]
+        fits = np.floor((since + fits) / of[_STEP] + 1e-9) * of[_STEP] - since
+    return min(now[_DONE] + max(fits, 0.0), work), True
+
+
+@compiled
+def _phase(now: Any, length: float) -> Any:
+    """Time passes: all of it, or until the limit, or until a failure."""
+    left = now[_ENDS] - now[_CLOCK]
+    over = length > left + 1e-9 + 1e-14 * now[_DONE]  # up to what was rounded
+    passes = min(left if over else length, now[_GAP])
+    now[_CLOCK] += passes
+    now[_GAP] -= passes
+    if now[_GAP] <= 0.0:
+        return _BACK  # struck: what it comes to is settled by who asked
+    return _CUT if over else _ON
+
+
+@compiled
+def _job(of: Any, stops: Any, now: Any, kept: Any, row: Any, rng: Any) -> Any:
+    """One job of the chain, after it has loaded: cut off or over (1), everybody back (2), or all work done (0)."""
+    if of[_SILENT] > 0.0:
+        now[_CLEAN] = now[_SAVED] + rng.exponential() * of[_SILENT]  # work up to which there is no silent error
+    checked = of[_SILENT] == 0.0
+    while True:
+        until, last = _until(of, now)
+        began = now[_CLOCK]
+        how = _phase(now, until - now[_DONE])
+        now[_DONE] = until if how == _ON else now[_DONE] + now[_CLOCK] - began
+        if how == _ON and not checked:
+            how = _phase(now, of[_CHECK])
+            if how == _ON:
+                if now[_DONE] > now[_CLEAN]:
+                    return _CUT
+                checked = True
+                row[_SAVE] += of[_CHECK]
+        if how == _ON:
+            if now[_DONE] >= of[_WORK] * (1 - 1e-12):
+                return _ON
+            how = _phase(now, of[_SAVES])
+            if how == _ON:
+                row[_SAVE] += of[_SAVES]
+                checked = of[_SILENT] == 0.0
+                row[_LOST] += now[_SINCE]
+                now[_SAVED], now[_SINCE] = now[_DONE], 0.0
+                kept[:] = now[_DONE]
+                if last:
+                    return _CUT
+                continue
+        if how == _BACK:
+            how = _stops(of, stops, now, kept, row, rng)
+        if how != _ON:
+            return how
+
+
+@compiled
+def _played(of: Any, stops: Any, rows: Any, kept: Any, most: int, rng: Any) -> bool:
+    """Play a run for each row; False where one has more failures than ``most``."""
+    now = np.zeros(8)
+    for run in range(len(rows)):
+        row = rows[run]
+        now[:] = 0.0
+        kept[:] = 0.0
+        _next_gap(of, now, rng)
+        loads, how = 0.0, _CUT
+        while how != _ON:
+            now[_CLOCK], now[_ENDS] = 0.0, of[_LIMIT]
+            if of[_BEFORE] == 0.0:
+                now[_ENDS] += (rng.random() - 0.5) * (of[_EVERY] + of[_SAVES])
+            how = _phase(now, loads)
+            row[_LOAD] += now[_CLOCK]
+            if how == _BACK:  # while it loads
+                _strikes(of, now, kept, row, rng)
+            elif how == _ON:
+                how = _job(of, stops, now, kept, row, rng)
+            row[_TIME] += now[_CLOCK]
+            if how == _ON:
+                break
+            waits = of[_REQUEUE]
+            if how == _BACK:
+                waits = of[_WAITS]
+                _next_gap(of, now, rng)
+                while now[_GAP] < waits:
+                    row[_RESCHEDULE] += now[_GAP]
+                    row[_TIME] += now[_GAP]
+                    _strikes(of, now, kept, row, rng)
+                    _next_gap(of, now, rng)
+                    if now[_FAILURES] > most:
+                        return False
+                now[_GAP] -= waits
+            row[_RESCHEDULE] += waits
+            row[_TIME] += waits
+            now[_DONE], now[_SINCE], loads = now[_SAVED], 0.0, of[_LOADS]
+            kept[:] = now[_SAVED]
+            if now[_FAILURES] > most:
+                return False
+        row[_LOST] += now[_SINCE]
+    return True
+
+
+def _numbers(job: Job, strategy: Strategy) -> tuple[Any, Any]:
+    """What the kernel plays: the job's numbers, and the stops of a shard, a trainer, and both."""
+    mix, recovery, point = job.failure_mix, strategy.recovery, job.job
+    whole = recovery.response(FailureKind.WHOLE_JOB)
+    full = recovery.response(FailureKind.SHARD) == whole
+    shares = (0.0, 1.0) if full else (mix.shard_share, mix.whole_job_share)
+    limit = np.inf if point.time_limit_s is None else point.time_limit_s
+    limits = (limit, point.requeue_s or 0.0, strategy.interval_s, strategy.saving.save_s)
+    times = (job.load_s, whole.reschedule_s, mix.mtbf_s, float(job.saves_before_limit), point.step_s or 0.0)
+    silent = job.failures.silent
+    checks = (0.0, 0.0) if silent is None else (job.checkpoint.verify_s, silent.mtbf_s)
+    of = np.array([point.work_s, *limits, *times, *shares, mix.shards_per_failure, *checks])
+    pending = [{FailureKind.SHARD}, {FailureKind.TRAINER}, {FailureKind.SHARD, FailureKind.TRAINER}]
+    responses = [together(recovery, kinds) for kinds in pending]
+    return of, np.array([[one.reschedule_s, one.load_s] for one in responses])
+
+
+def simulate_chains(
+    job: Job,
+    strategy: Strategy,
+    runs: int,
+    streams: np.random.SeedSequence,
+    progress: Callable[[int], None] | None = None,
+) -> Simulated:
+    """Play a job with a time limit, or silent errors, many times; as :func:`cprmodel.simulate`, which calls it."""
+    cost = model_for(job).cost(job, strategy)
+    overhead, work = float(cost.breakdown.total), job.job.work_s
+    failures = (1 + overhead) * work / job.failure_mix.mtbf_s
+    reason = cost.refused or f"expected to take {1 + overhead:.3g} times its work"
+    check_length(overhead, failures, reason)
+    most, shards = most_failures(failures), job.cluster.embedding_shards or 1
+    of, stops = _numbers(job, strategy)
+    saves = (1 + overhead) * work / strategy.interval_s
+    sizes = sizes_of(runs, failures + saves, events=4e6, most=4096)
+    parts = []
+    for size, stream in zip(sizes, streams.spawn(len(sizes)), strict=True):
+        rows = np.zeros((size, len(_COLUMNS)))
+        if not _played(of, stops, rows, np.zeros(shards), most, np.random.default_rng(stream)):
+            raise never_ends(most)
+        parts.append(rows)
+        if progress:
+            progress(size)
+    column = dict(zip(_COLUMNS, np.concatenate(parts).T, strict=True))
+    times, pls = column["time_s"], column["lost"] / (work * shards)
+    mean = {name: float(column[f"{name}_s"].mean()) / work for name in ("save", "load", "reschedule")}
+    lost = float(times.mean()) / work - 1 - sum(mean.values())
+    of_what = "of a long chain of jobs" if job.failures.silent is None else "of a long job"
+    return Simulated(
+        job=job,
+        strategy=strategy,
+        law=Exponential(),
+        strikes=FailuresStrike.ALWAYS,
+        runs=runs,
+        wanted_runs=runs,
+        time_to_train_s=Estimate.of(times),
+        pls=Estimate.of(pls),
+        breakdown=Breakdown(mean["save"], mean["load"], lost, mean["reschedule"]),
+        failures={kind.value: float(column[kind.value].mean()) for kind in FailureKind},
+        predicted=Prediction(overhead, cost.pls, of_what, True, True),
+        times_s=times,
+        pls_of_runs=pls,
+    )
