@@ -34,6 +34,7 @@ __all__ = [
     "StateDamaged",
     "StateTaken",
     "digest_of",
+    "digest_of_saves",
     "put_aside",
     "put_state",
     "read_state",
@@ -48,6 +49,16 @@ FORMAT = 1
 _LARGEST_BYTES = 100_000
 _LARGEST = 1e15  # of a number; more is none of ours
 _TURN_S = 2.0  # that another may take for his write
+_OF_SAVES = {
+    "save_s",
+    "size_bytes",
+    "bandwidth_bytes_per_s",
+    "overlap",
+    "drain_s",
+    "quantised_bits",
+    "embedding_dim",
+    "level",
+}
 
 
 class StateDamaged(Exception):
@@ -62,23 +73,38 @@ class StateTaken(Exception):
 class State:
     """What outlives a process."""
 
-    job: str  #: digest of the job
+    job: str  #: digest of what the job's failures rest on
     experience: Experience
     steps: int = 0
     unsaved_s: float = 0.0  #: work that stood unsaved when this was written
     noticed: bool = False  #: a failure is announced, and the work was saved since
     open: bool = True  #: the process that wrote it has not ended, or not in order
     writer: str = ""  #: the name that the process that has the file drew
+    saves_of: str = ""  #: digest of what the job's saves rest on
+    until_s: float = 0.0  #: it would have been written again after so long [s]; 0: that is not known
+    saves_since: tuple[int, ...] = ()  #: saves since one to each level
 
 
 def digest_of(job: Job) -> str:
-    """What tells one job from another: all that a plan is made of.
+    """What a failure rate that was seen rests on: the machines. Not what a plan made of them.
 
     >>> from cprmodel.presets import load_preset
-    >>> digest_of(load_preset("rsc-1")) == digest_of(load_preset("rsc-2"))
-    False
+    >>> job = load_preset("rsc-1")
+    >>> digest_of(job) == digest_of(job.with_mtbf(3600.0)), digest_of(job) == digest_of(load_preset("rsc-2"))
+    (True, False)
     """
-    facts = job.model_dump(mode="json", exclude_none=True, exclude={"preset"})
+    return _digest({"cluster": job.cluster.model_dump(mode="json"), "nodes": job.nodes})
+
+
+def digest_of_saves(job: Job) -> str:
+    """What the time of saves that were seen rests on: what is written, how, and where to.
+
+    >>> from cprmodel.presets import load_preset
+    >>> job = load_preset("rsc-1")
+    >>> digest_of_saves(job) == digest_of_saves(job.with_mtbf(3600.0))
+    True
+    """
+    facts = job.checkpoint.model_dump(mode="json", exclude_none=True, include=_OF_SAVES)
     return _digest(facts)
 
 
@@ -155,12 +181,15 @@ def read_state(path: Path) -> State | None:
     try:
         return State(
             job=_text(body["job"]),
-            experience=Experience.from_dict({name: _number(one) for name, one in body["experience"].items()}),
+            experience=Experience.from_dict({name: _numbers(one) for name, one in body["experience"].items()}),
             steps=int(_number(body["steps"])),
             unsaved_s=float(_number(body["unsaved_s"])),
             noticed=bool(body["noticed"]),
             open=bool(body["open"]),
             writer=_text(body.get("writer", "")),
+            saves_of=_text(body.get("saves_of", "")),
+            until_s=float(_number(body.get("until_s", 0.0))),
+            saves_since=tuple(int(_number(one)) for one in body.get("saves_since", ())),
         )
     except (AttributeError, KeyError, TypeError, ValueError):
         raise StateDamaged("its content is not what an advisor writes") from None
@@ -189,6 +218,11 @@ def _number(value: Any) -> float | int:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _LARGEST:
         raise ValueError(value)
     return value
+
+
+def _numbers(value: Any) -> Any:
+    """A number, or a list of them."""
+    return [_number(one) for one in value] if isinstance(value, list) else _number(value)
 
 
 def _text(value: Any) -> str:

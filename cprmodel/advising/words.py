@@ -10,7 +10,12 @@ from cprmodel.facts.strategies import FailureKind, Recovery
 from cprmodel.facts.units import count_of, format_share, format_time
 from cprmodel.jobs import Job
 
-__all__ = ["reasons"]
+__all__ = ["INTERRUPTED", "reasons"]
+
+INTERRUPTED = (
+    "the process before this one ended without a word: if a failure ended it, say so with failed() before a step, "
+    "else with interrupted = False"
+)
 
 
 def reasons(
