@@ -388,6 +388,11 @@ class Advisor:
         return bool(self._books.pending)
 
     @property
+    def announced(self) -> bool:
+        """Whether an end is announced that has not come yet."""
+        return self._notice is not None and self._clock() <= self._notice.until
+
+    @property
     def ending(self) -> bool:
         """Whether an end is announced before which no other save fits: what is trained from here on is lost."""
         now = self._clock()
@@ -396,8 +401,7 @@ class Advisor:
     @property
     def step_s(self) -> float | None:
         """How long steps took lately, or by the plan [s]; None where neither is known."""
-        worked = self._books.work + max(0.0, self._clock() - self._books.now)
-        return self._pace.step_s(worked, self.steps) or self.job.job.step_s
+        return self._step_s(self._clock())
 
     @property
     def interval_steps(self) -> int | None:
@@ -406,13 +410,16 @@ class Advisor:
         return None if step_s is None else max(1, round(self.interval_s / step_s))
 
     def due_in_s(self) -> float:
-        """Until a save is asked for, by what is known now [s]: 0 now, infinite while one is under way."""
-        return max(0.0, self._due - self._clock())
+        """Until a save is asked for, by what is known now [s]; while one is under way, as if that were durable soon."""
+        now, pending = self._clock(), self._books.pending
+        if not pending:
+            return max(0.0, self._due - now)
+        due = now + self.interval_s - (self._worked(now) - pending[-1].work)
+        return max(due - now, self._takes_s / 10)
 
     def why(self) -> str:
         """The interval and its reasons, in words and numbers."""
         now = self._clock()
-        notice = self._notice
         return reasons(
             self.job,
             self._learned,
@@ -420,7 +427,7 @@ class Advisor:
             self.recovery,
             self.seen.after(now - self._books.now),
             self.interval_steps,
-            announced=notice is not None and now <= notice.until,
+            announced=self.announced,
             due_s=self._due - now,
             remarks=self.remarks + ((INTERRUPTED,) if self.interrupted else ()),
         )
@@ -456,6 +463,9 @@ class Advisor:
             self._note_at = max(now, self._clock()) + self._note_after
         self._schedule(now)
         return now >= self._due and self._fits(now)
+
+    def _step_s(self, now: float) -> float | None:
+        return self._pace.step_s(self._worked(now), self.steps) or self.job.job.step_s
 
     def _worked(self, now: float) -> float:
         return self._books.work + max(0.0, now - self._books.now)
@@ -541,7 +551,7 @@ class Advisor:
             return _NOW
         # whole steps: the one that comes nearest to the interval's end is the last before the save
         due = books.now + self.interval_s - books.unsaved_s() - (self.job.job.step_s or 0.0) / 2
-        latest = self._end(now) - _ROOM * self._takes_s - (self.step_s or 0.0)
+        latest = self._end(now) - _ROOM * self._takes_s - (self._step_s(now) or 0.0)
         if self._saved_at < latest < due:
             due = latest
         return max(due, self._retry_at)
@@ -581,7 +591,7 @@ class Advisor:
         if self._memory is None:
             return
         steps = self.steps - self._steps_before
-        until_s = self._note_after + (self.step_s or 0.0) if steps else 0.0
+        until_s = self._note_after + (self._step_s(self._books.now) or 0.0) if steps else 0.0
         unsaved_s = max(0.0, self._books.unsaved_s())
         since = tuple(self._books.saves_since)
         self._memory.write(

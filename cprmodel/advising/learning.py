@@ -138,8 +138,8 @@ class Experience:
     def of(self, *, failures: bool = True, saves: bool = True) -> Experience:
         """What applies still where a plan was changed: time at risk and failures, and what saves took.
 
-        >>> Experience(saves=3, saving_s=9.0, exposure_s=60.0, shard=1).of(saves=False)
-        Experience(exposure_s=60.0, shard=1)
+        >>> Experience(saves=3, saving_s=9.0, exposure_s=60.0, shard=1).of(saves=False).saves
+        0
         """
         kept = {one.name: getattr(self, one.name) for one in fields(self) if (one.name in _OF_SAVES and saves)}
         risk = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in _OF_SAVES}

@@ -14,11 +14,13 @@ from cprmodel.advising.state import (
     StateTaken,
     digest_of,
     digest_of_saves,
+    is_alive,
     put_aside,
     put_state,
     read_state,
     sweep,
     turn,
+    whoami,
     write_state,
 )
 from cprmodel.facts.errors import JobError, Problem
@@ -67,6 +69,12 @@ class Memory:
             found, open_ = None, True
         if found is not None:
             found, open_ = self._applying(path, found), found.open
+            if open_ and is_alive(found.owner):
+                self._remark(
+                    f"{path} was another process's that still runs ({found.owner}): this one has it now (give each "
+                    "job a file of its own, and let one process of a job ask)"
+                )
+                open_ = False
         sweep(path)
         put_state(path, self._signed(replace(found or State("", Experience()), open=True)))
         return found, open_
@@ -110,4 +118,4 @@ class Memory:
             )
 
     def _signed(self, state: State) -> State:
-        return replace(state, job=self._machines, saves_of=self._saves, writer=self._name)
+        return replace(state, job=self._machines, saves_of=self._saves, writer=self._name, owner=whoami())

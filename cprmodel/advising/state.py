@@ -12,6 +12,7 @@ import glob
 import hashlib
 import json
 import os
+import socket
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -35,11 +36,13 @@ __all__ = [
     "StateTaken",
     "digest_of",
     "digest_of_saves",
+    "is_alive",
     "put_aside",
     "put_state",
     "read_state",
     "sweep",
     "turn",
+    "whoami",
     "write_state",
 ]
 
@@ -80,6 +83,7 @@ class State:
     noticed: bool = False  #: a failure is announced, and the work was saved since
     open: bool = True  #: the process that wrote it has not ended, or not in order
     writer: str = ""  #: the name that the process that has the file drew
+    owner: str = ""  #: that process, as :func:`whoami` says it
     saves_of: str = ""  #: digest of what the job's saves rest on
     until_s: float = 0.0  #: it would have been written again after so long [s]; 0: that is not known
     saves_since: tuple[int, ...] = ()  #: saves since one to each level
@@ -90,7 +94,7 @@ def digest_of(job: Job) -> str:
 
     >>> from cprmodel.presets import load_preset
     >>> job = load_preset("rsc-1")
-    >>> digest_of(job) == digest_of(job.with_mtbf(3600.0)), digest_of(job) == digest_of(load_preset("rsc-2"))
+    >>> digest_of(job) == digest_of(job.with_mtbf(3600.0)), digest_of(job) == digest_of(load_preset("cpr-dlrm"))
     (True, False)
     """
     return _digest({"cluster": job.cluster.model_dump(mode="json"), "nodes": job.nodes})
@@ -106,6 +110,29 @@ def digest_of_saves(job: Job) -> str:
     """
     facts = job.checkpoint.model_dump(mode="json", exclude_none=True, include=_OF_SAVES)
     return _digest(facts)
+
+
+def whoami(pid: int | None = None) -> str:
+    """A process: its host, its number, and when it began (numbers come again), as far as the system says."""
+    pid = os.getpid() if pid is None else pid
+    try:
+        began = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        began = ""
+    return f"{socket.gethostname()} {pid} {began}"
+
+
+def is_alive(owner: str) -> bool:
+    """Whether a process that :func:`whoami` named runs on this host, and is another than this one.
+
+    >>> is_alive(whoami()), is_alive("elsewhere 1 17"), is_alive("")
+    (False, False, False)
+    """
+    host, _, rest = owner.partition(" ")
+    number, _, began = rest.partition(" ")
+    if host != socket.gethostname() or not number.isdigit() or int(number) == os.getpid() or not began:
+        return False
+    return whoami(int(number)) == owner
 
 
 @contextlib.contextmanager
@@ -187,6 +214,7 @@ def read_state(path: Path) -> State | None:
             noticed=bool(body["noticed"]),
             open=bool(body["open"]),
             writer=_text(body.get("writer", "")),
+            owner=_text(body.get("owner", "")),
             saves_of=_text(body.get("saves_of", "")),
             until_s=float(_number(body.get("until_s", 0.0))),
             saves_since=tuple(int(_number(one)) for one in body.get("saves_since", ())),
