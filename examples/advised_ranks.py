@@ -24,7 +24,7 @@ from cprmodel import Job
 from cprmodel.adaptors.torch import AdvisedRanks
 from cprmodel.advising import on_signals
 
-STEPS, BATCH = 400, 64
+STEPS, BATCH = 200, 64
 JOB = Job.from_mapping(  # at the pace of a demonstration
     {
         "job": {"work": "5 s"},
