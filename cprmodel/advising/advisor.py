@@ -446,8 +446,7 @@ class Advisor:
 
     def _look(self, now: float, gap: float) -> bool:
         """What a step does only now and then."""
-        still = self._pace.longest_s(self._worked(now), self.steps)
-        if gap > still:
+        if gap > self._pace.longest_s(self._worked(now - gap), self.steps - 1):
             self._pass(now - gap)
             self._stood_still(gap)
         if self.interrupted and not self._told:
