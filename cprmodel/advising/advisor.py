@@ -283,6 +283,7 @@ class Advisor:
             self._noticed, self._notice, self._wants = False, None, False
         if began or rolls_back is RollBack.EVERYBODY:
             books.roll_back(read)
+            self._failed_saves = 0
         if unsaved_s is not None:
             books.stands_unsaved(unsaved_s)
         self._told, self.interrupted = True, False
@@ -329,6 +330,7 @@ class Advisor:
         jumped) are taken for pauses of themselves.
         """
         self._pass()
+        self._books.skip(0.0)
         self._pausing = True
         try:
             yield
@@ -410,7 +412,7 @@ class Advisor:
         return None if step_s is None else max(1, round(self.interval_s / step_s))
 
     def due_in_s(self) -> float:
-        """Until a save is asked for, by what is known now [s]; while one is under way, as if that were durable soon."""
+        """Until a save is asked for, by what is known now [s]; one under way is taken to be durable soon."""
         now, pending = self._clock(), self._books.pending
         if not pending:
             return max(0.0, self._due - now)
@@ -481,7 +483,7 @@ class Advisor:
 
     def _stood_still(self, seconds: float) -> None:
         """So much time has just passed as a pause."""
-        self._books.now += max(0.0, seconds)
+        self._books.stand(max(0.0, seconds))
         self._last = self._books.now
         self.seen = self.seen.without(max(0.0, seconds))
 
@@ -500,7 +502,7 @@ class Advisor:
         self._noticed = notice is not None
         if notice is None or save.at - save.stall_s - save.queued_s >= notice.given:
             self._wants = False
-        self._failed_saves, self._retry_at = 0, _NOW
+        self._failed_saves = 0
         self._saved_at = max(self._saved_at, save.at)
         self._told = True
         self._learned_more()
@@ -529,7 +531,8 @@ class Advisor:
         self._choice = choose(self._learned, self.recovery)
         self._periods = periods_of(self._choice, self.recovery)
         self._heeds = heeds(self._learned, self._choice)
-        self._note_at = self._books.now + self._note_after if self._memory is not None else _NEVER
+        self._pace.look(self._books.work, self.steps)
+        self._note_at = self._books.now + self._note_after
         self._schedule()
 
     def _schedule(self, now: float | None = None) -> None:
@@ -550,10 +553,10 @@ class Advisor:
             return _NOW
         # whole steps: the one that comes nearest to the interval's end is the last before the save
         due = books.now + self.interval_s - books.unsaved_s() - (self.job.job.step_s or 0.0) / 2
+        if self._failed_saves:
+            due = self._retry_at
         latest = self._end(now) - _ROOM * self._takes_s - (self._step_s(now) or 0.0)
-        if self._saved_at < latest < due:
-            due = latest
-        return max(due, self._retry_at)
+        return latest if self._saved_at < latest < due else due
 
     def _end(self, now: float) -> float:
         """The end that is announced, by the clock; infinite where there is none."""

@@ -53,6 +53,11 @@ class Books:
         self.work += passed
         return passed
 
+    def stand(self, seconds: float) -> None:
+        """Time passes without work."""
+        self.now += seconds
+        self._mark = self.work
+
     def skip(self, seconds: float) -> None:
         """So much of what just passed was no work: it was spent on a save, a recovery, or stood still."""
         self.work = max(self._mark, self.work - seconds)

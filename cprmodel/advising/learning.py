@@ -24,7 +24,7 @@ from cprmodel.facts.strategies import FailureKind, FailureMix, RollBack
 from cprmodel.formulas.failures import mtbf_with_prior
 from cprmodel.jobs import Job
 
-__all__ = ["PRIOR_FAILURES", "PRIOR_SAVES", "Experience", "learned_job", "learned_mix", "learned_save_s"]
+__all__ = ["PRIOR_FAILURES", "PRIOR_SAVES", "Experience", "learned_job", "learned_mix", "learned_save_s", "stall_s"]
 
 #: Failures that the plan's MTBF counts as. Half a failure (Jeffreys' weight) does least harm where it is worst:
 #: benchmarks/advisor.py --weights compares it with others under plans that are right and 3 and 10 times wrong.
@@ -197,7 +197,7 @@ def learned_save_s(job: Job, seen: Experience) -> float:
     >>> learned_save_s(load_preset("cpr-dlrm"), Experience()) == load_preset("cpr-dlrm").save_s
     True
     """
-    return _mean(_planned_stall_s(job, 0), *seen.of_level(0))
+    return _mean(stall_s(job, 0), *seen.of_level(0))
 
 
 def learned_mix(job: Job, seen: Experience) -> FailureMix:
@@ -248,7 +248,7 @@ def learned_job(job: Job, seen: Experience) -> Job:
     learned["level"] = tuple(
         one.model_copy(
             update={
-                "save_s": _mean(_planned_stall_s(job, at), *seen.of_level(at)),
+                "save_s": _mean(stall_s(job, at), *seen.of_level(at)),
                 "bandwidth_bytes_per_s": None,
                 "load_s": point.level_load_s(one),
             }
@@ -259,8 +259,8 @@ def learned_job(job: Job, seen: Experience) -> Job:
     return job.model_copy(update={"failures": failing, "checkpoint": point.model_copy(update=learned)})
 
 
-def _planned_stall_s(job: Job, level: int) -> float:
-    """For how long a save to a level keeps training waiting by the plan [s]."""
+def stall_s(job: Job, level: int) -> float:
+    """For how long a save to a level keeps training waiting, by a job's figures [s]."""
     point = job.checkpoint
     if job.plain:
         return job.save_s
