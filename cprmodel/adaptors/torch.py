@@ -156,8 +156,10 @@ class AdvisedRanks:
             return [0.0, 0.0, 0.0]
         step_s, ahead = advisor.step_s, 1.0
         if self._many and step_s is not None and not advisor.announced:
-            ahead = min(self._notice_s, advisor.due_in_s()) // step_s
-        return [float(due), max(1.0, min(ahead, _MOST_STEPS)), float(advisor.ending)]
+            left_s = advisor.due_in_s()
+            due = due or left_s < step_s / 2  # the next step would be later than this is early
+            ahead = round(min(self._notice_s, advisor.interval_s / 10 if due else left_s) / step_s)
+        return [float(due), float(max(1, min(ahead, _MOST_STEPS))), float(advisor.ending)]
 
     # -- what happens ----------------------------------------------------------------------------------------------
 
