@@ -17,6 +17,7 @@ from cprmodel.advising.learning import Experience, learned_job, learned_save_s
 from cprmodel.advising.memory import Memory
 from cprmodel.advising.notices import Notice
 from cprmodel.advising.pace import Pace
+from cprmodel.advising.schedule import NEVER, Known, Schedule
 from cprmodel.advising.state import State
 from cprmodel.advising.words import INTERRUPTED, reasons
 from cprmodel.facts.errors import AdvisorWarning, DomainError
@@ -26,10 +27,6 @@ from cprmodel.logs import TrainingLog
 
 __all__ = ["Advisor"]
 
-_NEVER = math.inf
-_NOW = -math.inf
-#: The last save before an end begins when there is so much room for it.
-_ROOM = 1.25
 #: What was learned is written down so long after an event [s], then after twice, four times … as long.
 _FIRST_NOTE_S = 1.0
 
@@ -107,16 +104,10 @@ class Advisor:
         began = clock()
         self._books = Books(began, len(self._levels) or 1)
         self._before: State | None = None  # what the process before this one wrote last
-        self._notice: Notice | None = None
-        self._notices = 0  # so many came
-        self._wants = False  # a save is wanted for the notice
-        self._noticed = False  # the work was saved since the notice
-        self._ends = _NEVER if time_limit_s is None else began + time_limit_s
+        self._schedule = Schedule(NEVER if time_limit_s is None else began + time_limit_s)
         self._pausing = False
         self._told = False  # whether this process has done or told anything
         self._steps_before = 0
-        self._failed_saves, self._retry_at = 0, _NOW  # since the last durable one
-        self._saved_at = _NOW  # when that began
         self._last, self._long = began, -1.0  # the last step; a longer gap is looked into
         self._note_after, self._note_at = _FIRST_NOTE_S, began + _FIRST_NOTE_S
         self._memory = None if state is None else Memory(Path(state), job, self._remark, adopt)
@@ -136,14 +127,13 @@ class Advisor:
         now = self._clock()
         gap = now - self._last
         self._last = now
-        if now >= self._wake or gap > self._long:
+        if now >= self._schedule.due or now >= self._note_at or gap > self._long:
             return self._look(now, gap)
         return False
 
     def should_save(self) -> bool:
         """Whether to save now: not while a save is under way, nor where one cannot end before an announced end."""
-        now = self._clock()
-        return now >= self._due and self._fits(now)
+        return self._schedule.asks(self._clock())
 
     # -- what happens ----------------------------------------------------------------------------------------------
 
@@ -180,7 +170,7 @@ class Advisor:
         self._pass()
         save = self._books.start(blocked_s, queued_s, at)
         self._told = True
-        self._schedule()
+        self._plan()
         return save
 
     def save_durable(self, seconds: float | None = None, *, save: Save | None = None) -> None:
@@ -223,10 +213,8 @@ class Advisor:
         elif save is not None:
             return
         self.seen = self.seen.with_void_save(blocked_s)
-        self._failed_saves += 1
+        self._schedule.void(self._books.now, self._takes_s, self.interval_s)
         self._told = True
-        wait_s = min(self.interval_s, max(self._takes_s, 1e-3) * 2.0 ** min(self._failed_saves - 1, 60))
-        self._retry_at = self._books.now + wait_s
         self._learned_more()
 
     def failed(
@@ -277,13 +265,11 @@ class Advisor:
         if healed:
             self.seen = self.seen.with_healed(stop_s)
         else:
-            notice = self._notice
-            announced = self._noticed and (notice is None or now - stop_s <= notice.until)
+            announced = self._schedule.overcome(now - stop_s)
             self.seen = self.seen.with_failure(what, rolls_back, took_s, stop_s, announced)
-            self._noticed, self._notice, self._wants = False, None, False
         if began or rolls_back is RollBack.EVERYBODY:
             books.roll_back(read)
-            self._failed_saves = 0
+            self._schedule.rolled_back()
         if unsaved_s is not None:
             books.stands_unsaved(unsaved_s)
         self._told, self.interrupted = True, False
@@ -315,12 +301,9 @@ class Advisor:
             lead_s = max(0.0, deadline - time.time())
         _check("warned", "lead_s", lead_s)
         now = self._clock()
-        self._notice = Notice(now, now + lead_s, save)
-        self._notices += 1
-        self._noticed, self._wants = False, self._heeds if save is None else save
-        if self._wants and not self._books.pending:
-            self._due = self._wake = _NOW
-        return now >= self._due and self._fits(now)
+        notice = Notice(now, now + lead_s, save)
+        self._schedule.announce(notice, self._heeds if save is None else save, bool(self._books.pending))
+        return self._schedule.asks(now)
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
@@ -337,7 +320,7 @@ class Advisor:
         finally:
             self._pass()
             self._pausing = False
-            self._schedule()
+            self._plan()
 
     def close(self) -> None:
         """Training ends here in order: the next process is told of no interruption."""
@@ -392,13 +375,13 @@ class Advisor:
     @property
     def announced(self) -> bool:
         """Whether an end is announced that has not come yet."""
-        return self._notice is not None and self._clock() <= self._notice.until
+        return self._schedule.announced(self._clock())
 
     @property
     def ending(self) -> bool:
         """Whether an end is announced before which no other save fits: what is trained from here on is lost."""
         now = self._clock()
-        return now < self._end(now) < _NEVER and not self.saving and not self._fits(now)
+        return now < self._schedule.end(now) < NEVER and not self.saving and not self._schedule.fits(now)
 
     @property
     def step_s(self) -> float | None:
@@ -415,7 +398,7 @@ class Advisor:
         """Until a save is asked for, by what is known now [s]; one under way is taken to be durable soon."""
         now, pending = self._clock(), self._books.pending
         if not pending:
-            return max(0.0, self._due - now)
+            return max(0.0, self._schedule.due - now)
         due = now + self.interval_s - (self._worked(now) - pending[-1].work)
         return max(due - now, self._takes_s / 10)
 
@@ -430,7 +413,7 @@ class Advisor:
             self.seen.after(now - self._books.now),
             self.interval_steps,
             announced=self.announced,
-            due_s=self._due - now,
+            due_s=self._schedule.due - now,
             remarks=self.remarks + ((INTERRUPTED,) if self.interrupted else ()),
         )
 
@@ -456,14 +439,14 @@ class Advisor:
         self._told = True
         self._pace.look(self._worked(now), self.steps)
         still = self._pace.longest_s(self._worked(now), self.steps)
-        self._long = still if still < _NEVER else -1.0
+        self._long = still if still < NEVER else -1.0
         if now >= self._note_at:
             self._pass(now)
             self._note_after *= 2
             self._write()
             self._note_at = max(now, self._clock()) + self._note_after
-        self._schedule(now)
-        return now >= self._due and self._fits(now)
+        self._plan(now)
+        return self._schedule.asks(now)
 
     def _step_s(self, now: float) -> float | None:
         return self._pace.step_s(self._worked(now), self.steps) or self.job.job.step_s
@@ -495,15 +478,8 @@ class Advisor:
     def _durable(self, save: Save, drain_s: float | None) -> None:
         """A save can be read back, now."""
         self._books.durable(save)
-        now, notice = self._books.now, self._notice
         self.seen = self.seen.with_save(save.stall_s, drain_s=drain_s, queued_s=save.queued_s, level=save.level)
-        if notice is not None and now > notice.until:
-            self._notice = notice = None
-        self._noticed = notice is not None
-        if notice is None or save.at - save.stall_s - save.queued_s >= notice.given:
-            self._wants = False
-        self._failed_saves = 0
-        self._saved_at = max(self._saved_at, save.at)
+        self._schedule.durable(save, self._books.now)
         self._told = True
         self._learned_more()
         self._tell("save", save.at, seconds=save.stall_s + save.queued_s)
@@ -533,41 +509,16 @@ class Advisor:
         self._heeds = heeds(self._learned, self._choice)
         self._pace.look(self._books.work, self.steps)
         self._note_at = self._books.now + self._note_after
-        self._schedule()
+        self._plan()
 
-    def _schedule(self, now: float | None = None) -> None:
-        """When to ask for a save. A notice may come in the middle of it, from a signal handler."""
-        while True:
-            notices = self._notices
-            self._due = self._due_at(self._books.now if now is None else now)
-            self._wake = min(self._due, self._note_at)
-            if notices == self._notices:
-                return
-
-    def _due_at(self, now: float) -> float:
-        """When to ask for a save, by the clock, if one then :meth:`_fits`."""
-        books, notice = self._books, self._notice
-        if books.pending:
-            return _NEVER
-        if self._wants and notice is not None and now < notice.deadline:
-            return _NOW
+    def _plan(self, now: float | None = None) -> None:
+        """When to ask for a save."""
+        books = self._books
+        if now is None:
+            now = books.now
         # whole steps: the one that comes nearest to the interval's end is the last before the save
-        due = books.now + self.interval_s - books.unsaved_s() - (self.job.job.step_s or 0.0) / 2
-        if self._failed_saves:
-            due = self._retry_at
-        latest = self._end(now) - _ROOM * self._takes_s - (self._step_s(now) or 0.0)
-        return latest if self._saved_at < latest < due else due
-
-    def _end(self, now: float) -> float:
-        """The end that is announced, by the clock; infinite where there is none."""
-        notice = self._notice
-        return self._ends if notice is None or notice.deadline <= now else min(self._ends, notice.deadline)
-
-    def _fits(self, now: float) -> bool:
-        """Whether a save that begins now is there before an announced end, or is to be tried all the same."""
-        notice = self._notice
-        forced = self._wants and notice is not None and notice.save is True
-        return forced or now + self._takes_s <= self._end(now)
+        ends = books.now + self.interval_s - books.unsaved_s() - (self.job.job.step_s or 0.0) / 2
+        self._schedule.plan(now, Known(ends, self._takes_s, self._step_s(now) or 0.0, bool(books.pending)))
 
     def _level_of(self, method: str, level: str | None) -> int:
         if level is None:
@@ -583,7 +534,7 @@ class Advisor:
         if found is None:
             return
         self._before = found
-        self.seen, self.steps, self._noticed = found.experience, found.steps, found.noticed
+        self.seen, self.steps, self._schedule.noticed = found.experience, found.steps, found.noticed
         self._steps_before = found.steps
         if len(found.saves_since) == len(self._books.saves_since):
             self._books.saves_since = list(found.saves_since)
@@ -598,7 +549,14 @@ class Advisor:
         since = tuple(self._books.saves_since)
         self._memory.write(
             State(
-                "", self.seen, self.steps, unsaved_s, self._noticed, open_, until_s=until_s, saves_since=since
+                "",
+                self.seen,
+                self.steps,
+                unsaved_s,
+                self._schedule.noticed,
+                open_,
+                until_s=until_s,
+                saves_since=since,
             )
         )
 

@@ -14,6 +14,7 @@ import pytest
 from cprmodel import Advisor, AdvisorWarning, DomainError, Job, SteadyState, plan
 from cprmodel.advising import on_signals, slurm_time_left_s
 from cprmodel.advising.learning import PRIOR_FAILURES
+from cprmodel.advising.schedule import Schedule
 from cprmodel.formulas import exact_interval
 
 MTBF, HOUR = 28 * 3600.0, 3600.0
@@ -326,15 +327,15 @@ def test_signals_are_notices(clock: Clock) -> None:
 def test_a_notice_in_the_middle_of_reckoning_is_heard(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """A signal handler runs between any two instructions: here, after the due time was reckoned without it."""
     advisor = Advisor(job(), "full", None, clock=clock)
-    reckon = Advisor._due_at
+    reckon = Schedule._due_at
 
-    def interrupted(self: Advisor, now: float) -> float:
-        due = reckon(self, now)
-        if not self.announced:
-            self.warned(600.0)
+    def interrupted(self: Schedule, now: float, known: Any) -> float:
+        due = reckon(self, now, known)
+        if not advisor.announced:
+            advisor.warned(600.0)
         return due
 
-    monkeypatch.setattr(Advisor, "_due_at", interrupted)
+    monkeypatch.setattr(Schedule, "_due_at", interrupted)
     clock.now += 10.0
     advisor.save_failed()
     assert advisor.should_save()
