@@ -306,9 +306,7 @@ def ranks_cost() -> int:
         for rank in range(2):
             given = {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29763"}
             command = [sys.executable, "-c", RANK, str(step_s), str(steps)]
-            began.append(
-                subprocess.Popen(command, env={**os.environ, **given}, stdout=subprocess.PIPE, text=True)
-            )
+            began.append(subprocess.Popen(command, env={**os.environ, **given}, stdout=subprocess.PIPE, text=True))
         found = [json.loads(one.communicate(timeout=300)[0]) for one in began]
         dearest, saves, each = max(one[0] for one in found), found[0][1], max(one[2] for one in found)
         good = dearest <= RANK_LIMIT_S

@@ -37,7 +37,7 @@ class AdvisedCheckpoint(ModelCheckpoint):
     The process of rank 0 asks the advisor; the others hear of it where they meet
     (:class:`cprmodel.adaptors.torch.AdvisedRanks`). What the advisor has learned is kept beside the checkpoints, in
     ``advisor.json``. A checkpoint has its name only when it is whole, also with ``AsyncCheckpointIO``. It is called
-    ``advised-NUMBER-stepSTEP.ckpt``, and the highest number is the newest, whatever the step. Older ones of the same
+    ``advised-NUMBER-stepSTEP.ckpt``, and the highest number is the newest, whatever the step. Older ones of one
     training are removed; those of another that began in the same folder are left. A process that ended without a
     word (it was killed, or an exception ended it) counts as one failure of the whole job when training goes on; one
     that was interrupted from the keyboard does not. Saves by other callbacks count as saves; validation is neither

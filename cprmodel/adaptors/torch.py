@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import torch
 from torch import distributed
@@ -28,19 +28,11 @@ _MOST_STEPS = 1000
 _HOW, _NOTHING = {-1: False, 0: None, 1: True}, -2
 
 
-class _Future(Protocol):
-    """What ``torch.distributed.checkpoint.async_save`` returns."""
-
-    def done(self) -> bool: ...
-
-    def result(self) -> Any: ...
-
-
 @dataclass(frozen=True)
 class _Writing:
     """A save that goes on in the background."""
 
-    future: _Future
+    future: Any
     save: Any
     then: Callable[[], Any] | None
 
@@ -185,7 +177,7 @@ class AdvisedRanks:
     def save_started(
         self,
         blocked_s: float,
-        future: _Future,
+        future: Any,
         *,
         then: Callable[[], Any] | None = None,
         queued_s: float = 0.0,
@@ -196,7 +188,8 @@ class AdvisedRanks:
         Parameters
         ----------
         blocked_s : time for which training has waited [s]
-        future : what ``async_save`` returned: :meth:`step` sees when it is done, and whether it failed
+        future : what ``async_save`` returned, with ``done()`` and ``result()``: :meth:`step` sees when it is done,
+            and whether it failed
         then : called once when the save is there, on rank 0: to name it, or to remove older ones; where it raises,
             the save has failed
         queued_s : time besides for which it waited because an earlier save was still being written [s]

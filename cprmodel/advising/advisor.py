@@ -364,7 +364,7 @@ class Advisor:
 
     @property
     def unsaved_s(self) -> float:
-        """Work that a failure now would take: done since the start of the last save that is durable [s]."""
+        """Work that a failure now would take, done since the start of the last save that is durable [s]."""
         return self._books.unsaved_s() + max(0.0, self._clock() - self._books.now)
 
     @property
@@ -379,7 +379,7 @@ class Advisor:
 
     @property
     def ending(self) -> bool:
-        """Whether an end is announced before which no other save fits: what is trained from here on is lost."""
+        """Whether an end is announced and no other save fits before it, so that more training is lost."""
         now = self._clock()
         return now < self._schedule.end(now) < NEVER and not self.saving and not self._schedule.fits(now)
 
@@ -444,7 +444,7 @@ class Advisor:
             self._pass(now)
             self._note_after *= 2
             self._write()
-            self._note_at = max(now, self._clock()) + self._note_after
+            self._note_at = now + self._note_after
         self._plan(now)
         return self._schedule.asks(now)
 
