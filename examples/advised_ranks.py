@@ -18,6 +18,8 @@ import torch
 import torch.distributed.checkpoint as dcp
 from torch import distributed
 from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 from cprmodel import Job
@@ -51,6 +53,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--die-at", type=int, default=0)
     parser.add_argument("--die-rank", type=int, default=0)
+    parser.add_argument("--fsdp", action="store_true", help="shard the model")
     parser.add_argument("--wait", action="store_true", help="while a save is written")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -60,8 +63,11 @@ def main() -> None:
     rank = distributed.get_rank()
     torch.manual_seed(1)
     torch.set_num_threads(1)
-    layers = torch.nn.Sequential(torch.nn.Linear(8, 32), torch.nn.ReLU(), torch.nn.Linear(32, 1))
-    model = DistributedDataParallel(layers)
+    layers = torch.nn.Sequential(torch.nn.Linear(8, 32), torch.nn.ReLU(), torch.nn.Linear(32, 2))
+    if options.fsdp:
+        model = fully_shard(layers, mesh=init_device_mesh("cpu", (distributed.get_world_size(),)))
+    else:
+        model = DistributedDataParallel(layers)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     first, found = 0, found_in(options.folder)
     number = max([0, *(int(path.name[5:]) for path in options.folder.glob("save-*"))])  # never used again
@@ -85,7 +91,7 @@ def main() -> None:
             print(f"rank {rank} went back to step {first}")
         for step in range(first + 1, STEPS + 1):
             inputs, wanted = batch_of(step, rank)
-            loss = torch.nn.functional.mse_loss(model(inputs), wanted)
+            loss = torch.nn.functional.mse_loss(model(inputs), wanted.expand(-1, 2))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -93,18 +99,20 @@ def main() -> None:
                 started, number = time.monotonic(), number + 1
                 weights, moments = get_state_dict(model, optimizer)
                 state = {"model": weights, "optimizer": moments, "step": torch.tensor(step)}
-                future = dcp.async_save(
-                    state, checkpoint_id=options.folder / f"save-{number:06d}", process_group=saving
-                )
-                advisor.save_started(time.monotonic() - started, future, then=sweep)
+                path = options.folder / f"save-{number:06d}"
                 if options.wait:
-                    future.result()
+                    dcp.save(state, checkpoint_id=path, process_group=saving)
+                    advisor.saved(time.monotonic() - started)
+                else:
+                    future = dcp.async_save(state, checkpoint_id=path, process_group=saving)
+                    advisor.save_started(time.monotonic() - started, future, then=sweep)
             if advisor.ending:
                 break
             if step == options.die_at and rank == options.die_rank:
                 os.kill(os.getpid(), signal.SIGKILL)
     if advisor.advisor is not None:
-        total = torch.cat([one.flatten() for one in layers.parameters()]).double().sum().item()
+        parts = [one.to_local() if options.fsdp else one for one in layers.parameters()]
+        total = torch.cat([one.flatten() for one in parts]).double().sum().item()
         seen = advisor.advisor.seen
         print(f"steps {step}, saves {seen.saves}, failures {seen.failures}, weights {total:.12f}")
     distributed.destroy_process_group()

@@ -48,7 +48,7 @@ class AdvisedCheckpoint(ModelCheckpoint):
     job : the job as it was planned
     dirpath : folder of the checkpoints; made where it is not there. Lightning's URLs (``s3://…``) will do
     keep : how many checkpoints to keep
-    state : the advisor's file; default: ``advisor.json`` in ``dirpath``, or none where that is a URL
+    state : the advisor's file; default: ``advisor.json`` in ``dirpath``
     notice_s : how late a notice may be heard on other ranks [s]
     clock : time in seconds, from any moment on
     time_limit_s : the job is ended so long after training begins
@@ -78,7 +78,7 @@ class AdvisedCheckpoint(ModelCheckpoint):
         self.job, self.keep = job, keep
         self.ranks: AdvisedRanks | None = None  #: while training
         self._place = Place(str(dirpath))
-        self._state = self._place.local / "advisor.json" if state is None and self._place.local else state
+        self._state = self._place.path("advisor.json") if state is None else state
         self._options: dict[str, Any] = {"clock": clock, "notice_s": notice_s, "time_limit_s": time_limit_s}
         self._clock = clock
         self._watch: Watch | None = None

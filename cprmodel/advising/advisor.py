@@ -19,6 +19,7 @@ from cprmodel.advising.notices import Notice
 from cprmodel.advising.pace import Pace
 from cprmodel.advising.schedule import NEVER, Known, Schedule
 from cprmodel.advising.state import State
+from cprmodel.advising.stores import store_at
 from cprmodel.advising.words import INTERRUPTED, reasons
 from cprmodel.facts.errors import AdvisorWarning, DomainError
 from cprmodel.facts.strategies import FailureKind, Recovery, RollBack
@@ -44,7 +45,7 @@ class Advisor:
     job : the job as it was planned
     recovery : who rolls back: "full", "partial", or a recovery of :mod:`cprmodel.facts.strategies`; default: what
         :func:`cprmodel.plan` recommends for the job
-    state : the file in which what was learned outlives this process; None: none
+    state : the file, or URL of fsspec's, in which what was learned outlives this process; None: none
     clock : time in seconds, from any moment on; it must not run backwards
     log : a file to which saves, failures and recoveries are added, for ``cprmodel goodput`` and ``cprmodel fit``
     time_limit_s : the job is ended so long from now, saved or not (:func:`~cprmodel.advising.slurm_time_left_s`)
@@ -110,7 +111,7 @@ class Advisor:
         self._steps_before = 0
         self._last, self._long = began, -1.0  # the last step; a longer gap is looked into
         self._note_after, self._note_at = _FIRST_NOTE_S, began + _FIRST_NOTE_S
-        self._memory = None if state is None else Memory(Path(state), job, self._remark, adopt)
+        self._memory = None if state is None else Memory(store_at(state), job, self._remark, adopt)
         if self._memory is not None:
             self._take_up(self._memory)
         self._pace = Pace(self.steps)

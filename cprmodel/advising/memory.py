@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from cprmodel.advising.learning import Experience
 from cprmodel.advising.state import (
@@ -15,14 +14,9 @@ from cprmodel.advising.state import (
     digest_of,
     digest_of_saves,
     is_alive,
-    put_aside,
-    put_state,
-    read_state,
-    sweep,
-    turn,
     whoami,
-    write_state,
 )
+from cprmodel.advising.stores import Store
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.jobs import Job
 
@@ -32,54 +26,49 @@ __all__ = ["Memory"]
 class Memory:
     """The file of one advisor. What goes wrong with it is a remark, and training goes on."""
 
-    def __init__(self, path: Path, job: Job, remark: Callable[[str], None], adopt: bool) -> None:
-        self._path: Path | None = path
+    def __init__(self, store: Store, job: Job, remark: Callable[[str], None], adopt: bool) -> None:
+        self._store: Store | None = store
         self._remark, self._adopt = remark, adopt
         self._machines, self._saves = digest_of(job), digest_of_saves(job)
         self._name = secrets.token_hex(8)  # under which this process has the file
-
-    @property
-    def kept(self) -> bool:
-        """Whether what this process learns is kept: not so when another has taken the file up."""
-        return self._path is not None
 
     def take_up(self) -> tuple[State | None, bool]:
         """What an earlier process has learned, as far as it applies, and whether that one's end is unknown.
 
         JobError where the file is another job's, cannot be read, or cannot be written.
         """
-        path = self._path
-        assert path is not None
+        store = self._store
+        assert store is not None
         try:
-            with turn(path):
-                return self._take_up(path)
+            with store.turn():
+                return self._take_up(store)
         except OSError as error:
-            raise JobError(str(path), [Problem("", "", f"a file that can be written ({error.strerror})")]) from None
+            problem = Problem("", "", f"a file that can be written ({error.strerror or error})")
+            raise JobError(store.name, [problem]) from None
 
-    def _take_up(self, path: Path) -> tuple[State | None, bool]:
+    def _take_up(self, store: Store) -> tuple[State | None, bool]:
         open_ = False
         try:
-            found = read_state(path)
+            found = store.read()
         except StateDamaged as damaged:
-            aside = put_aside(path)
+            aside = store.put_aside()
             self._remark(
-                f"{path} is damaged ({damaged}): it is kept as {aside.name}, and learning begins with the plan "
+                f"{store.name} is damaged ({damaged}): it is kept as {aside}, and learning begins with the plan "
                 "again"
             )
             found, open_ = None, True
         if found is not None:
-            found, open_ = self._applying(path, found), found.open
+            found, open_ = self._applying(store.name, found), found.open
             if open_ and is_alive(found.owner):
                 self._remark(
-                    f"{path} was another process's that still runs ({found.owner}): this one has it now (give each "
-                    "job a file of its own, and let one process of a job ask)"
+                    f"{store.name} was another process's that still runs ({found.owner}): this one has it now "
+                    "(give each job a file of its own, and let one process of a job ask)"
                 )
                 open_ = False
-        sweep(path)
-        put_state(path, self._signed(replace(found or State("", Experience()), open=True)))
+        store.take(self._signed(replace(found or State("", Experience()), open=True)))
         return found, open_
 
-    def _applying(self, path: Path, found: State) -> State:
+    def _applying(self, name: str, found: State) -> State:
         """What of a state still applies to the job."""
         if self._adopt:
             return found
@@ -91,30 +80,31 @@ class Memory:
                 "this job's file: both its machines and its saves are others (name another file, remove it, or say "
                 "adopt=True where what was learned still applies)"
             )
-            raise JobError(str(path), [Problem("", "", expected)])
+            raise JobError(name, [Problem("", "", expected)])
         gone, kept = ("saves", "failures") if machines else ("failures", "saves")
         self._remark(
-            f"{path}: the plan's {'checkpoint' if machines else 'cluster'} has changed: what was learned of {gone} "
+            f"{name}: the plan's {'checkpoint' if machines else 'cluster'} has changed: what was learned of {gone} "
             f"is begun anew, what was learned of {kept} is kept (adopt=True keeps both)"
         )
         return replace(found, experience=found.experience.of(failures=machines, saves=saves))
 
     def write(self, state: State) -> None:
         """Put a state in the place of the last one."""
-        if self._path is None:
+        store = self._store
+        if store is None:
             return
         try:
-            with turn(self._path):
-                write_state(self._path, self._signed(state))
+            with store.turn():
+                store.write(self._signed(state))
         except StateTaken:
             self._remark(
-                f"{self._path} was taken up by another process: what this one learns is not kept (give each job a "
+                f"{store.name} was taken up by another process: what this one learns is not kept (give each job a "
                 "file of its own, and let one process of a job ask)"
             )
-            self._path = None
+            self._store = None
         except OSError as error:
             self._remark(
-                f"{self._path} could not be written ({error.strerror}): a restart begins with what it says"
+                f"{store.name} could not be written ({error.strerror or error}): a restart begins with what it says"
             )
 
     def _signed(self, state: State) -> State:

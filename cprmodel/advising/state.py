@@ -31,12 +31,14 @@ from cprmodel.jobs import Job
 
 __all__ = [
     "FORMAT",
+    "LARGEST_BYTES",
     "State",
     "StateDamaged",
     "StateTaken",
     "digest_of",
     "digest_of_saves",
     "is_alive",
+    "parsed",
     "put_aside",
     "put_state",
     "read_state",
@@ -44,12 +46,14 @@ __all__ = [
     "turn",
     "whoami",
     "write_state",
+    "written",
 ]
 
 #: Raised when a key changes meaning or goes.
 FORMAT = 1
 
-_LARGEST_BYTES = 100_000
+#: More is none of ours.
+LARGEST_BYTES = 100_000
 _LARGEST = 1e15  # of a number; more is none of ours
 _TURN_S = 2.0  # that another may take for his write
 _OF_SAVES = {
@@ -177,9 +181,7 @@ def write_state(path: Path, state: State) -> None:
 
 def put_state(path: Path, state: State) -> None:
     """As :func:`write_state`, whoever had the file before."""
-    body = asdict(state)
-    whole = {"format": FORMAT, "sha256": _digest(body), "advisor": body}
-    write_whole(path, json.dumps(whole, indent=1) + "\n")
+    write_whole(path, written(state))
     with contextlib.suppress(OSError):  # some file systems cannot sync a folder
         sync(Path(os.path.realpath(path)).parent)
 
@@ -187,13 +189,31 @@ def put_state(path: Path, state: State) -> None:
 def read_state(path: Path) -> State | None:
     """What is there; None without a file. StateDamaged where it is not whole, JobError where it cannot be read."""
     try:
-        text = read_bytes(path, "a plain file", _LARGEST_BYTES).decode("utf-8")
+        return parsed(read_bytes(path, "a plain file", LARGEST_BYTES))
     except FileNotFoundError:
         return None
-    except UnicodeDecodeError:
-        raise StateDamaged("it is not text") from None
     except OSError as error:
         raise JobError(str(path), [Problem("", "", f"a file that can be read ({error.strerror})")]) from None
+
+
+def written(state: State) -> str:
+    """A state as it stands in a file, with its checksum."""
+    body = asdict(state)
+    return json.dumps({"format": FORMAT, "sha256": _digest(body), "advisor": body}, indent=1) + "\n"
+
+
+def parsed(content: bytes) -> State:
+    """The state that stands in a file; StateDamaged where that is not whole.
+
+    >>> parsed(b"{}")
+    Traceback (most recent call last):
+        ...
+    cprmodel.advising.state.StateDamaged: it is no advisor's file
+    """
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise StateDamaged("it is not text") from None
     try:
         whole = json.loads(text)
     except (ValueError, RecursionError):
@@ -227,7 +247,7 @@ def put_aside(path: Path) -> Path:
     """Keep a damaged file under another name, which says what is in it; where it is now."""
     target = Path(os.path.realpath(path))
     with contextlib.suppress(JobError):
-        content = hashlib.sha256(read_bytes(target, "a plain file", _LARGEST_BYTES)).hexdigest()[:8]
+        content = hashlib.sha256(read_bytes(target, "a plain file", LARGEST_BYTES)).hexdigest()[:8]
         aside = target.with_name(f"{target.name}.damaged-{content}")
         os.replace(target, aside)
         return aside

@@ -16,7 +16,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import AsyncCheckpointIO, TorchCheckpointIO
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from cprmodel import AdvisorWarning
+from cprmodel import Advisor, AdvisorWarning
 from cprmodel.adaptors.lightning import AdvisedCheckpoint
 from cprmodel.advising.learning import Experience
 from cprmodel.advising.state import read_state
@@ -143,12 +143,13 @@ def test_saves_by_other_callbacks_count(tmp_path: Path) -> None:
 def test_a_url_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """fsspec's store in memory stands for s3: nothing lies in the local folder."""
     monkeypatch.chdir(tmp_path)
-    _, callback = fit("memory://run", Clock(), max_steps=30)
-    assert callback.newest() == "memory://run/advised-5-step30.ckpt"
-    trainer, callback = fit("memory://run", Clock(), max_steps=40, resume=True)
+    _, callback = fit("memory://lightning", Clock(), max_steps=30)
+    assert callback.newest() == "memory://lightning/advised-5-step30.ckpt"
+    trainer, callback = fit("memory://lightning", Clock(), max_steps=40, resume=True)
     assert trainer.global_step == 40
     assert callback.newest().endswith("-step40.ckpt")
     assert len(list(callback._found())) == 2
+    assert Advisor(JOB, "full", "memory://lightning/advisor.json").steps == 40
     assert not list(tmp_path.iterdir())
 
 
