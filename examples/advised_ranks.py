@@ -1,6 +1,6 @@
 """PyTorch on many ranks, with saves in the background that an advisor times. It goes on where it was killed.
 
-Run: torchrun --nproc-per-node 2 examples/advised_ranks.py FOLDER [--die-at STEP] [--die-rank RANK] [--wait]
+Run: torchrun --nproc-per-node 2 examples/advised_ranks.py FOLDER [--die-at STEP] [--fsdp] [--wait]
 
 With --die-at one rank kills itself, and torchrun ends the others; run it again without, and it goes on.
 """

@@ -149,7 +149,8 @@ class AdvisedRanks:
         step_s, ahead = advisor.step_s, 1.0
         if self._many and step_s is not None and not advisor.announced:
             left_s = advisor.due_in_s()
-            due = due or left_s < step_s / 2  # the next step would be later than this is early
+            # the next step may be later than this one is early
+            due = due or (left_s < step_s / 2 and not advisor.saving)
             ahead = round(min(self._notice_s, advisor.interval_s / 10 if due else left_s) / step_s)
         return [float(due), float(max(1, min(ahead, _MOST_STEPS))), float(advisor.ending)]
 
@@ -200,9 +201,9 @@ class AdvisedRanks:
         ``async_save`` itself waits while an earlier save is being written. No save is asked for meanwhile, so that
         this happens only with saves that were not asked for.
         """
-        if self.advisor is not None:
-            save = self.advisor.save_started(blocked_s, queued_s=queued_s, level=level)
-            self._writing.append(_Writing(future, save, then))
+        advisor = self.advisor
+        save = None if advisor is None else advisor.save_started(blocked_s, queued_s=queued_s, level=level)
+        self._writing.append(_Writing(future, save, then))
 
     def save_failed(self, blocked_s: float = 0.0) -> None:
         """As :meth:`cprmodel.Advisor.save_failed`: a save that blocked has failed, on any rank."""
@@ -224,7 +225,7 @@ class AdvisedRanks:
             yield
 
     def close(self) -> None:
-        """Training ends here in order. Waits for saves under way."""
+        """Training ends here in order. Waits for saves under way, in which all ranks have a part."""
         for one in list(self._writing):
             with contextlib.suppress(Exception):
                 one.future.result()
@@ -245,7 +246,8 @@ class AdvisedRanks:
         """Tell the advisor of saves that have ended in the background."""
         for one in [one for one in self._writing if one.future.done()]:
             self._writing.remove(one)
-            assert self.advisor is not None
+            if self.advisor is None:  # rank 0 tells what became of it
+                continue
             try:
                 one.future.result()
                 if one.then is not None:

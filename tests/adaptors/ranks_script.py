@@ -91,11 +91,13 @@ def main() -> None:
                 future: Future[None] = Future()
                 ranks.save_started(30.0, future)
                 tried.append(future)
-            if tried and step == begun[-1] + 3:
-                if len(tried) == 1:
-                    tried[-1].set_exception(OSError("no space"))
-                else:
-                    tried[-1].set_result(None)
+            if len(tried) == 1 and step == begun[-1] + 3:
+                tried[-1].set_exception(OSError("no space"))
+            elif len(tried) > 1 and step == begun[-1] + 150:  # longer than an interval
+                tried[-1].set_result(None)
+    for future in tried[1:]:
+        if not future.done():
+            future.set_result(None)
     found |= {"begun": begun, "warned": [str(one.message) for one in heard]}
     if ranks.advisor is not None:
         seen = ranks.advisor.seen

@@ -83,9 +83,11 @@ def test_a_notice_at_any_rank_is_everybody_s(seen: list[dict[str, Any]]) -> None
 
 
 def test_a_save_in_the_background_that_failed_is_tried_again(seen: list[dict[str, Any]]) -> None:
-    first, second = seen[0]["begun"][:2]
+    first, second, *later = seen[0]["begun"]
     assert seen[0]["begun"] == seen[1]["begun"]
     assert second - first < first  # soon, not after an interval
+    assert later
+    assert later[0] > second + 150  # none while one is under way
     assert seen[0]["void"] == 1
     assert seen[0]["drains"] == len(seen[0]["begun"]) - 1
     assert seen[0]["warned"] == ["a save in the background failed: no space"]
@@ -117,16 +119,16 @@ def test_without_a_process_group_there_is_one_rank() -> None:
 
 
 def test_two_ranks_of_which_one_is_killed(tmp_path: Path) -> None:
-    """The weights are those of a run that was left alone, to the last digit that is printed."""
-    calm = two_ranks(str(EXAMPLE), str(tmp_path / "calm"), "--wait")
+    """Its shards of the weights are those of a run that was left alone, to the last digit that is printed."""
+    calm = two_ranks(str(EXAMPLE), str(tmp_path / "calm"), "--fsdp", "--wait")
     assert [status for status, _, _ in calm] == [0, 0], calm
-    killed = two_ranks(str(EXAMPLE), str(tmp_path / "killed"), "--die-at", "150")
+    killed = two_ranks(str(EXAMPLE), str(tmp_path / "killed"), "--fsdp", "--die-at", "150")
     assert killed[0][0] == -signal.SIGKILL
     assert killed[1][0] != 0
     left = json.loads((tmp_path / "killed" / "advisor.json").read_text())["advisor"]
     assert left["open"]
     assert left["experience"]["drains"] >= 1
-    again = two_ranks(str(EXAMPLE), str(tmp_path / "killed"))
+    again = two_ranks(str(EXAMPLE), str(tmp_path / "killed"), "--fsdp")
     assert [status for status, _, _ in again] == [0, 0], again
     for rank in range(2):
         assert f"rank {rank} went back to step" in again[rank][1]
