@@ -149,8 +149,8 @@ class AdvisedRanks:
         step_s, ahead = advisor.step_s, 1.0
         if self._many and step_s is not None and not advisor.announced:
             left_s = advisor.due_in_s()
-            # the next step may be later than this one is early
-            due = due or (left_s < step_s / 2 and not advisor.saving)
+            if advisor.job.job.step_s is None:  # else the advisor knows which step comes nearest
+                due = due or (left_s < step_s / 2 and not advisor.saving)
             ahead = round(min(self._notice_s, advisor.interval_s / 10 if due else left_s) / step_s)
         return [float(due), float(max(1, min(ahead, _MOST_STEPS))), float(advisor.ending)]
 

@@ -99,10 +99,10 @@ def main() -> None:
         if not future.done():
             future.set_result(None)
     found |= {"begun": begun, "warned": [str(one.message) for one in heard]}
+    ranks.close()
     if ranks.advisor is not None:
         seen = ranks.advisor.seen
         found |= {"void": seen.void, "drains": seen.drains}
-    ranks.close()
 
     # what rank 0 refuses, all refuse; and a process that died is known on all
     other = Job.from_mapping({**PLAN, "checkpoint": {"save": "9 min"}, "cluster": {"trainers": 3}})
