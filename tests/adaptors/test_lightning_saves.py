@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -179,3 +181,18 @@ def test_a_notice_before_training_is_refused(tmp_path: Path) -> None:
     callback = AdvisedCheckpoint(JOB, tmp_path)
     with pytest.raises(ValueError, match=re.escape("AdvisedCheckpoint: warned: expected to be called while")):
         callback.warned(10.0)
+
+
+def test_a_notice_at_rank_1_is_everybody_s(tmp_path: Path) -> None:
+    """Real processes: they save together soon after, and at the end."""
+    script = Path(__file__).with_name("lightning_ranks_script.py")
+    command = [sys.executable, "-W", "ignore", str(script), str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 0, ended.stderr
+    steps = sorted(steps_by_name(tmp_path).values())
+    assert steps[-1] == 200
+    assert 11 <= steps[0] < 200
+    assert as_named(tmp_path)
+    state = read_state(tmp_path / "advisor.json")
+    assert state is not None
+    assert state.noticed
