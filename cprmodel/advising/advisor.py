@@ -11,16 +11,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from cprmodel.advising.books import Books, Save
-from cprmodel.advising.choosing import check_job, choose, heeds, periods_of, recovery_of
-from cprmodel.advising.learning import Experience, learned_job, learned_save_s
+from cprmodel.advising.beliefs import Beliefs
+from cprmodel.advising.books import Save
+from cprmodel.advising.choosing import check_job, recovery_of
 from cprmodel.advising.memory import Memory
 from cprmodel.advising.notices import Notice
 from cprmodel.advising.pace import Pace
-from cprmodel.advising.schedule import NEVER, Known, Schedule
+from cprmodel.advising.schedule import NEVER
 from cprmodel.advising.state import State
 from cprmodel.advising.stores import store_at
-from cprmodel.advising.words import INTERRUPTED, reasons
+from cprmodel.advising.words import INTERRUPTED
 from cprmodel.facts.errors import AdvisorWarning, DomainError
 from cprmodel.facts.strategies import FailureKind, Recovery, RollBack
 from cprmodel.jobs import Job
@@ -32,7 +32,7 @@ __all__ = ["Advisor"]
 _FIRST_NOTE_S = 1.0
 
 
-class Advisor:
+class Advisor(Beliefs):
     """Says when to save, and learns what a save costs and how often the job fails while it runs.
 
     The interval comes from the formulas that plan the job: under full recovery
@@ -92,20 +92,13 @@ class Advisor:
         check_job(job)
         if time_limit_s is not None:
             _check("Advisor", "time_limit_s", time_limit_s)
-        self.job = job
-        self.recovery = recovery_of(job, recovery)
-        self.steps = 0  #: steps so far, those of earlier processes counted
+        began = clock()
+        super().__init__(job, recovery_of(job, recovery), clock, began, time_limit_s)
         #: Whether the process before this one ended without a word (:meth:`close`). Set it to False where that was
         #: no failure.
         self.interrupted = False
-        self.seen = Experience()  #: what was told so far
         self.remarks: tuple[str, ...] = ()  #: what went wrong with the file
-        self._clock = clock
-        self._levels = [one.name or f"level {at + 1}" for at, one in enumerate(job.checkpoint.level or ())]
-        began = clock()
-        self._books = Books(began, len(self._levels) or 1)
         self._before: State | None = None  # what the process before this one wrote last
-        self._schedule = Schedule(NEVER if time_limit_s is None else began + time_limit_s)
         self._pausing = False
         self._told = False  # whether this process has done or told anything
         self._steps_before = 0
@@ -341,94 +334,7 @@ class Advisor:
         if kind is None:
             self.close()
 
-    # -- what it makes of it ---------------------------------------------------------------------------------------
-
-    @property
-    def interval_s(self) -> float:
-        """Useful work between two saves, by what is known now [s]."""
-        return self._choice.interval_s
-
-    @property
-    def save_s(self) -> float:
-        """For how long a save (to the first level) keeps training waiting, by what is known now [s]."""
-        return learned_save_s(self.job, self.seen)
-
-    @property
-    def mtbf_s(self) -> float:
-        """Mean time between failures (those not announced, unless the plan saves on warnings), as known now [s]."""
-        return self._learned.failure_mix.mtbf_s
-
-    @property
-    def level(self) -> str | None:
-        """Where the next save goes; None without ``[[checkpoint.level]]``."""
-        return self._levels[self._books.next_level(self._periods)] if self._levels else None
-
-    @property
-    def unsaved_s(self) -> float:
-        """Work that a failure now would take, done since the start of the last save that is durable [s]."""
-        return self._books.unsaved_s() + max(0.0, self._clock() - self._books.now)
-
-    @property
-    def saving(self) -> bool:
-        """Whether a save is under way."""
-        return bool(self._books.pending)
-
-    @property
-    def announced(self) -> bool:
-        """Whether an end is announced that has not come yet."""
-        return self._schedule.announced(self._clock())
-
-    @property
-    def ending(self) -> bool:
-        """Whether an end is announced and no other save fits before it, so that more training is lost."""
-        now = self._clock()
-        return now < self._schedule.end(now) < NEVER and not self.saving and not self._schedule.fits(now)
-
-    @property
-    def step_s(self) -> float | None:
-        """How long steps took lately, or by the plan [s]; None where neither is known."""
-        return self._step_s(self._clock())
-
-    @property
-    def interval_steps(self) -> int | None:
-        """The interval in steps as long as they were lately, or the plan's; None where neither is known."""
-        step_s = self.step_s
-        return None if step_s is None else max(1, round(self.interval_s / step_s))
-
-    def due_in_s(self) -> float:
-        """Until a save is asked for, by what is known now [s]; one under way is taken to be durable soon."""
-        now, pending = self._clock(), self._books.pending
-        if not pending:
-            return max(0.0, self._schedule.due - now)
-        due = now + self.interval_s - (self._worked(now) - pending[-1].work)
-        return max(due - now, self._takes_s / 10)
-
-    def why(self) -> str:
-        """The interval and its reasons, in words and numbers."""
-        now = self._clock()
-        return reasons(
-            self.job,
-            self._learned,
-            self._choice,
-            self.recovery,
-            self.seen.after(now - self._books.now),
-            self.interval_steps,
-            announced=self.announced,
-            due_s=self._schedule.due - now,
-            remarks=self.remarks + ((INTERRUPTED,) if self.interrupted else ()),
-        )
-
     # -- inside ----------------------------------------------------------------------------------------------------
-
-    @property
-    def _takes_s(self) -> float:
-        """From the beginning of a save until it can be read back [s]."""
-        point = self._learned.checkpoint
-        if self._learned.plain:
-            return self.save_s
-        level = None if point.level is None else point.level[self._books.next_level(self._periods)]
-        drains = point.drains_s if level is None or level is (point.level or ())[-1] else 0.0
-        return sum(point.stall_and_copy_s(level)) + drains
 
     def _look(self, now: float, gap: float) -> bool:
         """What a step does only now and then."""
@@ -448,12 +354,6 @@ class Advisor:
             self._note_at = now + self._note_after
         self._plan(now)
         return self._schedule.asks(now)
-
-    def _step_s(self, now: float) -> float | None:
-        return self._pace.step_s(self._worked(now), self.steps) or self.job.job.step_s
-
-    def _worked(self, now: float) -> float:
-        return self._books.work + max(0.0, now - self._books.now)
 
     def _pass(self, now: float | None = None) -> float:
         """Count the time at risk until now."""
@@ -496,38 +396,17 @@ class Advisor:
             return before.unsaved_s + before.until_s / 2
         return max(self.interval_s / 2, before.unsaved_s if before is not None else 0.0)
 
+    def _reckon(self) -> None:
+        """The interval by what is known now, and when to look again."""
+        self._believe()
+        self._note_at = self._books.now + self._note_after
+        self._plan()
+
     def _learned_more(self) -> None:
         """After an event: the interval anew, and what is known into the file."""
         self._note_after = _FIRST_NOTE_S
         self._reckon()
         self._write()
-
-    def _reckon(self) -> None:
-        """The interval by what is known now, and when it ends."""
-        self._learned = learned_job(self.job, self.seen)
-        self._choice = choose(self._learned, self.recovery)
-        self._periods = periods_of(self._choice, self.recovery)
-        self._heeds = heeds(self._learned, self._choice)
-        self._pace.look(self._books.work, self.steps)
-        self._note_at = self._books.now + self._note_after
-        self._plan()
-
-    def _plan(self, now: float | None = None) -> None:
-        """When to ask for a save."""
-        books = self._books
-        if now is None:
-            now = books.now
-        # whole steps: the one that comes nearest to the interval's end is the last before the save
-        ends = books.now + self.interval_s - books.unsaved_s() - (self.job.job.step_s or 0.0) / 2
-        self._schedule.plan(now, Known(ends, self._takes_s, self._step_s(now) or 0.0, bool(books.pending)))
-
-    def _level_of(self, method: str, level: str | None) -> int:
-        if level is None:
-            return self._books.next_level(self._periods) if self._levels else 0
-        if level not in self._levels:
-            known = ", ".join(f'"{one}"' for one in self._levels) or "none: the plan has no levels"
-            raise DomainError(f"{method}: level = {level!r}: expected one of {known}")
-        return self._levels.index(level)
 
     def _take_up(self, memory: Memory) -> None:
         """Go on with what an earlier process has learned."""
@@ -570,6 +449,9 @@ class Advisor:
         except OSError as error:
             self._log = None
             self._remark(f"the training log cannot be written ({error.strerror}): training goes on without it")
+
+    def _remarks(self) -> tuple[str, ...]:
+        return self.remarks + ((INTERRUPTED,) if self.interrupted else ())
 
     def _remark(self, text: str) -> None:
         if text not in self.remarks:

@@ -346,3 +346,22 @@ def test_slurm_says_how_long_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None
     assert slurm_time_left_s() == 0.0
     monkeypatch.setenv("SLURM_JOB_END_TIME", "tomorrow")
     assert slurm_time_left_s() is None
+
+
+def test_the_reasons_as_numbers(clock: Clock) -> None:
+    """Plain numbers, as a dashboard takes them, and those that why() says."""
+    advisor = Advisor(job(DRAINS), "full", None, clock=clock)
+    clock.now += HOUR
+    advisor.save_started(20.0)
+    clock.now += 300.0
+    advisor.save_durable()
+    clock.now += 100.0
+    found = advisor.numbers()
+    assert all(isinstance(one, (int, float)) for one in found.values())
+    assert found["interval_s"] == advisor.interval_s
+    assert found["save_s"] == 15.0
+    assert found["drain_s"] == 270.0
+    assert found["unsaved_s"] == 400.0
+    assert (found["saves"], found["failures"], found["exposure_s"]) == (1, 0, HOUR + 400.0)
+    assert found["due_in_s"] == pytest.approx(advisor.interval_s - 400.0)
+    assert found["overhead_fraction"] == pytest.approx(20.0 / (HOUR + 380.0))
