@@ -6,6 +6,7 @@ import contextlib
 import math
 import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +89,7 @@ class AdvisedRanks:
         self._group = distributed.new_group(backend="gloo") if self._many else None
         self._notice_s = notice_s
         self._step, self._meets_at = 0, 1
-        self._notice: tuple[float, int] | None = None  # of this rank, by its clock: deadline, and how
+        self._notices: deque[tuple[float, int]] = deque()  # of this rank, by its clock: deadline, and how
         self._writing: list[_Writing] = []
         self.ending = False  #: an end is announced before which no other save fits
         self.advisor: Advisor | None = None  #: on rank 0
@@ -119,8 +120,10 @@ class AdvisedRanks:
 
     def _meet(self, due: bool) -> bool:
         """Hear what came to any rank, and do as rank 0 says."""
-        heard, self._notice = self._notice, None
-        soon, how = (-math.inf, _NOTHING) if heard is None else (-max(0.0, heard[0] - time.monotonic()), heard[1])
+        soon, how = -math.inf, float(_NOTHING)
+        while self._notices:  # a signal handler may add to them
+            deadline, wanted = self._notices.popleft()
+            soon, how = max(soon, -max(0.0, deadline - time.monotonic())), max(how, wanted)
         if not self._many:
             decided = self._decided(self._heard(soon, how, due))
         else:
@@ -168,7 +171,7 @@ class AdvisedRanks:
         left = lead_s if lead_s is not None else max(0.0, (deadline or 0.0) - time.time())
         if not 0 <= left < math.inf:
             raise DomainError(f"warned: lead_s = {left!r}: expected a number of at least 0")
-        self._notice = (time.monotonic() + left, 0 if save is None else 1 if save else -1)
+        self._notices.append((time.monotonic() + left, 0 if save is None else 1 if save else -1))
 
     def saved(self, seconds: float, **options: Any) -> None:
         """As :meth:`cprmodel.Advisor.saved`: a save of all ranks has ended."""

@@ -295,8 +295,8 @@ class Advisor(Beliefs):
             lead_s = max(0.0, deadline - time.time())
         _check("warned", "lead_s", lead_s)
         now = self._clock()
-        notice = Notice(now, now + lead_s, save)
-        self._schedule.announce(notice, self._heeds if save is None else save, bool(self._books.pending))
+        notice = Notice(now, now + lead_s, self._heeds if save is None else save, save is True)
+        self._schedule.announce(notice, bool(self._books.pending))
         return self._schedule.asks(now)
 
     @contextlib.contextmanager
@@ -414,7 +414,8 @@ class Advisor(Beliefs):
         if found is None:
             return
         self._before = found
-        self.seen, self.steps, self._schedule.noticed = found.experience, found.steps, found.noticed
+        self.seen, self.steps = found.experience, found.steps
+        self._schedule.noticed_before(found.noticed)
         self._steps_before = found.steps
         if len(found.saves_since) == len(self._books.saves_since):
             self._books.saves_since = list(found.saves_since)

@@ -16,13 +16,14 @@ __all__ = ["Notice", "on_signals", "slurm_time_left_s"]
 _HOLDS = 2.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Notice:
     """An end that somebody announced, by the advisor's clock."""
 
     given: float  #: when it came [s]
     deadline: float  #: when the end comes [s]
-    save: bool | None  #: whether to save for it; None: if that fits
+    wanted: bool  #: whether to save for it
+    forced: bool = False  #: even if that does not fit
 
     @property
     def until(self) -> float:

@@ -32,18 +32,22 @@ class Schedule:
     >>> schedule.plan(0.0, Known(ends=600.0, takes_s=60.0, step_s=1.0, under_way=False))
     >>> schedule.asks(599.0), schedule.asks(600.0)
     (False, True)
-    >>> schedule.announce(Notice(given=0.0, deadline=100.0, save=None), wants=True, under_way=False)
+    >>> schedule.announce(Notice(given=0.0, deadline=100.0, wanted=True), under_way=False)
     >>> schedule.asks(0.0), schedule.asks(50.0)  # 60 s fit before the end, and then they do not
     (True, False)
+
+    A notice may come from a signal handler between any two instructions: it only sets ``notice`` (and ``due``), and
+    what else is known of one is said of that very notice, so that a newer one is never taken for it.
     """
 
     def __init__(self, ends: float) -> None:
         self.due = NEVER
-        self.notice: Notice | None = None
-        self.noticed = False  #: the work was saved since the notice
+        self.notice: Notice | None = None  #: the last that came
+        self._noticed_before = False
+        self._over: Notice | None = None  # what it announced has happened
+        self._served: Notice | None = None  # a save that began after it is durable
+        self._saved: Notice | None = None  # one that became durable after it
         self._ends = ends  # the job's time limit
-        self._notices = 0  # so many came
-        self._wants = False  # a save is wanted for the notice
         self._failed, self._retry_at = 0, NOW  # saves that failed since the last durable one
         self._saved_at = NOW  # when the last durable save began
         self._takes_s = 0.0
@@ -54,35 +58,43 @@ class Schedule:
 
     def fits(self, now: float) -> bool:
         """Whether a save that begins now is there before an announced end, or is to be tried all the same."""
-        notice = self.notice
-        forced = self._wants and notice is not None and notice.save is True
+        notice = self._live()
+        forced = notice is not None and notice.forced and notice is not self._served
         return forced or now + self._takes_s <= self.end(now)
 
     def end(self, now: float) -> float:
         """The end that is announced; NEVER where there is none."""
-        notice = self.notice
+        notice = self._live()
         return self._ends if notice is None or notice.deadline <= now else min(self._ends, notice.deadline)
 
     def announced(self, now: float) -> bool:
         """Whether an end is announced that may still come."""
-        return self.notice is not None and now <= self.notice.until
+        notice = self._live()
+        return notice is not None and now <= notice.until
 
-    def announce(self, notice: Notice, wants: bool, under_way: bool) -> None:
-        """An end is announced. May run in a signal handler, in the middle of everything else here."""
+    @property
+    def noticed(self) -> bool:
+        """Whether an end is announced, and the work was saved since."""
+        notice = self._live()
+        return self._noticed_before if notice is None else notice is self._saved
+
+    def noticed_before(self, noticed: bool) -> None:
+        """Whether the process before this one ended so."""
+        self._noticed_before = noticed
+
+    def announce(self, notice: Notice, under_way: bool) -> None:
+        """An end is announced; perhaps from a signal handler."""
         self.notice = notice
-        self._notices += 1
-        self.noticed, self._wants = False, wants
-        if wants and not under_way:
+        if notice.wanted and not under_way:
             self.due = NOW
 
     def durable(self, save: Save, now: float) -> None:
         """A save can be read back."""
-        if self.notice is not None and now > self.notice.until:
-            self.notice = None
-        notice = self.notice
-        self.noticed = notice is not None
-        if notice is None or save.at - save.stall_s - save.queued_s >= notice.given:
-            self._wants = False
+        notice = self._live()
+        self._saved = notice if notice is not None and now <= notice.until else None
+        if notice is not None and save.at - save.stall_s - save.queued_s >= notice.given:
+            self._served = notice
+        self._noticed_before = False
         self._failed = 0
         self._saved_at = max(self._saved_at, save.at)
 
@@ -94,8 +106,9 @@ class Schedule:
 
     def overcome(self, struck: float) -> bool:
         """A failure is overcome that struck then. Whether it was announced, and found the work saved."""
-        announced = self.noticed and (self.notice is None or struck <= self.notice.until)
-        self.noticed, self.notice, self._wants = False, None, False
+        notice = self._live()
+        announced = self.noticed and (notice is None or struck <= notice.until)
+        self._over, self._noticed_before = notice, False
         return announced
 
     def rolled_back(self) -> None:
@@ -106,15 +119,21 @@ class Schedule:
         """Reckon when the next save is due. A notice may come meanwhile."""
         self._takes_s = known.takes_s
         while True:
-            notices = self._notices
+            notice = self.notice
             self.due = self._due_at(now, known)
-            if notices == self._notices:
+            if notice is self.notice:
                 return
+
+    def _live(self) -> Notice | None:
+        """The notice that is in force."""
+        notice = self.notice
+        return None if notice is self._over else notice
 
     def _due_at(self, now: float, known: Known) -> float:
         if known.under_way:
             return NEVER
-        if self._wants and self.notice is not None and now < self.notice.deadline:
+        notice = self._live()
+        if notice is not None and notice.wanted and notice is not self._served and now < notice.deadline:
             return NOW
         due = self._retry_at if self._failed else known.ends
         latest = self.end(now) - _ROOM * known.takes_s - known.step_s
