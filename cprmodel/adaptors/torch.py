@@ -154,7 +154,7 @@ class AdvisedRanks:
             left_s = advisor.due_in_s()
             if advisor.job.job.step_s is None:  # else the advisor knows which step comes nearest
                 due = due or (left_s < step_s / 2 and not advisor.saving)
-            ahead = round(min(self._notice_s, advisor.interval_s / 10 if due else left_s) / step_s)
+            ahead = round(min(self._notice_s, advisor.interval_s if due else left_s) / step_s)
         return [float(due), float(max(1, min(ahead, _MOST_STEPS))), float(advisor.ending)]
 
     # -- what happens ----------------------------------------------------------------------------------------------
