@@ -7,16 +7,20 @@ that with the least overhead over all jobs together. (The best for each job alon
 lie well before that job's failures. It is reported too.)
 
 Held to: over 200 jobs of 200 failures, an overhead over the last half within 2% of the best fixed interval's, with
-a plan ten times too short and ten times too long, for C/μ of 0.001, 0.01 and 0.1; and 2 µs a step. Reported: the
-first 20 failures, and (--weights) what other weights of the plan would give there.
+a plan ten times too short and ten times too long, for C/μ of 0.001, 0.01 and 0.1; 2 µs a step in one process; and
+20 µs a step and rank where two ranks ask over gloo (steps of 1, 10 and 100 ms, a save about every ten seconds).
+Reported: the first 20 failures, and (--weights) what other weights of the plan would give there.
 
-Run: python benchmarks/advisor.py [--weights]
+Run: python benchmarks/advisor.py [--weights | --steps]
 """
 
 from __future__ import annotations
 
+import json
+import os
 import random
 import statistics
+import subprocess
 import sys
 import timeit
 from collections.abc import Callable
@@ -30,7 +34,7 @@ JOBS, FAILURES, EARLY = 200, 200, 20
 SAVES = (0.001, 0.01, 0.1)  # C/μ
 WRONG = (0.1, 10.0)
 MTBF_S = 100_000.0
-LIMIT, STEP_LIMIT_S = 0.02, 2e-6
+LIMIT, STEP_LIMIT_S, RANK_LIMIT_S = 0.02, 2e-6, 20e-6
 #: Fixed intervals that are tried, as multiples of √(2Cμ).
 FIXED = tuple(0.5 * 1.08**n for n in range(20))
 
@@ -256,8 +260,75 @@ def seconds_of_save(advisor: Advisor) -> float:
     return min(timeit.repeat(lambda: advisor.saved(100.0), number=500, repeat=5)) / 500
 
 
+#: What each of two ranks runs: the time that it spends in step(), and that of a broadcast in each step. Medians of
+#: steps with a meeting and of steps without, so that what other processes do to single ones does not count.
+RANK = """
+import json, statistics, sys, time
+from torch import distributed
+from cprmodel import Job
+from cprmodel.adaptors.torch import AdvisedRanks
+distributed.init_process_group("gloo")
+step_s, steps = float(sys.argv[1]), int(sys.argv[2])
+job = Job.from_mapping({"job": {"work": "10 h"}, "failures": {"mtbf": "5000 s"},
+    "checkpoint": {"save": "10 ms", "load": "10 ms", "reschedule": "1 s"}})
+ranks, spent, saves = AdvisedRanks(job, "full", None), {True: [], False: []}, 0
+talks, real = 0, distributed.all_reduce
+def counted(*arguments, **options):
+    global talks
+    talks += 1
+    return real(*arguments, **options)
+distributed.all_reduce = counted
+def act(ask):
+    distributed.barrier()
+    begin = time.perf_counter()
+    answer = ask()
+    return answer, time.perf_counter() - begin
+for number in range(steps):
+    time.sleep(step_s)
+    before = talks
+    due, took = act(ranks.step)
+    if number:  # the first one connects
+        spent[talks > before].append(took)
+    if due:
+        saves += 1
+        ranks.saved(0.01)
+told = [False]
+def everybody():
+    distributed.broadcast_object_list(told, src=0)
+each = statistics.median(act(everybody)[1] for _ in range(50))
+met = statistics.median(spent[True]) * len(spent[True])
+alone = statistics.median(spent[False]) * len(spent[False])
+print(json.dumps([(met + alone) / (steps - 1), saves, each, talks]))
+distributed.destroy_process_group()
+"""
+
+
+def ranks_cost() -> int:
+    """Print what a step costs each of two ranks; how many settings are too dear."""
+    missed = 0
+    for step_s, steps in ((0.001, 10_000), (0.01, 1500), (0.1, 200)):
+        began = []
+        for rank in range(2):
+            given = {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29763"}
+            command = [sys.executable, "-c", RANK, str(step_s), str(steps)]
+            began.append(subprocess.Popen(command, env={**os.environ, **given}, stdout=subprocess.PIPE, text=True))
+        found = [json.loads(one.communicate(timeout=300)[0]) for one in began]
+        dearest, saves, each = max(one[0] for one in found), found[0][1], max(one[2] for one in found)
+        good = dearest <= RANK_LIMIT_S
+        missed += not good
+        print(
+            f"two ranks, steps of {step_s * 1e3:g} ms, {saves} saves in {steps}, {found[0][3]} meetings: "
+            f"{dearest * 1e6:.1f} µs a step and rank; a broadcast in each would take {each * 1e6:.0f} µs; "
+            f"at most {RANK_LIMIT_S * 1e6:.0f} µs: {'yes' if good else 'NO'}",
+            flush=True,
+        )
+    return missed
+
+
 def main() -> int:
-    missed = step_cost()
+    missed = step_cost() + ranks_cost()
+    if "--steps" in sys.argv:
+        return 1 if missed else 0
     if "--weights" in sys.argv:
         compare_weights()
         return missed

@@ -1,6 +1,6 @@
 """PyTorch Lightning with saves that an advisor times. It goes on where it was killed.
 
-Run: python examples/advised_lightning.py FOLDER [--die-at STEP]           (needs: pip install lightning)
+Run: python examples/advised_lightning.py FOLDER [--die-at STEP] [--devices N]      (needs: pip install lightning)
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch
 from cprmodel import Job
 from cprmodel.adaptors.lightning import AdvisedCheckpoint
 
-STEPS, BATCH = 1000, 64
+STEPS, BATCH = 400, 64
 JOB = Job.from_mapping(  # at the pace of a demonstration
     {
         "job": {"work": "5 s"},
@@ -34,6 +34,7 @@ class Batches:
 
     def __init__(self) -> None:
         self.at = 0
+        self.rank = int(os.environ.get("LOCAL_RANK", "0"))
 
     def __len__(self) -> int:
         return STEPS
@@ -41,7 +42,7 @@ class Batches:
     def __iter__(self) -> Iterator[Any]:
         while self.at < STEPS:
             self.at += 1
-            inputs = torch.randn(BATCH, 8, generator=torch.Generator().manual_seed(self.at))
+            inputs = torch.randn(BATCH, 8, generator=torch.Generator().manual_seed(2 * self.at + self.rank))
             yield inputs, inputs.sum(dim=1, keepdim=True).sin()
 
     def state_dict(self) -> dict[str, int]:
@@ -60,7 +61,7 @@ class Model(lightning.LightningModule):
         self.layers = torch.nn.Sequential(torch.nn.Linear(8, 32), torch.nn.ReLU(), torch.nn.Linear(32, 1))
 
     def training_step(self, batch: Any, number: int) -> Any:
-        if self.die_at and self.global_step >= self.die_at:
+        if self.die_at and self.global_step >= self.die_at and self.trainer.is_global_zero:
             os.kill(os.getpid(), signal.SIGKILL)
         inputs, wanted = batch
         return torch.nn.functional.mse_loss(self.layers(inputs), wanted)
@@ -72,7 +73,8 @@ class Model(lightning.LightningModule):
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--die-at", type=int, default=0)
+    parser.add_argument("--die-at", type=int, default=0, help="step after which rank 0 kills itself")
+    parser.add_argument("--devices", type=int, default=1, help="processes")
     options = parser.parse_args()
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     lightning.seed_everything(1, verbose=False)
@@ -82,18 +84,20 @@ def main() -> None:
     trainer = lightning.Trainer(
         max_epochs=1,
         accelerator="cpu",
-        devices=1,
+        devices=options.devices,
+        strategy="ddp" if options.devices > 1 else "auto",
         callbacks=[callback],
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,
     )
     newest = callback.newest()
-    if newest:
+    if newest and trainer.is_global_zero:
         print(f"goes on from {Path(newest).name}")
-    trainer.fit(model, Batches(), ckpt_path=newest, weights_only=True)  # nothing in the file is run
+    trainer.fit(model, Batches(), ckpt_path="last", weights_only=True)  # nothing in the file is run
     weights = torch.cat([one.detach().flatten() for one in model.parameters()])
-    print(f"steps {trainer.global_step}, weights {weights.double().sum().item():.12f}")
+    if trainer.is_global_zero:
+        print(f"steps {trainer.global_step}, weights {weights.double().sum().item():.12f}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A plain PyTorch loop that saves when an advisor says so, and goes on where it was killed.
+"""A plain PyTorch loop in one process that saves when an advisor says so, and goes on where it was killed.
 
 Run: python examples/advised_loop.py FOLDER [--die-at STEP]
 
@@ -46,6 +46,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--die-at", type=int, default=0)
     options = parser.parse_args()
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        parser.error("this loop is of one process: examples/advised_ranks.py is for torchrun")
     options.folder.mkdir(parents=True, exist_ok=True)
     path = options.folder / "model.pt"
 

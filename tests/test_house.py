@@ -137,7 +137,7 @@ def test_nobody_draws_what_is_not_registered() -> None:
 WRITERS = {
     "cprmodel.facts.files": "it is the writer",
     "cprmodel.advising.state": "puts a damaged file aside",
-    "cprmodel.adaptors.lightning": "a checkpoint is written by Lightning, beside, and may be a folder",
+    "cprmodel.adaptors.lightning_io": "a checkpoint is written by Lightning, beside, and may be a folder",
     "cprmodel.logs.training": "a log is appended to",
     "validation.events": "a log is appended to",
     "validation.experiment.runner": "a log is appended to",

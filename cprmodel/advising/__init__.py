@@ -1,5 +1,6 @@
 """Advice inside a training loop: when to save, learned while the job runs."""
 
 from cprmodel.advising.advisor import Advisor
+from cprmodel.advising.notices import on_signals, slurm_time_left_s
 
-__all__ = ["Advisor"]
+__all__ = ["Advisor", "on_signals", "slurm_time_left_s"]

@@ -12,6 +12,7 @@ import glob
 import hashlib
 import json
 import os
+import socket
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -30,24 +31,41 @@ from cprmodel.jobs import Job
 
 __all__ = [
     "FORMAT",
+    "LARGEST_BYTES",
     "State",
     "StateDamaged",
     "StateTaken",
     "digest_of",
+    "digest_of_saves",
+    "is_alive",
+    "parsed",
     "put_aside",
     "put_state",
     "read_state",
     "sweep",
     "turn",
+    "whoami",
     "write_state",
+    "written",
 ]
 
 #: Raised when a key changes meaning or goes.
 FORMAT = 1
 
-_LARGEST_BYTES = 100_000
+#: More is none of ours.
+LARGEST_BYTES = 100_000
 _LARGEST = 1e15  # of a number; more is none of ours
 _TURN_S = 2.0  # that another may take for his write
+_OF_SAVES = {
+    "save_s",
+    "size_bytes",
+    "bandwidth_bytes_per_s",
+    "overlap",
+    "drain_s",
+    "quantised_bits",
+    "embedding_dim",
+    "level",
+}
 
 
 class StateDamaged(Exception):
@@ -62,24 +80,63 @@ class StateTaken(Exception):
 class State:
     """What outlives a process."""
 
-    job: str  #: digest of the job
+    job: str  #: digest of what the job's failures rest on
     experience: Experience
     steps: int = 0
     unsaved_s: float = 0.0  #: work that stood unsaved when this was written
     noticed: bool = False  #: a failure is announced, and the work was saved since
     open: bool = True  #: the process that wrote it has not ended, or not in order
     writer: str = ""  #: the name that the process that has the file drew
+    owner: str = ""  #: that process, as :func:`whoami` says it
+    saves_of: str = ""  #: digest of what the job's saves rest on
+    until_s: float = 0.0  #: it would have been written again after so long [s]; 0: that is not known
+    saves_since: tuple[int, ...] = ()  #: saves since one to each level
 
 
 def digest_of(job: Job) -> str:
-    """What tells one job from another: all that a plan is made of.
+    """What a failure rate that was seen rests on: the machines. Not what a plan made of them.
 
     >>> from cprmodel.presets import load_preset
-    >>> digest_of(load_preset("rsc-1")) == digest_of(load_preset("rsc-2"))
-    False
+    >>> job = load_preset("rsc-1")
+    >>> digest_of(job) == digest_of(job.with_mtbf(3600.0)), digest_of(job) == digest_of(load_preset("cpr-dlrm"))
+    (True, False)
     """
-    facts = job.model_dump(mode="json", exclude_none=True, exclude={"preset"})
+    return _digest({"cluster": job.cluster.model_dump(mode="json"), "nodes": job.nodes})
+
+
+def digest_of_saves(job: Job) -> str:
+    """What the time of saves that were seen rests on: what is written, how, and where to.
+
+    >>> from cprmodel.presets import load_preset
+    >>> job = load_preset("rsc-1")
+    >>> digest_of_saves(job) == digest_of_saves(job.with_mtbf(3600.0))
+    True
+    """
+    facts = job.checkpoint.model_dump(mode="json", exclude_none=True, include=_OF_SAVES)
     return _digest(facts)
+
+
+def whoami(pid: int | None = None) -> str:
+    """A process: its host, its number, and when it began (numbers come again), as far as the system says."""
+    pid = os.getpid() if pid is None else pid
+    try:
+        began = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        began = ""
+    return f"{socket.gethostname()} {pid} {began}"
+
+
+def is_alive(owner: str) -> bool:
+    """Whether a process that :func:`whoami` named runs on this host, and is another than this one.
+
+    >>> is_alive(whoami()), is_alive("elsewhere 1 17"), is_alive("")
+    (False, False, False)
+    """
+    host, _, rest = owner.partition(" ")
+    number, _, began = rest.partition(" ")
+    if host != socket.gethostname() or not number.isdigit() or int(number) == os.getpid() or not began:
+        return False
+    return whoami(int(number)) == owner
 
 
 @contextlib.contextmanager
@@ -124,9 +181,7 @@ def write_state(path: Path, state: State) -> None:
 
 def put_state(path: Path, state: State) -> None:
     """As :func:`write_state`, whoever had the file before."""
-    body = asdict(state)
-    whole = {"format": FORMAT, "sha256": _digest(body), "advisor": body}
-    write_whole(path, json.dumps(whole, indent=1) + "\n")
+    write_whole(path, written(state))
     with contextlib.suppress(OSError):  # some file systems cannot sync a folder
         sync(Path(os.path.realpath(path)).parent)
 
@@ -134,13 +189,31 @@ def put_state(path: Path, state: State) -> None:
 def read_state(path: Path) -> State | None:
     """What is there; None without a file. StateDamaged where it is not whole, JobError where it cannot be read."""
     try:
-        text = read_bytes(path, "a plain file", _LARGEST_BYTES).decode("utf-8")
+        return parsed(read_bytes(path, "a plain file", LARGEST_BYTES))
     except FileNotFoundError:
         return None
-    except UnicodeDecodeError:
-        raise StateDamaged("it is not text") from None
     except OSError as error:
         raise JobError(str(path), [Problem("", "", f"a file that can be read ({error.strerror})")]) from None
+
+
+def written(state: State) -> str:
+    """A state as it stands in a file, with its checksum."""
+    body = asdict(state)
+    return json.dumps({"format": FORMAT, "sha256": _digest(body), "advisor": body}, indent=1) + "\n"
+
+
+def parsed(content: bytes) -> State:
+    """The state that stands in a file; StateDamaged where that is not whole.
+
+    >>> parsed(b"{}")
+    Traceback (most recent call last):
+        ...
+    cprmodel.advising.state.StateDamaged: it is no advisor's file
+    """
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise StateDamaged("it is not text") from None
     try:
         whole = json.loads(text)
     except (ValueError, RecursionError):
@@ -155,12 +228,16 @@ def read_state(path: Path) -> State | None:
     try:
         return State(
             job=_text(body["job"]),
-            experience=Experience.from_dict({name: _number(one) for name, one in body["experience"].items()}),
+            experience=Experience.from_dict({name: _numbers(one) for name, one in body["experience"].items()}),
             steps=int(_number(body["steps"])),
             unsaved_s=float(_number(body["unsaved_s"])),
             noticed=bool(body["noticed"]),
             open=bool(body["open"]),
             writer=_text(body.get("writer", "")),
+            owner=_text(body.get("owner", "")),
+            saves_of=_text(body.get("saves_of", "")),
+            until_s=float(_number(body.get("until_s", 0.0))),
+            saves_since=tuple(int(_number(one)) for one in body.get("saves_since", ())),
         )
     except (AttributeError, KeyError, TypeError, ValueError):
         raise StateDamaged("its content is not what an advisor writes") from None
@@ -170,7 +247,7 @@ def put_aside(path: Path) -> Path:
     """Keep a damaged file under another name, which says what is in it; where it is now."""
     target = Path(os.path.realpath(path))
     with contextlib.suppress(JobError):
-        content = hashlib.sha256(read_bytes(target, "a plain file", _LARGEST_BYTES)).hexdigest()[:8]
+        content = hashlib.sha256(read_bytes(target, "a plain file", LARGEST_BYTES)).hexdigest()[:8]
         aside = target.with_name(f"{target.name}.damaged-{content}")
         os.replace(target, aside)
         return aside
@@ -189,6 +266,11 @@ def _number(value: Any) -> float | int:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _LARGEST:
         raise ValueError(value)
     return value
+
+
+def _numbers(value: Any) -> Any:
+    """A number, or a list of them."""
+    return [_number(one) for one in value] if isinstance(value, list) else _number(value)
 
 
 def _text(value: Any) -> str:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cprmodel.advising.learning import PRIOR_FAILURES, PRIOR_SAVES, Experience
+from cprmodel.advising.learning import PRIOR_FAILURES, PRIOR_SAVES, Experience, stall_s
 from cprmodel.costing import Choice, loses_samples
 from cprmodel.facts.strategies import FailureKind, Recovery
 from cprmodel.facts.units import count_of, format_share, format_time
 from cprmodel.jobs import Job
 
-__all__ = ["reasons"]
+__all__ = ["INTERRUPTED", "reasons"]
+
+INTERRUPTED = (
+    "the process before this one ended without a word: if a failure ended it, say so with failed() before a step, "
+    "else with interrupted = False"
+)
 
 
 def reasons(
@@ -38,7 +43,7 @@ def reasons(
         said.append("A failure is announced.")
     spent = seen.overhead_fraction
     if spent is not None and (seen.saves or seen.failures or seen.announced):
-        parts = (("saves", seen.saving_s), ("lost work", seen.lost_s), ("recoveries", seen.recovering_s))
+        parts = (("saves", seen.waiting_s), ("lost work", seen.lost_s), ("recoveries", seen.recovering_s))
         shown = ", ".join(f"{name} {format_time(value)}" for name, value in parts)
         said.append(f"Overhead so far {format_share(spent)}: {shown} of {format_time(seen.exposure_s)}.")
         budget = job.pls_budget
@@ -50,13 +55,29 @@ def reasons(
 
 
 def _of_saves(job: Job, learned: Job, seen: Experience) -> str:
-    cost, planned = format_time(learned.save_s), format_time(job.save_s)
-    if not seen.saves:
-        return f"A save takes {cost} by the plan; none was seen yet."
-    mean = format_time(seen.saving_s / seen.saves)
+    said = []
+    names = [one.name or f"level {at + 1}" for at, one in enumerate(job.checkpoint.level or ())]
+    for at, name in enumerate(names or [""]):
+        said.append(_of_level(job, learned, seen, at, f" to {name}" if name else ""))
+    if seen.drains:
+        drains = format_time(learned.checkpoint.drains_s)
+        said.append(f"It goes on for {drains} in the background ({_many(seen.drains, 'save')} took that).")
+    if seen.queued_s:
+        said.append(f"Training waited {format_time(seen.queued_s)} besides for saves before it.")
+    if seen.void:
+        said.append(f"{_many(seen.void, 'save')} more failed.")
+    return " ".join(said)
+
+
+def _of_level(job: Job, learned: Job, seen: Experience, level: int, where: str) -> str:
+    saves, saving_s = seen.of_level(level)
+    cost, planned = format_time(stall_s(learned, level)), format_time(stall_s(job, level))
+    if not saves:
+        return f"A save{where} takes {cost} by the plan; none was seen yet."
+    mean = format_time(saving_s / saves)
     return (
-        f"A save takes {cost}: {_many(seen.saves, 'save')} took {mean} on average, and the plan's {planned} counts "
-        f"as {PRIOR_SAVES:g} more."
+        f"A save{where} takes {cost}: {_many(saves, 'save')} took {mean} on average, and the plan's {planned} "
+        f"counts as {PRIOR_SAVES:g} more."
     )
 
 
@@ -70,6 +91,10 @@ def _of_failures(job: Job, learned: Job, seen: Experience) -> str:
     )
     if seen.announced:
         text += f" {_many(seen.announced, 'failure')} more had been announced and found the work saved."
+    if seen.healed:
+        text += f" {_many(seen.healed, 'failure')} more healed without a roll-back."
+    if seen.paused_s:
+        text += f" It stood still for {format_time(seen.paused_s)} besides."
     return text
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from cprmodel.costing.given import chosen
 from cprmodel.costing.many import Jobs, Priced
-from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB, Choice, Cost
+from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB, Choice, Cost, loses_samples
 from cprmodel.costing.saving import as_stored, free_levels, saving_of
 from cprmodel.costing.searching import Found, search
 from cprmodel.costing.setting import Limits, Setting, drains_in
@@ -178,6 +178,16 @@ class SteadyState:
     def partial_interval(self, job: Job, pls_budget: float) -> Choice:
         """The same with no more than so much expected PLS."""
         return self._best(job, job.partial_recovery, pls_budget)
+
+    def next_interval(self, job: Job, recovery: Recovery, pls_budget: float | None = None) -> Choice:
+        """As :meth:`cprmodel.Exact.next_interval`: the interval to the next save, by what is believed now.
+
+        >>> from cprmodel.presets import load_preset
+        >>> job = load_preset("cpr-dlrm")
+        >>> SteadyState().next_interval(job, job.partial_recovery, job.pls_budget).set_by
+        'the accuracy budget'
+        """
+        return self._best(job, recovery, pls_budget if loses_samples(recovery) else None)
 
     def _best(self, job: Job, recovery: Recovery, budget: float | None) -> Choice:
         setting, saving = _setting(job, recovery), _stored(job)

@@ -20,14 +20,19 @@ def run(name: str, *arguments: str, dies: bool = False) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize(("name", "step"), [("advised_loop.py", "2500"), ("advised_lightning.py", "900")])
-def test_killed_it_goes_on_and_ends_with_the_same_weights(name: str, step: str, tmp_path: Path) -> None:
-    calm = run(name, str(tmp_path / "calm"))
-    run(name, str(tmp_path / "killed"), "--die-at", step, dies=True)
+@pytest.mark.parametrize(
+    ("name", "step", "how"),
+    [("advised_loop.py", "2500", []), ("advised_lightning.py", "300", ["--devices", "2"])],
+)
+def test_killed_it_goes_on_and_ends_with_the_same_weights(
+    name: str, step: str, how: list[str], tmp_path: Path
+) -> None:
+    calm = run(name, str(tmp_path / "calm"), *how)
+    run(name, str(tmp_path / "killed"), "--die-at", step, *how, dies=True)
     left = json.loads((tmp_path / "killed" / "advisor.json").read_text())["advisor"]
     assert left["open"]
     assert left["experience"]["saves"] >= 1
-    again = run(name, str(tmp_path / "killed"))
+    again = run(name, str(tmp_path / "killed"), *how)
     assert "went back to step" in again or "goes on from advised-" in again
     assert again.rpartition("weights ")[2] == calm.rpartition("weights ")[2]
     end = json.loads((tmp_path / "killed" / "advisor.json").read_text())["advisor"]

@@ -313,12 +313,48 @@ def test_every_truncation_is_noticed(tmp_path: Path) -> None:
             Advisor(job(), "full", path)
 
 
+def other_saves(data: Job) -> Job:
+    return data.model_copy(update={"checkpoint": data.checkpoint.model_copy(update={"save_s": 60.0})})
+
+
+def other_machines(data: Job) -> Job:
+    return data.model_copy(update={"cluster": data.cluster.model_copy(update={"embedding_shards": 9})})
+
+
 def test_another_job_s_file_is_refused(tmp_path: Path) -> None:
     Advisor(job(), "full", tmp_path / "a.json")
-    with pytest.raises(JobError, match=r"a\.json: expected this job's file: it is another's"):
-        Advisor(job("30 h"), "full", tmp_path / "a.json")
+    other = other_saves(other_machines(job()))
+    with pytest.raises(JobError, match=r"a\.json: expected this job's file: both its machines and its saves"):
+        Advisor(other, "full", tmp_path / "a.json")
     kept = (tmp_path / "a.json").read_text()
     assert json.loads(kept)["advisor"]["job"] == digest_of(job())
+    Advisor(other, "full", tmp_path / "a.json", adopt=True)
+
+
+def test_a_plan_that_was_edited_keeps_what_still_applies(clock: Clock, tmp_path: Path) -> None:
+    """What was seen are facts: they rest on the machines and on what is written, not on what was believed."""
+
+    def again(changed: Job, **options: Any) -> Advisor:
+        path = tmp_path / "a.json"
+        path.unlink(missing_ok=True)
+        with Advisor(job(), "full", path, clock=clock) as first:
+            clock.now += 3600.0
+            first.saved(100.0)
+            clock.now += 3600.0
+            first.failed("shard", lost_s=3600.0, recovery_s=0.0)
+        return Advisor(changed, "full", path, clock=clock, **options)
+
+    edited = again(job("30 h", trainer_share=0.2))
+    assert (edited.seen.saves, edited.seen.failures, edited.remarks) == (1, 1, ())
+    assert edited.mtbf_s == pytest.approx((PRIOR_FAILURES * 30 * 3600 + 7200) / (PRIOR_FAILURES + 1))
+    with pytest.warns(AdvisorWarning, match="checkpoint has changed: what was learned of saves is begun anew"):
+        edited = again(other_saves(job()))
+    assert (edited.seen.saves, edited.seen.failures, edited.seen.exposure_s) == (0, 1, 7200.0)
+    with pytest.warns(AdvisorWarning, match="cluster has changed: what was learned of failures is begun anew"):
+        edited = again(other_machines(job()))
+    assert (edited.seen.saves, edited.seen.failures, edited.seen.exposure_s) == (1, 0, 0.0)
+    edited = again(other_machines(job()), adopt=True)
+    assert (edited.seen.saves, edited.seen.failures) == (1, 1)
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
@@ -405,10 +441,13 @@ def test_bad_input_is_one_line(clock: Clock) -> None:
     assert advisor.seen == Advisor(job(), "full", None, clock=clock).seen
     with pytest.raises(JobError, match='Advisor: recovery = "some": expected "full" or "partial"'):
         Advisor(job(), "some", None)
-    data = load_job("preset:rsc-1").model_dump(exclude_none=True)
-    drains = Job.from_mapping({**data, "checkpoint": {**data["checkpoint"], "overlap": 0.5, "drain_s": 60.0}})
-    with pytest.raises(JobError, match=r"checkpoint\.overlap: expected no such key: the advisor only knows"):
-        Advisor(drains, state=None)
+    data = job().model_dump(exclude_none=True)
+    curve = [["10 min", 0.2], ["1 h", 0.45]]
+    dirty = {**data["checkpoint"], "incremental": True, "dirty_curve": curve}
+    with pytest.raises(JobError, match=r"checkpoint\.incremental = true: expected no such key: the advisor only"):
+        Advisor(Job.from_mapping({**data, "checkpoint": dirty}), state=None)
+    with pytest.raises(JobError, match="storage: expected no such table: the advisor knows of no other jobs"):
+        Advisor(Job.from_mapping({**data, "storage": {"nodes": 8, "share": 0.1}}), state=None)
     with pytest.raises(JobError, match="Advisor: accuracy: expected a budget"):
         Advisor(job().model_copy(update={"accuracy": None}), "partial", None)
     with pytest.raises(JobError, match=r"Advisor: cluster\.embedding_shards: expected a number of shards"):
@@ -481,7 +520,7 @@ def test_of_many_processes_at_once_one_has_the_file(tmp_path: Path) -> None:
         "    before = one.seen.failures\n"
         "    print('on', flush=True); sys.stdin.readline()\n"
         "    for _ in range(20): one.failed('shard', lost_s=0.0, recovery_s=0.0)\n"
-        "print(before, len(heard))\n"
+        "print(before, sum('was taken up by another' in str(one.message) for one in heard))\n"
     )
     many = [
         subprocess.Popen(
