@@ -55,11 +55,11 @@ class AdvisedCheckpoint(ModelCheckpoint):
 
     Notes
     -----
-    ``trainer.fit(model, ckpt_path="last", weights_only=True)`` or ``ckpt_path=callback.newest()`` goes on where the
-    newest checkpoint stands; without ``weights_only`` (Lightning 2.6) whoever can write into the folder can have code
-    run. For a preemption notice call :meth:`warned`, on any rank; the save follows a batch that is under way. After a
-    SIGTERM Lightning ends training, and the state is saved first. ``examples/advised_lightning.py`` is a whole
-    script.
+    ``trainer.fit(model, ckpt_path="last", weights_only=True)`` or ``ckpt_path=callback.newest()`` goes on where
+    the newest checkpoint stands; without ``weights_only`` (Lightning 2.6) whoever can write into the folder can
+    have code run. For a preemption notice call :meth:`warned`, on any rank; the save follows a batch that is under
+    way. After a SIGTERM Lightning ends training, and the state is saved first. ``examples/advised_lightning.py`` is
+    a whole script.
     """
 
     def __init__(

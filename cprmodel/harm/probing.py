@@ -25,6 +25,7 @@ __all__ = [
     "auc_of",
     "auc_per_nat",
     "band_edges",
+    "later_of",
     "losses_of",
     "table_harm",
     "whole_state",
@@ -212,7 +213,7 @@ def table_harm(
             sums = np.bincount(key, weights=each, minlength=samples * number).reshape(samples, number)
             columns[name].append(sums.mean(axis=0))
             columns[f"{name}_error"].append(sums.std(axis=0, ddof=1) / math.sqrt(samples))
-        later = _later(
+        later = later_of(
             apart,
             downhill * (apart @ vectors),
             vectors,
@@ -263,7 +264,7 @@ _OF_JITTER = ("jitter_quadratic", "jitter_gradient")
 _BY_AGE = ("quadratic", "quadratic_error", "gradient", "gradient_error", *_BY_LEFT, *_OF_JITTER)
 
 
-def _later(
+def later_of(
     apart: Any,
     along: Any,
     vectors: Any,
@@ -290,8 +291,8 @@ def _later(
     old, new = _scalar(then.sums, apart), _scalar(current.sums, apart)
     each, some = None, accesses * age
     if old is not None:
-        # by chance none is to come, but a row that has moved was accessed
-        some = np.where(new > old, some / np.maximum(-np.expm1(-some), 1e-12), some)
+        # a row that has moved was accessed, however seldom that is; one that has not was not
+        some = np.where(new > old, some / np.maximum(-np.expm1(-some), 1e-12), 0.0)
         each = _of_access(np.maximum(new - old, 0.0), some, band, number)
 
     def going(sums: Any | None) -> Course:
@@ -302,16 +303,15 @@ def _later(
         growth = None if begin is None else np.maximum(end - begin, 0.0) / samples
         return course(optimizer, batch_size, often, begin, growth, [samples], before)
 
-    def until(sums: Any | None, position: float) -> tuple[Course, Any]:
-        """Since training began; and its noise over today's, by what an access added then and adds now."""
-        if sums is None or optimizer.name == "adam":
-            return went(sums, sums, max(position, 1.0), accesses, 0.0), 1.0
-        today = accesses * each * position
-        noise = np.where(today > 0, sums / np.where(today > 0, today, 1.0), 1.0)
-        return went(np.zeros_like(sums), sums, max(position, 1.0), accesses, noise * each / 2), noise
-
     back, twin, past = going(old), going(new), went(old, new, age, some / age, 0.0 if each is None else each / 2)
-    histories = until(old, then.position), until(new, current.position)
+    position = max(then.position, 1.0)
+    noise: Any = 1.0  # of then over today's, by what an access added and adds
+    if old is None or optimizer.name == "adam":
+        until = went(old, old, position, accesses, 0.0)
+    else:
+        today = accesses * each * position
+        noise = np.where(today > 0, old / np.where(today > 0, today, 1.0), 1.0)
+        until = went(np.zeros_like(old), old, position, accesses, noise * each / 2)
     moved = (apart @ vectors) ** 2
     ratio = np.where(back.last > 0, twin.last / np.where(back.last > 0, back.last, 1.0), 1.0)
     frequency = hits / samples
@@ -330,16 +330,19 @@ def _later(
         lacks, own = np.exp(-x), np.exp(-own_x)
         quadratic = h * square * hits
         gradient = quadratic / np.maximum(np.expm1(np.minimum(way[:, 0], _MOST_WAY)), _NO_WAY)
-        then_, now = (noise * one.jitter(h, np.exp(-2 * h * one.u))[:, 0] for one, noise in histories)
+        # noise up to then, and what came to it in the time that was lost
+        then_ = noise * until.jitter(h, np.exp(-2 * h * until.u))[:, 0]
+        came = past.jitter(h, np.exp(-2 * way))[:, 0]
+        kept = np.exp(-way[:, 0])
+        now = then_ * kept**2 + came
         twin_end = now[:, None] * own**2 + twin.jitter(h, own**2)
         back_end = then_[:, None] * lacks**2 + back.jitter(h, lacks**2)
-        both = then_ * np.exp(-way[:, 0])
-        jitter_gradient = -h * frequency * (now - both)
+        jitter_gradient = -h * frequency * (now - then_ * kept)
         drift = along[:, at] / samples - jitter_gradient
         for name, each in (
             ("quadratic", quadratic),
             ("gradient", gradient),
-            ("jitter_quadratic", 0.5 * h * frequency * (now + then_ - 2 * both)),
+            ("jitter_quadratic", 0.5 * h * frequency * (now + then_ - 2 * then_ * kept)),
             ("jitter_gradient", jitter_gradient),
         ):
             whole[name] += np.bincount(band, weights=each, minlength=number)

@@ -40,9 +40,7 @@ def seen(folder: Path) -> Experience:
 
 def steps_by_name(folder: Path) -> dict[str, int]:
     """Each checkpoint, and the step that is really in it."""
-    return {
-        path.name: torch.load(path, weights_only=True)["global_step"] for path in sorted(folder.glob("*.ckpt"))
-    }
+    return {path.name: torch.load(path, weights_only=True)["global_step"] for path in sorted(folder.glob("*.ckpt"))}
 
 
 def as_named(folder: Path) -> bool:

@@ -35,6 +35,7 @@ class Seen(NamedTuple):
     age: int
     at_once: float
     at_end: float
+    alone: float  # at the end, with all other parameters held to the run that lost nothing
 
 
 class Run(NamedTuple):
@@ -48,11 +49,17 @@ def put_back_each_shard(setting: Setting, history: list[State], position: int, a
     state = history[position].copies(SHARDS + 1)
     for number in range(SHARDS):
         put_back(state, number, history[position - age], shard(number))
-    at_once = setting.loss(state)
+    held = copy.deepcopy(state)
+    found = [setting.loss(state)]
     for number in range(position, STEPS):
         state.step(setting, number)
-    at_end = setting.loss(state)
-    return Seen(position, age, *(float((one[:-1] - one[-1]).mean()) for one in (at_once, at_end)))
+        held.step(setting, number)
+        for run in range(SHARDS):
+            others = ~shard(run)
+            held.rows[run][others], held.sums[run][others] = held.rows[-1][others], held.sums[-1][others]
+        held.dense[:], held.dense_sums[:] = held.dense[-1], held.dense_sums[-1]
+    found += [setting.loss(state), setting.loss(held)]
+    return Seen(position, age, *(float((one[:-1] - one[-1]).mean()) for one in found))
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +79,7 @@ def runs() -> list[Run]:
 
 def both(runs: list[Run], spoil: Any = None) -> dict[str, Any]:
     """Measured and predicted [losses], at once and at the end."""
-    found: dict[str, list[float]] = {"once": [], "once said": [], "end": [], "end said": []}
+    found: dict[str, list[float]] = {"once": [], "once said": [], "end": [], "alone": [], "end said": []}
     for run in runs:
         data = run.record.model_dump(mode="json")
         if spoil is not None:
@@ -83,6 +90,7 @@ def both(runs: list[Run], spoil: Any = None) -> dict[str, Any]:
             found["once"].append(one.at_once)
             found["once said"].append(model.once(*given, at_once=True).rise)
             found["end"].append(one.at_end)
+            found["alone"].append(one.alone)
             found["end said"].append(model.once(*given).rise)
     return {name: np.array(values) for name, values in found.items()}
 
@@ -98,8 +106,8 @@ def holds_at_once(of: dict[str, Any]) -> bool:
 
 def holds_at_the_end(of: dict[str, Any]) -> bool:
     """In sum within 15%, and an RMS error below .28 of the rise: what a first study of larger models found."""
-    whole = of["end"].sum() / of["end said"].sum()
-    return bool(abs(whole - 1) < 0.15 and rms(of["end"] - of["end said"]) < 0.28 * rms(of["end"]))
+    whole = of["alone"].sum() / of["end said"].sum()
+    return bool(abs(whole - 1) < 0.15 and rms(of["alone"] - of["end said"]) < 0.28 * rms(of["alone"]))
 
 
 def test_put_back_shards_cost_what_the_record_says(runs: list[Run]) -> None:
@@ -110,20 +118,28 @@ def test_put_back_shards_cost_what_the_record_says(runs: list[Run]) -> None:
     assert np.abs(of["once"] / of["once said"] - 1)[early].max() < 0.03
 
 
+def test_what_others_make_of_it_comes_on_top(runs: list[Run]) -> None:
+    """Four rows a sample and nearly nothing else: while some are behind, the others learn for that, and wrongly."""
+    of = both(runs)
+    assert 1.05 < of["end"].sum() / of["alone"].sum() < 1.4
+
+
 def bands(data: dict[str, Any]) -> Any:
     return (band for point in data["points"] for table in point["tables"] for band in table["bands"])
 
 
 def without_relearning(data: dict[str, Any]) -> None:
+    with_the_steps_of_its_twin(data)
     for band in bands(data):
         for name in ("quadratic_left", "gradient_left"):
             band[name] = [[1.0] * len(LEFT) for _ in band[name]]
 
 
-def with_one_share_for_both_terms(data: dict[str, Any]) -> None:
-    """What has still to go is in slow directions: taken to be learned again as Δ is, it vanishes too soon."""
+def with_the_steps_of_its_twin(data: dict[str, Any]) -> None:
+    """As if the optimizer's state had not gone back with the rows, and all that moved were on its way."""
     for band in bands(data):
-        band["gradient_left"] = copy.deepcopy(band["quadratic_left"])
+        for name in ("progress_fixed", "progress_moving", "jitter", "jitter_quadratic", "jitter_gradient"):
+            band[name] = []
 
 
 def without_gradient(data: dict[str, Any]) -> None:
@@ -136,7 +152,7 @@ def without_gradient(data: dict[str, Any]) -> None:
             one["rise"] = one["quadratic"]
 
 
-@pytest.mark.parametrize("spoil", [without_relearning, with_one_share_for_both_terms])
+@pytest.mark.parametrize("spoil", [without_relearning, with_the_steps_of_its_twin])
 def test_a_spoiled_record_fails_at_the_end(runs: list[Run], spoil: Any) -> None:
     of = both(runs, spoil)
     assert holds_at_once(of)

@@ -11,7 +11,8 @@ __all__ = ["SPOILED", "spoiled"]
 #: How they are spoiled: the curvature of another table, the accesses of other rows, nothing relearned.
 SPOILED = ("other-tables", "shuffled-accesses", "no-relearning")
 
-_TERMS = ("quadratic", "gradient")
+_TERMS = ("quadratic", "gradient", "jitter_quadratic", "jitter_gradient")
+_LATER = ("progress_fixed", "progress_moving", "jitter")
 
 
 def spoiled(record: HarmRecord, how: str) -> HarmRecord:
@@ -46,7 +47,8 @@ def _kept(point: Point) -> Point:
 
     def all_left(band: Band) -> Band:
         ones = tuple((1.0,) * len(shares) for shares in band.quadratic_left)
-        return band.model_copy(update={"quadratic_left": ones, "gradient_left": ones})
+        nothing: dict[str, Any] = dict.fromkeys((*_LATER, "jitter_quadratic", "jitter_gradient"), ())
+        return band.model_copy(update={"quadratic_left": ones, "gradient_left": ones, **nothing})
 
     tables = point.tables
     return _with(point, [t.model_copy(update={"bands": tuple(map(all_left, t.bands))}) for t in tables])
@@ -62,6 +64,9 @@ def _scaled(table: TableHarm, factors: list[float]) -> TableHarm:
 
     def scaled(band: Band, factor: float) -> Band:
         update: dict[str, Any] = {name: tuple(factor * x for x in getattr(band, name)) for name in _TERMS}
+        update |= {
+            name: tuple(tuple(factor * x for x in numbers) for numbers in getattr(band, name)) for name in _LATER
+        }
         return band.model_copy(update=update)
 
     return table.model_copy(update={"bands": tuple(map(scaled, table.bands, every))})
