@@ -238,14 +238,14 @@ def progress_left_moving(
     r"""Share of the gradient term that is left at the end, of rows whose best value goes on moving.
 
     .. math:: e^{-x} - \frac{c}{x_a} - c e^{-x} + \frac{c^2}{2 x_a}, \qquad
-              c = (1 - r)(1 - e^{-x}) + 2\left(r - \frac{x'}{x}\right) \frac{1 - (1 + x) e^{-x}}{x}
+              c = (1 - \varrho)(1 - e^{-x}) + 2\left(\varrho - \frac{x'}{x}\right) \frac{1 - (1 + x) e^{-x}}{x}
 
     Parameters
     ----------
     contraction : exponent of the row that was put back, until the end, x
     twin_contraction : exponent of its twin, which was not, x'
     contraction_of_age : exponent of the twin in the time that was lost, x_a
-    last_ratio : the twin's step over the row's at the end, r
+    last_ratio : the twin's step over the row's at the end, ϱ
 
     Notes
     -----
@@ -263,33 +263,37 @@ def progress_left_moving(
     """
     xp = namespace(contraction, twin_contraction, contraction_of_age, last_ratio)
     left = xp.exp(-contraction)
-    some = contraction + (contraction <= 0)
-    fading = (1 - (1 + contraction) * left) / some
-    gained = (1 - last_ratio) * (1 - left) + 2 * (last_ratio - twin_contraction / some) * fading
+    fading = xp.exprel(-contraction) - xp.phi2(-contraction)  # (1 − (1 + x)e^(−x))/x²
+    gained = (1 - last_ratio) * (1 - left) + 2 * (last_ratio * contraction - twin_contraction) * fading
     return left - gained * left - gained * (1 - gained / 2) / contraction_of_age
 
 
-@formula("V", DERIVED, Evidence.DERIVED, (), f"{_LINEARISED}; the model is calibrated; the step stays")
-def jitter_variance(curvature: Number, contraction: Number, step: Number) -> Number:
+@formula(
+    "V", DERIVED, Evidence.DERIVED, (), f"{_LINEARISED}; the model is calibrated; steps change along a line in x"
+)
+def jitter_variance(contraction: Number, mean_step: Number, last_step: Number) -> Number:
     r"""Variance that the noise of the samples' gradients gives a row which began at its best value.
 
-    .. math:: V = \frac{l}{2}\left(1 - e^{-2hu}\right)
+    .. math:: V = \frac{m'}{2}\left(1 - e^{-2x}\right) + (m - m')\,\frac{1 - (1 + 2x) e^{-2x}}{2x}
 
     Parameters
     ----------
-    curvature : curvature of the log loss at an access, h
-    contraction : per unit of curvature so far, u
-    step : size of a step for a gradient of 1, l = η/(B·r) (:func:`relearning_rate` without h)
+    contraction : exponent of the row so far, x
+    mean_step : size of a step for a gradient of 1 (:func:`relearning_rate` over h), mean over the contraction, m
+    last_step : the same at the end, m'
 
     Notes
     -----
-    An access has a gradient of variance h (:func:`expected_gradient_square`), so dV = −2hV du + hl du. It costs
-    ½phV for good. Put back with its optimizer's state, an Adagrad row has larger steps than its twin and jitters
-    more: that is harm which Δ does not show.
+    An access has a gradient of variance h (:func:`expected_gradient_square`), so dV/dx = −2V + m. It costs ½phV for
+    good. Put back with its optimizer's state, an Adagrad row has larger steps than its twin and jitters more: that
+    is harm which Δ does not show. And of what a row moved, this is what costs nothing to lose.
 
     Examples
     --------
-    >>> round(jitter_variance(curvature=0.2, contraction=5.0, step=0.01), 6)
+    >>> round(jitter_variance(contraction=1.0, mean_step=0.01, last_step=0.01), 6)
     0.004323
     """
-    return step / 2 * (1 - namespace(curvature, contraction, step).exp(-2 * curvature * contraction))
+    xp = namespace(contraction, mean_step, last_step)
+    y = 2 * contraction
+    fading = y * (xp.exprel(-y) - xp.phi2(-y))  # (1 − (1 + y)e^(−y))/y
+    return last_step / 2 * (1 - xp.exp(-y)) + (mean_step - last_step) * fading

@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 
 from cprmodel.formulas.harm import calibrated_rise
-from cprmodel.formulas.relearning import progress_left_fixed, progress_left_moving
+from cprmodel.harm.later import BY_LEFT, OF_JITTER, Then, later_of
 from cprmodel.harm.record import BAND_FACTOR, LARGEST_CURVATURE_DIM, Band, OptimizerUsed, TableHarm, WholeState
-from cprmodel.harm.relearning import Course, course
 
 __all__ = [
     "Losses",
@@ -25,14 +24,11 @@ __all__ = [
     "auc_of",
     "auc_per_nat",
     "band_edges",
-    "later_of",
     "losses_of",
     "table_harm",
     "whole_state",
 ]
 
-_FEW = 4.0  # accesses of a row; with fewer it is taken for one of its band, as for what an access adds
-_NO_WAY, _MOST_WAY = 1e-12, 50.0  # exponents of the time that was lost: less is none, more is all
 _NO_RISE = 1e-12  # nat: less is the rounding of logits in single precision
 
 
@@ -61,15 +57,6 @@ class TableSeen:
     index: Any  # [accesses] into ids
     sample: Any  # [accesses] whose access it is
     weight: Any  # [accesses] of the row in its bag: 1 where bags are summed
-
-
-@dataclass(frozen=True)
-class Then:
-    """Those rows as they were: values [U, D], and what the optimizer divides by the root of, or None for SGD."""
-
-    position: int
-    values: Any
-    sums: Any | None  # [U] or [U, D]
 
 
 def auc_of(labels: Any, logits: Any) -> float | None:
@@ -259,126 +246,7 @@ def table_harm(
     return table, totals
 
 
-_BY_LEFT = ("quadratic_left", "gradient_left", "progress_fixed", "progress_moving", "jitter")
-_OF_JITTER = ("jitter_quadratic", "jitter_gradient")
-_BY_AGE = ("quadratic", "quadratic_error", "gradient", "gradient_error", *_BY_LEFT, *_OF_JITTER)
-
-
-def later_of(
-    apart: Any,
-    along: Any,
-    vectors: Any,
-    eigenvalues: Any,
-    hits: Any,
-    samples: int,
-    current: Then,
-    then: Then,
-    left: Sequence[int],
-    accesses: Any,
-    optimizer: OptimizerUsed,
-    batch_size: int,
-    band: Any,
-    number: int,
-) -> dict[str, Any]:
-    """What later training leaves of both terms, by band and samples left [bands, left].
-
-    Along eigenvector k of eigenvalue h, row r has the part h·(v·Δ)² of the quadratic, and (drift) that over
-    exp(hu) − 1, u of the age, of the gradient term. What the row lacks shrinks with the steps of the optimizer's
-    state that was put back with it, what its twin had still to go with those of its own. Steps that are larger than
-    the twin's bring it nearer, and jitter more (docs/models/harm.md).
-    """
-    age = current.position - then.position
-    old, new = _scalar(then.sums, apart), _scalar(current.sums, apart)
-    each, some = None, accesses * age
-    if old is not None:
-        # a row that has moved was accessed, however seldom that is; one that has not was not
-        some = np.where(new > old, some / np.maximum(-np.expm1(-some), 1e-12), 0.0)
-        each = _of_access(np.maximum(new - old, 0.0), some, band, number)
-
-    def going(sums: Any | None) -> Course:
-        growth, before = (None, 0.0) if each is None else (accesses * each, each)
-        return course(optimizer, batch_size, accesses, sums, growth, left, before, settled=new)
-
-    def went(begin: Any | None, end: Any | None, samples: float, often: Any, before: Any) -> Course:
-        growth = None if begin is None else np.maximum(end - begin, 0.0) / samples
-        return course(optimizer, batch_size, often, begin, growth, [samples], before)
-
-    back, twin, past = going(old), going(new), went(old, new, age, some / age, 0.0 if each is None else each / 2)
-    position = max(then.position, 1.0)
-    noise: Any = 1.0  # of then over today's, by what an access added and adds
-    if old is None or optimizer.name == "adam":
-        until = went(old, old, position, accesses, 0.0)
-    else:
-        today = accesses * each * position
-        noise = np.where(today > 0, old / np.where(today > 0, today, 1.0), 1.0)
-        until = went(np.zeros_like(old), old, position, accesses, noise * each / 2)
-    moved = (apart @ vectors) ** 2
-    ratio = np.where(back.last > 0, twin.last / np.where(back.last > 0, back.last, 1.0), 1.0)
-    frequency = hits / samples
-    sums = {name: np.zeros((number, len(left))) for name in _BY_LEFT}
-    whole = {name: np.zeros(number) for name in ("quadratic", "gradient", *_OF_JITTER)}
-
-    def add(into: Any, each: Any) -> None:
-        for j, one in enumerate(each.T):
-            into[:, j] += np.bincount(band, weights=one, minlength=number)
-
-    for at, (h, square) in enumerate(zip(eigenvalues, moved.T, strict=True)):
-        if not h > 0:
-            continue
-        way = h * past.u
-        x, own_x = h * back.u, h * twin.u
-        lacks, own = np.exp(-x), np.exp(-own_x)
-        quadratic = h * square * hits
-        gradient = quadratic / np.maximum(np.expm1(np.minimum(way[:, 0], _MOST_WAY)), _NO_WAY)
-        # noise up to then, and what came to it in the time that was lost
-        then_ = noise * until.jitter(h, np.exp(-2 * h * until.u))[:, 0]
-        came = past.jitter(h, np.exp(-2 * way))[:, 0]
-        kept = np.exp(-way[:, 0])
-        now = then_ * kept**2 + came
-        twin_end = now[:, None] * own**2 + twin.jitter(h, own**2)
-        back_end = then_[:, None] * lacks**2 + back.jitter(h, lacks**2)
-        jitter_gradient = -h * frequency * (now - then_ * kept)
-        drift = along[:, at] / samples - jitter_gradient
-        for name, each in (
-            ("quadratic", quadratic),
-            ("gradient", gradient),
-            ("jitter_quadratic", 0.5 * h * frequency * (now + then_ - 2 * then_ * kept)),
-            ("jitter_gradient", jitter_gradient),
-        ):
-            whole[name] += np.bincount(band, weights=each, minlength=number)
-        add(sums["quadratic_left"], quadratic[:, None] * lacks**2)
-        add(sums["gradient_left"], gradient[:, None] * lacks**2)
-        some = np.clip(way, _NO_WAY, _MOST_WAY)
-        add(sums["progress_fixed"], drift[:, None] * progress_left_fixed.raw(x, own_x, some))
-        add(sums["progress_moving"], drift[:, None] * progress_left_moving.raw(x, own_x, some, ratio))
-        add(sums["jitter"], 0.5 * h * frequency[:, None] * (back_end - twin_end))
-
-    def share(name: str, of: str, otherwise: float) -> Any:
-        some = whole[of][:, None] > 0
-        return np.where(some, sums[name] / np.where(some, whole[of][:, None], 1.0), otherwise)
-
-    return {
-        "quadratic_left": np.minimum(share("quadratic_left", "quadratic", 1.0), 1.0),
-        "gradient_left": np.minimum(share("gradient_left", "gradient", 1.0), 1.0),
-        **{name: sums[name] for name in ("progress_fixed", "progress_moving", "jitter")},
-        **{name: whole[name] for name in _OF_JITTER},
-    }
-
-
-def _of_access(grown: Any, accesses: Any, band: Any, number: int) -> Any:
-    """What an access adds to each row's sum: its own, as far as it had some, else that of its band."""
-    whole, all_accesses = (np.bincount(band, weights=one, minlength=number) for one in (grown, accesses))
-    of_band = np.where(all_accesses > 0, whole / np.where(all_accesses > 0, all_accesses, 1.0), 0.0)[band]
-    return (grown + _FEW * of_band) / (accesses + _FEW)
-
-
-def _scalar(sums: Any | None, apart: Any) -> Any | None:
-    """One sum a row; of elementwise ones that whose root divides like theirs along what the row lacks."""
-    if sums is None or np.ndim(sums) == 1:
-        return sums
-    squared = apart**2 + 1e-300
-    inverse = (squared / np.sqrt(np.maximum(sums, 1e-30))).sum(axis=1) / squared.sum(axis=1)
-    return inverse**-2.0
+_BY_AGE = ("quadratic", "quadratic_error", "gradient", "gradient_error", *BY_LEFT, *OF_JITTER)
 
 
 def _error(each: Any) -> float:

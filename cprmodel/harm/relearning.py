@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from cprmodel.formulas.relearning import jitter_variance
 from cprmodel.harm.record import OptimizerUsed
 
-__all__ = ["Course", "contraction", "course"]
+__all__ = ["Course", "course"]
 
 
 @dataclass(frozen=True)
@@ -29,15 +30,9 @@ class Course:
     mean: Any  #: step l, mean over the contraction
     last: Any  #: step at the end
 
-    def jitter(self, curvature: float, left: Any) -> Any:
-        """Variance of a row that began at its best value, from the noise of the samples' gradients.
-
-        ``left``: exp(−2hu). An access has a gradient of variance h where the model is calibrated, so
-        dV/du = −2hV + h·l; l between its mean and its end along a line.
-        """
-        y = 2 * curvature * self.u
-        fading = np.where(y > 1e-6, (1 - left * (1 + y)) / np.where(y > 1e-6, y, 1.0), y / 2)
-        return 0.5 * self.last * (1 - left) + (self.mean - self.last) * fading
+    def jitter(self, curvature: float) -> Any:
+        """Variance of rows that began at their best value (:func:`cprmodel.formulas.jitter_variance`)."""
+        return jitter_variance.raw(curvature * self.u, self.mean, self.last)
 
 
 def course(
@@ -112,15 +107,3 @@ def _step(step: float, divisor: Any, sums: Any) -> Any:
     """η/(B·s); 0 where the row never moved."""
     some = sums > 0
     return np.where(some, step / np.where(some, divisor, 1.0), 0.0)
-
-
-def contraction(
-    optimizer: OptimizerUsed,
-    batch_size: int,
-    accesses: Any,
-    sums: Any | None,
-    growth: Any | None,
-    samples: Any,
-) -> Any:
-    """u alone, of accesses that are many."""
-    return course(optimizer, batch_size, accesses, sums, growth, samples).u

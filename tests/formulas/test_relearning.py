@@ -55,7 +55,10 @@ def test_both_are_one_where_nothing_is_trained_and_contract_alike_without_larger
     assert progress_left_moving(0.7, 0.7, 0.3, 1.0) == pytest.approx(np.exp(-0.7))
 
 
-def test_the_variance_of_the_jitter_solves_its_equation() -> None:
-    h, step = 0.3, 0.02
-    found = integrate.solve_ivp(lambda u, v: -2 * h * v + h * step, (0.0, 4.0), [0.0], rtol=1e-10, atol=1e-14)
-    assert jitter_variance(h, 4.0, step) == pytest.approx(found.y[0, -1], rel=1e-7)
+@pytest.mark.parametrize("x", [1e-9, 0.3, 16.0])
+def test_the_variance_of_the_jitter_solves_its_equation(x: float) -> None:
+    """Steps along a line in x, from 0.05 to 0.02."""
+    found = integrate.solve_ivp(
+        lambda at, v: -2 * v + 0.05 - 0.03 * at / x, (0.0, x), [0.0], rtol=1e-10, atol=1e-20, max_step=x / 20
+    )
+    assert jitter_variance(x, 0.035, 0.02) == pytest.approx(found.y[0, -1], rel=1e-6)

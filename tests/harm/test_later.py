@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from cprmodel.harm.probing import Then, later_of
+from cprmodel.harm.later import Then, later_of
 from cprmodel.harm.record import OptimizerUsed
 
 BATCH, RATE, ROWS = 512, 0.02, 4000

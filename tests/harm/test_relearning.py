@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cprmodel.harm.record import OptimizerUsed
-from cprmodel.harm.relearning import contraction
+from cprmodel.harm.relearning import course
 
 ETA, BATCH, ACCESSES, CURVATURE = 0.05, 8, 0.25, 0.3
 
@@ -21,7 +21,7 @@ def test_adagrad_contracts_as_it_does_step_by_step(start: float, growth: float) 
             ETA / np.sqrt(held) * (ACCESSES * CURVATURE * lacks) / 1
         )  # the batch's mean gradient: B p accesses / B
     used = OptimizerUsed(name="rowwise_adagrad", learning_rate=ETA)
-    (u,) = contraction(used, BATCH, np.array([ACCESSES]), np.array([start]), np.array([growth]), [1000 * BATCH])[0]
+    (u,) = course(used, BATCH, np.array([ACCESSES]), np.array([start]), np.array([growth]), [1000 * BATCH]).u[0]
     assert u == pytest.approx(-np.log(lacks) / CURVATURE, rel=0.03)  # first order in a step's contraction
 
 
@@ -30,14 +30,14 @@ def test_sgd_and_adam() -> None:
     for _ in range(1000):
         lacks -= ETA * ACCESSES * CURVATURE * lacks
     sgd = OptimizerUsed(name="sgd", learning_rate=ETA)
-    (u,) = contraction(sgd, BATCH, np.array([ACCESSES]), None, None, [1000 * BATCH])[0]
+    (u,) = course(sgd, BATCH, np.array([ACCESSES]), None, None, [1000 * BATCH]).u[0]
     assert u == pytest.approx(-np.log(lacks) / CURVATURE, rel=0.01)
     adam = OptimizerUsed(name="adam", learning_rate=ETA, eps=1e-3)
-    (v,) = contraction(adam, BATCH, np.array([ACCESSES]), np.array([0.04]), np.array([1.0]), [1000 * BATCH])[0]
+    (v,) = course(adam, BATCH, np.array([ACCESSES]), np.array([0.04]), np.array([1.0]), [1000 * BATCH]).u[0]
     assert v == pytest.approx(u / (0.2 + 1e-3))
 
 
 def test_a_row_that_never_moved_relearns_nothing() -> None:
     adagrad = OptimizerUsed(name="rowwise_adagrad", learning_rate=ETA)
     nothing = np.array([0.0])
-    assert contraction(adagrad, BATCH, np.array([0.1]), nothing, nothing, [10.0]).tolist() == [[0.0]]
+    assert course(adagrad, BATCH, np.array([0.1]), nothing, nothing, [10.0]).u.tolist() == [[0.0]]

@@ -11,6 +11,7 @@ import pytest
 from cprmodel import JobError
 from validation.harm.case import HarmCase
 from validation.harm.files import taken
+from validation.harm.jitter import jitter_by_use
 from validation.harm.judging import against_line, judge
 from validation.harm.lab import measured, predictions, run_case
 from validation.harm.patterns import patterns_of
@@ -93,7 +94,11 @@ def test_the_verdict_can_fail(ran: tuple[HarmCase, Path, list[str]], tmp_path: P
     line = against_line(case, tmp_path)
     assert line is not None
     assert line.predicted == 0 < line.line
-    text = markdown(case, "tiny", found, line)
+    moment, lost, rows = jitter_by_use(case, folder)
+    assert (moment, lost) == (max(case.losses.moments), max(case.losses.lost))
+    assert all(0.2 < one.jitter / one.quadratic < 5 for one in rows if one.quadratic > 1e-5)
+    text = markdown(case, "tiny", found, line, (moment, lost, rows))
+    assert "## Jitter" in text
     assert "The prediction is nearer." in text
     assert "**PASS.**" in text
     for how in SPOILED:

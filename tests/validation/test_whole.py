@@ -185,7 +185,8 @@ def test_a_folder_that_is_deleted_under_a_run_is_not_written_to(taken: bool, tmp
             done.append(True)
 
     first.observe = take
-    with pytest.raises(CprModelError, match="another run took it" if taken else "it was removed"):
+    # its trainer may look while nobody has the folder
+    with pytest.raises(CprModelError, match="another run took it|it was removed" if taken else "it was removed"):
         first.run()
     assert done
     if not taken:

@@ -9,6 +9,7 @@ import typer
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.files import write_whole
 from validation.harm.case import HarmCase
+from validation.harm.jitter import jitter_by_use
 from validation.harm.judging import against_line
 from validation.harm.lab import measured, predictions, run_case
 from validation.harm.report import judged, markdown
@@ -27,7 +28,7 @@ def run(
     if not predictions(folder) or not measured(folder, asked):
         raise JobError(str(folder), [Problem("", "", "a folder with at least one seed whose runs are complete")])
     found = judged(asked, folder)
-    text = markdown(asked, case.stem, found, against_line(asked, folder))
+    text = markdown(asked, case.stem, found, against_line(asked, folder), jitter_by_use(asked, folder))
     write_whole(folder / "report.md", text.encode())
     typer.echo(text, nl=False)
     if into is not None:

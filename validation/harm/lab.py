@@ -23,7 +23,7 @@ from validation.harm.runs import each_of
 from validation.harm.spoiling import SPOILED, spoiled
 from validation.processes.pool import workers
 
-__all__ = ["measured", "predictions", "run_case"]
+__all__ = ["measured", "predictions", "record_of", "run_case"]
 
 PREDICTIONS = "predictions.json"
 
@@ -42,7 +42,8 @@ def run_case(case: HarmCase, folder: Path, count: int, say: Callable[[str], None
         each(_measure, [(seed,) for seed in case.seeds], lambda one: f"seed {one[0]} measured")
 
 
-def _record(folder: Path, seed: int) -> Path:
+def record_of(folder: Path, seed: int) -> Path:
+    """What the probe of a seed's run saw."""
     return folder / f"seed-{seed}" / "harm.json"
 
 
@@ -56,14 +57,14 @@ def _reference(folder: Path, seed: int) -> Path:
 
 def _referred(files: Files, seed: int) -> dict[str, Any] | None:
     """What the run of a seed with the probe on found, if all of it is whole."""
-    if not files.vouched(_record(files.folder, seed)):
+    if not files.vouched(record_of(files.folder, seed)):
         return None
     return next(iter(files.read(_reference(files.folder, seed))), None)
 
 
 def _refer(case: str, files: Files, seed: int) -> None:
     record, found = reference(HarmCase.model_validate_json(case), seed)
-    files.write_record(_record(files.folder, seed), record)
+    files.write_record(record_of(files.folder, seed), record)
     files.write(_reference(files.folder, seed), [found])
 
 
@@ -96,7 +97,7 @@ def predictions(folder: Path) -> dict[str, dict[str, dict[str, list[float]]]]:
 
 
 def _predict_all(case: HarmCase, files: Files) -> dict[str, Any]:
-    records = {seed: read_harm(_record(files.folder, seed)) for seed in case.seeds}
+    records = {seed: read_harm(record_of(files.folder, seed)) for seed in case.seeds}
     shares = {seed: files.read(_reference(files.folder, seed))[0]["shares"] for seed in case.seeds}
     tables = by_curvature(list(records.values()))
     found: dict[str, Any] = {"tables": tables}

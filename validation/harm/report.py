@@ -7,10 +7,13 @@ from pathlib import Path
 
 from cprmodel.facts.version import __version__
 from validation.harm.case import HarmCase
+from validation.harm.jitter import JitterOfUse
 from validation.harm.judging import WHEN, AgainstLine, Compared, Judged, judge
 from validation.harm.spoiling import SPOILED
 
 __all__ = ["judged", "markdown"]
+
+Jitter = tuple[int, int, list[JitterOfUse]]
 
 _WHEN = {"at_once": "At once", "at_end": "At the end of training"}
 _SPOILED = {
@@ -25,7 +28,9 @@ def judged(case: HarmCase, folder: Path) -> dict[str, Judged]:
     return {how: judge(case, folder, how) for how in ("", *SPOILED)}
 
 
-def markdown(case: HarmCase, name: str, found: dict[str, Judged], line: AgainstLine | None) -> str:
+def markdown(
+    case: HarmCase, name: str, found: dict[str, Judged], line: AgainstLine | None, jitter: Jitter | None = None
+) -> str:
     """The report."""
     right = found[""]
     passed = sum(one.verdict == "PASS" for one in right.compared)
@@ -62,6 +67,7 @@ def markdown(case: HarmCase, name: str, found: dict[str, Judged], line: AgainstL
         f"RMS over {right.runs} runs of predicted against measured fall: {right.rms:.2g}{limit}; of saying that "
         f"nothing is lost: {right.rms_nothing:.2g}.",
         *_against_line(line),
+        *_of_jitter(jitter),
         "",
         "## Spoiled predictions",
         "",
@@ -93,6 +99,27 @@ def _against_line(line: AgainstLine | None) -> list[str]:
         f"Where rows are lost by chance (shards, all rows: {line.runs} runs) a line through zero can be fitted: "
         f"{line.slope:.3g} of AUC per unit of PLS. Fitted to the other seeds' runs it misses by {line.line:.2g} "
         f"RMS, the prediction, which is fitted to none, by {line.predicted:.2g}. {better}",
+    ]
+
+
+def _of_jitter(jitter: Jitter | None) -> list[str]:
+    if jitter is None or not jitter[2]:
+        return []
+    moment, lost, rows = jitter
+    return [
+        "",
+        "## Jitter",
+        "",
+        f"What rows moved in the {lost} steps before step {moment}, as ½pΔᵀHΔ in 1e-4, beside what jitter alone "
+        "should give: steps and curvature say it, nobody looks at Δ for it. Mean over the seeds' probes.",
+        "",
+        "| accesses of a row per sample | moved | jitter | share |",
+        "| --- | ---: | ---: | ---: |",
+        *(
+            f"| {one.accesses_from:.2g} to {one.accesses_to:.2g} | {1e4 * one.quadratic:.2f} | "
+            f"{1e4 * one.jitter:.2f} | {one.jitter / one.quadratic:.2f} |"
+            for one in rows
+        ),
     ]
 
 
