@@ -23,7 +23,7 @@ __all__ = ["Harm", "HarmModel", "crossed_and_beyond"]
 _Z90 = 1.6448536269514722
 _MOMENTS = 48  # of the run at which failures are looked at
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(12)
-_EARLY = 0.25  # of a run; before it rows learn again up to twice as well as they should (docs/models/harm.md)
+_EARLY = 0.25  # of a run; before it other rows decide how little is left (docs/models/harm.md)
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ class HarmModel:
         return found[0] if len(found) == 1 else found[0].plus(found[1])
 
     def _early(self, parts: _Parts, moment: float) -> _Parts:
-        """Early in a run the gradient term that is left may be half of what is said."""
+        """Early in a run little is left of much, and half of the gradient term is not sure."""
         if moment >= _EARLY * self.record.samples:
             return parts
         return replace(parts, unsure=parts.unsure + 0.5 * np.abs(parts.gradient))
