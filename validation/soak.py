@@ -145,6 +145,10 @@ def _one_run(out: Soak, rng: Any, folder: Path, name: str) -> None:
     out.seconds += found.seconds.get("whole", 0.0)
 
 
+class _Interrupted(KeyboardInterrupt):
+    """By the soak itself: who ends the soak is heard."""
+
+
 def _resumed_run(out: Soak, rng: Any, folder: Path, name: str) -> None:
     """Interrupted anywhere, files that are read back damaged, gone on with: no row may be wrong."""
     case, plan = drawn_case(rng), drawn_failures(rng)[:8]
@@ -154,9 +158,9 @@ def _resumed_run(out: Soak, rng: Any, folder: Path, name: str) -> None:
     def stop(event: dict[str, Any]) -> None:
         saboteur.heard(event)
         if event["event"] == "step" and event["step"] == at:
-            raise KeyboardInterrupt
+            raise _Interrupted
 
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(_Interrupted):
         Supervisor(case, folder, failures=plan, observe=stop).run()
     for path in (
         *(folder / name for name in ("events.jsonl", "replica.bin", "advisor.json")),
@@ -242,5 +246,6 @@ def _leftovers(folder: Path, events: list[dict[str, Any]], doors: str) -> list[s
     names = (path.name for path in folder.iterdir() if not path.name.startswith("advisor.json.damaged-"))
     found += [f"{name} was left" for name in names if name not in known]
     checkpoints = folder / "checkpoints"
-    found += [f"{path.name} was left" for path in checkpoints.iterdir() if path.name.startswith(".")]
+    there = checkpoints.iterdir() if checkpoints.is_dir() else ()  # there is none where a run could not begin
+    found += [f"{path.name} was left" for path in there if path.name.startswith(".")]
     return found

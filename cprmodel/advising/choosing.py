@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cprmodel.costing import Choice, Exact, SteadyState, loses_samples
+from cprmodel.costing import Choice, Exact, SteadyState, check_plain, loses_samples
 from cprmodel.costing.saving import as_stored, saving_of
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.storage import StoredSave
@@ -13,7 +13,9 @@ __all__ = ["check_job", "choose", "heeds", "periods_of", "recovery_of"]
 
 
 def check_job(job: Job) -> None:
-    """Refuse storage whose costs an advisor cannot learn (JobError): dirty rows, and what jobs share."""
+    """Refuse what an advisor cannot learn (JobError): time limits, silent errors, dirty rows, shared storage."""
+    if job.job.time_limit_s is not None or job.failures.silent is not None:
+        check_plain(job, "the advisor")
     if job.checkpoint.incremental:
         expected = "no such key: the advisor only knows saves that write everything"
         raise JobError("job", [Problem("checkpoint.incremental", "true", expected)])

@@ -329,3 +329,16 @@ def test_damage_leaves_the_shard_as_it_was(tmp_path: Path) -> None:
     reply = one.answer({"op": "load", "step": 0, "generation": 2, "chain": chain}, [])[0]
     assert reply == {"corrupt": path.name, "reason": "its checksum is another"}
     assert one.answer({"op": "digest"}, [])[0] == before
+
+
+def test_a_run_whose_temporary_folder_has_a_long_name_meets_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A socket's address is at most some hundred bytes long."""
+    long = tmp_path / ("x" * 90)
+    long.mkdir()
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    with meeting_place(tmp_path / "remembered") as meeting, Door(meeting, "supervisor"):
+        assert os.path.exists(meeting.address("supervisor"))
+    assert not os.path.exists(meeting.folder)

@@ -38,6 +38,7 @@ GREETING_S = 2.0
 _MOST = 64
 _NONCE = 32
 _PREFIX = "cprmodel-run-"
+_LONGEST = 40  # of the folder that a run's own is in: the address of a socket has room for some hundred letters
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,9 @@ def meeting_place(remembered: Path) -> Iterator[Meeting]:
     """
     _take_away(remembered)
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    base = runtime if runtime and os.access(runtime, os.W_OK) and len(runtime) < 40 else None
+    base = runtime if runtime and os.access(runtime, os.W_OK) and len(runtime) < _LONGEST else None
+    if base is None and len(tempfile.gettempdir()) > _LONGEST and os.access("/tmp", os.W_OK):
+        base = "/tmp"
     folder = tempfile.mkdtemp(prefix=_PREFIX, dir=base)  # of mode 0700
     write_whole(remembered, folder)
     try:
