@@ -295,5 +295,5 @@ def jitter_variance(contraction: Number, mean_step: Number, last_step: Number) -
     """
     xp = namespace(contraction, mean_step, last_step)
     y = 2 * contraction
-    fading = y * (xp.exprel(-y) - xp.phi2(-y))  # (1 − (1 + y)e^(−y))/y
-    return last_step / 2 * (1 - xp.exp(-y)) + (mean_step - last_step) * fading
+    left = xp.exp(-y)
+    return last_step / 2 * (1 - left) + (mean_step - last_step) * (xp.exprel(-y) - left)

@@ -58,81 +58,91 @@ def later_of(
     """
     age = current.position - then.position
     old, new = _scalar(then.sums, apart), _scalar(current.sums, apart)
-    each, some = None, accesses * age
+    changed = (apart != 0).any(axis=1)  # the others cost nothing
     if old is not None:
-        # a row that has moved was accessed, however seldom that is; one that has not was not
-        some = np.where(new > old, some / np.maximum(-np.expm1(-some), 1e-12), 0.0)
-        each = _of_access(np.maximum(new - old, 0.0), some, band, number)
-
-    def going(sums: Any | None) -> Course:
-        growth, before = (None, 0.0) if each is None else (accesses * each, each)
-        return course(optimizer, batch_size, accesses, sums, growth, left, before, settled=new)
-
-    def went(begin: Any | None, end: Any | None, samples: float, often: Any, before: Any) -> Course:
-        growth = None if begin is None else np.maximum(end - begin, 0.0) / samples
-        return course(optimizer, batch_size, often, begin, growth, [samples], before)
-
-    back, twin, past = going(old), going(new), went(old, new, age, some / age, 0.0 if each is None else each / 2)
-    position = max(then.position, 1.0)
-    noise: Any = 1.0  # of then over today's, by what an access added and adds
-    if old is None or optimizer.name == "adam":
-        until = went(old, old, position, accesses, 0.0)
-    else:
-        today = accesses * each * position
-        noise = np.where(today > 0, old / np.where(today > 0, today, 1.0), 1.0)
-        until = went(np.zeros_like(old), old, position, accesses, noise * each / 2)
-    moved = (apart @ vectors) ** 2
+        changed |= old != new
+        old, new = old[changed], new[changed]
+    apart, along, hits, accesses, band = (one[changed] for one in (apart, along, hits, accesses, band))
+    back, twin, past, until, noise = _courses(
+        age, max(then.position, 1.0), old, new, left, accesses, optimizer, batch_size, band, number
+    )
     ratio = np.where(back.last > 0, twin.last / np.where(back.last > 0, back.last, 1.0), 1.0)
     frequency = hits / samples
-    sums = {name: np.zeros((number, len(left))) for name in BY_LEFT}
-    whole = {name: np.zeros(number) for name in ("quadratic", "gradient", *OF_JITTER)}
-
-    def add(into: Any, each: Any) -> None:
-        for j, one in enumerate(each.T):
-            into[:, j] += np.bincount(band, weights=one, minlength=number)
-
+    sums = {name: np.zeros((len(apart), len(left))) for name in BY_LEFT}
+    whole = {name: np.zeros(len(apart)) for name in ("quadratic", "gradient", *OF_JITTER)}
     # along eigenvector v of eigenvalue h, a row has h·(v·Δ)² of the quadratic; x = hu
-    for at, (h, square) in enumerate(zip(eigenvalues, moved.T, strict=True)):
+    for at, (h, square) in enumerate(zip(eigenvalues, ((apart @ vectors) ** 2).T, strict=True)):
         if not h > 0:
             continue
         way = h * past.u
         x, own_x = h * back.u, h * twin.u
-        lacks, own = np.exp(-x), np.exp(-own_x)
+        fades, own_fades = np.exp(-2 * x), np.exp(-2 * own_x)
         quadratic = h * square * hits
         gradient = quadratic / np.maximum(np.expm1(np.minimum(way[:, 0], _MOST_WAY)), _NO_WAY)
         # noise up to then, and what came to it in the time that was lost
-        then_ = noise * until.jitter(h)[:, 0]
-        came = past.jitter(h)[:, 0]
+        before = noise * until.jitter(h)[:, 0]
         kept = np.exp(-way[:, 0])
-        now = then_ * kept**2 + came
-        twin_end = now[:, None] * own**2 + twin.jitter(h)
-        back_end = then_[:, None] * lacks**2 + back.jitter(h)
-        jitter_gradient = -h * frequency * (now - then_ * kept)
-        drift = along[:, at] / samples - jitter_gradient
-        for name, each in (
-            ("quadratic", quadratic),
-            ("gradient", gradient),
-            ("jitter_quadratic", 0.5 * h * frequency * (now + then_ - 2 * then_ * kept)),
-            ("jitter_gradient", jitter_gradient),
-        ):
-            whole[name] += np.bincount(band, weights=each, minlength=number)
-        add(sums["quadratic_left"], quadratic[:, None] * lacks**2)
-        add(sums["gradient_left"], gradient[:, None] * lacks**2)
+        now = before * kept**2 + past.jitter(h)[:, 0]
+        jitter_gradient = -h * frequency * (now - before * kept)
+        drift = (along[:, at] / samples - jitter_gradient)[:, None]
+        whole["quadratic"] += quadratic
+        whole["gradient"] += gradient
+        whole["jitter_quadratic"] += 0.5 * h * frequency * (now + before - 2 * before * kept)
+        whole["jitter_gradient"] += jitter_gradient
+        sums["quadratic_left"] += quadratic[:, None] * fades
+        sums["gradient_left"] += gradient[:, None] * fades
         some = np.clip(way, _NO_WAY, _MOST_WAY)
-        add(sums["progress_fixed"], drift[:, None] * progress_left_fixed.raw(x, own_x, some))
-        add(sums["progress_moving"], drift[:, None] * progress_left_moving.raw(x, own_x, some, ratio))
-        add(sums["jitter"], 0.5 * h * frequency[:, None] * (back_end - twin_end))
+        sums["progress_fixed"] += drift * progress_left_fixed.raw(x, own_x, some)
+        sums["progress_moving"] += drift * progress_left_moving.raw(x, own_x, some, ratio)
+        at_end = before[:, None] * fades + back.jitter(h) - now[:, None] * own_fades - twin.jitter(h)
+        sums["jitter"] += 0.5 * h * frequency[:, None] * at_end
 
-    def share(name: str, of: str, otherwise: float) -> Any:
-        some = whole[of][:, None] > 0
-        return np.where(some, sums[name] / np.where(some, whole[of][:, None], 1.0), otherwise)
+    def by_band(each: Any) -> Any:
+        return np.bincount(band, weights=each, minlength=number)
 
-    return {
-        "quadratic_left": np.minimum(share("quadratic_left", "quadratic", 1.0), 1.0),
-        "gradient_left": np.minimum(share("gradient_left", "gradient", 1.0), 1.0),
-        **{name: sums[name] for name in ("progress_fixed", "progress_moving", "jitter")},
-        **{name: whole[name] for name in OF_JITTER},
-    }
+    of_bands = {name: by_band(each) for name, each in whole.items()}
+    after = {name: np.stack([by_band(one) for one in each.T], axis=-1) for name, each in sums.items()}
+    for name in ("quadratic", "gradient"):
+        all_of_it = of_bands[name][:, None]
+        share = np.where(all_of_it > 0, after[f"{name}_left"] / np.where(all_of_it > 0, all_of_it, 1.0), 1.0)
+        after[f"{name}_left"] = np.minimum(share, 1.0)
+    return {**after, **{name: of_bands[name] for name in OF_JITTER}}
+
+
+def _courses(
+    age: float,
+    position: float,
+    old: Any | None,
+    new: Any | None,
+    left: Sequence[int],
+    accesses: Any,
+    optimizer: OptimizerUsed,
+    batch_size: int,
+    band: Any,
+    number: int,
+) -> tuple[Course, Course, Course, Course, Any]:
+    """Of rows put back and of their twins, in the time that was lost, and before it; and how noisy it was before.
+
+    That is over today's noise, by what an access added to the sums then and adds now.
+    """
+
+    def run(sums: Any | None, growth: Any | None, samples: Any, often: Any = accesses, **more: Any) -> Course:
+        return course(optimizer, batch_size, often, sums, growth, samples, **more)
+
+    if old is None or new is None:  # no state
+        return (*(run(None, None, one) for one in (left, left, [age], [position])), 1.0)
+    # a row that has moved was accessed, however seldom that is; one that has not was not
+    often = accesses * age
+    often = np.where(new > old, often / np.maximum(-np.expm1(-often), 1e-12), 0.0)
+    grown = np.maximum(new - old, 0.0)
+    each = _of_access(grown, often, band, number)
+    back, twin = (run(one, accesses * each, left, before=each, settled=new) for one in (old, new))
+    past = run(old, grown / age, [age], often / age, before=each / 2)
+    if optimizer.name == "adam":
+        return back, twin, past, run(old, None, [position]), 1.0
+    today = accesses * each * position
+    noise = np.where(today > 0, old / np.where(today > 0, today, 1.0), 1.0)
+    return back, twin, past, run(np.zeros_like(old), old / position, [position], before=noise * each / 2), noise
 
 
 def _of_access(grown: Any, accesses: Any, band: Any, number: int) -> Any:
