@@ -59,7 +59,7 @@ def later_of(
     age = current.position - then.position
     old, new = _scalar(then.sums, apart), _scalar(current.sums, apart)
     changed = (apart != 0).any(axis=1)  # the others cost nothing
-    if old is not None:
+    if old is not None and new is not None:
         changed |= old != new
         old, new = old[changed], new[changed]
     apart, along, hits, accesses, band = (one[changed] for one in (apart, along, hits, accesses, band))
@@ -129,8 +129,9 @@ def _courses(
     def run(sums: Any | None, growth: Any | None, samples: Any, often: Any = accesses, **more: Any) -> Course:
         return course(optimizer, batch_size, often, sums, growth, samples, **more)
 
-    if old is None or new is None:  # no state
-        return (*(run(None, None, one) for one in (left, left, [age], [position])), 1.0)
+    if old is None or new is None:  # no state: both go on alike
+        both = run(None, None, left)
+        return both, both, run(None, None, [age]), run(None, None, [position]), 1.0
     # a row that has moved was accessed, however seldom that is; one that has not was not
     often = accesses * age
     often = np.where(new > old, often / np.maximum(-np.expm1(-often), 1e-12), 0.0)

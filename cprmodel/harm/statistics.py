@@ -245,22 +245,20 @@ def _along(values: Floats, low: NDArray[np.intp], share: Floats) -> Floats:
 
 
 def _exponent(left: Floats, shares: Floats, samples: float) -> Floats:
-    """−log of what is left after so many samples [bands, ages]: a line between the record's, and beyond."""
-    grid = np.concatenate([[0.0], left])
-    exponents = np.concatenate(
-        [np.zeros((*shares.shape[:2], 1)), -np.log(np.clip(shares, _MOST_LOST, 1.0))], axis=2
-    )
-    low = int(np.clip(np.searchsorted(grid, samples, side="right") - 1, 0, len(grid) - 2))
-    share = (samples - grid[low]) / (grid[low + 1] - grid[low])
-    found: Floats = exponents[:, :, low] + share * (exponents[:, :, low + 1] - exponents[:, :, low])
-    return found
+    """−log of what is left after so many samples [bands, ages]: it goes on growing beyond the record's last."""
+    exponents = -np.log(np.clip(shares, _MOST_LOST, 1.0))
+    return _after(np.zeros(shares.shape[:2]), left, exponents, samples, np.inf)
 
 
-def _after(now: Floats, left: Floats, numbers: Floats, samples: float) -> Floats:
-    """After so many samples [bands, ages], along lines from what is now to the record's, held after its last."""
+def _after(now: Floats, left: Floats, numbers: Floats, samples: float, most: float = 1.0) -> Floats:
+    """After so many samples [bands, ages], along lines from what is now to the record's; held after its last.
+
+    ``most``: how far the last line may go on, over its own length.
+    """
     grid = np.concatenate([[0.0], left])
     values = np.concatenate([now[:, :, None], numbers], axis=2)
-    low, share = _between(grid, np.asarray(samples))
+    low = int(np.clip(np.searchsorted(grid, samples, side="right") - 1, 0, len(grid) - 2))
+    share = min((samples - grid[low]) / (grid[low + 1] - grid[low]), most)
     found: Floats = values[:, :, low] + share * (values[:, :, low + 1] - values[:, :, low])
     return found
 
@@ -316,8 +314,8 @@ def terms_of(point: Point, classes: Sequence[RowClass]) -> Terms:
     independent = np.sqrt((errors**2).sum(0))
     scale = np.where(independent > 0, whole["gradient_error"] / np.maximum(independent, _TINY), 1.0)
 
-    def mean(values: Any, of: Any) -> Floats:
-        found: Floats = summed(values * of[:, :, None]) / np.maximum(summed(of), _TINY)[:, :, None]
+    def mean(values: Any) -> Floats:
+        found: Floats = summed(values * weights[:, :, None]) / np.maximum(summed(weights), _TINY)[:, :, None]
         return found
 
     return Terms(
@@ -328,8 +326,8 @@ def terms_of(point: Point, classes: Sequence[RowClass]) -> Terms:
         rows=summed([float(band.rows) for _, band in bands]),
         quadratic=quadratic,
         gradient=summed(each["gradient"]),
-        quadratic_left=mean(each["quadratic_left"], weights),
-        gradient_left=mean(each["gradient_left"], weights),
+        quadratic_left=mean(each["quadratic_left"]),
+        gradient_left=mean(each["gradient_left"]),
         progress=_progress(bands, summed),
         crossed=(whole["quadratic"] - diagonal) / diagonal,
         beyond=beyond / diagonal,

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from cprmodel.harm.record import HarmRecord, read_harm
 from validation.harm.case import HarmCase
 from validation.harm.lab import record_of
@@ -44,4 +42,4 @@ def jitter_of(records: Sequence[HarmRecord], position: float, age: float) -> lis
             both = found[band.accesses_from, band.accesses_to]
             both[0] += band.quadratic[at] / len(records)
             both[1] += band.jitter_quadratic[at] / len(records)
-    return [JitterOfUse(*use, *both) for use, both in sorted(found.items()) if np.all(np.array(both) > 0)]
+    return [JitterOfUse(*use, *both) for use, both in sorted(found.items()) if min(both) > 0]
