@@ -46,9 +46,8 @@ def with_stops(found: Simulated, model: CostModel, streams: np.random.SeedSequen
     times = found.times_s.copy()
     waited = np.zeros(len(times))
     if job.waits_for_repairs and job.repair_s:
-        share = 1.0 if job.failures.repair_share is None else job.failures.repair_share
         rng = np.random.default_rng(streams)
-        _waits(times, share / job.failure_mix.mtbf_s, job.repair_s, job.cluster.spares or 0, rng, waited)
+        _waits(times, job.repair_share / job.failure_mix.mtbf_s, job.repair_s, job.cluster.spares or 0, rng, waited)
     times += waited
     stopped = [planned_stops(job, float(one), job.save_s) for one in times] if job.failures.planned else []
     number, outage = np.array(stopped).T if stopped else (np.zeros(len(times)), np.zeros(len(times)))

@@ -15,18 +15,16 @@ from typing import Any
 import numpy as np
 
 from cprmodel.costing import model_for
-from cprmodel.facts.results import Breakdown
 from cprmodel.facts.strategies import FailureKind, Strategy, together
 from cprmodel.jobs import Job
 from cprmodel.simulation.compiled import compiled
-from cprmodel.simulation.laws import Exponential, FailuresStrike
-from cprmodel.simulation.limits import check_length, most_failures, never_ends, sizes_of
-from cprmodel.simulation.result import Estimate, Prediction, Simulated
+from cprmodel.simulation.limits import most_failures, never_ends, sizes_of
+from cprmodel.simulation.long_jobs import COLUMNS, expected_failures, found_of
+from cprmodel.simulation.result import Simulated
 
 __all__ = ["simulate_chains"]
 
-#: What is counted of a run: times, shard-seconds lost, and failures by kind.
-_COLUMNS = ("time_s", "lost", "save_s", "load_s", "reschedule_s", "shard", "trainer", "whole_job")
+# Columns of a run.
 _TIME, _LOST, _SAVE, _LOAD, _RESCHEDULE, _SHARD = range(6)
 _TRAINER, _ALL = 1, 2  # kinds of failure, beside a shard's, which is 0
 _BOTH, _NOTHING = 2, 3  # what is pending, beside a shard or a trainer
@@ -224,39 +222,18 @@ def simulate_chains(
 ) -> Simulated:
     """Play a job with a time limit, or silent errors, many times; as :func:`cprmodel.simulate`, which calls it."""
     cost = model_for(job).cost(job, strategy)
-    overhead, work = float(cost.breakdown.total), job.job.work_s
-    failures = (1 + overhead) * work / job.failure_mix.mtbf_s
-    reason = cost.refused or f"expected to take {1 + overhead:.3g} times its work"
-    check_length(overhead, failures, reason)
+    failures = expected_failures(job, cost)
     most, shards = most_failures(failures), job.cluster.embedding_shards or 1
     of, stops = _numbers(job, strategy)
-    saves = (1 + overhead) * work / strategy.interval_s
+    saves = failures * job.failure_mix.mtbf_s / strategy.interval_s
     sizes = sizes_of(runs, failures + saves, events=4e6, most=4096)
     parts = []
     for size, stream in zip(sizes, streams.spawn(len(sizes)), strict=True):
-        rows = np.zeros((size, len(_COLUMNS)))
+        rows = np.zeros((size, len(COLUMNS)))
         if not _played(of, stops, rows, np.zeros(shards), most, np.random.default_rng(stream)):
             raise never_ends(most)
         parts.append(rows)
         if progress:
             progress(size)
-    column = dict(zip(_COLUMNS, np.concatenate(parts).T, strict=True))
-    times, pls = column["time_s"], column["lost"] / (work * shards)
-    mean = {name: float(column[f"{name}_s"].mean()) / work for name in ("save", "load", "reschedule")}
-    lost = float(times.mean()) / work - 1 - sum(mean.values())
     of_what = "of a long chain of jobs" if job.failures.silent is None else "of a long job"
-    return Simulated(
-        job=job,
-        strategy=strategy,
-        law=Exponential(),
-        strikes=FailuresStrike.ALWAYS,
-        runs=runs,
-        wanted_runs=runs,
-        time_to_train_s=Estimate.of(times),
-        pls=Estimate.of(pls),
-        breakdown=Breakdown(mean["save"], mean["load"], lost, mean["reschedule"]),
-        failures={kind.value: float(column[kind.value].mean()) for kind in FailureKind},
-        predicted=Prediction(overhead, cost.pls, of_what, True, True),
-        times_s=times,
-        pls_of_runs=pls,
-    )
+    return found_of(job, strategy, cost, parts, of_what)

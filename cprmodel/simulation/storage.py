@@ -14,18 +14,15 @@ import numpy as np
 
 from cprmodel.costing import SteadyState
 from cprmodel.costing.stops import at_level, severities
-from cprmodel.facts.results import Breakdown
 from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import FailureKind, FullRecovery, Strategy, together
 from cprmodel.jobs import Job
 from cprmodel.simulation.compiled import compiled
-from cprmodel.simulation.laws import Exponential, FailuresStrike
-from cprmodel.simulation.limits import check_length, most_failures, never_ends, sizes_of
-from cprmodel.simulation.result import Estimate, Prediction, Simulated
+from cprmodel.simulation.limits import most_failures, never_ends, sizes_of
+from cprmodel.simulation.long_jobs import COLUMNS, expected_failures, found_of
+from cprmodel.simulation.result import Simulated
 
-__all__ = ["COLUMNS", "play_stored", "simulate_stored", "times_of"]
-
-COLUMNS = ("time_s", "lost", "save_s", "load_s", "reschedule_s", "shard", "trainer", "whole_job")
+__all__ = ["play_stored", "simulate_stored", "times_of"]
 
 
 class Struck(NamedTuple):
@@ -281,7 +278,7 @@ def times_of(saving: StoredSave, tau: float) -> tuple[Any, float]:
 
 
 def play_stored(job: Job, strategy: Strategy, runs: int, stream: np.random.SeedSequence, limit: int = 10**7) -> Any:
-    """Play a job many times: an array of :data:`COLUMNS`, one row a run; None where one does not end."""
+    """Play a job many times: an array of ``COLUMNS``, one row a run; None where one does not end."""
     saving, mix, recovery = strategy.saving, job.failure_mix, strategy.recovery
     assert isinstance(saving, StoredSave)
     tau = float(strategy.interval_s)
@@ -330,10 +327,7 @@ def simulate_stored(
     from joblib import Parallel, delayed
 
     cost = SteadyState().cost(job, strategy)
-    overhead = float(cost.breakdown.total)
-    failures = (1 + overhead) * job.job.work_s / job.failure_mix.mtbf_s
-    reason = cost.refused or f"expected to take {1 + overhead:.3g} times its work"
-    check_length(overhead, failures, reason)
+    failures = expected_failures(job, cost)
     sizes, limit = sizes_of(runs, failures, events=1e6, most=4096), most_failures(failures)
     play = delayed(play_stored)
     batches = Parallel(n_jobs=workers, prefer="threads", return_as="generator")(
@@ -346,23 +340,4 @@ def simulate_stored(
         parts.append(part)
         if progress:
             progress(len(part))
-    column = dict(zip(COLUMNS, np.concatenate(parts).T, strict=True))
-    work, shards = job.job.work_s, job.cluster.embedding_shards or 1
-    times, pls = column["time_s"], column["lost"] / (work * shards)
-    mean = {name: float(column[f"{name}_s"].mean()) / work for name in ("save", "load", "reschedule")}
-    lost = float(times.mean()) / work - 1 - sum(mean.values())
-    return Simulated(
-        job=job,
-        strategy=strategy,
-        law=Exponential(),
-        strikes=FailuresStrike.ALWAYS,
-        runs=runs,
-        wanted_runs=runs,
-        time_to_train_s=Estimate.of(times),
-        pls=Estimate.of(pls),
-        breakdown=Breakdown(mean["save"], mean["load"], lost, mean["reschedule"]),
-        failures={kind.value: float(column[kind.value].mean()) for kind in FailureKind},
-        predicted=Prediction(overhead, cost.pls, "of a long job, exponential failures", True, True),
-        times_s=times,
-        pls_of_runs=pls,
-    )
+    return found_of(job, strategy, cost, parts, "of a long job, exponential failures")

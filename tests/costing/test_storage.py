@@ -17,7 +17,8 @@ from cprmodel.facts.storage import MeasuredDirty, SaveLevel, StoredSave, Touched
 from cprmodel.facts.strategies import FailureMix, FullRecovery, PartialRecovery, Recovery, Strategy
 from cprmodel.formulas import exact_pls, makespan
 from cprmodel.jobs import Checkpoint, Cluster, Failures, Job, Work
-from cprmodel.simulation.storage import COLUMNS, play_stored
+from cprmodel.simulation.long_jobs import COLUMNS
+from cprmodel.simulation.storage import play_stored
 
 HOUR = 3600.0
 

@@ -1,0 +1,53 @@
+"""What plays a long job event by event, and predicts it by an exact model, has in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cprmodel.costing import Cost
+from cprmodel.facts.results import Breakdown
+from cprmodel.facts.strategies import FailureKind, Strategy
+from cprmodel.jobs import Job
+from cprmodel.simulation.laws import Exponential, FailuresStrike
+from cprmodel.simulation.limits import check_length
+from cprmodel.simulation.result import Estimate, Prediction, Simulated
+
+__all__ = ["COLUMNS", "expected_failures", "found_of"]
+
+#: What is counted of a run: times, shard-seconds lost, and failures by kind.
+COLUMNS = ("time_s", "lost", "save_s", "load_s", "reschedule_s", "shard", "trainer", "whole_job")
+
+
+def expected_failures(job: Job, cost: Cost) -> float:
+    """Of a run; JobError where it is too long to be played."""
+    overhead = float(cost.breakdown.total)
+    failures = (1 + overhead) * job.job.work_s / job.failure_mix.mtbf_s
+    check_length(overhead, failures, cost.refused or f"expected to take {1 + overhead:.3g} times its work")
+    return failures
+
+
+def found_of(job: Job, strategy: Strategy, cost: Cost, parts: Sequence[Any], model: str) -> Simulated:
+    """From batches of runs, a row of :data:`COLUMNS` each; what was predicted is of ``model``, a long job's."""
+    column = dict(zip(COLUMNS, np.concatenate(parts).T, strict=True))
+    work, shards = job.job.work_s, job.cluster.embedding_shards or 1
+    times, pls = column["time_s"], column["lost"] / (work * shards)
+    mean = {name: float(column[f"{name}_s"].mean()) / work for name in ("save", "load", "reschedule")}
+    lost = float(times.mean()) / work - 1 - sum(mean.values())
+    return Simulated(
+        job=job,
+        strategy=strategy,
+        law=Exponential(),
+        strikes=FailuresStrike.ALWAYS,
+        runs=len(times),
+        wanted_runs=len(times),
+        time_to_train_s=Estimate.of(times),
+        pls=Estimate.of(pls),
+        breakdown=Breakdown(mean["save"], mean["load"], lost, mean["reschedule"]),
+        failures={kind.value: float(column[kind.value].mean()) for kind in FailureKind},
+        predicted=Prediction(float(cost.breakdown.total), cost.pls, model, True, True),
+        times_s=times,
+        pls_of_runs=pls,
+    )
