@@ -21,12 +21,9 @@ from cprmodel.facts.formula import formula
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.sources import DERIVED, Evidence
 from cprmodel.facts.special import Number, namespace
-from cprmodel.formulas.stops import pace_of
+from cprmodel.formulas.stops import NEVER, pace_of, until_complete
 
 __all__ = ["limit_reach", "time_limited_overhead", "unannounced_limit_overhead"]
-
-#: A share of whole-job failures so small that they never come: without any, too, ρC' is a number.
-_NEVER = 1e-15
 
 _ASSUMES = (
     "exponential failures; a chain of many jobs; exact for full recovery, of partial recovery with stops that take "
@@ -58,13 +55,13 @@ def _chain(
     trainer_reschedule: Number,
 ) -> _Chain:
     xp = namespace(save, mtbf, reschedule, partial_load, partial_reschedule, s, t, w, trainer_reschedule)
-    some = xp.maximum(w, _NEVER)
+    some = xp.maximum(w, NEVER)
     pace = pace_of(save, mtbf, partial_load, partial_reschedule, s, t, some, trainer_reschedule, 0, reschedule)
     b, rate = pace.rolled_back, pace.stop_rate
     return _Chain(
         rate=rate,
         back=rate * b,
-        save=xp.log1p(b * pace.voids) / (rate * b),  # e^(−ρC') is how likely a save is to be complete in the end
+        save=until_complete(pace, pace.voids),
         stretch=1 + rate * (pace.stop_load + pace.stop_reschedule),
         stop_load=rate * pace.stop_load,
         stop_reschedule=rate * pace.stop_reschedule,

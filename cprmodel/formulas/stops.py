@@ -9,7 +9,10 @@ from typing import NamedTuple
 
 from cprmodel.facts.special import Number, namespace
 
-__all__ = ["Pace", "Struck", "hit_of", "pace_of", "struck_of"]
+__all__ = ["NEVER", "Pace", "Struck", "hit_of", "pace_of", "struck_of", "until_complete"]
+
+#: A share of whole-job failures so small that they never come: without any, too, what follows is a number.
+NEVER = 1e-15
 
 #: Saves and stops this many times the MTBF are as bad as any longer: beyond, powers of e^(stop/μ) are no floats.
 _ENDLESS = 100
@@ -92,6 +95,15 @@ def pace_of(
         save=save,
         voids=xp.expm1(rate * save),
     )
+
+
+def until_complete(pace: Pace, voids: Number) -> Number:
+    """Activity of a save or a check until it is complete, those that stops make void included, C'.
+
+    With ρ the rate of roll-backs, e^(−ρC') is how likely it is to be complete in the end. ``voids``: e^(C/μ) − 1.
+    """
+    xp = namespace(*pace, voids)
+    return xp.log1p(pace.rolled_back * voids) / (pace.stop_rate * pace.rolled_back)
 
 
 def hit_of(ends: tuple[_Ends, _Ends, _Ends], shares: tuple[Number, Number, Number], hit: Number) -> Number:

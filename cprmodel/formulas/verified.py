@@ -13,12 +13,9 @@ from cprmodel.facts.formula import formula
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.sources import DERIVED, Evidence
 from cprmodel.facts.special import Number, namespace
-from cprmodel.formulas.stops import pace_of
+from cprmodel.formulas.stops import NEVER, pace_of, until_complete
 
 __all__ = ["verified_interval", "verified_overhead"]
-
-#: A share of whole-job failures so small that they never come: without any, too, what follows is a number.
-_NEVER = 1e-15
 
 
 @formula("τ", DERIVED, Evidence.DERIVED, (), "exponential failures and errors, first order in τ over either mean")
@@ -101,15 +98,15 @@ def verified_overhead(
         partial_reschedule_s,
         shard_share,
         trainer_share,
-        xp.maximum(whole_job_share, _NEVER),
+        xp.maximum(whole_job_share, NEVER),
         trainer_reschedule_s,
         load_s,
         reschedule_s,
     )
     rate, b = pace.stop_rate, pace.rolled_back
     rho = rate * b
-    check = xp.log1p(b * xp.expm1(rate * verify_s)) / rho  # e^(−ρ·check): how likely it is to end in the end
-    saves = xp.log1p(b * pace.voids) / rho
+    check = until_complete(pace, xp.expm1(rate * verify_s))
+    saves = until_complete(pace, pace.voids)
     clean, before = xp.exp(-interval_s / silent_mtbf_s), interval_s + check
     error = -xp.expm1(-interval_s / silent_mtbf_s)
     reached = xp.exp(-rho * before)
