@@ -15,7 +15,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cprmodel.costing.models import Choice, Cost, CostModel, Step, use
+from cprmodel.costing.models import Choice, Cost, CostModel, Step, one_by_one, use
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.strategies import Strategy
 from cprmodel.facts.units import count_of, format_share, format_time
@@ -61,8 +61,7 @@ def planned_stops(job: Job, elapsed_s: float, save_s: float) -> tuple[int, float
 
 def in_repair_of(job: Job) -> float:
     """Nodes in repair on average while the job does not wait."""
-    share = 1.0 if job.failures.repair_share is None else job.failures.repair_share
-    return float(nodes_in_repair.raw(1, job.failure_mix.mtbf_s, job.repair_s or 0.0)) * share
+    return float(nodes_in_repair.raw(1, job.failure_mix.mtbf_s, job.repair_s or 0.0)) * job.repair_share
 
 
 def _waiting(job: Job, overhead: float, spares: int) -> Step:
@@ -124,10 +123,7 @@ class WithStops:
 
     def curve(self, job: Job, strategy: Strategy, intervals_s: Any) -> tuple[Any, Any]:
         """Overhead and PLS of a strategy at each of many intervals."""
-        import numpy as np
-
-        found = [self.cost(job, replace(strategy, interval_s=float(one))) for one in np.ravel(intervals_s)]
-        return np.array([one.breakdown.total for one in found]), np.array([one.pls for one in found])
+        return one_by_one(self, job, strategy, intervals_s)
 
     def remarks(self, job: Job, strategy: Strategy) -> list[str]:
         """What a reader of the figures should know; what one spare more or less would do."""

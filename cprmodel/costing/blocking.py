@@ -85,10 +85,6 @@ def _interval(job: Job, interval_s: Any, set_by: str, steps: tuple[Step, ...]) -
     return Choice(every, WHOLE_JOB if every >= job.job.work_s * (1 - 1e-12) else set_by, steps)
 
 
-def _floats(parts: Breakdown) -> Breakdown:
-    return Breakdown(*(float(part) for part in parts))
-
-
 def _lost(job: Job, strategy: Strategy) -> tuple[Step, float] | None:
     shards = job.cluster.embedding_shards or 1
     every = (job.job.work_s, strategy.saves_every_s, strategy.saving.save_s)
@@ -98,9 +94,9 @@ def _lost(job: Job, strategy: Strategy) -> tuple[Step, float] | None:
 def _cost(job: Job, strategy: Strategy, parts: Breakdown, spent: Step) -> Cost:
     lost = _lost(job, strategy)
     if lost is None:
-        return Cost(_floats(parts), 0.0, (spent,), pls_standard_deviation=0.0)
+        return Cost(parts.in_floats(), 0.0, (spent,), pls_standard_deviation=0.0)
     step, spread = lost
-    return Cost(_floats(parts), float(step.value), (spent, step), pls_standard_deviation=spread)
+    return Cost(parts.in_floats(), float(step.value), (spent, step), pls_standard_deviation=spread)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from cprmodel.costing.models import (
     Step,
     everybody_returns,
     loses_samples,
+    one_by_one,
     recovery_arguments,
     use,
 )
@@ -266,7 +267,7 @@ class TimeLimited:
             nothing = Breakdown(0.0, 0.0, math.inf, 0.0)
             return Cost(nothing, 0.0, refused="its stops take so much of the time limit that nothing can be saved")
         step = chains.step(strategy.interval_s)
-        parts = Breakdown(*(float(part) for part in step.value))
+        parts = step.value.in_floats()
         lost = float(chains.pls(strategy.interval_s)) if loses_samples(strategy.recovery) else 0.0
         refused = ""
         if not math.isfinite(parts.total):
@@ -277,8 +278,7 @@ class TimeLimited:
 
     def curve(self, job: Job, strategy: Strategy, intervals_s: Any) -> tuple[Any, Any]:
         """Overhead and PLS of a strategy at each of many intervals."""
-        found = [self.cost(job, replace(strategy, interval_s=float(one))) for one in np.ravel(intervals_s)]
-        return np.array([one.breakdown.total for one in found]), np.array([one.pls for one in found])
+        return one_by_one(self, job, strategy, intervals_s)
 
     def remarks(self, job: Job, strategy: Strategy) -> list[str]:
         """What the limit costs, and how a job of the chain goes."""

@@ -7,7 +7,7 @@ samples are counted exactly, whenever failures strike: a budget is kept or it is
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -31,6 +31,7 @@ __all__ = [
     "loses_samples",
     "loss_arguments",
     "lost_samples",
+    "one_by_one",
     "recovery_arguments",
     "use",
 ]
@@ -95,6 +96,12 @@ class CostModel(Protocol):
 
     def cost(self, job: Job, strategy: Strategy) -> Cost:
         """Its PLS is that of saves that take everything."""
+
+
+def one_by_one(model: CostModel, job: Job, strategy: Strategy, intervals_s: Any) -> tuple[Any, Any]:
+    """Overhead and PLS of a strategy at each of many intervals, by a model that knows one at a time."""
+    found = [model.cost(job, replace(strategy, interval_s=float(one))) for one in np.ravel(intervals_s)]
+    return np.array([one.breakdown.total for one in found]), np.array([one.pls for one in found])
 
 
 WHOLE_JOB = "the length of the job"

@@ -29,7 +29,6 @@ from cprmodel.costing.models import (
 )
 from cprmodel.costing.terms import WITHIN
 from cprmodel.facts.errors import JobError, Problem
-from cprmodel.facts.results import Breakdown
 from cprmodel.facts.strategies import Recovery, Strategy
 from cprmodel.facts.units import format_share, format_time
 from cprmodel.formulas.exact_loss import hits_of, lost_of
@@ -157,8 +156,7 @@ class Verified:
             strategy = strategy.in_time
         checked, every = _Checked(job, strategy.recovery), strategy.interval_s
         step = checked.step(every)
-        parts = Breakdown(*(float(part) for part in step.value))
-        return Cost(parts, float(checked.pls(every)), (step,), written_per_s=1 / every)
+        return Cost(step.value.in_floats(), float(checked.pls(every)), (step,), written_per_s=1 / every)
 
     def curve(self, job: Job, strategy: Strategy, intervals_s: Any) -> tuple[Any, Any]:
         """Overhead and PLS of a strategy at each of many intervals."""

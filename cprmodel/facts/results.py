@@ -28,6 +28,10 @@ class Breakdown(NamedTuple):
         """The sum of the parts."""
         return self.save + self.load + self.lost + self.reschedule
 
+    def in_floats(self) -> Breakdown:
+        """Plain numbers, of arrays of one each."""
+        return Breakdown(*(float(part) for part in self))
+
     def scaled(self, factor: Number) -> Breakdown:
         """Every part times a factor."""
         return Breakdown(*(part * factor for part in self))

@@ -154,6 +154,11 @@ class Job(Section):
         return None if self.scaling is None else self.scaling.repair_s
 
     @property
+    def repair_share(self) -> float:
+        """Share of the failures whose node must be repaired; all, where the job file does not say."""
+        return 1.0 if self.failures.repair_share is None else self.failures.repair_share
+
+    @property
     def waits_for_repairs(self) -> bool:
         """Whether waiting for a repair is part of its overhead: spares are given, or a repair without any."""
         return self.cluster.spares is not None or self.failures.repair_s is not None
