@@ -15,13 +15,12 @@ import numpy as np
 from cprmodel.harm.predicted import HarmModel
 from cprmodel.harm.record import HarmRecord, read_harm
 from validation.harm.case import HarmCase
-from validation.harm.files import Files, read, run_in, taken
+from validation.harm.files import Files, read, run_in
 from validation.harm.patterns import TABLES, Pattern, parts_of, patterns_of
 from validation.harm.predicting import Predicted, predict
 from validation.harm.running import measure, reference
-from validation.harm.runs import each_of
+from validation.harm.runs import at_work
 from validation.harm.spoiling import SPOILED, spoiled
-from validation.processes.pool import workers
 
 __all__ = ["measured", "predictions", "record_of", "run_case"]
 
@@ -30,10 +29,7 @@ PREDICTIONS = "predictions.json"
 
 def run_case(case: HarmCase, folder: Path, count: int, say: Callable[[str], None]) -> None:
     """Train, predict, put back, so many at a time; goes on where an earlier run of the case in the folder ended."""
-    with taken(case, folder) as files, workers(count) as submit:
-        for name in files.damaged():
-            say(f"{name} is damaged: what was in it is done again")
-        each = each_of(submit, case, files, say)
+    with at_work(case, folder, count, say) as (files, each):
         missing = [seed for seed in case.seeds if _referred(files, seed) is None]
         each(_refer, [(seed,) for seed in missing], lambda s: f"seed {s[0]} probed")
         if not files.read(folder / PREDICTIONS):

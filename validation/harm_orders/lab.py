@@ -16,12 +16,11 @@ import numpy as np
 from cprmodel.harm.orders import HARM_ORDERS, harm_of_orders
 from cprmodel.harm.predicted import HarmModel
 from cprmodel.harm.record import HarmRecord, read_harm
-from validation.harm.files import Files, read, run_in, taken
-from validation.harm.runs import each_of
+from validation.harm.files import Files, read, run_in
+from validation.harm.runs import at_work
 from validation.harm.spoiling import spoiled
 from validation.harm_orders.case import OrdersCase, SettingSection
 from validation.harm_orders.running import measure, probed, strikes
-from validation.processes.pool import workers
 
 __all__ = ["SPOILED", "measured", "predictions", "run_case"]
 
@@ -38,10 +37,7 @@ def run_case(case: OrdersCase, folder: Path, count: int, say: Callable[[str], No
     def done(what: str) -> Callable[[tuple[int, ...]], str]:
         return lambda one: " ".join([case.settings[one[0]].name + ":", *(f"seed {seed}" for seed in one[1:]), what])
 
-    with taken(case, folder) as files, workers(count) as submit:
-        for name in files.damaged():
-            say(f"{name} is damaged: what was in it is done again")
-        each = each_of(submit, case, files, say)
+    with at_work(case, folder, count, say) as (files, each):
         each(_probe, [(one, seed) for seed in case.probe_seeds for one in settings], done("probed"))
         each(_predict, [(one,) for one in settings], done("predicted"))
         if not files.read(folder / PREDICTIONS):

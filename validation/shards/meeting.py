@@ -64,10 +64,8 @@ def meeting_place(remembered: Path) -> Iterator[Meeting]:
     ``remembered`` is the file in which its path is kept until then.
     """
     _take_away(remembered)
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    base = runtime if runtime and os.access(runtime, os.W_OK) and len(runtime) < _LONGEST else None
-    if base is None and len(tempfile.gettempdir()) > _LONGEST and os.access("/tmp", os.W_OK):
-        base = "/tmp"
+    places = (os.environ.get("XDG_RUNTIME_DIR", ""), tempfile.gettempdir(), "/tmp")
+    base = next((one for one in places if 0 < len(one) < _LONGEST and os.access(one, os.W_OK)), None)
     folder = tempfile.mkdtemp(prefix=_PREFIX, dir=base)  # of mode 0700
     write_whole(remembered, folder)
     try:
