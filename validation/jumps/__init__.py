@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from validation.processes.launcher import LocalLauncher
+
 __all__ = ["jumping", "patch"]
 
 #: How far it may be off [s].
@@ -59,6 +61,7 @@ def jumping() -> Iterator[None]:
     with (
         mock.patch.dict(os.environ, {"PYTHONPATH": search}),
         mock.patch("validation.events.datetime", _Date),
+        mock.patch("validation.supervisor.state.on_this_machine", LocalLauncher),  # forks have their server's clock
         mock.patch.object(time, "time", _time),
     ):
         yield

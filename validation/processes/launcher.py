@@ -13,7 +13,7 @@ from typing import Protocol
 
 from validation.processes.parent import end_with_parent
 
-__all__ = ["Launcher", "LocalLauncher", "Process"]
+__all__ = ["Launcher", "LocalLauncher", "Process", "search_path"]
 
 
 class Process(Protocol):
@@ -80,7 +80,7 @@ class LocalLauncher:
     def __init__(self, logs: Path) -> None:
         self.logs = logs
 
-    def start(self, name: str, module: str, arguments: Sequence[str], secret: str) -> LocalProcess:
+    def start(self, name: str, module: str, arguments: Sequence[str], secret: str) -> Process:
         """Start a process that holds the write end of a pipe: when it dies, the read end closes."""
         self.logs.mkdir(parents=True, exist_ok=True)
         read, write = os.pipe()
@@ -94,7 +94,7 @@ class LocalLauncher:
                     pass_fds=(write,),
                     env={
                         **os.environ,
-                        "PYTHONPATH": _search_path(),
+                        "PYTHONPATH": search_path(),
                         "CPRMODEL_PARENT": str(os.getpid()),
                     },
                     preexec_fn=end_with_parent,
@@ -118,7 +118,7 @@ class LocalLauncher:
         return lines[-1] if lines else ""
 
 
-def _search_path() -> str:
+def search_path() -> str:
     """Where ``validation`` is imported from, whatever folder this process stands in."""
     here = str(Path(__file__).parents[2])
     return os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])

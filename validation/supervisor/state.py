@@ -16,7 +16,8 @@ from validation.case import Case
 from validation.claim import Claim, new_run
 from validation.events import EventLog
 from validation.failures import Failure
-from validation.processes.launcher import Launcher, LocalLauncher, Process
+from validation.processes.launcher import Launcher, Process
+from validation.processes.warm import on_this_machine
 from validation.shards.meeting import Meeting
 from validation.supervisor.deaths import Deaths
 
@@ -53,7 +54,7 @@ class State:
         self.strategy = case.planned_strategy()
         self.failures = case.failure_plan() if failures is None else failures
         self.observe, self.sabotage = observe, sabotage
-        self.launcher = launcher or LocalLauncher(folder / "logs")
+        self.launcher = launcher or on_this_machine(folder / "logs")
         self.run_name = new_run()  # or that of the run that is resumed
         self.damaged_lines = 0  # in its log
         self.processes: dict[str, Process] = {}  # "trainer" and "shard-0" to "shard-N"
