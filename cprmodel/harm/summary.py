@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from cprmodel.harm.record import BAND_FACTOR, Band, HarmRecord, Point
 
 __all__ = ["WITHIN", "AtAge", "Part", "at_ages", "by_table", "by_use", "reach"]
@@ -27,7 +25,6 @@ class AtAge:
     quadratic: float
     gradient: float
     auc_fall: float | None
-    left: float | None  #: share that is left when the rest of the run has been trained; None: nothing to tell it by
 
     @property
     def holds(self) -> bool:
@@ -49,26 +46,11 @@ class Part:
     probed: int
 
 
-def _share_left(point: Point, age: int, remaining: float) -> float | None:
-    """Of the quadratic term at an age, what so many more samples leave: between the record's in their logarithm."""
-    bands = [band for table in point.tables for band in table.bands]
-    whole = sum(band.quadratic[age] for band in bands)
-    if not whole > 0:
-        return None
-    left = [
-        sum(band.quadratic[age] * band.quadratic_left[age][k] for band in bands)
-        for k in range(len(point.left_samples))
-    ]
-    logs = [0.0, *(math.log(max(one / whole, 1e-12)) for one in left)]
-    return math.exp(float(np.interp(remaining, [0.0, *point.left_samples], logs)))
-
-
 def at_ages(record: HarmRecord) -> list[AtAge]:
     """The whole state, at each point and age."""
     found = []
     for point in record.points:
-        remaining = record.samples - point.position_samples
-        for age, whole in enumerate(point.whole):
+        for whole in point.whole:
             found.append(
                 AtAge(
                     position_samples=point.position_samples,
@@ -79,7 +61,6 @@ def at_ages(record: HarmRecord) -> list[AtAge]:
                     quadratic=whole.quadratic,
                     gradient=whole.gradient,
                     auc_fall=whole.auc_fall,
-                    left=_share_left(point, age, remaining),
                 )
             )
     return found

@@ -8,7 +8,7 @@ from typing import Any
 
 from cprmodel.facts.errors import one_line
 from cprmodel.facts.units import count_of
-from cprmodel.harm.predicted import HarmModel
+from cprmodel.harm.predicted import Harm, HarmModel
 from cprmodel.harm.record import HarmRecord, Point
 from cprmodel.harm.slope import slope_at
 from cprmodel.harm.summary import WITHIN, AtAge, Part, at_ages, by_table, by_use, reach
@@ -25,7 +25,7 @@ HEADINGS = [
     "quadratic",
     "gradient",
     "fall of AUC",
-    "left at the end",
+    "predicted at the end",
 ]
 PART_HEADINGS = ["rows", "accesses a sample", "quadratic", "share", "with gradient", "± SE"]
 _OPTIMIZERS = {"sgd": "SGD", "rowwise_adagrad": "row-wise Adagrad", "adagrad": "Adagrad", "adam": "Adam"}
@@ -46,10 +46,16 @@ def age_rows(record: HarmRecord) -> list[list[str]]:
             f"{one.quadratic:.2e}",
             f"{one.gradient:.2e}",
             "" if one.auc_fall is None else f"{one.auc_fall:.2e}",
-            "" if one.left is None else f"{one.left:.0%}",
+            f"{harm.rise:.2e}",
         ]
-        for one in at_ages(record)
+        for one, harm in _with_ends(record)
     ]
+
+
+def _with_ends(record: HarmRecord) -> list[tuple[AtAge, Harm]]:
+    """Each point and age, with what putting all back there would have cost once the rest of the run is trained."""
+    model = HarmModel(record)
+    return [(one, model.once(one.position_samples, one.age_samples, 1.0)) for one in at_ages(record)]
 
 
 def part_rows(parts: Sequence[Part]) -> list[list[str]]:
@@ -106,7 +112,7 @@ def harm_lines(record: HarmRecord) -> list[str]:
             "would show them"
         )
     if record.samples > last.position_samples:
-        lines.append("left at the end: share of the quadratic term that the rest of the run does not relearn")
+        lines.append("predicted at the end: rise of the log loss that the rest of the run does not make good")
     return lines
 
 
@@ -118,7 +124,10 @@ def harm_dict(record: HarmRecord) -> dict[str, Any]:
         "within": WITHIN,
         "reach_samples": reach(record),
         "auc_fall_per_pls": None if slope is None else {"value": slope[0], "interval_90": [slope[1], slope[2]]},
-        "ages": [{**vars(one), "holds": one.holds} for one in at_ages(record)],
+        "ages": [
+            {**vars(one), "holds": one.holds, "end_rise": harm.rise, "end_interval_90": harm.interval_90}
+            for one, harm in _with_ends(record)
+        ],
         "points": [
             {
                 "position_samples": point.position_samples,

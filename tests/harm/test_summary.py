@@ -14,8 +14,9 @@ from cprmodel import JobError, load_job, plan
 from cprmodel.harm.predicted import HarmModel
 from cprmodel.harm.record import HarmRecord
 from cprmodel.harm.slope import accuracy_model
-from cprmodel.harm.summary import at_ages, by_table, by_use, reach
+from cprmodel.harm.summary import by_table, by_use, reach
 from cprmodel.jobs.parsing import model_from_mapping
+from cprmodel.report.harm import harm_dict
 from tests.cli.test_commands import run
 from tests.conftest import EXAMPLE
 from tests.harm.test_record import BAND, FILE, TABLE, WHOLE
@@ -51,13 +52,17 @@ def test_tables_and_use_are_sums_over_bands_at_the_largest_age() -> None:
     assert rare.share + often.share == pytest.approx(1)
 
 
-def test_what_is_left_at_the_end_is_read_off_in_the_logarithm() -> None:
-    """4,096 of 8,192 samples are to come: the record's last; of 6,144 half-way (in samples) to it."""
-    assert at_ages(record_of())[0].left == pytest.approx(0.1)
-    later = copy.deepcopy(FILE)
-    later["samples"] = 4096 + 2560  # half-way from 1,024 to 4,096
-    (first, _) = at_ages(model_from_mapping(HarmRecord, later, "test"))
-    assert first.left == pytest.approx(math.sqrt(0.5 * 0.1))
+def test_what_the_page_says_of_the_end_is_a_tenth_where_a_tenth_is_left_of_both_terms() -> None:
+    """4,096 of 8,192 samples are to come, after which a tenth is left of all; half-way from 1,024, √(0.5 · 0.1)."""
+    gradients, quadratics = [-3e-5, 6e-4], [1e-4 + 2e-4 + 1e-5, 3e-4 + 5e-4 + 1e-4]
+    rises = [a + b for a, b in zip(gradients, quadratics, strict=True)]
+    record = record_of(rise=rises, quadratic=quadratics, gradient=gradients)
+    for age, one in enumerate(harm_dict(record)["ages"]):
+        assert one["end_rise"] == pytest.approx(0.1 * rises[age])
+        assert one["end_interval_90"][0] < one["end_rise"] < one["end_interval_90"][1]
+    later = {**record.model_dump(mode="json"), "samples": 4096 + 2560}
+    (first, _) = harm_dict(model_from_mapping(HarmRecord, later, "test"))["ages"]
+    assert first["end_rise"] == pytest.approx(math.sqrt(0.5 * 0.1) * rises[0])
 
 
 @pytest.mark.parametrize(
