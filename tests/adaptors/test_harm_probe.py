@@ -340,10 +340,9 @@ def test_optimizers_that_move_rows_otherwise_are_refused() -> None:
 def test_the_example_writes_a_record(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The loop of docs/harm.md, shortened: what Taylor says of all rows is near what a forward pass says."""
     script = load_script(EXAMPLE.with_name("harm_probe.py"))
-    script.STEPS = 192
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # torch's, of sparse gradients
-        script.main(str(tmp_path / "harm.json"))
+        script.main(str(tmp_path / "harm.json"), 192)
     assert "the probe took" in capsys.readouterr().out
     record = read_harm(tmp_path / "harm.json")
     assert len(record.points) == 3
