@@ -513,7 +513,7 @@ def test_steps_that_a_stopped_harness_did_not_hear_of_count(calm: Any, tmp_path:
             from pathlib import Path
             from tests.validation.helpers import small
             from validation.supervisor import Supervisor
-            data = {{"samples": 32 * 3000, "batch_size": 32}}
+            data = {{"samples": 32 * 1200, "batch_size": 32}}
             case = small(data=data, training={{"device": "cpu", "evaluate": False}}, journal=False)
             Supervisor(case, Path({str(tmp_path / "run")!r})).run(resume=len(sys.argv) > 1)
             """
@@ -525,7 +525,7 @@ def test_steps_that_a_stopped_harness_did_not_hear_of_count(calm: Any, tmp_path:
     while sum(e["event"] == "step" for e in _events(tmp_path / "run")) < 100 and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGSTOP)
-    time.sleep(1.0)
+    time.sleep(0.3)
     process.send_signal(signal.SIGKILL)
     process.wait()
     heard = sum(e["event"] == "step" for e in _events(tmp_path / "run"))
@@ -534,10 +534,10 @@ def test_steps_that_a_stopped_harness_did_not_hear_of_count(calm: Any, tmp_path:
     events = _events(tmp_path / "run")
     found = summarise(events)
     assert any(e.get("unheard") for e in events)
-    assert found.samples == 32 * 3000
+    assert found.samples == 32 * 1200
     assert found.lost_samples == 0
-    assert found.executed == 3000 + found.replayed_steps
-    assert heard < 3000
+    assert found.executed == 1200 + found.replayed_steps
+    assert heard < 1200
 
 
 @pytest.mark.parametrize("backend", ["files", "dcp"])
