@@ -104,6 +104,7 @@ def _by_harm(options: Options, setting: Setting, policies: tuple[str, ...]) -> O
     """The rows of a harm record, and what each order costs in the metric."""
     from cprmodel.harm.predicted import HarmModel
     from cprmodel.harm.record import read_harm
+    from cprmodel.harm.summary import known_limit
     from cprmodel.ordering.metric import in_metric, rows_of_record
 
     assert options.harm is not None
@@ -118,7 +119,9 @@ def _by_harm(options: Options, setting: Setting, policies: tuple[str, ...]) -> O
     rows = rows_of_record(model, options.row_bytes, pace)
     found = order(str(options.harm), rows, setting, policies)
     harm = tuple(in_metric(model, rows, setting, pace, options.lost_share))
-    return replace(found, harm=harm, lost_share=options.lost_share)
+    limit = known_limit(model.record)
+    warnings = (*found.warnings, f"log loss and AUC: {limit}") if limit else found.warnings
+    return replace(found, harm=harm, lost_share=options.lost_share, warnings=warnings)
 
 
 def _source(options: Options) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.harm.predicted import Harm, HarmModel
+from cprmodel.harm.summary import known_limit
 from cprmodel.jobs.accuracy_model import AccuracyModel, Metric
 from cprmodel.jobs.parsing import model_from_mapping
 
@@ -74,5 +75,7 @@ def accuracy_model(
         "runs": 1,
         "seeds": 1,
         "record": record,
+        "largest_age": max(point.ages_samples[-1] for point in model.record.points) / samples,
+        "notes": [one for one in (known_limit(model.record),) if one],
     }
     return model_from_mapping(AccuracyModel, data, record)

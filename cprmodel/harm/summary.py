@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cprmodel.harm.record import BAND_FACTOR, Band, HarmRecord, Point
 
-__all__ = ["WITHIN", "AtAge", "Part", "at_ages", "by_table", "by_use", "reach"]
+__all__ = ["WITHIN", "AtAge", "Part", "at_ages", "by_table", "by_use", "known_limit", "reach"]
 
 #: Taylor's two terms are trusted while they are this near the true rise.
 WITHIN = 0.25
@@ -44,6 +44,13 @@ class Part:
     rise: float  #: with the gradient term, which few probe samples leave noisy
     rise_error: float  #: its standard error
     probed: int
+
+
+def known_limit(record: HarmRecord) -> str | None:
+    """Where measured losses were found apart from what such a record predicts; None: nowhere that one could say."""
+    if record.optimizer.name != "adam":
+        return None
+    return "its rows are trained with Adam, under which losses were measured 1.4 to 1.9 times as large as predicted"
 
 
 def at_ages(record: HarmRecord) -> list[AtAge]:

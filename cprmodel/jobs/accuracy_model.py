@@ -30,6 +30,11 @@ class AccuracyModel(Section):
     runs: Count = Field(description="runs in the record")
     seeds: Count = Field(description="seeds in the record")
     record: str = Field("", description="name of the record")
+    largest_age: Positive | None = Field(
+        None,
+        description="largest age that a harm record looked at, as a share of its run; none: not of such a record",
+    )
+    notes: tuple[str, ...] = Field((), description="what whoever plans with it should know")
 
     @model_validator(mode="after")
     def _can_be_used(self) -> AccuracyModel:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cprmodel.costing import CostModel, kinds
 from cprmodel.costing.models import WHOLE_JOB
-from cprmodel.facts.errors import JobError
+from cprmodel.facts.errors import JobError, one_line
 from cprmodel.facts.strategies import PartialRecovery
 from cprmodel.facts.units import count_of, format_money, format_share, format_time
 from cprmodel.jobs import HOURS_PER_MONTH, Job
@@ -176,6 +176,14 @@ def _about_drop(job: Job, one: StrategyPlan) -> list[str]:
             f"expected PLS {pls:.3g} lies beyond {reach:.3g}, up to which accuracy.model is known to hold within "
             "10%: the drop is an extrapolation"
         )
+    age = one.interval_s / job.job.work_s
+    if fitted.largest_age is not None and pls > 0 and age > fitted.largest_age * (1 + 1e-9):
+        notes.append(
+            f"rows go back by up to {format_share(min(age, 1.0))} of the run, and accuracy.model's record looked at "
+            f"no more than {format_share(fitted.largest_age)}: the drop is an extrapolation"
+        )
+    if pls > 0:
+        notes += [f"the drop is of accuracy.model: {one_line(said)}" for said in fitted.notes]
     if interval is not None and most is not None and interval[1] > most * (1 + 1e-9):
         notes.append(
             f"the expected drop may be up to {interval[1]:.2g}, above max_metric_drop {most:.3g}, within the 90% "

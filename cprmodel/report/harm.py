@@ -11,7 +11,7 @@ from cprmodel.facts.units import count_of
 from cprmodel.harm.predicted import Harm, HarmModel
 from cprmodel.harm.record import HarmRecord, Point
 from cprmodel.harm.slope import slope_at
-from cprmodel.harm.summary import WITHIN, AtAge, Part, at_ages, by_table, by_use, reach
+from cprmodel.harm.summary import WITHIN, AtAge, Part, at_ages, by_table, by_use, known_limit, reach
 from cprmodel.report.unchecked import unchecked
 
 __all__ = ["harm_dict", "harm_lines", "print_harm", "render_harm", "write_harm_report"]
@@ -98,6 +98,9 @@ def harm_lines(record: HarmRecord) -> list[str]:
         )
     else:
         lines.append(f"prediction: within {WITHIN:.0%} of the truth at every age, up to {known:,.0f} samples")
+    limit = known_limit(record)
+    if limit is not None:
+        lines.append(f"mind: {limit}")
     slope = slope_at(HarmModel(record), _TENTH * record.samples, _EIGHTH)
     if slope is not None:
         lines.append(

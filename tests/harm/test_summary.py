@@ -103,6 +103,22 @@ def test_the_command_tells_and_draws_it(path: Path, capsys: pytest.CaptureFixtur
     assert data["points"][0]["tables"][0]["name"] == "users"
 
 
+def test_what_is_known_to_be_off_is_said_of_adam_alone(
+    path: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """By the page, and by the model for job files, and from there by the plan."""
+    said = "trained with Adam, under which losses were measured 1.4 to 1.9 times as large"
+    model = path.with_name("model.json")
+    for name in ("rowwise_adagrad", "adam"):
+        data = json.loads(path.read_text())
+        path.write_text(json.dumps({**data, "optimizer": {**data["optimizer"], "name": name}}))
+        out, _ = run("accuracy", path, "--out", model, capsys=capsys)
+        assert (said in " ".join(out.split())) == (name == "adam")
+        written = json.loads(model.read_text())
+        assert any(said in note for note in written["notes"]) == (name == "adam")
+        assert written["largest_age"] == pytest.approx(1024 / data["samples"])
+
+
 @pytest.mark.parametrize("option", ["--pattern", "--test-seeds"])
 def test_what_asks_for_paired_runs_is_refused(option: str, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, said = run("accuracy", path, option, "1", status=2, capsys=capsys)

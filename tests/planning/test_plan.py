@@ -157,13 +157,18 @@ def test_a_fitted_slope_s_interval_becomes_the_drop_s(answer: Plan) -> None:
         ),
         ({"linear_to_pls": None}, "its record cannot tell up to which PLS the drop follows a line"),
         ({"interval_90": None}, "accuracy.model has no interval"),
+        (
+            {"largest_age": 0.01},
+            "\npartial: rows go back by up to 15.4% of the run, and accuracy.model's record looked at no more than 1.00%",
+        ),
+        ({"notes": ["of a run\nwith Adam"]}, "\npartial: the drop is of accuracy.model: of a run with Adam"),
         ({"interval_90": (-0.001, 0.011)}, "the slope's 90% interval contains 0"),
         ({"interval_90": (0.004, 0.1)}, "the expected drop may be up to 0.0017, above max_metric_drop 0.0005"),
     ],
 )
 def test_what_the_fit_does_not_bear_out_is_said(changes: dict[str, Any], expected: str) -> None:
     found = plan(with_model(**changes))
-    assert sum(expected in line for line in found.warnings) == 1
+    assert sum(expected in f"\n{line}" for line in found.warnings) == 1
     json.dumps(found.to_dict(), allow_nan=False)
 
 
