@@ -179,8 +179,8 @@ def _about_drop(job: Job, one: StrategyPlan) -> list[str]:
     age = one.interval_s / job.job.work_s
     if fitted.largest_age is not None and pls > 0 and age > fitted.largest_age * (1 + 1e-9):
         notes.append(
-            f"rows go back by up to {format_share(min(age, 1.0))} of the run, and accuracy.model's record looked at "
-            f"no more than {format_share(fitted.largest_age)}: the drop is an extrapolation"
+            f"rows go back by up to {format_share(min(age, 1.0))} of the run, and accuracy.model's record looked "
+            f"at no more than {format_share(fitted.largest_age)}: the drop is an extrapolation"
         )
     if pls > 0:
         notes += [f"the drop is of accuracy.model: {one_line(said)}" for said in fitted.notes]

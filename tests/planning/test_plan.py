@@ -159,7 +159,8 @@ def test_a_fitted_slope_s_interval_becomes_the_drop_s(answer: Plan) -> None:
         ({"interval_90": None}, "accuracy.model has no interval"),
         (
             {"largest_age": 0.01},
-            "\npartial: rows go back by up to 15.4% of the run, and accuracy.model's record looked at no more than 1.00%",
+            "\npartial: rows go back by up to 15.4% of the run, and accuracy.model's record looked at no more than "
+            "1.00%",
         ),
         ({"notes": ["of a run\nwith Adam"]}, "\npartial: the drop is of accuracy.model: of a run with Adam"),
         ({"interval_90": (-0.001, 0.011)}, "the slope's 90% interval contains 0"),
