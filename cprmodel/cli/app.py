@@ -395,3 +395,9 @@ def schema() -> None:
     from cprmodel.cli.new import print_schema
 
     print_schema()
+
+
+for _command in app.registered_commands:  # whole in the list of --help, where click would cut them
+    _command.short_help = (
+        (_command.callback.__doc__ or "").strip().partition("\n")[0] if _command.callback else None
+    )

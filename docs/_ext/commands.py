@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
+from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
 if TYPE_CHECKING:
@@ -84,8 +85,31 @@ class Runs(SphinxDirective):
         return [nodes.literal_block(text, text, language="text")]
 
 
+class CommandReference(SphinxDirective):
+    """What each command says of itself (by typer's own writer of documentation)."""
+
+    def run(self) -> list[nodes.Node]:
+        from typer import Context
+        from typer.cli import get_docs_for_click
+        from typer.main import get_command
+
+        from cprmodel.cli.app import app
+
+        top: Any = get_command(app)
+        found: list[nodes.Node] = []
+        for name, command in top.commands.items():
+            context = Context(command, info_name=name, parent=Context(top, info_name="cprmodel"))
+            text = get_docs_for_click(obj=command, ctx=context, indent=1, call_prefix="cprmodel")
+            section = nodes.section(ids=[f"command-{name}"], names=[name])
+            section += nodes.title(name, name)
+            self.state.nested_parse(StringList(text.split("\n", 1)[1].splitlines()), 0, section)
+            found.append(section)
+        return found
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Add the directive."""
+    """Add the directives."""
     app.add_directive("run", Run)
     app.add_directive("runs", Runs)
+    app.add_directive("command-reference", CommandReference)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
