@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 BY_NAME = {
     "cprmodel.facts.drawing": "an answer finds who draws it (cprmodel.report registers) without knowing the room",
     "cprmodel.facts.lazy": "public names of packages are loaded when they are first used",
+    "validation.processes.nursery": "what its forks are to be is told on its command line; it knows none of them",
     "cprmodel.simulation": "public names are loaded when they are first used, and Numba with them",
 }
 
