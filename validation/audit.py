@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from cprmodel.checkpoints.files import CorruptError
 from validation.case import Case
-from validation.checkpoint.files import CorruptError
 from validation.data.tables import num_embeddings_of
 from validation.shards.layout import layout_of
 from validation.shards.rows import ADAGRAD_EPS, initial_rows

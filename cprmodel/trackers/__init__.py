@@ -15,11 +15,13 @@ lock around each call); different trackers share nothing.
 from cprmodel.trackers.counts import MostFrequentlyUpdated, UpdateAge
 from cprmodel.trackers.distance import LargestChange
 from cprmodel.trackers.harm import LeastHarm
+from cprmodel.trackers.named import TRACKERS
 from cprmodel.trackers.sampled import SubSampledUpdated
 from cprmodel.trackers.sums import GrownSums
 from cprmodel.trackers.tracker import Ranked, Tracker, choose, rows_due
 
 __all__ = [
+    "TRACKERS",
     "GrownSums",
     "LargestChange",
     "LeastHarm",

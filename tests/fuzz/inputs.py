@@ -141,7 +141,7 @@ def movielens() -> list[bytes]:
 
 
 def manifests() -> list[bytes]:
-    from validation.checkpoint.files import FileRef
+    from cprmodel.checkpoints.files import FileRef
     from validation.checkpoint.manifest import Manifest
 
     ref = FileRef("00000003.trainer.safetensors", 10, "0" * 64)

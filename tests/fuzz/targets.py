@@ -46,7 +46,7 @@ def _reader(read: Callable[[Path], Any], *more: str) -> Callable[[Path, bytes], 
 
 def _allowed(*more: str) -> tuple[type[BaseException], ...]:
     from cprmodel.advising.state import StateDamaged
-    from validation.checkpoint.files import CorruptError
+    from cprmodel.checkpoints.files import CorruptError
     from validation.data.batch import DataError
 
     known = {"state": StateDamaged, "corrupt": CorruptError, "data": DataError}
@@ -138,7 +138,7 @@ def _replica(path: Path) -> Any:
 def _tensors(path: Path) -> Any:
     import hashlib
 
-    from validation.checkpoint.files import FileRef, read_arrays
+    from cprmodel.checkpoints.files import FileRef, read_arrays
 
     content = path.read_bytes()
     ref = FileRef(path.name, len(content), hashlib.sha256(content).hexdigest())

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from validation.checkpoint.files import CorruptError, FileRef, read_arrays, write_arrays
+from cprmodel.checkpoints.files import CorruptError, FileRef, read_arrays, write_arrays
 from validation.checkpoint.manifest import Manifest, collect_garbage, manifests, write_manifest
 
 

@@ -21,8 +21,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cprmodel.checkpoints.files import FileRef
 from tests.validation.helpers import claim_of
-from validation.checkpoint.files import FileRef
 from validation.shards.layout import PLACEMENTS, Layout
 from validation.shards.meeting import GREETING_S, Door, Meeting, connect, meeting_place
 from validation.shards.rows import NumpyRows

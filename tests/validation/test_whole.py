@@ -17,10 +17,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cprmodel.checkpoints.files import CorruptError
 from cprmodel.facts.errors import CprModelError, JobError
 from tests.validation.helpers import STEPS, claim_of, small, train
 from validation.audit import audit
-from validation.checkpoint.files import CorruptError
 from validation.checkpoint.manifest import manifests
 from validation.claim import FolderTaken, alone
 from validation.events import EventLog, read_events, read_log

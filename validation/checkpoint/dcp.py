@@ -29,7 +29,7 @@ from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import save
 
-from validation.checkpoint.files import CorruptError, FileRef, read_checked, write_file
+from cprmodel.checkpoints.files import CorruptError, FileRef, read_checked, write_file
 from validation.checkpoint.manifest import Manifest
 from validation.checkpoint.store import SaveFailed, Store
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from validation.checkpoint.files import CorruptError, FileRef, read_arrays, write_arrays
+from cprmodel.checkpoints.files import CorruptError, FileRef, read_arrays, write_arrays
 from validation.checkpoint.manifest import Manifest, collect_garbage, manifests, write_manifest
 from validation.claim import Claim
 from validation.shards.client import Request, ShardClients, ShardsLost

@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from cprmodel.trackers import (
-    LargestChange,
-    MostFrequentlyUpdated,
-    SubSampledUpdated,
-    Tracker,
-    UpdateAge,
-    rows_due,
-)
+from cprmodel.trackers import TRACKERS, rows_due
 
 __all__ = ["TRACKERS", "Priority"]
-
-#: Order → its tracker, from the live rows, how many a save takes, and a seed.
-TRACKERS: dict[str, Callable[[Any, int, int], Tracker]] = {
-    "mfu": lambda rows, most, seed: MostFrequentlyUpdated(len(rows)),
-    "ssu": lambda rows, most, seed: SubSampledUpdated(len(rows), most, seed=seed),
-    "scar": lambda rows, most, seed: LargestChange(rows),
-    "update-age": lambda rows, most, seed: UpdateAge(len(rows)),
-}
 
 
 class Priority:

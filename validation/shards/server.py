@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from validation.checkpoint.files import CorruptError, FileRef, read_arrays, write_arrays
+from cprmodel.checkpoints.files import CorruptError, FileRef, read_arrays, write_arrays
 from validation.claim import Claim, FolderTaken
 from validation.events import told_in
 from validation.processes.parent import told_in_secret, watch_parent

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from validation.checkpoint.files import CorruptError
+from cprmodel.checkpoints.files import CorruptError
 
 __all__ = ["Journal", "read_journals"]
 
