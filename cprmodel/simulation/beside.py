@@ -15,7 +15,7 @@ import numpy as np
 
 from cprmodel.costing.beside import WithStops, planned_stops
 from cprmodel.costing.models import CostModel
-from cprmodel.simulation.compiled import compiled
+from cprmodel.facts.compiled import compiled
 from cprmodel.simulation.result import Estimate, Simulated
 
 __all__ = ["with_stops"]

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cprmodel.simulation.compiled import compiled
+from cprmodel.facts.compiled import compiled
 
 __all__ = [
     "COLUMNS",
