@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from cprmodel.costing import model_for
+from cprmodel.facts.compiled import compiled
 from cprmodel.facts.strategies import FailureKind, Strategy, together
 from cprmodel.jobs import Job
-from cprmodel.facts.compiled import compiled
 from cprmodel.simulation.limits import most_failures, never_ends, sizes_of
 from cprmodel.simulation.long_jobs import COLUMNS, expected_failures, found_of
 from cprmodel.simulation.result import Simulated

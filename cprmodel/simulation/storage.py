@@ -14,10 +14,10 @@ import numpy as np
 
 from cprmodel.costing import SteadyState
 from cprmodel.costing.stops import at_level, severities
+from cprmodel.facts.compiled import compiled
 from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import FailureKind, FullRecovery, Strategy, together
 from cprmodel.jobs import Job
-from cprmodel.facts.compiled import compiled
 from cprmodel.simulation.limits import most_failures, never_ends, sizes_of
 from cprmodel.simulation.long_jobs import COLUMNS, expected_failures, found_of
 from cprmodel.simulation.result import Simulated

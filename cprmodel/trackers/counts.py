@@ -26,11 +26,18 @@ class MostFrequentlyUpdated(Ranked):
 
     def record(self, rows: ArrayLike, values: NDArray[Any] | None = None) -> None:
         """Count; below 2³² updates of a row between two of its saves."""
-        np.add.at(self.updates, self.ids(rows), np.uint32(1))
+        from cprmodel.trackers.kernels import count
+
+        self.known(count(self.updates, self.indices(rows)))
 
     def priorities(self) -> NDArray[Any]:
         """Updates since the save."""
         return self.updates
+
+    def worth(self) -> tuple[NDArray[np.intp], NDArray[Any]]:
+        """Only what has been updated since its save is looked at."""
+        rows = np.flatnonzero(self.updates)
+        return rows, self.updates[rows]
 
     def saved(self, rows: ArrayLike) -> None:
         """Their count starts again."""
@@ -56,6 +63,11 @@ class UpdateAge(MostFrequentlyUpdated):
     def priorities(self) -> NDArray[Any]:
         """The products (before the first tick, the updates)."""
         return np.multiply(self.updates, np.maximum(self.age, 1), dtype=np.float32)
+
+    def worth(self) -> tuple[NDArray[np.intp], NDArray[Any]]:
+        """Only what has been updated since its save is looked at."""
+        rows, updates = super().worth()
+        return rows, np.multiply(updates, np.maximum(self.age[rows], 1), dtype=np.float32)
 
     def saved(self, rows: ArrayLike) -> None:
         """Count and age start again."""

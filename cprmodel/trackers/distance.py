@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cprmodel.facts.errors import DomainError
+from cprmodel.trackers.tensors import host, live
 from cprmodel.trackers.tracker import Ranked
 
 __all__ = ["BLOCK", "LargestChange"]
@@ -18,18 +19,21 @@ BLOCK = 1 << 14  #: rows compared at a time
 class LargestChange(Ranked):
     """The rows that moved most, in Euclidean distance, since they were last saved first (SCAR).
 
-    ``values`` is the table as training sees it, rows along the first axis: an array that training writes to (a view
-    of a torch tensor, ``tensor.numpy()``), which the tracker looks at when it chooses. Where that cannot be had,
-    give an array of its own and pass the new ``values`` to :meth:`record`, those that a recovery has read back too.
+    ``values`` is the table as training sees it, rows along the first axis: an array or a torch tensor of floats in
+    this machine's memory that training writes to, which the tracker looks at when it chooses. Where that cannot be
+    had, give an array of its own and pass the new ``values`` to :meth:`record`, those that a recovery has read back too.
 
     Memory: a copy of the table, and 4 bytes a row while it chooses. The state is the copy: save the table too.
     """
 
     state: ClassVar[tuple[str, ...]] = ("copy",)
 
-    def __init__(self, values: NDArray[Any]) -> None:
+    def __init__(self, values: Any) -> None:
+        values = live(values, type(self).__name__)
         if not isinstance(values, np.ndarray) or values.dtype.kind != "f" or values.ndim < 2:
-            raise DomainError("LargestChange: expected a NumPy array of floats, rows along the first of its axes")
+            raise DomainError(
+                "LargestChange: expected a NumPy array of floats (or a torch tensor), rows along the first axis"
+            )
         super().__init__(len(values))
         self.values = values
         self.copy = values.copy()
@@ -38,7 +42,7 @@ class LargestChange(Ranked):
         """Write ``values`` into the table, where they are given: leave them out where the table is the live one."""
         at = self.ids(rows)
         if values is not None:
-            self.values[at] = values
+            self.values[at] = host(values)
 
     def priorities(self) -> NDArray[Any]:
         """How far each row moved, squared."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cprmodel.facts.errors import DomainError
+from cprmodel.trackers.tensors import live
 from cprmodel.trackers.tracker import Ranked
 
 __all__ = ["GrownSums"]
@@ -16,9 +17,9 @@ __all__ = ["GrownSums"]
 class GrownSums(Ranked):
     r"""The rows whose sum of squared gradients grew most since they were last saved first.
 
-    For Adagrad, which keeps that sum anyway: one number a row (row-wise Adagrad), ``sums`` as training sees it (a
-    view of a torch tensor, ``tensor.numpy()``). An access adds h/B² to it on average, h the curvature of the log
-    loss at an access and B the batch (:func:`cprmodel.formulas.expected_gradient_square`), so its growth counts the
+    For Adagrad, which keeps that sum anyway: one number a row (row-wise Adagrad), ``sums`` as training sees it (an
+    array or a torch tensor in this machine's memory). An access adds h/B² to it on average, h the curvature of the
+    log loss at an access and B the batch (:func:`cprmodel.formulas.expected_gradient_square`), so its growth counts the
     row's updates and weighs them with the curvature of its table, and of several tables it can be compared
     (:func:`choose`).
 
@@ -27,8 +28,8 @@ class GrownSums(Ranked):
     >>> sums = np.zeros(3, dtype=np.float32)
     >>> tracker = GrownSums(sums)
     >>> sums += [1e-6, 4e-6, 2e-6]
-    >>> tracker.select(2)
-    array([2, 1])
+    >>> np.sort(tracker.select(2))
+    array([1, 2])
     >>> tracker.saved([1])
     >>> tracker.select(3)
     array([0, 2])
@@ -36,7 +37,8 @@ class GrownSums(Ranked):
 
     state: ClassVar[tuple[str, ...]] = ("before",)
 
-    def __init__(self, sums: NDArray[Any]) -> None:
+    def __init__(self, sums: Any) -> None:
+        sums = live(sums, "GrownSums")
         if not isinstance(sums, np.ndarray) or sums.dtype.kind != "f" or sums.ndim != 1:
             raise DomainError("GrownSums: expected a NumPy array of floats of one axis, one sum a row")
         super().__init__(len(sums))

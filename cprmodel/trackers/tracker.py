@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -10,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cprmodel.facts.errors import DomainError
+from cprmodel.trackers.tensors import host
 
-__all__ = ["Ranked", "Tracker", "choose", "largest", "rows_due"]
+__all__ = ["Ranked", "Tracker", "best", "choose", "largest", "rows_due"]
 
 
 class Tracker(ABC):
@@ -56,11 +58,17 @@ class Tracker(ABC):
         """Memory that the tracker holds [B]."""
         return sum(getattr(self, name).nbytes for name in self.state)
 
-    def state_dict(self) -> dict[str, NDArray[Any]]:
-        """Copies of the arrays that hold the state, by name."""
-        return {name: getattr(self, name).copy() for name in self.state}
+    def state_dict(self) -> dict[str, Any]:
+        """Copies of the arrays that hold the state, by name.
 
-    def load_state_dict(self, state: Mapping[str, ArrayLike]) -> None:
+        Torch tensors where the process has imported torch, so that ``torch.load(..., weights_only=True)`` reads
+        what ``torch.save`` wrote; else NumPy arrays. :meth:`load_state_dict` takes both.
+        """
+        torch: Any = sys.modules.get("torch")
+        copies = {name: getattr(self, name).copy() for name in self.state}
+        return copies if torch is None else {name: torch.from_numpy(array) for name, array in copies.items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what :meth:`state_dict` of a tracker of the same table returned."""
         arrays = {}
         for name in self.state:
@@ -68,7 +76,7 @@ class Tracker(ABC):
                 raise DomainError(
                     f"{type(self).__name__}: expected state with {', '.join(self.state)}, not without {name}"
                 )
-            own, given = getattr(self, name), np.asarray(state[name])
+            own, given = getattr(self, name), np.asarray(host(state[name]))
             if given.shape != own.shape or given.dtype != own.dtype:
                 raise DomainError(
                     f"{type(self).__name__}: {name}: expected {own.dtype} of shape {own.shape}, "
@@ -79,16 +87,24 @@ class Tracker(ABC):
             getattr(self, name)[...] = given
 
     def ids(self, rows: ArrayLike) -> NDArray[np.intp]:
-        """Row numbers as indices; DomainError where there is no such row."""
-        given = np.asarray(rows)
+        """Row numbers as indices; DomainError where there is no such row. A torch tensor comes from its device."""
+        found = self.indices(rows)  # below 0 is a very large number when read without its sign
+        self.known(not found.size or bool(found.view(np.uintp).max() < self.rows))
+        return found
+
+    def indices(self, rows: ArrayLike) -> NDArray[np.intp]:
+        """Row numbers as indices, whether there are such rows or not."""
+        given = np.asarray(host(rows))
         if given.size == 0:
             return np.empty(0, dtype=np.intp)
         if given.dtype.kind not in "iu" or given.ndim != 1:
             raise DomainError(f"{type(self).__name__}: expected row numbers in one dimension")
-        found = np.ascontiguousarray(given, dtype=np.intp)
-        if found.view(np.uintp).max() >= self.rows:  # below 0 is a very large number when read without its sign
+        return np.ascontiguousarray(given, dtype=np.intp)
+
+    def known(self, all_of_them: bool) -> None:
+        """DomainError unless there are all the rows that were asked for."""
+        if not all_of_them:
             raise DomainError(f"{type(self).__name__}: expected row numbers from 0 to {self.rows - 1}")
-        return found
 
 
 class Ranked(Tracker):
@@ -98,9 +114,15 @@ class Ranked(Tracker):
     def priorities(self) -> NDArray[Any]:
         """What each row is worth to save now; 0: it holds nothing new. Do not write to it."""
 
+    def worth(self) -> tuple[NDArray[np.intp], NDArray[Any]]:
+        """The rows that hold something new, in order, and what each of them is worth to save now."""
+        priority = self.priorities()
+        rows = np.flatnonzero(priority)
+        return rows, priority if rows.size == priority.size else priority[rows]
+
     def select(self, n: int) -> NDArray[np.intp]:
         """The n rows that are worth most."""
-        return largest(self.priorities(), n)
+        return best(*self.worth(), n)
 
 
 def choose(trackers: Sequence[Ranked], n: int) -> list[NDArray[np.intp]]:
@@ -117,9 +139,10 @@ def choose(trackers: Sequence[Ranked], n: int) -> list[NDArray[np.intp]]:
     """
     if not trackers:
         return []
-    worth = [one.priorities() for one in trackers]
+    found = [one.worth() for one in trackers]
     bounds = np.cumsum([0, *(one.rows for one in trackers)])
-    chosen = largest(np.concatenate(worth), n)
+    rows = np.concatenate([rows + begin for (rows, _), begin in zip(found, bounds, strict=False)])
+    chosen = best(rows, np.concatenate([worth for _, worth in found]), n)
     table = np.searchsorted(bounds, chosen, side="right") - 1
     return [chosen[table == number] - bounds[number] for number in range(len(trackers))]
 
@@ -134,24 +157,24 @@ def rows_due(number: int, fraction: float, rows: int) -> int:
 
 
 def largest(priority: NDArray[Any], n: int) -> NDArray[np.intp]:
-    """Where the n largest numbers are, zeros left out; of equal ones those that a lot says, drawn from the numbers.
+    """Where the n largest numbers are, zeros left out; of equal ones some, as :func:`best` draws them."""
+    rows = np.flatnonzero(priority)
+    return best(rows, priority if rows.size == priority.size else priority[rows], n)
+
+
+def best(rows: NDArray[np.intp], worth: NDArray[Any], n: int) -> NDArray[np.intp]:
+    """The n rows (given in order) that are worth most; of equal ones those that a lot says, drawn from the numbers.
 
     (Taken as they lie, rows that lie badly would wait for ever where most have been updated once.)
     """
-    if n >= priority.size:
-        return np.flatnonzero(priority)
+    if n >= rows.size:
+        return rows
     if n <= 0:
         return np.empty(0, dtype=np.intp)
-    chosen = np.argpartition(priority, priority.size - n)[priority.size - n :]
-    worth = priority[chosen]
-    least = worth.min()
-    if not least > 0:
-        return chosen[worth > 0]
-    alike = worth == least
-    number = int(np.count_nonzero(alike))
-    equal = np.flatnonzero(priority == least)
+    least = np.partition(worth, worth.size - n)[worth.size - n]
+    above, equal = rows[worth > least], rows[worth == least]
+    number = n - above.size
     if number == equal.size:
-        return chosen
+        return np.concatenate([above, equal])
     lot = np.random.default_rng([number, equal.size, int(equal[0]), int(equal.sum())])
-    chosen[alike] = lot.choice(equal, number, replace=False, shuffle=False)
-    return chosen
+    return np.concatenate([above, lot.choice(equal, number, replace=False, shuffle=False)])
