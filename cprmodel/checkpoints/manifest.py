@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from cprmodel.checkpoints.files import CorruptError
-from cprmodel.facts.files import sync, write_whole
+from cprmodel.checkpoints.files import CorruptError, read_content
+from cprmodel.checkpoints.folders import Folder, folder_at
 
 __all__ = ["KEEP", "Manifest", "kept_of", "manifests", "write_manifest"]
 
 #: The newest checkpoints that are kept, besides the newest one whose files none of them uses.
 KEEP = 2
+
+_NAMED = re.compile(r"[0-9].*\.json").fullmatch
 
 
 class Manifest(ABC):
@@ -77,33 +80,28 @@ def _digest(body: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
-def write_manifest(folder: Path, manifest: Manifest) -> None:
+def write_manifest(folder: Path | Folder, manifest: Manifest) -> None:
     """Make a checkpoint complete: its files' names durable first, then the manifest."""
-    sync(folder)
-    write_whole(folder / manifest.name, manifest.to_json())
-    sync(folder)
+    place = folder_at(folder)
+    place.sync()
+    place.write(manifest.name, manifest.to_json())
+    place.sync()
 
 
 def manifests(
-    folder: Path, kind: type[M], run: str, on_corrupt: Callable[[CorruptError], None] | None = None
+    folder: Path | Folder, kind: type[M], run: str, on_corrupt: Callable[[CorruptError], None] | None = None
 ) -> Iterator[M]:
     """A run's manifests, newest first; ``on_corrupt`` hears of those that are damaged or another run's."""
-    for path in sorted(folder.glob("[0-9]*.json"), reverse=True):
+    place = folder_at(folder)
+    for name in sorted((name for name in place.names() if _NAMED(name)), reverse=True):
         try:
-            found = kind.from_json(path.name, _content(path))
+            found = kind.from_json(name, read_content(place, name))
             if found.run != run:
-                raise CorruptError(path.name, "it is of another run")
+                raise CorruptError(name, "it is of another run")
             yield found
         except CorruptError as error:
             if on_corrupt:
                 on_corrupt(error)
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise CorruptError(path.name, (error.strerror or "cannot be read").lower()) from None
 
 
 def kept_of(found: Sequence[M]) -> list[M]:

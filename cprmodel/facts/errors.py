@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["AdvisorWarning", "CprModelError", "DomainError", "JobError", "Problem", "ValidityWarning", "one_line"]
+__all__ = [
+    "AdvisorWarning",
+    "CheckpointWarning",
+    "CprModelError",
+    "DomainError",
+    "JobError",
+    "Problem",
+    "ValidityWarning",
+    "one_line",
+]
 
 
 class CprModelError(Exception):
@@ -21,6 +30,10 @@ class ValidityWarning(UserWarning):
 
 class AdvisorWarning(UserWarning):
     """What an advisor had learned cannot be kept or read: training goes on."""
+
+
+class CheckpointWarning(UserWarning):
+    """A file of a checkpoint is not as it was written: an older one is read."""
 
 
 def one_line(text: str) -> str:

@@ -8,9 +8,9 @@
 array([3])
 >>> tracker.saved(chosen)
 
-Rows may be torch tensors on any device, which are fetched from it; what runs in each step is compiled (by Numba, which
-is loaded at the first call). None of them is thread-safe: calls on one tracker must not overlap (give each shard its
-own, or hold a lock around each call); different trackers share nothing.
+Rows may be torch tensors on any device, which are fetched from it; what runs in each step is compiled (by Numba,
+which is loaded at the first call). None of them is thread-safe: calls on one tracker must not overlap (give each
+shard its own, or hold a lock around each call); different trackers share nothing.
 """
 
 from cprmodel.trackers.counts import MostFrequentlyUpdated, UpdateAge

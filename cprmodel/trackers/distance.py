@@ -21,7 +21,8 @@ class LargestChange(Ranked):
 
     ``values`` is the table as training sees it, rows along the first axis: an array or a torch tensor of floats in
     this machine's memory that training writes to, which the tracker looks at when it chooses. Where that cannot be
-    had, give an array of its own and pass the new ``values`` to :meth:`record`, those that a recovery has read back too.
+    had, give an array of its own and pass the new ``values`` to :meth:`record`, those that a recovery has read back
+    too.
 
     Memory: a copy of the table, and 4 bytes a row while it chooses. The state is the copy: save the table too.
     """

@@ -19,8 +19,8 @@ class GrownSums(Ranked):
 
     For Adagrad, which keeps that sum anyway: one number a row (row-wise Adagrad), ``sums`` as training sees it (an
     array or a torch tensor in this machine's memory). An access adds h/B² to it on average, h the curvature of the
-    log loss at an access and B the batch (:func:`cprmodel.formulas.expected_gradient_square`), so its growth counts the
-    row's updates and weighs them with the curvature of its table, and of several tables it can be compared
+    log loss at an access and B the batch (:func:`cprmodel.formulas.expected_gradient_square`), so its growth counts
+    the row's updates and weighs them with the curvature of its table, and of several tables it can be compared
     (:func:`choose`).
 
     Nothing is recorded while training goes on. Memory: 4 bytes a row. The state is the copy of the sums.

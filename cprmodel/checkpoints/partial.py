@@ -1,0 +1,415 @@
+"""Partial checkpoints: a base, and deltas of the rows that an order chose, with their optimizer state.
+
+Each process writes its own files; process 0 makes them one checkpoint with a manifest. What is read back is the
+newest checkpoint that is whole: by all processes together, or by one whose rows were lost while the others go on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import distributed
+
+from cprmodel.checkpoints.chosen import Chosen, chosen_rows
+from cprmodel.checkpoints.contents import Manifest
+from cprmodel.checkpoints.files import CorruptError, FileRef, read_checked, write_file, write_tensors
+from cprmodel.checkpoints.folders import Folder, folder_at
+from cprmodel.checkpoints.manifest import kept_of, manifests, write_manifest
+from cprmodel.checkpoints.reading import Loaded, apply, listed, none_whole, tell
+from cprmodel.checkpoints.tables import Table
+from cprmodel.facts.errors import CprModelError, DomainError, JobError, Problem, one_line
+from cprmodel.trackers import TRACKERS, Tracker
+
+__all__ = ["PartialCheckpoints", "SaveFailed", "Saved"]
+
+#: Rows are written in files of about this size, so that a base takes no second copy of them all.
+FILE_BYTES = 256 << 20
+
+_NUMBERED = re.compile(r"\.?\d{8}\..*").fullmatch
+
+
+class SaveFailed(CprModelError):
+    """A part of a checkpoint could not be written; nothing was lost by it, and the next save has its rows too."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A save that is complete: what this process has written of it."""
+
+    sequence: int
+    step: int
+    base: bool
+    rows: int
+    size_bytes: int
+    seconds: float
+
+
+class PartialCheckpoints:
+    """Writes the rows that are worth most, and reads base and deltas back.
+
+    Parameters
+    ----------
+    folder : a path, or one of fsspec's URLs (``s3://…``); of one run alone, seen by all processes
+    tables : the rows of this process: :func:`cprmodel.adaptors.embeddings.embedding_tables` finds those of a model
+        and has them say what training updates (or call :meth:`Table.record <cprmodel.checkpoints.Table.record>`)
+    fraction : how much of the rows one save takes, above 0; 1: all that have changed since their last save
+    order : which first: ``"update-age"``, ``"mfu"``, ``"ssu"`` or ``"scar"`` (:mod:`cprmodel.trackers`), or a
+        function that makes a tracker for a :class:`~cprmodel.checkpoints.Table`
+    run : the name of the run; a checkpoint of another one is not read
+    compact_after, compact_at : all rows are saved, as a new base, once so many deltas lie on the last one, or once
+        they hold so many times its rows
+    shard, shards : which process this is, of how many; left out: as ``torch.distributed`` has it
+
+    Notes
+    -----
+    The first save is a base. Tables with rows of one size and trackers of one kind share what a save may take; else
+    each has its own part. A save blocks, and takes all processes: call :meth:`save` on each, between two steps.
+    Many processes meet over gloo, on the CPU, whatever the backend.
+
+    A checkpoint is complete when its manifest is there. It has each row as of its last save: with a ``fraction``
+    below 1 rows are of different steps. What training has besides (``rest``: dense parameters, their optimizer,
+    where the data is) is saved whole each time.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> bag = torch.nn.EmbeddingBag(1000, 16)
+    >>> users = Table("users", bag.weight)
+    >>> saves = PartialCheckpoints(tempfile.mkdtemp(), [users], fraction=0.25)
+    >>> saves.load()  # there is none
+    >>> saves.save(1).rows
+    1000
+    >>> users.record(torch.tensor([3, 4, 4]))
+    >>> saves.save(2).rows
+    2
+    >>> saves.load().step
+    2
+    """
+
+    def __init__(
+        self,
+        folder: str | Path | Folder,
+        tables: Sequence[Table],
+        fraction: float = 1.0,
+        order: str | Callable[[Table], Tracker] = "update-age",
+        *,
+        run: str = "run",
+        compact_after: int = 16,
+        compact_at: float = 1.0,
+        shard: int | None = None,
+        shards: int | None = None,
+    ) -> None:
+        if not 0 < fraction <= 1:
+            raise DomainError(f"PartialCheckpoints: fraction = {fraction!r}: expected a number above 0, at most 1")
+        if not (compact_after >= 1 and compact_at > 0):
+            raise DomainError("PartialCheckpoints: compact_after, compact_at: expected at least 1, and above 0")
+        if isinstance(order, str) and order not in TRACKERS:
+            raise DomainError(
+                f"PartialCheckpoints: order = {order!r}: expected {', '.join(TRACKERS)}, or a function"
+            )
+        keys = [table.part.key for table in tables]
+        if len(set(keys)) < len(keys):
+            raise DomainError("PartialCheckpoints: tables: expected each by a name of its own")
+        self.folder, self.tables, self.fraction, self.run = folder_at(folder), tuple(tables), fraction, run
+        self.compact_after, self.compact_at = compact_after, compact_at
+        many = shards is None and distributed.is_available() and distributed.is_initialized()
+        self.shard = shard if shard is not None else distributed.get_rank() if many else 0
+        self.shards = shards if shards is not None else distributed.get_world_size() if many else 1
+        if not 0 <= self.shard < self.shards:
+            raise DomainError(f"PartialCheckpoints: shard = {self.shard}: expected one of {self.shards}")
+        for table in self.tables:
+            table.tracker = self._tracker(order, table)
+        self._number = 0  # of saves that took a fraction
+        self._chain: tuple[FileRef, ...] = ()
+        self._delta_rows = 0
+        self._newest = self._next = -1  # the highest manifest, and the next number of a save
+        self._void: frozenset[str] = frozenset()  # manifests of a past that did not happen
+        self._met = self._checked = False
+        self._tag = hashlib.sha256(run.encode()).hexdigest()[:8]  # of the run's files
+        self._mark = secrets.token_hex(4)  # of this process's: no other one writes over them
+        self.regroup()
+
+    def _tracker(self, order: str | Callable[[Table], Tracker], table: Table) -> Tracker:
+        if not isinstance(order, str):
+            return order(table)
+        most = max(1, math.ceil(self.fraction * table.rows))
+        values = table.weight if order == "scar" else range(table.rows)
+        return TRACKERS[order](values, most, self.shard)
+
+    def regroup(self) -> None:
+        """The processes have formed a new group (one of them was replaced): meet in it from now on."""
+        self._met = False
+        self._group = distributed.new_group(backend="gloo") if self.shards > 1 else None
+
+    # -- writing -------------------------------------------------------------------------------------------------
+
+    def save(self, step: int, rest: Any = None) -> Saved:
+        """Save the rows that are worth most, and ``rest`` whole (process 0's), as the state after ``step`` steps.
+
+        ``rest`` is what ``torch.save`` writes and ``torch.load(weights_only=True)`` reads. SaveFailed, on every
+        process, where some part could not be written: nothing is lost by it, and the next save may succeed.
+        """
+        begin = time.perf_counter()
+        self._meet()
+        sequence = self._next
+        self._next += 1
+        chosen = Chosen((), 0)
+        refs: tuple[FileRef, ...] = ()
+        content: bytes | None = None
+        failed: Exception | None = None
+        try:
+            content = self._content(rest)
+            for table in self.tables:
+                if table.before_save is not None:
+                    table.before_save()
+            chosen = self._choose()
+            refs = tuple(self._write(sequence, chosen))
+        except Exception as error:  # the others must hear of it, or wait for ever
+            failed = error
+        chain = refs if chosen.base else (*self._chain, *refs)
+        delta_rows = 0 if chosen.base else self._delta_rows + chosen.number
+        parts = tuple(table.part for table in self.tables)
+        told = self._gather((_said(failed, f"process {self.shard}"), step, parts, chain, delta_rows))
+        _refuse((one[0] for one in told), failed)
+        if len({one[1] for one in told}) > 1:
+            raise SaveFailed(f"save: step: expected the same on all processes, not {[one[1] for one in told]}")
+        _refuse(self._gather(self._complete(sequence, step, content, told) if self.shard == 0 else ""))
+        self._newest = sequence
+        self._chain, self._delta_rows = chain, delta_rows
+        self._number += not chosen.base
+        for table, rows in zip(self.tables, chosen.rows, strict=True):
+            assert table.tracker is not None
+            table.tracker.saved(np.arange(table.rows) if rows is None else rows)
+        size = sum(ref.size_bytes for ref in refs)
+        return Saved(sequence, step, chosen.base, chosen.number, size, time.perf_counter() - begin)
+
+    def _choose(self) -> Chosen:
+        """The rows of the next save."""
+        rows = sum(table.rows for table in self.tables)
+        deltas = sum(".delta-0." in ref.name for ref in self._chain)
+        if self._chain and deltas < self.compact_after:
+            found = chosen_rows(self.tables, self._number, self.fraction)
+            if self._delta_rows + found.number <= self.compact_at * rows:
+                return found
+        for table in self.tables:
+            table.heard()
+        return Chosen(tuple(None for _ in self.tables), rows)
+
+    def _write(self, sequence: int, chosen: Chosen) -> Iterator[FileRef]:
+        """This process's files, each of about FILE_BYTES."""
+        kind = "base" if chosen.base else "delta"
+        file: dict[str, torch.Tensor] = {}
+        number = 0
+
+        def written() -> FileRef:
+            nonlocal file, number
+            name = f"{sequence:08d}.{self._tag}.shard-{self.shard}.{kind}-{number}.{self._mark}.safetensors"
+            found, file, number = write_tensors(self.folder, name, file), {}, number + 1
+            return found
+
+        for table, rows in zip(self.tables, chosen.rows, strict=True):
+            total = table.rows if rows is None else len(rows)
+            block = max(1, FILE_BYTES // max(1, table.row_bytes))
+            for start in range(0, total, block):
+                end = min(start + block, total)
+                file |= table.cut(slice(start, end) if rows is None else torch.from_numpy(rows[start:end]))
+                if end < total or sum(tensor.nbytes for tensor in file.values()) >= FILE_BYTES:
+                    yield written()
+            file |= table.whole()
+        if file:
+            yield written()
+
+    def _complete(self, sequence: int, step: int, content: bytes | None, told: list[Any]) -> str:
+        """Process 0 writes the rest and the manifest, and removes what nobody needs. What went wrong, or ""."""
+        try:
+            newest = _highest(self.folder.names())
+            if newest > self._newest:
+                return f"{self.folder}: somebody else has written {newest:08d}.json: expected this job alone in it"
+            rest = None
+            if content is not None:
+                rest = write_file(self.folder, f"{sequence:08d}.{self._tag}.rest.{self._mark}.pt", content)
+            _, _, parts, chains, rows = zip(*told, strict=True)
+            write_manifest(self.folder, Manifest(sequence, step, self.run, rest, parts, chains, rows))
+        except OSError as error:
+            return _said(error, "process 0")
+        try:
+            self._collect_garbage()
+        except OSError as error:
+            tell([f"{self.folder}: old checkpoints cannot be removed: {error.strerror or error}"])
+        return ""
+
+    def _collect_garbage(self) -> None:
+        """Remove what no kept checkpoint of this run needs, and nobody else's files."""
+        damaged: list[CorruptError] = []
+        mine = list(manifests(self.folder, Manifest, self.run, damaged.append))
+        kept = kept_of([one for one in mine if one.name not in self._void])
+        used = {one.name for one in kept}.union(*(one.files for one in kept))
+        oldest = min(one.name for one in kept)
+        gone = {one.name for one in mine}
+        gone |= {one.name for one in damaged if one.name < oldest and "another run" not in one.reason}
+        gone |= {name for name in self.folder.names() if re.match(rf"\.?\d{{8}}\.{self._tag}\.", name)}
+        for name in gone - used:
+            self.folder.remove(name)
+
+    def _content(self, rest: Any) -> bytes | None:
+        if rest is None or self.shard != 0:
+            return None
+        file = io.BytesIO()
+        torch.save(rest, file)
+        if not self._checked:  # better now than when it is needed
+            file.seek(0)
+            try:
+                torch.load(file, weights_only=True, map_location="cpu")
+            except Exception as error:
+                expected = (
+                    "what torch.load(weights_only=True) reads: tensors, numbers, text, lists and dicts of them"
+                )
+                raise DomainError(f"rest: expected {expected} ({str(error).splitlines()[0]})") from None
+            self._checked = True
+        return file.getvalue()
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    def load(self) -> Loaded | None:
+        """Return all processes' rows to the newest checkpoint that is whole; None where there is none at all.
+
+        Damage is told as a CheckpointWarning, a line for each file, and an older checkpoint is taken. NothingWhole
+        where no checkpoint is whole, JobError where the tables are others; rows are of no use after either.
+        """
+        told: list[str] = []
+        found: list[Manifest] = []
+        failed: Exception | None = None
+        names: list[str] = []
+        if self.shard == 0:
+            try:
+                names = self.folder.names()
+                found = listed(self.folder, self.run, told)
+            except (OSError, CprModelError) as error:
+                failed = error
+        problem, found, told, highest = self._gather((_said(failed, "process 0"), found, told, _highest(names)))[0]
+        if problem:
+            raise failed or JobError("checkpoints", [Problem("", "", f"a folder that can be read: {problem}")])
+        for manifest in found:
+            damage, rest = "", None
+            failed = None
+            try:
+                apply(self.folder, manifest, self.tables)
+                for table in self.tables:
+                    table.loaded()
+                if manifest.rest is not None:
+                    content = io.BytesIO(read_checked(self.folder, manifest.rest))
+                    rest = torch.load(content, weights_only=True, map_location="cpu")
+            except CorruptError as error:
+                damage = f"{self.folder}: {error}"
+            except Exception as error:
+                failed = error
+            answers = self._gather((damage, _said(failed, f"process {self.shard}")))
+            wrong = [text for _, text in answers if text]
+            if wrong:
+                raise failed or JobError("checkpoints", [Problem(manifest.name, "", f"this run's: {wrong[0]}")])
+            problems = sorted({text for text, _ in answers if text})
+            if not problems:
+                self._back_to(manifest, highest)
+                self._void = frozenset(one.name for one in found if one.sequence > manifest.sequence)
+                return Loaded(manifest.sequence, manifest.step, rest, tell(told))
+            told += problems
+        if told:
+            raise none_whole(told, self.run)
+        return None
+
+    def load_shard(self) -> Loaded | None:
+        """Return this process's rows alone to the newest checkpoint whose files of them are whole.
+
+        For a process that takes the place of one that was lost, while the others go on as they are. It talks to
+        nobody, and reads no ``rest``. Else as :meth:`load`; the others call :meth:`regroup` before the next save.
+        """
+        told: list[str] = []
+        found = listed(self.folder, self.run, told)
+        for manifest in found:
+            try:
+                apply(self.folder, manifest, self.tables)
+            except CorruptError as error:
+                told.append(f"{self.folder}: {error}")
+                continue
+            for table in self.tables:
+                table.loaded()
+            self._back_to(manifest, found[0].sequence)
+            return Loaded(manifest.sequence, manifest.step, None, tell(told))
+        if told:
+            raise none_whole(told, self.run)
+        return None
+
+    def _back_to(self, manifest: Manifest, highest: int) -> None:
+        """Go on from a checkpoint: the next delta lies on its chain, where these are the same rows."""
+        parts = tuple(table.part for table in self.tables)
+        same = len(manifest.parts) == self.shards and manifest.parts[self.shard] == parts
+        self._chain = manifest.chains[self.shard] if same else ()  # else the next save is a base
+        self._delta_rows = manifest.delta_rows[self.shard] if same else 0
+        self._newest, self._met = max(self._newest, highest), False
+
+    # -- together ------------------------------------------------------------------------------------------------
+
+    def _meet(self) -> None:
+        """Agree on the number of the next save: once, and after each recovery."""
+        if self._met:
+            return
+        names: list[str] = []
+        failed: Exception | None = None
+        try:
+            names = self.folder.names()
+            if self.shard == 0 and self._newest < 0:
+                self._own_folder()
+        except (OSError, CprModelError) as error:
+            failed = error
+        numbers = [int(name.lstrip(".")[:8]) for name in names if _NUMBERED(name)]
+        answers = self._gather((_said(failed, f"process {self.shard}"), max(numbers, default=-1), _highest(names)))
+        _refuse((problem for problem, _, _ in answers), failed)
+        self._next = max(self._next, 1 + max(number for _, number, _ in answers))
+        if self._newest < 0:
+            self._newest = max(highest for _, _, highest in answers)
+        self._met = True
+
+    def _own_folder(self) -> None:
+        """JobError where the folder has another run's checkpoints and none of this one's."""
+        other: list[CorruptError] = []
+        mine = next(iter(manifests(self.folder, Manifest, self.run, other.append)), None)
+        if mine is None and any("another run" in error.reason for error in other):
+            expected = f"an empty folder, or one of run {self.run!r}, not another run's"
+            raise JobError("checkpoints", [Problem("folder", str(self.folder), expected)])
+
+    def _gather(self, own: Any) -> list[Any]:
+        """Everybody's, by number of process."""
+        if self.shards == 1:
+            return [own]
+        found: list[Any] = [None] * self.shards
+        distributed.all_gather_object(found, own, group=self._group)
+        return found
+
+
+def _highest(names: Sequence[str]) -> int:
+    return max((int(name[:8]) for name in names if re.fullmatch(r"\d{8}\.json", name)), default=-1)
+
+
+def _said(error: Exception | None, who: str) -> str:
+    """What went wrong, in a line; "" where nothing did."""
+    if error is None:
+        return ""
+    text = error.strerror if isinstance(error, OSError) else None
+    return one_line(f"{who}: {text or error}")
+
+
+def _refuse(problems: Iterable[str], cause: Exception | None = None) -> None:
+    told = [problem for problem in problems if problem]
+    if told:
+        raise SaveFailed("; ".join(told)) from cause
