@@ -27,6 +27,8 @@ TORCH_CPU = {
         "6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b"
     ),
 }
+#: torchrec and what it imports, without what it asks for: its requirements name builds for CUDA, and an old torchmetrics.
+TORCHREC = ("torchrec==1.8.0", "fbgemm-gpu-cpu==1.8.0", "tensordict", "pyvers<0.3", "pyre-extensions", "typing-inspect")
 #: What torch's public build for Linux asks for and no other package does.
 CUDA = re.compile(r"(triton|nvidia-[\w-]+|cuda-[\w-]+)==")
 
@@ -52,19 +54,22 @@ def main() -> None:
     cpu = "".join([f"torch=={version}", *(f" \\\n    --hash=sha256:{one}" for one in TORCH_CPU.values())])
     write(HERE / "torch-cpu.txt", [cpu], "torch without CUDA, where pip finds such a build")
     write(HERE / "torch.txt", torch + cuda, "torch of the public index, and what it asks for on Linux")
+    torchrec = HERE / "torchrec.txt"
+    old = torchrec.read_text() if torchrec.exists() and not upgrade else ""
+    write(torchrec, locked([], TORCHREC, old, "--no-deps"), "torchrec and what it imports, installed as it is")
     tools = HERE / "tools.txt"
     old = tools.read_text() if tools.exists() and not upgrade else ""
     write(tools, locked([], TOOLS, old), "What make uses beside the project, in .venv-tools")
 
 
-def locked(sources: list[str], names: Iterable[str], before: str) -> list[str]:
+def locked(sources: list[str], names: Iterable[str], before: str, *options: str) -> list[str]:
     """The packages that these need on any system, each as lines with its hashes; pins from before are kept."""
     with tempfile.TemporaryDirectory() as folder:
         out, asked = Path(folder, "out.txt"), Path(folder, "asked.in")
         out.write_text(before)
         asked.write_text("".join(f"{name}\n" for name in names))
         words = ["--universal", "--python-version", "3.11", "--fork-strategy", "fewest", "--generate-hashes"]
-        words += ["--no-header", "--no-annotate", "--quiet", "-o", str(out)]
+        words += ["--no-header", "--no-annotate", "--quiet", "-o", str(out), *options]
         subprocess.run([sys.executable, "-m", "uv", "pip", "compile", *words, *sources, str(asked)], check=True)
         return re.findall(r"^\w(?:.*\\\n)*.*", out.read_text(), re.MULTILINE)
 

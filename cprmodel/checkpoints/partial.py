@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import math
 import re
 import secrets
@@ -27,7 +28,7 @@ from cprmodel.checkpoints.files import CorruptError, FileRef, read_checked, writ
 from cprmodel.checkpoints.folders import Folder, folder_at
 from cprmodel.checkpoints.manifest import kept_of, manifests, write_manifest
 from cprmodel.checkpoints.reading import Loaded, apply, listed, none_whole, tell
-from cprmodel.checkpoints.tables import Table
+from cprmodel.checkpoints.tables import Part, Table
 from cprmodel.facts.errors import CprModelError, DomainError, JobError, Problem, one_line
 from cprmodel.trackers import TRACKERS, Tracker
 
@@ -184,6 +185,7 @@ class PartialCheckpoints:
         _refuse((one[0] for one in told), failed)
         if len({one[1] for one in told}) > 1:
             raise SaveFailed(f"save: step: expected the same on all processes, not {[one[1] for one in told]}")
+        _refuse([_held_twice([one[2] for one in told])])
         _refuse(self._gather(self._complete(sequence, step, content, told) if self.shard == 0 else ""))
         self._newest = sequence
         self._chain, self._delta_rows = chain, delta_rows
@@ -395,6 +397,22 @@ class PartialCheckpoints:
         found: list[Any] = [None] * self.shards
         distributed.all_gather_object(found, own, group=self._group)
         return found
+
+
+def _held_twice(parts: list[tuple[Part, ...]]) -> str:
+    """Which rows two processes say they hold; "" where none."""
+    held = sorted(
+        (
+            (one.name, one.first_column, one.first_row, process, one)
+            for process, some in enumerate(parts)
+            for one in some
+        ),
+        key=lambda each: each[:4],
+    )
+    for (name, _, _, before, part), (_, _, _, after, other) in itertools.pairwise(held):
+        if part.overlaps(other):
+            return f"table {name}: processes {before} and {after} hold the same rows: expected names of their own"
+    return ""
 
 
 def _highest(names: Sequence[str]) -> int:

@@ -180,7 +180,8 @@ class Table:
         if (part.first_column, part.columns) != (own.first_column, own.columns):
             has, wants = (f"{one.first_column} to {one.first_column + one.columns - 1}" for one in (part, own))
             raise self._other("columns", wants, has)
-        arrays = {name.partition("|.")[2]: value for name, value in file.items() if name.startswith(f"{key}|.")}
+        found = {name.partition("|.")[2]: value for name, value in file.items() if name.startswith(f"{key}|.")}
+        arrays = {name: found[name] for name in sorted(found, key=lambda name: (name != "weight", name))}
         ranged = 0
         moved = part.first_row - own.first_row
         if arrays and f"{key}|first" in file:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
 import warnings
 from pathlib import Path
 from typing import Any
@@ -52,6 +54,21 @@ def image(one: Table) -> dict[str, torch.Tensor]:
     return {name: array.clone() for name, array in one.arrays().items()}
 
 
+def listened(patch: pytest.MonkeyPatch, one: Table) -> list[Any]:
+    """The rows of which its tracker will be told that they are safe."""
+    told: list[Any] = []
+    tracker = one.tracker
+    assert tracker is not None
+    known = tracker.saved
+
+    def saved(rows: Any) -> None:
+        told.append(np.asarray(rows))
+        known(rows)
+
+    patch.setattr(tracker, "saved", saved)
+    return told
+
+
 def same(one: Table, other: dict[str, torch.Tensor]) -> bool:
     arrays = one.arrays()
     return arrays.keys() == other.keys() and all(bits(arrays[name]) == bits(other[name]) for name in arrays)
@@ -86,23 +103,17 @@ def test_rows_come_back_as_they_were_saved(
     for number, ids in enumerate(steps):
         for one in tables:
             train(one, ids, made)
-        told: list[Any] = [None, None]
+        with pytest.MonkeyPatch.context() as patch:
+            told = [listened(patch, one) for one in tables]
+            found = saves.save(number, {"at": number})
         for at, one in enumerate(tables):
-            assert one.tracker is not None
-            one.tracker.saved, before = (lambda rows, at=at: told.__setitem__(at, rows)), one.tracker.saved  # type: ignore[method-assign]
-            told[at] = before
-        marks = list(told)
-        found = saves.save(number, {"at": number})
-        for at, one in enumerate(tables):
-            rows = np.asarray(told[at])
-            one.tracker.saved = marks[at]  # type: ignore[method-assign, union-attr]
-            marks[at](rows)
+            (rows,) = told[at]
             if number == 0:
                 assert found.base
                 kept.append(image(one))
             for name, array in one.arrays().items():
                 kept[at][name][rows] = array[rows]
-        assert found.rows == sum(len(rows) for rows in told)
+        assert found.rows == sum(len(rows) for (rows,) in told)
     others = [table("a", 8, dtype=dtype), table("b", 9, dtype=dtype)]
     loaded = PartialCheckpoints(folder, others, fraction, order).load()
     assert loaded is not None
@@ -171,9 +182,7 @@ def three_saves(folder: Any) -> tuple[list[dict[str, torch.Tensor]], list[Manife
         train(one, [number, number + 5], made)
         saves.save(number, {"at": number})
         images.append(image(one))
-    found = [
-        Manifest.from_json(path.name, path.read_bytes()) for path in sorted(Path(folder).glob("[0-9]*.json"))
-    ]
+    found = [Manifest.from_json(path.name, path.read_bytes()) for path in sorted(Path(folder).glob("[0-9]*.json"))]
     assert [len(one.chains[0]) for one in found] == [2, 1, 2]
     return images, found
 
@@ -257,8 +266,8 @@ def test_another_run_s_files(tmp_path: Path) -> None:
     delta = found[-1].chains[0][1].name
     (ours / delta).write_bytes(next(theirs.glob("*safetensors")).read_bytes())  # its file under our name
     one = table("a", 7)
+    saves = PartialCheckpoints(ours, [one])
     with pytest.warns(CheckpointWarning) as heard:
-        saves = PartialCheckpoints(ours, [one])
         loaded = saves.load()
     assert [str(one.message) for one in heard] == [
         f"{ours}: {newest.name}: it is of another run",
@@ -365,7 +374,7 @@ def test_rows_dealt_out_anew(tmp_path: Path) -> None:
         return Table("a", of.weight[low:high].clone(), state, first_row=low, shape=(ROWS, DIM))
 
     made = torch.Generator().manual_seed(0)
-    shards = [part(whole, low, high) for low, high in zip(cuts, cuts[1:], strict=False)]
+    shards = [part(whole, low, high) for low, high in itertools.pairwise(cuts)]
     three_processes(tmp_path, shards, made)
     expected = {name: torch.cat([one.arrays()[name] for one in shards]) for name in shards[0].arrays()}
     manifest, tables = read_tables(tmp_path)
@@ -386,8 +395,6 @@ def three_processes(folder: Path, shards: list[Table], made: torch.Generator) ->
     saves = [PartialCheckpoints(folder, [one], shard=0, shards=1) for one in shards]
     for at, one in enumerate(saves):
         one.shard, one.shards = at, 3
-    import threading
-
     barrier, told = threading.Barrier(3), [None] * 3
 
     def gather(at: int) -> Any:
@@ -415,6 +422,16 @@ def three_processes(folder: Path, shards: list[Table], made: torch.Generator) ->
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def test_rows_that_two_processes_hold_are_refused(tmp_path: Path) -> None:
+    """Each would be read over by the other."""
+    saves = PartialCheckpoints(tmp_path, [table("a", 1)])
+    saves._gather = lambda own: [own, own]  # type: ignore[method-assign]
+    with pytest.raises(
+        SaveFailed, match="table a: processes 0 and 1 hold the same rows: expected names of their own"
+    ):
+        saves.save(0)
 
 
 def test_other_tables_than_were_saved(tmp_path: Path) -> None:
