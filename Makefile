@@ -31,13 +31,16 @@ $(VENV)/installed: $(VENV)/created pyproject.toml requirements/build.txt require
 	$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
-# torch without CUDA where pip finds that build, else the public one with the libraries that it asks for
+# torch without CUDA where pip finds that build, else the public one with the libraries that it asks for; torchrec where
+# it is built for this machine, after the check: it asks for a build for CUDA, and for an old torchmetrics
 $(VENV)/installed-test: $(VENV)/created pyproject.toml $(wildcard requirements/*.txt)
 	$(PIP) install $(HASHED) -r requirements/build.txt
 	$(PIP) install $(HASHED) -r requirements/test.txt
 	$(PIP) install $(HASHED) -r requirements/torch-cpu.txt 2>/dev/null || $(PIP) install $(HASHED) -r requirements/torch.txt
 	$(PIP) install --no-deps --no-build-isolation -e .
+	$(PIP) uninstall --yes torchrec 2>/dev/null
 	$(PIP) check
+	$(PIP) install $(HASHED) -r requirements/torchrec.txt || test -z "$$CPRMODEL_CI"
 	@touch $@ $(VENV)/installed
 
 $(TOOLS)/installed: requirements/tools.txt
@@ -90,7 +93,7 @@ formulas: $(VENV)/installed ## equations as text and as JavaScript, and the page
 	$(BIN)/python -c "from cprmodel.report.equations import renew; renew()"
 
 audit: $(TOOLS)/installed ## known vulnerabilities in what make installs; asks PyPI, and without an answer fails and says so
-	@for file in build demo test torch tools; do \
+	@for file in build demo test torch torchrec tools; do \
 	  $(TOOLS)/bin/pip-audit --strict --progress-spinner off --timeout 30 --require-hashes --disable-pip -r requirements/$$file.txt \
 	  || { echo "audit: requirements/$$file.txt: a vulnerability, or no answer (it needs a network that reaches PyPI)" >&2; exit 1; }; \
 	done

@@ -15,7 +15,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-EXTRAS = ("test", "docs", "validation")
+EXTRAS = ("test", "docs", "validation", "partial")
 #: What builds the project, its editable install, and packages that come as sources alone.
 BUILD = ("hatchling", "editables", "setuptools")
 #: What ``make`` uses beside the project, in an environment of its own.

@@ -30,10 +30,12 @@ def literature(name: str) -> dict[str, Any]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Browser tests run where chromium is (CI installs it), GPU tests where a GPU is; elsewhere deselected."""
+    """Browser and torchrec's tests run where these are (CI installs them), GPU tests where a GPU is; else deselected."""
     absent = set()
     if not (shutil.which("chromium") or os.environ.get("CPRMODEL_CI")):
         absent.add("browser")
+    if not (importlib.util.find_spec("torchrec") or os.environ.get("CPRMODEL_CI")):
+        absent.add("torchrec")
     if any(item.get_closest_marker("gpu") for item in items):
         import torch
 

@@ -82,7 +82,7 @@ def _state_of(
     for one in (*given, *within):
         for group in one.param_groups:
             if any(parameter is weight for parameter in group["params"]):
-                _check(one, group, name)
+                _check(one, group, name, weight.dtype)
                 state: MutableMapping[str, Any] = one.state[weight]
                 return state
     if given:
@@ -90,9 +90,11 @@ def _state_of(
     return {}
 
 
-def _check(optimizer: torch.optim.Optimizer, group: dict[str, Any], name: str) -> None:
+def _check(optimizer: torch.optim.Optimizer, group: dict[str, Any], name: str, dtype: torch.dtype) -> None:
     kind = type(optimizer).__name__
     moving = [option for option in _STILL.get(kind, ()) if group.get(option)]
+    if "Adagrad" in kind and not torch.tensor(group["eps"], dtype=dtype):  # rows without a gradient: 0/0
+        moving.append(f"eps = {group['eps']:g}, which is 0 in {dtype},")
     if kind not in _STILL or moving:
         how = " and ".join(moving)
         raise DomainError(

@@ -137,9 +137,9 @@ class PartialCheckpoints:
         self._newest = self._next = -1  # the highest manifest, and the next number of a save
         self._void: frozenset[str] = frozenset()  # manifests of a past that did not happen
         self._met = self._checked = False
+        self._group: Any = None  # made where all processes first meet
         self._tag = hashlib.sha256(run.encode()).hexdigest()[:8]  # of the run's files
         self._mark = secrets.token_hex(4)  # of this process's: no other one writes over them
-        self.regroup()
 
     def _tracker(self, order: str | Callable[[Table], Tracker], table: Table) -> Tracker:
         if not isinstance(order, str):
@@ -150,8 +150,7 @@ class PartialCheckpoints:
 
     def regroup(self) -> None:
         """The processes have formed a new group (one of them was replaced): meet in it from now on."""
-        self._met = False
-        self._group = distributed.new_group(backend="gloo") if self.shards > 1 else None
+        self._met, self._group = False, None
 
     # -- writing -------------------------------------------------------------------------------------------------
 
@@ -394,6 +393,8 @@ class PartialCheckpoints:
         """Everybody's, by number of process."""
         if self.shards == 1:
             return [own]
+        if self._group is None:
+            self._group = distributed.new_group(backend="gloo")
         found: list[Any] = [None] * self.shards
         distributed.all_gather_object(found, own, group=self._group)
         return found

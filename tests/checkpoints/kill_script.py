@@ -40,11 +40,10 @@ class Trained:
         self.rank = rank
         self.users = torch.nn.Parameter(torch.randn((ROWS // 2, DIM), generator=made))
         self.own = torch.nn.Parameter(torch.randn((ROWS, DIM), generator=made).bfloat16())
-        self.optimizer = torch.optim.Adagrad([self.users, self.own], lr=0.3)
-        state = self.optimizer.state
+        sums = [torch.zeros_like(one) for one in (self.users, self.own)]  # torch.optim takes seconds to import
         self.tables = [
-            Table("users", self.users, state[self.users], first_row=rank * ROWS // 2, shape=(ROWS, DIM)),
-            Table(f"own-{rank}", self.own, state[self.own]),
+            Table("users", self.users, {"sum": sums[0]}, first_row=rank * ROWS // 2, shape=(ROWS, DIM)),
+            Table(f"own-{rank}", self.own, {"sum": sums[1]}),
         ]
         self.safe: list[dict[str, torch.Tensor]] = []
 
@@ -73,9 +72,12 @@ class Trained:
         near, far = self.users[here].sum(dim=0), self.own[ids].float().sum(dim=0)
         both = (near + far).detach().clone()
         distributed.all_reduce(both)
-        self.optimizer.zero_grad()
         ((near + far) * both).sum().backward()
-        self.optimizer.step()
+        with torch.no_grad():  # Adagrad
+            for table, weight in zip(self.tables, (self.users, self.own), strict=True):
+                gradient, weight.grad = weight.grad, None
+                table.state["sum"] += gradient * gradient
+                weight -= 0.3 * gradient / (table.state["sum"].sqrt() + 1e-8)
         self.tables[0].record(here)
         self.tables[1].record(ids)
 
