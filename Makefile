@@ -74,6 +74,7 @@ bench: $(VENV)/installed-test ## speed, as ratios in one run
 	$(BIN)/python benchmarks/uncertainty.py
 	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/python benchmarks/priority.py
+	$(BIN)/python benchmarks/recording.py
 	$(BIN)/python benchmarks/bulk.py
 	$(BIN)/python benchmarks/advisor.py
 	$(BIN)/python benchmarks/training.py

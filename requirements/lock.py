@@ -27,8 +27,15 @@ TORCH_CPU = {
         "6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b"
     ),
 }
-#: torchrec and what it imports, without what it asks for: its requirements name builds for CUDA, and an old torchmetrics.
-TORCHREC = ("torchrec==1.8.0", "fbgemm-gpu-cpu==1.8.0", "tensordict", "pyvers<0.3", "pyre-extensions", "typing-inspect")
+#: torchrec and what it imports, without what it asks for: a build for CUDA, and an old torchmetrics.
+TORCHREC = (
+    "torchrec==1.8.0",
+    "fbgemm-gpu-cpu==1.8.0",
+    "tensordict",
+    "pyvers<0.3",
+    "pyre-extensions",
+    "typing-inspect",
+)
 #: What torch's public build for Linux asks for and no other package does.
 CUDA = re.compile(r"(triton|nvidia-[\w-]+|cuda-[\w-]+)==")
 

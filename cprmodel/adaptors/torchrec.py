@@ -37,8 +37,8 @@ def embedding_tables(
     Notes
     -----
     Rows are written and read between two steps, by all ranks:
-    ``PartialCheckpoints(folder, embedding_tables(model))``. Shards that lie by rows can be read by another number of
-    ranks, those that lie by columns by the same.
+    ``PartialCheckpoints(folder, embedding_tables(model))``. Shards that lie by rows can be read by another number
+    of ranks, those that lie by columns by the same.
     """
     try:
         from torchrec import EmbeddingBagCollection

@@ -44,9 +44,7 @@ def equal(ours: list[dict[str, torch.Tensor]], theirs: list[dict[str, torch.Tens
 def test_each_row_that_changes_is_saved(sparse: bool, optimizer: Any, tmp_path: Path) -> None:
     """What a step changes is read off the tables themselves, and a new process goes on as if nothing had been."""
     model, other = net(sparse), net(sparse)
-    by, again = (
-        optimizer([*(one["bag"].parameters()), *(one["one"].parameters())]) for one in (model, other)
-    )
+    by, again = (optimizer([*(one["bag"].parameters()), *(one["one"].parameters())]) for one in (model, other))
     tables = embedding_tables(model, by)
     assert [table.name for table in tables] == ["bag.weight", "one.weight"]
     saves = PartialCheckpoints(tmp_path, tables, compact_at=50.0)
@@ -61,9 +59,7 @@ def test_each_row_that_changes_is_saved(sparse: bool, optimizer: Any, tmp_path: 
         pooled = model["bag"](ids, torch.tensor([0, 5])) + model["one"](input=ids[:2].reshape(2, 1)).sum(1)
         pooled.square().sum().backward()
         by.step()
-        changed = sum(
-            int((table.weight != old).any(1).sum()) for table, old in zip(tables, before, strict=True)
-        )
+        changed = sum(int((table.weight != old).any(1).sum()) for table, old in zip(tables, before, strict=True))
         assert saves.save(step).rows == changed > 0
     copies = embedding_tables(other, again)
     loaded = PartialCheckpoints(tmp_path, copies).load()
@@ -107,7 +103,9 @@ def test_rows_that_no_id_names_are_refused(optimizer: Any, said: str) -> None:
 def test_an_eps_that_is_0_is_refused() -> None:
     """In half precision Adagrad's 1e-10 is: rows without a gradient become 0/0, in torch itself."""
     model = net().half()
-    with pytest.raises(DomainError, match=r"Adagrad with eps = 1e-10, which is 0 in torch.float16, may change rows"):
+    with pytest.raises(
+        DomainError, match=r"Adagrad with eps = 1e-10, which is 0 in torch.float16, may change rows"
+    ):
         embedding_tables(model, torch.optim.Adagrad(model.parameters()))
     embedding_tables(net().bfloat16(), [])
     bfloat = net().bfloat16()

@@ -22,7 +22,11 @@ def run(name: str, *arguments: str, dies: bool = False) -> str:
 
 @pytest.mark.parametrize(
     ("name", "step", "how"),
-    [("advised_loop.py", "2500", []), ("advised_lightning.py", "300", ["--devices", "2"])],
+    [
+        ("advised_loop.py", "2500", []),
+        ("advised_lightning.py", "300", ["--devices", "2"]),
+        ("partial_loop.py", "250", []),
+    ],
 )
 def test_killed_it_goes_on_and_ends_with_the_same_weights(
     name: str, step: str, how: list[str], tmp_path: Path

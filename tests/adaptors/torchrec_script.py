@@ -1,4 +1,4 @@
-"""torchrec's collections, trained, saved, read back and killed; run by test_torchrec.py, which reads what is printed.
+"""torchrec's collections, trained, saved, read back and killed; run by test_torchrec.py, which reads the output.
 
 ``MODE`` is ``train`` on two ranks, which end by SIGKILL, and ``read`` on one, which takes up what they left.
 """
@@ -42,7 +42,9 @@ def configs(first: str, second: str, types: tuple[Any, Any]) -> list[Any]:
         EmbeddingBagConfig(
             name=first, embedding_dim=8, num_embeddings=ROWS, feature_names=["a", "b"], data_type=types[0]
         ),
-        EmbeddingBagConfig(name=second, embedding_dim=8, num_embeddings=ROWS, feature_names=["c"], data_type=types[1]),
+        EmbeddingBagConfig(
+            name=second, embedding_dim=8, num_embeddings=ROWS, feature_names=["c"], data_type=types[1]
+        ),
     ]
 
 
@@ -158,7 +160,9 @@ def read(folder: Path) -> dict[str, Any]:
     here = images(tables)
     parts = [torch.load(folder / f"live-{rank}.pt", weights_only=True) for rank in range(2)]
     rows, table = "main.embedding_bags.rows.weight", "main.embedding_bags.table.weight"
-    halves = sorted((one for part in parts for key, one in part.items() if key.startswith(rows)), key=lambda one: one["at"])
+    halves = sorted(
+        (one for part in parts for key, one in part.items() if key.startswith(rows)), key=lambda one: one["at"]
+    )
     expected = {
         rows: {name: torch.cat([one[name] for one in halves]) for name in ("weight", "state1")},
         table: parts[1][table],

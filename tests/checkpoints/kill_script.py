@@ -1,7 +1,7 @@
 """One of two processes that train, save rows and are killed; run by test_killed.py.
 
-Each holds half the rows of one table, and a table of its own. What a checkpoint should have is kept in memory, row by
-row as saves say they are safe, and written beside, in files that the package knows nothing of.
+Each holds half the rows of one table, and a table of its own. What a checkpoint should have is kept in memory, row
+by row as saves say they are safe, and written beside, in files that the package knows nothing of.
 """
 
 from __future__ import annotations

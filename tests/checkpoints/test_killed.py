@@ -1,4 +1,4 @@
-"""Real processes, killed: the whole job, and one shard while the other goes on. Rows and state are equal, bit by bit."""
+"""Real processes, killed: the whole job, and one shard while the other goes on. Rows and state are equal in each bit."""
 
 from __future__ import annotations
 

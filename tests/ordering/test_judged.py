@@ -55,12 +55,12 @@ def test_losses_are_the_judge_s(seed: int) -> None:
     ("exponent", "rows", "updates", "share"), [(0.5, 1500, 6.0, 8), (1.0, 1500, 10.0, 8), (0.3, 1000, 12.0, 16)]
 )
 def test_the_sampled_list_is_the_judge_s(exponent: float, rows: int, updates: float, share: int) -> None:
-    """The judge takes updates one by one, the tracker in pieces: up to 3% apart at a thousand rows."""
+    """The judge takes updates one by one, the prediction in pieces of an eighth of the list: up to 2% apart."""
     rates = zipf(exponent, rows) * updates
     (one,) = predict(rows_of(rates, 1.0, 1.0), Setting(float(rows), 1 / share), ["ssu"])
     played, error = steady("ssu", rates / share, 1 / share, 20 * share, 60 * share, 3)
     assert one.predicted_by == "count"
-    assert abs(one.lost_updates_fraction - played) < 4 * error + 0.03 * played
+    assert abs(one.lost_updates_fraction - played) < 4 * error + 0.02 * played
 
 
 def test_an_order_that_looks_at_counts_beats_the_best_fixed_intervals() -> None:
