@@ -1,4 +1,4 @@
-"""What it costs to know which rows to save, as ratios in one run: medians of several, forward and recording in turn.
+"""What it costs to know which rows to save, as ratios in one run: medians, forward and recording in turn.
 
 * recording a step's ids over the embeddings' forward pass: 131,072 ids over eight tables of a million rows, one
   ``EmbeddingBag`` each, ids by Zipf's law and uniform (the hardest for caches); one thread;

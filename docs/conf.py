@@ -42,7 +42,7 @@ napoleon_google_docstring = False
 napoleon_use_rtype = False
 
 # The standard library and NumPy (there is no inventory without a network), and names that stand for any type.
-nitpick_ignore_regex = [("py:.*", r"(pathlib|collections|typing|numpy|datetime)\..*")]
+nitpick_ignore_regex = [("py:.*", r"(pathlib|collections|typing|numpy|datetime|torch)\..*")]
 nitpick_ignore = [("py:class", "Number"), ("py:class", "P"), ("py:class", "cprmodel.facts.formula.R")]
 
 html_theme = "furo"

@@ -30,7 +30,7 @@ def literature(name: str) -> dict[str, Any]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Browser and torchrec tests run where these are (CI installs them), GPU tests where a GPU is; else deselected."""
+    """Browser and torchrec tests run where these are (CI installs them), GPU tests on a GPU; else deselected."""
     absent = set()
     if not (shutil.which("chromium") or os.environ.get("CPRMODEL_CI")):
         absent.add("browser")

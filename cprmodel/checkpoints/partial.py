@@ -25,7 +25,7 @@ from torch import distributed
 from cprmodel.checkpoints.chosen import Chosen, chosen_rows
 from cprmodel.checkpoints.contents import Manifest
 from cprmodel.checkpoints.files import CorruptError, FileRef, read_checked, write_file, write_tensors
-from cprmodel.checkpoints.folders import Folder, folder_at
+from cprmodel.checkpoints.folders import folder_at
 from cprmodel.checkpoints.manifest import kept_of, manifests, write_manifest
 from cprmodel.checkpoints.reading import Loaded, apply, listed, none_whole, tell
 from cprmodel.checkpoints.tables import Part, Table
@@ -100,7 +100,7 @@ class PartialCheckpoints:
 
     def __init__(
         self,
-        folder: str | Path | Folder,
+        folder: str | Path,
         tables: Sequence[Table],
         fraction: float = 1.0,
         order: str | Callable[[Table], Tracker] = "update-age",

@@ -74,8 +74,8 @@ def apply(folder: Folder, manifest: Manifest, tables: Sequence[Table]) -> None:
             raise JobError(f"table {table.name}", [Problem("rows", "", expected)])
 
 
-def read_tables(folder: str | Path | Folder, run: str = "run") -> tuple[Manifest, list[Table]]:
-    """The whole tables of the newest checkpoint that is whole, put together from all processes', on the CPU.
+def read_tables(folder: str | Path, run: str = "run") -> tuple[int, list[Table]]:
+    """The step, and the whole tables, of the newest checkpoint that is whole, put together from all processes', on the CPU.
 
     NothingWhole where there is none; damage is told as :meth:`PartialCheckpoints.load` tells it.
     """
@@ -89,7 +89,7 @@ def read_tables(folder: str | Path | Folder, run: str = "run") -> tuple[Manifest
             told.append(f"{place}: {error}")
             continue
         tell(told)
-        return manifest, tables
+        return manifest.step, tables
     raise none_whole(told or [f"{place}: no checkpoint"], run)
 
 

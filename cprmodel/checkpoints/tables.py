@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -75,7 +75,7 @@ class Table:
     state: MutableMapping[str, Any] = field(default_factory=dict)
     first_row: int = 0
     first_column: int = 0
-    shape: tuple[int, int] | None = None
+    shape: Sequence[int] | None = None
     before_save: Callable[[], Any] | None = None
     after_load: Callable[[], Any] | None = None
     tracker: Tracker | None = None

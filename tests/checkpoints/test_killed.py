@@ -1,4 +1,4 @@
-"""Real processes, killed: the whole job, and one shard while the other goes on. Rows and state are equal in each bit."""
+"""Real processes, killed: the whole job, and one shard while the other goes on. All rows and state are equal."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def said(folder: Path, name: str, rank: int) -> dict[str, Any]:
 
 def whole_is_what_was_safe(folder: Path) -> None:
     """Both processes' rows, put together by a reader, are what each of them says is safe."""
-    manifest, tables = read_tables(folder / "saves")
+    step, tables = read_tables(folder / "saves")
     safe = [torch.load(folder / f"safe-{rank}.pt", weights_only=True) for rank in range(2)]
     halves = [torch.cat([safe[rank][0][name] for rank in range(2)]) for name in ("weight", "sum")]
     by_name = {table.name: table.arrays() for table in tables}
     expected = {"users": {"weight": halves[0], "sum": halves[1]}, "own-0": safe[0][1], "own-1": safe[1][1]}
-    assert manifest.step == said(folder, "end", 0)["step"]
+    assert step == said(folder, "end", 0)["step"]
     assert by_name.keys() == expected.keys()
     for name, arrays in expected.items():
         assert by_name[name].keys() == arrays.keys()
