@@ -75,7 +75,7 @@ def apply(folder: Folder, manifest: Manifest, tables: Sequence[Table]) -> None:
 
 
 def read_tables(folder: str | Path, run: str = "run") -> tuple[int, list[Table]]:
-    """The step, and the whole tables, of the newest checkpoint that is whole, put together from all processes', on the CPU.
+    """Step and whole tables of the newest checkpoint that is whole, put together from all processes', on the CPU.
 
     NothingWhole where there is none; damage is told as :meth:`PartialCheckpoints.load` tells it.
     """

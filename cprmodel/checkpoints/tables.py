@@ -145,8 +145,7 @@ class Table:
             found = {f"{key}|ids": rows.to(torch.int32 if self.rows < 2**31 else torch.int64)}
             rows = rows.to(self.weight.device)
         for name, array in self.arrays().items():
-            piece = array[rows]
-            found[f"{key}|.{name}"] = (piece.clone() if isinstance(rows, slice) else piece).cpu().contiguous()
+            found[f"{key}|.{name}"] = array[rows].to("cpu", copy=isinstance(rows, slice)).contiguous()
         return found
 
     def whole(self) -> dict[str, torch.Tensor]:

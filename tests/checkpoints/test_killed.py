@@ -22,7 +22,10 @@ def begin(folder: Path, rank: int, *arguments: str) -> subprocess.Popen[str]:
 
 
 def ends(process: subprocess.Popen[str], *statuses: int) -> None:
-    _, errors = process.communicate(timeout=150)
+    try:
+        _, errors = process.communicate(timeout=150)
+    finally:
+        process.kill()
     assert process.returncode in statuses, errors
 
 
@@ -46,34 +49,27 @@ def whole_is_what_was_safe(folder: Path) -> None:
             assert torch.equal(by_name[name][part].view(torch.uint8), array.view(torch.uint8)), (name, part)
 
 
-def test_the_whole_job_is_killed(tmp_path: Path) -> None:
-    """One process within a manifest: the files of that save are there, the checkpoint is not."""
-    processes = [begin(tmp_path, 0, "--die-in-save", "8"), begin(tmp_path, 1)]
-    ends(processes[0], -signal.SIGKILL)
-    processes[1].kill()  # a batch system ends the others
-    ends(processes[1], -signal.SIGKILL, 1)
-    safe = [said(tmp_path, "safe-6", rank) for rank in range(2)]
-    assert list((tmp_path / "saves").glob("*.shard-1.delta*"))
-    assert list((tmp_path / "saves").glob(".*.tmp"))
-    processes = [begin(tmp_path, rank, "--epoch", "1") for rank in range(2)]
-    for process in processes:
+def test_one_shard_is_lost_and_then_the_whole_job(tmp_path: Path) -> None:
+    """A shard alone goes back, the other one's rows are touched by nothing; then one dies within a manifest."""
+    first = begin(tmp_path, 0, "--survive", "--die-in-save", "10")
+    ends(begin(tmp_path, 1, "--die-at", "7"), -signal.SIGKILL)
+    other = begin(tmp_path, 1, "--alone", "--epoch", "1")
+    ends(first, -signal.SIGKILL)
+    other.kill()  # a batch system ends the others
+    ends(other, -signal.SIGKILL, 1)
+
+    safe, loaded = said(tmp_path, "safe-6", 1), said(tmp_path, "loaded", 1)
+    assert (loaded["step"], loaded["told"], loaded["digest"]) == (6, [], safe["digest"])
+    survived = said(tmp_path, "survived", 0)
+    assert survived["digest"] == said(tmp_path, "rejoined", 0)["digest"]
+    assert survived["digest"] != said(tmp_path, "safe-6", 0)["digest"]  # it had gone on
+    assert list((tmp_path / "saves").glob(".*.tmp"))  # half a manifest
+
+    began = [begin(tmp_path, rank, "--epoch", "2") for rank in range(2)]
+    for process in began:
         ends(process, 0)
     for rank in range(2):
         loaded = said(tmp_path, "loaded", rank)
-        assert (loaded["step"], loaded["told"]) == (6, [])
-        assert loaded["digest"] == safe[rank]["digest"]
-    whole_is_what_was_safe(tmp_path)
-
-
-def test_one_shard_is_lost(tmp_path: Path) -> None:
-    """It alone goes back to its last save; the other one's rows are touched by nothing."""
-    processes = [begin(tmp_path, 0, "--survive"), begin(tmp_path, 1, "--die-at", "7")]
-    ends(processes[1], -signal.SIGKILL)
-    other = begin(tmp_path, 1, "--alone", "--epoch", "1")
-    ends(processes[0], 0)
-    ends(other, 0)
-    safe, loaded = said(tmp_path, "safe-6", 1), said(tmp_path, "loaded", 1)
-    assert (loaded["step"], loaded["digest"]) == (6, safe["digest"])
-    assert said(tmp_path, "survived", 0)["digest"] == said(tmp_path, "rejoined", 0)["digest"]
-    assert said(tmp_path, "survived", 0)["digest"] != said(tmp_path, "safe-6", 0)["digest"]  # it had gone on
+        assert (loaded["step"], loaded["told"]) == (8, [])
+        assert loaded["digest"] == said(tmp_path, "safe-8", rank)["digest"]
     whole_is_what_was_safe(tmp_path)

@@ -148,6 +148,15 @@ def manifests() -> list[bytes]:
     return [Manifest(3, 10, 1, {"batch": 3}, ref, ((ref,), (ref, ref)), "a run").to_json()]
 
 
+def partial_manifests() -> list[bytes]:
+    from cprmodel.checkpoints.contents import Manifest
+    from cprmodel.checkpoints.files import FileRef
+    from cprmodel.checkpoints.tables import Part
+
+    ref, part = FileRef("00000003.base.safetensors", 10, "0" * 64), Part("users", 0, 5, 10, 0, 4, 4)
+    return [Manifest(3, 10, "a run", ref, ((part,), ()), ((ref, ref), ()), (5, 0)).to_json()]
+
+
 def event_logs() -> list[bytes]:
     """A run's log, as a resume reads it."""
     from tests.validation.helpers import small
@@ -203,6 +212,7 @@ _OF: dict[str, Callable[[], list[bytes]]] = {
     "criteo": criteo,
     "movielens": movielens,
     "manifest": manifests,
+    "partial manifest": partial_manifests,
     "event log": event_logs,
     "journal": journals,
     "tensors": tensors,

@@ -65,6 +65,12 @@ def _manifest(path: Path) -> Any:
     return Manifest.from_json("00000003.json", path.read_bytes())
 
 
+def _partial_manifest(path: Path) -> Any:
+    from cprmodel.checkpoints.contents import Manifest
+
+    return Manifest.from_json("00000003.json", path.read_bytes())
+
+
 def _case(path: Path) -> Any:
     from validation.case import Case
 
@@ -189,6 +195,7 @@ TARGETS: dict[str, Target] = {
     "Criteo": Target("criteo", ".tsv", _reader(_criteo, "data")),
     "MovieLens": Target("movielens", ".csv", _reader(_movielens, "data")),
     "manifest": Target("manifest", ".json", _reader(_manifest, "corrupt")),
+    "partial manifest": Target("partial manifest", ".json", _reader(_partial_manifest, "corrupt")),
     "resume": Target("event log", ".jsonl", _reader(_resume)),
     "journal": Target("journal", ".journal", _reader(_journal, "corrupt")),
     "replica": Target("journal", ".bin", _reader(_replica)),

@@ -105,7 +105,7 @@ def test_the_oracle_sees_what_ends_late_or_is_raised(monkeypatch: pytest.MonkeyP
 
 
 #: Read in a run's folder alone, from files that the run wrote.
-OURS = ("lab's case", "manifest", "resume", "journal", "replica", "tensors")
+OURS = ("lab's case", "manifest", "partial manifest", "resume", "journal", "replica", "tensors")
 
 
 @pytest.fixture
