@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import io
-import itertools
 import math
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,32 +26,17 @@ from cprmodel.checkpoints.files import CorruptError, FileRef, read_checked, writ
 from cprmodel.checkpoints.folders import folder_at
 from cprmodel.checkpoints.manifest import kept_of, manifests, write_manifest
 from cprmodel.checkpoints.reading import Loaded, apply, listed, none_whole, tell
-from cprmodel.checkpoints.tables import Part, Table
-from cprmodel.facts.errors import CprModelError, DomainError, JobError, Problem, one_line
+from cprmodel.checkpoints.saving import Saved, SaveFailed, held_twice, highest, refuse, said
+from cprmodel.checkpoints.tables import Table
+from cprmodel.facts.errors import CprModelError, DomainError, JobError, Problem
 from cprmodel.trackers import TRACKERS, Tracker
 
-__all__ = ["PartialCheckpoints", "SaveFailed", "Saved"]
+__all__ = ["PartialCheckpoints"]
 
 #: Rows are written in files of about this size, so that a base takes no second copy of them all.
 FILE_BYTES = 256 << 20
 
 _NUMBERED = re.compile(r"\.?\d{8}\..*").fullmatch
-
-
-class SaveFailed(CprModelError):
-    """A part of a checkpoint could not be written; nothing was lost by it, and the next save has its rows too."""
-
-
-@dataclass(frozen=True)
-class Saved:
-    """A save that is complete: what this process has written of it."""
-
-    sequence: int
-    step: int
-    base: bool
-    rows: int
-    size_bytes: int
-    seconds: float
 
 
 class PartialCheckpoints:
@@ -65,8 +48,8 @@ class PartialCheckpoints:
     tables : the rows of this process: :func:`cprmodel.adaptors.embeddings.embedding_tables` finds those of a model
         and has them say what training updates (or call :meth:`Table.record <cprmodel.checkpoints.Table.record>`)
     fraction : how much of the rows one save takes, above 0; 1: all that have changed since their last save
-    order : which first: ``"update-age"``, ``"mfu"``, ``"ssu"`` or ``"scar"`` (:mod:`cprmodel.trackers`), or a
-        function that makes a tracker for a :class:`~cprmodel.checkpoints.Table`
+    order : which first: ``"update-age"``, ``"mfu"``, ``"ssu"`` (which samples: rows may wait) or ``"scar"``
+        (:mod:`cprmodel.trackers`), or a function that makes a tracker for a :class:`~cprmodel.checkpoints.Table`
     run : the name of the run; a checkpoint of another one is not read
     compact_after, compact_at : all rows are saved, as a new base, once so many deltas lie on the last one, or once
         they hold so many times its rows
@@ -137,6 +120,7 @@ class PartialCheckpoints:
         self._newest = self._next = -1  # the highest manifest, and the next number of a save
         self._void: frozenset[str] = frozenset()  # manifests of a past that did not happen
         self._met = self._checked = False
+        self._untold = ""
         self._group: Any = None  # made where all processes first meet
         self._tag = hashlib.sha256(run.encode()).hexdigest()[:8]  # of the run's files
         self._mark = secrets.token_hex(4)  # of this process's: no other one writes over them
@@ -180,18 +164,20 @@ class PartialCheckpoints:
         chain = refs if chosen.base else (*self._chain, *refs)
         delta_rows = 0 if chosen.base else self._delta_rows + chosen.number
         parts = tuple(table.part for table in self.tables)
-        told = self._gather((_said(failed, f"process {self.shard}"), step, parts, chain, delta_rows))
-        _refuse((one[0] for one in told), failed)
+        told = self._gather((said(failed, f"process {self.shard}"), step, parts, chain, delta_rows))
+        refuse((one[0] for one in told), failed)
         if len({one[1] for one in told}) > 1:
             raise SaveFailed(f"save: step: expected the same on all processes, not {[one[1] for one in told]}")
-        _refuse([_held_twice([one[2] for one in told])])
-        _refuse(self._gather(self._complete(sequence, step, content, told) if self.shard == 0 else ""))
-        self._newest = sequence
+        refuse([held_twice([one[2] for one in told])])
+        refuse(self._gather(self._complete(sequence, step, content, told) if self.shard == 0 else ""))
         self._chain, self._delta_rows = chain, delta_rows
         self._number += not chosen.base
         for table, rows in zip(self.tables, chosen.rows, strict=True):
             assert table.tracker is not None
             table.tracker.saved(np.arange(table.rows) if rows is None else rows)
+        if self._untold:
+            line, self._untold = self._untold, ""
+            tell([line])
         size = sum(ref.size_bytes for ref in refs)
         return Saved(sequence, step, chosen.base, chosen.number, size, time.perf_counter() - begin)
 
@@ -234,20 +220,21 @@ class PartialCheckpoints:
     def _complete(self, sequence: int, step: int, content: bytes | None, told: list[Any]) -> str:
         """Process 0 writes the rest and the manifest, and removes what nobody needs. What went wrong, or ""."""
         try:
-            newest = _highest(self.folder.names())
+            newest = highest(self.folder.names())
             if newest > self._newest:
                 return f"{self.folder}: somebody else has written {newest:08d}.json: expected this job alone in it"
             rest = None
             if content is not None:
                 rest = write_file(self.folder, f"{sequence:08d}.{self._tag}.rest.{self._mark}.pt", content)
             _, _, parts, chains, rows = zip(*told, strict=True)
+            self._newest = sequence  # even where writing it fails: it may be there
             write_manifest(self.folder, Manifest(sequence, step, self.run, rest, parts, chains, rows))
-        except OSError as error:
-            return _said(error, "process 0")
+        except Exception as error:  # the others must hear of it
+            return said(error, "process 0")
         try:
             self._collect_garbage()
-        except OSError as error:
-            tell([f"{self.folder}: old checkpoints cannot be removed: {error.strerror or error}"])
+        except Exception as error:
+            self._untold = said(error, f"{self.folder}: old checkpoints cannot be removed")
         return ""
 
     def _collect_garbage(self) -> None:
@@ -260,7 +247,7 @@ class PartialCheckpoints:
         gone = {one.name for one in mine}
         gone |= {one.name for one in damaged if one.name < oldest and "another run" not in one.reason}
         gone |= {name for name in self.folder.names() if re.match(rf"\.?\d{{8}}\.{self._tag}\.", name)}
-        for name in gone - used:
+        for name in sorted(gone - used, key=lambda name: not name.endswith(".json")):  # first what names the others
             self.folder.remove(name)
 
     def _content(self, rest: Any) -> bytes | None:
@@ -298,7 +285,7 @@ class PartialCheckpoints:
                 found = listed(self.folder, self.run, told)
             except (OSError, CprModelError) as error:
                 failed = error
-        problem, found, told, highest = self._gather((_said(failed, "process 0"), found, told, _highest(names)))[0]
+        problem, found, told, top = self._gather((said(failed, "process 0"), found, told, highest(names)))[0]
         if problem:
             raise failed or JobError("checkpoints", [Problem("", "", f"a folder that can be read: {problem}")])
         for manifest in found:
@@ -315,13 +302,13 @@ class PartialCheckpoints:
                 damage = f"{self.folder}: {error}"
             except Exception as error:
                 failed = error
-            answers = self._gather((damage, _said(failed, f"process {self.shard}")))
+            answers = self._gather((damage, said(failed, f"process {self.shard}")))
             wrong = [text for _, text in answers if text]
             if wrong:
                 raise failed or JobError("checkpoints", [Problem(manifest.name, "", f"this run's: {wrong[0]}")])
             problems = sorted({text for text, _ in answers if text})
             if not problems:
-                self._back_to(manifest, highest)
+                self._back_to(manifest, top)
                 self._void = frozenset(one.name for one in found if one.sequence > manifest.sequence)
                 return Loaded(manifest.sequence, manifest.step, rest, tell(told))
             told += problems
@@ -336,8 +323,8 @@ class PartialCheckpoints:
         nobody, and reads no ``rest``. Else as :meth:`load`; the others call :meth:`regroup` before the next save.
         """
         told: list[str] = []
-        found = listed(self.folder, self.run, told)
-        for manifest in found:
+        top = highest(self.folder.names())
+        for manifest in listed(self.folder, self.run, told):
             try:
                 apply(self.folder, manifest, self.tables)
             except CorruptError as error:
@@ -345,19 +332,19 @@ class PartialCheckpoints:
                 continue
             for table in self.tables:
                 table.loaded()
-            self._back_to(manifest, found[0].sequence)
+            self._back_to(manifest, top)
             return Loaded(manifest.sequence, manifest.step, None, tell(told))
         if told:
             raise none_whole(told, self.run)
         return None
 
-    def _back_to(self, manifest: Manifest, highest: int) -> None:
+    def _back_to(self, manifest: Manifest, top: int) -> None:
         """Go on from a checkpoint: the next delta lies on its chain, where these are the same rows."""
         parts = tuple(table.part for table in self.tables)
         same = len(manifest.parts) == self.shards and manifest.parts[self.shard] == parts
         self._chain = manifest.chains[self.shard] if same else ()  # else the next save is a base
         self._delta_rows = manifest.delta_rows[self.shard] if same else 0
-        self._newest, self._met = max(self._newest, highest), False
+        self._newest, self._met = max(self._newest, top), False
 
     # -- together ------------------------------------------------------------------------------------------------
 
@@ -374,11 +361,11 @@ class PartialCheckpoints:
         except (OSError, CprModelError) as error:
             failed = error
         numbers = [int(name.lstrip(".")[:8]) for name in names if _NUMBERED(name)]
-        answers = self._gather((_said(failed, f"process {self.shard}"), max(numbers, default=-1), _highest(names)))
-        _refuse((problem for problem, _, _ in answers), failed)
+        answers = self._gather((said(failed, f"process {self.shard}"), max(numbers, default=-1), highest(names)))
+        refuse((problem for problem, _, _ in answers), failed)
         self._next = max(self._next, 1 + max(number for _, number, _ in answers))
         if self._newest < 0:
-            self._newest = max(highest for _, _, highest in answers)
+            self._newest = max(top for _, _, top in answers)
         self._met = True
 
     def _own_folder(self) -> None:
@@ -398,37 +385,3 @@ class PartialCheckpoints:
         found: list[Any] = [None] * self.shards
         distributed.all_gather_object(found, own, group=self._group)
         return found
-
-
-def _held_twice(parts: list[tuple[Part, ...]]) -> str:
-    """Which rows two processes say they hold; "" where none."""
-    held = sorted(
-        (
-            (one.name, one.first_column, one.first_row, process, one)
-            for process, some in enumerate(parts)
-            for one in some
-        ),
-        key=lambda each: each[:4],
-    )
-    for (name, _, _, before, part), (_, _, _, after, other) in itertools.pairwise(held):
-        if part.overlaps(other):
-            return f"table {name}: processes {before} and {after} hold the same rows: expected names of their own"
-    return ""
-
-
-def _highest(names: Sequence[str]) -> int:
-    return max((int(name[:8]) for name in names if re.fullmatch(r"\d{8}\.json", name)), default=-1)
-
-
-def _said(error: Exception | None, who: str) -> str:
-    """What went wrong, in a line; "" where nothing did."""
-    if error is None:
-        return ""
-    text = error.strerror if isinstance(error, OSError) else None
-    return one_line(f"{who}: {text or error}")
-
-
-def _refuse(problems: Iterable[str], cause: Exception | None = None) -> None:
-    told = [problem for problem in problems if problem]
-    if told:
-        raise SaveFailed("; ".join(told)) from cause

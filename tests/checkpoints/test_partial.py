@@ -332,6 +332,26 @@ def test_a_save_that_fails_loses_nothing(tmp_path: Path, monkeypatch: pytest.Mon
         assert loaded is not None
         assert loaded.step == 0
     assert saves.save(1).rows == 2  # what had not been saved
+    train(one, [4], made)
+    with monkeypatch.context() as patch:
+        calls = iter([None, OSError(5, "Input/output error")])
+
+        def late() -> None:
+            error = next(calls)
+            if error is not None:
+                raise error
+
+        patch.setattr(saves.folder, "sync", late)  # the manifest is there all the same
+        with pytest.raises(SaveFailed, match="process 0: Input/output error"):
+            saves.save(2)
+        patch.setattr(saves.folder, "sync", lambda: None)
+        patch.setattr(saves.folder, "remove", lambda name: late_remove())
+
+        def late_remove() -> None:
+            raise OSError(13, "Permission denied")
+
+        with pytest.warns(CheckpointWarning, match="old checkpoints cannot be removed: Permission denied"):
+            saves.save(3)
     again = table("a", 3)
     PartialCheckpoints(tmp_path, [again]).load()
     assert same(again, image(one))
