@@ -65,7 +65,7 @@ class OrbaxPolicy:
 
     Notes
     -----
-    ``CheckpointManagerOptions(save_decision_policy=OrbaxPolicy(advisor))``, and ``manager.save(step, ...)`` in every
+    ``CheckpointManagerOptions(save_decision_policy=OrbaxPolicy(advisor))``, and ``manager.save(step, ...)`` in each
     step. Saves in the background are seen to end by the context's ``is_saving_in_progress``, to a step; saves with
     ``force=True`` by the steps that are there. On a preemption (``reached_preemption``, the same on all hosts) it
     saves. ``examples/advised_orbax.py`` is a whole script.
@@ -189,4 +189,3 @@ def composer_interval(ranks: Any, *, clock: Callable[[], float] = time.monotonic
         return True
 
     return save_interval
-

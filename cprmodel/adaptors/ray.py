@@ -1,4 +1,4 @@
-"""Ray Train's report loop: each worker asks an advisor whether to report a checkpoint (``pip install "ray[train]"``)."""
+"""Ray Train's report loop, in which each worker asks an advisor whether to save (``pip install "ray[train]"``)."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ class AdvisedReports(AdvisedRanks):
 
     def __init__(self, job: Job, state: str | Path, **options: Any) -> None:
         super().__init__(job, "full", state, **options)
+        self._clock = options.get("clock", time.monotonic)
         if self.interrupted:
             self.failed("whole_job")
 
@@ -50,9 +51,9 @@ class AdvisedReports(AdvisedRanks):
         """Report a checkpoint now, asked for or not: the last state, say. On all workers."""
         from ray import train
 
-        began = time.monotonic()
+        began = self._clock()
         with tempfile.TemporaryDirectory() as folder:
             write(Path(folder))
             train.report(dict(metrics), checkpoint=train.Checkpoint.from_directory(folder))
-        self.saved(time.monotonic() - began)
+        self.saved(self._clock() - began)
         return True

@@ -46,9 +46,9 @@ class AdvisedSaves(_Callback):  # type: ignore[misc, valid-type, unused-ignore]
     """Has a Trainer save whenever the advisor says so, and after the last step, under full recovery.
 
     Rank 0 has the advisor, the others hear of it where they meet (:class:`cprmodel.adaptors.torch.AdvisedRanks`).
-    A save lasts from what came before it (the step, its log, an evaluation) until ``on_save``; evaluation is neither
-    work nor a save. Saves that the Trainer does by itself count, too. A process that ended without a word counts as
-    one failure of the whole job when training goes on.
+    A save lasts from what came before it (the step, its log, an evaluation) until ``on_save``; evaluation is no
+    work and no save. Saves that the Trainer does by itself count, too. A process that ended without a word is one
+    failure of the whole job when training goes on.
 
     Parameters
     ----------

@@ -6,6 +6,7 @@ Neither is installed here: ``tests/frameworks`` has the real ones (``make framew
 from __future__ import annotations
 
 import threading
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -72,7 +73,7 @@ def test_orbax_saves_that_go_on_in_the_background_are_learned() -> None:
     assert seen.drains == seen.saves == len(saved)
     assert seen.saving_s / seen.saves == pytest.approx(STALL_S, abs=1.0)
     assert seen.drain_s / seen.drains == pytest.approx(DRAIN_S, abs=STEP_S)
-    gaps = [after - before for before, after in zip(saved, saved[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(saved)]
     alone = advisor.interval_s / STEP_S
     assert gaps[-1] == pytest.approx(alone, abs=2)
 
@@ -156,7 +157,9 @@ def test_composer_learns_what_a_save_costs_and_saves_the_last_state(epochs: int)
     for batch in range(1, steps + 1):
         clock.now += STEP_S
         elapsed = batch / steps
-        state = SimpleNamespace(timestamp=SimpleNamespace(batch=batch), get_elapsed_duration=lambda now=elapsed: now)
+        state = SimpleNamespace(
+            timestamp=SimpleNamespace(batch=batch), get_elapsed_duration=lambda now=elapsed: now
+        )
         events = ["batch_checkpoint"] + ["epoch_checkpoint"] * (batch % (steps // epochs) == 0)
         for event in events:
             if save_interval(state, SimpleNamespace(value=event)):
