@@ -10,7 +10,7 @@ HASHED := --require-hashes --no-deps --no-build-isolation --only-binary :all: --
 TOOLS := .venv-tools
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' cprmodel/facts/version.py)
 
-.PHONY: demo test lint types unit experiment docs bench soak fuzz audit sbom picture formulas constraints clean
+.PHONY: demo test lint types unit experiment docs bench frameworks soak fuzz audit sbom picture formulas constraints clean
 
 demo: $(VENV)/installed ## plan a preset and write its report
 	$(BIN)/cprmodel plan preset:cpr-dlrm --report demo-report.html
@@ -81,6 +81,9 @@ bench: $(VENV)/installed-test ## speed, as ratios in one run
 
 fuzz: $(VENV)/installed-test ## an hour of spoiled inputs for every reader and command
 	$(BIN)/python -m tests.fuzz --minutes 60
+
+frameworks: $(VENV)/installed-test ## adaptors against transformers, ray, orbax: FRAMEWORKS=folders of pip install --target, with colons
+	PYTHONPATH="$(FRAMEWORKS)" $(BIN)/python -m pytest -n 0 -m framework tests/adaptors
 
 soak: $(VENV)/installed-test ## a thousand kills of every sort, each run audited (about ten minutes)
 	$(BIN)/python -m validation soak --kills 1000

@@ -42,6 +42,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if not torch.cuda.is_available():
             absent.add("gpu")
     left_out = [item for item in items if any(item.get_closest_marker(name) for name in absent)]
+    for item in items:
+        framework = item.get_closest_marker("framework")
+        if framework and importlib.util.find_spec(framework.args[0]) is None:
+            left_out.append(item)
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
 

@@ -16,6 +16,7 @@ from typing import Any, Self
 import torch
 from torch import distributed
 
+from cprmodel.adaptors.ahead import decided
 from cprmodel.advising import Advisor
 from cprmodel.facts.errors import AdvisorWarning, DomainError, JobError, Problem
 from cprmodel.facts.strategies import FailureKind, Recovery
@@ -23,8 +24,6 @@ from cprmodel.jobs import Job
 
 __all__ = ["AdvisedRanks"]
 
-#: The ranks meet at least every so many steps: the length of steps may change.
-_MOST_STEPS = 1000
 #: Whether to save for a notice, as numbers of which the greatest counts.
 _HOW, _NOTHING = {-1: False, 0: None, 1: True}, -2
 
@@ -146,16 +145,7 @@ class AdvisedRanks:
 
     def _decided(self, due: bool) -> list[float]:
         """What rank 0 says: whether to save, in how many steps to meet again, whether it is the end."""
-        advisor = self.advisor
-        if advisor is None:
-            return [0.0, 0.0, 0.0]
-        step_s, ahead = advisor.step_s, 1.0
-        if self._many and step_s is not None and not advisor.announced:
-            left_s = advisor.due_in_s()
-            if advisor.job.job.step_s is None:  # else the advisor knows which step comes nearest
-                due = due or (left_s < step_s / 2 and not advisor.saving)
-            ahead = round(min(self._notice_s, advisor.interval_s if due else left_s) / step_s)
-        return [float(due), float(max(1, min(ahead, _MOST_STEPS))), float(advisor.ending)]
+        return decided(self.advisor, due, self._notice_s, self._many)
 
     # -- what happens ----------------------------------------------------------------------------------------------
 

@@ -189,7 +189,7 @@ def put_state(path: Path, state: State) -> None:
 def read_state(path: Path) -> State | None:
     """What is there; None without a file. StateDamaged where it is not whole, JobError where it cannot be read."""
     try:
-        return parsed(read_bytes(path, "a plain file", LARGEST_BYTES))
+        return parsed(read_bytes(path, "an advisor's state", LARGEST_BYTES))
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -247,7 +247,7 @@ def put_aside(path: Path) -> Path:
     """Keep a damaged file under another name, which says what is in it; where it is now."""
     target = Path(os.path.realpath(path))
     with contextlib.suppress(JobError):
-        content = hashlib.sha256(read_bytes(target, "a plain file", LARGEST_BYTES)).hexdigest()[:8]
+        content = hashlib.sha256(read_bytes(target, "an advisor's state", LARGEST_BYTES)).hexdigest()[:8]
         aside = target.with_name(f"{target.name}.damaged-{content}")
         os.replace(target, aside)
         return aside

@@ -30,6 +30,8 @@ class Money(Section):
 
     @model_validator(mode="after")
     def _has_a_price(self) -> Money:
+        if not self.currency.isprintable():
+            raise wrong("currency", self.currency, "letters that can be printed")
         if not self.node_hour > 0:
             raise wrong("node_hour", self.node_hour, "a price greater than 0: overhead is paid in node-hours")
         return self

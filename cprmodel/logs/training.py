@@ -34,6 +34,7 @@ from typing import Any
 
 import numpy as np
 
+from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.files import ends_torn
 from cprmodel.facts.results import Breakdown
 from cprmodel.logs.clocks import epoch_unit, missing, moments_of, numbers_of
@@ -75,8 +76,15 @@ class TrainingLog:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        torn = ends_torn(self.path)
-        self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115
+        try:
+            if self.path.exists() and not self.path.is_file():  # a pipe may keep us waiting for ever
+                expected = "a training log in a plain file, not a folder, a device or a pipe"
+                raise JobError(str(path), [Problem("", "", expected)])
+            torn = ends_torn(self.path)
+            self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115
+        except OSError as error:
+            expected = f"a file that can be written ({error.strerror})"
+            raise JobError(str(path), [Problem("", "", expected)]) from None
         if torn:
             self._file.write("\n")
 

@@ -130,6 +130,9 @@ main()
         (signal.SIGTERM, "fit examples/logs/sacct.txt --job-file {out}"),
         (signal.SIGINT, "accuracy examples/accuracy-record.csv --out {out}"),
         (signal.SIGTERM, "accuracy examples/accuracy-record.csv --report {out}"),
+        (signal.SIGINT, "goodput examples/logs/run.jsonl --report {out}"),
+        (signal.SIGTERM, "whatif examples/production-dlrm.toml -o {out}"),
+        (signal.SIGINT, "order examples/shards.csv --budget 2GB/s --schedule {out} --slots 5 --policy uniform"),
         (signal.SIGHUP, "sweep examples/production-dlrm.toml --vary failures.mtbf=1h:1000h:log20 --out {out}"),
     ],
 )

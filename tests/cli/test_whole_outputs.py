@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import resource
 import signal
@@ -27,6 +29,7 @@ LONG = {
     "plan": "plan {job} --model exact --report {out}/a.html",
     "fit": "fit {times} --report {out}/a.html",
     "accuracy": "accuracy {record} --report {out}/a.html",
+    "solve": "solve examples/storage.toml --for failures.mtbf --until overhead<=0.05 --vary job.work=1d:9d:log999",
 }
 
 
@@ -63,7 +66,7 @@ def test_a_command_that_is_ended_leaves_nothing(
     """In the middle: as soon as it has begun to write beside, or after a while."""
     (tmp_path / "out").mkdir()
     process = start(LONG[name], tmp_path / "out", **large)
-    until = time.monotonic() + (1.5 if name in ("fit", "accuracy") else 4.0)
+    until = time.monotonic() + (1.5 if name in ("fit", "accuracy", "solve") else 4.0)
     while not os.listdir(tmp_path / "out") and time.monotonic() < until and process.poll() is None:
         time.sleep(0.005)
     process.send_signal(number)
@@ -129,16 +132,88 @@ def test_a_full_standard_output_is_one_line(command: str) -> None:
     )
 
 
-def test_two_processes_write_one_sweep(tmp_path: Path) -> None:
-    """Each whole, and the last one's stays."""
-    (tmp_path / "out").mkdir()
-    command = "sweep {job} --vary failures.mtbf=1h:1000h:log3000 --out {out}/a.csv"
-    many = [start(command, tmp_path / "out") for _ in range(2)]
-    for one in many:
-        one.communicate()
-    assert [one.returncode for one in many] == [0, 0]
-    assert os.listdir(tmp_path / "out") == ["a.csv"]
-    assert len((tmp_path / "out" / "a.csv").read_text().splitlines()) == 3001
+#: Runs commands one after the other; when a file is whole and about to take its name, waits for the other process.
+TOGETHER = """
+import hashlib, json, os, sys, time
+
+me, other, out, replace, met = sys.argv[1], sys.argv[2], sys.argv[3], os.replace, 0
+
+
+def together(source, target):
+    global met
+    if os.path.dirname(target) == out:
+        met += 1
+        with open(source, "rb") as file, open(f"{me}-{met}", "w") as told:
+            told.write(f"{os.path.basename(target)} {hashlib.sha256(file.read()).hexdigest()}")
+        until = time.monotonic() + 60
+        while not os.path.exists(f"{other}-{met}"):
+            assert time.monotonic() < until, (me, target)
+            time.sleep(0.001)
+    replace(source, target)
+
+
+os.replace = together
+from cprmodel.cli import main
+
+for words in json.load(sys.stdin):
+    sys.argv = ["cprmodel", *words]
+    try:
+        main()
+    except SystemExit as ended:
+        assert not ended.code, (words, ended.code)
+print(met)
+"""
+
+#: All that a command writes.
+WRITE = (
+    "new {out}/new.toml --force",
+    "plan {job} --report {out}/plan.html",
+    "whatif {job} -o {out}/whatif.html",
+    "sweep {job} --vary failures.mtbf=1h:1000h:log20 --out {out}/sweep.csv --report {out}/sweep.html",
+    "sweep {job} --vary failures.mtbf=1h:1000h:log20 --out {out}/sweep.parquet",
+    "simulate {job} --runs 20 --workers 1 --report {out}/simulate.html",
+    "order {examples}/shards.csv --budget 2GB/s --schedule {out}/order.csv --slots 5 --report {out}/order.html",
+    "order --zipf 1.1 --rows 1000 --row-bytes 64 --budget 2GB/s --intervals {out}/order.npy --policy uniform",
+    "fit {examples}/logs/sacct.txt --report {out}/fit.html --job-file {out}/fit.toml",
+    "accuracy {examples}/accuracy-record.csv --out {out}/model.json --report {out}/accuracy.html",
+    "goodput {examples}/logs/run.jsonl --report {out}/goodput.html",
+)
+
+
+def test_two_processes_write_the_same_outputs(tmp_path: Path) -> None:
+    """Both are about to give each file its name: what is there is one's or the other's, and nothing is left."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (tmp_path / "together.py").write_text(TOGETHER)
+    commands = [line.format(job=JOB, examples=JOB.parent, out=out).split() for line in WRITE]
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-m", "together", *names, str(out)],
+            cwd=tmp_path,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for names in (("a", "b"), ("b", "a"))
+    ]
+    for one in both:
+        assert one.stdin
+        one.stdin.write(json.dumps(commands))
+        one.stdin.close()
+        one.stdin = None
+    for one in both:
+        said, wrong = one.communicate(timeout=120)
+        assert one.returncode == 0, wrong
+        assert said.split()[-1] == "15"
+    for met in range(1, 16):
+        name, one_hash = (tmp_path / f"a-{met}").read_text().split()
+        other_name, other_hash = (tmp_path / f"b-{met}").read_text().split()
+        assert name == other_name
+        assert hashlib.sha256((out / name).read_bytes()).hexdigest() in (one_hash, other_hash)
+    assert sorted(os.listdir(out)) == sorted((tmp_path / f"a-{met}").read_text().split()[0] for met in range(1, 16))
 
 
 def test_intervals_are_what_numpy_saves(tmp_path: Path) -> None:

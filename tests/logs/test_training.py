@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -223,3 +224,13 @@ def test_a_mistake_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "expected a training log: JSON lines with event and at" in err
     with pytest.raises(JobError, match="a run that did some useful work"):
         read_goodput(idle)
+
+
+def test_a_log_that_cannot_be_kept_is_one_line_and_no_wait(tmp_path: Path) -> None:
+    """A pipe that nobody reads would keep training waiting for ever."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path, Path("/dev/full")):
+        with pytest.raises(JobError, match="expected a training log in a plain file, not a folder, a device or a"):
+            TrainingLog(path)
+    with pytest.raises(JobError, match=r"expected a file that can be written \(No such file or directory\)"):
+        TrainingLog(tmp_path / "nowhere" / "run.jsonl")

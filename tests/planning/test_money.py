@@ -132,6 +132,7 @@ def test_saved_against_today() -> None:
         ({"cost": {"node_hour": -1.0}}, r"cost.node_hour = -1: expected a number of at least 0"),
         ({"cost": {"node_hour": 0.0}}, r"cost.node_hour = 0: expected a price greater than 0"),
         ({"cost": {"currency": "7"}}, r"cost.currency"),
+        ({"cost": {"currency": "U\u202eS"}}, r"cost.currency = .*: expected letters that can be printed"),
         ({"cost": {"node_hours": 3}}, r'cost.node_hours = 3: expected a known key, perhaps "node_hour"'),
         (
             {"checkpoint": {"size": None, "bandwidth": None, "save": "2 min"}},

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import csv
+import functools
 import io
 import json
 import re
@@ -18,6 +20,8 @@ from hypothesis import strategies as st
 from cprmodel.cli import main
 from cprmodel.facts.tables import cell
 from cprmodel.report.literals import literal
+from tests.conftest import EXAMPLE
+from tests.harm.test_record import FILE, TABLE
 
 HOSTILE = [
     "<!--<script>",
@@ -98,19 +102,70 @@ def log(folder: Path) -> Path:
     return path
 
 
-PAGES: dict[str, Callable[[Path], list[str]]] = {
-    "order": lambda folder: ["order", str(shards(folder)), "--budget", "2 GB/s"],
-    "accuracy": lambda folder: ["accuracy", str(record(folder))],
-    "fit": lambda folder: ["fit", str(log(folder))],
-}
-
-
-@pytest.fixture(scope="module", params=PAGES)
-def page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp(request.param)
-    path = folder / "a.html"
-    run(*PAGES[request.param](folder), "--report", str(path))
+def job(folder: Path, example: str = "ordered-saves.toml") -> Path:
+    """In a file with such a name; tables of rows and a currency have one, too."""
+    shown = [json.dumps(name) for name in HOSTILE]
+    text = (EXAMPLE.parent / example).read_text(encoding="utf-8")
+    one = "[[access.tables]]\nrows = 1_000\nzipf = 1.05\nupdates_per_second = 1e3\nname = "
+    text += (
+        "".join(f"\n{one}{name}\n" for name in shown if "[access]" in text)
+        + f"\n[cost]\nnode_hour = 2\ncurrency = {shown[5]}\n"
+    )
+    path = folder / "<!--<script>=a|b\n.toml"
+    path.write_text(text, encoding="utf-8")
     return path
+
+
+def run_log(folder: Path) -> Path:
+    path = folder / "<img src=x onerror=alert(1)>\n.jsonl"
+    path.write_text((EXAMPLE.parent / "logs" / "run.jsonl").read_text(encoding="utf-8"), encoding="utf-8")
+    return path
+
+
+def harm(folder: Path) -> Path:
+    data = copy.deepcopy(FILE)
+    for point in data["points"]:
+        point["tables"] = [{**TABLE, "name": name} for name in HOSTILE]
+    path = folder / "harm.json"
+    path.write_text(json.dumps(data), encoding="utf-8")
+    return path
+
+
+PAGES: dict[str, Callable[[Path], list[str]]] = {
+    "order": lambda folder: ["order", str(shards(folder)), "--budget", "2 GB/s", "--report"],
+    "accuracy": lambda folder: ["accuracy", str(record(folder)), "--report"],
+    "fit": lambda folder: ["fit", str(log(folder)), "--report"],
+    "harm": lambda folder: ["accuracy", str(harm(folder)), "--report"],
+    "plan": lambda folder: ["plan", str(job(folder)), "--report"],
+    "sweep": lambda folder: [
+        "sweep",
+        str(job(folder, EXAMPLE.name)),
+        "--vary",
+        "failures.mtbf=1h:9h:log4",
+        "--report",
+    ],
+    "simulate": lambda folder: ["simulate", str(job(folder)), "--strategy", "full", "--runs", "9", "--report"],
+    "goodput": lambda folder: ["goodput", str(run_log(folder)), "--report"],
+    "whatif": lambda folder: ["whatif", str(job(folder)), "-o"],
+}
+DRAWN = ("order", "accuracy", "fit", "harm")  # names stand in their charts
+
+
+def page_of(name: str, folder: Path) -> Path:
+    path = folder / "a.html"
+    run(*PAGES[name](folder), str(path))
+    return path
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Each is written once."""
+    return functools.cache(lambda name: page_of(name, tmp_path_factory.mktemp(name)))
+
+
+@pytest.fixture(params=PAGES)
+def page(request: pytest.FixtureRequest, pages: Callable[[str], Path]) -> Path:
+    return pages(request.param)
 
 
 def test_scripts_end_where_they_end(page: Path) -> None:
@@ -119,6 +174,11 @@ def test_scripts_end_where_they_end(page: Path) -> None:
     scripts = re.findall(r"<script>(.*?)</script>", text, flags=re.S)
     assert len(scripts) == text.count("<script>") == text.count("</script>") == 2
     charts = scripts[1]
+    outside = re.sub(r"<(script|style)>.*?</\1>", "", text, flags=re.S)
+    assert not re.search("<!--|<img|</?script", outside)  # nor outside of them
+    if page.parent.name.startswith("whatif"):  # its charts are drawn from what the sliders say
+        assert not re.search("<!--|<img|</script", charts)
+        return
     assert charts.count("vegaEmbed(") >= 1
     specs = re.findall(r'vegaEmbed\("#[\w-]+", (\{.*?\}), \{renderer', charts, flags=re.S)
     assert len(specs) == charts.count("vegaEmbed(")
@@ -128,6 +188,8 @@ def test_scripts_end_where_they_end(page: Path) -> None:
 
 
 def test_tables_hold_no_formulas(page: Path) -> None:
+    if page.parent.name.startswith("whatif"):
+        return  # it has none
     text = page.read_text(encoding="utf-8")
     links = re.findall(r'href="data:text/csv;charset=utf-8,([^"]*)"', text)
     assert links
@@ -138,10 +200,11 @@ def test_tables_hold_no_formulas(page: Path) -> None:
 
 
 @pytest.mark.browser
-def test_the_charts_are_drawn(page: Path) -> None:
+@pytest.mark.parametrize("name", DRAWN)
+def test_the_charts_are_drawn(name: str, pages: Callable[[str], Path]) -> None:
     from playwright.sync_api import sync_playwright
 
-    said: list[str] = []
+    page, said = pages(name), list[str]()
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         window = browser.new_page()

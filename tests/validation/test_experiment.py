@@ -266,6 +266,11 @@ def test_the_report_is_rebuilt_from_the_logs_alone(emulated: tuple[Experiment, P
     html = page(outcome, "small", tables(outcome))
     assert "Emulated clock" in html
     assert html.count("vegaEmbed(") >= 3
+    named = "a|b\n# <script>alert(1)</script>`"  # a folder may be called so
+    assert markdown(outcome, named, tables(outcome)) == text.replace(
+        "small", r"a\|b # &lt;script&gt;alert(1)&lt;/script&gt;\`", 1
+    )
+    assert "<script>alert" not in page(outcome, named, tables(outcome))
 
 
 def test_the_record_is_one_that_cprmodel_reads(emulated: tuple[Experiment, Path], tmp_path: Path) -> None:

@@ -225,6 +225,40 @@ def test_nobody_else_may_enter(tmp_path: Path) -> None:
             assert (tmp_path / "mine").is_dir()
 
 
+def test_a_copy_of_a_living_run_takes_nothing_away(tmp_path: Path) -> None:
+    """A run's folder that is copied under it names its sockets, too: they stay until their own run has ended."""
+    with meeting_place(tmp_path / "mine") as mine, Door(mine, "supervisor"):
+        shutil.copy(tmp_path / "mine", tmp_path / "copied")
+        with meeting_place(tmp_path / "copied") as other:
+            assert other.folder != mine.folder
+        assert os.path.exists(mine.address("supervisor"))
+        shutil.rmtree(mine.folder)
+        with pytest.raises(ConnectionError, match="the folder in which this run's processes meet; it was removed"):
+            Door(mine, "shard-1")
+
+
+def test_sockets_stand_where_nobody_else_can_put_his_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not in a folder that others may write to without the sticky bit, nor in a relative one."""
+    base = Path(tempfile.mkdtemp(prefix="x", dir="/tmp"))
+    (base / "relative").mkdir()
+    monkeypatch.chdir(base)
+    try:
+        for place, mode, taken in (
+            (str(base), 0o700, True),
+            (str(base), 0o1777, True),
+            (str(base), 0o777, False),
+            (str(base), 0o770, False),
+            ("relative", 0o700, False),
+            (str(base / "nowhere"), 0o700, False),
+        ):
+            base.chmod(mode)
+            monkeypatch.setenv("XDG_RUNTIME_DIR", place)
+            with meeting_place(tmp_path / "remembered") as meeting:
+                assert (Path(meeting.folder).parent == base) == taken, (place, oct(mode))
+    finally:
+        shutil.rmtree(base)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs to be another user for a moment")
 def test_another_user_is_not_greeted() -> None:
     """Even where he could reach the socket, and knows the key."""

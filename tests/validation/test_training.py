@@ -234,9 +234,13 @@ def test_a_killed_harness_goes_on(calm: Any, tmp_path: Path) -> None:
     assert not any(_lives(pid) for pid in pids)
     with (run / "events.jsonl").open("a") as log:
         log.write('{"event": "step", "at": 1.0, "st')  # as if killed in the middle of a line
+    left = [room / ".any.0123456789abcdef.tmp" for room in (run, run / "logs", run / "checkpoints")]
+    for one in left:
+        one.touch()  # ... or of a file
     again = subprocess.run([*command, "--resume"], capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
     assert "shard 1" in again.stdout
+    assert not any(one.exists() for one in left)
     found = summarise(run / "events.jsonl")
     assert found.status == "finished"
     assert found.digests == calm.digests  # everybody went back: nothing was lost
@@ -359,6 +363,7 @@ def test_a_machine_that_kills_often_ends_no_run(calm: Any, tmp_path: Path) -> No
         often = event["event"] == "respawn" and len(killed) < 12
         if often and event["what"] in ("trainer", "shard-1"):
             killed.append(event["what"])
+            os.kill(event["pid"], signal.SIGINT)  # which is for the run's own process
             os.kill(event["pid"], signal.SIGKILL if len(killed) % 3 else signal.SIGTERM)
 
     events, found = train(small(strategy={"recovery": "full"}), tmp_path / "run", observe=kill)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from cprmodel.facts.tables import in_markdown
 from cprmodel.facts.units import format_share, format_time
 from cprmodel.report.accuracy import accuracy_lines
 from cprmodel.report.page import job_inputs
@@ -352,7 +353,7 @@ def verdict_said(outcome: Outcome) -> str:
 
 def markdown(outcome: Outcome, name: str, shown: Sequence[Table]) -> str:
     """The outcome as Markdown; ``shown``: what :func:`tables` gave."""
-    lines = [f"# Predicted, then measured: {name}", "", where(outcome) + ".", ""]
+    lines = [f"# Predicted, then measured: {in_markdown(name)}", "", where(outcome) + ".", ""]
     if outcome.spoiled:
         lines += [f"**Spoiled on purpose.** {_SPOILED[outcome.spoiled]}", ""]
     if outcome.emulated:
@@ -364,15 +365,15 @@ def markdown(outcome: Outcome, name: str, shown: Sequence[Table]) -> str:
             lines += [table["caption"], ""]
         lines.append("| " + " | ".join(table["headings"]) + " |")
         lines.append("| --- |" + " ---: |" * (len(table["headings"]) - 1))
-        lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in table["rows"]]
+        lines += ["| " + " | ".join(map(in_markdown, row)) + " |" for row in table["rows"]]
         lines.append("")
     if outcome.experiment.charged:
-        lines += [f"## What {outcome.experiment.charged.source} charges", ""]
+        lines += [f"## What {in_markdown(outcome.experiment.charged.source)} charges", ""]
         lines += ["| key | value | source |", "| --- | ---: | --- |"]
-        lines += [f"| {' | '.join(row)} |" for row in job_inputs(outcome.experiment.charged.job)]
+        lines += [f"| {' | '.join(map(in_markdown, row))} |" for row in job_inputs(outcome.experiment.charged.job)]
         lines.append("")
     if said := remarks(outcome):
-        lines += ["## Odd and failed runs", "", *(f"- {line}" for line in said), ""]
+        lines += ["## Odd and failed runs", "", *(f"- {in_markdown(line)}" for line in said), ""]
     return "\n".join(lines)
 
 

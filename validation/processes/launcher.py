@@ -97,7 +97,7 @@ class LocalLauncher:
                         "PYTHONPATH": search_path(),
                         "CPRMODEL_PARENT": str(os.getpid()),
                     },
-                    preexec_fn=end_with_parent,
+                    preexec_fn=_begin,
                     start_new_session=True,  # Ctrl-C is for the parent alone
                 )
         except BaseException:
@@ -116,6 +116,13 @@ class LocalLauncher:
         path = self.logs / f"{name}.log"
         lines = path.read_text(errors="replace").strip().splitlines() if path.exists() else []
         return lines[-1] if lines else ""
+
+
+def _begin() -> None:
+    """Between fork and exec: SIGINT is for the parent, also where somebody sends it to all; Python would end by it
+    with status 1 while it loads, as by a fault of its own."""
+    end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def search_path() -> str:

@@ -146,6 +146,7 @@ def _run(module: str) -> int:
 
 def main() -> None:
     """Forks return from here as what they were asked to be."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for the parent, and the forks take this over
     line = socket.socket(fileno=int(sys.argv[1]))
     for module in sys.argv[2:]:
         importlib.import_module(module)

@@ -11,6 +11,7 @@ sends its code. Both codes are HMAC-SHA256 under the run's key, each with a word
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hmac
 import os
 import secrets
@@ -61,28 +62,46 @@ class Meeting:
 def meeting_place(remembered: Path) -> Iterator[Meeting]:
     """A folder of sockets for a run, gone at the end; what a run that was killed has left there is taken away.
 
-    ``remembered`` is the file in which its path is kept until then.
+    ``remembered`` is the file in which its path is kept until then. A run that lives holds its folder (flock): who
+    copied ``remembered`` takes nothing away, nor does systemd-tmpfiles.
     """
     _take_away(remembered)
     places = (os.environ.get("XDG_RUNTIME_DIR", ""), tempfile.gettempdir(), "/tmp")
-    base = next((one for one in places if 0 < len(one) < _LONGEST and os.access(one, os.W_OK)), None)
+    base = next((one for one in places if len(one) < _LONGEST and _is_kept(one)), None)
     folder = tempfile.mkdtemp(prefix=_PREFIX, dir=base)  # of mode 0700
-    write_whole(remembered, folder)
+    held = os.open(folder, os.O_RDONLY)
     try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        write_whole(remembered, folder)
         yield Meeting(folder, secrets.token_hex(32))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        os.close(held)
         with contextlib.suppress(OSError):
             if remembered.read_text() == folder:  # nobody else's
                 remembered.unlink()
 
 
+def _is_kept(place: str) -> bool:
+    """Whether a folder is one to write into in which no other user can rename or remove what is ours."""
+    try:
+        found = os.stat(place)
+    except OSError:
+        return False
+    alone = not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) or found.st_mode & stat.S_ISVTX
+    return bool(os.path.isabs(place) and alone and found.st_uid in (0, os.geteuid()) and os.access(place, os.W_OK))
+
+
 def _take_away(remembered: Path) -> None:
     with contextlib.suppress(OSError, ValueError):
         folder = Path(remembered.read_text())
-        found = folder.lstat()
-        if folder.name.startswith(_PREFIX) and stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid():
-            shutil.rmtree(folder, ignore_errors=True)
+        held = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY)
+        try:
+            if folder.name.startswith(_PREFIX) and os.fstat(held).st_uid == os.geteuid():
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)  # else its run lives
+                shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            os.close(held)
 
 
 def _is_us(end: socket.socket) -> bool:
@@ -113,7 +132,13 @@ class Door:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._path)  # of a dead process
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.bind(self._path)
+        try:
+            self._socket.bind(self._path)
+        except FileNotFoundError:
+            self._socket.close()
+            raise ConnectionError(
+                f"{meeting.folder}: expected the folder in which this run's processes meet; it was removed"
+            ) from None
         self._socket.listen(16)
         self._socket.setblocking(False)
         self._waiting = selectors.DefaultSelector()

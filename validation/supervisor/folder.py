@@ -77,8 +77,9 @@ class Folder(State):
             self.claim.check()
         except FolderTaken:
             return
-        for path in (self.folder / "checkpoints").glob(".*.tmp"):
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+        for room in (self.folder, self.folder / "checkpoints", self.folder / "logs"):
+            for path in room.glob(".*.tmp"):
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
