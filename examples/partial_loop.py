@@ -22,11 +22,11 @@ from cprmodel.adaptors.embeddings import embedding_tables
 from cprmodel.checkpoints import PartialCheckpoints
 
 STEPS, BATCH, ROWS, DIM = 400, 64, 20_000, 16
-JOB = Job.from_mapping(  # at the pace of a demonstration: a failure every two seconds, a save of 20 ms
+JOB = Job.from_mapping(  # at the pace of a demonstration: three failures a second, a save of 5 ms
     {
         "job": {"work": "5 s"},
-        "failures": {"mtbf": "2 s"},
-        "checkpoint": {"save": "20 ms", "load": "20 ms", "reschedule": "1 s"},
+        "failures": {"mtbf": "300 ms"},
+        "checkpoint": {"save": "5 ms", "load": "5 ms", "reschedule": "1 s"},
     }
 )
 
