@@ -43,7 +43,7 @@ def _levels(job: Job) -> tuple[SaveLevel, ...]:
         load, shard = point.level_load_s(one), one.partial_load_s
         name = one.name or f"level {at + 1}"
         part = load / shards if shard is None else shard
-        levels.append(SaveLevel(name, copy, load, part, one.survives, one.every, stall))
+        levels.append(SaveLevel(name, copy, load, part, job.survives(at), one.every, stall))
     return tuple(levels)
 
 

@@ -88,6 +88,7 @@ _ROWS = [
     ("group_mtbf_s", "μ_G", r"\mu_G", "s", "mean time between failures of one group of nodes", Domain.POSITIVE),
     ("groups", "G", "G", "1", "groups of nodes that the job spans", Domain.POSITIVE),
     ("group_nodes", "g", "g", "1", "nodes of a group, which fail at once", Domain.AT_LEAST_ONE),
+    ("fit", "F", "F", "1/(10⁹ h)", "failures of one component in 10⁹ hours (FIT)", Domain.POSITIVE),
     ("alone", "a", "a", "1", "nodes lost by a failure that is not a group's (its mean)", Domain.AT_LEAST_ONE),
     ("shards", "N", "N", "1", "embedding shards (Emb PS nodes)", Domain.AT_LEAST_ONE),
     ("failed_shards", "k", "k", "1", "shards lost per shard failure (its mean)", Domain.POSITIVE),

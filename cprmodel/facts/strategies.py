@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -18,6 +18,7 @@ __all__ = [
     "BlockingSave",
     "FailureKind",
     "FailureMix",
+    "FailureSort",
     "FullRecovery",
     "PartialRecovery",
     "PrioritySave",
@@ -61,6 +62,15 @@ class Response:
 
 
 @dataclass(frozen=True)
+class FailureSort:
+    """Failures that strike alike: their share, the shards that one takes, and what can be read after it."""
+
+    share: float
+    shards: float
+    needs: tuple[float, ...]  #: share of them that leave this level of checkpoints, and none below (sums to 1)
+
+
+@dataclass(frozen=True)
 class FailureMix:
     """How often the job fails, and what its failures take (the shares sum to 1).
 
@@ -73,6 +83,21 @@ class FailureMix:
     trainer_share: float = 0.0
     whole_job_share: float = 0.0
     shards_per_failure: float = 1.0
+    sorts: tuple[FailureSort, ...] = ()  #: where it is known what strikes: which take more, and need a higher level
+
+    def shards_at(self, level: int) -> Any:
+        """Shards lost per shard failure (its mean), of those that need a level.
+
+        >>> alone, rack = FailureSort(0.9, 1.0, (1.0, 0.0)), FailureSort(0.1, 16.0, (0.0, 1.0))
+        >>> mix = FailureMix(mtbf_s=3600.0, shards_per_failure=2.5, sorts=(alone, rack))
+        >>> float(mix.shards_at(0)), float(mix.shards_at(1))
+        (1.0, 16.0)
+        """
+        if not self.sorts or len(self.sorts[0].needs) <= level:
+            return self.shards_per_failure
+        often: Any = sum(one.share * one.needs[level] for one in self.sorts)
+        taken: Any = sum(one.share * one.needs[level] * one.shards for one in self.sorts)
+        return np.where(np.greater(often, 0), taken / np.maximum(often, 1e-300), self.shards_per_failure)[()]
 
     def share(self, kind: FailureKind) -> float:
         """Share of the failures that are of this kind."""

@@ -111,7 +111,7 @@ class Checkpoint(Section):
         for at, one in enumerate(levels):
             if one.bandwidth_bytes_per_s is not None and self.size_bytes is None:
                 raise wrong(f"level.{at}.bandwidth", one.bandwidth_bytes_per_s, "checkpoint.size beside it")
-            if not one.survives > before:
+            if not one.survives > before and one.copies is None:
                 raise wrong(
                     f"level.{at}.survives",
                     one.survives,
@@ -119,7 +119,13 @@ class Checkpoint(Section):
                 )
             if at == 0 and one.every is not None:
                 raise wrong("level.0.every", one.every, "no such key in the first level: every save goes there")
-            before = one.survives
+            before = one.survives if one.copies is None else 0.0
+        if levels[-1].copies is not None:
+            raise wrong(
+                f"level.{len(levels) - 1}.copies",
+                levels[-1].copies,
+                "no such key in the last level: what is there survives every failure",
+            )
         if before != 1:
             raise wrong(f"level.{len(levels) - 1}.survives", before, "1: the last level survives every failure")
         if self.overlap is not None and self.drain_s is None:

@@ -207,6 +207,7 @@ class Plan:
             "dollars_saved_per_month": self.dollars_saved_per_month,
             "currency": self.job.cost.currency if self.job.cost else None,
             "warnings": list(self.warnings),
+            "components": self.job.failures.components_data(),
             "failures": self.uncertainty.to_dict() if self.uncertainty else None,
             "strategies": [one.to_dict() for one in self.strategies],
         }

@@ -14,6 +14,7 @@ from cprmodel.facts.results import Breakdown
 from cprmodel.facts.units import format_share, format_time
 from cprmodel.planning.result import Plan
 from cprmodel.report.equations import equation_of
+from cprmodel.report.failing import explained_components
 
 __all__ = ["explain_lines", "explain_step"]
 
@@ -68,6 +69,8 @@ def explain_step(step: Step) -> Iterator[str]:
 
 def explain_lines(plan: Plan) -> Iterator[str]:
     """Lines for a whole plan, strategy by strategy; a step met before is not printed again."""
+    for said in explained_components(plan.job):
+        yield from [said] if isinstance(said, str) else explain_step(said)
     seen: list[tuple[Any, Any]] = []
     for one in plan.strategies:
         yield f"{one.name}: {one.reason}"

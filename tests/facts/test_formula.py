@@ -32,6 +32,7 @@ POINT = {
     "node_mtbf_s": 1e7,
     "nodes": 128.0,
     "per_1000_node_days": 6.5,
+    "fit": 5_000.0,
     "shards": 8.0,
     "failed_shards": 1.5,
     "shard_share": 0.85,
