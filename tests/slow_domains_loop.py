@@ -1,7 +1,7 @@
 """A job on nodes that stand in hosts and racks, with copies of its checkpoints in their memory, played.
 
-Event by event, deliberately plain and slow: no formula, no array, no import from cprmodel. Every node and every copy
-has its place.
+Event by event, deliberately plain and slow: no formula, no array, no import from cprmodel. Every node and every
+copy has its place.
 
 * Components fail at a constant rate each; one takes its process, or all nodes of its host or its rack.
 * Nodes are numbered through; hosts and racks are runs of them. A level's copies of a node's part are at its own

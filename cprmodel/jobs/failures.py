@@ -121,7 +121,7 @@ class Failures(Section):
     component: Annotated[tuple[Component, ...] | None, Field(min_length=1)] = Field(
         None, description="or: kinds of component, each with its rate (or share), and what fails with it"
     )
-    domains: Domains = Field(default_factory=lambda: Domains(), description="nodes that fail together")
+    domains: Domains | None = Field(None, description="nodes that fail together, for component")
     silent: Silent | None = Field(None, description="errors that only checkpoint.verify finds")
     planned: tuple[Planned, ...] | None = Field(
         None, description="stops that are known beforehand, such as maintenance"
@@ -161,12 +161,17 @@ class Failures(Section):
         for key, value in (("group_nodes", self.group_nodes), ("shards_per_failure", self.shards_per_failure)):
             if value not in (None, 1):
                 raise wrong(key, value, "no such key beside component, whose domains say what fails together")
-        return check_components(self.component, self.domains, self.nodes)
+        return check_components(self.component, self.domain_sizes, self.nodes)
+
+    @property
+    def domain_sizes(self) -> Domains:
+        """Nodes that fail together, as far as they are given."""
+        return Domains() if self.domains is None else self.domains
 
     @property
     def component_shares(self) -> list[float]:
         """Share of the failures that each kind of component has; none where components aren't given."""
-        return [] if self.component is None else shares_of(self.component, self.domains, self.nodes or 1)
+        return [] if self.component is None else shares_of(self.component, self.domain_sizes, self.nodes or 1)
 
     def components_data(self) -> list[dict[str, Any]] | None:
         """Name, domain, share and MTBF of each kind of component [s], as plain data; None without any."""
@@ -351,7 +356,7 @@ class Failures(Section):
         if self.trace is not None:
             raise JobError("job", [Problem("failures.trace", f'"{self.trace}"', READ_BY_LOAD_JOB)])
         if self.component is not None and self.component[0].share is None:
-            return 1 / sum(1 / one.mtbf_s(self.domains, self.nodes or 1) for one in self.component)
+            return 1 / sum(1 / one.mtbf_s(self.domain_sizes, self.nodes or 1) for one in self.component)
         if self._groups:
             return float(mtbf_from_groups.raw(**self._groups))
         return float(mtbf_from_nodes.raw(self.mtbf_of_node_s, self.nodes))

@@ -139,7 +139,9 @@ class Job(Section):
             raise wrong("failures.group_nodes", together, f"at most cluster.embedding_shards ({shards})")
         if lost > (shards or 1):
             raise wrong("failures.shards_per_failure", lost, f"at most cluster.embedding_shards ({shards or 1})")
-        check_placement(self.checkpoint.level or (), self.failures.component, self.failures.domains, self.nodes)
+        check_placement(
+            self.checkpoint.level or (), self.failures.component, self.failures.domain_sizes, self.nodes
+        )
         words = self.checkpoint.storage_words() or ("[storage]" if self.storage is not None else "")
         check_limit(self.job, self.checkpoint, self.load_s, words)
         check_silent(self.job, self.checkpoint, self.failures, words)
@@ -294,7 +296,7 @@ class Job(Section):
             return ()
         if not any(one.copies for one in levels):  # what levels survive is given by hand, whatever strikes
             levels = ()
-        return sorts_of(of.component, of.domains, levels, self.nodes, self.cluster.embedding_shards)
+        return sorts_of(of.component, of.domain_sizes, levels, self.nodes, self.cluster.embedding_shards)
 
     def survives(self, level: int) -> float:
         """Share of the failures after which a level can be read: as given, or by where its copies are."""
@@ -349,7 +351,7 @@ class Job(Section):
             of = self.failures
             assert of.component is not None
             levels = self.checkpoint.level or ()
-            said += about_levels(levels, of.component, of.component_shares, of.domains, self.nodes)
+            said += about_levels(levels, of.component, of.component_shares, of.domain_sizes, self.nodes)
         if self.failures.group_nodes is not None and self.cluster.embedding_shards is not None:
             said.append("failures.group_nodes: every node of a group that fails is taken to hold a shard")
         if self.job.time_limit_s is not None and not self.saves_before_limit:

@@ -20,7 +20,7 @@ def explained_components(job: Job) -> Iterator[str | Step]:
     yield f"failures: an MTBF of {format_time(of.mtbf_of_job_s)}"
     levels = job.checkpoint.level or ()
     for one, share, sort in zip(of.component, of.component_shares, job.failure_mix.sorts, strict=True):
-        size = of.domains.size(one.domain) or 1
+        size = of.domain_sizes.size(one.domain) or 1
         name = one.name or "component"
         if one.share is None:
             domains = (of.nodes or 1) / size

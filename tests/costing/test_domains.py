@@ -56,7 +56,7 @@ def component(**facts: Any) -> dict[str, Any]:
 
 def played(job: Job, strategy: Strategy, runs: int, seed: int) -> tuple[float, float, float, float]:
     """Mean overhead and PLS, and the standard error of each."""
-    of, domains, saving = job.failures, job.failures.domains, saving_of(job)
+    of, domains, saving = job.failures, job.failures.domain_sizes, saving_of(job)
     sizes = {name: domains.size(name) or 1 for name in ("process", "node", "host", "rack", "network")}
     parts = [
         loop.Part(
