@@ -32,6 +32,7 @@ from cprmodel.costing.models import (
     recovery_arguments,
     use,
 )
+from cprmodel.costing.saving import without_shards
 from cprmodel.costing.terms import WITHIN
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
@@ -195,14 +196,6 @@ def _best_of_full(job: Job, extra_s: float) -> float:
     return _Chains(job, job.full_recovery).best(extra_s, None)
 
 
-def _without_shards(job: Job) -> Job:
-    """What full recovery asks of a job: jobs that differ in the rest alone share its interval."""
-    point = job.checkpoint.model_copy(
-        update={"partial_load_s": None, "partial_reschedule_s": None, "trainer_reschedule_s": None}
-    )
-    return job.model_copy(update={"checkpoint": point, "accuracy": None})
-
-
 @dataclass(frozen=True)
 class TimeLimited:
     """What a long chain of jobs costs that each end at a time limit (``[job] time_limit``), per useful second.
@@ -233,7 +226,7 @@ class TimeLimited:
     def _chosen(self, job: Job, recovery: Recovery, budget: float | None) -> Choice:
         chains = _Chains(job, recovery)
         if budget is None:
-            every = _best_of_full(_without_shards(job), self.extra_s)
+            every = _best_of_full(without_shards(job), self.extra_s)
         else:
             every = chains.best(self.extra_s, budget)
         if math.isinf(every) and budget is None:

@@ -16,6 +16,7 @@ import numpy as np
 __all__ = [
     "ORDERS",
     "BlockingSave",
+    "CheckedSave",
     "FailureKind",
     "FailureMix",
     "FailureSort",
@@ -200,6 +201,16 @@ class BlockingSave:
     """Training stops while the whole checkpoint is written; a failure meanwhile makes it void."""
 
     save_s: float
+    fraction: ClassVar[float] = 1.0
+
+
+@dataclass(frozen=True)
+class CheckedSave:
+    """A blocking save, with a check before every ``saves``-th; or ``checks`` of them in the work before each."""
+
+    save_s: float
+    saves: int = 1
+    checks: int = 1
     fraction: ClassVar[float] = 1.0
 
 

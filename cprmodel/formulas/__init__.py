@@ -96,13 +96,20 @@ from cprmodel.formulas.storage import (
     warned_interval,
     warned_overhead,
 )
-from cprmodel.formulas.verified import verified_interval, verified_overhead
+from cprmodel.formulas.verified import (
+    benoit_2016_checks,
+    kept_for_readable,
+    saves_per_check,
+    verified_interval,
+    verified_overhead,
+)
 
 __all__ = [
     "adagrad_share_left",
     "adam_relearning",
     "auc_fall",
     "aupy_2013_interval",
+    "benoit_2016_checks",
     "benoit_2017_overhead",
     "bougeret_2011_chunk",
     "calibrated_rise",
@@ -140,6 +147,7 @@ __all__ = [
     "harm_per_pls",
     "herault_2018_interval",
     "jitter_variance",
+    "kept_for_readable",
     "least_harm_interval",
     "lost_fraction",
     "lost_updates",
@@ -174,6 +182,7 @@ __all__ = [
     "quantised_share",
     "relearning_rate",
     "renewal_efficiency",
+    "saves_per_check",
     "scaled_work",
     "schedule_efficiency",
     "share_left",

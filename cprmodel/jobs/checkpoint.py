@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from cprmodel.facts.units import format_time
 from cprmodel.formulas.cost import transfer_time
 from cprmodel.formulas.storage import quantised_share
-from cprmodel.jobs.quantities import Count, Number, Plain, Section, Share, wrong
+from cprmodel.jobs.quantities import Count, Number, OpenShare, Plain, Section, Share, wrong
 from cprmodel.jobs.storage import Level, Warnings, dirty_points
 
 __all__ = ["Checkpoint"]
@@ -63,6 +63,18 @@ class Checkpoint(Section):
     )
     verify_s: float | None = Field(
         None, description="time of a check before each save, which finds silent errors (failures.silent)"
+    )
+    verify_every: Count | None = Field(
+        None, description="every how many saves there is a check before it; default: the best"
+    )
+    checks_per_save: Count | None = Field(
+        None, description="or: checks in the work before each save, evenly; default: the best"
+    )
+    unreadable: OpenShare | None = Field(
+        None, description="share of the checkpoints that turn out unreadable: those who recover take the one before"
+    )
+    surely: OpenShare = Field(
+        0.9999, description="probability with which a good one is to be among those kept (the plan says how many)"
     )
     overlap: Share | None = Field(
         None, description="a save drains in the background: share of the compute that goes on meanwhile"

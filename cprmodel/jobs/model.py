@@ -22,7 +22,15 @@ from cprmodel.jobs.parsing import model_from_mapping, toml_from_file
 from cprmodel.jobs.quantities import Budget, Positive, Section, wrong
 from cprmodel.jobs.scaling import Scaling, check_nodes
 from cprmodel.jobs.storage import Storage
-from cprmodel.jobs.work import Cluster, Work, about_unannounced, check_limit, check_silent, check_stops
+from cprmodel.jobs.work import (
+    Cluster,
+    Work,
+    about_unannounced,
+    check_limit,
+    check_silent,
+    check_stops,
+    check_unreadable,
+)
 
 __all__ = ["Accuracy", "Checkpoint", "Cluster", "Failures", "Job", "Preset", "Work"]
 
@@ -145,6 +153,7 @@ class Job(Section):
         words = self.checkpoint.storage_words() or ("[storage]" if self.storage is not None else "")
         check_limit(self.job, self.checkpoint, self.load_s, words)
         check_silent(self.job, self.checkpoint, self.failures, words)
+        check_unreadable(self.job, self.checkpoint, words)
         check_stops(self.job, self.cluster, self.failures, None if self.scaling is None else self.scaling.repair_s)
         check_nodes(self.scaling, self.failures.nodes)
         check_money(self.cost, self.nodes, self.checkpoint.size_bytes)
@@ -201,8 +210,13 @@ class Job(Section):
     @property
     def plain(self) -> bool:
         """Whether a save is one blocking copy of all, to storage of its own, in a job without a time limit."""
-        alone = self.job.time_limit_s is None and self.failures.silent is None
+        alone = self.job.time_limit_s is None and not self.doubts_saves
         return self.checkpoint.plain and self.storage is None and alone
+
+    @property
+    def doubts_saves(self) -> bool:
+        """Whether a save may hold a silent error, or turn out unreadable."""
+        return self.failures.silent is not None or self.checkpoint.unreadable is not None
 
     @property
     def plain_words(self) -> str:
@@ -211,6 +225,8 @@ class Job(Section):
             return "job.time_limit"
         if self.failures.silent is not None:
             return "failures.silent"
+        if self.checkpoint.unreadable is not None:
+            return "checkpoint.unreadable"
         return self.checkpoint.storage_words() or "storage"
 
     @property

@@ -12,7 +12,7 @@ from cprmodel.jobs.failures import Failures
 from cprmodel.jobs.planned import date_text
 from cprmodel.jobs.quantities import AnyCount, Count, Section, wrong
 
-__all__ = ["Cluster", "Work", "about_unannounced", "check_limit", "check_silent", "check_stops"]
+__all__ = ["Cluster", "Work", "about_unannounced", "check_limit", "check_silent", "check_stops", "check_unreadable"]
 
 
 class Work(Section):
@@ -88,16 +88,38 @@ def check_silent(work: Work, point: Checkpoint, failures: Failures, storage: str
     if silent is None:
         if verify is not None:
             raise wrong("checkpoint.verify", format_time(verify), "failures.silent beside it: errors that it finds")
+        for key in ("verify_every", "checks_per_save"):
+            if getattr(point, key) is not None:
+                raise wrong(
+                    f"checkpoint.{key}", getattr(point, key), "failures.silent and checkpoint.verify beside it"
+                )
         return
     if verify is None:
         raise wrong("checkpoint.verify", "", "the time of a check before each save, since failures.silent is given")
+    every, checks = point.verify_every or 1, point.checks_per_save or 1
+    if every > 1 and checks > 1:
+        both = (every, checks)
+        raise wrong("checkpoint.verify_every and checks_per_save", both, "one of the two, the other being 1")
     others = storage or ("job.time_limit" if work.time_limit_s is not None else "")
     if others:
-        expected = f"no silent errors beside {others}: they are modelled with saves that block, each after a check"
+        expected = f"no silent errors beside {others}: they are modelled with saves that block"
         raise wrong("failures.silent.mtbf", format_time(silent.mtbf_s), expected)
     if verify + point.nominal_save_s > silent.mtbf_s:
         expected = f"more than a check and a save take ({format_time(verify + point.nominal_save_s)})"
         raise wrong("failures.silent.mtbf", format_time(silent.mtbf_s), expected)
+
+
+def check_unreadable(work: Work, point: Checkpoint, storage: str) -> None:
+    """That saves that turn out unreadable meet what is modelled."""
+    others = storage or ("job.time_limit" if work.time_limit_s is not None else "")
+    if point.unreadable is None:
+        return
+    if others:
+        expected = f"no such key beside {others}: it is modelled with saves that block while everything is written"
+        raise wrong("checkpoint.unreadable", point.unreadable, expected)
+    if (point.verify_every or 1) > 1:
+        expected = "1 beside checkpoint.unreadable: an unreadable save among some that are checked isn't modelled"
+        raise wrong("checkpoint.verify_every", point.verify_every, expected)
 
 
 def check_stops(work: Work, cluster: Cluster, failures: Failures, other_repair_s: float | None) -> None:

@@ -19,6 +19,10 @@ from cprmodel.report.failing import explained_components
 __all__ = ["explain_lines", "explain_step"]
 
 
+#: What is 1, or 0, where nothing is said of it.
+_PATTERN = ("saves_per_check", "checks_per_save", "unreadable")
+
+
 def _shown(argument: str, value: Any) -> str:
     if argument.endswith("_s"):
         return _one_unit(float(value))
@@ -49,8 +53,9 @@ def explain_step(step: Step) -> Iterator[str]:
     about = step.formula.about
     arguments, numbers = [], {}
     for argument, value in step.arguments.items():
-        # a kind of failure that does not occur drops out
-        known = int(value) if argument.endswith("_share") and value in (0, 1) else None
+        # a kind of failure that does not occur drops out, and so does a pattern of one save and one check
+        drops = argument.endswith("_share") or argument in _PATTERN
+        known = int(value) if drops and value in (0, 1) else None
         arguments.append((argument, known))
         if known is None:
             numbers[argument] = _shown(argument, value)

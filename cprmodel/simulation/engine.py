@@ -122,9 +122,9 @@ def _simulate(
             raise JobError("simulate", [Problem("law", law.name, expected)])
         return simulate_stored(job, strategy, runs, streams, workers, progress)
     limited = job.job.time_limit_s is not None and not fits_into_one(job, strategy.interval_s)
-    if limited or job.failures.silent is not None:
+    if limited or job.doubts_saves:
         if not isinstance(law, Exponential) or strikes is not FailuresStrike.ALWAYS:
-            expected = "exponential failures that strike always, for jobs with a time limit or silent errors"
+            expected = "exponential failures that strike always, for jobs with a time limit or saves in doubt"
             raise JobError("simulate", [Problem("law", law.name, expected)])
         return simulate_chains(job, strategy, runs, streams, progress)
     setting = Setting(job, strategy, law, strikes)
