@@ -7,6 +7,8 @@ Deliberately plain and slow: no formula, no array, no import from cprmodel.
 * A check that finds one sends everybody back to the last save that was checked, to load it.
 * A save holds the errors of its work. A share of the saves is unreadable, which who loads it finds out at the end
   of the load; then the one before is loaded. In one recovery none is tried twice.
+* Or nothing is checked: an error that is there shows after a random time at work and in saves, and everybody loads
+  the newest save from before it.
 * A failure that takes everything sends everybody back, too: rescheduling and loading, which failures make begin
   again. So does any failure that strikes the load after a silent error.
 * A shard's failure stops everybody until its shards are back, a trainer's until it is replaced; a failure meanwhile
@@ -18,8 +20,9 @@ Deliberately plain and slow: no formula, no array, no import from cprmodel.
 
 from __future__ import annotations
 
+import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass
@@ -40,6 +43,8 @@ class Setting:
     saves: int = 1  # to a check
     checks: int = 1  # to a save
     unreadable: float = 0.0
+    latency: float = 0.0  # above 0: nothing is checked, errors show by themselves
+    with_error: list[int] = field(default_factory=list)  # of each that showed, saves that held it
 
 
 @dataclass
@@ -56,7 +61,7 @@ def play(setting: Setting, rng: random.Random) -> tuple[float, float]:
     time = done = since = 0.0
     stack = [Save(0.0, False, True, True, 0.0)]
     kept = [0.0] * setting.shards
-    bad, phase, passed, reads = False, "work", 0, 0
+    bad, phase, passed, reads, shows = False, "work", 0, 0, math.inf
     until, error = rng.expovariate(1 / setting.mtbf), rng.expovariate(1 / setting.silent_mtbf)
 
     def unchecked() -> int:
@@ -82,18 +87,35 @@ def play(setting: Setting, rng: random.Random) -> tuple[float, float]:
         }
         lengths |= {"load": setting.load, "restart": setting.reschedule + setting.load}
         needs = lengths[phase]
-        passes = min(needs, until)
+        active = phase in ("work", "save")
+        passes = min(needs, until, shows if active else math.inf)
+        if setting.latency and phase == "work" and not bad:
+            passes = min(passes, error)
         time += passes
         if phase == "work":
             done += passes
-            bad = bad or error < passes
-            error = error - passes if error > passes else rng.expovariate(1 / setting.silent_mtbf)
+            struck = error <= passes
+            error = rng.expovariate(1 / setting.silent_mtbf) if struck else error - passes
+            if setting.latency and struck and not bad:
+                bad, shows, until = True, rng.expovariate(1 / setting.latency), until - passes
+                continue
+            bad = bad or struck
+        if active:
+            shows -= passes
+            if shows <= 0:
+                setting.with_error.append(sum(one.bad for one in stack[-500:]))
+                while stack[-1].bad:
+                    stack.pop()
+                until, shows, phase, reads = until - passes, math.inf, "load", 1
+                continue
         if until > needs:
             until -= needs
             ends = done >= setting.work * (1 - 1e-12)
             if phase == "work":
                 phase = "check" if middle or ends or unchecked() + 1 >= setting.saves else "save"
-            elif phase == "check" and bad:
+                if phase == "check" and setting.latency and not ends:
+                    phase = "save"
+            elif phase == "check" and bad and not setting.latency:
                 while not stack[-1].checked:
                     stack.pop()
                 phase, reads = "load", back()
@@ -112,6 +134,7 @@ def play(setting: Setting, rng: random.Random) -> tuple[float, float]:
                 reads, phase = reads - 1, "load"
             else:
                 done, since, bad, phase, passed = stack[-1].done, 0.0, stack[-1].bad, "work", 0
+                shows = shows if bad else math.inf
                 kept = [done] * setting.shards
             continue
         pending: set[str] = set()

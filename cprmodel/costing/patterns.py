@@ -20,6 +20,7 @@ from cprmodel.costing.saving import without_shards
 from cprmodel.costing.terms import WITHIN
 from cprmodel.facts.strategies import Recovery
 from cprmodel.formulas.exact_loss import hits_of, lost_of
+from cprmodel.formulas.latent import latent_interval, latent_overhead
 from cprmodel.formulas.verified import benoit_2016_checks, saves_per_check, verified_interval, verified_overhead
 from cprmodel.jobs import Job
 
@@ -77,9 +78,17 @@ class Checked:
         """Share of the failures that send everybody back."""
         return 1.0 if everybody_returns(self.recovery) else self.job.failure_mix.whole_job_share
 
+    @property
+    def latency_s(self) -> float | None:
+        """Mean time until a silent error shows by itself [s]; None where a check finds it."""
+        return None if self.job.failures.silent is None else self.job.failures.silent.latency_s
+
     def step(self, interval_s: Any) -> Step:
         """The overhead, as the formula that gives it."""
         recovery = recovery_arguments(self.job.failure_mix, self.recovery)
+        if self.latency_s is not None:
+            given = {name: value for name, value in self._given.items() if name != "verify_s"}
+            return use(latent_overhead, interval_s=interval_s, latency_s=self.latency_s, **given, **recovery)
         if "partial_load_s" in recovery:
             recovery["partial_load_s"] *= 1 + self._again
         given = {**self._given, **recovery, **self._patterned, "unreadable": self.job.checkpoint.unreadable or 0.0}
@@ -90,6 +99,9 @@ class Checked:
         if self.job.failures.silent is None:
             return ()
         given = {**self._given, "whole_job_share": self.whole}
+        if self.latency_s is not None:
+            del given["verify_s"]
+            return (use(latent_interval, **given),)
         found = [use(verified_interval, **given, **self._patterned)]
         if self.pattern.saves > 1:
             found.append(use(saves_per_check, **given))
@@ -100,6 +112,9 @@ class Checked:
     def near_s(self) -> Any:
         """Roughly the best interval [s]."""
         given = {**self._given, "whole_job_share": max(self.whole, 1e-9)}
+        if self.latency_s is not None:
+            del given["verify_s"]
+            return latent_interval.raw(**given)
         return verified_interval.raw(**given, **self._patterned)
 
     def pls(self, interval_s: Any) -> Any:
@@ -182,7 +197,8 @@ def _best(job: Job, recovery: Any, extra_s: float, budget: float | None) -> tupl
     best = (given, every)
     choose_saves = point.verify_every is None and given.checks == 1 and point.unreadable is None
     choose_checks = point.checks_per_save is None and given.saves == 1
-    if job.failures.silent is None or math.isinf(every) or not (choose_saves or choose_checks):
+    silent = job.failures.silent
+    if silent is None or silent.latency_s is not None or math.isinf(every) or not (choose_saves or choose_checks):
         return best
 
     def look(patterns: Iterable[Pattern]) -> None:
@@ -201,7 +217,7 @@ def _best(job: Job, recovery: Any, extra_s: float, budget: float | None) -> tupl
         "save_s": job.save_s,
         "verify_s": point.verify_s or 0.0,
         "mtbf_s": job.failure_mix.mtbf_s,
-        "silent_mtbf_s": job.failures.silent.mtbf_s,
+        "silent_mtbf_s": silent.mtbf_s,
         "whole_job_share": Checked(job, recovery, given).whole,
     }
     # at their best interval, and at the one that a budget allows

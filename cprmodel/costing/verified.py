@@ -21,6 +21,7 @@ from cprmodel.costing.terms import WITHIN
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.strategies import CheckedSave, Recovery, Strategy
 from cprmodel.facts.units import count_of, format_share, format_time
+from cprmodel.formulas.latent import kept_for_clean
 from cprmodel.formulas.verified import kept_for_readable
 from cprmodel.jobs import Job
 
@@ -94,7 +95,9 @@ class Verified:
     def remarks(self, job: Job, strategy: Strategy) -> list[str]:
         """What the errors cost, and how long one goes unseen; how many saves to keep."""
         notes = []
-        if job.failures.silent is not None:
+        if job.failures.silent is not None and job.failures.silent.latency_s is not None:
+            notes.append(_about_late(job, strategy, job.failures.silent.latency_s))
+        elif job.failures.silent is not None:
             notes.append(_about_errors(job, strategy))
         if job.checkpoint.unreadable is not None:
             notes.append(_about_kept(job))
@@ -122,7 +125,12 @@ class Verified:
             return ""
         plain = replace(strategy, interval_s=alone.interval_s, saving=free.saving)
         without = float(Exact().cost(free, plain).breakdown.total)
-        what = [] if job.failures.silent is None else ["silent errors and their checks"]
+        checked = job.checkpoint.verify_s is not None
+        what = (
+            []
+            if job.failures.silent is None
+            else ["silent errors and their checks" if checked else "silent errors"]
+        )
         what += [] if job.checkpoint.unreadable is None else ["unreadable saves"]
         return (
             f"{' and '.join(what)} cost {format_share(here - without)}: without them the overhead is "
@@ -148,6 +156,26 @@ def _about_errors(job: Job, strategy: Strategy) -> str:
             f"{unseen} on average; every save is checked, so the last one is clean"
         )
     return f"{unseen} on average; every save is checked, so the last one is clean"
+
+
+def _about_late(job: Job, strategy: Strategy, latency_s: float) -> str:
+    """How many saves to keep so that one from before an error is among them when it shows."""
+    given = (strategy.interval_s, job.save_s, latency_s)
+    surely, complete = job.checkpoint.surely, max(job.checkpoint.retained - 1, 1)
+    wanted = max(1, math.ceil(float(kept_for_clean.raw(*given, surely)) - 1e-9))
+    x = (strategy.interval_s + job.save_s) / latency_s
+    none = -math.expm1(-x) / x * math.exp(-(complete - 1) * x)
+    said = (
+        f"keep {count_of(wanted, 'complete save')}: when an error shows, one from before it is among them with "
+        f"probability {surely:.6g}; of {complete} (checkpoint.retained, less the one being written) none is with "
+        f"{format_share(none)}"
+    )
+    every = job.checkpoint.keep_every
+    if every is None or complete >= wanted:
+        return said
+    return (
+        f"{said}; then one is at most {format_time(every * strategy.interval_s)} of work further back (keep_every)"
+    )
 
 
 def _about_kept(job: Job) -> str:

@@ -202,6 +202,7 @@ _ROWS = [
     ("more", "f", "f", "1", "probability that one more save is complete at the limit", Domain.SHARE),
     ("verify_s", "V", "V", "s", "time of a check for silent errors", Domain.NON_NEGATIVE),
     ("silent_mtbf_s", "μₛ", r"\mu_s", "s", "mean time at work between silent errors", Domain.POSITIVE),
+    ("latency_s", "ℓ", r"\ell", "s", "mean time until a silent error shows by itself", Domain.POSITIVE),
     ("saves_per_check", "K", "K", "1", "saves to a check for silent errors", Domain.AT_LEAST_ONE),
     ("checks_per_save", "m", "m", "1", "such checks to a save", Domain.AT_LEAST_ONE),
     ("unreadable", "u", "u", "1", "share of the saves that turn out unreadable", Domain.OPEN_SHARE),

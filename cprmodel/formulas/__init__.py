@@ -37,6 +37,7 @@ from cprmodel.formulas.interval import (
     priced_loss_interval,
     young_1974,
 )
+from cprmodel.formulas.latent import kept_for_clean, latent_interval, latent_overhead
 from cprmodel.formulas.limits import time_limited_overhead, unannounced_limit_overhead
 from cprmodel.formulas.loss import (
     cpr_2021_interval,
@@ -147,7 +148,10 @@ __all__ = [
     "harm_per_pls",
     "herault_2018_interval",
     "jitter_variance",
+    "kept_for_clean",
     "kept_for_readable",
+    "latent_interval",
+    "latent_overhead",
     "least_harm_interval",
     "lost_fraction",
     "lost_updates",

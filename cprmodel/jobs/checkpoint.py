@@ -76,6 +76,9 @@ class Checkpoint(Section):
     surely: OpenShare = Field(
         0.9999, description="probability with which a good one is to be among those kept (the plan says how many)"
     )
+    keep_every: Count | None = Field(
+        None, description="every how many saves one is kept until the job ends, besides those of retained"
+    )
     overlap: Share | None = Field(
         None, description="a save drains in the background: share of the compute that goes on meanwhile"
     )

@@ -122,7 +122,7 @@ class Failures(Section):
         None, description="or: kinds of component, each with its rate (or share), and what fails with it"
     )
     domains: Domains | None = Field(None, description="nodes that fail together, for component")
-    silent: Silent | None = Field(None, description="errors that only checkpoint.verify finds")
+    silent: Silent | None = Field(None, description="errors that are not seen when they strike")
     planned: tuple[Planned, ...] | None = Field(
         None, description="stops that are known beforehand, such as maintenance"
     )

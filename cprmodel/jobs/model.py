@@ -26,6 +26,7 @@ from cprmodel.jobs.work import (
     Cluster,
     Work,
     about_unannounced,
+    check_kept,
     check_limit,
     check_silent,
     check_stops,
@@ -154,6 +155,7 @@ class Job(Section):
         check_limit(self.job, self.checkpoint, self.load_s, words)
         check_silent(self.job, self.checkpoint, self.failures, words)
         check_unreadable(self.job, self.checkpoint, words)
+        check_kept(self.checkpoint, self.failures.silent)
         check_stops(self.job, self.cluster, self.failures, None if self.scaling is None else self.scaling.repair_s)
         check_nodes(self.scaling, self.failures.nodes)
         check_money(self.cost, self.nodes, self.checkpoint.size_bytes)

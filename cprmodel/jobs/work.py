@@ -9,10 +9,19 @@ from pydantic import BeforeValidator, Field, model_validator
 from cprmodel.facts.units import format_time
 from cprmodel.jobs.checkpoint import Checkpoint
 from cprmodel.jobs.failures import Failures
-from cprmodel.jobs.planned import date_text
+from cprmodel.jobs.planned import Silent, date_text
 from cprmodel.jobs.quantities import AnyCount, Count, Section, wrong
 
-__all__ = ["Cluster", "Work", "about_unannounced", "check_limit", "check_silent", "check_stops", "check_unreadable"]
+__all__ = [
+    "Cluster",
+    "Work",
+    "about_unannounced",
+    "check_kept",
+    "check_limit",
+    "check_silent",
+    "check_stops",
+    "check_unreadable",
+]
 
 
 class Work(Section):
@@ -94,8 +103,15 @@ def check_silent(work: Work, point: Checkpoint, failures: Failures, storage: str
                     f"checkpoint.{key}", getattr(point, key), "failures.silent and checkpoint.verify beside it"
                 )
         return
+    if silent.latency_s is not None:
+        _check_latency(silent, point)
+        verify = 0.0
     if verify is None:
-        raise wrong("checkpoint.verify", "", "the time of a check before each save, since failures.silent is given")
+        raise wrong(
+            "checkpoint.verify",
+            "",
+            "the time of a check before each save (or failures.silent.latency), since failures.silent is given",
+        )
     every, checks = point.verify_every or 1, point.checks_per_save or 1
     if every > 1 and checks > 1:
         both = (every, checks)
@@ -107,6 +123,30 @@ def check_silent(work: Work, point: Checkpoint, failures: Failures, storage: str
     if verify + point.nominal_save_s > silent.mtbf_s:
         expected = f"more than a check and a save take ({format_time(verify + point.nominal_save_s)})"
         raise wrong("failures.silent.mtbf", format_time(silent.mtbf_s), expected)
+
+
+def _check_latency(silent: Silent, point: Checkpoint) -> None:
+    """That errors that show by themselves are not checked for, and show before the next ones."""
+    assert silent.latency_s is not None
+    latency = format_time(silent.latency_s)
+    for key in ("verify_s", "verify_every", "checks_per_save", "unreadable"):
+        if getattr(point, key) is not None:
+            field = f"checkpoint.{key.removesuffix('_s')}"
+            expected = "no such key beside failures.silent.latency: an error shows by itself, or a check finds it"
+            if key == "unreadable":
+                expected = "no such key beside failures.silent.latency: together they aren't modelled"
+            raise wrong(field, getattr(point, key), expected)
+    if silent.latency_s > silent.mtbf_s / 2:
+        expected = f"at most half of failures.silent.mtbf ({format_time(silent.mtbf_s / 2)})"
+        raise wrong("failures.silent.latency", latency, expected)
+
+
+def check_kept(point: Checkpoint, silent: Silent | None) -> None:
+    """That what is kept besides changes something: its space and money, or how far back one goes."""
+    late = silent is not None and silent.latency_s is not None
+    if point.keep_every is not None and point.size_bytes is None and not late:
+        expected = "checkpoint.size beside it (space and money), or failures.silent.latency"
+        raise wrong("checkpoint.keep_every", point.keep_every, expected)
 
 
 def check_unreadable(work: Work, point: Checkpoint, storage: str) -> None:

@@ -33,14 +33,15 @@ _BOTH, _NOTHING = 2, 3  # what is pending, beside a shard or a trainer
 
 # The numbers of a job, and of the moment that a run is in.
 _WORK, _LIMIT, _REQUEUE, _EVERY, _SAVES, _LOADS, _WAITS, _MTBF, _BEFORE, _STEP = range(10)
-_OF_SHARDS, _OF_ALL, _FAILED, _CHECK, _SILENT, _SAVES_A_CHECK, _CHECKS_A_SAVE, _BAD = range(10, 18)
+_OF_SHARDS, _OF_ALL, _FAILED, _CHECK, _SILENT, _SAVES_A_CHECK, _CHECKS_A_SAVE, _BAD, _LATENCY = range(10, 19)
 _CLOCK, _GAP, _DONE, _SAVED, _SINCE, _ENDS, _FAILURES, _CLEAN = range(8)
 # ... the last save that was checked, saves since then, checks since the last save, losses in saves not yet checked,
-# loads that are still to be made, complete saves that are kept, and loads of a shard's in vain
-_SURE, _UNCHECKED, _CHECKS, _PENDING, _LOADING, _KEPT, _VAIN = range(8, 15)
+# loads that are still to be made, complete saves that are kept, loads of a shard's in vain, and the time until the
+# error that is there shows
+_SURE, _UNCHECKED, _CHECKS, _PENDING, _LOADING, _KEPT, _VAIN, _SHOWS = range(8, 16)
 
 # How a phase, or a job, goes on.
-_ON, _CUT, _BACK = 0, 1, 2
+_ON, _CUT, _BACK, _SEEN = 0, 1, 2, 3
 
 
 @compiled
@@ -70,6 +71,15 @@ def _goes_back(of: Any, now: Any, kept: Any, stack: Any, row: Any) -> None:
         now[_SURE] = now[_SAVED]
     now[_DONE], now[_SINCE], now[_CHECKS] = now[_SAVED], 0.0, 0.0
     kept[:] = now[_SAVED]
+
+
+@compiled
+def _before_error(now: Any, stack: Any, row: Any) -> None:
+    """The last save is the newest from before the error that has shown."""
+    while now[_KEPT] > 0.0 and stack[int(now[_KEPT]) - 1, 0] > now[_CLEAN]:
+        now[_KEPT] -= 1.0
+        row[_LOST] -= stack[int(now[_KEPT]), 2]
+    now[_SAVED] = stack[int(now[_KEPT]) - 1, 0] if now[_KEPT] > 0.0 else 0.0
 
 
 @compiled
@@ -140,9 +150,12 @@ def _phase(now: Any, length: float) -> Any:
     """Time passes: all of it, or until the limit, or until a failure."""
     left = now[_ENDS] - now[_CLOCK]
     over = length > left + 1e-9 + 1e-14 * now[_DONE]  # up to what was rounded
-    passes = min(left if over else length, now[_GAP])
+    passes = min(left if over else length, now[_GAP], now[_SHOWS])
     now[_CLOCK] += passes
     now[_GAP] -= passes
+    now[_SHOWS] -= passes
+    if now[_SHOWS] <= 0.0:
+        return _SEEN
     if now[_GAP] <= 0.0:
         return _BACK  # struck: what it comes to is settled by who asked
     return _CUT if over else _ON
@@ -151,9 +164,11 @@ def _phase(now: Any, length: float) -> Any:
 @compiled
 def _job(of: Any, stops: Any, now: Any, kept: Any, stack: Any, row: Any, rng: Any) -> Any:
     """One job of the chain, after it has loaded: cut off or over (1), everybody back (2), or all work done (0)."""
-    silent = of[_SILENT] > 0.0
-    if silent and now[_SAVED] <= now[_CLEAN]:  # else the save that was loaded has an error already
-        now[_CLEAN] = now[_SAVED] + rng.exponential() * of[_SILENT]  # work up to which there is no silent error
+    silent, late = of[_SILENT] > 0.0, of[_LATENCY] > 0.0
+    if (silent or late) and now[_SAVED] <= now[_CLEAN]:  # else the save that was loaded has an error already
+        # work up to which there is no silent error
+        now[_CLEAN] = now[_SAVED] + rng.exponential() * max(of[_SILENT], -of[_SILENT])
+        now[_SHOWS] = np.inf
     checked = False
     while True:
         until, last = _until(of, now)
@@ -162,11 +177,17 @@ def _job(of: Any, stops: Any, now: Any, kept: Any, stack: Any, row: Any, rng: An
             middle = now[_SAVED] + (now[_CHECKS] + 1.0) * of[_EVERY] / of[_CHECKS_A_SAVE]
             if middle < until * (1 - 1e-12) and now[_CHECKS] + 1.0 < of[_CHECKS_A_SAVE]:
                 until, between = middle, True
+        strikes = late and now[_SHOWS] == np.inf and now[_CLEAN] < until
+        if strikes:
+            until, between = max(now[_CLEAN], now[_DONE]), True
         over = until >= of[_WORK] * (1 - 1e-12)
         checks = silent and (between or over or now[_UNCHECKED] + 1.0 >= of[_SAVES_A_CHECK])
         began = now[_CLOCK]
         how = _phase(now, until - now[_DONE])
         now[_DONE] = until if how == _ON else now[_DONE] + now[_CLOCK] - began
+        if how == _ON and strikes:
+            now[_SHOWS] = rng.exponential() * of[_LATENCY]
+            continue
         if how == _ON and checks and not checked:
             how = _phase(now, of[_CHECK])
             if how == _ON:
@@ -193,7 +214,7 @@ def _job(of: Any, stops: Any, now: Any, kept: Any, stack: Any, row: Any, rng: An
                     row[_LOST] += now[_PENDING]
                     now[_PENDING], now[_UNCHECKED], now[_SURE] = 0.0, 0.0, now[_DONE]
                 checked = False
-                if of[_BAD] > 0.0:
+                if of[_BAD] > 0.0 or late:
                     new = stack[int(now[_KEPT])]
                     new[0], new[1], new[2] = now[_DONE], (1.0 if rng.random() < of[_BAD] else 0.0), lost
                     now[_KEPT] += 1.0
@@ -201,6 +222,9 @@ def _job(of: Any, stops: Any, now: Any, kept: Any, stack: Any, row: Any, rng: An
                 if last:
                     return _CUT
                 continue
+        if how == _SEEN:
+            now[_SHOWS] = np.inf
+            return _SEEN
         if how == _BACK:
             how = _stops(of, stops, now, kept, stack, row, rng)
         if how != _ON:
@@ -210,11 +234,13 @@ def _job(of: Any, stops: Any, now: Any, kept: Any, stack: Any, row: Any, rng: An
 @compiled
 def _played(of: Any, stops: Any, rows: Any, kept: Any, most: int, rng: Any) -> bool:
     """Play a run for each row; False where one has more failures than ``most``."""
-    now = np.zeros(15)
-    stack = np.zeros((int(of[_WORK] / of[_EVERY]) + 2 if of[_BAD] > 0.0 else 1, 3))
+    now = np.zeros(16)
+    kept_all = of[_BAD] > 0.0 or of[_LATENCY] > 0.0
+    stack = np.zeros((int(of[_WORK] / of[_EVERY]) + 2 if kept_all else 1, 3))
     for run in range(len(rows)):
         row = rows[run]
         now[:] = 0.0
+        now[_SHOWS] = np.inf
         kept[:] = 0.0
         _next_gap(of, now, rng)
         how = _CUT
@@ -222,15 +248,20 @@ def _played(of: Any, stops: Any, rows: Any, kept: Any, most: int, rng: Any) -> b
             now[_CLOCK], now[_ENDS] = 0.0, of[_LIMIT]
             if of[_BEFORE] == 0.0:
                 now[_ENDS] += (rng.random() - 0.5) * (of[_EVERY] + of[_SAVES])
-            how = _ON
+            how, shows = _ON, now[_SHOWS]
+            now[_SHOWS] = np.inf  # nothing shows while it loads
             while how == _ON and now[_LOADING] > 0.0:
                 how = _phase(now, of[_LOADS])
                 now[_LOADING] -= 1.0 if how == _ON else 0.0
+            now[_SHOWS] = shows
             row[_LOAD] += now[_CLOCK]
             if how == _BACK:  # while it loads
                 _strikes(of, now, kept, stack, row, rng)
             elif how == _ON:
                 how = _job(of, stops, now, kept, stack, row, rng)
+                if how == _SEEN:
+                    _before_error(now, stack, row)
+                    how = _CUT
                 if how != _ON:
                     _goes_back(of, now, kept, stack, row)
             row[_TIME] += now[_CLOCK]
@@ -269,9 +300,12 @@ def _numbers(job: Job, strategy: Strategy) -> tuple[Any, Any]:
     limits = (limit, point.requeue_s or 0.0, strategy.interval_s, strategy.saving.save_s)
     times = (job.load_s, whole.reschedule_s, mix.mtbf_s, float(job.saves_before_limit), point.step_s or 0.0)
     silent, saving = job.failures.silent, strategy.saving
-    checks = (0.0, 0.0) if silent is None else (job.checkpoint.verify_s, silent.mtbf_s)
+    checks = (0.0, 0.0) if silent is None else (job.checkpoint.verify_s or 0.0, silent.mtbf_s)
+    late = 0.0
+    if silent is not None and silent.latency_s is not None:  # no check: marked by the sign
+        checks, late = (0.0, -silent.mtbf_s), silent.latency_s
     pattern = (saving.saves, saving.checks) if isinstance(saving, CheckedSave) else (1, 1)
-    doubts = (*checks, *pattern, job.checkpoint.unreadable or 0.0)
+    doubts = (*checks, *pattern, job.checkpoint.unreadable or 0.0, late)
     of = np.array([point.work_s, *limits, *times, *shares, mix.shards_per_failure, *doubts])
     pending = [{FailureKind.SHARD}, {FailureKind.TRAINER}, {FailureKind.SHARD, FailureKind.TRAINER}]
     responses = [together(recovery, kinds) for kinds in pending]

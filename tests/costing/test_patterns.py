@@ -34,7 +34,7 @@ def test_against_a_play_of_it(name: str, saves: int, checks: int, bad: float | N
     job = job_of(job={"work": "60 d"}, checkpoint={"unreadable": bad})
     strategy = strategy_of(job, name, 5400.0, saves, checks)
     cost = Verified().cost(job, strategy)
-    mean, error, pls = played(job, strategy, 30, seed=saves + 7 * checks)
+    mean, error, pls = played(job, strategy, 60, seed=saves + 7 * checks)
     ends = (saves * 5400.0 * cost.breakdown.total + 300) / job.job.work_s  # the last pattern may be shorter
     assert abs(mean - cost.breakdown.total) < 3 * error + ends
     assert pls == pytest.approx(cost.pls, rel=0.08)

@@ -35,10 +35,20 @@ def job_of(**tables: dict[str, Any]) -> Job:
 
 def played(job: Job, strategy: Strategy, runs: int, seed: int) -> tuple[float, float, float]:
     """Mean overhead, its standard error, mean PLS."""
+    setting = setting_of(job, strategy)
+    rng = random.Random(seed)
+    found = [loop.play(setting, rng) for _ in range(runs)]
+    overheads = [time / setting.work - 1 for time, _ in found]
+    error = statistics.stdev(overheads) / math.sqrt(runs)
+    return statistics.mean(overheads), error, statistics.mean(pls for _, pls in found)
+
+
+def setting_of(job: Job, strategy: Strategy) -> loop.Setting:
+    """What the play needs to know."""
     mix, partial, silent = job.failure_mix, job.partial_recovery, job.failures.silent
     pattern = strategy.saving if isinstance(strategy.saving, CheckedSave) else CheckedSave(job.save_s)
     shares = (mix.shard_share, mix.trainer_share, mix.whole_job_share)
-    setting = loop.Setting(
+    return loop.Setting(
         work=job.job.work_s,
         interval=strategy.interval_s,
         verify=job.checkpoint.verify_s or 0.0,
@@ -55,12 +65,8 @@ def played(job: Job, strategy: Strategy, runs: int, seed: int) -> tuple[float, f
         saves=pattern.saves,
         checks=pattern.checks,
         unreadable=job.checkpoint.unreadable or 0.0,
+        latency=0.0 if silent is None else silent.latency_s or 0.0,
     )
-    rng = random.Random(seed)
-    found = [loop.play(setting, rng) for _ in range(runs)]
-    overheads = [time / setting.work - 1 for time, _ in found]
-    error = statistics.stdev(overheads) / math.sqrt(runs)
-    return statistics.mean(overheads), error, statistics.mean(pls for _, pls in found)
 
 
 def test_the_worked_case() -> None:

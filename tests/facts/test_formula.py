@@ -46,6 +46,7 @@ POINT = {
     "verify_s": 131.0,
     "silent_mtbf_s": 432_000.0,
     "saves_per_check": 2.0,
+    "latency_s": 22_000.0,
     "checks_per_save": 3.0,
     "unreadable": 0.03,
     "surely": 0.999,
