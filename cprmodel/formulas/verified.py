@@ -173,10 +173,10 @@ def verified_overhead(
     matter of their completed attempts, so with probability e^(−(K−1)τ/μₛ) the last interval begins clean. Else its
     check finds the error, once a failure lets it; a found error begins all K again.
 
-    A save that is unreadable with probability u makes those who go back lose the interval before, too. The newest
-    is a fresh one, bad with u; one below was passed without a failure, or read, so it is bad with v, v/(1 − v) =
-    us/(1 − u). An interval then takes 1/(1 − z) times as much, z = (1 − s)u(1 + us/(1 − u)), with z/(1 − z) loads
-    in vain.
+    Those who go back past unreadable saves find one that is good, and know it. From there on saves are made until a
+    failure strikes, 1/(1 − s) of them on average, any of which may be bad; of these the newest bad ones are lost,
+    u/(1 − su) on average. So an interval takes 1/(1 − z) = (1 − su)/(1 − u) times as much, with z/(1 − z) loads in
+    vain.
 
     Parameters
     ----------
@@ -237,10 +237,9 @@ def verified_overhead(
     backs = (backs + (1 - dirty) * (1 - ends) / ends) / whole
     errors = (dirty + (1 - dirty) * found / ends) / whole
     # saves that cannot be read: further back, and loads in vain
-    slides = (1 - success) * unreadable * (1 + unreadable * success / (1 - unreadable))
-    longer = xp.infinite_at_zero(xp.maximum(1 - slides, 0), 1 / (1 - slides))
+    longer = (1 - success * unreadable) / (1 - unreadable)
     activity, backs, errors = activity * longer, backs * longer, errors * longer
-    again = errors + slides * longer  # loads that are no part of a recovery from a failure
+    again = errors + longer - 1  # loads that are no part of a recovery from a failure
     struck = -xp.expm1(-rate * load_s)
     loads = activity * rate * pace.stop_load + (backs + again * struck) * pace.back_load
     loads = loads + again * load_s * xp.exprel(-rate * load_s)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -170,8 +169,6 @@ def test_bad_saves_compose_and_cost() -> None:
         plan(both)["full"].overhead_fraction
         > plan(job_of(checkpoint={"verify_every": 1}))["full"].overhead_fraction
     )
-    never = replace(plan(both)["full"].strategy, interval_s=6e4)
-    assert Verified().cost(job_of(checkpoint={"unreadable": 0.9}), never).breakdown.total == np.inf
 
 
 @pytest.mark.parametrize(
