@@ -213,6 +213,17 @@ class CheckedSave:
     checks: int = 1
     fraction: ClassVar[float] = 1.0
 
+    @property
+    def words(self) -> str:
+        """How saves are checked, behind what is said of them; nothing where it is one check before each.
+
+        >>> CheckedSave(60.0, saves=3).words, CheckedSave(60.0, checks=2).words, CheckedSave(60.0).words
+        (', one save in 3 after a check', ', with 2 checks to a save', '')
+        """
+        if self.saves > 1:
+            return f", one save in {self.saves} after a check"
+        return f", with {self.checks} checks to a save" if self.checks > 1 else ""
+
 
 #: Orders of :class:`PrioritySave` that a plan tries.
 ORDERS = ("mfu", "ssu", "update-age", "best-fixed")

@@ -80,7 +80,10 @@ def check_limit(work: Work, point: Checkpoint, load_s: float, storage: str) -> N
             raise wrong("checkpoint.save_before_limit", before, "job.time_limit beside it")
         return
     if storage:
-        expected = f"no time limit beside {storage}: of jobs that end at one only saves that block are modelled"
+        expected = (
+            f"no time limit beside {storage}: of jobs that end at one only saves that block are modelled "
+            "(checkpoint.save alone, as long as one blocks, comes nearest)"
+        )
         raise wrong("job.time_limit", format_time(limit), expected)
     least = load_s + 2 * save_s + (work.step_s or 0.0)
     if not limit > least:
@@ -118,11 +121,18 @@ def check_silent(work: Work, point: Checkpoint, failures: Failures, storage: str
         raise wrong("checkpoint.verify_every and checks_per_save", both, "one of the two, the other being 1")
     others = storage or ("job.time_limit" if work.time_limit_s is not None else "")
     if others:
-        expected = f"no silent errors beside {others}: they are modelled with saves that block"
+        expected = f"no silent errors beside {others}: they are modelled with saves that block{_nearest(storage)}"
         raise wrong("failures.silent.mtbf", format_time(silent.mtbf_s), expected)
     if verify + point.nominal_save_s > silent.mtbf_s:
         expected = f"more than a check and a save take ({format_time(verify + point.nominal_save_s)})"
         raise wrong("failures.silent.mtbf", format_time(silent.mtbf_s), expected)
+
+
+def _nearest(storage: str = "") -> str:
+    """What comes nearest to an answer where two things are not modelled together."""
+    if storage:
+        return " (checkpoint.save alone, as long as one blocks, comes nearest)"
+    return " (plan with either: at a given interval what they cost adds up, to first order)"
 
 
 def _check_latency(silent: Silent, point: Checkpoint) -> None:
@@ -155,7 +165,7 @@ def check_unreadable(work: Work, point: Checkpoint, storage: str) -> None:
     if point.unreadable is None:
         return
     if others:
-        expected = f"no such key beside {others}: it is modelled with saves that block while everything is written"
+        expected = f"no such key beside {others}: it is modelled with saves that block{_nearest(storage)}"
         raise wrong("checkpoint.unreadable", point.unreadable, expected)
     if (point.verify_every or 1) > 1:
         expected = "1 beside checkpoint.unreadable: an unreadable save among some that are checked isn't modelled"
@@ -177,7 +187,7 @@ def check_stops(work: Work, cluster: Cluster, failures: Failures, other_repair_s
         if one.dates is not None and work.start is None:
             raise wrong("job.start", "", f"the date on which the job starts, since failures.planned.{at} has dates")
     if failures.planned and work.time_limit_s is not None:
-        expected = "no time limit beside failures.planned: together they aren't modelled"
+        expected = f"no time limit beside failures.planned: together they aren't modelled{_nearest()}"
         raise wrong("job.time_limit", format_time(work.time_limit_s), expected)
 
 

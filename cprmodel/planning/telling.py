@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cprmodel.costing import CostModel, kinds
 from cprmodel.costing.models import WHOLE_JOB
 from cprmodel.facts.errors import JobError, one_line
-from cprmodel.facts.strategies import PartialRecovery
+from cprmodel.facts.strategies import CheckedSave, PartialRecovery
 from cprmodel.facts.units import count_of, format_money, format_share, format_time
 from cprmodel.jobs import HOURS_PER_MONTH, Job
 from cprmodel.planning.choosing import Chosen
@@ -71,10 +71,8 @@ def _what(one: StrategyPlan) -> str:
 
 def _checked(one: StrategyPlan) -> str:
     """How saves are checked, where it is not one check before each."""
-    saves, checks = one.pattern or (1, 1)
-    if saves > 1:
-        return f", one save in {saves} after a check"
-    return f", with {checks} checks to a save" if checks > 1 else ""
+    saving = one.strategy.saving
+    return saving.words if isinstance(saving, CheckedSave) else ""
 
 
 def _comma(one: StrategyPlan) -> str:
