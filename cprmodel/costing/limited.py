@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 
+from cprmodel.costing.against import costs_against
 from cprmodel.costing.blocking import Exact, terms_of
 from cprmodel.costing.models import (
     BUDGET,
@@ -26,7 +27,6 @@ from cprmodel.costing.models import (
     Choice,
     Cost,
     Step,
-    everybody_returns,
     loses_samples,
     one_by_one,
     recovery_arguments,
@@ -37,7 +37,7 @@ from cprmodel.costing.terms import WITHIN
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.strategies import Recovery, Strategy
-from cprmodel.facts.units import count_of, format_share, format_time
+from cprmodel.facts.units import count_of, format_time
 from cprmodel.formulas.exact_loss import lost_of
 from cprmodel.formulas.limits import limit_reach, time_limited_overhead, unannounced_limit_overhead
 from cprmodel.jobs import Job
@@ -303,16 +303,4 @@ def _about_limit(job: Job, strategy: Strategy, here: float) -> str:
             "checkpoint": job.checkpoint.model_copy(update={"save_before_limit": None}),
         }
     )
-    model, every = Exact(), strategy.interval_s
-    try:
-        if everybody_returns(strategy.recovery):
-            every = model.full_interval(free).interval_s
-        elif free.pls_budget is not None:
-            every = model.partial_interval(free, free.pls_budget).interval_s
-    except JobError:  # no interval keeps the budget: today's is compared with itself
-        pass
-    without = float(model.cost(free, replace(strategy, interval_s=every)).breakdown.total)
-    return (
-        f"the time limit costs {format_share(here - without)}: without it the overhead is {format_share(without)}, "
-        f"with a save every {format_time(every)}"
-    )
+    return costs_against(free, strategy, here, "the time limit", "it")

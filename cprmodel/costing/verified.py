@@ -9,13 +9,13 @@ one: nothing is safe before its end.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from cprmodel.costing.blocking import Exact
-from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB, Choice, Cost, everybody_returns
+from cprmodel.costing.against import costs_against
+from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB, Choice, Cost
 from cprmodel.costing.patterns import Checked, Pattern, best_pattern
 from cprmodel.costing.terms import WITHIN
 from cprmodel.facts.errors import JobError, Problem
@@ -101,8 +101,7 @@ class Verified:
             notes.append(_about_errors(job, strategy))
         if job.checkpoint.unreadable is not None:
             notes.append(_about_kept(job))
-        cost = self._without(job, strategy)
-        notes += [cost] if cost else []
+        notes.append(self._without(job, strategy))
         if job.job.work_s < _SHORT * strategy.interval_s:
             long = job.job.work_s / strategy.interval_s
             notes.append(f"the job is only {long:.3g} intervals long, and this is a long one's")
@@ -118,24 +117,11 @@ class Verified:
                 "checkpoint": job.checkpoint.model_copy(update=gone),
             }
         )
-        try:
-            full = everybody_returns(strategy.recovery)
-            alone = Exact().full_interval(free) if full else Exact().partial_interval(free, free.pls_budget or 1.0)
-        except JobError:
-            return ""
-        plain = replace(strategy, interval_s=alone.interval_s, saving=free.saving)
-        without = float(Exact().cost(free, plain).breakdown.total)
         checked = job.checkpoint.verify_s is not None
-        what = (
-            []
-            if job.failures.silent is None
-            else ["silent errors and their checks" if checked else "silent errors"]
-        )
+        errors = "silent errors and their checks" if checked else "silent errors"
+        what = [] if job.failures.silent is None else [errors]
         what += [] if job.checkpoint.unreadable is None else ["unreadable saves"]
-        return (
-            f"{' and '.join(what)} cost {format_share(here - without)}: without them the overhead is "
-            f"{format_share(without)}, with a save every {format_time(alone.interval_s)}"
-        )
+        return costs_against(free, strategy, here, " and ".join(what))
 
 
 def _about_errors(job: Job, strategy: Strategy) -> str:
