@@ -84,7 +84,7 @@ class FailureMix:
     trainer_share: float = 0.0
     whole_job_share: float = 0.0
     shards_per_failure: float = 1.0
-    sorts: tuple[FailureSort, ...] = ()  #: where it is known what strikes: which take more, and need a higher level
+    sorts: tuple[FailureSort, ...] = ()  #: some take more than others, and need a higher level
 
     def shards_at(self, level: int) -> Any:
         """Shards lost per shard failure (its mean), of those that need a level.
