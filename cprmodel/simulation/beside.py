@@ -21,7 +21,7 @@ from cprmodel.jobs import Job
 from cprmodel.jobs.planned import planned_moments
 from cprmodel.simulation.result import Estimate, Simulated
 
-__all__ = ["with_stops"]
+__all__ = ["inner_of", "with_stops"]
 
 
 @compiled
