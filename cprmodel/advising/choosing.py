@@ -14,7 +14,7 @@ __all__ = ["check_job", "choose", "heeds", "periods_of", "recovery_of"]
 
 def check_job(job: Job) -> None:
     """Refuse what an advisor cannot learn (JobError): time limits, silent errors, dirty rows, shared storage."""
-    if job.job.time_limit_s is not None or job.failures.silent is not None:
+    if job.job.time_limit_s is not None or job.doubts_saves:
         check_plain(job, "the advisor")
     if job.checkpoint.incremental:
         expected = "no such key: the advisor only knows saves that write everything"

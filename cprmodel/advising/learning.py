@@ -216,7 +216,7 @@ def learned_mix(job: Job, seen: Experience) -> FailureMix:
         / (PRIOR_FAILURES + seen.failures)
         for kind in FailureKind
     }
-    return FailureMix(mtbf_s, **shares, shards_per_failure=planned.shards_per_failure)
+    return FailureMix(mtbf_s, **shares, shards_per_failure=planned.shards_per_failure, sorts=planned.sorts)
 
 
 def learned_job(job: Job, seen: Experience) -> Job:

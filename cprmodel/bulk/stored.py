@@ -75,7 +75,7 @@ class _Case:
         return (
             tuple((one.name, type(one.recovery)) for one in self.found),
             (len(saving.levels), saving.dirty, saving.drain_s > 0, saving.overlap > 0, of.step_s > 0),
-            (mix.shard_share > 0, mix.trainer_share > 0, mix.whole_job_share > 0),
+            (mix.shard_share > 0, mix.trainer_share > 0, mix.whole_job_share > 0, len(mix.sorts)),
             tuple(one is None for one in (numbers.budget, numbers.slope, prices.size_bytes, prices.per_s)),
         )
 

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 
+from cprmodel.costing.against import costs_against
 from cprmodel.costing.blocking import Exact, terms_of
 from cprmodel.costing.models import (
     BUDGET,
@@ -26,17 +27,17 @@ from cprmodel.costing.models import (
     Choice,
     Cost,
     Step,
-    everybody_returns,
     loses_samples,
     one_by_one,
     recovery_arguments,
     use,
 )
+from cprmodel.costing.saving import without_shards
 from cprmodel.costing.terms import WITHIN
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.strategies import Recovery, Strategy
-from cprmodel.facts.units import count_of, format_share, format_time
+from cprmodel.facts.units import count_of, format_time
 from cprmodel.formulas.exact_loss import lost_of
 from cprmodel.formulas.limits import limit_reach, time_limited_overhead, unannounced_limit_overhead
 from cprmodel.jobs import Job
@@ -195,14 +196,6 @@ def _best_of_full(job: Job, extra_s: float) -> float:
     return _Chains(job, job.full_recovery).best(extra_s, None)
 
 
-def _without_shards(job: Job) -> Job:
-    """What full recovery asks of a job: jobs that differ in the rest alone share its interval."""
-    point = job.checkpoint.model_copy(
-        update={"partial_load_s": None, "partial_reschedule_s": None, "trainer_reschedule_s": None}
-    )
-    return job.model_copy(update={"checkpoint": point, "accuracy": None})
-
-
 @dataclass(frozen=True)
 class TimeLimited:
     """What a long chain of jobs costs that each end at a time limit (``[job] time_limit``), per useful second.
@@ -233,7 +226,7 @@ class TimeLimited:
     def _chosen(self, job: Job, recovery: Recovery, budget: float | None) -> Choice:
         chains = _Chains(job, recovery)
         if budget is None:
-            every = _best_of_full(_without_shards(job), self.extra_s)
+            every = _best_of_full(without_shards(job), self.extra_s)
         else:
             every = chains.best(self.extra_s, budget)
         if math.isinf(every) and budget is None:
@@ -310,16 +303,4 @@ def _about_limit(job: Job, strategy: Strategy, here: float) -> str:
             "checkpoint": job.checkpoint.model_copy(update={"save_before_limit": None}),
         }
     )
-    model, every = Exact(), strategy.interval_s
-    try:
-        if everybody_returns(strategy.recovery):
-            every = model.full_interval(free).interval_s
-        elif free.pls_budget is not None:
-            every = model.partial_interval(free, free.pls_budget).interval_s
-    except JobError:  # no interval keeps the budget: today's is compared with itself
-        pass
-    without = float(model.cost(free, replace(strategy, interval_s=every)).breakdown.total)
-    return (
-        f"the time limit costs {format_share(here - without)}: without it the overhead is {format_share(without)}, "
-        f"with a save every {format_time(every)}"
-    )
+    return costs_against(free, strategy, here, "the time limit", "it")

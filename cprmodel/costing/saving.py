@@ -6,17 +6,19 @@ from dataclasses import replace
 from functools import lru_cache
 
 from cprmodel.facts.storage import Dirty, MeasuredDirty, SaveLevel, StoredSave, TouchedRows, WarnedSave
-from cprmodel.facts.strategies import FailureKind, Recovery, SavingPolicy
+from cprmodel.facts.strategies import CheckedSave, FailureKind, Recovery, SavingPolicy
 from cprmodel.jobs import Access, Job
 
-__all__ = ["as_stored", "free_levels", "saving_of"]
+__all__ = ["as_stored", "free_levels", "saving_of", "without_shards"]
 
 
 def saving_of(job: Job) -> SavingPolicy:
     """The saving policy of a job; of levels whose ``every`` is not given, each save goes to the higher one."""
-    if job.checkpoint.plain:
-        return job.saving
     point = job.checkpoint
+    if job.doubts_saves:
+        return CheckedSave(job.save_s, point.verify_every or 1, point.checks_per_save or 1)
+    if point.plain:
+        return job.saving
     warned = None
     if point.warning is not None and point.warning.recall > 0 and point.warning_words() is None:
         warned = WarnedSave(point.warned_save_s(), point.warning.recall, point.warning.precision)
@@ -43,7 +45,7 @@ def _levels(job: Job) -> tuple[SaveLevel, ...]:
         load, shard = point.level_load_s(one), one.partial_load_s
         name = one.name or f"level {at + 1}"
         part = load / shards if shard is None else shard
-        levels.append(SaveLevel(name, copy, load, part, one.survives, one.every, stall))
+        levels.append(SaveLevel(name, copy, load, part, job.survives(at), one.every, stall))
     return tuple(levels)
 
 
@@ -84,3 +86,11 @@ def _only_level(save_s: float, recovery: Recovery) -> SaveLevel:
 def free_levels(saving: StoredSave) -> list[int]:
     """Which of ``counts`` are to be chosen."""
     return [at for at, level in enumerate(saving.levels[1:]) if level.every is None]
+
+
+def without_shards(job: Job) -> Job:
+    """What full recovery asks of a job: jobs that differ in the rest alone share its interval."""
+    point = job.checkpoint.model_copy(
+        update={"partial_load_s": None, "partial_reschedule_s": None, "trainer_reschedule_s": None}
+    )
+    return job.model_copy(update={"checkpoint": point, "accuracy": None})

@@ -41,9 +41,15 @@ __all__ = ["of_either", "pls_variance"]
 
 def of_either(mix: FailureMix, shards: int) -> FailureMix:
     """Failures that take one of two given shards as often as these take either: whose stops hit either of them."""
-    k, few = mix.shards_per_failure, math.floor(mix.shards_per_failure)
-    pairs = few**2 + (k - few) * (2 * few + 1) - k  # of k as it is drawn: k(k − 1)
-    return replace(mix, shards_per_failure=2 * k - pairs / max(shards - 1, 1))
+
+    def either(k: float) -> float:
+        few = math.floor(k)
+        pairs = few**2 + (k - few) * (2 * few + 1) - k  # of k as it is drawn: k(k − 1)
+        return 2 * k - pairs / max(shards - 1, 1)
+
+    sorts = tuple(replace(one, shards=either(one.shards)) for one in mix.sorts)
+    lost = sum(one.share * one.shards for one in sorts) if sorts else either(mix.shards_per_failure)
+    return replace(mix, shards_per_failure=lost, sorts=sorts)
 
 
 def pls_variance(

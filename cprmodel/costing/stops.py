@@ -177,8 +177,8 @@ def _strikes(mix: FailureMix, full: bool, severity: Sequence[Any], shards: Any) 
         if kind is FailureKind.TRAINER:
             found.append((_State(pending, 0, -1), share))
             continue
-        hit = mix.shards_per_failure / shards if kind is FailureKind.SHARD else 0.0
         for level, needs in enumerate(severity):
+            hit = mix.shards_at(level) / shards if kind is FailureKind.SHARD else 0.0
             found.append((_State(pending, level, -1), share * needs * (1 - hit)))
             if kind is FailureKind.SHARD:
                 found.append((_State(pending, level, level), share * needs * hit))

@@ -1,122 +1,46 @@
-"""Jobs whose errors are silent until a check finds them: saves that block, each after a check.
+"""Jobs whose saves cannot be trusted: silent errors until a check finds them, saves that turn out unreadable.
 
-What happens, and what it costs, is in :mod:`cprmodel.formulas.verified`. The cost has one valley over the interval;
-the first-order interval tells the place, which is closed in on, in whole steps where a step is given. What shards
-lose is counted as if check and save were one: nothing is safe before its end.
+What happens, and what it costs, is in :mod:`cprmodel.formulas.verified`. How many saves there are to a check, or
+checks to a save, is a decision where the job file does not say: the first order tells the neighbourhood, in which
+all are priced at once (:mod:`cprmodel.costing.patterns`). What shards lose is counted as if check and save were
+one: nothing is safe before its end.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from cprmodel.costing.blocking import Exact, terms_of
-from cprmodel.costing.models import (
-    BUDGET,
-    OPTIMUM,
-    WHOLE_JOB,
-    Choice,
-    Cost,
-    Step,
-    everybody_returns,
-    loses_samples,
-    recovery_arguments,
-    use,
-)
+from cprmodel.costing.against import costs_against
+from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB, Choice, Cost
+from cprmodel.costing.patterns import Checked, Pattern, best_pattern
 from cprmodel.costing.terms import WITHIN
 from cprmodel.facts.errors import JobError, Problem
-from cprmodel.facts.strategies import Recovery, Strategy
-from cprmodel.facts.units import format_share, format_time
-from cprmodel.formulas.exact_loss import hits_of, lost_of
-from cprmodel.formulas.verified import verified_interval, verified_overhead
+from cprmodel.facts.strategies import CheckedSave, Recovery, Strategy
+from cprmodel.facts.units import count_of, format_share, format_time
+from cprmodel.formulas.latent import kept_for_clean
+from cprmodel.formulas.verified import kept_for_readable
 from cprmodel.jobs import Job
 
 __all__ = ["Verified"]
 
-#: Intervals at once, and how often they are closed in on; how far from the first-order one they reach.
-_POINTS, _ROUNDS, _REACH = 60, 5, 200.0
 #: A job of fewer intervals than this is not long.
 _SHORT = 10
 
 
-@dataclass(frozen=True)
-class _Checked:
-    """A job with silent errors under a recovery, over intervals."""
-
-    job: Job
-    recovery: Recovery
-
-    @property
-    def _given(self) -> dict[str, Any]:
-        silent, mix = self.job.failures.silent, self.job.failure_mix
-        assert silent is not None
-        return {
-            "verify_s": self.job.checkpoint.verify_s,
-            "save_s": self.job.save_s,
-            "mtbf_s": mix.mtbf_s,
-            "silent_mtbf_s": silent.mtbf_s,
-        }
-
-    def step(self, interval_s: Any) -> Step:
-        """The overhead, as the formula that gives it."""
-        recovery = recovery_arguments(self.job.failure_mix, self.recovery)
-        return use(verified_overhead, interval_s=interval_s, **self._given, **recovery)
-
-    def ideal(self) -> Step:
-        """The best interval of a long job, to first order."""
-        whole = 1.0 if everybody_returns(self.recovery) else self.job.failure_mix.whole_job_share
-        return use(verified_interval, **self._given, whole_job_share=whole)
-
-    def pls(self, interval_s: Any) -> Any:
-        """Expected PLS of partial recovery."""
-        if not loses_samples(self.recovery):
-            return np.zeros_like(np.asarray(interval_s, dtype=float))
-        losses = {**terms_of(self.job).losses, "save_s": self.job.save_s + (self.job.checkpoint.verify_s or 0.0)}
-        with np.errstate(all="ignore"):
-            return lost_of(hits_of(**losses), self.job.job.work_s, interval_s)
-
-    def values(self, intervals: Any, extra_s: float, budget: float | None) -> Any:
-        """What an interval is chosen by; infinite beyond a budget."""
-        total = self.step(intervals).value.total + extra_s / intervals
-        total = np.where(np.isfinite(total), total, np.inf)
-        return total if budget is None else np.where(self.pls(intervals) <= budget * WITHIN, total, np.inf)
-
-    def best(self, extra_s: float, budget: float | None) -> float:
-        """The interval of least overhead within a budget; infinite where none keeps it."""
-        work, step = self.job.job.work_s, self.job.job.step_s
-        near = float(self.ideal().value)
-        low, high = min(near / _REACH, work), min(near * _REACH, work)
-        if step is not None:
-            low, high = min(max(low, step), work), max(high, step)
-        for _ in range(_ROUNDS):
-            tried = np.geomspace(low, high, _POINTS)
-            found = self.values(tried, extra_s, budget)
-            if not np.isfinite(found).any():
-                low, high = low / _REACH, low  # a budget that only shorter intervals keep
-                continue
-            at = int(np.argmin(found))
-            low, high = tried[max(at - 1, 0)], tried[min(at + 1, _POINTS - 1)]
-        if not np.isfinite(found).any():
-            tried, at = np.array([step or low]), 0
-        if step is not None:
-            steps = step * np.maximum(np.floor(tried[at] / step) + np.arange(-2, 4), 1)
-            tried = np.minimum(np.unique(steps), work)
-        found = self.values(tried, extra_s, budget)
-        return float(tried[int(np.argmin(found))]) if np.isfinite(found).any() else math.inf
-
-
-@lru_cache(maxsize=256)
-def _best(checked: _Checked, extra_s: float, budget: float | None) -> float:
-    return checked.best(extra_s, budget)
+def _pattern_of(strategy: Strategy) -> Pattern:
+    saving = strategy.saving
+    return Pattern(saving.saves, saving.checks) if isinstance(saving, CheckedSave) else Pattern(1, 1)
 
 
 @dataclass(frozen=True)
 class Verified:
     """What a long job with silent errors costs, per unit of useful work (``[failures.silent]``).
+
+    The same for saves that turn out unreadable (``[checkpoint] unreadable``), with or without such errors.
 
     >>> Verified().name
     'verified'
@@ -126,7 +50,7 @@ class Verified:
     extra_s: float = 0.0  #: what writing everything once costs besides its time, in seconds of the job
 
     def full_interval(self, job: Job) -> Choice:
-        """The work between checks of least overhead."""
+        """The work between saves of least overhead, and how they are checked."""
         return self._chosen(job, job.full_recovery, None)
 
     def partial_interval(self, job: Job, pls_budget: float) -> Choice:
@@ -134,60 +58,118 @@ class Verified:
         return self._chosen(job, job.partial_recovery, pls_budget)
 
     def _chosen(self, job: Job, recovery: Recovery, budget: float | None) -> Choice:
-        checked = _Checked(job, recovery)
-        every = _best(checked, self.extra_s, budget)
+        pattern, every = best_pattern(job, recovery, self.extra_s, budget)
         if math.isinf(every):
             expected = "a budget that some interval keeps (failures during checks and saves alone take more)"
             raise JobError("job", [Problem("accuracy", "" if budget is None else f"{budget:.3g}", expected)])
+        saving = CheckedSave(job.save_s, *pattern)
+        checked = Checked(job, recovery, pattern)
         if every >= job.job.work_s * (1 - 1e-12):
-            return Choice(every, WHOLE_JOB)
+            return Choice(every, WHOLE_JOB, saving=saving)
         longer = every + (job.job.step_s or 1e-4 * every)
         bounded = budget is not None and float(checked.pls(longer)) > budget * WITHIN
-        if bounded and float(self._total(checked, longer)) < float(self._total(checked, every)):
-            return Choice(every, BUDGET)
-        return Choice(every, OPTIMUM, (checked.ideal(),))
+        if bounded and self._total(checked, longer) < self._total(checked, every):
+            return Choice(every, BUDGET, saving=saving)
+        return Choice(every, OPTIMUM, checked.ideal(), saving=saving)
 
-    def _total(self, checked: _Checked, interval_s: float) -> Any:
-        return checked.values(np.array([interval_s]), self.extra_s, None)[0]
+    def _total(self, checked: Checked, interval_s: float) -> float:
+        return float(checked.values(np.array([interval_s]), self.extra_s, None)[0])
 
     def cost(self, job: Job, strategy: Strategy) -> Cost:
         """Overhead and PLS at the strategy's interval."""
         if strategy.saving.fraction != 1:
             strategy = strategy.in_time
-        checked, every = _Checked(job, strategy.recovery), strategy.interval_s
+        checked, every = Checked(job, strategy.recovery, _pattern_of(strategy)), strategy.interval_s
         step = checked.step(every)
-        return Cost(step.value.in_floats(), float(checked.pls(every)), (step,), written_per_s=1 / every)
+        parts = step.value.in_floats()
+        if not math.isfinite(parts.total):
+            parts = parts._replace(lost=math.inf, load=0.0, reschedule=0.0)
+        return Cost(parts, float(checked.pls(every)), (step,), written_per_s=1 / every)
 
     def curve(self, job: Job, strategy: Strategy, intervals_s: Any) -> tuple[Any, Any]:
         """Overhead and PLS of a strategy at each of many intervals."""
-        checked, every = _Checked(job, strategy.recovery), np.asarray(intervals_s, dtype=float)
-        return checked.step(every).value.total, checked.pls(every)
+        checked = Checked(job, strategy.recovery, _pattern_of(strategy))
+        every = np.asarray(intervals_s, dtype=float)
+        return checked.values(every, 0.0, None), checked.pls(every)
 
     def remarks(self, job: Job, strategy: Strategy) -> list[str]:
-        """What the errors cost, and how long one goes unseen."""
-        silent, every = job.failures.silent, strategy.interval_s
-        assert silent is not None
+        """What the errors cost, and how long one goes unseen; how many saves to keep."""
+        notes = []
+        if job.failures.silent is not None and job.failures.silent.latency_s is not None:
+            notes.append(_about_late(job, strategy, job.failures.silent.latency_s))
+        elif job.failures.silent is not None:
+            notes.append(_about_errors(job, strategy))
+        if job.checkpoint.unreadable is not None:
+            notes.append(_about_kept(job))
+        notes.append(self._without(job, strategy))
+        if job.job.work_s < _SHORT * strategy.interval_s:
+            long = job.job.work_s / strategy.interval_s
+            notes.append(f"the job is only {long:.3g} intervals long, and this is a long one's")
+        return notes
+
+    def _without(self, job: Job, strategy: Strategy) -> str:
+        """What silent errors and unreadable saves cost: against the same job without, at its own best interval."""
         here = float(self.cost(job, strategy).breakdown.total)
+        gone = dict.fromkeys(("verify_s", "verify_every", "checks_per_save", "unreadable"))
         free = job.model_copy(
             update={
                 "failures": job.failures.model_copy(update={"silent": None}),
-                "checkpoint": job.checkpoint.model_copy(update={"verify_s": None}),
+                "checkpoint": job.checkpoint.model_copy(update=gone),
             }
         )
-        unseen = format_time(every / 2 + (job.checkpoint.verify_s or 0.0))
-        notes = [
-            f"a silent error goes unseen for {unseen} on average; every save is checked, so the last one is clean"
-        ]
-        try:
-            full = everybody_returns(strategy.recovery)
-            alone = Exact().full_interval(free) if full else Exact().partial_interval(free, free.pls_budget or 1.0)
-        except JobError:
-            return notes
-        without = float(Exact().cost(free, replace(strategy, interval_s=alone.interval_s)).breakdown.total)
-        notes.append(
-            f"silent errors and their checks cost {format_share(here - without)}: without them the overhead is "
-            f"{format_share(without)}, with a save every {format_time(alone.interval_s)}"
+        checked = job.checkpoint.verify_s is not None
+        errors = "silent errors and their checks" if checked else "silent errors"
+        what = [] if job.failures.silent is None else [errors]
+        what += [] if job.checkpoint.unreadable is None else ["unreadable saves"]
+        return costs_against(free, strategy, here, " and ".join(what))
+
+
+def _about_errors(job: Job, strategy: Strategy) -> str:
+    """How saves are checked, and how long an error goes unseen: work, saves and the check that finds it."""
+    pattern, every, verify = _pattern_of(strategy), strategy.interval_s, job.checkpoint.verify_s or 0.0
+    between = pattern.saves * every / pattern.checks
+    unseen = (
+        f"a silent error goes unseen for {format_time(between / 2 + (pattern.saves - 1) / 2 * job.save_s + verify)}"
+    )
+    if pattern.saves > 1:
+        return (
+            f"a check before one save in {pattern.saves}, after {format_time(between)} of work; {unseen} on "
+            "average; the last checked save is kept beside the newest, for after an error it is the one to load"
         )
-        if job.job.work_s < _SHORT * every:
-            notes.append(f"the job is only {job.job.work_s / every:.3g} intervals long, and this is a long one's")
-        return notes
+    if pattern.checks > 1:
+        return (
+            f"{count_of(pattern.checks, 'check')} to a save, one after every {format_time(between)} of work; "
+            f"{unseen} on average; every save is checked, so the last one is clean"
+        )
+    return f"{unseen} on average; every save is checked, so the last one is clean"
+
+
+def _about_late(job: Job, strategy: Strategy, latency_s: float) -> str:
+    """How many saves to keep so that one from before an error is among them when it shows."""
+    given = (strategy.interval_s, job.save_s, latency_s)
+    surely, complete = job.checkpoint.surely, max(job.checkpoint.retained - 1, 1)
+    wanted = max(1, math.ceil(float(kept_for_clean.raw(*given, surely)) - 1e-9))
+    x = (strategy.interval_s + job.save_s) / latency_s
+    none = -math.expm1(-x) / x * math.exp(-(complete - 1) * x)
+    said = (
+        f"keep {count_of(wanted, 'complete save')}: when an error shows, one from before it is among them with "
+        f"probability {surely:.6g}; of {complete} (checkpoint.retained, less the one being written) none is with "
+        f"{format_share(none)}"
+    )
+    every = job.checkpoint.keep_every
+    if every is None or complete >= wanted:
+        return said
+    return (
+        f"{said}; then one is at most {format_time(every * strategy.interval_s)} of work further back (keep_every)"
+    )
+
+
+def _about_kept(job: Job) -> str:
+    """How many saves to keep so that one can surely be read."""
+    point = job.checkpoint
+    assert point.unreadable is not None
+    wanted = max(1, math.ceil(float(kept_for_readable.raw(point.unreadable, point.surely)) - 1e-9))
+    complete = max(point.retained - 1, 1)  # one is room for that being written
+    none = point.unreadable**complete
+    said = f"keep {count_of(wanted, 'complete save')}: one of them can be read with probability {point.surely:.6g}"
+    return f"{said}; of {complete} (checkpoint.retained, less the one being written) none can with {none:.2g}"

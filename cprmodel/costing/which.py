@@ -57,14 +57,15 @@ def _model_for(job: Job, model: CostModel | None) -> CostModel:
             )
             raise JobError("job", [Problem("job.time_limit", format_time(job.job.time_limit_s), expected)])
         return model
-    if job.failures.silent is not None:
+    if job.doubts_saves:
         if model is None:
             from cprmodel.costing.verified import Verified
 
             return Verified()
         if model.name in MODELS:
-            expected = f"no such table: jobs with silent errors have a model of their own, not the {model.name} one"
-            raise JobError("job", [Problem("failures.silent", "", expected)])
+            what = "silent errors" if job.failures.silent is not None else "unreadable saves"
+            expected = f"no such key: jobs with {what} have a model of their own, not the {model.name} one"
+            raise JobError("job", [Problem(job.plain_words, "", expected)])
         return model
     if model is None:
         return FirstOrder() if job.plain else _steady_state()
@@ -82,6 +83,8 @@ def check_plain(job: Job, what: str, instead: str = "no such key") -> None:
         knows = "jobs without a time limit"
     elif job.failures.silent is not None:
         knows = "errors that are seen at once"
+    elif job.checkpoint.unreadable is not None:
+        knows = "saves that can be read back"
     raise JobError("job", [Problem(job.plain_words, "", f"{instead}: {what} only knows {knows}")])
 
 

@@ -9,8 +9,8 @@ __all__ = ["root_between"]
 _CLOSE = 1e-13
 
 
-def root_between(function: Callable[[float], float], low: float, high: float) -> float:
-    """The root of a continuous function whose signs at the two ends differ, to 1e-13 of it.
+def root_between(function: Callable[[float], float], low: float, high: float, within: float = _CLOSE) -> float:
+    """The root of a continuous function whose signs at the two ends differ, ``within`` so much of it.
 
     Bisection, and inverse quadratic interpolation where that is sure to help (T. Chandrupatla, Advances in
     Engineering Software 28, 1997).
@@ -32,8 +32,8 @@ def root_between(function: Callable[[float], float], low: float, high: float) ->
             old, at_old, other, at_other = other, at_other, new, at_new
         new, at_new = x, at_x
         best, least = (new, at_new) if abs(at_new) < abs(at_other) else (other, at_other)
-        close = _CLOSE * abs(best) / abs(other - old) if other != old else 1.0
-        if least == 0 or close > 0.5 or abs(other - new) <= _CLOSE * abs(best):
+        close = within * abs(best) / abs(other - old) if other != old else 1.0
+        if least == 0 or close > 0.5 or abs(other - new) <= within * abs(best):
             return best
         place, height = (new - other) / (old - other), (at_new - at_other) / (at_old - at_other)
         share = 0.5

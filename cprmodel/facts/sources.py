@@ -7,6 +7,7 @@ from enum import Enum
 
 __all__ = [
     "AUPY_2013",
+    "BENOIT_2016",
     "BENOIT_2017",
     "BOUGERET_2011",
     "CHECK_N_RUN_2022",
@@ -96,6 +97,12 @@ AUPY_2013 = Source(
     "G. Aupy, A. Benoit, T. Hérault, Y. Robert, J. Dongarra, Optimal checkpointing period: time vs. energy, "
     "PMBS 2013.",
     "https://hal.inria.fr/hal-00926199",
+)
+BENOIT_2016 = Source(
+    "benoit_2016",
+    "A. Benoit, A. Cavelan, Y. Robert, H. Sun, Optimal resilience patterns to cope with fail-stop and silent "
+    "errors, IPDPS 2016.",
+    "https://doi.org/10.1109/IPDPS.2016.39",
 )
 BENOIT_2017 = Source(
     "benoit_2017",

@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 __all__ = [
     "ORDERS",
     "BlockingSave",
+    "CheckedSave",
     "FailureKind",
     "FailureMix",
+    "FailureSort",
     "FullRecovery",
     "PartialRecovery",
     "PrioritySave",
@@ -61,6 +63,15 @@ class Response:
 
 
 @dataclass(frozen=True)
+class FailureSort:
+    """Failures that strike alike: their share, the shards that one takes, and what can be read after it."""
+
+    share: float
+    shards: float
+    needs: tuple[float, ...]  #: share of them that leave this level of checkpoints, and none below (sums to 1)
+
+
+@dataclass(frozen=True)
 class FailureMix:
     """How often the job fails, and what its failures take (the shares sum to 1).
 
@@ -73,6 +84,21 @@ class FailureMix:
     trainer_share: float = 0.0
     whole_job_share: float = 0.0
     shards_per_failure: float = 1.0
+    sorts: tuple[FailureSort, ...] = ()  #: some take more than others, and need a higher level
+
+    def shards_at(self, level: int) -> Any:
+        """Shards lost per shard failure (its mean), of those that need a level.
+
+        >>> alone, rack = FailureSort(0.9, 1.0, (1.0, 0.0)), FailureSort(0.1, 16.0, (0.0, 1.0))
+        >>> mix = FailureMix(mtbf_s=3600.0, shards_per_failure=2.5, sorts=(alone, rack))
+        >>> float(mix.shards_at(0)), float(mix.shards_at(1))
+        (1.0, 16.0)
+        """
+        if not self.sorts or len(self.sorts[0].needs) <= level:
+            return self.shards_per_failure
+        often: Any = sum(one.share * one.needs[level] for one in self.sorts)
+        taken: Any = sum(one.share * one.needs[level] * one.shards for one in self.sorts)
+        return np.where(np.greater(often, 0), taken / np.maximum(often, 1e-300), self.shards_per_failure)[()]
 
     def share(self, kind: FailureKind) -> float:
         """Share of the failures that are of this kind."""
@@ -176,6 +202,27 @@ class BlockingSave:
 
     save_s: float
     fraction: ClassVar[float] = 1.0
+
+
+@dataclass(frozen=True)
+class CheckedSave:
+    """A blocking save, with a check before every ``saves``-th; or ``checks`` of them in the work before each."""
+
+    save_s: float
+    saves: int = 1
+    checks: int = 1
+    fraction: ClassVar[float] = 1.0
+
+    @property
+    def words(self) -> str:
+        """How saves are checked, behind what is said of them; nothing where it is one check before each.
+
+        >>> CheckedSave(60.0, saves=3).words, CheckedSave(60.0, checks=2).words, CheckedSave(60.0).words
+        (', one save in 3 after a check', ', with 2 checks to a save', '')
+        """
+        if self.saves > 1:
+            return f", one save in {self.saves} after a check"
+        return f", with {self.checks} checks to a save" if self.checks > 1 else ""
 
 
 #: Orders of :class:`PrioritySave` that a plan tries.

@@ -12,6 +12,7 @@ from cprmodel.formulas.failures import (
     mtbf_from_node_days,
     mtbf_from_nodes,
     mtbf_with_prior,
+    mttf_from_fit,
     node_failure_probability,
     node_mtbf_from_probability,
     nodes_per_failure,
@@ -36,6 +37,7 @@ from cprmodel.formulas.interval import (
     priced_loss_interval,
     young_1974,
 )
+from cprmodel.formulas.latent import kept_for_clean, latent_interval, latent_overhead
 from cprmodel.formulas.limits import time_limited_overhead, unannounced_limit_overhead
 from cprmodel.formulas.loss import (
     cpr_2021_interval,
@@ -95,13 +97,20 @@ from cprmodel.formulas.storage import (
     warned_interval,
     warned_overhead,
 )
-from cprmodel.formulas.verified import verified_interval, verified_overhead
+from cprmodel.formulas.verified import (
+    benoit_2016_checks,
+    kept_for_readable,
+    saves_per_check,
+    verified_interval,
+    verified_overhead,
+)
 
 __all__ = [
     "adagrad_share_left",
     "adam_relearning",
     "auc_fall",
     "aupy_2013_interval",
+    "benoit_2016_checks",
     "benoit_2017_overhead",
     "bougeret_2011_chunk",
     "calibrated_rise",
@@ -139,6 +148,10 @@ __all__ = [
     "harm_per_pls",
     "herault_2018_interval",
     "jitter_variance",
+    "kept_for_clean",
+    "kept_for_readable",
+    "latent_interval",
+    "latent_overhead",
     "least_harm_interval",
     "lost_fraction",
     "lost_updates",
@@ -151,6 +164,7 @@ __all__ = [
     "mtbf_from_nodes",
     "mtbf_regret",
     "mtbf_with_prior",
+    "mttf_from_fit",
     "node_failure_probability",
     "node_mtbf_from_probability",
     "nodes_in_repair",
@@ -172,6 +186,7 @@ __all__ = [
     "quantised_share",
     "relearning_rate",
     "renewal_efficiency",
+    "saves_per_check",
     "scaled_work",
     "schedule_efficiency",
     "share_left",

@@ -11,12 +11,14 @@ __all__ = [
     "mtbf_from_node_days",
     "mtbf_from_nodes",
     "mtbf_with_prior",
+    "mttf_from_fit",
     "node_failure_probability",
     "node_mtbf_from_probability",
     "nodes_per_failure",
 ]
 
 _SECONDS_PER_1000_NODE_DAYS = 1000 * 86400
+_BILLION_HOURS_S = 3600e9
 
 
 @formula("μ", DERIVED, Evidence.DEFINITION, (), "nodes fail independently, and any one interrupts the job")
@@ -148,6 +150,28 @@ def nodes_per_failure(
     """
     single, together = nodes / node_mtbf_s, groups / group_mtbf_s
     return (alone * single + group_nodes * together) / (single + together)
+
+
+@formula("μ_c", DERIVED, Evidence.DEFINITION, (), "a component fails at a constant rate")
+def mttf_from_fit(fit: Number) -> Number:
+    r"""Mean time to failure of a component whose rate is given in FIT: failures in 10⁹ hours.
+
+    .. math:: \mu_c = \frac{10^9\ \mathrm{h}}{F}
+
+    Parameters
+    ----------
+    fit : failures in 10⁹ hours of one component, F
+
+    Returns
+    -------
+    μ_c [s].
+
+    Examples
+    --------
+    >>> mttf_from_fit(fit=5000.0) / 3600
+    200000.0
+    """
+    return _BILLION_HOURS_S / fit
 
 
 @formula("μ", DERIVED, Evidence.DERIVED, (), "exponential failures at a constant rate")

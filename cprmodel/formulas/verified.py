@@ -1,32 +1,79 @@
-r"""Errors that nobody sees until a check finds them: a check before each save, under exponential failures.
+r"""Errors that nobody sees until a check finds them, and saves that turn out bad, under exponential failures.
 
 Semantics (the simulator plays the same)
-    Training works for τ, checks for V, and saves for C what was found clean. Silent errors come while it works, at
-    the rate 1/μₛ. A check finds every one; then everybody loads the last save, which is clean, and works again: the
-    whole interval is lost, not half of it as on average to a failure. A failure during a check or a save makes that
-    void; where it is repaired it is begun again. Recoveries are those of the exact makespan.
+    Training works for τ and saves for C. Before every K-th save it checks for V, and what is saved then is clean;
+    or it checks m times in each τ, evenly, the last time before the save. Silent errors come while it works, at the
+    rate 1/μₛ. A check finds every one; then everybody loads the last save that is known to be clean, and works
+    again: with one check a save the whole interval is lost, not half of it as on average to a failure. A failure
+    goes back to the last save, checked or not; one that holds an error keeps it. A failure during a check or a save
+    makes that void; where it is repaired it is begun again. Recoveries are those of the exact makespan.
+
+    A share u of the saves turns out unreadable, each by itself. Who goes back reads the newest save, which takes a
+    load, and the one before as long as they are bad; in one recovery none is tried twice.
 """
 
 from __future__ import annotations
 
 from cprmodel.facts.formula import formula
 from cprmodel.facts.results import Breakdown
-from cprmodel.facts.sources import DERIVED, Evidence
+from cprmodel.facts.sources import BENOIT_2016, DERIVED, Evidence
 from cprmodel.facts.special import Number, namespace
 from cprmodel.formulas.stops import NEVER, pace_of, until_complete
 
-__all__ = ["verified_interval", "verified_overhead"]
+__all__ = ["benoit_2016_checks", "kept_for_readable", "saves_per_check", "verified_interval", "verified_overhead"]
 
 
 @formula("τ", DERIVED, Evidence.DERIVED, (), "exponential failures and errors, first order in τ over either mean")
 def verified_interval(
+    save_s: Number,
+    verify_s: Number,
+    mtbf_s: Number,
+    silent_mtbf_s: Number,
+    whole_job_share: Number = 1,
+    saves_per_check: Number = 1,
+    checks_per_save: Number = 1,
+) -> Number:
+    r"""Best work between saves, to first order, of every K-th of which is checked, or that has m checks in it.
+
+    .. math:: \tau = \sqrt{\frac{mV/K + C}{\dfrac{f}{\mu_s} + \dfrac{w}{2\mu}}}, \qquad
+              f = K - \tfrac12\left(1 - \tfrac1m\right)
+
+    Without failures and with a check for each save it is √((V + C)μₛ), not √(2(V + C)μₛ).
+
+    Parameters
+    ----------
+    save_s, verify_s : C and V [s]
+    mtbf_s : mean time between failures, μ [s]
+    silent_mtbf_s : mean time between silent errors, μₛ [s]
+    whole_job_share : share of the failures that send everybody back, w
+    saves_per_check, checks_per_save : K and m, one of which is 1
+
+    Examples
+    --------
+    >>> round(verified_interval(60.0, 120.0, mtbf_s=1e12, silent_mtbf_s=5 * 86400.0) / 60)  # 2 h 27 min
+    147
+    """
+    xp = namespace(save_s, verify_s, mtbf_s, silent_mtbf_s, whole_job_share, saves_per_check, checks_per_save)
+    lost = saves_per_check - (1 - 1 / checks_per_save) / 2
+    spent = checks_per_save * verify_s / saves_per_check + save_s
+    return xp.sqrt(spent / (lost / silent_mtbf_s + whole_job_share / (2 * mtbf_s)))
+
+
+@formula(
+    "K",
+    DERIVED,
+    Evidence.DERIVED,
+    (),
+    "exponential failures and errors, first order; rounded to a number of 1 or more",
+)
+def saves_per_check(
     save_s: Number, verify_s: Number, mtbf_s: Number, silent_mtbf_s: Number, whole_job_share: Number = 1
 ) -> Number:
-    r"""Best work between checked saves, to first order.
+    r"""Best number of saves to a check, to first order: what a check costs against what an error takes.
 
-    .. math:: \tau = \sqrt{\frac{V + C}{\dfrac{1}{\mu_s} + \dfrac{w}{2\mu}}}
+    .. math:: K = \sqrt{\frac{w V \mu_s}{2 C \mu}}
 
-    Without failures it is √((V + C)μₛ), not √(2(V + C)μₛ).
+    It is the ratio of √(Vμₛ), the best work between checks alone, and √(2Cμ/w), the best between saves alone.
 
     Parameters
     ----------
@@ -37,11 +84,57 @@ def verified_interval(
 
     Examples
     --------
-    >>> round(verified_interval(60.0, 120.0, mtbf_s=1e12, silent_mtbf_s=5 * 86400.0) / 60)  # 2 h 27 min
-    147
+    >>> round(saves_per_check(60.0, 600.0, mtbf_s=28 * 3600.0, silent_mtbf_s=10 * 86400.0), 2)
+    6.55
     """
     xp = namespace(save_s, verify_s, mtbf_s, silent_mtbf_s, whole_job_share)
-    return xp.sqrt((verify_s + save_s) / (1 / silent_mtbf_s + whole_job_share / (2 * mtbf_s)))
+    return xp.sqrt(whole_job_share * verify_s * silent_mtbf_s / (2 * save_s * mtbf_s))
+
+
+@formula(
+    "m", BENOIT_2016, Evidence.MEMORY, (), "exponential failures and errors, first order; rounded to 1 or more"
+)
+def benoit_2016_checks(
+    save_s: Number, verify_s: Number, mtbf_s: Number, silent_mtbf_s: Number, whole_job_share: Number = 1
+) -> Number:
+    r"""Best number of checks to a save, to first order: errors are found sooner.
+
+    .. math:: m = \sqrt{\frac{C}{V} \cdot \frac{1/\mu_s}{1/\mu_s + w/\mu}}
+
+    Parameters
+    ----------
+    save_s, verify_s : C and V [s]
+    mtbf_s : mean time between failures, μ [s]
+    silent_mtbf_s : mean time between silent errors, μₛ [s]
+    whole_job_share : share of the failures that send everybody back, w
+
+    Examples
+    --------
+    >>> round(benoit_2016_checks(300.0, 10.0, mtbf_s=30 * 86400.0, silent_mtbf_s=5 * 86400.0), 2)
+    5.07
+    """
+    xp = namespace(save_s, verify_s, mtbf_s, silent_mtbf_s, whole_job_share)
+    return xp.sqrt(save_s / verify_s / (1 + whole_job_share * silent_mtbf_s / mtbf_s))
+
+
+@formula("k", DERIVED, Evidence.DEFINITION, (), "saves turn out unreadable each by itself; rounded up")
+def kept_for_readable(unreadable: Number, surely: Number) -> Number:
+    r"""How many saves to keep so that one of them can be read with a probability.
+
+    .. math:: k = \frac{\log(1 - P)}{\log u}
+
+    Parameters
+    ----------
+    unreadable : share of the saves that turn out unreadable, u
+    surely : the probability, P
+
+    Examples
+    --------
+    >>> round(kept_for_readable(unreadable=0.02, surely=0.9999), 2)
+    2.35
+    """
+    xp = namespace(unreadable, surely)
+    return xp.log1p(-surely) / xp.log(unreadable)
 
 
 @formula("O/T", DERIVED, Evidence.DERIVED, (), "exponential failures and errors; a job much longer than τ")
@@ -59,11 +152,14 @@ def verified_overhead(
     trainer_share: Number = 0,
     whole_job_share: Number = 1,
     trainer_reschedule_s: Number = 0,
+    saves_per_check: Number = 1,
+    checks_per_save: Number = 1,
+    unreadable: Number = 0,
 ) -> Breakdown:
     r"""Overhead of checked saves where errors are silent.
 
-    For full recovery, with λ = 1/μ, p = 1 − e^(−τ/μₛ), a = τ + V and s = (1 − p)e^(−λ(a + C)), an attempt at an
-    interval takes on average
+    For full recovery and one check a save, with λ = 1/μ, p = 1 − e^(−τ/μₛ), a = τ + V and s = (1 − p)e^(−λ(a + C)),
+    an attempt at an interval takes on average
 
     .. math:: E = \mu\left(1 - e^{-\lambda a}\right) + e^{-\lambda a}(1 - p)\,\mu\left(1 - e^{-\lambda C}\right)
               + \left(1 - e^{-\lambda a} p - s\right) R + e^{-\lambda a} p\, R_s, \qquad
@@ -71,6 +167,16 @@ def verified_overhead(
 
     with R a recovery, and Rₛ a load after an error. Under partial recovery λ becomes that of roll-backs, V and C
     what they come to with those made void, and time at work and in saves is longer by the stops that are repaired.
+
+    Of m checks each is reached where those before found nothing, a geometric sum. Before a check of every K-th save
+    there are K − 1 intervals without one, each begun again alone after a failure; whether they hold an error is a
+    matter of their completed attempts, so with probability e^(−(K−1)τ/μₛ) the last interval begins clean. Else its
+    check finds the error, once a failure lets it; a found error begins all K again.
+
+    Those who go back past unreadable saves find one that is good, and know it. From there on saves are made until a
+    failure strikes, 1/(1 − s) of them on average, any of which may be bad; of these the newest bad ones are lost,
+    u/(1 − su) on average. So an interval takes 1/(1 − z) = (1 − su)/(1 − u) times as much, with z/(1 − z) loads in
+    vain.
 
     Parameters
     ----------
@@ -83,6 +189,8 @@ def verified_overhead(
     partial_load_s, partial_reschedule_s : L' and D' of a shard failure [s]
     shard_share, trainer_share, whole_job_share : shares of failures; by default all send everybody back
     trainer_reschedule_s : Dₜ of a trainer failure [s]
+    saves_per_check, checks_per_save : K and m, one of which is 1
+    unreadable : share of the saves that turn out unreadable, u (with K = 1)
 
     Examples
     --------
@@ -90,7 +198,7 @@ def verified_overhead(
     >>> round(100 * parts.total, 2)
     4.15
     """
-    xp = namespace(interval_s, verify_s, save_s, mtbf_s, silent_mtbf_s, load_s, reschedule_s, whole_job_share)
+    xp = namespace(interval_s, verify_s, save_s, mtbf_s, silent_mtbf_s, load_s, whole_job_share, unreadable)
     pace = pace_of(
         save_s,
         mtbf_s,
@@ -103,25 +211,43 @@ def verified_overhead(
         load_s,
         reschedule_s,
     )
-    rate, b = pace.stop_rate, pace.rolled_back
-    rho = rate * b
+    rate = pace.stop_rate
+    rho = rate * pace.rolled_back
     check = until_complete(pace, xp.expm1(rate * verify_s))
     saves = until_complete(pace, pace.voids)
-    clean, before = xp.exp(-interval_s / silent_mtbf_s), interval_s + check
-    error = -xp.expm1(-interval_s / silent_mtbf_s)
-    reached = xp.exp(-rho * before)
-    success = reached * clean * xp.exp(-rho * saves)
-    backs = (1 - reached * error - success) / success
-    errors = reached * error / success
-    activity = (before * xp.exprel(-rho * before) + reached * clean * saves * xp.exprel(-rho * saves)) / success
-    struck = -xp.expm1(-rate * load_s)  # in the load after an error
-    loads = activity * rate * pace.stop_load + (backs + errors * struck) * pace.back_load
-    loads = loads + errors * load_s * xp.exprel(-rate * load_s)
-    waits = activity * rate * pace.stop_reschedule + (backs + errors * struck) * pace.back_reschedule
-    kept = interval_s + verify_s + save_s
+    # a piece of work with its check, and the m of them up to a save
+    piece = interval_s / checks_per_save
+    before = piece + check
+    decay = rho * before + piece / silent_mtbf_s
+    reached = checks_per_save * xp.exprel(-checks_per_save * decay) / xp.exprel(-decay)
+    clean = xp.exp(-checks_per_save * decay)
+    success = clean * xp.exp(-rho * saves)
+    found = -xp.expm1(-piece / silent_mtbf_s) * xp.exp(-rho * before) * reached
+    once = before * xp.exprel(-rho * before)
+    attempt = once * reached + clean * saves * xp.exprel(-rho * saves)
+    # the K - 1 intervals whose saves nothing is checked before
+    earlier = saves_per_check - 1
+    plain = interval_s + saves
+    dirty = -xp.expm1(-earlier * interval_s / silent_mtbf_s)
+    ends = success + found
+    whole = (1 - dirty) * success / ends
+    activity = earlier * plain * xp.exprel(-rho * plain) * xp.exp(rho * plain) + dirty * once * xp.exp(rho * before)
+    activity = (activity + (1 - dirty) * attempt / ends) / whole
+    backs = earlier * xp.expm1(rho * plain) + dirty * xp.expm1(rho * before)
+    backs = (backs + (1 - dirty) * (1 - ends) / ends) / whole
+    errors = (dirty + (1 - dirty) * found / ends) / whole
+    # saves that cannot be read: further back, and loads in vain
+    longer = (1 - success * unreadable) / (1 - unreadable)
+    activity, backs, errors = activity * longer, backs * longer, errors * longer
+    again = errors + longer - 1  # loads that are no part of a recovery from a failure
+    struck = -xp.expm1(-rate * load_s)
+    loads = activity * rate * pace.stop_load + (backs + again * struck) * pace.back_load
+    loads = loads + again * load_s * xp.exprel(-rate * load_s)
+    waits = activity * rate * pace.stop_reschedule + (backs + again * struck) * pace.back_reschedule
+    work, checks = saves_per_check * interval_s, checks_per_save * verify_s + saves_per_check * save_s
     return Breakdown(
-        save=(verify_s + save_s) / interval_s,
-        load=loads / interval_s,
-        lost=(activity - kept) / interval_s,
-        reschedule=waits / interval_s,
+        save=checks / work,
+        load=loads / work,
+        lost=(activity - work - checks) / work,
+        reschedule=waits / work,
     )

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from cprmodel.facts.units import format_time
 from cprmodel.formulas.cost import transfer_time
 from cprmodel.formulas.storage import quantised_share
-from cprmodel.jobs.quantities import Count, Number, Plain, Section, Share, wrong
+from cprmodel.jobs.quantities import Count, Number, OpenShare, Plain, Section, Share, wrong
 from cprmodel.jobs.storage import Level, Warnings, dirty_points
 
 __all__ = ["Checkpoint"]
@@ -64,6 +64,21 @@ class Checkpoint(Section):
     verify_s: float | None = Field(
         None, description="time of a check before each save, which finds silent errors (failures.silent)"
     )
+    verify_every: Count | None = Field(
+        None, description="every how many saves there is a check before it; default: the best"
+    )
+    checks_per_save: Count | None = Field(
+        None, description="or: checks in the work before each save, evenly; default: the best"
+    )
+    unreadable: OpenShare | None = Field(
+        None, description="share of the checkpoints that turn out unreadable: those who recover take the one before"
+    )
+    surely: OpenShare = Field(
+        0.9999, description="probability with which a good one is to be among those kept (the plan says how many)"
+    )
+    keep_every: Count | None = Field(
+        None, description="every how many saves one is kept until the job ends, besides those of retained"
+    )
     overlap: Share | None = Field(
         None, description="a save drains in the background: share of the compute that goes on meanwhile"
     )
@@ -111,7 +126,7 @@ class Checkpoint(Section):
         for at, one in enumerate(levels):
             if one.bandwidth_bytes_per_s is not None and self.size_bytes is None:
                 raise wrong(f"level.{at}.bandwidth", one.bandwidth_bytes_per_s, "checkpoint.size beside it")
-            if not one.survives > before:
+            if not one.survives > before and one.copies is None:
                 raise wrong(
                     f"level.{at}.survives",
                     one.survives,
@@ -119,7 +134,13 @@ class Checkpoint(Section):
                 )
             if at == 0 and one.every is not None:
                 raise wrong("level.0.every", one.every, "no such key in the first level: every save goes there")
-            before = one.survives
+            before = one.survives if one.copies is None else 0.0
+        if levels[-1].copies is not None:
+            raise wrong(
+                f"level.{len(levels) - 1}.copies",
+                levels[-1].copies,
+                "no such key in the last level: what is there survives every failure",
+            )
         if before != 1:
             raise wrong(f"level.{len(levels) - 1}.survives", before, "1: the last level survives every failure")
         if self.overlap is not None and self.drain_s is None:

@@ -16,6 +16,7 @@ from cprmodel.formulas.failures import (
     node_mtbf_from_probability,
     nodes_per_failure,
 )
+from cprmodel.jobs.domains import Component, Domains, about_components, check_components, shares_of
 from cprmodel.jobs.failure_model import FailureModel, read_failure_model
 from cprmodel.jobs.planned import Planned, Silent
 from cprmodel.jobs.quantities import AtLeastOne, Count, OpenShare, Positive, Section, Share, wrong
@@ -117,7 +118,11 @@ class Failures(Section):
     repair_share: Share | None = Field(
         None, description="share of the failures after which a node must be repaired; default: all"
     )
-    silent: Silent | None = Field(None, description="errors that only checkpoint.verify finds")
+    component: Annotated[tuple[Component, ...] | None, Field(min_length=1)] = Field(
+        None, description="or: kinds of component, each with its rate (or share), and what fails with it"
+    )
+    domains: Domains | None = Field(None, description="nodes that fail together, for component")
+    silent: Silent | None = Field(None, description="errors that are not seen when they strike")
     planned: tuple[Planned, ...] | None = Field(
         None, description="stops that are known beforehand, such as maintenance"
     )
@@ -125,15 +130,16 @@ class Failures(Section):
     @model_validator(mode="after")
     def _one_rate(self) -> Failures:
         given = [key for key in RATES if getattr(self, key) is not None]
+        given += ["component"] if self._check_components() else []
         names = [key.removesuffix("_s") for key in given]
         if len(given) != 1:
             raise wrong(
                 " and ".join(names) or "mtbf",
-                tuple("..." if key == "fit" else getattr(self, key) for key in given) or "",
+                tuple("..." if key in ("fit", "component") else getattr(self, key) for key in given) or "",
                 "exactly one of mtbf, node_mtbf (with nodes), per_1000_node_days (with nodes), "
-                "node_failure_probability (with nodes and node_period), trace and fit",
+                "node_failure_probability (with nodes and node_period), component (with nodes), trace and fit",
             )
-        if given[0] in OF_NODES and self.nodes is None:
+        if given[0] in (*OF_NODES, "component") and self.nodes is None:
             raise wrong("nodes", "", f"the number of nodes, since {names[0]} is given")
         self._check_nodes(given[0])
         self._check_age_and_time()
@@ -147,6 +153,43 @@ class Failures(Section):
             shown = 1 - rest + (self.shard_share or 0)
             raise wrong("shard_share + trainer_share + whole_job_share", shown, "shares that sum to 1")
         return self
+
+    def _check_components(self) -> bool:
+        """Whether components say how often the job fails; what they leave no room for."""
+        if self.component is None:
+            return False
+        for key, value in (("group_nodes", self.group_nodes), ("shards_per_failure", self.shards_per_failure)):
+            if value not in (None, 1):
+                raise wrong(key, value, "no such key beside component, whose domains say what fails together")
+        return check_components(self.component, self.domain_sizes, self.nodes)
+
+    @property
+    def domain_sizes(self) -> Domains:
+        """Nodes that fail together, as far as they are given."""
+        return Domains() if self.domains is None else self.domains
+
+    @property
+    def component_shares(self) -> list[float]:
+        """Share of the failures that each kind of component has; none where components aren't given."""
+        return [] if self.component is None else shares_of(self.component, self.domain_sizes, self.nodes or 1)
+
+    def components_data(self) -> list[dict[str, Any]] | None:
+        """Name, domain, share and MTBF of each kind of component [s], as plain data; None without any."""
+        if self.component is None:
+            return None
+        pairs = zip(self.component, self.component_shares, strict=True)
+        job = self.mtbf_of_job_s
+        return [
+            {"name": one.name, "domain": one.domain, "share": share, "mtbf_s": job / share} for one, share in pairs
+        ]
+
+    def with_shares(self) -> tuple[Component, ...] | None:
+        """The components, with their shares of the failures in the place of their rates."""
+        if self.component is None:
+            return None
+        gone = {"fit": None, "mttf_s": None, "count": 1}
+        pairs = zip(self.component, self.component_shares, strict=True)
+        return tuple(one.model_copy(update={**gone, "share": share}) for one, share in pairs)
 
     def _check_nodes(self, given: str) -> None:
         """What belongs together about single nodes and groups of them."""
@@ -255,6 +298,9 @@ class Failures(Section):
         read = []
         if self.fit is not None and self.fit.read_as:
             read = [f"failures: {PurePath(self.fit.source).name} is {self.fit.read_as}"]
+        if self.component is not None:
+            mtbf = format_time(self.mtbf_of_job_s)
+            read.append(about_components(self.component, self.component_shares, mtbf))
         return [*self._about_age_and_time(), *self._about_number(), *read]
 
     def _about_age_and_time(self) -> list[str]:
@@ -309,6 +355,8 @@ class Failures(Section):
             return self.fit_of_job.mtbf_s
         if self.trace is not None:
             raise JobError("job", [Problem("failures.trace", f'"{self.trace}"', READ_BY_LOAD_JOB)])
+        if self.component is not None and self.component[0].share is None:
+            return 1 / sum(1 / one.mtbf_s(self.domain_sizes, self.nodes or 1) for one in self.component)
         if self._groups:
             return float(mtbf_from_groups.raw(**self._groups))
         return float(mtbf_from_nodes.raw(self.mtbf_of_node_s, self.nodes))

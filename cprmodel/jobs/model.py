@@ -9,19 +9,29 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from cprmodel.facts.errors import JobError, Problem
-from cprmodel.facts.strategies import BlockingSave, FailureMix, FullRecovery, PartialRecovery
+from cprmodel.facts.strategies import BlockingSave, FailureMix, FailureSort, FullRecovery, PartialRecovery
 from cprmodel.facts.units import format_time
 from cprmodel.formulas.accuracy import pls_for_metric_drop
 from cprmodel.jobs.access import Access
 from cprmodel.jobs.accuracy_model import AccuracyModel, Metric, read_accuracy_model
 from cprmodel.jobs.checkpoint import Checkpoint
+from cprmodel.jobs.domains import about_levels, check_placement, sorts_of
 from cprmodel.jobs.failures import RATES, READ_BY_LOAD_JOB, Failures
 from cprmodel.jobs.money import Money, check_money
 from cprmodel.jobs.parsing import model_from_mapping, toml_from_file
 from cprmodel.jobs.quantities import Budget, Positive, Section, wrong
 from cprmodel.jobs.scaling import Scaling, check_nodes
 from cprmodel.jobs.storage import Storage
-from cprmodel.jobs.work import Cluster, Work, about_unannounced, check_limit, check_silent, check_stops
+from cprmodel.jobs.work import (
+    Cluster,
+    Work,
+    about_unannounced,
+    check_kept,
+    check_limit,
+    check_silent,
+    check_stops,
+    check_unreadable,
+)
 
 __all__ = ["Accuracy", "Checkpoint", "Cluster", "Failures", "Job", "Preset", "Work"]
 
@@ -138,9 +148,14 @@ class Job(Section):
             raise wrong("failures.group_nodes", together, f"at most cluster.embedding_shards ({shards})")
         if lost > (shards or 1):
             raise wrong("failures.shards_per_failure", lost, f"at most cluster.embedding_shards ({shards or 1})")
+        check_placement(
+            self.checkpoint.level or (), self.failures.component, self.failures.domain_sizes, self.nodes
+        )
         words = self.checkpoint.storage_words() or ("[storage]" if self.storage is not None else "")
         check_limit(self.job, self.checkpoint, self.load_s, words)
         check_silent(self.job, self.checkpoint, self.failures, words)
+        check_unreadable(self.job, self.checkpoint, words)
+        check_kept(self.checkpoint, self.failures.silent)
         check_stops(self.job, self.cluster, self.failures, None if self.scaling is None else self.scaling.repair_s)
         check_nodes(self.scaling, self.failures.nodes)
         check_money(self.cost, self.nodes, self.checkpoint.size_bytes)
@@ -197,8 +212,13 @@ class Job(Section):
     @property
     def plain(self) -> bool:
         """Whether a save is one blocking copy of all, to storage of its own, in a job without a time limit."""
-        alone = self.job.time_limit_s is None and self.failures.silent is None
+        alone = self.job.time_limit_s is None and not self.doubts_saves
         return self.checkpoint.plain and self.storage is None and alone
+
+    @property
+    def doubts_saves(self) -> bool:
+        """Whether a save may hold a silent error, or turn out unreadable."""
+        return self.failures.silent is not None or self.checkpoint.unreadable is not None
 
     @property
     def plain_words(self) -> str:
@@ -207,6 +227,8 @@ class Job(Section):
             return "job.time_limit"
         if self.failures.silent is not None:
             return "failures.silent"
+        if self.checkpoint.unreadable is not None:
+            return "checkpoint.unreadable"
         return self.checkpoint.storage_words() or "storage"
 
     @property
@@ -256,7 +278,7 @@ class Job(Section):
         """The same job with another MTBF, however its own was given."""
         failures = self.failures
         gone = dict.fromkeys((*RATES, "node_period_s", "group_mtbf_s", "group_nodes"))
-        kept = {"mtbf_s": mtbf_s, "shards_per_failure": failures.shards_lost}
+        kept = {"mtbf_s": mtbf_s, "shards_per_failure": failures.shards_lost, "component": failures.with_shares()}
         return self.model_copy(update={"failures": failures.model_copy(update={**gone, **kept})})
 
     def with_costs(self, save_s: float, mix: FailureMix) -> Job:
@@ -272,13 +294,34 @@ class Job(Section):
         """How often it fails and what its failures take."""
         failures = self.failures
         rest = max(0.0, 1 - failures.trainer_share - failures.whole_job_share)
+        sorts, lost = self._failure_sorts, failures.shards_lost
+        if sorts:
+            lost = sum(one.share * one.shards for one in sorts)
         return FailureMix(
             mtbf_s=failures.mtbf_of_job_s,
             shard_share=rest if failures.shard_share is None else failures.shard_share,
             trainer_share=failures.trainer_share,
             whole_job_share=failures.whole_job_share,
-            shards_per_failure=min(failures.shards_lost, float(self.cluster.embedding_shards or 1)),
+            shards_per_failure=min(lost, float(self.cluster.embedding_shards or 1)),
+            sorts=sorts,
         )
+
+    @property
+    def _failure_sorts(self) -> tuple[FailureSort, ...]:
+        """What each kind of component's failures take, where components are given."""
+        of, levels = self.failures, self.checkpoint.level or ()
+        if of.component is None:
+            return ()
+        if not any(one.copies for one in levels):  # what levels survive is given by hand, whatever strikes
+            levels = ()
+        return sorts_of(of.component, of.domain_sizes, levels, self.nodes, self.cluster.embedding_shards)
+
+    def survives(self, level: int) -> float:
+        """Share of the failures after which a level can be read: as given, or by where its copies are."""
+        levels = self.checkpoint.level or ()
+        if levels[level].copies is None:
+            return levels[level].survives
+        return sum(one.share * sum(one.needs[: level + 1]) for one in self._failure_sorts)
 
     @property
     def full_recovery(self) -> FullRecovery:
@@ -322,6 +365,11 @@ class Job(Section):
         words = self.checkpoint.warning_words()
         if words is not None:
             said.append(words)
+        if self.failures.component is not None:
+            of = self.failures
+            assert of.component is not None
+            levels = self.checkpoint.level or ()
+            said += about_levels(levels, of.component, of.component_shares, of.domain_sizes, self.nodes)
         if self.failures.group_nodes is not None and self.cluster.embedding_shards is not None:
             said.append("failures.group_nodes: every node of a group that fails is taken to hold a shard")
         if self.job.time_limit_s is not None and not self.saves_before_limit:

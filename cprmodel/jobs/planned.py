@@ -30,9 +30,12 @@ _Date = Annotated[str, BeforeValidator(date_text)]
 
 
 class Silent(Section):
-    """Errors that only a check finds (``[failures.silent]``)."""
+    """Errors that are not seen when they strike (``[failures.silent]``)."""
 
     mtbf_s: float = Field(description="mean time at work between silent errors of the whole job")
+    latency_s: float | None = Field(
+        None, description="mean time until one shows by itself; default: only checkpoint.verify finds it"
+    )
 
 
 class Planned(Section):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -37,6 +37,15 @@ class Level(Section):
     survives: _Survives = Field(
         1.0, description="share of the failures after which what is there can still be read; the last level: 1"
     )
+    copies: Count | None = Field(
+        None, description="or: copies in the nodes' memory or disks; failures.component then says what survives"
+    )
+    apart: Literal["node", "host", "rack", "network"] | None = Field(
+        None, description="the copies are on different ones of these; default: node"
+    )
+    held_by: Literal["process", "node"] | None = Field(
+        None, description="what must live for a copy to be read: the process, or (default) the node"
+    )
     every: Count | None = Field(
         None, description="every how many saves of the level below one goes here instead; default: the best"
     )
@@ -46,6 +55,11 @@ class Level(Section):
         if (self.save_s is None) == (self.bandwidth_bytes_per_s is None):
             shown = "" if self.save_s is None else (self.save_s, self.bandwidth_bytes_per_s)
             raise wrong("save", shown, "one of save and bandwidth")
+        for key, value in (("apart", self.apart), ("held_by", self.held_by)):
+            if value is not None and self.copies is None:
+                raise wrong(key, value, "copies beside it")
+        if self.copies is not None and self.survives != 1:
+            raise wrong("survives and copies", (self.survives, self.copies), "only one of the two")
         return self
 
 

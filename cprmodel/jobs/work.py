@@ -9,10 +9,19 @@ from pydantic import BeforeValidator, Field, model_validator
 from cprmodel.facts.units import format_time
 from cprmodel.jobs.checkpoint import Checkpoint
 from cprmodel.jobs.failures import Failures
-from cprmodel.jobs.planned import date_text
+from cprmodel.jobs.planned import Silent, date_text
 from cprmodel.jobs.quantities import AnyCount, Count, Section, wrong
 
-__all__ = ["Cluster", "Work", "about_unannounced", "check_limit", "check_silent", "check_stops"]
+__all__ = [
+    "Cluster",
+    "Work",
+    "about_unannounced",
+    "check_kept",
+    "check_limit",
+    "check_silent",
+    "check_stops",
+    "check_unreadable",
+]
 
 
 class Work(Section):
@@ -71,7 +80,10 @@ def check_limit(work: Work, point: Checkpoint, load_s: float, storage: str) -> N
             raise wrong("checkpoint.save_before_limit", before, "job.time_limit beside it")
         return
     if storage:
-        expected = f"no time limit beside {storage}: of jobs that end at one only saves that block are modelled"
+        expected = (
+            f"no time limit beside {storage}: of jobs that end at one only saves that block are modelled "
+            "(checkpoint.save alone, as long as one blocks, comes nearest)"
+        )
         raise wrong("job.time_limit", format_time(limit), expected)
     least = load_s + 2 * save_s + (work.step_s or 0.0)
     if not limit > least:
@@ -88,16 +100,76 @@ def check_silent(work: Work, point: Checkpoint, failures: Failures, storage: str
     if silent is None:
         if verify is not None:
             raise wrong("checkpoint.verify", format_time(verify), "failures.silent beside it: errors that it finds")
+        for key in ("verify_every", "checks_per_save"):
+            if getattr(point, key) is not None:
+                raise wrong(
+                    f"checkpoint.{key}", getattr(point, key), "failures.silent and checkpoint.verify beside it"
+                )
         return
+    if silent.latency_s is not None:
+        _check_latency(silent, point)
+        verify = 0.0
     if verify is None:
-        raise wrong("checkpoint.verify", "", "the time of a check before each save, since failures.silent is given")
+        raise wrong(
+            "checkpoint.verify",
+            "",
+            "the time of a check before each save (or failures.silent.latency), since failures.silent is given",
+        )
+    every, checks = point.verify_every or 1, point.checks_per_save or 1
+    if every > 1 and checks > 1:
+        both = (every, checks)
+        raise wrong("checkpoint.verify_every and checks_per_save", both, "one of the two, the other being 1")
     others = storage or ("job.time_limit" if work.time_limit_s is not None else "")
     if others:
-        expected = f"no silent errors beside {others}: they are modelled with saves that block, each after a check"
+        expected = f"no silent errors beside {others}: they are modelled with saves that block{_nearest(storage)}"
         raise wrong("failures.silent.mtbf", format_time(silent.mtbf_s), expected)
     if verify + point.nominal_save_s > silent.mtbf_s:
         expected = f"more than a check and a save take ({format_time(verify + point.nominal_save_s)})"
         raise wrong("failures.silent.mtbf", format_time(silent.mtbf_s), expected)
+
+
+def _nearest(storage: str = "") -> str:
+    """What comes nearest to an answer where two things are not modelled together."""
+    if storage:
+        return " (checkpoint.save alone, as long as one blocks, comes nearest)"
+    return " (plan with either: at a given interval what they cost adds up, to first order)"
+
+
+def _check_latency(silent: Silent, point: Checkpoint) -> None:
+    """That errors that show by themselves are not checked for, and show before the next ones."""
+    assert silent.latency_s is not None
+    latency = format_time(silent.latency_s)
+    for key in ("verify_s", "verify_every", "checks_per_save", "unreadable"):
+        if getattr(point, key) is not None:
+            field = f"checkpoint.{key.removesuffix('_s')}"
+            expected = "no such key beside failures.silent.latency: an error shows by itself, or a check finds it"
+            if key == "unreadable":
+                expected = "no such key beside failures.silent.latency: together they aren't modelled"
+            raise wrong(field, getattr(point, key), expected)
+    if silent.latency_s > silent.mtbf_s / 2:
+        expected = f"at most half of failures.silent.mtbf ({format_time(silent.mtbf_s / 2)})"
+        raise wrong("failures.silent.latency", latency, expected)
+
+
+def check_kept(point: Checkpoint, silent: Silent | None) -> None:
+    """That what is kept besides changes something: its space and money, or how far back one goes."""
+    late = silent is not None and silent.latency_s is not None
+    if point.keep_every is not None and point.size_bytes is None and not late:
+        expected = "checkpoint.size beside it (space and money), or failures.silent.latency"
+        raise wrong("checkpoint.keep_every", point.keep_every, expected)
+
+
+def check_unreadable(work: Work, point: Checkpoint, storage: str) -> None:
+    """That saves that turn out unreadable meet what is modelled."""
+    others = storage or ("job.time_limit" if work.time_limit_s is not None else "")
+    if point.unreadable is None:
+        return
+    if others:
+        expected = f"no such key beside {others}: it is modelled with saves that block{_nearest(storage)}"
+        raise wrong("checkpoint.unreadable", point.unreadable, expected)
+    if (point.verify_every or 1) > 1:
+        expected = "1 beside checkpoint.unreadable: an unreadable save among some that are checked isn't modelled"
+        raise wrong("checkpoint.verify_every", point.verify_every, expected)
 
 
 def check_stops(work: Work, cluster: Cluster, failures: Failures, other_repair_s: float | None) -> None:
@@ -115,7 +187,7 @@ def check_stops(work: Work, cluster: Cluster, failures: Failures, other_repair_s
         if one.dates is not None and work.start is None:
             raise wrong("job.start", "", f"the date on which the job starts, since failures.planned.{at} has dates")
     if failures.planned and work.time_limit_s is not None:
-        expected = "no time limit beside failures.planned: together they aren't modelled"
+        expected = f"no time limit beside failures.planned: together they aren't modelled{_nearest()}"
         raise wrong("job.time_limit", format_time(work.time_limit_s), expected)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from cprmodel.costing import CostModel, kinds
 from cprmodel.costing.blocking import recoveries_of, terms_of
 from cprmodel.facts.errors import JobError
+from cprmodel.facts.roots import root_between
 from cprmodel.facts.units import format_share, format_time
 from cprmodel.jobs import Job
 from cprmodel.planning.candidates import candidates, full_and_partial
@@ -49,14 +51,20 @@ def what_would_change(plan: Plan) -> list[str]:
 
 def partial_wins(job: Job, model: CostModel) -> bool:
     """Whether partial recovery costs less than full, each at its own interval; both must end."""
+    return _behind(job, model) < 0
+
+
+def _behind(job: Job, model: CostModel) -> float:
+    """How much more partial recovery costs than full, each at its own interval; both must end."""
     full, one, _ = full_and_partial(job)
     if one is None:
-        return False
+        return math.inf
     try:
         less = _overhead(job, model, one)
     except JobError:  # no interval keeps the budget
-        return False
-    return less < _overhead(job, model, full) * (1 - 1e-12)
+        return math.inf
+    more = _overhead(job, model, full) * (1 - 1e-12)
+    return less - more if less < more else max(less - more, 0.0) if math.isfinite(less) else math.inf
 
 
 def _overhead(job: Job, model: CostModel, candidate: Any) -> float:
@@ -104,7 +112,7 @@ def _answers(plan: Plan, asked: Sequence[_Question]) -> list[tuple[bool, float |
     elif _side_by_side(plan, asked[:1], [np.array([asked[0].given])]) is not None:
         wins, (points, closer) = partial(_side_by_side, plan), _OF_JOBS
     else:
-        return [_by_halving(plan.model, one) for one in asked]
+        return [_one_by_one(plan.model, one) for one in asked]
     ways = [_between(one.given, end, points) for one in asked for end in (one.if_it_wins, one.if_not)]
     found = wins([one for one in asked for _ in range(2)], ways)
     here = [bool(one[0]) for one in found[::2]]
@@ -169,16 +177,21 @@ def _flip(tried: Any, wins: Any) -> tuple[float, float] | None:
     return (float(tried[other[0] - 1]), float(tried[other[0]])) if len(other) else None
 
 
-def _by_halving(model: CostModel, one: _Question) -> tuple[bool, float | None]:
-    here = partial_wins(one.job_at(one.given), model)
-    inside, outside = one.given, one.if_it_wins if here else one.if_not
-    if here == partial_wins(one.job_at(outside), model):
+def _one_by_one(model: CostModel, one: _Question) -> tuple[bool, float | None]:
+    """By how far partial recovery is ahead, at values that close in on where it is level; in logarithms."""
+
+    @cache
+    def behind(logarithm: float) -> float:
+        by = _behind(one.job_at(one.given * math.exp(logarithm)), model)
+        return math.copysign(1.0, by) if math.isinf(by) else by / (1 + abs(by))
+
+    here = behind(0.0) < 0
+    end = math.log((one.if_it_wins if here else one.if_not) / one.given)
+    if (behind(end) < 0) == here:
         return here, None
-    while abs(outside / inside - 1) > _CLOSE:
-        middle = (inside * outside) ** 0.5
-        same = partial_wins(one.job_at(middle), model) == here
-        inside, outside = (middle, outside) if same else (inside, middle)
-    return here, outside
+    # counted from beyond the given value, so that what is close to a root is close in ratio
+    root = root_between(lambda x: behind(x - end), end, 2 * end, _CLOSE / abs(2 * end)) - end
+    return here, one.given * math.exp(root) * (1 + math.copysign(_CLOSE, end))
 
 
 def _of_everything(plan: Plan) -> str:

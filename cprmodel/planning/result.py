@@ -11,7 +11,7 @@ from cprmodel.costing.models import BUDGET, CostModel, Step
 from cprmodel.facts.drawing import drawer_of
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.storage import StoredSave
-from cprmodel.facts.strategies import PrioritySave, Strategy
+from cprmodel.facts.strategies import CheckedSave, PrioritySave, Strategy
 from cprmodel.facts.version import __version__
 from cprmodel.jobs import Job
 
@@ -98,6 +98,12 @@ class StrategyPlan:
         return saving.order if isinstance(saving, PrioritySave) else None
 
     @property
+    def pattern(self) -> tuple[int, int] | None:
+        """Saves to a check, and checks to a save; None where nothing is checked."""
+        saving = self.strategy.saving
+        return (saving.saves, saving.checks) if isinstance(saving, CheckedSave) else None
+
+    @property
     def last_level_s(self) -> float | None:
         """Useful work between two saves of the last of several levels [s]; None where there is one."""
         every = self.level_intervals_s
@@ -135,6 +141,8 @@ class StrategyPlan:
             "interval_steps": self.interval_steps,
             "order": self.order,
             "level_intervals_s": self.level_intervals_s,
+            "saves_per_check": self.pattern[0] if self.pattern else None,
+            "checks_per_save": self.pattern[1] if self.pattern else None,
             "save_fraction": self.strategy.saving.fraction,
             "saves_every_s": self.strategy.saves_every_s,
             "saves_every_steps": self.saves_every_steps,
@@ -207,6 +215,7 @@ class Plan:
             "dollars_saved_per_month": self.dollars_saved_per_month,
             "currency": self.job.cost.currency if self.job.cost else None,
             "warnings": list(self.warnings),
+            "components": self.job.failures.components_data(),
             "failures": self.uncertainty.to_dict() if self.uncertainty else None,
             "strategies": [one.to_dict() for one in self.strategies],
         }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cprmodel.costing import CostModel, kinds
 from cprmodel.costing.models import WHOLE_JOB
 from cprmodel.facts.errors import JobError, one_line
-from cprmodel.facts.strategies import PartialRecovery
+from cprmodel.facts.strategies import CheckedSave, PartialRecovery
 from cprmodel.facts.units import count_of, format_money, format_share, format_time
 from cprmodel.jobs import HOURS_PER_MONTH, Job
 from cprmodel.planning.choosing import Chosen
@@ -53,7 +53,7 @@ def advice(one: StrategyPlan, job: Job) -> str:
     """What to do, as the end of a sentence."""
     if one.strategy.saves_every_s >= job.job.work_s:
         return "save only when warned" if _when_warned(one) else "make no save"
-    return f"save {_what(one)}"
+    return f"save {_what(one)}{_checked(one)}"
 
 
 def _when_warned(one: StrategyPlan) -> bool:
@@ -67,6 +67,17 @@ def _what(one: StrategyPlan) -> str:
     share, first = format_share(one.strategy.saving.fraction), FIRST[one.order]
     steps = "" if one.saves_every_steps is None else f"{count_of(one.saves_every_steps, 'step')}; "
     return f"{share} of the rows every {format_time(one.strategy.saves_every_s)} ({steps}{first})"
+
+
+def _checked(one: StrategyPlan) -> str:
+    """How saves are checked, where it is not one check before each."""
+    saving = one.strategy.saving
+    return saving.words if isinstance(saving, CheckedSave) else ""
+
+
+def _comma(one: StrategyPlan) -> str:
+    said = _checked(one)
+    return f"{said}," if said else ""
 
 
 #: What an order saves first, in words.
@@ -83,13 +94,13 @@ def recommendation(plan: Plan, today: StrategyPlan | None) -> str:
     best = plan.best
     recovery = "partial" if isinstance(best.strategy.recovery, PartialRecovery) else "full"
     if best.name == "current":
-        what = f"Keep saving every {_interval(best)} of work with {recovery} recovery"
+        what = f"Keep saving every {_interval(best)} of work{_comma(best)} with {recovery} recovery"
     elif best.strategy.saves_every_s >= plan.job.job.work_s and _when_warned(best):
         what = f"Save only when a failure is announced, with {recovery} recovery"
     elif best.strategy.saves_every_s >= plan.job.job.work_s:
         what = f"Use {recovery} recovery and make no save: the interval would reach the end of the job"
     else:
-        what = f"Save {_what(best)} of work with {recovery} recovery"
+        what = f"Save {_what(best)} of work{_comma(best)} with {recovery} recovery"
         if best.order is not None:
             what = f"Save {_what(best)}, with partial recovery"
     said = f"{what}: overhead {format_share(best.overhead_fraction)}"

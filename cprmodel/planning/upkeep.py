@@ -44,15 +44,19 @@ class Prices:
     per_s: Any  #: a second of the job; None where nothing is priced
     nodes_per_s: Any  #: of which its nodes
     save_price: Any
+    archived: Any = 0.0  #: share of the saves that is kept until the job ends, beside the others
+    archive_price: Any = 0.0  #: what that costs of each save, in a second of the job
 
     @classmethod
     def of(cls, job: Job) -> Prices:
         """Those of a job file."""
         size = job.checkpoint.stored_bytes
         if job.cost is None:
-            return cls(size, _space_kept(job), None, None, None)
+            return cls(size, _space_kept(job), None, None, None, _archived(job))
         nodes = job.cost.node_hour * (job.nodes or 0) / 3600
-        return cls(size, _space_kept(job), price_per_s(job), nodes, save_price(job))
+        return cls(
+            size, _space_kept(job), price_per_s(job), nodes, _write_price(job), _archived(job), _archive_price(job)
+        )
 
     def upkeep(self, work_s: Any, overhead: Any, saves: Any) -> Upkeep:
         """Of a strategy whose overhead is known and that writes so many whole checkpoints.
@@ -63,9 +67,11 @@ class Prices:
         elapsed_months = work_s * (1 + overhead) / _MONTH_S
         space = written = a_month = in_all = None
         if self.size_bytes is not None:
-            space, written = self.space_kept_bytes, saves * self.size_bytes / elapsed_months
+            space = self.space_kept_bytes + self.archived * saves * self.size_bytes
+            written = saves * self.size_bytes / elapsed_months
         if self.per_s is not None:
-            in_all = price_to_train.raw(work_s, overhead, self.per_s, saves, self.save_price)
+            each = self.save_price + self.archive_price * work_s * (1 + overhead)
+            in_all = price_to_train.raw(work_s, overhead, self.per_s, saves, each)
             a_month = (in_all - self.nodes_per_s * work_s) / elapsed_months
         return Upkeep(space, written, a_month, in_all)
 
@@ -78,7 +84,22 @@ def price_per_s(job: Job) -> float:
 
 
 def save_price(job: Job) -> float:
-    """What writing one whole checkpoint costs [currency]."""
+    """What one whole checkpoint costs: to be written, and kept where some are until the job ends [currency]."""
+    return _write_price(job) + _archive_price(job) * job.job.work_s
+
+
+def _archived(job: Job) -> float:
+    return 0.0 if job.checkpoint.keep_every is None else 1 / job.checkpoint.keep_every
+
+
+def _archive_price(job: Job) -> float:
+    """What keeping a share of the saves costs of each, in a second of the job: for half of it, on average."""
+    assert job.cost is not None
+    stored = (job.checkpoint.stored_bytes or 0.0) / BYTES_PER_GB
+    return _archived(job) * job.cost.storage_gb_month * stored / _MONTH_S / 2
+
+
+def _write_price(job: Job) -> float:
     assert job.cost is not None
     return job.cost.write_gb * (job.checkpoint.stored_bytes or 0.0) / BYTES_PER_GB
 

@@ -14,8 +14,13 @@ from cprmodel.facts.results import Breakdown
 from cprmodel.facts.units import format_share, format_time
 from cprmodel.planning.result import Plan
 from cprmodel.report.equations import equation_of
+from cprmodel.report.failing import explained_components
 
 __all__ = ["explain_lines", "explain_step"]
+
+
+#: What is 1, or 0, where nothing is said of it.
+_PATTERN = ("saves_per_check", "checks_per_save", "unreadable")
 
 
 def _shown(argument: str, value: Any) -> str:
@@ -48,8 +53,9 @@ def explain_step(step: Step) -> Iterator[str]:
     about = step.formula.about
     arguments, numbers = [], {}
     for argument, value in step.arguments.items():
-        # a kind of failure that does not occur drops out
-        known = int(value) if argument.endswith("_share") and value in (0, 1) else None
+        # a kind of failure that does not occur drops out, and so does a pattern of one save and one check
+        drops = argument.endswith("_share") or argument in _PATTERN
+        known = int(value) if drops and value in (0, 1) else None
         arguments.append((argument, known))
         if known is None:
             numbers[argument] = _shown(argument, value)
@@ -68,6 +74,8 @@ def explain_step(step: Step) -> Iterator[str]:
 
 def explain_lines(plan: Plan) -> Iterator[str]:
     """Lines for a whole plan, strategy by strategy; a step met before is not printed again."""
+    for said in explained_components(plan.job):
+        yield from [said] if isinstance(said, str) else explain_step(said)
     seen: list[tuple[Any, Any]] = []
     for one in plan.strategies:
         yield f"{one.name}: {one.reason}"

@@ -45,6 +45,10 @@ def _steps(number: int | None) -> str:
     return "" if number is None else f"{number:,}"
 
 
+def _several(one: StrategyPlan, which: int) -> str:
+    return "" if one.pattern is None or one.pattern[which] == 1 else f"{one.pattern[which]:,}"
+
+
 #: Pieces of work by age that are printed.
 _FIRST_WORKS = 5
 
@@ -53,6 +57,8 @@ _ROWS: list[tuple[str, Callable[[StrategyPlan], str]]] = [
     ("save every (work)", lambda one: format_time(one.interval_s)),
     ("  in steps", lambda one: "" if one.order else _steps(one.interval_steps)),
     ("  to the last level", lambda one: format_time(one.last_level_s) if one.last_level_s else ""),
+    ("  saves to a check", lambda one: _several(one, 0)),
+    ("  checks to a save", lambda one: _several(one, 1)),
     ("  a part, every", lambda one: format_time(one.strategy.saves_every_s) if one.order else ""),
     ("    in steps", lambda one: _steps(one.saves_every_steps) if one.order else ""),
     ("  best, 90%: from", lambda one: _interval_limit(one, 0)),

@@ -8,17 +8,20 @@ Planned stops then come by the calendar.
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from cprmodel.costing.beside import WithStops, planned_stops
+from cprmodel.costing.beside import WithStops
 from cprmodel.costing.models import CostModel
 from cprmodel.facts.compiled import compiled
+from cprmodel.jobs import Job
+from cprmodel.jobs.planned import planned_moments
 from cprmodel.simulation.result import Estimate, Simulated
 
-__all__ = ["with_stops"]
+__all__ = ["inner_of", "with_stops"]
 
 
 @compiled
@@ -40,6 +43,32 @@ def _waits(lengths: Any, rate: float, repair_s: float, spares: int, rng: Any, wa
         waited[run] = total
 
 
+def _by_the_calendar(job: Job, length_s: float) -> tuple[int, float]:
+    """How many planned stops a run of such a length meets, one after the other, and what they last in all [s]."""
+    ahead: list[
+        tuple[float, float, float]
+    ] = []  # when the next of a kind begins, how long it lasts, and the period
+    for one in job.failures.planned or ():
+        moments = planned_moments(one, job.job.start)
+        if moments is None:
+            ahead.append((one.every_s or np.inf, one.lasts_s, one.every_s or np.inf))
+        else:
+            ahead += [(moment, one.lasts_s, np.inf) for moment in moments]
+    heapq.heapify(ahead)
+    number, out, until = 0, 0.0, length_s
+    while ahead and ahead[0][0] < until:
+        begins, lasts, every = heapq.heappop(ahead)
+        heapq.heappush(ahead, (begins + every, lasts, every))
+        number, out = number + 1, out + lasts
+        until += lasts + job.load_s + job.save_s / 2
+    return number, out
+
+
+def inner_of(model: CostModel) -> CostModel:
+    """The model of what happens between other stops."""
+    return model.inner if isinstance(model, WithStops) else model
+
+
 def with_stops(found: Simulated, model: CostModel, streams: np.random.SeedSequence) -> Simulated:
     """A simulation of a job that also waits for repairs and has planned stops."""
     job, work = found.job, found.job.job.work_s
@@ -49,15 +78,15 @@ def with_stops(found: Simulated, model: CostModel, streams: np.random.SeedSequen
         rng = np.random.default_rng(streams)
         _waits(times, job.repair_share / job.failure_mix.mtbf_s, job.repair_s, job.cluster.spares or 0, rng, waited)
     times += waited
-    stopped = [planned_stops(job, float(one), job.save_s) for one in times] if job.failures.planned else []
-    number, outage = np.array(stopped).T if stopped else (np.zeros(len(times)), np.zeros(len(times)))
-    times += number * (outage + job.load_s + job.save_s / 2)
+    stopped = [_by_the_calendar(job, float(one)) for one in times] if job.failures.planned else []
+    number, out = np.array(stopped).T if stopped else (np.zeros(len(times)), np.zeros(len(times)))
+    times += out + number * (job.load_s + job.save_s / 2)
     parts = found.breakdown
     each = float(number.mean()) / work
     parts = parts._replace(
         save=parts.save + each * job.save_s / 2,
         load=parts.load + each * job.load_s,
-        reschedule=parts.reschedule + float((waited + number * outage).mean()) / work,
+        reschedule=parts.reschedule + float((waited + out).mean()) / work,
     )
     cost = WithStops(model).cost(job, found.strategy)
     said = replace(

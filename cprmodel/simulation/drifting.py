@@ -119,8 +119,8 @@ def simulate_drifting(
     JobError
         when a job has a hundred times the failures that its beginning lets expect.
     """
-    if job.job.time_limit_s is not None or job.failures.silent is not None or job.stops_beside:
-        expected = "no rate that goes on changing beside a time limit, silent errors, spares or planned stops"
+    if job.job.time_limit_s is not None or job.doubts_saves or job.stops_beside:
+        expected = "no rate that goes on changing beside a time limit, saves in doubt, spares or planned stops"
         raise JobError("job", [Problem("failures.rate_at", "", expected)])
     predicted = Exact().cost(job, strategy)
     overhead, work = float(predicted.breakdown.total), job.job.work_s

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cprmodel.costing import Exact, SteadyState
+from cprmodel.costing import CostModel, Exact, SteadyState, model_for
 from cprmodel.costing.limited import fits_into_one
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
@@ -99,9 +99,13 @@ def simulate(
     found = _simulate(job, strategy, int(runs), streams, law, strikes, workers, progress)
     if not job.stops_beside:
         return found
-    from cprmodel.simulation.beside import with_stops
+    from cprmodel.simulation.beside import inner_of, with_stops
 
-    model = SteadyState() if isinstance(strategy.saving, StoredSave) else Exact()
+    model: CostModel = Exact()
+    if isinstance(strategy.saving, StoredSave):
+        model = SteadyState()
+    elif not job.plain:
+        model = inner_of(model_for(job))
     apart = np.random.SeedSequence(streams.entropy, spawn_key=(*streams.spawn_key, _STOPS_BESIDE))
     return with_stops(found, model, apart)
 
@@ -122,9 +126,9 @@ def _simulate(
             raise JobError("simulate", [Problem("law", law.name, expected)])
         return simulate_stored(job, strategy, runs, streams, workers, progress)
     limited = job.job.time_limit_s is not None and not fits_into_one(job, strategy.interval_s)
-    if limited or job.failures.silent is not None:
+    if limited or job.doubts_saves:
         if not isinstance(law, Exponential) or strikes is not FailuresStrike.ALWAYS:
-            expected = "exponential failures that strike always, for jobs with a time limit or silent errors"
+            expected = "exponential failures that strike always, for jobs with a time limit or saves in doubt"
             raise JobError("simulate", [Problem("law", law.name, expected)])
         return simulate_chains(job, strategy, runs, streams, progress)
     setting = Setting(job, strategy, law, strikes)

@@ -16,7 +16,7 @@ from cprmodel.costing import SteadyState
 from cprmodel.costing.stops import at_level, severities
 from cprmodel.facts.compiled import compiled
 from cprmodel.facts.storage import StoredSave
-from cprmodel.facts.strategies import FailureKind, FullRecovery, Strategy, together
+from cprmodel.facts.strategies import FailureKind, FailureMix, FullRecovery, Strategy, together
 from cprmodel.jobs import Job
 from cprmodel.simulation.limits import most_failures, never_ends, sizes_of
 from cprmodel.simulation.long_jobs import COLUMNS, expected_failures, found_of
@@ -31,8 +31,9 @@ class Struck(NamedTuple):
     mtbf: float
     full: bool  # every failure sends everybody back
     kinds: Any  # share of each kind
-    failed: float  # shards that a shard failure takes
-    severity: Any  # share of failures by the level that they leave
+    severity: Any  # share of failures of each sort,
+    level: Any  # the level that these leave
+    failed: Any  # and the shards that such a failure of a shard takes
     reschedule: Any  # by what is pending and the furthest level
     load: Any
 
@@ -61,24 +62,23 @@ class Account(NamedTuple):
 
 
 @compiled
-def _pick_level(rng: Any, shares: Any) -> int:  # pragma: no cover (compiled)
+def _pick(rng: Any, shares: Any) -> int:  # pragma: no cover (compiled)
     u = rng.random()
-    for level in range(shares.size - 1):
-        if u < shares[level]:
-            return level
-        u -= shares[level]
+    for sort in range(shares.size - 1):
+        if u < shares[sort]:
+            return sort
+        u -= shares[sort]
     return int(shares.size - 1)
 
 
 @compiled
 def _stop(rng: Any, strikes: Struck, account: Account) -> int:  # pragma: no cover (compiled)
     """A stop and all that strikes in it; the level that everybody returns to, or −1. Takes what shards lose."""
-    kinds, failed = strikes.kinds, strikes.failed
+    kinds = strikes.kinds
     held, gone, permutation, row = account.held, account.gone, account.permutation, account.row
     shards = held.shape[0]
     pending = 0  # bits: a shard, a trainer, the whole job
     furthest = 0
-    few = int(failed)
     while True:
         u = rng.random()
         kind = 0 if u < kinds[0] else (1 if u < kinds[0] + kinds[1] else 2)
@@ -87,7 +87,9 @@ def _stop(rng: Any, strikes: Struck, account: Account) -> int:  # pragma: no cov
             kind = 2
         pending |= 1 << kind
         if kind != 1:
-            level = _pick_level(rng, strikes.severity)
+            sort = _pick(rng, strikes.severity)
+            level, failed = strikes.level[sort], strikes.failed[sort]
+            few = int(failed)
             furthest = max(furthest, level)
             if kind == 0:
                 take = few + (1 if rng.random() < failed - few else 0)
@@ -277,6 +279,17 @@ def times_of(saving: StoredSave, tau: float) -> tuple[Any, float]:
     return np.array(blocks), drains
 
 
+def _sorts(mix: FailureMix, saving: StoredSave) -> list[tuple[float, int, float]]:
+    """Sorts of failures: share, level that one leaves, shards that one takes."""
+    levels = len(saving.levels)
+    if mix.sorts and len(mix.sorts[0].needs) == levels:
+        return [(one.share * one.needs[at], at, one.shards) for one in mix.sorts for at in range(levels)]
+    alike = [(one.share, one.shards) for one in mix.sorts] or [(1.0, float(mix.shards_per_failure))]
+    return [
+        (often * share, at, failed) for often, failed in alike for at, share in enumerate(severities(saving.levels))
+    ]
+
+
 def play_stored(job: Job, strategy: Strategy, runs: int, stream: np.random.SeedSequence, limit: int = 10**7) -> Any:
     """Play a job many times: an array of ``COLUMNS``, one row a run; None where one does not end."""
     saving, mix, recovery = strategy.saving, job.failure_mix, strategy.recovery
@@ -303,12 +316,14 @@ def play_stored(job: Job, strategy: Strategy, runs: int, stream: np.random.SeedS
         shards=job.cluster.embedding_shards or 1,
         limit=limit,
     )
+    struck = np.array(_sorts(mix, saving)).T.copy()
     strikes = Struck(
         mtbf=mix.mtbf_s,
         full=isinstance(recovery, FullRecovery),
         kinds=np.array([mix.share(kind) for kind in FailureKind]),
-        failed=float(mix.shards_per_failure),
-        severity=np.array(severities(saving.levels)),
+        severity=struck[0],
+        level=struck[1].astype(np.int64),
+        failed=struck[2],
         reschedule=reschedule,
         load=load,
     )

@@ -14,7 +14,7 @@ import pytest
 from cprmodel import Exact, FirstOrder, Job, JobError, SteadyState, formulas, plan, plan_many, simulate
 from cprmodel.advising import Advisor
 from cprmodel.costing.verified import Verified
-from cprmodel.facts.strategies import Strategy
+from cprmodel.facts.strategies import CheckedSave, Strategy
 from cprmodel.report.explain import explain_lines
 from cprmodel.report.whatif.page import render_whatif
 from tests import slow_verified_loop as loop
@@ -35,10 +35,20 @@ def job_of(**tables: dict[str, Any]) -> Job:
 
 def played(job: Job, strategy: Strategy, runs: int, seed: int) -> tuple[float, float, float]:
     """Mean overhead, its standard error, mean PLS."""
+    setting = setting_of(job, strategy)
+    rng = random.Random(seed)
+    found = [loop.play(setting, rng) for _ in range(runs)]
+    overheads = [time / setting.work - 1 for time, _ in found]
+    error = statistics.stdev(overheads) / math.sqrt(runs)
+    return statistics.mean(overheads), error, statistics.mean(pls for _, pls in found)
+
+
+def setting_of(job: Job, strategy: Strategy) -> loop.Setting:
+    """What the play needs to know."""
     mix, partial, silent = job.failure_mix, job.partial_recovery, job.failures.silent
-    assert silent is not None
+    pattern = strategy.saving if isinstance(strategy.saving, CheckedSave) else CheckedSave(job.save_s)
     shares = (mix.shard_share, mix.trainer_share, mix.whole_job_share)
-    setting = loop.Setting(
+    return loop.Setting(
         work=job.job.work_s,
         interval=strategy.interval_s,
         verify=job.checkpoint.verify_s or 0.0,
@@ -46,18 +56,17 @@ def played(job: Job, strategy: Strategy, runs: int, seed: int) -> tuple[float, f
         load=job.load_s,
         reschedule=partial.reschedule_s,
         mtbf=mix.mtbf_s,
-        silent_mtbf=silent.mtbf_s,
+        silent_mtbf=silent.mtbf_s if silent is not None else 1e300,
         shares=(0.0, 0.0, 1.0) if strategy.recovery.name == "full" else shares,
         partial_load=partial.partial_load_s,
         partial_reschedule=partial.partial_reschedule_s,
         trainer_reschedule=partial.trainer_reschedule_s,
         shards=job.cluster.embedding_shards or 1,
+        saves=pattern.saves,
+        checks=pattern.checks,
+        unreadable=job.checkpoint.unreadable or 0.0,
+        latency=0.0 if silent is None else silent.latency_s or 0.0,
     )
-    rng = random.Random(seed)
-    found = [loop.play(setting, rng) for _ in range(runs)]
-    overheads = [time / setting.work - 1 for time, _ in found]
-    error = statistics.stdev(overheads) / math.sqrt(runs)
-    return statistics.mean(overheads), error, statistics.mean(pls for _, pls in found)
 
 
 def test_the_worked_case() -> None:
@@ -81,9 +90,9 @@ def test_against_a_play_of_it() -> None:
 
 
 def test_at_random_against_a_play_of_it() -> None:
-    """40 jobs, both recoveries, any interval; of 80 comparisons at most two beyond three errors."""
+    """20 jobs, both recoveries, any interval; of 40 comparisons at most two beyond three errors."""
     rng, beyond = random.Random(5), 0
-    for seed in range(40):
+    for seed in range(20):
         mtbf = 10 ** rng.uniform(4, 5.5)
         save, stop = mtbf * 10 ** rng.uniform(-3.5, -1.7), mtbf * 10 ** rng.uniform(-3.5, -1.5)
         shares = {"trainer_share": rng.uniform(0, 0.3), "whole_job_share": rng.uniform(0.02, 0.5)}
@@ -102,7 +111,7 @@ def test_at_random_against_a_play_of_it() -> None:
             mean, error, _ = played(job, strategy, 25, seed)
             ends = (every * expected + save) / job.job.work_s  # the last piece may be shorter, and is not saved
             beyond += abs(mean - expected) > 3 * error + ends
-    assert beyond <= 2
+    assert beyond <= 1
 
 
 def test_the_simulation_agrees() -> None:
@@ -150,7 +159,7 @@ def test_no_other_interval_costs_less(step: str | None, budget: float) -> None:
 
 def test_the_first_order_interval_is_near_and_it_is_explained() -> None:
     """All of an interval is lost to a silent error, half of it to a failure."""
-    answer = plan(job_of())
+    answer = plan(job_of(checkpoint={"verify_every": 1}))
     ideal = math.sqrt(180 / (1 / (5 * 86400) + 1 / (2 * 28 * 3600)))
     assert formulas.verified_interval(60.0, 120.0, 28 * 3600.0, 5 * 86400.0) == pytest.approx(ideal)
     assert answer["full"].interval_s == pytest.approx(ideal, rel=0.05)

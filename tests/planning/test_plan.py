@@ -76,7 +76,7 @@ def test_thresholds_of_many_jobs_at_once_are_those_of_one_after_the_other(mtbf: 
     asked = [changes._about_budget(answer), changes._about_reschedule(answer)]
     flips = 0
     for one, (wins, at) in zip(asked, changes._answers(answer, asked), strict=True):
-        alone, there = changes._by_halving(answer.model, one)
+        alone, there = changes._one_by_one(answer.model, one)
         assert wins == alone
         assert (at is None) == (there is None)
         if at is not None and there is not None:

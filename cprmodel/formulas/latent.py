@@ -1,0 +1,168 @@
+r"""Silent errors that show by themselves, late: under exponential failures, errors and delays.
+
+Semantics (the simulator plays the same)
+    Training works for τ and saves for C, errors or not. Silent errors come while it works, at the rate 1/μₛ.
+    One that is there shows at the rate 1/ℓ, while it works and while it saves. Then everybody loads the newest
+    save from before the error, and works again. A failure goes back to the last save: an error since then is gone
+    with it, one that the save holds stays. Recoveries are those of the exact makespan. As many saves are kept as
+    that takes.
+"""
+
+from __future__ import annotations
+
+from cprmodel.facts.formula import formula
+from cprmodel.facts.results import Breakdown
+from cprmodel.facts.sources import DERIVED, Evidence
+from cprmodel.facts.special import Number, namespace
+from cprmodel.formulas.stops import NEVER, pace_of, until_complete
+
+__all__ = ["kept_for_clean", "latent_interval", "latent_overhead"]
+
+
+@formula("τ", DERIVED, Evidence.DERIVED, (), "exponential failures and errors, first order in τ over either mean")
+def latent_interval(save_s: Number, mtbf_s: Number, silent_mtbf_s: Number, whole_job_share: Number = 1) -> Number:
+    r"""Best work between saves where errors show late, to first order: however late.
+
+    .. math:: \tau = \sqrt{\frac{2C}{w/\mu + 1/\mu_s}}
+
+    Parameters
+    ----------
+    save_s : C [s]
+    mtbf_s : mean time between failures, μ [s]
+    silent_mtbf_s : mean time between silent errors, μₛ [s]
+    whole_job_share : share of the failures that send everybody back, w
+
+    Examples
+    --------
+    >>> round(latent_interval(60.0, mtbf_s=5 * 86400.0, silent_mtbf_s=5 * 86400.0))
+    5091
+    """
+    xp = namespace(save_s, mtbf_s, silent_mtbf_s, whole_job_share)
+    return xp.sqrt(2 * save_s / (whole_job_share / mtbf_s + 1 / silent_mtbf_s))
+
+
+@formula(
+    "k", DERIVED, Evidence.DERIVED, (), "exponential delays; failures meanwhile only make it fewer; rounded up"
+)
+def kept_for_clean(interval_s: Number, save_s: Number, latency_s: Number, surely: Number) -> Number:
+    r"""How many saves to keep so that, when an error shows, one from before it is among them with a probability.
+
+    .. math:: k = 1 + \frac{1}{x} \log\frac{1 - e^{-x}}{x (1 - P)}, \qquad x = \frac{\tau + C}{\ell}
+
+    An error falls anywhere between two saves; k of them or more follow before it shows with probability
+    (1 − e^(−x))/x · e^(−(k−1)x).
+
+    Parameters
+    ----------
+    interval_s, save_s : τ and C [s]
+    latency_s : mean time until an error shows, ℓ [s]
+    surely : the probability, P
+
+    Returns
+    -------
+    k; where it is below 1 the last save will do.
+
+    Examples
+    --------
+    >>> round(kept_for_clean(3600.0, 60.0, latency_s=6 * 3600.0, surely=0.99), 2)
+    27.69
+    """
+    xp = namespace(interval_s, save_s, latency_s, surely)
+    x = (interval_s + save_s) / latency_s
+    return 1 + (xp.log(xp.exprel(-x)) - xp.log1p(-surely)) / x
+
+
+@formula(
+    "O/T",
+    DERIVED,
+    Evidence.DERIVED,
+    (),
+    "exponential failures, errors and delays, ℓ < μₛ; a job much longer than τ",
+)
+def latent_overhead(
+    interval_s: Number,
+    save_s: Number,
+    mtbf_s: Number,
+    silent_mtbf_s: Number,
+    latency_s: Number,
+    load_s: Number = 0,
+    reschedule_s: Number = 0,
+    partial_load_s: Number = 0,
+    partial_reschedule_s: Number = 0,
+    shard_share: Number = 0,
+    trainer_share: Number = 0,
+    whole_job_share: Number = 1,
+    trainer_reschedule_s: Number = 0,
+) -> Breakdown:
+    r"""Overhead of saves where silent errors show late.
+
+    For full recovery, with λ, σ and δ the rates of failures, errors and of showing, an attempt at an interval ends
+    in a clean save with s = e^(−λ(τ+C)−στ), in one that holds an error with d, and lasts E on average:
+
+    .. math:: d = \frac{\sigma\left(e^{-\sigma\tau} - e^{-\delta\tau}\right)}{\delta - \sigma}\,
+              e^{-\lambda(\tau + C) - \delta C}, \qquad
+              1 + \frac{O}{T} = \frac{E + d\,\ell}{s\,\tau} + \text{recoveries}.
+
+    Once a save holds an error all is in vain until it shows, which takes ℓ, whatever fails meanwhile. Failures come
+    at the rate λ in all of that time, errors show as often as attempts end otherwise. Partial recovery as in
+    :func:`verified_overhead`.
+
+    Parameters
+    ----------
+    interval_s : useful work before a save, τ [s]
+    save_s : time of the save, C [s]
+    mtbf_s : mean time between failures, μ [s]
+    silent_mtbf_s : mean time at work between silent errors, μₛ [s]
+    latency_s : mean time at work and in saves until an error shows, ℓ [s]
+    load_s, reschedule_s : L and D of everybody [s]; after a silent error L alone
+    partial_load_s, partial_reschedule_s : L' and D' of a shard failure [s]
+    shard_share, trainer_share, whole_job_share : shares of failures; by default all send everybody back
+    trainer_reschedule_s : Dₜ of a trainer failure [s]
+
+    Examples
+    --------
+    >>> parts = latent_overhead(5091.0, 60.0, mtbf_s=1e12, silent_mtbf_s=5 * 86400.0, latency_s=21600.0)
+    >>> round(100 * parts.total, 2)  # 1.18 for the saves, 0.59 for half intervals, 5 for the delay
+    6.8
+    """
+    xp = namespace(interval_s, save_s, mtbf_s, silent_mtbf_s, latency_s, load_s, reschedule_s, whole_job_share)
+    pace = pace_of(
+        save_s,
+        mtbf_s,
+        partial_load_s,
+        partial_reschedule_s,
+        shard_share,
+        trainer_share,
+        xp.maximum(whole_job_share, NEVER),
+        trainer_reschedule_s,
+        load_s,
+        reschedule_s,
+    )
+    rate = pace.stop_rate
+    rho = rate * pace.rolled_back
+    saves = until_complete(pace, pace.voids)
+    sigma, delta = 1 / silent_mtbf_s, 1 / latency_s
+    clean = xp.exp(-sigma * interval_s)
+    # an error that is there, and has not shown, at the end of the work
+    hidden = sigma * interval_s * clean * xp.exprel(-(delta - sigma) * interval_s)
+    worked, saved = xp.exp(-rho * interval_s), xp.exp(-rho * saves)
+    success = worked * clean * saved
+    dirty = worked * hidden * saved * xp.exp(-delta * saves)
+    share = sigma / (delta - sigma)
+    attempt = (1 + share) * interval_s * xp.exprel(-(rho + sigma) * interval_s)
+    attempt = attempt - share * interval_s * xp.exprel(-(rho + delta) * interval_s)
+    attempt = attempt + worked * clean * saves * xp.exprel(-rho * saves)
+    attempt = attempt + worked * hidden * saves * xp.exprel(-(rho + delta) * saves)
+    activity = (attempt + dirty * latency_s) / success
+    backs = rho * activity
+    errors = (1 - success - rho * attempt) / success
+    struck = -xp.expm1(-rate * load_s)
+    loads = activity * rate * pace.stop_load + (backs + errors * struck) * pace.back_load
+    loads = loads + errors * load_s * xp.exprel(-rate * load_s)
+    waits = activity * rate * pace.stop_reschedule + (backs + errors * struck) * pace.back_reschedule
+    return Breakdown(
+        save=save_s / interval_s,
+        load=loads / interval_s,
+        lost=(activity - interval_s - save_s) / interval_s,
+        reschedule=waits / interval_s,
+    )
