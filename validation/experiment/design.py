@@ -14,9 +14,6 @@ from cprmodel.jobs.quantities import Budget, Count, Positive, Section, Share, wr
 from validation.case import ORDERS, Case, Whole, check_whole_steps
 from validation.failures import Failure
 
-#: Time allowed in calibration runs for a trainer to start (it imports torch).
-RESTART_S = 5.0
-
 __all__ = ["AGAINST", "ALL_AT_ONCE", "QUANTITIES", "RECOMMENDED", "Experiment", "Loss", "Try"]
 
 #: What is compared: the parts of the overhead, their sum, and what was lost.
@@ -160,6 +157,9 @@ class ExperimentSection(Section):
         8, description="shard failures in a calibration run (and a third as many trainers and whole jobs)"
     )
     calibration_gap_s: float = Field(1.0, description="about so long between them")
+    calibration_restart_s: float = Field(
+        5.0, description="and so long more after one that takes the trainer, which starts again meanwhile"
+    )
     workers: Annotated[int, Field(ge=1, le=64)] = Field(
         1, description="runs at a time, where their time is emulated or not asked for"
     )
@@ -266,7 +266,7 @@ class Experiment(Case):
                 if kind is FailureKind.SHARD:
                     victims = tuple(sorted(int(i) for i in rng.choice(self.shards.count, few, replace=False)))
                 failures.append(Failure(kind, victims, at_s=at))
-                at += RESTART_S if kind is not FailureKind.SHARD else 0.0
+                at += section.calibration_restart_s if kind is not FailureKind.SHARD else 0.0
             case = self.saving(seed, recovery, steps, training={"evaluate": False})
             yield Planned(f"calibrate-{recovery}-{steps}", case, "calibration", tuple(failures))
 

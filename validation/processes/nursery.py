@@ -1,7 +1,8 @@
 """``python -m validation.processes.nursery FD MODULE…``: import the modules, then fork for whoever asks on FD.
 
 It ends with the process that asks, and its forks end with it. It runs nothing of its own besides, so that a fork
-finds no thread and no lock but the imports'.
+finds no thread and no lock but the imports'. Nor does it fork once anything in it has begun to use a GPU, by
+whatever library: CUDA does not survive a fork, and a child would find a driver that was begun for another process.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from dataclasses import asdict, dataclass
 
 from validation.processes.parent import end_with_parent
 
-__all__ = ["Wish", "ask"]
+__all__ = ["Wish", "ask", "gpu_in_use"]
 
 _LENGTH = 8
 
@@ -37,15 +38,30 @@ class Wish:
     environment: dict[str, str]
 
 
-def ask(line: socket.socket, wish: Wish, descriptors: tuple[int, int, int]) -> int:
+def ask(line: socket.socket, wish: Wish, descriptors: tuple[int, int, int]) -> int | None:
     """Have a process forked: its standard input, what it prints to, and where its exit status is to be written.
 
-    The number of the process. OSError or EOFError where the nursery is dead.
+    The number of the process; None where it may not fork. OSError or EOFError where the nursery is dead.
     """
     body = json.dumps(asdict(wish)).encode()
     socket.send_fds(line, [len(body).to_bytes(_LENGTH, "big")], descriptors)
     line.sendall(body)
-    return int.from_bytes(_exactly(line, _LENGTH), "big")
+    return int.from_bytes(_exactly(line, _LENGTH), "big") or None
+
+
+def gpu_in_use(descriptors: str = "/proc/self/fd") -> bool:
+    """Whether this process has begun to use a GPU; by torch, or past it, where only the open devices tell.
+
+    ``torch.cuda.is_available()`` is enough to begin the driver, and leaves ``torch.cuda.is_initialized()`` false.
+    """
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        return True
+    for name in os.listdir(descriptors):
+        with contextlib.suppress(OSError):  # that of the listing itself is closed by now
+            if os.readlink(os.path.join(descriptors, name)).startswith("/dev/nvidia"):
+                return True
+    return False
 
 
 def _exactly(line: socket.socket, count: int) -> bytes:
@@ -78,6 +94,11 @@ def _serve(line: socket.socket) -> Wish:
             if not header:
                 break
             wish = Wish(**json.loads(_exactly(line, int.from_bytes(header, "big"))))
+            if gpu_in_use():
+                for descriptor in passed:
+                    os.close(descriptor)
+                line.sendall(bytes(_LENGTH))
+                continue
             pid = os.fork()
             if pid == 0:
                 signal.set_wakeup_fd(-1)

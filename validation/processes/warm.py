@@ -88,7 +88,7 @@ class _Nursery:
         self._owner = 0
 
     def fork(self, wish: Wish, descriptors: tuple[int, int, int]) -> int | None:
-        """The number of the fork; None where no nursery comes to life."""
+        """The number of the fork; None where no nursery comes to life, or it may not fork."""
         with self._lock:
             for _ in range(2):
                 line = self._line if self._line and self._owner == os.getpid() else self._begin()

@@ -14,7 +14,7 @@ import hashlib
 import os
 import time
 from dataclasses import asdict, dataclass
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ import numpy as np
 from cprmodel.checkpoints.files import CorruptError, FileRef, read_arrays, write_arrays
 from validation.claim import Claim, FolderTaken
 from validation.events import told_in
+from validation.processes.memory import one_line_without_memory
 from validation.processes.parent import told_in_secret, watch_parent
 from validation.shards.layout import layout_of
 from validation.shards.meeting import Door, Meeting
@@ -85,6 +86,15 @@ class Server:
         self.written: tuple[list[FileRef], int] | None = None  # ... and the chain it will leave
         self.priority: Priority | None = None  # where some rows are saved before others
         self.chosen: Any = None  # ... those of the save under way; None: all
+
+    def warm_up(self) -> None:
+        """A GPU's context and its kernels belong to the start, which has a deadline of its own, not to an answer."""
+        if self.config.device != "cpu":
+            rows = self._new_rows(np.zeros((2, self.config.dim), dtype=np.float32))
+            ids = np.arange(2)
+            rows.update(ids, np.ones((2, self.config.dim), dtype=np.float32))
+            rows.put(ids, rows.export(ids))
+            rows.gather(ids)
 
     def answer(self, header: dict[str, Any], arrays: list[Any]) -> tuple[dict[str, Any], list[Any]]:
         """Do what a message asks."""
@@ -262,21 +272,28 @@ def main(config_path: str) -> None:
     config = ServerConfig.from_dict(told_in(config_path))
     meeting = Meeting(config.doors, told_in_secret())
     watch_parent()
-    server = Server(config)
-    with Door(meeting, f"shard-{config.shard}") as door:
-        while True:
-            wait([door.fileno()])
-            connection = door.accept()
-            if connection is None:
-                continue
-            with connection:
-                try:
-                    while True:
-                        header, arrays = receive(connection)
-                        if header["op"] == "stop":
-                            send(connection, {})
+    with one_line_without_memory(f"shard {config.shard}", config.device, "smaller tables"):
+        server = Server(config)
+        server.warm_up()
+        with Door(meeting, f"shard-{config.shard}") as door:
+            while True:
+                wait([door.fileno()])
+                connection = door.accept()
+                if connection is not None:
+                    with connection:
+                        if not _serve(server, connection):
                             return
-                        reply, out = server.answer(header, arrays)
-                        send(connection, reply, *out)
-                except (PeerGone, PeerHung):
-                    continue  # this trainer is gone; another will come
+
+
+def _serve(server: Server, connection: Connection) -> bool:
+    """Do what this trainer asks until it is gone; whether another will come."""
+    try:
+        while True:
+            header, arrays = receive(connection)
+            if header["op"] == "stop":
+                send(connection, {})
+                return False
+            reply, out = server.answer(header, arrays)
+            send(connection, reply, *out)
+    except (PeerGone, PeerHung):
+        return True  # this trainer is gone; another will come

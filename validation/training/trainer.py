@@ -132,6 +132,7 @@ class Trainer(Stepping):
 def main(config_path: str) -> None:
     """The life of a trainer process."""
     from cprmodel.facts.errors import CprModelError
+    from validation.processes.memory import one_line_without_memory
     from validation.processes.parent import told_in_secret, watch_parent
     from validation.training.control import SupervisorGone
 
@@ -141,8 +142,9 @@ def main(config_path: str) -> None:
     case = Case.model_validate(config["case"])
     control = Control(meeting, case.timeouts.start_s)
     try:
-        trainer = Trainer(case, Claim(**config["claim"]), meeting, control)
-        trainer.run(control.receive())
+        with one_line_without_memory("trainer", case.training.device, "smaller layers or batches"):
+            trainer = Trainer(case, Claim(**config["claim"]), meeting, control)
+            trainer.run(control.receive())
         control.tell("done")  # before any shard ends, which would look like a death
         with contextlib.suppress(ShardsLost):
             trainer.clients.broadcast({"op": "stop"})
