@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from validation.processes.launcher import LocalLauncher
-from validation.processes.warm import WarmLauncher, _nursery
+from validation.processes.nursery import gpu_in_use
+from validation.processes.warm import WarmLauncher, _Nursery, _nursery
 
 PROGRAM = """
 import json, os, sys, time
@@ -108,6 +109,66 @@ def test_without_a_nursery_it_is_started_afresh(
     before = len(os.listdir("/proc/self/fd"))
     assert WarmLauncher(tmp_path / "logs").start("one", program, ["exit", "3"], "x").wait() == 3
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_where_a_gpu_is_in_use_nothing_is_forked(
+    begun: bool, program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Something that the nursery loads has begun to use one: the process is started afresh, each time."""
+    (tmp_path / "greedy.py").write_text(
+        "import sys\nimport types\ntorch = types.ModuleType('torch')\n"
+        f"torch.cuda = types.SimpleNamespace(is_initialized=lambda: {begun})\nsys.modules['torch'] = torch\n"
+    )
+    monkeypatch.setattr("validation.processes.warm._LOADED", ("greedy",))
+    own = _Nursery()
+    monkeypatch.setattr("validation.processes.warm._nursery", own)
+    before = len(os.listdir("/proc/self/fd"))
+    try:
+        for number in range(2):
+            process = WarmLauncher(tmp_path / "logs").start(f"p{number}", program, ["exit", "5"], "a secret")
+            parent = int(Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+            assert (parent == os.getpid()) == begun
+            assert (parent == own._process.pid) != begun
+            assert process.wait() == 5
+            said = json.loads((tmp_path / "logs" / f"p{number}.log").read_text())
+            assert said[:2] == ["a secret", ["exit", "5"]]
+        assert len(os.listdir("/proc/self/fd")) == before + 1  # the line to the nursery
+    finally:
+        own.end()
+
+
+def test_a_gpu_that_was_begun_past_torch_is_seen_by_its_open_devices(tmp_path: Path) -> None:
+    """As by NVML, or by ``torch.cuda.is_available()``, after which torch says that nothing is initialised."""
+    assert not gpu_in_use()
+    for name, target in (("0", "/dev/null"), ("1", "socket:[7]"), ("2", "/dev/nvidiactl")):
+        (tmp_path / name).symlink_to(target)
+        assert gpu_in_use(str(tmp_path)) == (name == "2")
+
+
+def test_what_a_nursery_loads_begins_no_gpu() -> None:
+    """Nothing that it imports asks torch for one, which would be enough."""
+    code = """
+import importlib, torch
+from validation.processes.warm import _LOADED
+asked = []
+def watch(module, name):
+    real = getattr(module, name)
+    def watched(*arguments, **named):
+        asked.append(name)
+        return real(*arguments, **named)
+    setattr(module, name, watched)
+for name in ("is_available", "device_count", "init", "_lazy_init", "current_device", "get_device_properties"):
+    watch(torch.cuda, name)
+watch(torch._C, "_accelerator_getAccelerator")
+for name in _LOADED:
+    importlib.import_module(name)
+print(asked)
+torch.accelerator.current_accelerator()
+assert asked  # who asks is noticed
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_whoever_started_them_takes_them_along_even_when_killed_and_they_stopped(

@@ -24,8 +24,9 @@ from validation.processes.nursery import Wish, ask
 
 __all__ = ["WarmLauncher", "on_this_machine"]
 
-#: What a nursery loads before it forks.
-_LOADED = ("validation.training.trainer", "validation.shards.server")
+#: What a nursery loads before it forks; the last two a trainer would load with its first optimizer (a second of a
+#: core each time) and for its test (another). None of it begins to use a GPU.
+_LOADED = ("validation.training.trainer", "validation.shards.server", "torch._dynamo", "sklearn.metrics")
 
 
 class WarmProcess:
