@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-__all__ = ["on_devices", "of_a_case"]
+__all__ = ["of_a_case", "on_devices"]
 
 #: "cpu:0" and not "cpu", with which a shard does without torch.
 on_devices = pytest.mark.parametrize(

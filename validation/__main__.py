@@ -4,7 +4,7 @@ import importlib.util
 import sys
 from typing import Any
 
-NEEDED = ("torch", "safetensors", "polars", "sklearn")
+NEEDED = ("torch", "safetensors", "sklearn")
 
 if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
     what = 'expected to be installed: pip install -c constraints.txt -e ".[validation]"'

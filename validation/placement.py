@@ -35,7 +35,9 @@ def in_one_order() -> None:
     """
     if os.environ.get("CUBLAS_WORKSPACE_CONFIG") not in _WORKSPACES:
         os.environ["CUBLAS_WORKSPACE_CONFIG"] = _WORKSPACES[0]
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode(
+        "error"
+    )  # use_deterministic_algorithms() loads a compiler first, for a second
     torch.set_float32_matmul_precision("highest")
 
 
@@ -43,7 +45,7 @@ class Placement:
     """To a device and back; nothing else in the project calls ``Tensor.to`` or ``Tensor.cpu``.
 
     Copies are from and to pageable memory, on purpose: they are over when the call returns, and nothing has to be
-    kept from being written to meanwhile. (What pinned memory would gain is measured: :mod:`validation.gpu.machine`.)
+    kept from being written to meanwhile. (:mod:`validation.gpu.machine` measures what pinned memory would gain.)
     """
 
     def __init__(self, device: str) -> None:

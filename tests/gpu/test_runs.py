@@ -25,7 +25,7 @@ def run(device: str, folder: Path, recovery: str, killed: bool, journal: bool = 
         journal=journal,
         **of_a_case(device),
     )
-    events, found = train(case, folder)
+    _, found = train(case, folder)
     assert found.status == "finished"
     assert found.unplanned_deaths == 0
     assert not found.corrupt

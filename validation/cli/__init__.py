@@ -101,6 +101,37 @@ def report(
     raise typer.Exit(report(folder, spoil.value if spoil else None, as_json, into))
 
 
+class Where(StrEnum):
+    """What a session's processes stand on."""
+
+    CUDA = "cuda"
+    CPU = "cpu"
+
+
+@app.command()
+def gpu(
+    minutes: Annotated[
+        float, typer.Option(min=0.1, max=10_000.0, help="When it must be over, report and archive included.")
+    ] = 8.0,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Where everything is kept; default: runs/gpu.")
+    ] = None,
+    case: Annotated[
+        Path | None,
+        typer.Option(metavar="CASE.toml", help="Instead of validation/cases/gpu.toml."),
+    ] = None,
+    device: Annotated[Where, typer.Option(help="cpu: a rehearsal, without a GPU.")] = Where.CUDA,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with what is in the folder.")] = False,
+) -> None:
+    """Probe a GPU, test on it, and run the experiment on it as far as the minutes go; then report and pack.
+
+    The runs are sized to the machine by a probe, with the hypotheses of the case as they are.
+    """
+    from validation.cli.gpu import run
+
+    raise typer.Exit(run(case, out or Path("runs/gpu"), minutes, device.value, resume))
+
+
 @app.command()
 def soak(
     kills: Annotated[int, typer.Option(min=1, max=10**6, help="Kills to survive.")] = 1000,

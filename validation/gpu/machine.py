@@ -1,4 +1,4 @@
-"""``python -m validation.gpu.machine DEVICE OUT.json``: what this machine is, and what a process costs on its device.
+"""``python -m validation.gpu.machine DEVICE OUT.json``: what this machine is, and what a process takes of it.
 
 A process that stands on a GPU takes some hundred megabytes of it for its context alone, and seconds to begin: both
 are measured with a second one, beside this. Copies are timed from pageable and from pinned memory, with a wait for
@@ -85,7 +85,7 @@ def _driver() -> str | None:
 
 
 def standing(device: str) -> dict[str, Any]:
-    """Another process that comes to stand on the device: how long that takes, and what it holds of a GPU's memory."""
+    """Another process that comes to stand on the device: how long that takes, and what it takes of a GPU."""
     place = Placement(device)
     place.put(np.zeros(1, dtype=np.float32))  # our own context is there before
     place.wait()

@@ -1,7 +1,7 @@
 """A session on a GPU: one part after the other while there is time, and a report and an archive in any case.
 
-What a part found is in the folder before the next one begins. ``session.json`` tells of every session in it; a later
-one does what is not done.
+What a part found is in the folder before the next one begins. ``session.json`` tells of every session in it; a
+later one does what is not done.
 """
 
 from __future__ import annotations
@@ -189,10 +189,8 @@ class Session:
         """Have a process do it, for so long at most. ``needed``: without it there is nothing more to do."""
         began = self.clock()
         until = min(self.until, began + most_s)
-        if until - began < _TOO_SHORT_S:
-            said = NO_TIME
-        else:
-            said = self._carried_out(name, words, until, gently)
+        too_late = until - began < _TOO_SHORT_S
+        said = NO_TIME if too_late else self._carried_out(name, words, until, gently)
         self._note(name, said, self.clock() - began)
         if needed and said != DONE:
             raise _Over

@@ -88,7 +88,7 @@ class Server:
         self.chosen: Any = None  # ... those of the save under way; None: all
 
     def warm_up(self) -> None:
-        """A GPU's context and its kernels belong to the start, which has a deadline of its own, not to an answer."""
+        """A GPU's context and kernels belong to the start, which has a deadline of its own, not to an answer."""
         if self.config.device != "cpu":
             rows = self._new_rows(np.zeros((2, self.config.dim), dtype=np.float32))
             ids = np.arange(2)
