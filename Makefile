@@ -10,7 +10,15 @@ HASHED := --require-hashes --no-deps --no-build-isolation --only-binary :all: --
 TOOLS := .venv-tools
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' cprmodel/facts/version.py)
 
-.PHONY: demo test lint types unit experiment docs bench frameworks soak fuzz audit sbom picture formulas constraints clean
+# Of `make gpu`: a Python with CUDA torch, NumPy, SciPy, SymPy and Numba, and wheels for what it has not.
+GPU_PYTHON ?= python3
+GPU_WHEELS := .gpu-wheels
+GPU_SITE := $(CURDIR)/build/gpu-site
+MINUTES ?= 8
+OUT ?= runs/gpu
+LINUX := 2_5 2_12 2_17 2_24 2_27 2_28
+
+.PHONY: demo test lint types unit experiment docs bench frameworks soak gpu gpu-wheels fuzz audit sbom picture formulas constraints clean
 
 demo: $(VENV)/installed ## plan a preset and write its report
 	$(BIN)/cprmodel plan preset:cpr-dlrm --report demo-report.html
@@ -87,6 +95,19 @@ frameworks: $(VENV)/installed-test ## adaptors against transformers, ray, orbax:
 
 soak: $(VENV)/installed-test ## a thousand kills of every sort, each run audited (about ten minutes)
 	$(BIN)/python -m validation soak --kills 1000
+
+gpu-wheels: $(VENV)/created ## on a machine with a network: what `make gpu` needs on one without (x86-64 Linux, Python 3.12)
+	rm -rf $(GPU_WHEELS)
+	$(PIP) download --require-hashes --no-deps --only-binary :all: --python-version 3.12 --implementation cp \
+	  $(foreach version,$(LINUX),--platform manylinux_$(version)_x86_64) --dest $(GPU_WHEELS) -r requirements/gpu.txt
+	@$(BIN)/python requirements/carry.py weigh $(GPU_WHEELS)
+
+$(GPU_SITE): requirements/gpu.txt $(wildcard $(GPU_WHEELS)/*.whl)
+	@$(GPU_PYTHON) requirements/carry.py install $(GPU_WHEELS) $@
+	@touch $@
+
+gpu: $(GPU_SITE) ## the validation on a GPU, in so many minutes: MINUTES=8 OUT=runs/gpu; RESUME=--resume goes on with it
+	PYTHONPATH=$(GPU_SITE) $(GPU_PYTHON) -m validation gpu --minutes $(MINUTES) --out $(OUT) $(RESUME)
 
 picture: $(VENV)/installed ## the pictures of the report and of the page to play with (needs Debian's chromium)
 	$(BIN)/python docs/pictures.py

@@ -36,6 +36,14 @@ TORCHREC = (
     "pyre-extensions",
     "typing-inspect",
 )
+#: What the validation on a GPU needs beside CUDA torch, NumPy, SciPy, SymPy and Numba and what these need: what the
+#: harness imports on its way from a case to a report, and what its tests import.
+GPU = (
+    *("annotated-doc", "annotated-types", "click", "flexcache", "flexparser", "hypothesis", "iniconfig", "joblib"),
+    *("markdown-it-py", "mdurl", "narwhals", "packaging", "pint", "platformdirs", "pluggy", "pydantic"),
+    *("pydantic-core", "pygments", "pytest", "rich", "safetensors", "scikit-learn", "shellingham"),
+    *("sortedcontainers", "threadpoolctl", "typer", "typing-extensions", "typing-inspection"),
+)
 #: What torch's public build for Linux asks for and no other package does.
 CUDA = re.compile(r"(triton|nvidia-[\w-]+|cuda-[\w-]+)==")
 
@@ -57,6 +65,8 @@ def main() -> None:
     torch = [block for block in everything if block.startswith(TORCH)]
     test = [block for block in everything if block not in (*cuda, *torch, *build)]
     write(HERE / "test.txt", test, "What make test installs, without torch")
+    gpu = [block for block in everything if pin(block).split("==")[0] in GPU]
+    write(HERE / "gpu.txt", gpu, "What make gpu-wheels fetches for a machine that has CUDA torch and no network")
     version = next(iter(TORCH_CPU)).split("-")[1]
     cpu = "".join([f"torch=={version}", *(f" \\\n    --hash=sha256:{one}" for one in TORCH_CPU.values())])
     write(HERE / "torch-cpu.txt", [cpu], "torch without CUDA, where pip finds such a build")

@@ -82,7 +82,8 @@ def probe(experiment: Experiment, folder: Path) -> Probed:
 
 def _costs(killed: dict[str, Measured], kinds: list[FailureKind]) -> Costs:
     """Medians: so short a run has first times of everything in it."""
-    saves, stops = {}, {}
+    saves: dict[str, dict[int, float]] = {}
+    stops: dict[str, dict[FailureKind, tuple[float, float]]] = {}
     for recovery, found in killed.items():
         saves[recovery] = {_SAVES: statistics.median(found.saves_s)}
         stops[recovery] = {}

@@ -111,7 +111,7 @@ class Session:
             others = sorted(one.name for one in self.folder.iterdir() if one.name != "lock")
             if others:
                 raise self._wrong(f"a new or empty folder (there is {others[0]})")
-            first = {"machine": None, "probe": None, "sized": "", "sessions": []}
+            first: dict[str, Any] = {"machine": None, "probe": None, "sized": "", "sessions": []}
             self.known = {"schema_version": 1, "device": self.device, "case": asked, **first}
         elif not self.resume:
             raise self._wrong("a new folder, or --resume for the session that is in it")

@@ -1,8 +1,8 @@
 """How long a case's runs may be so that what it asks is answered within the minutes.
 
 Steps are stretched or shortened, and with them the steps between failures; intervals keep their ratio to these. The
-hypotheses and their tolerances are untouched. Failures come no closer than so many stops, or runs would do nothing
-but recover. What a run will take is what ``cprmodel`` expects of it, at the costs that a probe found.
+hypotheses and their tolerances are untouched. Failures come no closer than so many stops and saves, or runs would do
+nothing else. What a run will take is what ``cprmodel`` expects of it, at the costs that a probe found.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ __all__ = ["LEAST_SEEDS", "Sized", "estimated_s", "memory_needed", "sized"]
 #: Seeds that must end within the minutes; with fewer there is hardly an interval.
 LEAST_SEEDS = 4
 MOST_SEEDS = 10
-#: Mean time between failures, in stops: rarer than that, or recoveries are struck more often than not.
+#: Mean time between failures, in stops and saves: closer together, and saves and recoveries are all that is done.
 _STOPS_APART = 4.0
 #: Failures of a run on average: what is enough to go on, and the least that says anything.
 _ENOUGH, _LEAST = 4.0, 1.5
 #: The longest interval fits into a run so often: a run without a save says nothing of saves.
 _INTERVALS = 2.5
 #: Runs are no shorter than so many steps, and no longer than so many times the case's own.
-_FEWEST_STEPS, _LONGEST = 60, 4.0
+_FEWEST_STEPS, _LONGEST = 60, 10.0
 #: A run that goes as it may takes so much longer than it is expected to: failures come when they like.
 _MARGIN = 1.15
 
@@ -66,25 +66,35 @@ def sized(experiment: Experiment, found: Probed, seconds: float) -> Sized:
     if experiment.clock is not None or not experiment.tries or experiment.failures.mtbf_steps is None:
         wanted = "a case with [[experiment.strategies]] and failures.mtbf_steps, and without [clock]"
         raise JobError("the case", [Problem("experiment", "", wanted)])
-    best: tuple[float, Sized] | None = None
+    best: Experiment | None = None
     for calibrate, intervals in (("each", 0), ("once", 0), ("once", 1)):
-        for steps in _lengths(experiment):
-            one = _stretched(experiment, found, steps, calibrate, intervals)
-            if one is None:
-                continue
-            failures = _failures(one)
-            if failures < _LEAST:
-                break  # shorter ones have fewer
-            takes = _MARGIN * estimated_s(one, found)
-            if takes <= seconds:
-                if best is None or failures > best[0]:
-                    best = failures, _with_seeds(one, found, takes, seconds)
-                break
-        if best is not None and best[0] >= _ENOUGH:
+        one = _longest(experiment, found, seconds, calibrate, intervals)
+        if one is not None and (best is None or _failures(one) > _failures(best)):
+            best = one
+        if best is not None and _failures(best) >= _ENOUGH:
             break
     if best is not None:
-        return best[1]
+        return _with_seeds(best, found, seconds)
     return _shortest(experiment, found, seconds)
+
+
+def _longest(
+    experiment: Experiment, found: Probed, seconds: float, calibrate: str, intervals: int
+) -> Experiment | None:
+    """The longest runs that fit and say anything: the longer they are, the longer they take."""
+    lengths = list(_lengths(experiment))  # from the longest on
+
+    first, beyond, best = 0, len(lengths), None
+    while first < beyond:
+        middle = (first + beyond) // 2
+        one = _stretched(experiment, found, lengths[middle], calibrate, intervals)
+        if one is None or _failures(one) < _LEAST:  # too short for what is asked
+            beyond = middle
+        elif _MARGIN * estimated_s(one, found) <= seconds:
+            best, beyond = one, middle
+        else:
+            first = middle + 1
+    return best
 
 
 def _shortest(experiment: Experiment, found: Probed, seconds: float) -> Sized:
@@ -98,8 +108,8 @@ def _shortest(experiment: Experiment, found: Probed, seconds: float) -> Sized:
             fit = max(0, math.floor((seconds - (once - 2 * each)) / each))
             return Sized(one, takes, min(fit, one.experiment.seeds))
     longest = round(_LONGEST * experiment.steps)
-    wanted = f"a case of which {longest} steps hold {_LEAST:g} failures, {_STOPS_APART:g} stops apart"
-    raise JobError("the case", [Problem("data.samples", experiment.data.samples, wanted)])
+    wanted = f"a case of which {longest} steps hold {_LEAST:g} failures, {_STOPS_APART:g} stops and saves apart"
+    raise JobError("the case", [Problem("data.samples", str(experiment.data.samples), wanted)])
 
 
 def _lengths(experiment: Experiment) -> Iterator[int]:
@@ -127,7 +137,7 @@ def _stretched(
     stop = max(sum(pair) for kinds in costs.stops.values() for pair in kinds.values())
     save = max(cost for by in costs.saves.values() for cost in by.values())
     gap = 2 * (stop + save) + 2 * costs.step_s
-    mtbf = max(scale * experiment.failures.mtbf_steps, _STOPS_APART * stop / costs.step_s)
+    mtbf = max(scale * experiment.failures.mtbf_steps, _STOPS_APART * (stop + save) / costs.step_s)
     rarer = mtbf / experiment.failures.mtbf_steps
     strategies: list[dict[str, Any]] = []
     for one in section.strategies:
@@ -161,9 +171,9 @@ def _seeds(one: Experiment, seeds: int) -> Experiment:
     return one.model_copy(update={"experiment": section})
 
 
-def _with_seeds(one: Experiment, found: Probed, takes: float, seconds: float) -> Sized:
+def _with_seeds(one: Experiment, found: Probed, seconds: float) -> Sized:
     """As many seeds as fit."""
-    fitting = one, takes
+    fitting = one, _MARGIN * estimated_s(one, found)
     for seeds in range(one.experiment.seeds + 1, MOST_SEEDS + 1):
         more = _seeds(one, seeds)
         then = _MARGIN * estimated_s(more, found)
