@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+
+from tests.conftest import load_script
 
 ROOT = Path(__file__).parent.parent
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
@@ -73,3 +76,27 @@ def test_a_demo_needs_no_more_than_the_tests() -> None:
     demo, build, test = (set(locked(ROOT / "requirements" / f"{name}.txt")) for name in ("demo", "build", "test"))
     assert demo < build | test
     assert "torch" not in test
+
+
+def test_what_is_carried_to_a_gpu_is_what_is_tested_here() -> None:
+    """The same archives, and those that lock.py names."""
+    lock = load_script(ROOT / "requirements" / "lock.py")
+    files = {name: (ROOT / "requirements" / f"{name}.txt").read_text() for name in ("gpu", "test", "build")}
+    blocks = {name: set(re.findall(r"^\w(?:.*\\\n)*.*", text, re.MULTILINE)) for name, text in files.items()}
+    assert blocks["gpu"] <= blocks["test"] | blocks["build"]
+    assert {re.split("==", one)[0] for one in blocks["gpu"]} == set(lock.GPU)
+
+
+def test_too_much_or_nothing_to_carry_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    carry = load_script(ROOT / "requirements" / "carry.py")
+    assert carry.weigh(tmp_path) == f"{tmp_path}: expected wheels in it"
+    assert "make gpu-wheels" in carry.install(tmp_path, tmp_path / "site")
+    (tmp_path / "a-1.0-py3-none-any.whl").write_bytes(b"no archive")
+    assert carry.weigh(tmp_path) is None
+    said = carry.install(tmp_path, tmp_path / "site")
+    assert said.startswith(
+        f"{sys.executable}: expected Python 3.12 on x86-64 Linux, with pip, to install {tmp_path}"
+    )
+    assert len(said.splitlines()) == 1
+    monkeypatch.setattr(carry, "LARGEST_BYTES", 1_000_000)
+    assert carry.weigh(tmp_path).endswith("expected at most 0 MiB")

@@ -1,8 +1,8 @@
 """How long a case's runs may be so that what it asks is answered within the minutes.
 
-Steps are stretched or shortened, and with them the steps between failures; intervals keep their ratio to these. The
-hypotheses and their tolerances are untouched. Failures come no closer than so many stops and saves, or runs would do
-nothing else. What a run will take is what ``cprmodel`` expects of it, at the costs that a probe found.
+Steps are stretched or shortened, and with them the steps between failures; intervals keep their ratio to these.
+The hypotheses and their tolerances are untouched. Failures come no closer than so many stops and saves, or runs
+would do nothing else. What a run will take is what ``cprmodel`` expects of it, at the costs that a probe found.
 """
 
 from __future__ import annotations

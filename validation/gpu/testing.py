@@ -30,7 +30,16 @@ def command(device: str, out: Path, asked: Sequence[Path]) -> list[str]:
     With no plugin that happens to be installed; and a warning of another version of a library is no failure.
     """
     chosen = ["-m", "gpu"] if device == "cuda" else ["-m", "not gpu", "-k", "cpu"]
-    settings = ["-o", "addopts=--strict-markers", "-o", "filterwarnings=default", "-p", "no:cacheprovider"]
+    settings = [
+        "-c",
+        str(ROOT / "pyproject.toml"),
+        "-o",
+        "addopts=--strict-markers",
+        "-o",
+        "filterwarnings=default",
+        "-p",
+        "no:cacheprovider",
+    ]
     return [sys.executable, "-m", "pytest", "-q", *settings, *chosen, f"--junitxml={out}", *map(str, asked)]
 
 
