@@ -39,7 +39,17 @@ TORCHREC = (
 #: What the validation on a GPU needs beside CUDA torch, NumPy, SciPy, SymPy and Numba and what these need: what the
 #: harness imports on its way from a case to a report, and what its tests import.
 GPU = (
-    *("annotated-doc", "annotated-types", "click", "flexcache", "flexparser", "hypothesis", "iniconfig", "joblib"),
+    *(
+        "annotated-doc",
+        "annotated-types",
+        "click",
+        "cloudpickle",
+        "flexcache",
+        "flexparser",
+        "hypothesis",
+        "iniconfig",
+        "joblib",
+    ),
     *("markdown-it-py", "mdurl", "narwhals", "packaging", "pint", "platformdirs", "pluggy", "pydantic"),
     *("pydantic-core", "pygments", "pytest", "rich", "safetensors", "scikit-learn", "shellingham"),
     *("sortedcontainers", "threadpoolctl", "typer", "typing-extensions", "typing-inspection"),

@@ -58,7 +58,7 @@ def report(folder: Path, session: dict[str, Any], outcome: Outcome | None) -> st
         "",
     ]
     shown = markdown(outcome, "the experiment so far" if done < total else "the experiment", tables(outcome))
-    return "\n".join(lines) + shown.replace("\n## ", "\n### ").replace("# Predicted", "## Predicted", 1)
+    return "\n".join([*lines, ""]) + shown.replace("\n## ", "\n### ").replace("# Predicted", "## Predicted", 1)
 
 
 def _parts(session: dict[str, Any]) -> list[str]:

@@ -138,7 +138,7 @@ class Session:
         self.known["machine"] = before or found
 
     def _test(self) -> None:
-        out = self.folder / "tests.xml"
+        out = (self.folder / "tests.xml").resolve()  # pytest runs elsewhere
         if testing.came_to(out) is not None:
             return
         if not self.tests or importlib.util.find_spec("pytest") is None:
