@@ -16,7 +16,7 @@ import pytest
 
 from cprmodel.facts.errors import JobError
 from tests.gpu.bare import bare_machine, carried, needed_by, there
-from validation.events import read_log
+from validation.events import read_log, sealed
 from validation.experiment.design import Experiment
 from validation.gpu import testing
 from validation.gpu.archive import ARCHIVE
@@ -197,7 +197,8 @@ def test_another_machine_or_case_is_not_gone_on_with(case: Path, tmp_path: Path)
         Session(other, folder, 8, "cpu", True).run()
     log = folder / "session.json"
     known = json.loads(log.read_text())
-    log.write_text(json.dumps({**known, "machine": {"name": "another card"}}))
+    del known["crc32"]
+    log.write_text(sealed({**known, "machine": {"name": "another card"}}))
     session = Session(case, folder, 8, "cpu", True, say=lambda line: None)
     session._experiment()
     session._read_past(session._experiment())
@@ -206,9 +207,10 @@ def test_another_machine_or_case_is_not_gone_on_with(case: Path, tmp_path: Path)
     with pytest.raises(_Over):
         session._look()
     assert session.parts[-1]["said"] == "failed: expected another card, as before; this is this card"
-    log.write_text("{")
-    with pytest.raises(JobError, match=r"a session's session\.json"):
-        Session(case, folder, 8, "cpu", True).run()
+    for damaged in ("{", "", log.read_text().replace("another card", "yet another card")):
+        log.write_text(damaged)
+        with pytest.raises(JobError, match=r"a session's session\.json, as it was written"):
+            Session(case, folder, 8, "cpu", True).run()
 
 
 def test_the_tests_that_are_marked_gpu_can_be_read_on_a_bare_machine(case: Path, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """A session on a GPU: one part after the other while there is time, and a report and an archive in any case.
 
-What a part found is in the folder before the next one begins. ``session.json`` tells of every session in it; a
-later one does what is not done.
+What a part found is in the folder before the next one begins. ``session.json`` tells of every session in it, and
+holds what a later one goes on with (a sealed line, as in logs); that one does what is not done.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from cprmodel.facts.errors import CprModelError, JobError, Problem
 from cprmodel.facts.files import write_whole
 from validation.claim import alone
 from validation.data.tables import num_embeddings_of
-from validation.events import timestamp
+from validation.events import sealed, timestamp, unsealed
 from validation.experiment.design import Experiment
 from validation.experiment.verdict import Verdict
 from validation.gpu import testing
@@ -111,17 +111,16 @@ class Session:
             others = sorted(one.name for one in self.folder.iterdir() if one.name != "lock")
             if others:
                 raise self._wrong(f"a new or empty folder (there is {others[0]})")
-            first: dict[str, Any] = {"machine": None, "probe": None, "sized": "", "sessions": []}
-            self.known = {"schema_version": 1, "device": self.device, "case": asked, **first}
+            first = dict.fromkeys(("machine", "probe", "sized_case"))
+            self.known = {"device": self.device, "case": asked, **first, "sized": "", "sessions": []}
         elif not self.resume:
             raise self._wrong("a new folder, or --resume for the session that is in it")
         else:
-            try:
-                self.known = json.loads(path.read_text(encoding="utf-8"))
-                before = self.known["device"], self.known["case"]
-            except (ValueError, KeyError, TypeError):
-                raise self._wrong(f"a session's {LOG}") from None
-            if before != (self.device, asked):
+            known = unsealed(path.read_text(encoding="utf-8", errors="replace").removesuffix("\n"))
+            if known is None or "sessions" not in known:
+                raise self._wrong(f"a session's {LOG}, as it was written")
+            self.known = known
+            if (known["device"], known["case"]) != (self.device, asked):
                 raise self._wrong("a session of the same case on the same device, to go on with")
         one = {"date": timestamp(), "minutes": self.minutes, "parts": self.parts}
         self.known["sessions"].append(one)
@@ -148,8 +147,7 @@ class Session:
 
     def _size(self, experiment: Experiment) -> None:
         """A short run of the case, and from what it measured the length of the long ones."""
-        case = self.folder / "case.json"
-        if case.exists():
+        if self.known["sized_case"] is not None:
             return
         self._room_for(experiment)
         out, asked = self.folder / "probe.json", self.folder / "case-as-asked.json"
@@ -165,7 +163,7 @@ class Session:
             self._note("size", f"failed: {error}", 0.0)
             raise _Over from None
         self.known["sized"] = chosen.told()
-        write_whole(case, chosen.experiment.model_dump_json())
+        self.known["sized_case"] = json.loads(chosen.experiment.model_dump_json())
         self._note("size", chosen.told(), self.clock() - began)
 
     def _room_for(self, experiment: Experiment) -> None:
@@ -180,7 +178,9 @@ class Session:
             raise _Over
 
     def _experiment_itself(self) -> None:
-        words = ["validation.gpu.work", str(self.folder / "case.json"), str(self.folder / "experiment")]
+        case = self.folder / "case.json"
+        write_whole(case, json.dumps(self.known["sized_case"]))
+        words = ["validation.gpu.work", str(case), str(self.folder / "experiment")]
         self._part("experiment", words, self.until - self.clock(), gently=True)
 
     # -- parts ----------------------------------------------------------------------------------------------------
@@ -239,7 +239,7 @@ class Session:
         self._save()
 
     def _save(self) -> None:
-        write_whole(self.folder / LOG, json.dumps(self.known, indent=1) + "\n")
+        write_whole(self.folder / LOG, sealed(self.known))
 
     # -- the end --------------------------------------------------------------------------------------------------
 
