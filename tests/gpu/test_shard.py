@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from cprmodel.checkpoints.files import FileRef
 from tests.devices import on_devices
 from tests.validation.helpers import FullDisk, claim_of, small, train
-from validation.checkpoint.files import FileRef
 from validation.failures import Failure
 from validation.processes.memory import one_line_without_memory
 from validation.shards.server import Server, ServerConfig
