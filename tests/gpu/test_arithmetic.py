@@ -175,7 +175,7 @@ def test_the_trainers_state_goes_from_the_device_and_back(device: str, by: str) 
 
 @on_devices
 @pytest.mark.parametrize("optimizer", ["sgd", "rowwise_adagrad"])
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(dim=st.integers(1, 300), rows=st.integers(1, 40), size=st.integers(-20, 8), seed=st.integers(0, 10**6))
 def test_rows_are_numpys_to_the_last_bit(
     device: str, optimizer: str, dim: int, rows: int, size: int, seed: int
@@ -196,7 +196,7 @@ def test_rows_are_numpys_to_the_last_bit(
 
 
 @on_devices
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(count=st.integers(1, 700), rows=st.integers(1, 9), seed=st.integers(0, 10**6))
 def test_rows_are_added_up_as_numpy_does(device: str, count: int, rows: int, seed: int) -> None:
     numbers = np.random.default_rng(seed).standard_normal((rows, count)).astype(np.float32)
