@@ -82,6 +82,7 @@ from cprmodel.formulas.relearning import (
     share_left,
 )
 from cprmodel.formulas.renewal import renewal_efficiency, schedule_efficiency, weibull_save_time
+from cprmodel.formulas.rotating import rotating_loss, rotating_pls
 from cprmodel.formulas.scaling import fastest_nodes, fastest_nodes_at_budget, scaled_work
 from cprmodel.formulas.spares import erlang_1917_loss, nodes_in_repair, waiting_overhead
 from cprmodel.formulas.storage import (
@@ -172,6 +173,8 @@ __all__ = [
     "quantised_share",
     "relearning_rate",
     "renewal_efficiency",
+    "rotating_loss",
+    "rotating_pls",
     "scaled_work",
     "schedule_efficiency",
     "share_left",

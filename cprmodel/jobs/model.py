@@ -21,7 +21,7 @@ from cprmodel.jobs.parsing import model_from_mapping, toml_from_file
 from cprmodel.jobs.quantities import Budget, Positive, Section, wrong
 from cprmodel.jobs.scaling import Scaling, check_nodes
 from cprmodel.jobs.storage import Storage
-from cprmodel.jobs.work import Cluster, Work, about_unannounced, check_limit, check_silent, check_stops
+from cprmodel.jobs.work import Cluster, Work, about_unannounced, check_limit, check_rotating, check_silent, check_stops
 
 __all__ = ["Accuracy", "Checkpoint", "Cluster", "Failures", "Job", "Preset", "Work"]
 
@@ -140,11 +140,17 @@ class Job(Section):
             raise wrong("failures.shards_per_failure", lost, f"at most cluster.embedding_shards ({shards or 1})")
         words = self.checkpoint.storage_words() or ("[storage]" if self.storage is not None else "")
         check_limit(self.job, self.checkpoint, self.load_s, words)
+        check_rotating(self.job, self.cluster, self.checkpoint)
         check_silent(self.job, self.checkpoint, self.failures, words)
         check_stops(self.job, self.cluster, self.failures, None if self.scaling is None else self.scaling.repair_s)
         check_nodes(self.scaling, self.failures.nodes)
         check_money(self.cost, self.nodes, self.checkpoint.size_bytes)
         return self
+
+    @property
+    def experts(self) -> int | None:
+        """What saves may rotate over: experts, else embedding shards."""
+        return self.cluster.experts or self.cluster.embedding_shards
 
     @property
     def repair_s(self) -> float | None:

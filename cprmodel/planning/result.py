@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cprmodel.costing.models import BUDGET, CostModel, Step
 from cprmodel.facts.drawing import drawer_of
 from cprmodel.facts.results import Breakdown
+from cprmodel.facts.rotation import RotatingSave
 from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import PrioritySave, Strategy
 from cprmodel.facts.version import __version__
@@ -98,6 +99,12 @@ class StrategyPlan:
         return saving.order if isinstance(saving, PrioritySave) else None
 
     @property
+    def experts_saved(self) -> tuple[int, int] | None:
+        """How many of how many experts a save holds; None where saves do not rotate."""
+        saving = self.strategy.saving
+        return (saving.rotated, saving.experts) if isinstance(saving, RotatingSave) else None
+
+    @property
     def last_level_s(self) -> float | None:
         """Useful work between two saves of the last of several levels [s]; None where there is one."""
         every = self.level_intervals_s
@@ -135,6 +142,7 @@ class StrategyPlan:
             "interval_steps": self.interval_steps,
             "order": self.order,
             "level_intervals_s": self.level_intervals_s,
+            "experts_saved": list(self.experts_saved) if self.experts_saved else None,
             "save_fraction": self.strategy.saving.fraction,
             "saves_every_s": self.strategy.saves_every_s,
             "saves_every_steps": self.saves_every_steps,

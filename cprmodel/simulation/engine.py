@@ -17,6 +17,7 @@ from cprmodel.costing import Exact, SteadyState
 from cprmodel.costing.limited import fits_into_one
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
+from cprmodel.facts.rotation import RotatingSave
 from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import Strategy
 from cprmodel.jobs import Job
@@ -24,6 +25,7 @@ from cprmodel.simulation.batches import Part, play_all, undisturbed
 from cprmodel.simulation.chains import simulate_chains
 from cprmodel.simulation.laws import Exponential, FailureLaw, FailuresStrike, Replay
 from cprmodel.simulation.limits import check_length, most_failures, sizes_of
+from cprmodel.simulation.rotating import simulate_rotating
 from cprmodel.simulation.result import Estimate, Prediction, Simulated
 from cprmodel.simulation.seeds import Seed, sequence
 from cprmodel.simulation.setting import KINDS, Setting
@@ -101,9 +103,11 @@ def simulate(
         return found
     from cprmodel.simulation.beside import with_stops
 
-    model = SteadyState() if isinstance(strategy.saving, StoredSave) else Exact()
+    timed = getattr(strategy.saving, "timed", strategy.saving)
+    model = SteadyState() if isinstance(timed, StoredSave) else Exact()
     apart = np.random.SeedSequence(streams.entropy, spawn_key=(*streams.spawn_key, _STOPS_BESIDE))
-    return with_stops(found, model, apart)
+    stopped = with_stops(replace(found, strategy=replace(strategy, saving=timed)), model, apart)
+    return replace(stopped, strategy=strategy)
 
 
 def _simulate(
@@ -116,6 +120,8 @@ def _simulate(
     workers: int | None,
     progress: Callable[[int], None] | None,
 ) -> Simulated:
+    if isinstance(strategy.saving, RotatingSave):
+        return simulate_rotating(job, strategy, runs, streams, law, strikes, workers, progress)
     if isinstance(strategy.saving, StoredSave):
         if not isinstance(law, Exponential) or strikes is not FailuresStrike.ALWAYS:
             expected = "exponential failures that strike always, for saves that are not blocking ones of everything"
