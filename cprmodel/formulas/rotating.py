@@ -86,8 +86,9 @@ def rotating_pls(
 
     Examples
     --------
-    >>> x = rotating_loss(experts=16, rotated=1, turns=16, interval_s=32.0, save_s=0.846, mtbf_s=2000.0)
-    >>> round(rotating_pls(updates_lost=x, last_updates_lost=x, work_s=1e6, interval_s=32.0, save_s=0.846, mtbf_s=2000.0), 3)
+    >>> given = {"interval_s": 32.0, "save_s": 0.846, "mtbf_s": 2000.0}
+    >>> x = rotating_loss(experts=16, rotated=1, turns=16, **given)
+    >>> round(rotating_pls(updates_lost=x, last_updates_lost=x, work_s=1e6, **given), 3)
     0.113
     """
     xp = namespace(updates_lost, last_updates_lost, work_s, interval_s, save_s, mtbf_s, drain_s, overlap)

@@ -21,7 +21,15 @@ from cprmodel.jobs.parsing import model_from_mapping, toml_from_file
 from cprmodel.jobs.quantities import Budget, Positive, Section, wrong
 from cprmodel.jobs.scaling import Scaling, check_nodes
 from cprmodel.jobs.storage import Storage
-from cprmodel.jobs.work import Cluster, Work, about_unannounced, check_limit, check_rotating, check_silent, check_stops
+from cprmodel.jobs.work import (
+    Cluster,
+    Work,
+    about_unannounced,
+    check_limit,
+    check_rotating,
+    check_silent,
+    check_stops,
+)
 
 __all__ = ["Accuracy", "Checkpoint", "Cluster", "Failures", "Job", "Preset", "Work"]
 

@@ -23,7 +23,11 @@ class Work(Section):
         None, description="time of one training step; intervals are then given in steps too"
     )
     current_interval_s: float | None = Field(None, description="useful work between two saves today")
-    current_recovery: str = Field("full", pattern="^(full|partial|rotating)$", description="recovery used today; rotating: full, from saves that rotate")
+    current_recovery: str = Field(
+        "full",
+        pattern="^(full|partial|rotating)$",
+        description="recovery used today; rotating: full, from saves that rotate",
+    )
     time_limit_s: float | None = Field(
         None,
         description="a scheduler ends each job so long after it has begun to load; the work takes a chain of jobs",
@@ -73,7 +77,9 @@ def check_rotating(work: Work, cluster: Cluster, point: Checkpoint) -> None:
     if experts is None:
         raise wrong("cluster.experts", "", "experts (or embedding_shards), over which saves rotate")
     if rotating is True and today:
-        expected = "how many experts (or shards) a save holds today, since job.current_recovery says that it rotates"
+        expected = (
+            "how many experts (or shards) a save holds today, since job.current_recovery says that it rotates"
+        )
         raise wrong("checkpoint.rotating", True, expected)
     if rotating > experts:
         key = "experts" if cluster.experts is not None else "embedding_shards"

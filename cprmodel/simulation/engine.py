@@ -25,8 +25,8 @@ from cprmodel.simulation.batches import Part, play_all, undisturbed
 from cprmodel.simulation.chains import simulate_chains
 from cprmodel.simulation.laws import Exponential, FailureLaw, FailuresStrike, Replay
 from cprmodel.simulation.limits import check_length, most_failures, sizes_of
-from cprmodel.simulation.rotating import simulate_rotating
 from cprmodel.simulation.result import Estimate, Prediction, Simulated
+from cprmodel.simulation.rotating import simulate_rotating
 from cprmodel.simulation.seeds import Seed, sequence
 from cprmodel.simulation.setting import KINDS, Setting
 from cprmodel.simulation.storage import simulate_stored

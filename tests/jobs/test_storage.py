@@ -162,11 +162,11 @@ WRONG: dict[str, tuple[str, str]] = {
     "an overlap above 1": (SIZE + "overlap = 1.5", "checkpoint.overlap = 1.5: expected a number of at most 1"),
     "a stall of whole saves": (
         'save = "4 min"\nstall = "8 s"',
-        "checkpoint.stall = 8: expected incremental = true beside it: else save is all that blocks",
+        "checkpoint.stall = 8: expected incremental = true (or rotating) beside it: else save is all that blocks",
     ),
     "whole saves that shrink": (
         LEVELS + "save_shrinks = true",
-        "checkpoint.level.1.save_shrinks = true: expected incremental = true beside it",
+        "checkpoint.level.1.save_shrinks = true: expected incremental = true (or rotating) beside it",
     ),
     "a stall beside a snapshot": (
         DRAINS + CURVE + 'save = "8 s"\nstall = "1 s"',
