@@ -144,19 +144,18 @@ def _set_by(job: Job, every: float, values: Any) -> str:
 def _worth_a_look(job: Job, model: CostModel, saving: RotatingSave, budget: float) -> list[int]:
     """Numbers of experts in a save of which the best may be one, by a quick look at a long job."""
     numbers = np.arange(1, saving.experts + 1)
-    if len(numbers) <= 8:
+    if len(numbers) <= 16:
         return [int(one) for one in numbers]
     mtbf, work = job.failure_mix.mtbf_s, job.job.work_s
-    saves = np.array([replace(saving, rotated=int(one)).save_s for one in numbers])[:, None]
-    saves = (
-        saves
-        + getattr(model, "extra_s", 0.0) * (saving.always + (1 - saving.always) * numbers / saving.experts)[:, None]
-    )
-    every = np.sqrt(2 * mtbf * saves) * np.geomspace(1e-3, 1, 120)
+    savings = [replace(saving, rotated=int(one)) for one in numbers]
+    saves = np.array([one.save_s for one in savings])[:, None]
+    shares = np.array([one.share for one in savings])[:, None]
+    prices = saves + getattr(model, "extra_s", 0.0) * shares  # what a save costs, its time and what is paid for it
+    every = np.sqrt(2 * mtbf * prices) * np.geomspace(1e-3, 1, 120)
     every = np.minimum(np.maximum(every, job.job.step_s or 0.0), work)
     given = {"experts": saving.experts, "rotated": numbers[:, None], "turns": saving.experts // numbers[:, None]}
     lost = rotating_loss.raw(**given, interval_s=every, save_s=saves, mtbf_s=mtbf)
-    costs = saves / every + (every + saves) / 2 / mtbf
+    costs = prices / every + (every + saves) / 2 / mtbf
     costs = np.where(lost <= budget * _WORTH, costs, np.inf).min(axis=1)
     if not np.isfinite(costs).any():
         return [saving.experts - 1, saving.experts]
