@@ -77,7 +77,7 @@ class RotatingSaves:
 
         saving, work, mtbf = strategy.saving, job.job.work_s, job.failure_mix.mtbf_s
         assert isinstance(saving, RotatingSave)
-        cost = model.cost(job, saving.in_time(strategy))
+        cost = model.cost(job, strategy)
         every = min(strategy.interval_s, work)
         lost, step = steps_of(saving, work, mtbf, every)
         saves = NUMPY.intervals(work, every) - 1
@@ -98,9 +98,8 @@ class RotatingSaves:
             f"a save holds {saving.rotated} of {count_of(saving.experts, 'expert')} in turn, "
             f"{format_share(saving.share)} of the checkpoint; expected PLS is the portion of the experts' updates"
         )
-        timed = replace(strategy, saving=saving.timed)
         more = getattr(model, "remarks", None)
-        return [said, *(more(job, timed) if more is not None else ())]
+        return [said, *(more(job, strategy.in_time) if more is not None else ())]
 
 
 register(RotatingSave, RotatingSaves())

@@ -51,7 +51,7 @@ def _overheads(job: Job, model: CostModel, strategy: Strategy, intervals: Any) -
     """What each interval costs, writing included where it is priced."""
     saving = strategy.saving
     assert isinstance(saving, RotatingSave)
-    timed, extra = saving.in_time(strategy), getattr(model, "extra_s", 0.0) * saving.share
+    timed, extra = strategy.in_time, getattr(model, "extra_s", 0.0) * saving.share
     inner = getattr(model, "inner", model)  # other stops come on top, whatever the interval
     which = recoveries_of(inner)
     if which is not None and not isinstance(timed.saving, StoredSave):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from cprmodel.facts.storage import StoredSave
-from cprmodel.facts.strategies import BlockingSave, SavingPolicy, Strategy
+from cprmodel.facts.strategies import BlockingSave, SavingPolicy
 
 __all__ = ["RotatingSave"]
 
@@ -48,7 +48,3 @@ class RotatingSave:
     def save_s(self) -> float:
         """Time that training loses to a save [s]."""
         return self.timed.save_s
-
-    def in_time(self, strategy: Strategy) -> Strategy:
-        """A strategy that takes as long as one that saves so."""
-        return replace(strategy, saving=self.timed)

@@ -6,6 +6,12 @@ and carries its source and validity in ``.about`` (see :mod:`cprmodel.facts.form
 
 from cprmodel.formulas.accuracy import metric_drop, pls_for_metric_drop
 from cprmodel.formulas.cost import transfer_time
+from cprmodel.formulas.drained import (
+    drained_fresh_loss,
+    drained_priority_pls,
+    drained_slot,
+    drained_stale_loss,
+)
 from cprmodel.formulas.exact_loss import exact_pls, exact_pls_deviation, exact_pls_interval
 from cprmodel.formulas.failures import (
     mtbf_from_groups,
@@ -116,6 +122,10 @@ __all__ = [
     "cube_root_harm",
     "cube_root_row_interval",
     "daly_2006",
+    "drained_fresh_loss",
+    "drained_priority_pls",
+    "drained_slot",
+    "drained_stale_loss",
     "effective_time_ratio",
     "erlang_1917_loss",
     "exact_interval",

@@ -27,7 +27,7 @@ from cprmodel.trackers.tracker import rows_due
 
 __all__ = ["ORDERS", "Unsaved", "played_rows", "unsaved", "unsaved_of"]
 
-BY_COUNTS = ("mfu", "update-age")  #: of them, those that go by what was counted
+BY_COUNTS = ("mfu", "update-age", "best-fixed-dirty")  #: of them, those that go by what was counted
 
 _ROWS = 1000  #: rows that stand for all
 _UPDATES = 1e5  #: most updates of a row and interval, on average; more do not scatter
@@ -180,7 +180,7 @@ def unsaved_of(
 ) -> list[Unsaved]:
     """:func:`unsaved` of each order: those by counts are told of the same updates, which are drawn once."""
     for order in orders:
-        if order not in PLAYED:
+        if order not in PLAYED and order not in WORTH:
             raise DomainError(f"unsaved: order = {order!r}: expected one of {', '.join(PLAYED)}")
         if order == "scar":
             raise DomainError("unsaved: order = 'scar': expected an order that goes by updates")

@@ -106,8 +106,7 @@ def simulate(
     timed = getattr(strategy.saving, "timed", strategy.saving)
     model = SteadyState() if isinstance(timed, StoredSave) else Exact()
     apart = np.random.SeedSequence(streams.entropy, spawn_key=(*streams.spawn_key, _STOPS_BESIDE))
-    stopped = with_stops(replace(found, strategy=replace(strategy, saving=timed)), model, apart)
-    return replace(stopped, strategy=strategy)
+    return with_stops(found, model, apart)
 
 
 def _simulate(
