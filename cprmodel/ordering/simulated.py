@@ -160,10 +160,13 @@ def simulate(
         found = replace(found, law=law)
     said = expected_pls(known, strategy, exact=True).pls
     plain = played[:, _LOST] / (job.job.work_s * (job.cluster.embedding_shards or 1))
+    controlled = played[:, -1] if memoryless else None
+    if controlled is not None and np.var(controlled) > np.var(plain):  # where most is lost, failures crowd each other
+        controlled = None
     return replace(
         found,
         strategy=strategy,
-        pls=Estimate.of(plain, played[:, -1] if memoryless else None),
+        pls=Estimate.of(plain, controlled),
         pls_of_runs=plain,
         predicted=replace(found.predicted, pls=said, pls_is_approximate=True),
     )
