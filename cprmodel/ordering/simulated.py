@@ -161,7 +161,7 @@ def simulate(
     said = expected_pls(known, strategy, exact=True).pls
     plain = played[:, _LOST] / (job.job.work_s * (job.cluster.embedding_shards or 1))
     controlled = played[:, -1] if memoryless else None
-    if controlled is not None and np.var(controlled) > np.var(plain):  # where most is lost, failures crowd each other
+    if controlled is not None and np.var(controlled) > np.var(plain):  # where most is lost
         controlled = None
     return replace(
         found,
