@@ -1,4 +1,4 @@
-"""Many random combinations: ``python -m tests.combinations --jobs 200``."""
+"""Many random combinations: ``python -m tests.combinations --jobs 200``, or searches by force: ``--search 100``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from tests.combinations import compared
+from tests.combinations.search import worse_than_by_force
 
 
 def main() -> int:
@@ -13,7 +14,12 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--jobs", type=int, default=200)
     parser.add_argument("--first", type=int, default=1000)
+    parser.add_argument("--search", type=int, default=0)
     given = parser.parse_args()
+    if given.search:
+        worst = max(worse_than_by_force(seed) for seed in range(given.first, given.first + given.search))
+        print(f"{given.search} jobs whose saves rotate: by force at most {max(worst, 0):.3%} better")
+        return int(worst > 0.001)
     far = []
     for seed in range(given.first, given.first + given.jobs):
         one = compared(seed)
