@@ -14,6 +14,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--jobs", type=int, default=200)
     parser.add_argument("--first", type=int, default=1000)
+    parser.add_argument("--runs", type=int, default=32, help="row by row, of each, at most")
     parser.add_argument("--search", type=int, default=0)
     given = parser.parse_args()
     if given.search:
@@ -22,7 +23,7 @@ def main() -> int:
         return int(worst > 0.001)
     far = []
     for seed in range(given.first, given.first + given.jobs):
-        one = compared(seed)
+        one = compared(seed, given.runs)
         if max(one.overhead, one.pls) > 3:
             far.append(one)
             print(f"{seed}: {one.words}: overhead {one.overhead:.2f}, PLS {one.pls:.2f} standard errors")
