@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cprmodel.costing import Exact, SteadyState, kinds
+from cprmodel.facts.compiled import compiled
 from cprmodel.facts.rotation import RotatingSave
 from cprmodel.facts.special import NUMPY
 from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import FailureKind, Strategy
 from cprmodel.jobs import Job
 from cprmodel.simulation import kernel
-from cprmodel.simulation.compiled import compiled
 from cprmodel.simulation.laws import FailureLaw, FailuresStrike, Replay
 from cprmodel.simulation.limits import most_failures, never_ends, sizes_of
 from cprmodel.simulation.long_jobs import COLUMNS, expected_failures, found_of
