@@ -82,6 +82,7 @@ def audit(case: Case, folder: Path) -> Audit:
     out = Audit()
     shards = {shard: fresh(shard) for shard in range(case.shards.count)}
     kept: dict[int, dict[int, _Shard]] = {}
+    turns: dict[int, int] = {}  # where saves rotate: the first shard in the save after this one
 
     def load(shard: int, sequence: int | None, digest: str) -> None:
         if sequence is not None and sequence not in kept:
@@ -114,7 +115,16 @@ def audit(case: Case, folder: Path) -> Audit:
                     shard.pending = None
                 out.updates += 1
             elif entry == "saving":
-                kept[header["sequence"]] = {number: shard.copy() for number, shard in shards.items()}
+                sequence: int = header["sequence"]
+                after: int | None = header.get("after")
+                taken, turns[sequence], older = set(shards), 0, shards
+                if after is not None and case.strategy.rotate:  # whose turn it is, by the audit's own count
+                    older = kept[after]
+                    begin, turns[sequence] = turns[after], (turns[after] + case.strategy.rotate) % len(shards)
+                    taken = {(begin + more) % len(shards) for more in range(case.strategy.rotate)}
+                kept[sequence] = {
+                    number: shard.copy() if number in taken else older[number] for number, shard in shards.items()
+                }
             elif entry == "load":
                 load(header["shard"], header["sequence"], header["digest"])
             elif entry == "load_all":

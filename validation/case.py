@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from cprmodel.advising import Advisor
 from cprmodel.facts.errors import JobError
+from cprmodel.facts.rotation import RotatingSave
 from cprmodel.facts.strategies import (
     BlockingSave,
     FailureKind,
@@ -135,6 +136,9 @@ class SavingSection(Section):
     fraction: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0, description="share of the rows that a save takes, so many saves an interval (with order)"
     )
+    rotate: Count | None = Field(
+        None, description="full recovery: shards in each save, in turn, beside the trainer's part; default: all"
+    )
     advice: str | None = Field(
         None,
         description="a job file, or preset:NAME: a cprmodel.Advisor that begins with this plan says when to save, "
@@ -146,6 +150,10 @@ class SavingSection(Section):
     def _check(self) -> SavingSection:
         if self.advice is not None:
             self._read_advice(self.advice)
+        if self.rotate is not None and (
+            self.recovery != "full" or self.order is not None or self.advice is not None
+        ):
+            raise wrong("rotate", self.rotate, "full recovery, and neither order nor advice beside it")
         if self.order is None and self.fraction != 1:
             raise wrong("fraction", self.fraction, "an order of saving beside it")
         if self.order is not None:
@@ -299,6 +307,11 @@ class Case(Section):
             raise wrong("shards.count", count, f"{theirs}, as in the job of strategy.advice")
         if self.strategy.order is not None and self.checkpoint.backend != "files":
             raise wrong("checkpoint.backend", self.checkpoint.backend, '"files", where some rows are saved first')
+        rotate = self.strategy.rotate
+        if rotate is not None and rotate > count:
+            raise wrong("strategy.rotate", rotate, f"at most {count}, the shards that there are")
+        if rotate is not None and self.checkpoint.backend != "files":
+            raise wrong("checkpoint.backend", self.checkpoint.backend, '"files", where saves rotate over shards')
         if self.strategy.order is not None and self.journal:
             raise wrong("journal", True, "saves that take everything, which alone it can audit")
         if self.strategy.order == "scar" and self.shards.device != "cpu":
@@ -358,6 +371,9 @@ class Case(Section):
         section, charged = self.strategy, self.charged
         save_s, step = (charged.save_s, charged.step_s) if charged else (0.0, 1.0)
         saving: SavingPolicy = BlockingSave(save_s)
+        if section.rotate is not None:
+            always = charged.job.checkpoint.always_written if charged else None
+            saving = RotatingSave(saving, self.shards.count, section.rotate, always or 0.0)
         if section.order is not None:
             saving = PrioritySave(save_s * section.fraction, section.fraction, section.order)
         return Strategy(section.recovery, self.recovery(), saving, section.interval_steps * step)

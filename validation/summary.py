@@ -136,7 +136,9 @@ def summarise(events: Path | Iterable[dict[str, Any]]) -> Summary:
                 seconds[part] += event.get(f"{part}_s", 0.0)
             last = at
         elif kind == "saving":
-            kept[event["sequence"]] = dict(holds)
+            kept[event["sequence"]] = kept.get(event.get("after", -1), {}) | {
+                shard: held for shard, held in holds.items() if shard in event.get("shards", holds)
+            }
         elif kind == "save":
             out.saves += 1
             out.saved_rows += event.get("rows", 0) if out.saves > 1 else 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cprmodel.costing import Choice, Exact, SteadyState, check_plain, loses_samples
+from cprmodel.costing import Choice, Exact, SteadyState, check_plain, check_whole, loses_samples
 from cprmodel.costing.saving import as_stored, saving_of
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.storage import StoredSave
@@ -19,6 +19,7 @@ def check_job(job: Job) -> None:
     if job.checkpoint.incremental:
         expected = "no such key: the advisor only knows saves that write everything"
         raise JobError("job", [Problem("checkpoint.incremental", "true", expected)])
+    check_whole(job, "the advisor", "cprmodel plan says how many experts a save holds, and how often")
     if job.storage is not None:
         raise JobError("job", [Problem("storage", "", "no such table: the advisor knows of no other jobs")])
 

@@ -22,6 +22,7 @@ __all__ = ["NUMBERS", "TODAY", "changed_job", "planned_rows", "says_today"]
 #: Columns of numbers and how a row's are read; those of money and storage stand only where something is known.
 NUMBERS: Mapping[str, Any] = {
     "interval_s": lambda one: one.interval_s,
+    "experts_saved": lambda one: one.experts_saved[0] if one.experts_saved else None,
     "overhead_fraction": lambda one: one.overhead_fraction,
     "overhead_save": lambda one: one.breakdown.save,
     "overhead_load": lambda one: one.breakdown.load,
@@ -135,6 +136,7 @@ class _Cells:
         sized = "size_bytes" in data["checkpoint"] or any(key.path[-1] == "size_bytes" for key in keys)
         left_out: tuple[str, ...] = () if sized else _STORED
         left_out += () if "cost" in data else _PAID
+        left_out += () if "rotating" in data["checkpoint"] else ("experts_saved",)
         found: dict[str, Any] = {"recommended": coded(self.names), "recovery": coded(self.recoveries)}
         for name in NUMBERS:
             if name not in left_out:

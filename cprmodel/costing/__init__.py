@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from cprmodel.costing.blocking import Exact, FirstOrder
 from cprmodel.costing.models import Choice, Cost, CostModel, Step, loses_samples, use
 from cprmodel.costing.saving import saving_of
-from cprmodel.costing.which import MODELS, check_no_stops, check_plain, model_for
+from cprmodel.costing.which import MODELS, check_no_stops, check_plain, check_whole, model_for
 from cprmodel.facts.lazy import loaded_when_used
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ __all__ = [
     "Step",
     "check_no_stops",
     "check_plain",
+    "check_whole",
     "loses_samples",
     "model_for",
     "saving_of",

@@ -189,14 +189,18 @@ class SteadyState:
         """
         return self._best(job, recovery, pls_budget if loses_samples(recovery) else None)
 
-    def _best(self, job: Job, recovery: Recovery, budget: float | None) -> Choice:
-        setting, saving = _setting(job, recovery), _stored(job)
+    def best(self, job: Job, recovery: Recovery, saving: StoredSave) -> Choice:
+        """The interval of least overhead of another way to save, whatever it loses."""
+        return self._best(job, recovery, None, saving)
+
+    def _best(self, job: Job, recovery: Recovery, budget: float | None, saving: StoredSave | None = None) -> Choice:
+        setting, saving = _setting(job, recovery), saving or _stored(job)
         shared = Shared.of(job) if job.storage is not None else None
         return _choice(setting, saving, Limits(self._budget(setting, saving, budget), self.extra_s, shared))
 
     def cost(self, job: Job, strategy: Strategy) -> Cost:
         """Overhead and PLS at the strategy's interval."""
-        if strategy.saving.fraction != 1:
+        if not isinstance(strategy.saving, StoredSave):
             strategy = strategy.in_time
         saving = as_stored(strategy.saving, strategy.recovery)
         setting = _setting(job, strategy.recovery)

@@ -10,7 +10,7 @@ from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.units import format_time
 from cprmodel.jobs import Job
 
-__all__ = ["MODELS", "check_no_stops", "check_plain", "model_for"]
+__all__ = ["MODELS", "check_no_stops", "check_plain", "check_whole", "model_for"]
 
 
 def _steady_state() -> CostModel:
@@ -86,6 +86,13 @@ def check_plain(job: Job, what: str, instead: str = "no such key") -> None:
     elif job.checkpoint.unreadable is not None:
         knows = "saves that can be read back"
     raise JobError("job", [Problem(job.plain_words, "", f"{instead}: {what} only knows {knows}")])
+
+
+def check_whole(job: Job, what: str, instead: str) -> None:
+    """Refuse what knows only saves that take everything, and name who knows more; JobError says so."""
+    if job.checkpoint.rotating is not None:
+        expected = f"no such key: {what} only knows saves that take everything ({instead})"
+        raise JobError("job", [Problem("checkpoint.rotating", str(job.checkpoint.rotating).lower(), expected)])
 
 
 def check_no_stops(job: Job, what: str) -> None:

@@ -263,5 +263,9 @@ class Strategy:
 
     @property
     def in_time(self) -> Strategy:
-        """A strategy that takes as long, whose saves stop training as often and take everything."""
-        return Strategy(self.name, self.recovery, BlockingSave(self.saving.save_s), self.saves_every_s)
+        """A strategy that takes as long, whose saves stop training as often and take everything.
+
+        A policy whose saves do more than block says what they are: ``timed``.
+        """
+        timed: SavingPolicy = getattr(self.saving, "timed", None) or BlockingSave(self.saving.save_s)
+        return Strategy(self.name, self.recovery, timed, self.saves_every_s)

@@ -6,6 +6,12 @@ and carries its source and validity in ``.about`` (see :mod:`cprmodel.facts.form
 
 from cprmodel.formulas.accuracy import metric_drop, pls_for_metric_drop
 from cprmodel.formulas.cost import transfer_time
+from cprmodel.formulas.drained import (
+    drained_fresh_loss,
+    drained_priority_pls,
+    drained_slot,
+    drained_stale_loss,
+)
 from cprmodel.formulas.exact_loss import exact_pls, exact_pls_deviation, exact_pls_interval
 from cprmodel.formulas.failures import (
     mtbf_from_groups,
@@ -84,6 +90,7 @@ from cprmodel.formulas.relearning import (
     share_left,
 )
 from cprmodel.formulas.renewal import renewal_efficiency, schedule_efficiency, weibull_save_time
+from cprmodel.formulas.rotating import rotating_loss, rotating_pls
 from cprmodel.formulas.scaling import fastest_nodes, fastest_nodes_at_budget, scaled_work
 from cprmodel.formulas.spares import erlang_1917_loss, nodes_in_repair, waiting_overhead
 from cprmodel.formulas.storage import (
@@ -124,6 +131,10 @@ __all__ = [
     "cube_root_harm",
     "cube_root_row_interval",
     "daly_2006",
+    "drained_fresh_loss",
+    "drained_priority_pls",
+    "drained_slot",
+    "drained_stale_loss",
     "effective_time_ratio",
     "erlang_1917_loss",
     "exact_interval",
@@ -186,6 +197,8 @@ __all__ = [
     "quantised_share",
     "relearning_rate",
     "renewal_efficiency",
+    "rotating_loss",
+    "rotating_pls",
     "saves_per_check",
     "scaled_work",
     "schedule_efficiency",

@@ -10,12 +10,17 @@ from cprmodel.facts.units import format_time
 from cprmodel.formulas.cost import transfer_time
 from cprmodel.formulas.storage import quantised_share
 from cprmodel.jobs.quantities import Count, Number, OpenShare, Plain, Section, Share, wrong
-from cprmodel.jobs.storage import Level, Warnings, dirty_points
+from cprmodel.jobs.storage import Level, Warnings, dirty_points, rotating_number
 
 __all__ = ["Checkpoint"]
 
 _Bits = Annotated[float, Field(ge=1, lt=32, allow_inf_nan=False), Plain]
 _Drop = Annotated[Number, Field(ge=0)]
+_Rotating = Annotated[
+    bool | int | None,
+    BeforeValidator(rotating_number),
+    WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "integer", "minimum": 1}]}),
+]
 _Curve = Annotated[
     tuple[tuple[float, float], ...] | None,
     BeforeValidator(dirty_points),
@@ -83,13 +88,18 @@ class Checkpoint(Section):
         None, description="a save drains in the background: share of the compute that goes on meanwhile"
     )
     drain_s: float | None = Field(None, description="time it drains (after save); default: size/bandwidth")
+    rotating: _Rotating = Field(
+        None,
+        description="a save holds so many of the experts (or shards) in turn, and all that is no expert's; "
+        "true: the best number",
+    )
     incremental: bool | None = Field(None, description="a save writes only the rows touched since the last one")
     dirty_curve: _Curve = Field(
         None,
         description="measured share of the checkpoint that is touched within some useful work; default: [access]",
     )
     always_written: Share | None = Field(
-        None, description="share of the checkpoint that every incremental save writes; default: none"
+        None, description="share of the checkpoint that every incremental or rotating save writes; default: none"
     )
     quantised_bits: _Bits | None = Field(None, description="bits of a saved number, of 32 (with embedding_dim)")
     embedding_dim: Count | None = Field(None, description="numbers in an embedding row")
@@ -157,10 +167,10 @@ class Checkpoint(Section):
             raise wrong("quantised_bits", self.quantised_bits, "size with bandwidth: a save is given by its bytes")
         if self.quantised_metric_drop and self.quantised_bits is None:
             raise wrong("quantised_metric_drop", self.quantised_metric_drop, "quantised_bits beside it")
-        if not self.incremental and (self.dirty_curve is not None or self.always_written):
-            key = "dirty_curve" if self.dirty_curve is not None else "always_written"
-            shown = "..." if key == "dirty_curve" else self.always_written
-            raise wrong(key, shown, "incremental = true beside it")
+        if not self.incremental and self.dirty_curve is not None:
+            raise wrong("dirty_curve", "...", "incremental = true beside it")
+        if not self.shrinks and self.always_written:
+            raise wrong("always_written", self.always_written, "incremental = true (or rotating) beside it")
         self._check_stalls()
         if self.level is not None and len(self.level) > 1 and self.warning is not None:
             expected = (
@@ -176,8 +186,9 @@ class Checkpoint(Section):
             place = "" if self.level is None else f"level.{at}."
             drains = self.overlap is not None and (self.level is None or at == len(self.level) - 1)
             for key, value in (("save_shrinks", one.save_shrinks), ("stall", one.stall_s)):
-                if value is not None and not self.incremental:
-                    raise wrong(place + key, value, "incremental = true beside it: else save is all that blocks")
+                if value is not None and not self.shrinks:
+                    expected = "incremental = true (or rotating) beside it: else save is all that blocks"
+                    raise wrong(place + key, value, expected)
             if one.save_shrinks is not None and one.save_s is None:
                 expected = "save beside it (a bandwidth gives a copy, which shrinks)"
                 raise wrong(place + "save_shrinks", one.save_shrinks, expected)
@@ -186,6 +197,11 @@ class Checkpoint(Section):
                 how = "drains in the background" if one.save_shrinks is None else "has save_shrinks = false"
                 expected = f"save_shrinks = true beside it: save is itself a stall where a save {how}"
                 raise wrong(place + "stall", one.stall_s, expected)
+
+    @property
+    def shrinks(self) -> bool:
+        """Whether some saves write less than everything."""
+        return bool(self.incremental or self.rotating)
 
     def stall_and_copy_s(self, level: Level | None = None) -> tuple[float, float]:
         """What blocks training in a save (to a level), whatever it writes, and while everything is copied [s].
@@ -276,7 +292,7 @@ class Checkpoint(Section):
 
     def stall_words(self) -> list[str]:
         """What is taken of a save's time where an incremental job does not say what of it shrinks."""
-        if not self.incremental:
+        if not self.shrinks:
             return []
         said = []
         tables: tuple[Checkpoint | Level, ...] = self.level or (self,)
@@ -285,7 +301,8 @@ class Checkpoint(Section):
                 continue
             field = "checkpoint.save" if self.level is None else f"checkpoint.level.{at}.save"
             _, copy = self.stall_and_copy_s(None if self.level is None else self.level[at])
-            kind = "a stall, whatever is written" if not copy else "the copy of everything, less for fewer rows"
+            parts = "rows" if self.incremental else "experts"
+            kind = "a stall, whatever is written" if not copy else f"the copy of everything, less for fewer {parts}"
             said.append(f"{field} ({format_time(one.save_s)}) is taken to be {kind}: save_shrinks says otherwise")
         return said
 

@@ -28,6 +28,7 @@ from cprmodel.jobs.work import (
     about_unannounced,
     check_kept,
     check_limit,
+    check_rotating,
     check_silent,
     check_stops,
     check_unreadable,
@@ -153,6 +154,7 @@ class Job(Section):
         )
         words = self.checkpoint.storage_words() or ("[storage]" if self.storage is not None else "")
         check_limit(self.job, self.checkpoint, self.load_s, words)
+        check_rotating(self.job, self.cluster, self.checkpoint)
         check_silent(self.job, self.checkpoint, self.failures, words)
         check_unreadable(self.job, self.checkpoint, words)
         check_kept(self.checkpoint, self.failures.silent)
@@ -160,6 +162,11 @@ class Job(Section):
         check_nodes(self.scaling, self.failures.nodes)
         check_money(self.cost, self.nodes, self.checkpoint.size_bytes)
         return self
+
+    @property
+    def experts(self) -> int | None:
+        """What saves may rotate over: experts, else embedding shards."""
+        return self.cluster.experts or self.cluster.embedding_shards
 
     @property
     def repair_s(self) -> float | None:

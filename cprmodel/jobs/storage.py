@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from cprmodel.jobs.quantities import Count, OpenShare, Plain, Section, Share, wrong
 
-__all__ = ["Level", "Neighbour", "Storage", "Warnings", "dirty_points"]
+__all__ = ["Level", "Neighbour", "Storage", "Warnings", "dirty_points", "rotating_number"]
 
 _Survives = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False), Plain]
 _Precision = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False), Plain]
@@ -119,6 +119,17 @@ class Storage(Section):
         assert one.size_bytes is not None
         assert self.bandwidth_bytes_per_s is not None
         return one.size_bytes / self.bandwidth_bytes_per_s
+
+
+def rotating_number(value: Any) -> Any:
+    """``true``, or a number of experts; ``false`` says nothing."""
+    if value is None or value is False:
+        return None
+    if value is True:
+        return True
+    if not isinstance(value, int) or not 1 <= value <= 10**9:
+        raise wrong("", value, "true, or a whole number of experts (or shards) of at least 1")
+    return value
 
 
 def dirty_points(value: Any) -> Any:

@@ -18,6 +18,7 @@ __all__ = [
     "about_unannounced",
     "check_kept",
     "check_limit",
+    "check_rotating",
     "check_silent",
     "check_stops",
     "check_unreadable",
@@ -32,7 +33,11 @@ class Work(Section):
         None, description="time of one training step; intervals are then given in steps too"
     )
     current_interval_s: float | None = Field(None, description="useful work between two saves today")
-    current_recovery: str = Field("full", pattern="^(full|partial)$", description="recovery used today")
+    current_recovery: str = Field(
+        "full",
+        pattern="^(full|partial|rotating)$",
+        description="recovery used today; rotating: full, from saves that rotate",
+    )
     time_limit_s: float | None = Field(
         None,
         description="a scheduler ends each job so long after it has begun to load; the work takes a chain of jobs",
@@ -62,9 +67,33 @@ class Cluster(Section):
 
     embedding_shards: Count | None = Field(None, description="embedding shards (Emb PS nodes); none: dense model")
     trainers: Count | None = Field(None, description="trainer nodes")
+    experts: Count | None = Field(
+        None, description="experts of a mixture, over which saves may rotate (checkpoint.rotating)"
+    )
     spares: AnyCount | None = Field(
         None, description="nodes that stand by for failed ones (with failures.repair or scaling.repair)"
     )
+
+
+def check_rotating(work: Work, cluster: Cluster, point: Checkpoint) -> None:
+    """That saves that rotate have something to rotate over."""
+    rotating, today = point.rotating, work.current_recovery == "rotating"
+    if rotating is None:
+        if today:
+            expected = "checkpoint.rotating beside it: how many experts (or shards) a save holds"
+            raise wrong("job.current_recovery", "rotating", expected)
+        return
+    experts = cluster.experts or cluster.embedding_shards
+    if experts is None:
+        raise wrong("cluster.experts", "", "experts (or embedding_shards), over which saves rotate")
+    if rotating is True and today:
+        expected = (
+            "how many experts (or shards) a save holds today, since job.current_recovery says that it rotates"
+        )
+        raise wrong("checkpoint.rotating", True, expected)
+    if rotating > experts:
+        key = "experts" if cluster.experts is not None else "embedding_shards"
+        raise wrong("checkpoint.rotating", rotating, f"at most cluster.{key} ({experts})")
 
 
 def check_limit(work: Work, point: Checkpoint, load_s: float, storage: str) -> None:

@@ -11,7 +11,9 @@ from cprmodel.costing.kinds import Candidate, register
 from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB, Choice, Cost, CostModel
 from cprmodel.costing.terms import WITHIN
 from cprmodel.facts.errors import JobError
+from cprmodel.facts.ordered import StoredPrioritySave
 from cprmodel.facts.strategies import PrioritySave, Strategy
+from cprmodel.facts.units import format_share
 from cprmodel.jobs import Job
 
 if TYPE_CHECKING:
@@ -22,6 +24,20 @@ __all__ = ["OrderedSaves"]
 
 #: By how much an interval is shortened at a time, and how often, where a simulated loss is just above the budget.
 _WOBBLE, _TRIES = 0.003, 12
+
+
+def unmodelled(job: Job) -> str:
+    """What the job says beside which orders of rows are not modelled; "" where nothing does."""
+    point = job.checkpoint
+    words = {
+        "checkpoint.dirty_curve": point.dirty_curve is not None,
+        "checkpoint.level": point.level is not None,
+        "checkpoint.warning": point.warning is not None,
+        "checkpoint.unreadable": point.unreadable is not None,
+        "job.time_limit": job.job.time_limit_s is not None,
+        "failures.silent": job.failures.silent is not None,
+    }
+    return ", ".join(name for name, given in words.items() if given)
 
 
 class OrderedSaves:
@@ -35,15 +51,21 @@ class OrderedSaves:
         if job.pls_budget is None or job.cluster.embedding_shards is None:
             missing = "they need embedding_shards and an [accuracy] budget"
             notes.append(f"[access] is not used for ordered saves: {missing}")
-        if not job.plain:
-            said = f"beside {job.plain_words} they are not modelled"
+        beside = "" if job.plain else unmodelled(job)
+        if beside:
+            said = f"beside {beside} they are not modelled (without it they are)"
             notes.append(f"saves in an order of the rows are left out: {said}")
         if notes:
             return [], notes
         from cprmodel.ordering.stale import ORDERS
 
         fraction = job.access.priority_fraction
-        saves = [PrioritySave(job.save_s * fraction, fraction, order) for order in ORDERS]
+        if job.plain:
+            saves = [PrioritySave(job.save_s * fraction, fraction, order) for order in ORDERS]
+        else:
+            from cprmodel.ordering.stored import stored_saves
+
+            saves = [*stored_saves(job, ORDERS)]
         return [
             Candidate(f"partial-{one.order}", job.partial_recovery, one, within_budget=True) for one in saves
         ], []
@@ -74,11 +96,12 @@ class OrderedSaves:
         """The time of saves as often and as long, and the order's own PLS."""
         cost = model.cost(job, strategy)
         found = _lost(job, model, strategy)
+        stored = isinstance(strategy.saving, StoredPrioritySave)  # of which the model knows what a save writes
         whole = cost.written_per_s
         return replace(
             cost,
             pls=found.pls,
-            written_per_s=None if whole is None else whole * strategy.saving.fraction,
+            written_per_s=None if whole is None else whole * (1 if stored else strategy.saving.fraction),
             steps=(*cost.steps[:1], found.step),
             pls_standard_deviation=found.standard_deviation,
             pls_standard_error=found.standard_error,
@@ -86,14 +109,21 @@ class OrderedSaves:
 
     def remarks(self, job: Job, model: CostModel, strategy: Strategy) -> Sequence[str]:
         """How sure the PLS is."""
-        error = _lost(job, model, strategy).standard_error
-        if error == 0:
-            return ()
-        return (f"expected PLS, of updates, is from a simulation of the order (standard error {error:.1g})",)
+        error, said = _lost(job, model, strategy).standard_error, []
+        if error:
+            said.append(f"expected PLS, of updates, is from a simulation of the order (standard error {error:.1g})")
+        if isinstance(strategy.saving, StoredPrioritySave) and strategy.saving.of_dirty:
+            share = float(strategy.saving.timed.written(strategy.saves_every_s))
+            said.append(f"a save writes {format_share(share)} of the checkpoint")
+        return said
 
 
 def _best(job: Job, model: CostModel, saving: PrioritySave) -> Choice:
     """Where the overhead is least: whole-job failures make saves worth while. No save at all without them."""
+    if isinstance(saving, StoredPrioritySave):
+        from cprmodel.ordering.stored import best_stored
+
+        return best_stored(job, model, saving)
     extra_s = getattr(model, "extra_s", 0.0) * saving.fraction
     each = replace(model, extra_s=extra_s) if extra_s else model  # type: ignore[type-var]
     choice = each.partial_interval(job.with_costs(saving.save_s, job.failure_mix), 1.0)
@@ -105,7 +135,9 @@ def _not_worth(job: Job, model: CostModel, strategy: Strategy) -> float:
     """The interval below which the saves alone cost more than full recovery at its best [s]."""
     every = model.full_interval(job).interval_s
     full = model.cost(job, Strategy("full", job.full_recovery, job.saving, every)).breakdown.total
-    return strategy.saving.save_s / float(full) / strategy.saving.fraction
+    saving = strategy.saving
+    least = saving.least_s if isinstance(saving, StoredPrioritySave) else saving.save_s
+    return least / float(full) / saving.fraction
 
 
 def _in_steps(job: Job, model: CostModel, strategy: Strategy, budget: float, choice: Choice) -> Choice:
@@ -135,7 +167,10 @@ def _at_steps(job: Job, model: CostModel, strategy: Strategy, budget: float, ste
     fraction = strategy.saving.fraction
     one = replace(strategy, interval_s=min(steps * job.job.step_s, job.job.work_s) / fraction)
     cost = float(model.cost(job, one).breakdown.total)
-    cost += getattr(model, "extra_s", 0.0) * fraction / one.saves_every_s
+    extra, saving = getattr(model, "extra_s", 0.0), strategy.saving
+    if extra:
+        written = saving.timed.written(one.saves_every_s) if isinstance(saving, StoredPrioritySave) else fraction
+        cost += extra * float(written) / one.saves_every_s
     pls = _lost(job, model, one).pls
     return (max(pls - budget * WITHIN, 0.0), cost, one.interval_s)
 

@@ -98,6 +98,8 @@ WORTH: dict[str, Callable[[Floats, Floats, Floats], Floats]] = {
     "mfu": lambda counts, age, rates: counts,
     "update-age": lambda counts, age, rates: counts * age,
     "best-fixed": lambda counts, age, rates: rates * age**2,
+    # of dirty rows alone; so large that a lot, drawn for counts, decides between equal ones only
+    "best-fixed-dirty": lambda counts, age, rates: 1e12 * rates * age**2 * (counts > 0),
 }
 
 

@@ -6,10 +6,13 @@ import math
 from dataclasses import dataclass, replace
 
 from cprmodel.costing.models import Step, recovery_arguments, use
+from cprmodel.costing.storage import save_times_s
 from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.ordered import StoredPrioritySave
 from cprmodel.facts.strategies import PartialRecovery, PrioritySave, Strategy
+from cprmodel.formulas.drained import drained_fresh_loss, drained_priority_pls, drained_slot, drained_stale_loss
 from cprmodel.formulas.ordered import fresh_loss, priority_pls, priority_pls_deviation, stale_loss
-from cprmodel.jobs import Job
+from cprmodel.jobs import Access, Job
 from cprmodel.ordering.stale import unsaved
 from cprmodel.rows import Floats
 
@@ -49,6 +52,8 @@ def expected_pls(job: Job, strategy: Strategy, exact: bool) -> OrderLoss:
         expected = "a job with [access], partial recovery, and saves that take some rows before others"
         raise JobError("expected_pls", [Problem("strategy", f'"{strategy.name}"', expected)])
     work_s = job.job.work_s
+    if isinstance(saving, StoredPrioritySave):
+        return _stored_loss(job, strategy, saving, access)
     alone = unsaved(saving.order, access, work_s, float(strategy.interval_s))
     given, again = _risk(job, strategy), (0.0, 0.0)
     if exact:
@@ -63,6 +68,34 @@ def expected_pls(job: Job, strategy: Strategy, exact: bool) -> OrderLoss:
     names = ("work_square_s2", "save_square_s2", "stale_square_s2")
     scatter = priority_pls_deviation.raw(**dict(zip(names, squares, strict=True)), **given)
     return OrderLoss(float(step.value), above - float(step.value), float(scatter), step)
+
+
+def _stored_loss(job: Job, strategy: Strategy, saving: StoredPrioritySave, access: Access) -> OrderLoss:
+    """The same of saves that drain, or of dirty rows alone."""
+    work_s, every = job.job.work_s, min(strategy.saves_every_s, job.job.work_s)
+    blocks, drain_s = save_times_s(saving.timed, every)
+    given = _risk(job, strategy) | {
+        "save_s": float(blocks[0]),
+        "drain_s": float(drain_s),
+        "overlap": saving.whole.overlap,
+        "interval_s": every,
+    }
+    of_slot = {name: value for name, value in given.items() if name not in ("shards", "failed_shards")}
+    slot_s = min(float(drained_slot.raw(**of_slot)), work_s)
+    alone = unsaved(saving.plays, access, work_s, slot_s / saving.fraction)
+    lost, fresh = (float(one.raw(**given)) for one in (drained_stale_loss, drained_fresh_loss))
+    again = (lost, max(lost - fresh, 0.0) / lost if lost else 0.0)
+    found = alone.struck(*again)
+    (mean, error), (last, last_error) = mean_and_error(found.mean_s), mean_and_error(found.last_s)
+    step = use(drained_priority_pls, stale_s=mean, last_stale_s=last, work_s=work_s, **given)
+    above = drained_priority_pls.raw(stale_s=mean + error, last_stale_s=last + last_error, work_s=work_s, **given)
+    squares = dict(
+        zip(("work_square_s2", "save_square_s2", "stale_square_s2"), alone.squares_s2(*again), strict=True)
+    )
+    of_saves = {name: value for name, value in given.items() if name not in ("drain_s", "overlap")}
+    of_saves |= {"save_s": given["save_s"] + given["drain_s"], "interval_s": slot_s, "work_s": work_s}
+    scatter = priority_pls_deviation.raw(**squares, **of_saves)
+    return OrderLoss(float(step.value), float(above) - float(step.value), float(scatter), step)
 
 
 def mean_and_error(plays: Floats) -> tuple[float, float]:

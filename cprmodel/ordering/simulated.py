@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+from cprmodel.costing.steady import SteadyState
 from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.ordered import StoredPrioritySave
 from cprmodel.facts.strategies import FailureKind, PartialRecovery, PrioritySave, Strategy
 from cprmodel.jobs import Job
+from cprmodel.ordering.draining import DrainingLedger, play_drained
 from cprmodel.ordering.ledger import UpdateLedger
 from cprmodel.ordering.pls import expected_pls
 from cprmodel.ordering.stale import played_rows
@@ -21,11 +26,13 @@ from cprmodel.simulation import (
     GivenFailure,
     Seed,
     Simulated,
+    kernel,
     play,
     sequence,
 )
 from cprmodel.simulation import simulate as simulate_time
-from cprmodel.simulation.laws import Exponential, FailureLaw
+from cprmodel.simulation.laws import Exponential, FailureLaw, Replay
+from cprmodel.simulation.long_jobs import COLUMNS, found_of
 
 __all__ = ["simulate"]
 
@@ -38,12 +45,18 @@ _ROW_BY_ROW = 0x0DE5  #: streams apart from those of the times
 
 
 class _Exposing(AtRandom):
-    """Failures that tell the ledger how long it was exposed to them outside work."""
+    """Failures of a law that tell the ledger how long it was exposed to them outside work."""
 
-    def __init__(self, ledger: UpdateLedger, shards: int, random: np.random.Generator) -> None:
+    def __init__(self, ledger: UpdateLedger, shards: int, random: np.random.Generator, law: FailureLaw) -> None:
+        self._gaps = _gaps(law, ledger.mix.mtbf_s, random)
         super().__init__(ledger.mix, shards, random)
         self._ledger = ledger
+        self.struck = dict.fromkeys(FailureKind, 0)
         self._doomed = False  # everybody rolls back at the end of the stop under way: nothing more can be taken
+
+    def gap(self) -> float:
+        """From one failure to the next [s]."""
+        return next(self._gaps)
 
     def next(self, activity: Activity, seconds: float) -> tuple[float, GivenFailure] | None:
         """By the clock."""
@@ -53,8 +66,25 @@ class _Exposing(AtRandom):
         if activity is not Activity.WORK and not self._doomed:
             self._ledger.exposed(seconds if found is None else found[0])
         if found is not None:
+            self.struck[found[1].kind] += 1
             self._doomed |= found[1].kind is FailureKind.WHOLE_JOB
         return found
+
+
+def _gaps(law: FailureLaw, mtbf_s: float, random: np.random.Generator) -> Iterator[float]:
+    """Times between failures, without an end."""
+    code, shape, scale, times = law.parameters(mtbf_s)
+    at = int(random.integers(times.size))
+    while True:
+        if code == kernel.REPLAY:
+            yield float(times[at % times.size])
+            at += 1
+        elif code == kernel.LOGNORMAL:
+            yield scale * math.exp(shape * random.standard_normal())
+        elif code == kernel.GAMMA:
+            yield scale * random.standard_gamma(shape)
+        else:
+            yield scale * random.standard_exponential() ** (1 / shape)
 
 
 def simulate(
@@ -80,7 +110,7 @@ def simulate(
     strategy : such as ``plan(job)["partial-update-age"].strategy``
     runs : how many times to play it; row by row never more often than that, and often enough for a small error
     seed : an int, a ``SeedSequence`` (not advanced) or a ``Generator`` (advanced once)
-    law : law of the time between failures; exponential where not given, and where some rows are saved first
+    law : law of the time between failures; exponential where not given
     strikes : what failures can strike; anything, where some rows are saved first
     workers : cores to use through joblib, -1 for all; None leaves it to ``joblib.parallel_config``
     progress : called with the number of runs that each batch finished
@@ -114,29 +144,61 @@ def simulate(
     if not isinstance(strategy.recovery, PartialRecovery):
         expected = "partial recovery, where some rows are saved before others"
         raise JobError("simulate", [Problem("strategy.recovery", strategy.recovery.name, expected)])
-    if not isinstance(law or Exponential(), Exponential) or strikes is not FailuresStrike.ALWAYS:
-        expected = "failures that are exponential and strike always, where some rows are saved before others"
-        raise JobError("simulate", [Problem("law", "", expected)])
-    streams = sequence(seed)
-    found = simulate_time(job, strategy.in_time, runs, streams, workers=workers, progress=progress)
-    work, mix, shards = job.job.work_s, job.failure_mix, job.cluster.embedding_shards or 1
-    slot_s = min(strategy.saves_every_s, work)
-    rates = played_rows(job.access, slot_s, saving.fraction) / slot_s
-    saves = _SAVES / _SLOWER.get(saving.order, 1)
-    times = int(np.clip(saves / (work / slot_s), _FEWEST, max(_FEWEST, min(_MOST, runs))))
-    plain, controlled = np.empty(times), np.empty(times)
-    rows = np.random.SeedSequence(streams.entropy, spawn_key=(*streams.spawn_key, _ROW_BY_ROW))
-    for run, stream in enumerate(rows.spawn(times)):
-        random = np.random.default_rng(stream)
-        ledger = UpdateLedger(saving.order, rates, saving.fraction, shards, mix, work, random)
-        play(strategy, work, _Exposing(ledger, shards, random), shards, ledger=ledger)
-        plain[run], controlled[run] = ledger.pls, ledger.expected_pls
-    said = expected_pls(job, strategy, exact=True).pls
-    predicted = replace(found.predicted, pls=said, pls_is_approximate=True)
+    if strikes is not FailuresStrike.ALWAYS:
+        expected = "failures that strike always, where some rows are saved before others"
+        raise JobError("simulate", [Problem("strikes", strikes.value, expected)])
+    law, streams = law or Exponential(), sequence(seed)
+    stored = isinstance(saving, StoredPrioritySave)
+    memoryless = isinstance(law, Exponential)
+    known = job.with_mtbf(float(np.mean(law.times_s))) if isinstance(law, Replay) else job
+    if memoryless or not stored:
+        found = simulate_time(job, strategy.in_time, runs, streams, law=law, workers=workers, progress=progress)
+    played = _play(job, strategy, runs, streams, law)
+    if not memoryless and stored:  # whose times no kernel knows
+        cost = SteadyState().cost(known, strategy)
+        found = found_of(job, strategy, cost, [played[:, :-1]], "of a long job, exponential failures")
+        found = replace(found, law=law)
+    said = expected_pls(known, strategy, exact=True).pls
+    plain = played[:, _LOST] / (job.job.work_s * (job.cluster.embedding_shards or 1))
+    controlled = played[:, -1] if memoryless else None
+    if controlled is not None and np.var(controlled) > np.var(plain):  # where most is lost
+        controlled = None
     return replace(
         found,
         strategy=strategy,
         pls=Estimate.of(plain, controlled),
         pls_of_runs=plain,
-        predicted=predicted,
+        predicted=replace(found.predicted, pls=said, pls_is_approximate=True),
     )
+
+
+_LOST = COLUMNS.index("lost")
+
+
+def _play(job: Job, strategy: Strategy, runs: int, streams: np.random.SeedSequence, law: FailureLaw) -> Any:
+    """Runs played row by row: a row of :data:`COLUMNS` each, and the expected PLS of what was at stake."""
+    saving, access = strategy.saving, job.access
+    assert isinstance(saving, PrioritySave)
+    assert access is not None
+    work, mix, shards = job.job.work_s, job.failure_mix, job.cluster.embedding_shards or 1
+    slot_s = min(strategy.saves_every_s, work)
+    rates = played_rows(access, slot_s, saving.fraction) / slot_s
+    saves = _SAVES / _SLOWER.get(saving.order, 1)
+    times = int(np.clip(saves / (work / slot_s), _FEWEST, max(_FEWEST, min(_MOST, runs))))
+    found = np.zeros((times, len(COLUMNS) + 1))
+    rows = np.random.SeedSequence(streams.entropy, spawn_key=(*streams.spawn_key, _ROW_BY_ROW))
+    for run, stream in enumerate(rows.spawn(times)):
+        random = np.random.default_rng(stream)
+        given = (rates, saving.fraction, shards, mix, work, random)
+        if isinstance(saving, StoredPrioritySave):
+            ledger: UpdateLedger = (drained := DrainingLedger(saving.plays, *given))
+            strikes = _Exposing(drained, shards, random, law)
+            one = play_drained(strategy, work, strikes, drained)
+        else:
+            ledger = UpdateLedger(saving.order, *given)
+            strikes = _Exposing(ledger, shards, random, law)
+            one = play(strategy, work, strikes, shards, ledger=ledger)
+        spent = (one.spent.save, one.spent.load, one.spent.reschedule)
+        kinds = [strikes.struck[kind] for kind in FailureKind]
+        found[run] = (one.time_to_train_s, ledger.pls * work * shards, *spent, *kinds, ledger.expected_pls)
+    return found

@@ -27,11 +27,12 @@ from cprmodel.trackers.tracker import rows_due
 
 __all__ = ["ORDERS", "Unsaved", "played_rows", "unsaved", "unsaved_of"]
 
-BY_COUNTS = ("mfu", "update-age")  #: of them, those that go by what was counted
+BY_COUNTS = ("mfu", "update-age", "best-fixed-dirty")  #: of them, those that go by what was counted
 
 _ROWS = 1000  #: rows that stand for all
 _UPDATES = 1e5  #: most updates of a row and interval, on average; more do not scatter
 _INTERVALS = 16  #: played from the beginning; after half of them nothing changes any more
+_SAMPLED_INTERVALS = 256  #: the same of a sampled list, which is counted, not played
 _PLAYS = 4
 _TOLD, _MOST_ROWS, _MOST_TIMES = 3e4, 5000, 16  #: updates in an interval; rows; times as many plays of few rows
 _CLASSES = 256  #: of rows, where classes are followed one by one
@@ -180,7 +181,7 @@ def unsaved_of(
 ) -> list[Unsaved]:
     """:func:`unsaved` of each order: those by counts are told of the same updates, which are drawn once."""
     for order in orders:
-        if order not in PLAYED:
+        if order not in PLAYED and order not in WORTH:
             raise DomainError(f"unsaved: order = {order!r}: expected one of {', '.join(PLAYED)}")
         if order == "scar":
             raise DomainError("unsaved: order = 'scar': expected an order that goes by updates")
@@ -188,18 +189,21 @@ def unsaved_of(
     slot_s = min(fraction * interval_s, work_s)
     slots = int(NUMPY.intervals(work_s, slot_s))
     rest_s = work_s - (slots - 1) * slot_s
-    played = min(slots, math.ceil(_INTERVALS / fraction))
+    played, sampled = (min(slots, math.ceil(many / fraction)) for many in (_INTERVALS, _SAMPLED_INTERVALS))
     found = []
-    for stale in _stale(orders, access, slot_s, fraction, played, seed):
-        steady = stale[:, played // 2 :].mean(1)
+    for stale in _stale(orders, access, slot_s, fraction, played, sampled, seed):
+        steady = stale[:, stale.shape[1] // 2 :].mean(1)
         found.append(Unsaved(slot_s, slots, rest_s, stale * slot_s, steady * slot_s))
     return found
 
 
 def _stale(
-    orders: Sequence[str], access: Access, slot_s: float, fraction: float, slots: int, seed: int
+    orders: Sequence[str], access: Access, slot_s: float, fraction: float, slots: int, sampled: int, seed: int
 ) -> list[Floats]:
-    """Plays × slots: what is unsaved when each slot begins, over the updates in a whole slot."""
+    """Plays × slots: what is unsaved when each slot begins, over the updates in a whole slot.
+
+    ``sampled``: so many slots of a sampled list, which rows that are hardly ever updated are long kept off.
+    """
     if slots == 1 or fraction == 1:
         return [np.zeros((1, slots)) for _ in orders]
     mean = classes_of(access).total_updates / classes_of(access).rows * slot_s / fraction
@@ -212,7 +216,7 @@ def _stale(
     for order in orders:
         if order == "ssu":
             classes = classes_of(access).binned(slot_s, _CLASSES)
-            share: Floats = classes.count @ listed(classes, fraction).stale(slots) / classes.total_updates
+            share: Floats = classes.count @ listed(classes, fraction).stale(sampled) / classes.total_updates
             found.append(share[None, :])
         else:
             found.append(counted[order] if order in counted else _known(order, updates, fraction, slots)[None, :])

@@ -56,7 +56,7 @@ def _steps(every_s: float, step_s: float | None) -> int | None:
 
 def verdict_of(job: Job, strategy: Strategy, cost: Cost) -> Verdict:
     """Whether a strategy may be recommended."""
-    if loses_samples(strategy.recovery) and (job.failure_mix.shard_share > 0 or cost.pls > 0):
+    if (loses_samples(strategy.recovery) and job.failure_mix.shard_share > 0) or cost.pls > 0:
         budget = job.pls_budget
         if budget is None:
             return Verdict.NO_BUDGET

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cprmodel.costing.models import BUDGET, CostModel, Step
 from cprmodel.facts.drawing import drawer_of
 from cprmodel.facts.results import Breakdown
+from cprmodel.facts.rotation import RotatingSave
 from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import CheckedSave, PrioritySave, Strategy
 from cprmodel.facts.version import __version__
@@ -104,6 +105,12 @@ class StrategyPlan:
         return (saving.saves, saving.checks) if isinstance(saving, CheckedSave) else None
 
     @property
+    def experts_saved(self) -> tuple[int, int] | None:
+        """How many of how many experts a save holds; None where saves do not rotate."""
+        saving = self.strategy.saving
+        return (saving.rotated, saving.experts) if isinstance(saving, RotatingSave) else None
+
+    @property
     def last_level_s(self) -> float | None:
         """Useful work between two saves of the last of several levels [s]; None where there is one."""
         every = self.level_intervals_s
@@ -143,6 +150,7 @@ class StrategyPlan:
             "level_intervals_s": self.level_intervals_s,
             "saves_per_check": self.pattern[0] if self.pattern else None,
             "checks_per_save": self.pattern[1] if self.pattern else None,
+            "experts_saved": list(self.experts_saved) if self.experts_saved else None,
             "save_fraction": self.strategy.saving.fraction,
             "saves_every_s": self.strategy.saves_every_s,
             "saves_every_steps": self.saves_every_steps,

@@ -62,6 +62,9 @@ def _when_warned(one: StrategyPlan) -> bool:
 
 def _what(one: StrategyPlan) -> str:
     """What to save, and how often."""
+    if one.experts_saved is not None:
+        held, of = one.experts_saved
+        return f"{held} of {count_of(of, 'expert')} in turn, and all that is none of theirs, every {_interval(one)}"
     if one.order is None:
         return f"every {_interval(one)}"
     share, first = format_share(one.strategy.saving.fraction), FIRST[one.order]

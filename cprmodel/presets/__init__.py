@@ -17,7 +17,7 @@ def preset_names() -> list[str]:
     """Names of the presets.
 
     >>> preset_names()
-    ['bloom-176b', 'cpr-dlrm', 'llama3-405b', 'rsc-1', 'rsc-2']
+    ['bloom-176b', 'cpr-dlrm', 'deepseek-v3', 'llama3-405b', 'rsc-1', 'rsc-2']
     """
     files = resources.files(__package__).iterdir()
     return sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml"))

@@ -18,12 +18,15 @@ __all__ = ["explain_stored"]
 def explain_stored(job: Job, one: StrategyPlan) -> Iterator[str]:
     """Lines for one strategy: its saves, its failures, and where it is said how they combine."""
     recovery = one.strategy.recovery
-    saving = as_stored(one.strategy.saving if one.order is None else saving_of(job), job.partial_recovery)
-    _, drain_s = save_times_s(saving, one.interval_s)
+    timed = getattr(one.strategy.saving, "timed", one.strategy.saving if one.order is None else saving_of(job))
+    saving, every = as_stored(timed, job.partial_recovery), one.interval_s
+    if one.order is not None and timed is not saving_of(job):
+        every = one.strategy.saves_every_s
+    _, drain_s = save_times_s(saving, every)
     needs = severities(saving.levels)
     for level, segments, share in zip(saving.levels, saving.periods, needs, strict=True):
-        written = float(saving.written(one.interval_s * segments))
-        after = format_time(one.interval_s * segments)
+        written = float(saving.written(every * segments))
+        after = format_time(every * segments)
         blocks = format_time(level.blocks_s) if saving.dirty is None else level.blocking_words(written)
         yield (
             f"  to {level.name}: after {after} of work; writes {format_share(written)} of a checkpoint, "

@@ -59,6 +59,7 @@ _ROWS: list[tuple[str, Callable[[StrategyPlan], str]]] = [
     ("  to the last level", lambda one: format_time(one.last_level_s) if one.last_level_s else ""),
     ("  saves to a check", lambda one: _several(one, 0)),
     ("  checks to a save", lambda one: _several(one, 1)),
+    ("  experts in each", lambda one: "{} of {}".format(*one.experts_saved) if one.experts_saved else ""),
     ("  a part, every", lambda one: format_time(one.strategy.saves_every_s) if one.order else ""),
     ("    in steps", lambda one: _steps(one.saves_every_steps) if one.order else ""),
     ("  best, 90%: from", lambda one: _interval_limit(one, 0)),
@@ -93,7 +94,7 @@ _OF_LOSSES = ("expected PLS", "  ± SD of one run", "keeps the budget")
 def plan_rows(plan: Plan) -> list[tuple[str, list[str]]]:
     """The table: one row per quantity, one cell per strategy; rows that say nothing are left out."""
     rows = [(label, [show(one) for one in plan.strategies]) for label, show in _ROWS]
-    if plan.job.cluster.embedding_shards is None:
+    if plan.job.cluster.embedding_shards is None and plan.job.checkpoint.rotating is None:
         rows = [row for row in rows if row[0] not in _OF_LOSSES]  # a dense model loses no samples
     if plan.job.cost is not None:
         currency = plan.job.cost.currency

@@ -17,6 +17,7 @@ from cprmodel.costing import CostModel, Exact, SteadyState, model_for
 from cprmodel.costing.limited import fits_into_one
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
+from cprmodel.facts.rotation import RotatingSave
 from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import Strategy
 from cprmodel.jobs import Job
@@ -25,6 +26,7 @@ from cprmodel.simulation.chains import simulate_chains
 from cprmodel.simulation.laws import Exponential, FailureLaw, FailuresStrike, Replay
 from cprmodel.simulation.limits import check_length, most_failures, sizes_of
 from cprmodel.simulation.result import Estimate, Prediction, Simulated
+from cprmodel.simulation.rotating import simulate_rotating
 from cprmodel.simulation.seeds import Seed, sequence
 from cprmodel.simulation.setting import KINDS, Setting
 from cprmodel.simulation.storage import simulate_stored
@@ -101,8 +103,9 @@ def simulate(
         return found
     from cprmodel.simulation.beside import inner_of, with_stops
 
+    timed = getattr(strategy.saving, "timed", strategy.saving)
     model: CostModel = Exact()
-    if isinstance(strategy.saving, StoredSave):
+    if isinstance(timed, StoredSave):
         model = SteadyState()
     elif not job.plain:
         model = inner_of(model_for(job))
@@ -120,6 +123,8 @@ def _simulate(
     workers: int | None,
     progress: Callable[[int], None] | None,
 ) -> Simulated:
+    if isinstance(strategy.saving, RotatingSave):
+        return simulate_rotating(job, strategy, runs, streams, law, strikes, workers, progress)
     if isinstance(strategy.saving, StoredSave):
         if not isinstance(law, Exponential) or strikes is not FailuresStrike.ALWAYS:
             expected = "exponential failures that strike always, for saves that are not blocking ones of everything"

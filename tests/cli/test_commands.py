@@ -251,7 +251,7 @@ def test_light_commands_load_nothing_heavy() -> None:
 OF_A_PLAIN_PLAN = {
     "cprmodel": {"loading"},
     "cli": None,  # thin: each command loads its own room
-    "costing": {"blocking", "kinds", "models", "saving", "terms", "which"},
+    "costing": {"blocking", "kinds", "models", "rotating", "saving", "terms", "which"},
     "facts": None,
     "formulas": None,
     "jobs": None,

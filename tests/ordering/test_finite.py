@@ -322,13 +322,13 @@ def test_other_mistakes_say_so(tmp_path: Path) -> None:
     strategy = ordered(of, "mfu", 3600.0)
     with pytest.raises(JobError, match=r"access: expected how rows are accessed"):
         simulate(of.model_copy(update={"access": None}), strategy, 100)
-    from cprmodel.simulation import Weibull
+    from cprmodel.simulation import FailuresStrike
     from cprmodel.simulation import simulate as simulate_time
 
     with pytest.raises(JobError, match=r"strategy.recovery = full: expected partial recovery"):
         simulate(of, replace(strategy, recovery=of.full_recovery), 100)
-    with pytest.raises(JobError, match="exponential"):
-        simulate(of, strategy, 100, law=Weibull(0.7))
+    with pytest.raises(JobError, match="failures that strike always"):
+        simulate(of, strategy, 100, strikes=FailuresStrike.ONLY_AT_WORK)
     with pytest.raises(JobError, match=r"strategy.saving.fraction = 0.125: expected saves that take everything"):
         simulate_time(of, strategy, 100)
     np.save(tmp_path / "counts.npy", np.array([["a"]]))

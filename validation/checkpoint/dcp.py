@@ -44,7 +44,7 @@ class DcpStore(Store):
         self._gathered: dict[str, torch.Tensor] = {}
 
     def _save_shards(
-        self, sequence: int, step: int, sent: Callable[[], None]
+        self, sequence: int, step: int, sent: Callable[[], None], before: Manifest | None = None
     ) -> tuple[tuple[tuple[FileRef, ...], ...], dict[str, Any]]:
         replies = self.clients.broadcast({"op": "export"}, sent)
         for shard, (header, _) in replies.items():

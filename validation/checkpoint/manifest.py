@@ -26,6 +26,7 @@ class Manifest(generic.Manifest):
     trainer: FileRef
     shards: tuple[tuple[FileRef, ...], ...]  # for each shard its base and deltas, in order
     run: str
+    turn: int = 0  # where saves rotate over the shards: the first of those in the next one
 
     @property
     def files(self) -> frozenset[str]:
@@ -44,6 +45,7 @@ class Manifest(generic.Manifest):
             "trainer": self.trainer.to_dict(),
             "shards": [[ref.to_dict() for ref in chain] for chain in self.shards],
             "run": self.run,
+            "turn": self.turn,
         }
 
     @classmethod
@@ -56,6 +58,7 @@ class Manifest(generic.Manifest):
             FileRef(**body["trainer"]),
             tuple(tuple(FileRef(**ref) for ref in chain) for chain in body["shards"]),
             body["run"],
+            body.get("turn", 0),
         )
 
 

@@ -28,8 +28,11 @@ class Store:
     ``tell`` takes the name of an event and its facts. FolderTaken where another run has come into the folder.
     """
 
-    def __init__(self, folder: Path, clients: ShardClients, tell: Tell, claim: Claim) -> None:
+    def __init__(
+        self, folder: Path, clients: ShardClients, tell: Tell, claim: Claim, rotate: int | None = None
+    ) -> None:
         self.folder, self.clients, self.tell, self.claim = folder, clients, tell, claim
+        self.rotate = rotate  # so many shards in each save, in turn; None: all
         claim.check()
         folder.mkdir(exist_ok=True)
         names = [int(path.name[:8]) for path in folder.glob("[0-9]" * 8 + ".*")]
@@ -42,7 +45,7 @@ class Store:
         cursor: dict[str, Any],
         dense: dict[str, Any],
         sent: Callable[[], None],
-        writing: Callable[[int], None] = lambda sequence: None,
+        writing: Callable[[int, int | None], None] = lambda sequence, after: None,
     ) -> bool:
         """Write a checkpoint; False when it failed. ShardsLost when shards died meanwhile: it is void then."""
         begin = time.monotonic()
@@ -50,11 +53,14 @@ class Store:
         sequence = self.sequence
         self.sequence += 1
         try:
-            chains, facts = self._save_shards(sequence, step, sent)
+            before = next(self._manifests(), None) if self.rotate else None
+            chains, facts = self._save_shards(sequence, step, sent, before)
             trainer = self._save_trainer(sequence, dense)
-            self.tell("saving", sequence=sequence, step=step)
-            writing(sequence)
-            manifest = Manifest(sequence, step, generation, cursor, trainer, chains, self.claim.run)
+            rotated = {} if before is None else {"after": before.sequence, "shards": self._in_turn(before)}
+            self.tell("saving", sequence=sequence, step=step, **rotated)
+            writing(sequence, None if before is None else before.sequence)
+            turn = 0 if before is None else (before.turn + (self.rotate or 0)) % self.clients.shards
+            manifest = Manifest(sequence, step, generation, cursor, trainer, chains, self.claim.run, turn)
             self.claim.check()
             write_manifest(self.folder, manifest)
         except ShardsLost:
@@ -111,22 +117,31 @@ class Store:
         newest = next(self._manifests(), None)
         return -1 if newest is None else newest.step
 
+    def _in_turn(self, before: Manifest) -> list[int]:
+        """The shards of a save that rotates, after another one."""
+        return [(before.turn + more) % self.clients.shards for more in range(self.rotate or 0)]
+
     def _save_shards(
-        self, sequence: int, step: int, sent: Callable[[], None]
+        self, sequence: int, step: int, sent: Callable[[], None], before: Manifest | None = None
     ) -> tuple[tuple[tuple[FileRef, ...], ...], dict[str, Any]]:
-        replies = self.clients.broadcast({"op": "save", "sequence": sequence}, sent)
-        headers = [replies[shard][0] for shard in self.clients.all()]
-        for shard, header in enumerate(headers):
+        """Of all shards; after another checkpoint, of those whose turn it is: the others are as they are there."""
+        asked = self.clients.all() if before is None else self._in_turn(before)
+        replies = self.clients.exchange(dict.fromkeys(asked, ({"op": "save", "sequence": sequence}, ())), sent)
+        headers = {shard: replies[shard][0] for shard in asked}
+        for shard, header in headers.items():
             if "failed" in header:
                 raise SaveFailed(f"shard {shard}: {header['failed']}")
             if header["step"] > step:
                 raise SaveFailed(f"shard {shard} has done step {header['step']} already")
-        chains = tuple(tuple(FileRef(**ref) for ref in header["chain"]) for header in headers)
-        return chains, {
-            "size_bytes": sum(header["size_bytes"] for header in headers),
-            "rows": sum(header["rows"] for header in headers),
-            "unsaved": [header["unsaved"] for header in headers],  # updates, by shard
+        kept = dict(enumerate(before.shards)) if before is not None else {}
+        kept |= {shard: tuple(FileRef(**ref) for ref in header["chain"]) for shard, header in headers.items()}
+        facts = {
+            "size_bytes": sum(header["size_bytes"] for header in headers.values()),
+            "rows": sum(header["rows"] for header in headers.values()),
         }
+        if before is None:
+            facts["unsaved"] = [headers[shard]["unsaved"] for shard in self.clients.all()]  # updates, by shard
+        return tuple(kept[shard] for shard in self.clients.all()), facts
 
     def _save_trainer(self, sequence: int, dense: dict[str, Any]) -> FileRef:
         return write_arrays(self.folder, f"{sequence:08d}.trainer.safetensors", dense)

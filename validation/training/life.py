@@ -109,4 +109,4 @@ def _store(case: Case, folder: Path, clients: ShardClients, tell: Callable[..., 
         from validation.checkpoint.dcp import DcpStore
 
         return DcpStore(folder, clients, tell, claim)
-    return Store(folder, clients, tell, claim)
+    return Store(folder, clients, tell, claim, case.strategy.rotate)

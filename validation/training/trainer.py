@@ -109,14 +109,14 @@ class Trainer(Stepping):
             try:
                 self.control.tell("begin_save")
                 if self.clock and self.charged and charged:
-                    self.clock.spend(self.charged.save_s * self.case.strategy.fraction)
+                    self.clock.spend(self.case.planned_strategy().saving.save_s)
                 saved = self.store.save(
                     self.step,
                     self.generation,
                     self.cursor or {},
                     self.dense.named(),
                     lambda: self.hook("save"),
-                    lambda sequence: self.journal.write("saving", sequence=sequence) if self.journal else None,
+                    self.write_down,
                 )
             except ShardsLost as lost:
                 if self.clock:
@@ -127,6 +127,11 @@ class Trainer(Stepping):
             if self.advice and saved and charged:
                 self.advice.saved(self.now() - begin)
             return saved
+
+    def write_down(self, sequence: int, after: int | None) -> None:
+        """Tell the journal of a checkpoint, and of the one that it builds on where saves rotate."""
+        if self.journal:
+            self.journal.write("saving", sequence=sequence, after=after)
 
 
 def main(config_path: str) -> None:

@@ -6,7 +6,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from cprmodel.costing import check_no_stops, check_plain
+from cprmodel.costing import check_no_stops, check_plain, check_whole
 from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB
 from cprmodel.costing.terms import WITHIN
 from cprmodel.facts.errors import JobError, Problem
@@ -133,6 +133,7 @@ def render_whatif(job: Job) -> str:
 
     check_plain(job, "the page")
     check_no_stops(job, "the page")
+    check_whole(job, "the page", "cprmodel sweep --report draws those that rotate")
     if job.checkpoint.quantised_metric_drop:
         field = "checkpoint.quantised_metric_drop"
         raise JobError("job", [Problem(field, "", "no such key: the page only knows the drop of lost samples")])

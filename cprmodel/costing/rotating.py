@@ -1,0 +1,106 @@
+"""How planning deals with saves that rotate over experts: the strategy, its interval, its cost and its words.
+
+The time is that of full recovery with shorter saves, whatever model prices it; what is lost is counted exactly
+(:mod:`cprmodel.costing.rotated`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from cprmodel.costing.kinds import Candidate, register
+from cprmodel.costing.models import Choice, Cost, CostModel
+from cprmodel.costing.saving import saving_of
+from cprmodel.facts.rotation import RotatingSave
+from cprmodel.facts.special import NUMPY
+from cprmodel.facts.strategies import Strategy
+from cprmodel.facts.units import count_of, format_share
+from cprmodel.jobs import Job
+
+__all__ = ["RotatingSaves", "rotating_of", "why_not"]
+
+
+def why_not(job: Job) -> str:
+    """What the job says beside which saves that rotate are not modelled; "" where nothing does."""
+    point = job.checkpoint
+    words = {
+        "checkpoint.incremental": point.incremental,
+        "checkpoint.level": point.level is not None,
+        "checkpoint.warning": point.warning is not None,
+        "checkpoint.unreadable": point.unreadable is not None,
+        "storage": job.storage is not None,
+        "job.time_limit": job.job.time_limit_s is not None,
+        "failures.silent": job.failures.silent is not None,
+        "failures.planned": bool(job.failures.planned),
+    }
+    return ", ".join(name for name, given in words.items() if given)
+
+
+def rotating_of(job: Job, rotated: int) -> RotatingSave:
+    """Saves of so many of the job's experts in turn."""
+    point = job.checkpoint
+    stall, _ = point.stall_and_copy_s()
+    return RotatingSave(saving_of(job), job.experts or 1, rotated, point.always_written or 0.0, stall)
+
+
+class RotatingSaves:
+    """The kind of :class:`~cprmodel.facts.rotation.RotatingSave`."""
+
+    def candidates(self, job: Job) -> tuple[list[Candidate], list[str]]:
+        """Full recovery from saves that rotate, where the job file asks for them."""
+        rotating = job.checkpoint.rotating
+        if rotating is None:
+            return [], []
+        beside = why_not(job)
+        if beside:
+            return [], [
+                f"saves that rotate are left out: beside {beside} they are not modelled (without it they are)"
+            ]
+        if job.pls_budget is None:
+            said = "an [accuracy] budget says how many updates of the experts may be lost"
+            return [], [f"saves that rotate are left out: {said}"]
+        saving = rotating_of(job, 1 if rotating is True else rotating)
+        return [Candidate("full-rotating", job.full_recovery, saving, within_budget=True)], []
+
+    def choose(self, job: Job, model: CostModel, strategy: Strategy, budget: float | None) -> Choice:
+        """How many experts a save holds, unless the job file says so, and the interval of least overhead within
+        the budget. Where nothing keeps it, what loses least of what is best without it."""
+        from cprmodel.costing.rotating_search import best_rotating
+
+        numbered = job.checkpoint.rotating is not True
+        return best_rotating(job, model, strategy, math.inf if budget is None else budget, numbered)
+
+    def cost(self, job: Job, model: CostModel, strategy: Strategy) -> Cost:
+        """The time of saves as long, and the portion of lost updates."""
+        from cprmodel.costing.rotated import spread, steps_of
+
+        saving, work, mtbf = strategy.saving, job.job.work_s, job.failure_mix.mtbf_s
+        assert isinstance(saving, RotatingSave)
+        cost = model.cost(job, strategy)
+        every = min(strategy.interval_s, work)
+        lost, step = steps_of(saving, work, mtbf, every)
+        saves = NUMPY.intervals(work, every) - 1
+        written = saves / work * saving.share if cost.written_per_s is None else cost.written_per_s * saving.share
+        return replace(
+            cost,
+            pls=float(step.value),
+            written_per_s=float(written),
+            steps=(*cost.steps[:1], lost, step),
+            pls_standard_deviation=spread(saving, work, mtbf, every),
+        )
+
+    def remarks(self, job: Job, model: CostModel, strategy: Strategy) -> Sequence[str]:
+        """What of the checkpoint a save writes, and what its PLS is the portion of."""
+        saving = strategy.saving
+        assert isinstance(saving, RotatingSave)
+        said = (
+            f"a save holds {saving.rotated} of {count_of(saving.experts, 'expert')} in turn, "
+            f"{format_share(saving.share)} of the checkpoint; expected PLS is the portion of the experts' updates"
+        )
+        more = getattr(model, "remarks", None)
+        return [said, *(more(job, strategy.in_time) if more is not None else ())]
+
+
+register(RotatingSave, RotatingSaves())

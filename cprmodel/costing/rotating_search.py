@@ -1,0 +1,163 @@
+"""The number of experts in a save, and the interval, of least overhead within a budget of lost updates.
+
+Each number of experts has its own longest interval, and with few saves the loss rises and falls with it: all
+numbers that may be best are looked into, and all valleys.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from cprmodel.costing.blocking import recoveries_of, terms_of
+from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB, Choice, CostModel, one_by_one
+from cprmodel.costing.rotated import updates_lost
+from cprmodel.costing.terms import WITHIN
+from cprmodel.facts.rotation import RotatingSave
+from cprmodel.facts.special import NUMPY
+from cprmodel.facts.storage import StoredSave
+from cprmodel.facts.strategies import Strategy
+from cprmodel.formulas.rotating import rotating_loss
+from cprmodel.jobs import Job
+
+__all__ = ["best_rotating"]
+
+#: Intervals tried at once at first; then between the neighbours of the best, so many times.
+_WIDE, _CLOSING, _ROUNDS = 240, 40, 3
+#: Into so few pieces a job is cut in every way.
+_FEW_PIECES = 64
+#: Of what a quick look finds best, this much more is looked into.
+_WORTH = 1.05
+#: The shortest interval tried, over the best one of a job that loses nothing.
+_SHORTEST = 1e-4
+
+
+def best_rotating(job: Job, model: CostModel, strategy: Strategy, budget: float, numbered: bool) -> Choice:
+    """The best interval of saves that rotate; of every number of experts in a save unless that is given (numbered).
+
+    Where nothing keeps the budget, what loses least of what is best without it.
+    """
+    saving = strategy.saving
+    assert isinstance(saving, RotatingSave)
+    numbers = [saving.rotated] if numbered else _worth_a_look(job, model, saving, budget)
+    found = [_best(job, model, replace(strategy, saving=replace(saving, rotated=one)), budget) for one in numbers]
+    return min(found, key=lambda one: one[:2])[2]
+
+
+def _overheads(job: Job, model: CostModel, strategy: Strategy, intervals: Any) -> Any:
+    """What each interval costs, writing included where it is priced."""
+    saving = strategy.saving
+    assert isinstance(saving, RotatingSave)
+    timed, extra = strategy.in_time, getattr(model, "extra_s", 0.0) * saving.share
+    inner = getattr(model, "inner", model)  # other stops come on top, whatever the interval
+    which = recoveries_of(inner)
+    if which is not None and not isinstance(timed.saving, StoredSave):
+        return which.full.total(replace(terms_of(job), save_s=timed.saving.save_s, extra_s=extra), intervals)
+    look = getattr(inner, "curve", None)
+    found = look(job, timed, intervals) if look is not None else one_by_one(inner, job, timed, intervals)
+    total = (
+        np.asarray(found[0], dtype=float)
+        + extra * (NUMPY.intervals(job.job.work_s, intervals) - 1) / job.job.work_s
+    )
+    return np.where(np.isnan(total), np.inf, total)
+
+
+def _whole(job: Job, model: CostModel, intervals: Any) -> Any:
+    """Intervals in whole steps, and the pieces of a finite job where the model counts these; no longer than it."""
+    work, step = job.job.work_s, job.job.step_s
+    every = np.minimum(intervals, work)
+    if step is not None:
+        near = [np.maximum(np.floor(every / step * (1 + 1e-12)), 1) + more for more in (0, 1)]
+        every = np.minimum(np.concatenate(near) * step, work)
+    elif recoveries_of(getattr(model, "inner", model)) is not None and model.name != "first-order":
+        pieces = NUMPY.intervals(work, every)
+        every = np.concatenate([work / np.maximum(pieces + more, 1) for more in (-1, 0, 1)])
+    return np.unique(every)
+
+
+def _best(job: Job, model: CostModel, strategy: Strategy, budget: float) -> tuple[float, float, Choice]:
+    """By how much the best interval of so many experts breaks the budget, what it costs, and the choice."""
+    saving, work, mtbf = strategy.saving, job.job.work_s, job.failure_mix.mtbf_s
+    assert isinstance(saving, RotatingSave)
+
+    def values(intervals: Any, budget: float = budget) -> Any:
+        costs = np.asarray(_overheads(job, model, strategy, intervals), dtype=float)
+        keeps = updates_lost(saving, work, mtbf, intervals).pls <= budget * WITHIN
+        return np.where(keeps, costs, np.inf)
+
+    free = _near(job, model, strategy)
+    low = max(job.job.step_s or 0.0, min(free * _SHORTEST, work / 2))
+    some = np.geomspace(low, work, _WIDE)
+    intervals = np.unique(np.concatenate([some, work / np.arange(1.0, _FEW_PIECES + 1), [free, min(free, work)]]))
+    intervals = intervals[(intervals >= low) & (intervals <= work)]
+    found = values(intervals)
+    if not np.isfinite(found).any():
+        least = updates_lost(saving, work, mtbf, free).pls
+        return float(least - budget), math.inf, Choice(min(free, work), OPTIMUM, saving=saving)
+    tried = [_closed(values, intervals, at) for at in _valleys(found)]
+    whole = _whole(job, model, np.unique(np.concatenate(tried)))
+    costs = values(whole)
+    if not np.isfinite(costs).any():  # not in whole steps
+        return 0.0, math.inf, Choice(float(whole[0]), OPTIMUM, saving=saving)
+    every = float(whole[np.flatnonzero(costs <= costs.min() * (1 + 1e-14))[-1]])
+    choice = Choice(every, _set_by(job, every, values), saving=saving)
+    return 0.0, float(costs.min()), choice
+
+
+def _near(job: Job, model: CostModel, strategy: Strategy) -> float:
+    """About the best interval where nothing is lost: √(2μC), no longer than the job."""
+    save = strategy.saving.save_s + getattr(model, "extra_s", 0.0)
+    return float(min(max(math.sqrt(2 * job.failure_mix.mtbf_s * save), 1e-9 * job.job.work_s), job.job.work_s))
+
+
+def _valleys(found: Any, most: int = 4) -> Any:
+    """The cheapest few of what is cheaper than its neighbours."""
+    walled = np.pad(found, 1, constant_values=np.inf)
+    lowest = np.flatnonzero((found <= walled[:-2]) & (found <= walled[2:]) & np.isfinite(found))
+    return lowest[np.argsort(found[lowest], kind="stable")][:most]
+
+
+def _closed(values: Any, intervals: Any, at: int) -> Any:
+    """Intervals ever closer around one that is better than its neighbours: the best, and those beside it."""
+    low, high = intervals[max(at - 1, 0)], intervals[min(at + 1, len(intervals) - 1)]
+    best = intervals[at]
+    for _ in range(_ROUNDS):
+        tried = np.unique(np.append(np.geomspace(low, high, _CLOSING), best))
+        found = values(tried)
+        at = int(np.argmin(found))
+        best, low, high = tried[at], tried[max(at - 1, 0)], tried[min(at + 1, len(tried) - 1)]
+    return np.array([low, best, high])
+
+
+def _set_by(job: Job, every: float, values: Any) -> str:
+    if every >= job.job.work_s * (1 - 1e-12):
+        return WHOLE_JOB
+    step = job.job.step_s or 1e-4 * every
+    more = np.array([every, min(every + step, job.job.work_s), max(every - step, every / 2)])
+    costs = values(more, math.inf)
+    return BUDGET if costs[1] < costs[0] or costs[2] < costs[0] else OPTIMUM
+
+
+def _worth_a_look(job: Job, model: CostModel, saving: RotatingSave, budget: float) -> list[int]:
+    """Numbers of experts in a save of which the best may be one, by a quick look at a long job."""
+    numbers = np.arange(1, saving.experts + 1)
+    if len(numbers) <= 16:
+        return [int(one) for one in numbers]
+    mtbf, work = job.failure_mix.mtbf_s, job.job.work_s
+    savings = [replace(saving, rotated=int(one)) for one in numbers]
+    saves = np.array([one.save_s for one in savings])[:, None]
+    shares = np.array([one.share for one in savings])[:, None]
+    prices = saves + getattr(model, "extra_s", 0.0) * shares  # what a save costs, its time and what is paid for it
+    every = np.sqrt(2 * mtbf * prices) * np.geomspace(1e-3, 1, 120)
+    every = np.minimum(np.maximum(every, job.job.step_s or 0.0), work)
+    given = {"experts": saving.experts, "rotated": numbers[:, None], "turns": saving.experts // numbers[:, None]}
+    lost = rotating_loss.raw(**given, interval_s=every, save_s=saves, mtbf_s=mtbf)
+    costs = prices / every + (every + saves) / 2 / mtbf
+    costs = np.where(lost <= budget * _WORTH, costs, np.inf).min(axis=1)
+    if not np.isfinite(costs).any():
+        return [saving.experts - 1, saving.experts]
+    near = numbers[costs <= costs.min() * _WORTH**2]
+    return sorted({int(one) for one in (*near, saving.experts)})

@@ -1,0 +1,72 @@
+"""Saves that take some rows before others, where a save is more than one blocking copy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from cprmodel.facts.storage import Dirty, StoredSave
+from cprmodel.facts.strategies import PrioritySave
+
+__all__ = ["FirstRows", "StoredPrioritySave"]
+
+
+@dataclass(frozen=True)
+class FirstRows:
+    """What a save of the first rows writes: a fraction of them, or those that are dirty where these are fewer.
+
+    With many rows, all that are dirty are saved each time where they are fewer than the fraction, and none is left
+    over; else the fraction is.
+
+    >>> from cprmodel.facts.storage import MeasuredDirty
+    >>> some = FirstRows(0.25, MeasuredDirty(((100.0, 0.5),)))
+    >>> [float(some.share(work)) for work in (20.0, 100.0)]
+    [0.1, 0.25]
+    """
+
+    fraction: float
+    dirty: Dirty | None  #: None: a save writes its rows whether they are touched or not
+
+    def share(self, work_s: Any) -> Any:
+        """Share of the rows, after so much work since the last save [s]."""
+        if self.dirty is None:
+            return np.full(np.shape(work_s), self.fraction)[()]
+        return np.minimum(self.dirty.share(work_s), self.fraction)
+
+
+@dataclass(frozen=True)
+class StoredPrioritySave(PrioritySave):
+    """A fraction of the rows at a time, of a checkpoint that drains, or of which dirty rows alone are written.
+
+    >>> from cprmodel.facts.storage import SaveLevel
+    >>> drained = StoredSave((SaveLevel("storage", 0.0, 60.0, 8.0, stall_s=2.0),), drain_s=80.0, overlap=0.9)
+    >>> saving = StoredPrioritySave(3.0, 0.125, "mfu", whole=drained, rows=FirstRows(0.125, None))
+    >>> round(saving.timed.written(600.0), 3)
+    0.125
+    """
+
+    whole: StoredSave  #: everything at once
+    rows: Dirty  #: share of the rows that one of these saves writes
+
+    @property
+    def timed(self) -> StoredSave:
+        """Saves of everything that stop training as long as these."""
+        return replace(self.whole, dirty=self.rows)
+
+    @property
+    def least_s(self) -> float:
+        """What a save takes from training however little it writes [s]."""
+        level, always = self.whole.levels[0], self.whole.always if self.of_dirty else self.fraction
+        return level.stall_s + always * (level.save_s + (1 - self.whole.overlap) * self.whole.drain_s)
+
+    @property
+    def of_dirty(self) -> bool:
+        """Whether it takes the first of the dirty rows, and writes no others."""
+        return self.whole.dirty is not None
+
+    @property
+    def plays(self) -> str:
+        """The order as it is played."""
+        return "best-fixed-dirty" if self.of_dirty and self.order == "best-fixed" else self.order

@@ -1,0 +1,50 @@
+"""Saves that rotate: each holds what is no expert's, and some of the experts in turn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from cprmodel.facts.storage import StoredSave
+from cprmodel.facts.strategies import BlockingSave, SavingPolicy
+
+__all__ = ["RotatingSave"]
+
+
+@dataclass(frozen=True)
+class RotatingSave:
+    """A save writes ``rotated`` of the ``experts`` (or shards), in turn, and all that is none of theirs.
+
+    Everybody goes back to the last save after a failure, and replays. The experts that it holds lose nothing; the
+    others are as they were when they were last saved. Experts are of one size, and learn at one rate.
+
+    >>> one_of_16 = RotatingSave(BlockingSave(8.0), experts=16, rotated=1, always=0.2)
+    >>> round(one_of_16.share, 3), round(one_of_16.save_s, 3)
+    (0.25, 2.0)
+    """
+
+    whole: SavingPolicy  #: a save of everything: a blocking one, or a stored one of one level
+    experts: int
+    rotated: int
+    always: float = 0.0  #: share of the checkpoint that is no expert's, and so is in every save
+    stall_s: float = 0.0  #: of a blocking save: the part of it that does not shrink
+    fraction: ClassVar[float] = 1.0  #: an interval is that between two of these saves
+
+    @property
+    def share(self) -> float:
+        """Share of the checkpoint that a save writes."""
+        return self.always + (1 - self.always) * self.rotated / self.experts
+
+    @property
+    def timed(self) -> SavingPolicy:
+        """Saves of everything that stop training as long as these."""
+        if isinstance(self.whole, StoredSave):
+            level = self.whole.levels[0]
+            smaller = replace(level, save_s=level.save_s * self.share)
+            return replace(self.whole, levels=(smaller,), drain_s=self.whole.drain_s * self.share)
+        return BlockingSave(self.stall_s + self.share * (self.whole.save_s - self.stall_s))
+
+    @property
+    def save_s(self) -> float:
+        """Time that training loses to a save [s]."""
+        return self.timed.save_s

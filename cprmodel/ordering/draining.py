@@ -1,0 +1,186 @@
+"""Saves that drain, or hold dirty rows alone, and take some rows before others, played row by row.
+
+No algebra is shared with the closed form (:mod:`cprmodel.formulas.drained`). A save takes the rows that trackers
+choose when it begins, as they are then; training may go on while it drains; it counts from its end. A failure
+meanwhile makes it void: trackers take back what they had counted as safe, and once repaired it is taken anew.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cprmodel.costing.storage import save_times_s
+from cprmodel.facts.ordered import StoredPrioritySave
+from cprmodel.facts.results import Breakdown
+from cprmodel.facts.strategies import FailureKind, RollBack, Strategy, together
+from cprmodel.ordering.ledger import UpdateLedger
+from cprmodel.rows import Floats
+from cprmodel.simulation import Activity, Played, Strikes
+
+__all__ = ["DrainingLedger", "play_drained"]
+
+
+class _Begun(NamedTuple):
+    """A save under way."""
+
+    fresh: Floats  # updates since the last complete save, of each row, when it began
+    chosen: list[Any]  # rows of each group
+    trackers: list[Any]  # as they were before
+
+
+class DrainingLedger(UpdateLedger):
+    """An account of rows whose saves are begun and completed at different times."""
+
+    begun: _Begun | None = None
+    since: Floats  # updates since it began
+    rows_saved = 0  #: in complete saves, that had something new
+    slowed = 1.0  #: time that a second of work takes
+
+    def began(self) -> None:
+        """The rows that come first are chosen, as they are now."""
+        trackers = [copy.deepcopy(one) for _, one in self.groups]
+        chosen = [part.ravel()[one.save(self.saves)] for part, one in self.groups]
+        self.begun = _Begun(self.fresh.copy(), chosen, trackers)
+        self.since = np.zeros(self.fresh.size, dtype=np.int64)
+
+    def worked(self, done: float) -> None:
+        """Updates come, evenly through the stretch."""
+        before = self.fresh.copy()
+        super().worked(done)
+        self.slowed = 1.0
+        if self.begun is not None:
+            self.since = self.since + (self.fresh - before).astype(np.int64)
+
+    def exposed(self, seconds: float, more: float = 0.0) -> None:
+        """So long failures may strike; work in a drain takes longer."""
+        super().exposed(seconds * self.slowed, more)
+
+    def saved(self, done: float) -> None:
+        """What was chosen is safe as it was when the save began; what was lost before is lost for good."""
+        assert self.begun is not None
+        self.stale += self.begun.fresh
+        self.fresh -= self.begun.fresh
+        for rows in self.begun.chosen:
+            self.rows_saved += int(np.count_nonzero(self.stale[rows]))
+            self.stale[rows] = 0
+        self.begun = None
+        self.saves += 1
+        self.lost += self.lost_since_save
+        self.lost_since_save = 0.0
+
+    def failed(self, shards: Sequence[int], done: float) -> None:
+        """Their rows are as they were saved."""
+        self.void()
+        super().failed(shards, done)
+
+    def rolled_back(self, done: float) -> None:
+        """All rows are as they were saved."""
+        self.void()
+        super().rolled_back(done)
+
+    def void(self) -> None:
+        """The save under way is none: what trackers counted as safe is not."""
+        if self.begun is None:
+            return
+        for at, (part, _) in enumerate(self.groups):
+            tracker = self.begun.trackers[at]
+            tracker.record(self.since[part])
+            self.groups[at] = (part, tracker)
+        self.begun = None
+
+
+def play_drained(strategy: Strategy, work_s: float, strikes: Strikes, ledger: DrainingLedger) -> Played:
+    """Play a job under partial recovery. Its losses are the ledger's."""
+    saving = strategy.saving
+    assert isinstance(saving, StoredPrioritySave)
+    every = strategy.saves_every_s
+    blocks, drains = save_times_s(saving.timed, every)
+    job = _Job(strategy, work_s, strikes, ledger, (every, float(blocks[0]), float(drains), saving.whole.overlap))
+    while job.done < work_s or job.pending:
+        job.go_on()
+    spent = Breakdown(**job.parts)._replace(lost=job.time - work_s - sum(job.parts.values()))
+    return Played(work_s, spent, ledger.pls, ledger.saves, sum(job.failures.values()))
+
+
+class _Job:
+    def __init__(
+        self,
+        strategy: Strategy,
+        work_s: float,
+        strikes: Strikes,
+        ledger: DrainingLedger,
+        times: tuple[float, float, float, float],
+    ) -> None:
+        self.recovery, self.work, self.strikes, self.ledger = strategy.recovery, work_s, strikes, ledger
+        self.every, self.blocks, self.drains, self.overlap = times
+        self.done = self.saved = self.time = 0.0
+        self.due = self.every  # work at which the next save begins
+        self.pending: set[FailureKind] = set()
+        self.parts = dict.fromkeys(Breakdown._fields, 0.0)
+        self.failures = dict.fromkeys(FailureKind, 0)
+
+    def go_on(self) -> None:
+        """Work until the next save, that save, or a recovery."""
+        if self.pending:
+            self.recover()
+            return
+        due = self.work if self.due > self.work * (1 - 1e-9) else self.due
+        if self.done < due:
+            if self.passes(Activity.WORK, due - self.done, 1.0):
+                self.done = due
+            return
+        snapshot = self.done
+        self.ledger.began()
+        if not self.passes(Activity.SAVE, self.blocks, 0.0):
+            self.due = self.done
+            return
+        left = self.drains
+        if self.overlap * left > self.work - self.done:  # the job ends while it drains
+            left = (self.work - self.done) / self.overlap
+        if left and not self.passes(Activity.WORK if self.overlap else Activity.SAVE, left, self.overlap):
+            self.due = self.done  # once repaired, at once
+            return
+        self.parts["save"] += self.blocks + (1 - self.overlap) * left
+        if left < self.drains:
+            self.done = self.work
+            return
+        self.saved = snapshot
+        self.ledger.saved(self.done)
+        self.due = snapshot + self.every
+
+    def passes(self, activity: Activity, seconds: float, pace: float) -> bool:
+        """Time passes in which training goes on at a pace; whether no failure strikes."""
+        struck = self.strikes.next(activity, seconds)
+        took = seconds if struck is None else struck[0]
+        self.time += took
+        if pace:
+            self.ledger.slowed = 1 / pace
+            self.done += pace * took
+            self.ledger.worked(self.done)
+        if struck is None:
+            return True
+        self.ledger.void()
+        self.failures[struck[1].kind] += 1
+        self.pending.add(struck[1].kind)
+        if self.recovery.response(struck[1].kind).rolls_back is RollBack.FAILED_SHARDS:
+            self.ledger.failed(struck[1].shards, self.done)
+        return False
+
+    def recover(self) -> None:
+        """A stop, from its beginning; a failure in it adds to what is pending."""
+        response, began = together(self.recovery, self.pending), self.time
+        repaired = self.passes(Activity.RECOVERY, response.total_s, 0.0)
+        waited = min(self.time - began, response.reschedule_s)
+        self.parts["reschedule"] += waited
+        self.parts["load"] += self.time - began - waited
+        if not repaired:
+            return
+        self.pending.clear()
+        if response.rolls_back is RollBack.EVERYBODY:
+            self.done = self.saved
+            self.due = self.saved + self.every
+            self.ledger.rolled_back(self.done)

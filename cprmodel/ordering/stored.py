@@ -1,0 +1,79 @@
+"""Orders of rows beside saves that drain, write dirty rows alone, or share storage: what each writes, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from cprmodel.costing.models import OPTIMUM, WHOLE_JOB, Choice, CostModel
+from cprmodel.costing.saving import as_stored, saving_of
+from cprmodel.costing.steady import SteadyState
+from cprmodel.facts.ordered import FirstRows, StoredPrioritySave
+from cprmodel.facts.storage import Dirty
+from cprmodel.jobs import Access, Job
+from cprmodel.ordering.sampled import listed
+from cprmodel.rows import classes_of
+
+__all__ = ["ListedRows", "best_stored", "stored_saves"]
+
+_CLASSES = 256  #: of rows, that the sampled list is followed with
+_POINTS = 40  #: at which it is followed; between them it is interpolated
+
+
+@dataclass(frozen=True)
+class ListedRows:
+    """Share of the rows that are on the sampled list when a save takes it: all of these are dirty.
+
+    >>> from cprmodel.jobs import Table
+    >>> alike = Access(tables=(Table(rows=1000, zipf=0, updates_per_second=100.0),), priority_fraction=0.5)
+    >>> round(float(ListedRows(alike).share(1.0)), 3)  # every second update of 0.1 a row puts its row there
+    0.049
+    """
+
+    access: Access
+
+    def share(self, work_s: Any) -> Any:
+        """Share of the rows, after so much work since the last save [s]."""
+        times, shares = self._curve
+        return np.interp(np.log(np.maximum(work_s, 1e-300)), np.log(times), shares)
+
+    @cached_property
+    def _curve(self) -> tuple[Any, Any]:
+        classes = classes_of(self.access)
+        mean = classes.total_updates / classes.rows
+        times = np.geomspace(1e-4, 1e4, _POINTS) * self.access.priority_fraction / mean
+        return times, np.array([self._listed(float(one)) for one in times])
+
+    def _listed(self, work_s: float) -> float:
+        classes = classes_of(self.access).binned(work_s, _CLASSES)
+        return float(classes.count @ listed(classes, self.access.priority_fraction).saved) / classes.rows
+
+
+def stored_saves(job: Job, orders: Sequence[str]) -> list[StoredPrioritySave]:
+    """A save of the first rows by each order, of a job whose saves are more than one blocking copy."""
+    assert job.access is not None
+    whole, fraction = as_stored(saving_of(job), job.partial_recovery), job.access.priority_fraction
+    level, found = whole.levels[0], []
+    for order in orders:
+        rows: Dirty = FirstRows(fraction, whole.dirty)
+        if whole.dirty is not None and order == "ssu" and fraction < 1:
+            rows = ListedRows(job.access)
+        most = whole.always + (1 - whole.always) * fraction
+        save_s = level.stall_s + most * (level.save_s + (1 - whole.overlap) * whole.drain_s)
+        found.append(StoredPrioritySave(save_s, fraction, order, whole, rows))
+    return found
+
+
+def best_stored(job: Job, model: CostModel, saving: StoredPrioritySave) -> Choice:
+    """Where the overhead is least, whatever is lost."""
+    inner = getattr(model, "inner", model)
+    assert isinstance(inner, SteadyState)
+    extra = getattr(model, "extra_s", 0.0)
+    choice = SteadyState(extra_s=extra).best(job, job.partial_recovery, saving.timed)
+    within = choice.interval_s < job.job.work_s
+    set_by = (choice.set_by if choice.set_by != WHOLE_JOB else OPTIMUM) if within else WHOLE_JOB
+    return Choice(choice.interval_s / saving.fraction, set_by, choice.steps, choice.notes)

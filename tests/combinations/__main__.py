@@ -1,0 +1,37 @@
+"""Many random combinations: ``python -m tests.combinations --jobs 200``, or searches by force: ``--search 100``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from tests.combinations import compared
+from tests.combinations.search import worse_than_by_force
+
+
+def main() -> int:
+    """Print each that is more than three standard errors off; 1 where more are than chance allows."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--jobs", type=int, default=200)
+    parser.add_argument("--first", type=int, default=1000)
+    parser.add_argument("--runs", type=int, default=32, help="row by row, of each, at most")
+    parser.add_argument("--search", type=int, default=0)
+    given = parser.parse_args()
+    if given.search:
+        worst = max(worse_than_by_force(seed) for seed in range(given.first, given.first + given.search))
+        print(f"{given.search} jobs whose saves rotate: by force at most {max(worst, 0):.3%} better")
+        return int(worst > 0.001)
+    far = []
+    for seed in range(given.first, given.first + given.jobs):
+        one = compared(seed, given.runs)
+        if max(one.overhead, one.pls) > 3:
+            far.append(one)
+            print(f"{seed}: {one.words}: overhead {one.overhead:.2f}, PLS {one.pls:.2f} standard errors")
+    # of 2n normal numbers 0.27% lie beyond three; twice that and two more hardly ever do
+    most = 2 * 2 * given.jobs * 0.0027 + 2
+    print(f"{given.jobs} combinations, {len(far)} beyond three standard errors (chance allows {most:.1f})")
+    return int(len(far) > most)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
