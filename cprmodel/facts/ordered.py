@@ -43,7 +43,7 @@ class StoredPrioritySave(PrioritySave):
     >>> from cprmodel.facts.storage import SaveLevel
     >>> drained = StoredSave((SaveLevel("storage", 0.0, 60.0, 8.0, stall_s=2.0),), drain_s=80.0, overlap=0.9)
     >>> saving = StoredPrioritySave(3.0, 0.125, "mfu", whole=drained, rows=FirstRows(0.125, None))
-    >>> round(saving.timed.written(600.0), 3)
+    >>> round(float(saving.timed.written(600.0)), 3)
     0.125
     """
 

@@ -321,7 +321,7 @@ def _mpmath_backend() -> SimpleNamespace:
 
 
 def _is_from(module: str, values: tuple[Number, ...]) -> bool:
-    return any(type(value).__module__.partition(".")[0] == module for value in values)
+    return any((type(value).__module__ or "").partition(".")[0] == module for value in values)
 
 
 def namespace(*values: Number) -> Any:

@@ -159,6 +159,7 @@ DEFAULTS = [
     ("shards_per_failure", 1.0),
     ("detect_s", 0.0),
     ("retained", 2),
+    ("surely", 0.9999),
 ]
 
 

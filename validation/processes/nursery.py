@@ -90,14 +90,17 @@ def _serve(line: socket.socket) -> Wish:
                 os.read(reads, 4096)
             _bury(statuses)
         if line.fileno() in ready:
-            header, passed, _, _ = socket.recv_fds(line, _LENGTH, 3)
-            if not header:
-                break
-            wish = Wish(**json.loads(_exactly(line, int.from_bytes(header, "big"))))
+            try:
+                header, passed, _, _ = socket.recv_fds(line, _LENGTH, 3)
+                if not header:
+                    break
+                wish = Wish(**json.loads(_exactly(line, int.from_bytes(header, "big"))))
+            except (OSError, EOFError):
+                break  # whoever asks is gone
             if gpu_in_use():
                 for descriptor in passed:
                     os.close(descriptor)
-                line.sendall(bytes(_LENGTH))
+                _answer(line, 0)
                 continue
             pid = os.fork()
             if pid == 0:
@@ -111,8 +114,13 @@ def _serve(line: socket.socket) -> Wish:
             statuses[pid] = passed[2]
             for descriptor in passed[:2]:
                 os.close(descriptor)
-            line.sendall(pid.to_bytes(_LENGTH, "big"))
+            _answer(line, pid)
     os._exit(0)
+
+
+def _answer(line: socket.socket, pid: int) -> None:
+    with contextlib.suppress(OSError):  # nobody waits for it: the next look at the line ends this process
+        line.sendall(pid.to_bytes(_LENGTH, "big"))
 
 
 def _bury(statuses: dict[int, int]) -> None:
