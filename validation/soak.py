@@ -30,7 +30,7 @@ from validation.sabotage import Saboteur
 from validation.summary import summarise
 from validation.supervisor import Supervisor
 
-__all__ = ["Soak", "soak"]
+__all__ = ["Soak", "remove", "soak"]
 
 
 @dataclass
@@ -201,7 +201,7 @@ def _deleted_run(out: Soak, rng: Any, folder: Path, name: str) -> None:
         if event["event"] == "respawn":
             pids.append(event["pid"])
         if event["event"] == "step" and event["step"] == at:
-            shutil.rmtree(folder)
+            remove(folder)
             if taken:
                 second.run()
 
@@ -225,6 +225,12 @@ def _deleted_run(out: Soak, rng: Any, folder: Path, name: str) -> None:
         out.wrong.append(
             f"{name}: the run that took the folder was disturbed ({found.steps} steps, {found.corrupt})"
         )
+
+
+def remove(folder: Path) -> None:
+    """A folder in which others still write: a file that they have renamed meanwhile stops nobody."""
+    while folder.exists():
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _open_handles() -> int:

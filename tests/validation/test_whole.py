@@ -24,6 +24,7 @@ from validation.audit import audit
 from validation.checkpoint.manifest import manifests
 from validation.claim import FolderTaken, alone
 from validation.events import EventLog, read_events, read_log
+from validation.soak import remove
 from validation.summary import summarise
 from validation.supervisor import Supervisor
 from validation.training.journal import Journal, read_journals
@@ -179,7 +180,7 @@ def test_a_folder_that_is_deleted_under_a_run_is_not_written_to(taken: bool, tmp
 
     def take(event: dict[str, Any]) -> None:
         if event["event"] == "step" and event["step"] == 3:
-            shutil.rmtree(run)
+            remove(run)
             if taken:
                 Supervisor(new, run).run()
             done.append(True)
