@@ -26,6 +26,7 @@ from validation.audit import audit
 from validation.drawn import SHARDS, STEPS, drawn_case, drawn_failures
 from validation.events import read_events
 from validation.jumps import jumping
+from validation.processes.warm import warm_up
 from validation.sabotage import Saboteur
 from validation.summary import summarise
 from validation.supervisor import Supervisor
@@ -70,6 +71,7 @@ class Soak:
 def soak(kills: int, seed: int, keep: Path | None, progress: Callable[[int], None] = lambda kills: None) -> Soak:
     """Run until so many processes have been killed or stopped."""
     out = Soak()
+    warm_up()  # what it keeps open is no run's
     for number, stream in enumerate(np.random.SeedSequence([seed, 0x50AC]).spawn(kills)):
         if out.kills >= kills:
             return out

@@ -22,7 +22,7 @@ from pathlib import Path
 from validation.processes.launcher import LocalLauncher, Process, search_path
 from validation.processes.nursery import Wish, ask
 
-__all__ = ["WarmLauncher", "on_this_machine"]
+__all__ = ["WarmLauncher", "on_this_machine", "warm_up"]
 
 #: What a nursery loads before it forks; the last two a trainer would load with its first optimizer (a second of a
 #: core each time) and for its test (another). None of it begins to use a GPU.
@@ -88,6 +88,12 @@ class _Nursery:
         self._line: socket.socket | None = None
         self._owner = 0
 
+    def ready(self) -> None:
+        """Begin to load, unless it has."""
+        with self._lock:
+            if not self._line or self._owner != os.getpid():
+                self._begin()
+
     def fork(self, wish: Wish, descriptors: tuple[int, int, int]) -> int | None:
         """The number of the fork; None where no nursery comes to life, or it may not fork."""
         with self._lock:
@@ -123,6 +129,12 @@ class _Nursery:
 
 _nursery = _Nursery()
 atexit.register(_nursery.end)
+
+
+def warm_up() -> None:
+    """Load now, so that the first process starts as quickly as the others; one socket stays open."""
+    if sys.platform.startswith("linux"):
+        _nursery.ready()
 
 
 def on_this_machine(logs: Path) -> LocalLauncher:
