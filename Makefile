@@ -93,7 +93,7 @@ fuzz: $(VENV)/installed-test ## an hour of spoiled inputs for every reader and c
 frameworks: $(VENV)/installed-test ## adaptors against transformers, ray, orbax: FRAMEWORKS=folders of pip install --target, with colons
 	PYTHONPATH="$(FRAMEWORKS)" $(BIN)/python -m pytest -n 0 -m framework tests/adaptors
 
-soak: $(VENV)/installed-test ## a thousand kills of every sort, each run audited (about ten minutes)
+soak: $(VENV)/installed-test ## a thousand kills of every sort, each run audited (about three minutes)
 	$(BIN)/python -m validation soak --kills 1000
 
 gpu-wheels: $(VENV)/created ## on a machine with a network: what `make gpu` needs on one without (x86-64 Linux, Python 3.12)
