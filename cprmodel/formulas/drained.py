@@ -12,7 +12,7 @@ from typing import NamedTuple
 from cprmodel.facts.formula import formula
 from cprmodel.facts.sources import DERIVED, Evidence
 from cprmodel.facts.special import Number, namespace
-from cprmodel.formulas.stops import Struck, struck_of
+from cprmodel.formulas.stops import Struck, risk_of, stale_lost
 
 __all__ = ["drained_fresh_loss", "drained_priority_pls", "drained_slot", "drained_stale_loss"]
 
@@ -44,8 +44,7 @@ def _slot(
     trainer_reschedule: Number,
 ) -> _Slot:
     xp = namespace(interval, save, drain, overlap, mtbf, hit, partial_load, partial_reschedule, s, t)
-    w = xp.maximum(1 - s - t, 0)
-    risk = struck_of(save + drain, mtbf, partial_load, partial_reschedule, (s, t, w), trainer_reschedule, hit)
+    risk = risk_of(save + drain, mtbf, hit, partial_load, partial_reschedule, s, t, trainer_reschedule)
     rate, calm = 1 / mtbf, 1 + risk.voids * risk.back
     void = overlap * rate * drain**2 * xp.phi2(rate * drain) / (1 + risk.voids)  # of a save that is begun
     carried = overlap * drain
@@ -73,9 +72,7 @@ def _fresh(of: _Slot, interval: Number) -> Number:
 
 
 def _stale(of: _Slot, rest: Number, voids: Number) -> Number:
-    xp = namespace(rest, voids, *of)
-    both = of.risk.back + of.risk.hit
-    return -xp.expm1(-of.rate * both * rest - xp.log1p(voids * both))
+    return stale_lost(of.risk, of.rate * (of.risk.back + of.risk.hit) * rest, voids)
 
 
 @formula("τ", DERIVED, Evidence.DERIVED, (), _STRUCK)

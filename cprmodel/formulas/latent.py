@@ -14,7 +14,7 @@ from cprmodel.facts.formula import formula
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.sources import DERIVED, Evidence
 from cprmodel.facts.special import Number, namespace
-from cprmodel.formulas.stops import NEVER, pace_of, until_complete
+from cprmodel.formulas.stops import NEVER, pace_of, spent_on, until_complete
 
 __all__ = ["kept_for_clean", "latent_interval", "latent_overhead"]
 
@@ -138,8 +138,7 @@ def latent_overhead(
         load_s,
         reschedule_s,
     )
-    rate = pace.stop_rate
-    rho = rate * pace.rolled_back
+    rho = pace.stop_rate * pace.rolled_back
     saves = until_complete(pace, pace.voids)
     sigma, delta = 1 / silent_mtbf_s, 1 / latency_s
     clean = xp.exp(-sigma * interval_s)
@@ -156,10 +155,7 @@ def latent_overhead(
     activity = (attempt + dirty * latency_s) / success
     backs = rho * activity
     errors = (1 - success - rho * attempt) / success
-    struck = -xp.expm1(-rate * load_s)
-    loads = activity * rate * pace.stop_load + (backs + errors * struck) * pace.back_load
-    loads = loads + errors * load_s * xp.exprel(-rate * load_s)
-    waits = activity * rate * pace.stop_reschedule + (backs + errors * struck) * pace.back_reschedule
+    loads, waits = spent_on(pace, activity, backs, errors, load_s)
     return Breakdown(
         save=save_s / interval_s,
         load=loads / interval_s,

@@ -11,36 +11,15 @@ from __future__ import annotations
 from cprmodel.facts.formula import formula
 from cprmodel.facts.sources import DERIVED, Evidence
 from cprmodel.facts.special import Number, namespace
-from cprmodel.formulas.stops import Struck, struck_of
+from cprmodel.formulas.stops import Struck, risk_of, stale_lost
 
 __all__ = ["fresh_loss", "priority_pls", "priority_pls_deviation", "stale_loss"]
-
-
-def _risk(
-    save: Number,
-    mtbf: Number,
-    hit: Number,
-    partial_load: Number,
-    partial_reschedule: Number,
-    s: Number,
-    t: Number,
-    trainer_reschedule: Number,
-) -> Struck:
-    """What a failure does to the updates of one shard that are not saved, and what saves cost again."""
-    xp = namespace(save, mtbf, hit, partial_load, partial_reschedule, s, t, trainer_reschedule)
-    w = xp.maximum(1 - s - t, 0)
-    return struck_of(save, mtbf, partial_load, partial_reschedule, (s, t, w), trainer_reschedule, hit)
 
 
 def _fresh_lost(risk: Struck, x: Number, voids: Number) -> Number:
     xp = namespace(x, voids, *risk)
     void = voids * risk.hit / (1 + voids * (risk.back + risk.hit))  # hit while saving
     return x * xp.phi2(-x) + void * xp.exprel(-x)
-
-
-def _stale_lost(risk: Struck, x: Number, voids: Number) -> Number:
-    xp = namespace(x, voids, *risk)
-    return -xp.expm1(-x - xp.log1p(voids * (risk.back + risk.hit)))
 
 
 _STRUCK = "exponential failures, which strike saves and recoveries too; rows spread evenly over the shards"
@@ -83,7 +62,7 @@ def fresh_loss(
     >>> round(fresh_loss(interval_s=44.8, save_s=0.0, mtbf_s=28.0, shards=8), 4)
     0.0937
     """
-    risk = _risk(
+    risk = risk_of(
         save_s,
         mtbf_s,
         failed_shards / shards,
@@ -131,7 +110,7 @@ def stale_loss(
     >>> round(stale_loss(interval_s=44.8, save_s=0.0, mtbf_s=28.0, shards=8), 4)  # 1 − e^(−0.2)
     0.1813
     """
-    risk = _risk(
+    risk = risk_of(
         save_s,
         mtbf_s,
         failed_shards / shards,
@@ -141,7 +120,7 @@ def stale_loss(
         trainer_share,
         trainer_reschedule_s,
     )
-    return _stale_lost(risk, (risk.back + risk.hit) * interval_s / mtbf_s, risk.voids)
+    return stale_lost(risk, (risk.back + risk.hit) * interval_s / mtbf_s, risk.voids)
 
 
 @formula("PLS", DERIVED, Evidence.DERIVED, (), _STRUCK)
@@ -194,7 +173,7 @@ def priority_pls(
     0.0798
     """
     xp = namespace(stale_s, last_stale_s, work_s, interval_s, save_s, mtbf_s, shards, shard_share)
-    risk = _risk(
+    risk = risk_of(
         save_s,
         mtbf_s,
         failed_shards / shards,
@@ -208,9 +187,9 @@ def priority_pls(
     saves = xp.intervals(work_s, interval_s) - 1
     rest = work_s - saves * interval_s
     fresh = _fresh_lost(risk, risk.hit * interval_s / mtbf_s, risk.voids)
-    stale = _stale_lost(risk, both * interval_s / mtbf_s, risk.voids)
+    stale = stale_lost(risk, both * interval_s / mtbf_s, risk.voids)
     last_fresh = _fresh_lost(risk, risk.hit * rest / mtbf_s, 0)
-    last_stale = _stale_lost(risk, both * rest / mtbf_s, 0)
+    last_stale = stale_lost(risk, both * rest / mtbf_s, 0)
     whole = saves * (interval_s * fresh + stale_s * stale)
     return (whole + rest * last_fresh + last_stale_s * last_stale) / work_s
 
@@ -266,7 +245,7 @@ def priority_pls_deviation(
     0.1021
     """
     xp = namespace(work_square_s2, save_square_s2, stale_square_s2, work_s, interval_s, save_s, mtbf_s, shards)
-    risk = _risk(
+    risk = risk_of(
         save_s,
         mtbf_s,
         failed_shards / shards,

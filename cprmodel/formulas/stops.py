@@ -9,7 +9,18 @@ from typing import NamedTuple
 
 from cprmodel.facts.special import Number, namespace
 
-__all__ = ["NEVER", "Pace", "Struck", "hit_of", "pace_of", "struck_of", "until_complete"]
+__all__ = [
+    "NEVER",
+    "Pace",
+    "Struck",
+    "hit_of",
+    "pace_of",
+    "risk_of",
+    "spent_on",
+    "stale_lost",
+    "struck_of",
+    "until_complete",
+]
 
 #: A share of whole-job failures so small that they never come: without any, too, what follows is a number.
 NEVER = 1e-15
@@ -106,6 +117,20 @@ def until_complete(pace: Pace, voids: Number) -> Number:
     return xp.log1p(pace.rolled_back * voids) / (pace.stop_rate * pace.rolled_back)
 
 
+def spent_on(pace: Pace, activity: Number, backs: Number, again: Number, load: Number) -> tuple[Number, Number]:
+    """Time to load and to reschedule: of stops while there is activity, of roll-backs, and of loads ``again``.
+
+    The last follow no failure, but may be struck by one.
+    """
+    xp = namespace(*pace, activity, backs, again, load)
+    rate = pace.stop_rate
+    struck = -xp.expm1(-rate * load)
+    loads = activity * rate * pace.stop_load + (backs + again * struck) * pace.back_load
+    loads = loads + again * load * xp.exprel(-rate * load)
+    waits = activity * rate * pace.stop_reschedule + (backs + again * struck) * pace.back_reschedule
+    return loads, waits
+
+
 def hit_of(ends: tuple[_Ends, _Ends, _Ends], shares: tuple[Number, Number, Number], hit: Number) -> Number:
     """Probability that a failure is repaired without a roll-back, and one given shard is hit: at once or meanwhile.
 
@@ -155,3 +180,25 @@ def struck_of(
     both = _rolled_back(*of_both, w, 0, 0)
     back = w + s * _rolled_back(*of_shard, w, t, both) + t * _rolled_back(*of_trainer, w, s, both)
     return Struck(hit_of((of_shard, of_trainer, of_both), shares, hit), back, xp.expm1(rate * save))
+
+
+def risk_of(
+    save: Number,
+    mtbf: Number,
+    hit: Number,
+    partial_load: Number,
+    partial_reschedule: Number,
+    s: Number,
+    t: Number,
+    trainer_reschedule: Number,
+) -> Struck:
+    """What a failure does to the updates of one shard that are not saved, and what saves cost again."""
+    xp = namespace(save, mtbf, hit, partial_load, partial_reschedule, s, t, trainer_reschedule)
+    w = xp.maximum(1 - s - t, 0)
+    return struck_of(save, mtbf, partial_load, partial_reschedule, (s, t, w), trainer_reschedule, hit)
+
+
+def stale_lost(risk: Struck, x: Number, voids: Number) -> Number:
+    """Share of the updates that the last save left out that is lost; ``x``: failures that take them, at work."""
+    xp = namespace(x, voids, *risk)
+    return -xp.expm1(-x - xp.log1p(voids * (risk.back + risk.hit)))

@@ -18,7 +18,7 @@ from cprmodel.facts.formula import formula
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.sources import BENOIT_2016, DERIVED, Evidence
 from cprmodel.facts.special import Number, namespace
-from cprmodel.formulas.stops import NEVER, pace_of, until_complete
+from cprmodel.formulas.stops import NEVER, pace_of, spent_on, until_complete
 
 __all__ = ["benoit_2016_checks", "kept_for_readable", "saves_per_check", "verified_interval", "verified_overhead"]
 
@@ -240,10 +240,7 @@ def verified_overhead(
     longer = (1 - success * unreadable) / (1 - unreadable)
     activity, backs, errors = activity * longer, backs * longer, errors * longer
     again = errors + longer - 1  # loads that are no part of a recovery from a failure
-    struck = -xp.expm1(-rate * load_s)
-    loads = activity * rate * pace.stop_load + (backs + again * struck) * pace.back_load
-    loads = loads + again * load_s * xp.exprel(-rate * load_s)
-    waits = activity * rate * pace.stop_reschedule + (backs + again * struck) * pace.back_reschedule
+    loads, waits = spent_on(pace, activity, backs, again, load_s)
     work, checks = saves_per_check * interval_s, checks_per_save * verify_s + saves_per_check * save_s
     return Breakdown(
         save=checks / work,
