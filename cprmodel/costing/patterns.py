@@ -98,7 +98,7 @@ class Checked:
         """The best interval of a long job with silent errors, to first order, and the pattern."""
         if self.job.failures.silent is None:
             return ()
-        given = {**self._given, "whole_job_share": self.whole}
+        given = self.first_order
         if self.latency_s is not None:
             del given["verify_s"]
             return (use(latent_interval, **given),)
@@ -108,6 +108,11 @@ class Checked:
         if self.pattern.checks > 1:
             found.append(use(benoit_2016_checks, **given))
         return tuple(found)
+
+    @property
+    def first_order(self) -> dict[str, Any]:
+        """What the first-order formulas are given."""
+        return {**self._given, "whole_job_share": self.whole}
 
     def near_s(self) -> Any:
         """Roughly the best interval [s]."""
@@ -213,13 +218,7 @@ def _best(job: Job, recovery: Any, extra_s: float, budget: float | None) -> tupl
         if value < least * _BETTER:
             best, least = (likely, every), value
 
-    terms = {
-        "save_s": job.save_s,
-        "verify_s": point.verify_s or 0.0,
-        "mtbf_s": job.failure_mix.mtbf_s,
-        "silent_mtbf_s": silent.mtbf_s,
-        "whole_job_share": Checked(job, recovery, given).whole,
-    }
+    terms = Checked(job, recovery, given).first_order
     # at their best interval, and at the one that a budget allows
     between = math.sqrt(terms["verify_s"] * terms["silent_mtbf_s"])
     if choose_saves:
