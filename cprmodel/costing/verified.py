@@ -32,8 +32,7 @@ _SHORT = 10
 
 
 def _pattern_of(strategy: Strategy) -> Pattern:
-    saving = strategy.saving
-    return Pattern(saving.saves, saving.checks) if isinstance(saving, CheckedSave) else Pattern(1, 1)
+    return Pattern(*(strategy.pattern or (1, 1)))
 
 
 @dataclass(frozen=True)

@@ -214,6 +214,11 @@ class CheckedSave:
     fraction: ClassVar[float] = 1.0
 
     @property
+    def pattern(self) -> tuple[int, int]:
+        """Saves to a check, and checks to a save."""
+        return self.saves, self.checks
+
+    @property
     def words(self) -> str:
         """How saves are checked, behind what is said of them; nothing where it is one check before each.
 
@@ -260,6 +265,17 @@ class Strategy:
     def saves_every_s(self) -> float:
         """Useful work between two saves, of whatever each of them takes [s]."""
         return self.interval_s * self.saving.fraction
+
+    @property
+    def pattern(self) -> tuple[int, int] | None:
+        """Saves to a check, and checks to a save; None where nothing is checked."""
+        return getattr(self.saving, "pattern", None)
+
+    @property
+    def checked(self) -> str:
+        """How saves are checked, behind what is said of them; nothing where it is one before each, or none."""
+        said: str = getattr(self.saving, "words", "")
+        return said
 
     @property
     def in_time(self) -> Strategy:

@@ -12,7 +12,7 @@ from cprmodel.facts.drawing import drawer_of
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.rotation import RotatingSave
 from cprmodel.facts.storage import StoredSave
-from cprmodel.facts.strategies import CheckedSave, PrioritySave, Strategy
+from cprmodel.facts.strategies import PrioritySave, Strategy
 from cprmodel.facts.version import __version__
 from cprmodel.jobs import Job
 
@@ -101,8 +101,7 @@ class StrategyPlan:
     @property
     def pattern(self) -> tuple[int, int] | None:
         """Saves to a check, and checks to a save; None where nothing is checked."""
-        saving = self.strategy.saving
-        return (saving.saves, saving.checks) if isinstance(saving, CheckedSave) else None
+        return self.strategy.pattern
 
     @property
     def experts_saved(self) -> tuple[int, int] | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cprmodel.costing import CostModel, kinds
 from cprmodel.costing.models import WHOLE_JOB
 from cprmodel.facts.errors import JobError, one_line
-from cprmodel.facts.strategies import CheckedSave, PartialRecovery
+from cprmodel.facts.strategies import PartialRecovery
 from cprmodel.facts.units import count_of, format_money, format_share, format_time
 from cprmodel.jobs import HOURS_PER_MONTH, Job
 from cprmodel.planning.choosing import Chosen
@@ -53,7 +53,7 @@ def advice(one: StrategyPlan, job: Job) -> str:
     """What to do, as the end of a sentence."""
     if one.strategy.saves_every_s >= job.job.work_s:
         return "save only when warned" if _when_warned(one) else "make no save"
-    return f"save {_what(one)}{_checked(one)}"
+    return f"save {_what(one)}{one.strategy.checked}"
 
 
 def _when_warned(one: StrategyPlan) -> bool:
@@ -72,14 +72,8 @@ def _what(one: StrategyPlan) -> str:
     return f"{share} of the rows every {format_time(one.strategy.saves_every_s)} ({steps}{first})"
 
 
-def _checked(one: StrategyPlan) -> str:
-    """How saves are checked, where it is not one check before each."""
-    saving = one.strategy.saving
-    return saving.words if isinstance(saving, CheckedSave) else ""
-
-
 def _comma(one: StrategyPlan) -> str:
-    said = _checked(one)
+    said = one.strategy.checked
     return f"{said}," if said else ""
 
 

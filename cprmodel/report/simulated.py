@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cprmodel.facts.strategies import CheckedSave, PrioritySave
+from cprmodel.facts.strategies import PrioritySave
 from cprmodel.facts.units import format_share, format_time
 from cprmodel.report.unchecked import unchecked
 from cprmodel.simulation import Estimate, Simulated
@@ -92,9 +92,8 @@ def heading(found: Simulated) -> str:
     if isinstance(saving, PrioritySave):
         what += f" (in the order {saving.order})"
     every = format_time(found.strategy.saves_every_s)
-    checked = saving.words if isinstance(saving, CheckedSave) else ""
     return (
-        f"{found.strategy.recovery.name} recovery, {what} every {every} of work{checked}, "
+        f"{found.strategy.recovery.name} recovery, {what} every {every} of work{found.strategy.checked}, "
         f"{found.law.name} failures; {found.runs:,} runs"
     )
 

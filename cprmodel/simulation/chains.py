@@ -18,7 +18,7 @@ import numpy as np
 
 from cprmodel.costing import model_for
 from cprmodel.facts.compiled import compiled
-from cprmodel.facts.strategies import CheckedSave, FailureKind, Strategy, together
+from cprmodel.facts.strategies import FailureKind, Strategy, together
 from cprmodel.jobs import Job
 from cprmodel.simulation.limits import most_failures, never_ends, sizes_of
 from cprmodel.simulation.long_jobs import COLUMNS, expected_failures, found_of
@@ -299,13 +299,12 @@ def _numbers(job: Job, strategy: Strategy) -> tuple[Any, Any]:
     limit = np.inf if point.time_limit_s is None else point.time_limit_s
     limits = (limit, point.requeue_s or 0.0, strategy.interval_s, strategy.saving.save_s)
     times = (job.load_s, whole.reschedule_s, mix.mtbf_s, float(job.saves_before_limit), point.step_s or 0.0)
-    silent, saving = job.failures.silent, strategy.saving
+    silent = job.failures.silent
     checks = (0.0, 0.0) if silent is None else (job.checkpoint.verify_s or 0.0, silent.mtbf_s)
     late = 0.0
     if silent is not None and silent.latency_s is not None:  # no check: marked by the sign
         checks, late = (0.0, -silent.mtbf_s), silent.latency_s
-    pattern = (saving.saves, saving.checks) if isinstance(saving, CheckedSave) else (1, 1)
-    doubts = (*checks, *pattern, job.checkpoint.unreadable or 0.0, late)
+    doubts = (*checks, *(strategy.pattern or (1, 1)), job.checkpoint.unreadable or 0.0, late)
     of = np.array([point.work_s, *limits, *times, *shares, mix.shards_per_failure, *doubts])
     pending = [{FailureKind.SHARD}, {FailureKind.TRAINER}, {FailureKind.SHARD, FailureKind.TRAINER}]
     responses = [together(recovery, kinds) for kinds in pending]
