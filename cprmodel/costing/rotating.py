@@ -24,18 +24,8 @@ __all__ = ["RotatingSaves", "rotating_of", "why_not"]
 
 def why_not(job: Job) -> str:
     """What the job says beside which saves that rotate are not modelled; "" where nothing does."""
-    point = job.checkpoint
-    words = {
-        "checkpoint.incremental": point.incremental,
-        "checkpoint.level": point.level is not None,
-        "checkpoint.warning": point.warning is not None,
-        "checkpoint.unreadable": point.unreadable is not None,
-        "storage": job.storage is not None,
-        "job.time_limit": job.job.time_limit_s is not None,
-        "failures.silent": job.failures.silent is not None,
-        "failures.planned": bool(job.failures.planned),
-    }
-    return ", ".join(name for name, given in words.items() if given)
+    saves = ("checkpoint.incremental", "checkpoint.level", "checkpoint.warning", "checkpoint.unreadable", "storage")
+    return job.given(*saves, "job.time_limit_s", "failures.silent", "failures.planned")
 
 
 def rotating_of(job: Job, rotated: int) -> RotatingSave:

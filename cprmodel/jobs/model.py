@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -226,6 +227,12 @@ class Job(Section):
     def doubts_saves(self) -> bool:
         """Whether a save may hold a silent error, or turn out unreadable."""
         return self.failures.silent is not None or self.checkpoint.unreadable is not None
+
+    def given(self, *keys: str) -> str:
+        """Those of some keys, such as ``job.time_limit_s``, that its file has, without their units; "" for none."""
+        found: list[tuple[str, Any]] = [(key, reduce(getattr, key.split("."), self)) for key in keys]
+        none = {key for key, value in found if value is None or value is False or value == ()}
+        return ", ".join(key.removesuffix("_s") for key in keys if key not in none)
 
     @property
     def plain_words(self) -> str:

@@ -28,16 +28,8 @@ _WOBBLE, _TRIES = 0.003, 12
 
 def unmodelled(job: Job) -> str:
     """What the job says beside which orders of rows are not modelled; "" where nothing does."""
-    point = job.checkpoint
-    words = {
-        "checkpoint.dirty_curve": point.dirty_curve is not None,
-        "checkpoint.level": point.level is not None,
-        "checkpoint.warning": point.warning is not None,
-        "checkpoint.unreadable": point.unreadable is not None,
-        "job.time_limit": job.job.time_limit_s is not None,
-        "failures.silent": job.failures.silent is not None,
-    }
-    return ", ".join(name for name, given in words.items() if given)
+    saves = ("checkpoint.dirty_curve", "checkpoint.level", "checkpoint.warning", "checkpoint.unreadable")
+    return job.given(*saves, "job.time_limit_s", "failures.silent")
 
 
 class OrderedSaves:
