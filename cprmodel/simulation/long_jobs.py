@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,10 @@ from cprmodel.facts.results import Breakdown
 from cprmodel.facts.strategies import FailureKind, Strategy
 from cprmodel.jobs import Job
 from cprmodel.simulation.laws import Exponential, FailuresStrike
-from cprmodel.simulation.limits import check_length
+from cprmodel.simulation.limits import check_length, never_ends
 from cprmodel.simulation.result import Estimate, Prediction, Simulated
 
-__all__ = ["COLUMNS", "expected_failures", "found_of"]
+__all__ = ["COLUMNS", "expected_failures", "found_of", "played"]
 
 #: What is counted of a run: times, shard-seconds lost, and failures by kind.
 COLUMNS = ("time_s", "lost", "save_s", "load_s", "reschedule_s", "shard", "trainer", "whole_job")
@@ -27,6 +27,35 @@ def expected_failures(job: Job, cost: Cost) -> float:
     failures = (1 + overhead) * job.job.work_s / job.failure_mix.mtbf_s
     check_length(overhead, failures, cost.refused or f"expected to take {1 + overhead:.3g} times its work")
     return failures
+
+
+def played(
+    play: Callable[..., Any],
+    arguments: Sequence[Any],
+    sizes: Sequence[int],
+    streams: np.random.SeedSequence,
+    limit: int,
+    workers: int | None,
+    progress: Callable[[int], None] | None,
+) -> list[Any]:
+    """What ``play(*arguments, runs, stream)`` gives for each batch, on several cores; JobError where one is None.
+
+    That is a run that does not end within ``limit`` failures.
+    """
+    from joblib import Parallel, delayed
+
+    work = delayed(play)
+    batches = Parallel(n_jobs=workers, prefer="threads", return_as="generator")(
+        work(*arguments, *pair) for pair in zip(sizes, streams.spawn(len(sizes)), strict=True)
+    )
+    parts = []
+    for part in batches:
+        if part is None:
+            raise never_ends(limit)
+        parts.append(part)
+        if progress:
+            progress(len(part))
+    return parts
 
 
 def found_of(job: Job, strategy: Strategy, cost: Cost, parts: Sequence[Any], model: str) -> Simulated:

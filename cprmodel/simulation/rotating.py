@@ -22,8 +22,8 @@ from cprmodel.facts.strategies import FailureKind, Strategy
 from cprmodel.jobs import Job
 from cprmodel.simulation import kernel
 from cprmodel.simulation.laws import FailureLaw, FailuresStrike, Replay
-from cprmodel.simulation.limits import most_failures, never_ends, sizes_of
-from cprmodel.simulation.long_jobs import COLUMNS, expected_failures, found_of
+from cprmodel.simulation.limits import most_failures, sizes_of
+from cprmodel.simulation.long_jobs import COLUMNS, expected_failures, found_of, played
 from cprmodel.simulation.result import Prediction, Simulated
 
 __all__ = ["simulate_rotating"]
@@ -163,33 +163,22 @@ def simulate_rotating(
     progress: Callable[[int], None] | None = None,
 ) -> Simulated:
     """Play a job many times; as :func:`cprmodel.simulate`, which calls it, but never interrupted half-way."""
-    from joblib import Parallel, delayed
-
     saving = strategy.saving
     assert isinstance(saving, RotatingSave)
     stored = isinstance(saving.timed, StoredSave)
     code, shape, scale, times = law.parameters(job.failure_mix.mtbf_s)
     mean_s = float(np.mean(times)) if isinstance(law, Replay) else job.failure_mix.mtbf_s
-    played = job if mean_s == job.failure_mix.mtbf_s else job.with_mtbf(mean_s)
-    cost = kinds.cost(played, SteadyState() if stored else Exact(), strategy)
-    failures = expected_failures(played, cost)
+    known = job if mean_s == job.failure_mix.mtbf_s else job.with_mtbf(mean_s)
+    cost = kinds.cost(known, SteadyState() if stored else Exact(), strategy)
+    failures = expected_failures(known, cost)
     limit = most_failures(failures)
     numbers = _numbers(job, strategy, strikes, (code, shape, scale, times), limit)
     every = float(NUMPY.intervals(job.job.work_s, strategy.interval_s)) * (1 + saving.rotated / 8)
     events = (1 + failures) * (1 + saving.experts / 8) + every
     sizes = sizes_of(runs, events, events=1e7, most=4096)
-    play = delayed(_batch)
-    batches = Parallel(n_jobs=workers, prefer="threads", return_as="generator")(
-        play(*numbers, *pair) for pair in zip(sizes, streams.spawn(len(sizes)), strict=True)
-    )
-    parts = []
-    for part in batches:
-        if part is None:
-            raise never_ends(limit)
+    parts = played(_batch, numbers, sizes, streams, limit, workers, progress)
+    for part in parts:
         part[:, 1] *= job.cluster.embedding_shards or 1  # of which found_of takes the mean
-        parts.append(part)
-        if progress:
-            progress(len(part))
     found = found_of(job, strategy, cost, parts, "exact, exponential failures")
     said = Prediction(float(cost.breakdown.total), cost.pls, _model(stored, law, strikes), stored, stored)
     return replace(found, law=law, strikes=strikes, predicted=said)

@@ -8,6 +8,7 @@ saved in; a hit takes what its level does not hold.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,8 +19,8 @@ from cprmodel.facts.compiled import compiled
 from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import FailureKind, FailureMix, FullRecovery, Strategy, together
 from cprmodel.jobs import Job
-from cprmodel.simulation.limits import most_failures, never_ends, sizes_of
-from cprmodel.simulation.long_jobs import COLUMNS, expected_failures, found_of
+from cprmodel.simulation.limits import most_failures, sizes_of
+from cprmodel.simulation.long_jobs import COLUMNS, expected_failures, found_of, played
 from cprmodel.simulation.result import Simulated
 
 __all__ = ["play_stored", "simulate_stored", "times_of"]
@@ -339,20 +340,8 @@ def simulate_stored(
     progress: Callable[[int], None] | None = None,
 ) -> Simulated:
     """Play a job many times; as :func:`cprmodel.simulate`, which calls it, but never interrupted half-way."""
-    from joblib import Parallel, delayed
-
     cost = SteadyState().cost(job, strategy)
     failures = expected_failures(job, cost)
     sizes, limit = sizes_of(runs, failures, events=1e6, most=4096), most_failures(failures)
-    play = delayed(play_stored)
-    batches = Parallel(n_jobs=workers, prefer="threads", return_as="generator")(
-        play(job, strategy, *pair, limit) for pair in zip(sizes, streams.spawn(len(sizes)), strict=True)
-    )
-    parts = []
-    for part in batches:
-        if part is None:
-            raise never_ends(limit)
-        parts.append(part)
-        if progress:
-            progress(len(part))
+    parts = played(partial(play_stored, limit=limit), (job, strategy), sizes, streams, limit, workers, progress)
     return found_of(job, strategy, cost, parts, "of a long job, exponential failures")
