@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -11,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cprmodel.facts.files import sync
+from cprmodel.facts.files import remove, sync
 
 try:
     from lightning.fabric.utilities.cloud_io import get_filesystem
@@ -52,7 +51,7 @@ class Place:
             return
         self.local.mkdir(parents=True, exist_ok=True)
         for left in self.local.glob(".advised.*.tmp"):
-            _remove(left)
+            remove(left)
 
     def names(self) -> Iterator[str]:
         """Of all that is there."""
@@ -66,7 +65,7 @@ class Place:
     def remove(self, name: str) -> None:
         """Remove a checkpoint."""
         if self.local is not None:
-            _remove(self.local / name)
+            remove(self.local / name)
         else:
             get_filesystem(self.dirpath).rm(self.path(name), recursive=True)
 
@@ -80,14 +79,6 @@ def put_in_place(beside: str, path: str) -> None:
     if os.path.isfile(beside):
         sync(Path(beside))
     os.replace(beside, path)
-
-
-def _remove(path: Path) -> None:
-    """A checkpoint is a file, or the folder that a sharding strategy writes."""
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 @dataclass

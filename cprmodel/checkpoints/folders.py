@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 from cprmodel.facts.errors import JobError, Problem
-from cprmodel.facts.files import sync, write_whole
+from cprmodel.facts.files import remove, sync, write_whole
 
 __all__ = ["Folder", "folder_at"]
 
@@ -68,11 +67,7 @@ class _Local:
         write_whole(self.path / name, content)
 
     def remove(self, name: str) -> None:
-        path = self.path / name
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+        remove(self.path / name)
 
     def sync(self) -> None:
         sync(self.path)

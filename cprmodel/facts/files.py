@@ -19,6 +19,7 @@ __all__ = [
     "open_plain",
     "read_bytes",
     "read_text",
+    "remove",
     "sync",
     "whole_file",
     "write_whole",
@@ -144,6 +145,16 @@ def _mode(path: Path) -> int | None:
         return path.stat().st_mode
     except FileNotFoundError:
         return None
+
+
+def remove(path: Path) -> None:
+    """A file, or a folder with all that is in it; nothing where it is not there."""
+    if path.is_dir():
+        import shutil  # which nobody needs who only plans
+
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def sync(path: Path) -> None:

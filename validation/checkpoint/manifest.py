@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Self
 from cprmodel.checkpoints import manifest as generic
 from cprmodel.checkpoints.files import CorruptError, FileRef
 from cprmodel.checkpoints.manifest import kept_of, write_manifest
+from cprmodel.facts.files import remove
 
 __all__ = ["Manifest", "collect_garbage", "manifests", "write_manifest"]
 
@@ -75,9 +75,5 @@ def collect_garbage(folder: Path, run: str) -> None:
     names = {manifest.name for manifest in kept} | set().union(*(manifest.files for manifest in kept))
     names = {Path(name).parts[0] for name in names}
     for path in [*folder.glob("[0-9]" * 8 + ".*"), *folder.glob(".*.tmp")]:  # nobody else's
-        if path.name in names:
-            continue
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+        if path.name not in names:
+            remove(path)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 from pathlib import Path
 from typing import Any
 
 from cprmodel.facts.errors import JobError
+from cprmodel.facts.files import remove
 from validation.claim import FolderTaken
 from validation.events import read_log
 from validation.supervisor.state import State
@@ -79,7 +79,4 @@ class Folder(State):
             return
         for room in (self.folder, self.folder / "checkpoints", self.folder / "logs"):
             for path in room.glob(".*.tmp"):
-                if path.is_dir():
-                    shutil.rmtree(path)
-                else:
-                    path.unlink(missing_ok=True)
+                remove(path)
