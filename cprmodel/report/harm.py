@@ -48,14 +48,13 @@ def age_rows(record: HarmRecord) -> list[list[str]]:
             "" if one.auc_fall is None else f"{one.auc_fall:.2e}",
             f"{harm.rise:.2e}",
         ]
-        for one, harm in _with_ends(record)
+        for one, harm in _with_ends(HarmModel(record))
     ]
 
 
-def _with_ends(record: HarmRecord) -> list[tuple[AtAge, Harm]]:
+def _with_ends(model: HarmModel) -> list[tuple[AtAge, Harm]]:
     """Each point and age, with what putting all back there would have cost once the rest of the run is trained."""
-    model = HarmModel(record)
-    return [(one, model.once(one.position_samples, one.age_samples, 1.0)) for one in at_ages(record)]
+    return [(one, model.once(one.position_samples, one.age_samples, 1.0)) for one in at_ages(model.record)]
 
 
 def part_rows(parts: Sequence[Part]) -> list[list[str]]:
@@ -121,7 +120,8 @@ def harm_lines(record: HarmRecord) -> list[str]:
 
 def harm_dict(record: HarmRecord) -> dict[str, Any]:
     """The same in numbers."""
-    slope = slope_at(HarmModel(record), _TENTH * record.samples, _EIGHTH)
+    model = HarmModel(record)
+    slope = slope_at(model, _TENTH * record.samples, _EIGHTH)
     return {
         "samples": record.samples,
         "within": WITHIN,
@@ -129,7 +129,7 @@ def harm_dict(record: HarmRecord) -> dict[str, Any]:
         "auc_fall_per_pls": None if slope is None else {"value": slope[0], "interval_90": [slope[1], slope[2]]},
         "ages": [
             {**vars(one), "holds": one.holds, "end_rise": harm.rise, "end_interval_90": harm.interval_90}
-            for one, harm in _with_ends(record)
+            for one, harm in _with_ends(model)
         ],
         "points": [
             {

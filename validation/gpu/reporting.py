@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cprmodel.facts.errors import CprModelError
+from cprmodel.facts.tables import in_markdown
 from cprmodel.facts.units import format_time
 from validation.experiment.compare import compare
 from validation.experiment.outcome import Outcome
@@ -66,12 +67,8 @@ def _parts(session: dict[str, Any]) -> list[str]:
     for number, one in enumerate(session["sessions"], 1):
         for part in one["parts"]:
             where = f"{number}: {one['date']}, {one['minutes']:g} minutes"
-            lines.append(f"| {where} | {part['name']} | {_cell(part['said'])} | {part['seconds']:.1f} |")
+            lines.append(f"| {where} | {part['name']} | {in_markdown(part['said'])} | {part['seconds']:.1f} |")
     return [*lines, ""]
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
 
 
 def _machine(machine: dict[str, Any]) -> list[str]:
@@ -91,7 +88,7 @@ def _machine(machine: dict[str, Any]) -> list[str]:
     copied = machine["copies"]
     said = ", ".join(f"{key[:-2].replace('_', ' ')} {format_time(copied[key])}" for key in copied if key != "bytes")
     rows.append((f"a step's rows to it ({copied['bytes'] / 2**20:.2f} MiB)", said))
-    table = ["| | |", "| --- | --- |", *(f"| {name} | {_cell(str(value))} |" for name, value in rows)]
+    table = ["| | |", "| --- | --- |", *(f"| {name} | {in_markdown(value)} |" for name, value in rows)]
     return ["## The machine", "", *table, ""]
 
 
