@@ -134,6 +134,58 @@ def test_nobody_draws_what_is_not_registered() -> None:
         drawer_of("recipe")
 
 
+#: Who may ask what kind of saving policy or recovery it has before it: the rooms that own the kind.
+OWNERS = {
+    "PrioritySave": ("cprmodel.ordering",),
+    "StoredPrioritySave": ("cprmodel.ordering",),
+    "RotatingSave": (
+        "cprmodel.costing.rotating",
+        "cprmodel.costing.rotating_search",
+        "cprmodel.simulation.rotating",
+    ),
+    "StoredSave": (
+        "cprmodel.facts.rotation",
+        "cprmodel.costing.saving",
+        "cprmodel.costing.steady",
+        "cprmodel.simulation.storage",
+    ),
+}
+
+
+def kinds_asked(tree: ast.AST) -> Iterator[str]:
+    """The kinds of saving policies and recoveries that a module's code asks for by name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("isinstance", "issubclass"):
+            kinds = [one for one in ast.walk(node.args[1]) if isinstance(one, (ast.Name, ast.Attribute))]
+            names = (ast.unparse(one).rpartition(".")[2] for one in kinds)
+            yield from (name for name in names if name.endswith(("Save", "Recovery")))
+
+
+def test_kinds_are_asked_for_by_their_rooms_alone(sources: dict[str, str]) -> None:
+    """Others ask a strategy by a property, a registration, or what a recovery answers."""
+    strangers = [
+        (name, kind)
+        for name, text in sources.items()
+        if name.startswith("cprmodel.")
+        for kind in kinds_asked(ast.parse(text))
+        if not any(name == owner or name.startswith(f"{owner}.") for owner in OWNERS.get(kind, ()))
+    ]
+    assert strangers == []
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("isinstance(saving, PrioritySave)", ["PrioritySave"]),
+        ("isinstance(x.recovery, (strategies.FullRecovery, PartialRecovery))", ["PartialRecovery", "FullRecovery"]),
+        ("isinstance(saving, int)", []),
+        ("match(saving, StoredSave)", []),
+    ],
+)
+def test_asking_for_a_kind_is_found(code: str, found: list[str]) -> None:
+    assert sorted(kinds_asked(ast.parse(code))) == sorted(found)
+
+
 #: Who may write a file otherwise than through ``facts.files``, and why.
 WRITERS = {
     "cprmodel.facts.files": "it is the writer",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from cprmodel.costing import Choice, Exact, SteadyState, check_plain, check_whole, loses_samples
+from cprmodel.costing import Choice, Exact, SteadyState, check_plain, check_whole
 from cprmodel.costing.saving import as_stored, saving_of
 from cprmodel.facts.errors import JobError, Problem
-from cprmodel.facts.storage import StoredSave
-from cprmodel.facts.strategies import Recovery
+from cprmodel.facts.storage import heeds_warnings
+from cprmodel.facts.strategies import Recovery, loses_samples
 from cprmodel.jobs import Job
 
 __all__ = ["check_job", "choose", "heeds", "periods_of", "recovery_of"]
@@ -58,6 +58,4 @@ def periods_of(choice: Choice, recovery: Recovery) -> tuple[int, ...]:
 
 def heeds(learned: Job, choice: Choice) -> bool:
     """Whether to save on a warning: unless so many are false that the plan is better off without."""
-    saving = saving_of(learned)
-    planned = isinstance(saving, StoredSave) and saving.warned is not None
-    return not planned or (isinstance(choice.saving, StoredSave) and choice.saving.warned is not None)
+    return not heeds_warnings(saving_of(learned)) or heeds_warnings(choice.saving)

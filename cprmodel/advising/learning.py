@@ -19,7 +19,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 from cprmodel.costing.saving import saving_of
-from cprmodel.facts.storage import StoredSave
+from cprmodel.facts.storage import heeds_warnings
 from cprmodel.facts.strategies import FailureKind, FailureMix, RollBack
 from cprmodel.formulas.failures import mtbf_with_prior
 from cprmodel.jobs import Job
@@ -271,8 +271,7 @@ def _saves_on_warnings(job: Job) -> bool:
     """Whether the plan has announced failures saved for, which are then failures like others."""
     if job.checkpoint.warning is None:
         return False
-    saving = saving_of(job)
-    return isinstance(saving, StoredSave) and saving.warned is not None
+    return heeds_warnings(saving_of(job))
 
 
 def _mean(planned: float, count: int, total: float) -> float:

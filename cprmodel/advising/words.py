@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cprmodel.advising.learning import PRIOR_FAILURES, PRIOR_SAVES, Experience, stall_s
-from cprmodel.costing import Choice, loses_samples
-from cprmodel.facts.strategies import FailureKind, Recovery
+from cprmodel.costing import Choice
+from cprmodel.facts.strategies import FailureKind, Recovery, loses_samples
 from cprmodel.facts.units import count_of, format_share, format_time
 from cprmodel.jobs import Job
 

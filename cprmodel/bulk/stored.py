@@ -21,7 +21,7 @@ from cprmodel.costing.setting import Limits, Setting
 from cprmodel.costing.steady import at_once
 from cprmodel.costing.terms import WITHIN
 from cprmodel.facts.storage import StoredSave
-from cprmodel.facts.strategies import PartialRecovery
+from cprmodel.facts.strategies import loses_samples
 from cprmodel.formulas import accuracy
 from cprmodel.formulas.overhead import effective_time_ratio
 from cprmodel.jobs import Job
@@ -187,7 +187,7 @@ def _ends(one: Priced) -> Any:
 def _feasible(numbers: _Numbers, one: Candidate, priced: Priced) -> Any:
     """As :func:`cprmodel.planning.pricing.verdict_of`."""
     found = priced.drains & _ends(priced)
-    if not isinstance(one.recovery, PartialRecovery):
+    if not loses_samples(one.recovery):
         return found
     loses = (numbers.shard_share > 0) | (priced.pls > 0)
     return found & ~loses if numbers.budget is None else found & ~(loses & (priced.pls > numbers.budget * WITHIN))

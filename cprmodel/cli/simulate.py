@@ -13,7 +13,7 @@ import typer
 from cprmodel.cli.options import check_report, time_option
 from cprmodel.costing import model_for, saving_of
 from cprmodel.facts.errors import JobError, Problem
-from cprmodel.facts.strategies import BlockingSave, Strategy
+from cprmodel.facts.strategies import Strategy
 from cprmodel.facts.units import format_time
 from cprmodel.jobs import Job
 from cprmodel.loading import load_job
@@ -132,7 +132,7 @@ def _replay(options: Options) -> tuple[Replay, list[str]]:
 
 def _simulate(job: Job, strategy: Strategy, law: FailureLaw, options: Options) -> Simulated:
     drift = job.failures.drift
-    drifts = drift is not None and isinstance(law, Exponential) and isinstance(strategy.saving, BlockingSave)
+    drifts = drift is not None and isinstance(law, Exponential) and strategy.plain
     if drifts and FailuresStrike(options.strike) is not FailuresStrike.ALWAYS:
         expected = "always, since failures.rate_at asks for a rate that goes on changing"
         raise JobError("--strike", [Problem("", options.strike, expected)])

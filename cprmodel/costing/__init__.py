@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from cprmodel.costing.blocking import Exact, FirstOrder
-from cprmodel.costing.models import Choice, Cost, CostModel, Step, loses_samples, use
+from cprmodel.costing.models import Choice, Cost, CostModel, Step, use
 from cprmodel.costing.saving import saving_of
 from cprmodel.costing.which import MODELS, check_no_stops, check_plain, check_whole, model_for
 from cprmodel.facts.lazy import loaded_when_used
@@ -23,7 +23,6 @@ __all__ = [
     "check_no_stops",
     "check_plain",
     "check_whole",
-    "loses_samples",
     "model_for",
     "saving_of",
     "use",

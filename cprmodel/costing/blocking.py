@@ -17,7 +17,6 @@ from cprmodel.costing.models import (
     Step,
     everybody_returns,
     exact_makespan,
-    loses_samples,
     lost_samples,
     recovery_arguments,
     use,
@@ -25,7 +24,7 @@ from cprmodel.costing.models import (
 from cprmodel.costing.terms import EXACT, FIRST_ORDER, Recoveries, Terms, Way, in_steps
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
-from cprmodel.facts.strategies import Recovery, Strategy
+from cprmodel.facts.strategies import Recovery, Strategy, loses_samples
 from cprmodel.facts.units import format_time
 from cprmodel.formulas import exact_loss, overhead
 from cprmodel.jobs import Job

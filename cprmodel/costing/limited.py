@@ -27,7 +27,6 @@ from cprmodel.costing.models import (
     Choice,
     Cost,
     Step,
-    loses_samples,
     one_by_one,
     recovery_arguments,
     use,
@@ -36,7 +35,7 @@ from cprmodel.costing.saving import without_shards
 from cprmodel.costing.terms import WITHIN
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
-from cprmodel.facts.strategies import Recovery, Strategy
+from cprmodel.facts.strategies import Recovery, Strategy, loses_samples
 from cprmodel.facts.units import count_of, format_time
 from cprmodel.formulas.exact_loss import lost_of
 from cprmodel.formulas.limits import limit_reach, time_limited_overhead, unannounced_limit_overhead

@@ -14,7 +14,15 @@ import numpy as np
 
 from cprmodel.facts.formula import Formula
 from cprmodel.facts.results import Breakdown
-from cprmodel.facts.strategies import FailureKind, FailureMix, Recovery, RollBack, SavingPolicy, Strategy
+from cprmodel.facts.strategies import (
+    FailureKind,
+    FailureMix,
+    Recovery,
+    RollBack,
+    SavingPolicy,
+    Strategy,
+    loses_samples,
+)
 from cprmodel.formulas import exact_loss, makespan
 from cprmodel.jobs import Job
 
@@ -28,7 +36,6 @@ __all__ = [
     "Step",
     "everybody_returns",
     "exact_makespan",
-    "loses_samples",
     "loss_arguments",
     "lost_samples",
     "one_by_one",
@@ -107,11 +114,6 @@ def one_by_one(model: CostModel, job: Job, strategy: Strategy, intervals_s: Any)
 WHOLE_JOB = "the length of the job"
 OPTIMUM = "the least overhead"
 BUDGET = "the accuracy budget"
-
-
-def loses_samples(recovery: Recovery) -> bool:
-    """Whether a shard failure costs samples for good (the shard alone rolls back)."""
-    return recovery.response(FailureKind.SHARD).rolls_back is RollBack.FAILED_SHARDS
 
 
 def everybody_returns(recovery: Recovery) -> bool:

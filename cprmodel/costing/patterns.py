@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cprmodel.costing.blocking import terms_of
-from cprmodel.costing.models import Step, everybody_returns, loses_samples, recovery_arguments, use
+from cprmodel.costing.models import Step, everybody_returns, recovery_arguments, use
 from cprmodel.costing.saving import without_shards
 from cprmodel.costing.terms import WITHIN
-from cprmodel.facts.strategies import Recovery
+from cprmodel.facts.strategies import Recovery, loses_samples
 from cprmodel.formulas.exact_loss import hits_of, lost_of
 from cprmodel.formulas.latent import latent_interval, latent_overhead
 from cprmodel.formulas.verified import benoit_2016_checks, saves_per_check, verified_interval, verified_overhead

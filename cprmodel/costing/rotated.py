@@ -11,7 +11,6 @@ import numpy as np
 from cprmodel.costing.models import Step, use
 from cprmodel.facts.rotation import RotatingSave
 from cprmodel.facts.special import NUMPY
-from cprmodel.facts.storage import StoredSave
 from cprmodel.formulas.rotating import rotating_loss, rotating_pls
 
 __all__ = ["UpdatesLost", "spread", "steps_of", "updates_lost"]
@@ -45,15 +44,10 @@ def updates_lost(saving: RotatingSave, work_s: float, mtbf_s: float, interval_s:
     total = total + (followed - known) * shares[:, -1]
     mean = total / np.maximum(followed, 1)
     at_last = np.where(last > 0, shares[rows, np.maximum(last - 1, 0)], 0.0)
-    drain_s, overlap = _drains(saving)
+    drain_s, overlap = saving.drain
     pls = rotating_pls.raw(mean, at_last, work_s, every, saving.save_s, mtbf_s, drain_s, overlap)
     found = UpdatesLost(pls, mean, at_last)
     return found if np.ndim(interval_s) else UpdatesLost(*(float(one[0]) for one in (pls, mean, at_last)))
-
-
-def _drains(saving: RotatingSave) -> tuple[float, float]:
-    timed = saving.timed
-    return (timed.drain_s, timed.overlap) if isinstance(timed, StoredSave) else (0.0, 0.0)
 
 
 def spread(saving: RotatingSave, work_s: float, mtbf_s: float, interval_s: float) -> float:
@@ -66,7 +60,7 @@ def spread(saving: RotatingSave, work_s: float, mtbf_s: float, interval_s: float
     turns, saves = _turns(saving), int(NUMPY.intervals(work_s, interval_s)) - 1
     if saves < 1 or saving.rotated == saving.experts:
         return 0.0
-    drain_s, overlap = _drains(saving)
+    drain_s, overlap = saving.drain
     x = (interval_s + saving.save_s) / mtbf_s
     rest = max(work_s - saves * interval_s - overlap * drain_s, 0.0) / mtbf_s
     struck, at_end = -math.expm1(-x), math.expm1(-rest) / math.expm1(-x)
@@ -107,7 +101,7 @@ def steps_of(saving: RotatingSave, work_s: float, mtbf_s: float, every: float) -
     """The formulas as they are used: of an interval in the long run, and of the job."""
     found = updates_lost(saving, work_s, mtbf_s, every)
     given = {"interval_s": every, "save_s": saving.save_s, "mtbf_s": mtbf_s}
-    drain_s, overlap = _drains(saving)
+    drain_s, overlap = saving.drain
     drains = {"drain_s": drain_s, "overlap": overlap} if drain_s else {}
     experts = {"experts": saving.experts, "rotated": saving.rotated, "turns": _turns(saving)}
     whole = {"updates_lost": found.mean, "last_updates_lost": found.last, "work_s": work_s}

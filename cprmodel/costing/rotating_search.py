@@ -18,7 +18,6 @@ from cprmodel.costing.rotated import updates_lost
 from cprmodel.costing.terms import WITHIN
 from cprmodel.facts.rotation import RotatingSave
 from cprmodel.facts.special import NUMPY
-from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import Strategy
 from cprmodel.formulas.rotating import rotating_loss
 from cprmodel.jobs import Job
@@ -54,7 +53,7 @@ def _overheads(job: Job, model: CostModel, strategy: Strategy, intervals: Any) -
     timed, extra = strategy.in_time, getattr(model, "extra_s", 0.0) * saving.share
     inner = getattr(model, "inner", model)  # other stops come on top, whatever the interval
     which = recoveries_of(inner)
-    if which is not None and not isinstance(timed.saving, StoredSave):
+    if which is not None and not saving.stored:
         return which.full.total(replace(terms_of(job), save_s=timed.saving.save_s, extra_s=extra), intervals)
     look = getattr(inner, "curve", None)
     found = look(job, timed, intervals) if look is not None else one_by_one(inner, job, timed, intervals)

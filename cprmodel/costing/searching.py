@@ -17,7 +17,7 @@ from cprmodel.costing.saving import free_levels
 from cprmodel.costing.seeds import MOST_SAVES, seeds
 from cprmodel.costing.setting import BROKEN, Known, Limits, Setting, fixed_s, shortest_s, tried
 from cprmodel.facts.storage import StoredSave
-from cprmodel.facts.strategies import FullRecovery, PartialRecovery
+from cprmodel.facts.strategies import loses_samples
 
 __all__ = ["Found", "search"]
 
@@ -70,7 +70,7 @@ def search(setting: Setting, saving: StoredSave, limits: Limits) -> Found:
 def _starts(setting: Setting, saving: StoredSave, low: float, most: float) -> Known:
     """Where to start from, looked at once for all limits."""
     high = setting.work_s
-    full = isinstance(setting.recovery, FullRecovery)
+    full = not loses_samples(setting.recovery)
     found = seeds(saving, setting.mix, full, setting.shards, min(low, high / 2), high, most)
     counts = np.array([one for one, _, _ in found], dtype=float)
     first, last = np.array([between for _, *between in found]).T[:, :, None]
@@ -113,8 +113,8 @@ class _Search:
         if self.limits.budget is not None:
             exponent = math.floor(math.log(self.limits.budget, _BUDGETS))
             budgets = [_BUDGETS**exponent, _BUDGETS ** (exponent + 1)]
-        full = isinstance(self.setting.recovery, FullRecovery)
-        alike = replace(self.setting, recovery=FullRecovery(0, 0) if full else PartialRecovery(0, 0, 0, 0, 0))
+        recovery: Any = self.setting.recovery
+        alike = replace(self.setting, recovery=recovery.timeless)
         rows = _explored(alike, self.saving, replace(self.limits, budget=budgets[0]))
         for budget in budgets[1:]:
             rows = rows.joined(_explored(alike, self.saving, replace(self.limits, budget=budget)))

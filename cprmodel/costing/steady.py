@@ -12,7 +12,7 @@ import numpy as np
 
 from cprmodel.costing.given import chosen
 from cprmodel.costing.many import Jobs, Priced
-from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB, Choice, Cost, loses_samples
+from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB, Choice, Cost
 from cprmodel.costing.saving import as_stored, free_levels, saving_of
 from cprmodel.costing.searching import Found, search
 from cprmodel.costing.setting import Limits, Setting, drains_in
@@ -22,7 +22,7 @@ from cprmodel.costing.storage import LongRun
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.storage import StoredSave
-from cprmodel.facts.strategies import Recovery, Strategy
+from cprmodel.facts.strategies import Recovery, Strategy, loses_samples
 from cprmodel.facts.units import format_share, format_time
 from cprmodel.jobs import Job
 

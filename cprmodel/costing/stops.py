@@ -11,8 +11,8 @@ tests/costing/test_storage.py, and equal to the exact makespan's for one level]
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise, product
 from typing import Any, NamedTuple
@@ -23,10 +23,9 @@ from cprmodel.facts.storage import SaveLevel
 from cprmodel.facts.strategies import (
     FailureKind,
     FailureMix,
-    FullRecovery,
-    PartialRecovery,
     Recovery,
     RollBack,
+    loses_samples,
     together,
 )
 
@@ -80,7 +79,7 @@ def stops_of(mix: FailureMix, recovery: Recovery, levels: Sequence[SaveLevel], s
     >>> round(stops.load_s, 3)  # 3600 (e^(60/3600) − 1)
     60.503
     """
-    full, severity = isinstance(recovery, FullRecovery), severities(levels)
+    full, severity = not loses_samples(recovery), severities(levels)
     strikes = _strikes(mix, full, severity, shards)
     chain = _chain(tuple(state for state, _ in strikes), len(severity))
     reschedule, load = _lengths(chain, recovery, levels)
@@ -213,8 +212,7 @@ def _lengths(chain: _Chain, recovery: Recovery, levels: Sequence[SaveLevel]) -> 
 
 def at_level(recovery: Recovery, level: SaveLevel) -> Recovery:
     """The recovery with the loads of a level."""
-    if isinstance(recovery, FullRecovery):
-        return replace(recovery, load_s=level.load_s)
-    if isinstance(recovery, PartialRecovery):
-        return replace(recovery, load_s=level.load_s, partial_load_s=level.partial_load_s)
-    raise TypeError(f"no cost model for recovery {recovery.name!r}")
+    loading: Callable[[float, float], Recovery] | None = getattr(recovery, "loading", None)
+    if loading is None:
+        raise TypeError(f"no cost model for recovery {recovery.name!r}")
+    return loading(level.load_s, level.partial_load_s)

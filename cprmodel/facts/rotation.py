@@ -31,6 +31,11 @@ class RotatingSave:
     fraction: ClassVar[float] = 1.0  #: an interval is that between two of these saves
 
     @property
+    def in_turn(self) -> tuple[int, int]:
+        """How many of how many experts a save holds."""
+        return self.rotated, self.experts
+
+    @property
     def share(self) -> float:
         """Share of the checkpoint that a save writes."""
         return self.always + (1 - self.always) * self.rotated / self.experts
@@ -43,6 +48,21 @@ class RotatingSave:
             smaller = replace(level, save_s=level.save_s * self.share)
             return replace(self.whole, levels=(smaller,), drain_s=self.whole.drain_s * self.share)
         return BlockingSave(self.stall_s + self.share * (self.whole.save_s - self.stall_s))
+
+    @property
+    def drain(self) -> tuple[float, float]:
+        """How long a save drains [s], and at which rate training goes on meanwhile; 0 and 0 where it does not."""
+        return (self.timed.drain_s, self.timed.overlap) if isinstance(self.timed, StoredSave) else (0.0, 0.0)
+
+    @property
+    def blocks_s(self) -> float:
+        """Time for which a save stops training, before it drains [s]."""
+        return self.timed.levels[0].blocks_s if isinstance(self.timed, StoredSave) else self.timed.save_s
+
+    @property
+    def stored(self) -> bool:
+        """Whether a save is more than one blocking copy."""
+        return isinstance(self.whole, StoredSave)
 
     @property
     def save_s(self) -> float:

@@ -14,9 +14,19 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from cprmodel.facts.strategies import SavingPolicy
 from cprmodel.facts.units import format_time
 
-__all__ = ["Dirty", "MeasuredDirty", "SaveLevel", "StoredSave", "TouchedRows", "WarnedSave"]
+__all__ = ["Dirty", "MeasuredDirty", "SaveLevel", "StoredSave", "TouchedRows", "WarnedSave", "heeds_warnings"]
+
+
+def heeds_warnings(saving: SavingPolicy | None) -> bool:
+    """Whether a save follows when a failure is announced.
+
+    >>> heeds_warnings(StoredSave((SaveLevel("remote", 60.0, 60.0, 10.0),), warned=WarnedSave(60.0, 0.5, 0.9)))
+    True
+    """
+    return getattr(saving, "warned", None) is not None
 
 
 #: Up to so many classes of rows are summed each time.
@@ -175,6 +185,13 @@ class StoredSave:
     def segments(self) -> int:
         """Saves of any level to one of the last level."""
         return self.periods[-1]
+
+    @property
+    def by_level(self) -> dict[str, int] | None:
+        """For each of several levels, saves of any level to one of it or a higher one; None where there is one."""
+        if len(self.levels) == 1:
+            return None
+        return {level.name: saves for level, saves in zip(self.levels, self.periods, strict=True)}
 
     def written(self, work_s: Any) -> Any:
         """Share of everything that a save after so much work (since the last one of its level) writes."""

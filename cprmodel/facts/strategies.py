@@ -7,7 +7,7 @@ is a frozen dataclass with ``name`` and ``response``; a new saving policy one wi
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, ClassVar, Protocol
 
@@ -28,6 +28,7 @@ __all__ = [
     "RollBack",
     "SavingPolicy",
     "Strategy",
+    "loses_samples",
     "together",
 ]
 
@@ -106,7 +107,11 @@ class FailureMix:
 
 
 class Recovery(Protocol):
-    """What happens after a failure."""
+    """What happens after a failure.
+
+    Saves that are more than one blocking copy (levels, drains, dirty rows) ask it for two things more:
+    ``loading(load_s, partial_load_s)``, the same from another place, and ``timeless``, the same if it took no time.
+    """
 
     @property
     def name(self) -> str: ...
@@ -129,9 +134,18 @@ class FullRecovery:
     def name(self) -> str:
         return "full"
 
+    @property
+    def timeless(self) -> FullRecovery:
+        """The same, if it took no time."""
+        return FullRecovery(0.0, 0.0)
+
     def response(self, kind: FailureKind) -> Response:
         """The same for every kind of failure."""
         return Response(RollBack.EVERYBODY, self.reschedule_s, self.load_s)
+
+    def loading(self, load_s: float, partial_load_s: float) -> FullRecovery:
+        """The same from where it takes so long to read everything back, or the failed shards [s]."""
+        return replace(self, load_s=load_s)
 
 
 @dataclass(frozen=True)
@@ -153,6 +167,15 @@ class PartialRecovery:
     def name(self) -> str:
         return "partial"
 
+    @property
+    def timeless(self) -> PartialRecovery:
+        """The same, if it took no time."""
+        return PartialRecovery(0.0, 0.0, 0.0, 0.0, 0.0)
+
+    def loading(self, load_s: float, partial_load_s: float) -> PartialRecovery:
+        """The same from where it takes so long to read everything back, or the failed shards [s]."""
+        return replace(self, load_s=load_s, partial_load_s=partial_load_s)
+
     def response(self, kind: FailureKind) -> Response:
         """By kind of failure."""
         if kind is FailureKind.SHARD:
@@ -160,6 +183,15 @@ class PartialRecovery:
         if kind is FailureKind.TRAINER:
             return Response(RollBack.NOBODY, self.trainer_reschedule_s, 0.0)
         return Response(RollBack.EVERYBODY, self.reschedule_s, self.load_s)
+
+
+def loses_samples(recovery: Recovery) -> bool:
+    """Whether a shard failure costs samples for good (the shard alone rolls back).
+
+    >>> loses_samples(FullRecovery(600.0, 240.0)), loses_samples(PartialRecovery(600.0, 240.0, 180.0, 30.0, 180.0))
+    (False, True)
+    """
+    return recovery.response(FailureKind.SHARD).rolls_back is RollBack.FAILED_SHARDS
 
 
 def together(recovery: Recovery, kinds: Collection[FailureKind]) -> Response:
@@ -267,9 +299,35 @@ class Strategy:
         return self.interval_s * self.saving.fraction
 
     @property
+    def recovers(self) -> str:
+        """Partial or full: whether a lost shard alone rolls back, or everybody, whatever the recovery's name."""
+        return "partial" if loses_samples(self.recovery) else "full"
+
+    @property
+    def plain(self) -> bool:
+        """Whether a save is one blocking copy of everything, and nothing besides."""
+        return self.saving == BlockingSave(self.saving.save_s)
+
+    @property
+    def order(self) -> str | None:
+        """Which rows are saved first; None where each save takes everything."""
+        return getattr(self.saving, "order", None)
+
+    @property
     def pattern(self) -> tuple[int, int] | None:
         """Saves to a check, and checks to a save; None where nothing is checked."""
         return getattr(self.saving, "pattern", None)
+
+    @property
+    def experts_saved(self) -> tuple[int, int] | None:
+        """How many of how many experts a save holds; None where saves do not rotate."""
+        return getattr(self.saving, "in_turn", None)
+
+    @property
+    def level_intervals_s(self) -> dict[str, float] | None:
+        """Useful work between two saves of each of several levels or a higher one [s], by its name; else None."""
+        saves: dict[str, int] | None = getattr(self.saving, "by_level", None)
+        return None if saves is None else {name: self.interval_s * many for name, many in saves.items()}
 
     @property
     def checked(self) -> str:

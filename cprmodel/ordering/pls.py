@@ -9,7 +9,7 @@ from cprmodel.costing.models import Step, recovery_arguments, use
 from cprmodel.costing.storage import save_times_s
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.ordered import StoredPrioritySave
-from cprmodel.facts.strategies import PartialRecovery, PrioritySave, Strategy
+from cprmodel.facts.strategies import PrioritySave, Strategy, loses_samples
 from cprmodel.formulas.drained import drained_fresh_loss, drained_priority_pls, drained_slot, drained_stale_loss
 from cprmodel.formulas.ordered import fresh_loss, priority_pls, priority_pls_deviation, stale_loss
 from cprmodel.jobs import Access, Job
@@ -48,7 +48,7 @@ def expected_pls(job: Job, strategy: Strategy, exact: bool) -> OrderLoss:
     True
     """
     saving, access = strategy.saving, job.access
-    if not isinstance(saving, PrioritySave) or not isinstance(strategy.recovery, PartialRecovery) or access is None:
+    if not isinstance(saving, PrioritySave) or not loses_samples(strategy.recovery) or access is None:
         expected = "a job with [access], partial recovery, and saves that take some rows before others"
         raise JobError("expected_pls", [Problem("strategy", f'"{strategy.name}"', expected)])
     work_s = job.job.work_s

@@ -12,7 +12,7 @@ import numpy as np
 from cprmodel.costing.steady import SteadyState
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.ordered import StoredPrioritySave
-from cprmodel.facts.strategies import FailureKind, PartialRecovery, PrioritySave, Strategy
+from cprmodel.facts.strategies import FailureKind, PrioritySave, Strategy, loses_samples
 from cprmodel.jobs import Job
 from cprmodel.ordering.draining import DrainingLedger, play_drained
 from cprmodel.ordering.ledger import UpdateLedger
@@ -141,7 +141,7 @@ def simulate(
         raise JobError(
             "simulate", [Problem("access", "", "how rows are accessed, where some are saved before others")]
         )
-    if not isinstance(strategy.recovery, PartialRecovery):
+    if not loses_samples(strategy.recovery):
         expected = "partial recovery, where some rows are saved before others"
         raise JobError("simulate", [Problem("strategy.recovery", strategy.recovery.name, expected)])
     if strikes is not FailuresStrike.ALWAYS:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cprmodel.costing import Choice, Cost, CostModel, kinds, loses_samples
+from cprmodel.costing import Choice, Cost, CostModel, kinds
 from cprmodel.costing.terms import WITHIN
-from cprmodel.facts.strategies import Strategy
+from cprmodel.facts.strategies import Strategy, loses_samples
 from cprmodel.formulas import accuracy, loss
 from cprmodel.formulas.overhead import effective_time_ratio
 from cprmodel.jobs import Job

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cprmodel.costing.models import BUDGET, CostModel, Step
 from cprmodel.facts.drawing import drawer_of
 from cprmodel.facts.results import Breakdown
-from cprmodel.facts.rotation import RotatingSave
-from cprmodel.facts.storage import StoredSave
-from cprmodel.facts.strategies import PrioritySave, Strategy
+from cprmodel.facts.strategies import Strategy
 from cprmodel.facts.version import __version__
 from cprmodel.jobs import Job
 
@@ -95,8 +93,7 @@ class StrategyPlan:
     @property
     def order(self) -> str | None:
         """Which rows are saved first; None where each save takes everything."""
-        saving = self.strategy.saving
-        return saving.order if isinstance(saving, PrioritySave) else None
+        return self.strategy.order
 
     @property
     def pattern(self) -> tuple[int, int] | None:
@@ -106,8 +103,7 @@ class StrategyPlan:
     @property
     def experts_saved(self) -> tuple[int, int] | None:
         """How many of how many experts a save holds; None where saves do not rotate."""
-        saving = self.strategy.saving
-        return (saving.rotated, saving.experts) if isinstance(saving, RotatingSave) else None
+        return self.strategy.experts_saved
 
     @property
     def last_level_s(self) -> float | None:
@@ -118,11 +114,7 @@ class StrategyPlan:
     @property
     def level_intervals_s(self) -> dict[str, float] | None:
         """Useful work between two saves of each of several levels or a higher one [s], by its name."""
-        saving = self.strategy.saving
-        if not isinstance(saving, StoredSave) or len(saving.levels) == 1:
-            return None
-        pairs = zip(saving.levels, saving.periods, strict=True)
-        return {level.name: self.interval_s * segments for level, segments in pairs}
+        return self.strategy.level_intervals_s
 
     @property
     def overhead_fraction(self) -> float:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from cprmodel.costing import CostModel, kinds
 from cprmodel.costing.models import WHOLE_JOB
 from cprmodel.facts.errors import JobError, one_line
-from cprmodel.facts.strategies import PartialRecovery
 from cprmodel.facts.units import count_of, format_money, format_share, format_time
 from cprmodel.jobs import HOURS_PER_MONTH, Job
 from cprmodel.planning.choosing import Chosen
@@ -89,7 +88,7 @@ FIRST = {
 def recommendation(plan: Plan, today: StrategyPlan | None) -> str:
     """One sentence: what to do, what it costs, what it saves, what it risks."""
     best = plan.best
-    recovery = "partial" if isinstance(best.strategy.recovery, PartialRecovery) else "full"
+    recovery = best.strategy.recovers
     if best.name == "current":
         what = f"Keep saving every {_interval(best)} of work{_comma(best)} with {recovery} recovery"
     elif best.strategy.saves_every_s >= plan.job.job.work_s and _when_warned(best):
@@ -140,7 +139,7 @@ def _how_sure(plan: Plan) -> str:
     said = f" With the MTBF as sure as {count_of(sure.events)} {make} it, that overhead is "
     said += f"{format_share(low)} to {reach} (90% interval)"
     if sure.other_recovery_better is not None:
-        other = "full" if isinstance(plan.best.strategy.recovery, PartialRecovery) else "partial"
+        other = "full" if plan.best.strategy.recovers == "partial" else "partial"
         said += f", and {other} recovery would be better with probability {_chance(sure.other_recovery_better)}"
     return f"{said}."
 

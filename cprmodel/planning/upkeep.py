@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cprmodel.costing import loses_samples
 from cprmodel.costing.models import OPTIMUM, Choice, CostModel, use
 from cprmodel.facts.special import NUMPY
-from cprmodel.facts.strategies import Strategy
+from cprmodel.facts.strategies import Strategy, loses_samples
 from cprmodel.formulas.money import cheapest_interval, price_to_train
 from cprmodel.jobs import HOURS_PER_MONTH, Job
 from cprmodel.jobs.money import BYTES_PER_GB

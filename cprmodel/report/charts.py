@@ -9,13 +9,12 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from cprmodel.costing import loses_samples
 from cprmodel.costing.blocking import recoveries_of, terms_of
-from cprmodel.facts.strategies import PartialRecovery, Strategy
+from cprmodel.facts.strategies import Strategy, loses_samples
 from cprmodel.facts.units import format_time
 from cprmodel.formulas.exact_loss import exact_pls_interval
 from cprmodel.planning.pricing import price
-from cprmodel.planning.result import Plan, StrategyPlan
+from cprmodel.planning.result import Plan
 from cprmodel.report.looks import OVERHEAD, PART_COLORS, PART_LABELS, RECOVERIES, RECOVERY_COLORS
 
 __all__ = [
@@ -35,10 +34,6 @@ Rows = list[dict[str, Any]]
 _POINTS_PER_CURVE = 160
 
 
-def _recovery(one: StrategyPlan) -> str:
-    return "partial" if isinstance(one.strategy.recovery, PartialRecovery) else "full"
-
-
 def clean(rows: Rows) -> Rows:
     """Rows without numbers that JSON cannot hold."""
     return [row for row in rows if all(math.isfinite(v) for v in row.values() if isinstance(v, float))]
@@ -51,7 +46,7 @@ def strategy_rows(plan: Plan) -> Rows:
         [
             {
                 "strategy": one.name,
-                "recovery": _recovery(one),
+                "recovery": one.strategy.recovers,
                 "interval_s": one.interval_s,
                 "interval": format_time(one.interval_s),
                 "overhead_fraction": one.overhead_fraction,

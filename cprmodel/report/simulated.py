@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from cprmodel.facts.strategies import PrioritySave
 from cprmodel.facts.units import format_share, format_time
 from cprmodel.report.unchecked import unchecked
 from cprmodel.simulation import Estimate, Simulated
@@ -89,8 +88,8 @@ def heading(found: Simulated) -> str:
     """What was played."""
     saving = found.strategy.saving
     what = "a save" if saving.fraction == 1 else f"{format_share(saving.fraction)} of the rows saved"
-    if isinstance(saving, PrioritySave):
-        what += f" (in the order {saving.order})"
+    if found.strategy.order is not None:
+        what += f" (in the order {found.strategy.order})"
     every = format_time(found.strategy.saves_every_s)
     return (
         f"{found.strategy.recovery.name} recovery, {what} every {every} of work{found.strategy.checked}, "

@@ -13,23 +13,21 @@ from typing import Any
 
 import numpy as np
 
-from cprmodel.costing import CostModel, Exact, SteadyState, model_for
+from cprmodel.costing import CostModel, Exact, model_for
 from cprmodel.costing.limited import fits_into_one
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
-from cprmodel.facts.rotation import RotatingSave
-from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import Strategy
 from cprmodel.jobs import Job
+from cprmodel.simulation import rotating, storage  # noqa: F401 (which register who plays their saves)
 from cprmodel.simulation.batches import Part, play_all, undisturbed
 from cprmodel.simulation.chains import simulate_chains
 from cprmodel.simulation.laws import Exponential, FailureLaw, FailuresStrike, Replay
 from cprmodel.simulation.limits import check_length, most_failures, sizes_of
+from cprmodel.simulation.players import player_of
 from cprmodel.simulation.result import Estimate, Prediction, Simulated
-from cprmodel.simulation.rotating import simulate_rotating
 from cprmodel.simulation.seeds import Seed, sequence
 from cprmodel.simulation.setting import KINDS, Setting
-from cprmodel.simulation.storage import simulate_stored
 
 __all__ = ["simulate"]
 
@@ -103,12 +101,7 @@ def simulate(
         return found
     from cprmodel.simulation.beside import inner_of, with_stops
 
-    timed = getattr(strategy.saving, "timed", strategy.saving)
-    model: CostModel = Exact()
-    if isinstance(timed, StoredSave):
-        model = SteadyState()
-    elif not job.plain:
-        model = inner_of(model_for(job))
+    model: CostModel = Exact() if job.plain else inner_of(model_for(job))
     apart = np.random.SeedSequence(streams.entropy, spawn_key=(*streams.spawn_key, _STOPS_BESIDE))
     return with_stops(found, model, apart)
 
@@ -123,13 +116,9 @@ def _simulate(
     workers: int | None,
     progress: Callable[[int], None] | None,
 ) -> Simulated:
-    if isinstance(strategy.saving, RotatingSave):
-        return simulate_rotating(job, strategy, runs, streams, law, strikes, workers, progress)
-    if isinstance(strategy.saving, StoredSave):
-        if not isinstance(law, Exponential) or strikes is not FailuresStrike.ALWAYS:
-            expected = "exponential failures that strike always, for saves that are not blocking ones of everything"
-            raise JobError("simulate", [Problem("law", law.name, expected)])
-        return simulate_stored(job, strategy, runs, streams, workers, progress)
+    player = player_of(strategy.saving)
+    if player is not None:
+        return player(job, strategy, runs, streams, law, strikes, workers, progress)
     limited = job.job.time_limit_s is not None and not fits_into_one(job, strategy.interval_s)
     if limited or job.doubts_saves:
         if not isinstance(law, Exponential) or strikes is not FailuresStrike.ALWAYS:

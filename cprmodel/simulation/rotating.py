@@ -17,13 +17,13 @@ from cprmodel.costing import Exact, SteadyState, kinds
 from cprmodel.facts.compiled import compiled
 from cprmodel.facts.rotation import RotatingSave
 from cprmodel.facts.special import NUMPY
-from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import FailureKind, Strategy
 from cprmodel.jobs import Job
 from cprmodel.simulation import kernel
 from cprmodel.simulation.laws import FailureLaw, FailuresStrike, Replay
 from cprmodel.simulation.limits import most_failures, sizes_of
 from cprmodel.simulation.long_jobs import COLUMNS, expected_failures, found_of, played
+from cprmodel.simulation.players import register
 from cprmodel.simulation.result import Prediction, Simulated
 
 __all__ = ["simulate_rotating"]
@@ -165,7 +165,7 @@ def simulate_rotating(
     """Play a job many times; as :func:`cprmodel.simulate`, which calls it, but never interrupted half-way."""
     saving = strategy.saving
     assert isinstance(saving, RotatingSave)
-    stored = isinstance(saving.timed, StoredSave)
+    stored = saving.stored
     code, shape, scale, times = law.parameters(job.failure_mix.mtbf_s)
     mean_s = float(np.mean(times)) if isinstance(law, Replay) else job.failure_mix.mtbf_s
     known = job if mean_s == job.failure_mix.mtbf_s else job.with_mtbf(mean_s)
@@ -197,17 +197,15 @@ def _numbers(
     """What the kernel plays."""
     saving, stop = strategy.saving, strategy.recovery.response(FailureKind.WHOLE_JOB)
     assert isinstance(saving, RotatingSave)
-    timed, safe, waits, load = saving.timed, 0.0, stop.reschedule_s, stop.load_s
+    safe, waits, load = 0.0, stop.reschedule_s, stop.load_s
     if strikes is not FailuresStrike.ALWAYS:
         safe, waits = waits, 0.0
     if strikes is FailuresStrike.ONLY_AT_WORK:
         safe, load = safe + load, 0.0
-    block, drain, overlap = timed.save_s, 0.0, 0.0
-    if isinstance(timed, StoredSave):
-        block, drain, overlap = timed.levels[0].blocks_s, timed.drain_s, timed.overlap
+    drain, overlap = saving.drain
     kind = np.array([job.failure_mix.share(one) for one in FailureKind])
     every = min(float(strategy.interval_s), job.job.work_s)
-    saves = _Saves(job.job.work_s, every, block, drain, overlap, saving.experts, saving.rotated)
+    saves = _Saves(job.job.work_s, every, saving.blocks_s, drain, overlap, saving.experts, saving.rotated)
     return saves, _Strikes(*law, kind, safe, waits, load, limit)
 
 
@@ -217,3 +215,6 @@ def _batch(saves: _Saves, strikes: _Strikes, runs: int, stream: np.random.SeedSe
     out = np.zeros((runs, len(COLUMNS)))
     firsts = rng.integers(strikes.times.size, size=runs)
     return out if _jobs(out, rng, saves, strikes, firsts) else None
+
+
+register(RotatingSave, simulate_rotating)

@@ -16,11 +16,14 @@ import numpy as np
 from cprmodel.costing import SteadyState
 from cprmodel.costing.stops import at_level, severities
 from cprmodel.facts.compiled import compiled
+from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.storage import StoredSave
-from cprmodel.facts.strategies import FailureKind, FailureMix, FullRecovery, Strategy, together
+from cprmodel.facts.strategies import FailureKind, FailureMix, Strategy, loses_samples, together
 from cprmodel.jobs import Job
+from cprmodel.simulation.laws import Exponential, FailureLaw, FailuresStrike
 from cprmodel.simulation.limits import most_failures, sizes_of
 from cprmodel.simulation.long_jobs import COLUMNS, expected_failures, found_of, played
+from cprmodel.simulation.players import register
 from cprmodel.simulation.result import Simulated
 
 __all__ = ["play_stored", "simulate_stored", "times_of"]
@@ -320,7 +323,7 @@ def play_stored(job: Job, strategy: Strategy, runs: int, stream: np.random.SeedS
     struck = np.array(_sorts(mix, saving)).T.copy()
     strikes = Struck(
         mtbf=mix.mtbf_s,
-        full=isinstance(recovery, FullRecovery),
+        full=not loses_samples(recovery),
         kinds=np.array([mix.share(kind) for kind in FailureKind]),
         severity=struck[0],
         level=struck[1].astype(np.int64),
@@ -336,12 +339,20 @@ def simulate_stored(
     strategy: Strategy,
     runs: int,
     streams: np.random.SeedSequence,
+    law: FailureLaw,
+    strikes: FailuresStrike,
     workers: int | None = -1,
     progress: Callable[[int], None] | None = None,
 ) -> Simulated:
     """Play a job many times; as :func:`cprmodel.simulate`, which calls it, but never interrupted half-way."""
+    if not isinstance(law, Exponential) or strikes is not FailuresStrike.ALWAYS:
+        expected = "exponential failures that strike always, for saves that are not blocking ones of everything"
+        raise JobError("simulate", [Problem("law", law.name, expected)])
     cost = SteadyState().cost(job, strategy)
     failures = expected_failures(job, cost)
     sizes, limit = sizes_of(runs, failures, events=1e6, most=4096), most_failures(failures)
     parts = played(partial(play_stored, limit=limit), (job, strategy), sizes, streams, limit, workers, progress)
     return found_of(job, strategy, cost, parts, "of a long job, exponential failures")
+
+
+register(StoredSave, simulate_stored)
