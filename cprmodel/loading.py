@@ -9,7 +9,7 @@ from typing import Any
 
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.units import format_time
-from cprmodel.jobs import Failures, Job
+from cprmodel.jobs import Access, Failures, Job
 from cprmodel.jobs.accuracy_model import METRICS
 from cprmodel.jobs.failures import TRACE_OPTIONS
 from cprmodel.jobs.parsing import model_from_mapping, toml_from_file
@@ -44,12 +44,15 @@ def load_job(source: str | Path) -> Job:
         data = {**data, "failures": _fitted(failures, source)}
     told = data.get("accuracy")
     if isinstance(told, Mapping) and isinstance(told.get("model"), str):
-        data = {**data, "accuracy": _predicted(told, data.get("cluster"), source)}
+        data = {**data, "accuracy": _predicted(told, data, source)}
     return model_from_mapping(Job, data, str(source), Path(source).parent)
 
 
-def _predicted(told: Mapping[str, Any], cluster: Any, source: str | Path) -> Mapping[str, Any]:
-    """The table with a model in the place of its harm record; as it is where it names none."""
+def _predicted(told: Mapping[str, Any], data: Mapping[str, Any], source: str | Path) -> Mapping[str, Any]:
+    """The table with a model in the place of its harm record; as it is where it names none.
+
+    Where the job has [access], with what each order of saving loses by the record.
+    """
     from cprmodel.harm.record import is_harm, read_harm
 
     path = Path(source).parent / told["model"]
@@ -62,15 +65,23 @@ def _predicted(told: Mapping[str, Any], cluster: Any, source: str | Path) -> Map
     from cprmodel.harm.predicted import HarmModel
     from cprmodel.harm.slope import accuracy_model
 
+    cluster, access = data.get("cluster"), data.get("access")
     shards = cluster.get("embedding_shards") if isinstance(cluster, Mapping) else None
     share = 1 / shards if isinstance(shards, int) and shards >= 1 else _USUAL_SHARE
-    record = read_harm(path)
+    model = HarmModel(read_harm(path))
     try:
-        found = accuracy_model(HarmModel(record), share, metric, path.name)
+        found = accuracy_model(model, share, metric, path.name)
     except JobError as error:
         raise JobError(
             str(source), [Problem("accuracy.model", f'"{told["model"]}"', error.problems[0].expected)]
         ) from None
+    if isinstance(access, Mapping):
+        fraction = access.get("priority_fraction", Access.model_fields["priority_fraction"].default)
+        if isinstance(fraction, int | float) and 0 < fraction <= 1:  # what else it is, is said of its table
+            from cprmodel.harm.by_order import slopes_by_order
+
+            orders = slopes_by_order(model, float(fraction), share, found.metric_drop_per_pls)
+            found = found.model_copy(update={"orders": orders or None})
     return {**told, "model": found.model_dump(mode="json")}
 
 

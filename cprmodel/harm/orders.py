@@ -9,8 +9,8 @@ does.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,10 +19,11 @@ from cprmodel.facts.errors import DomainError
 from cprmodel.harm.predicted import HarmModel, crossed_and_beyond
 from cprmodel.harm.statistics import AtAges, Floats, Terms
 
-__all__ = ["HARM_ORDERS", "OrderHarm", "harm_of_failure", "harm_of_orders"]
+__all__ = ["HARM_ORDERS", "OrderHarm", "harm_of_failure", "harm_of_orders", "plays_of_failure"]
 
 _STAND_INS = 120  # of a class of rows
 _ROUNDS, _MOST_SLOTS = 3, 64  # full-save intervals before a failure that are played, in at most so many saves
+_LOOKS, _MOMENTS = 4, 2  # at a play that goes on; and the moments of the run that each is taken for
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,10 @@ HARM_ORDERS: dict[str, Callable[[_Now], Floats] | None] = {
     "update-age": lambda now: now.rows.updates * now.slots,
     "mfu": lambda now: now.rows.updates,
     "least-harm": lambda now: now.at_once,
+    "best-fixed": lambda now: now.rows.pace * now.slots**2,
 }
+
+_WHETHER_USED_OR_NOT = ("everything", "uniform", "best-fixed")
 
 
 def harm_of_orders(
@@ -91,7 +95,8 @@ def harm_of_orders(
     lost_share : share of the rows that each puts back, by chance
     orders : of ``HARM_ORDERS``: ``everything`` at each save (whatever the fraction: what no order can go
         below); ``uniform``, all rows at every 1/fraction-th save; the largest distance moved (``scar``), updates
-        times age, updates (``mfu``), or ½pΔᵀHΔ (``least-harm``) first
+        times age, updates (``mfu``), ½pΔᵀHΔ (``least-harm``), or the rate of updates times the age squared, used
+        or not (``best-fixed``) first
     draws : runs that are played
     seed : of their randomness, the same for each order
 
@@ -124,24 +129,66 @@ def harm_of_failure(
     """Expected harm at the end of one failure at a random moment of the run.
 
     Parameters are those of :func:`harm_of_orders`. Played from three full-save intervals before it on (at most 64
-    saves), when all rows are as they were saved; a draw for each part of the run.
+    saves), when all rows are as they were saved. Each draw is looked at four times within a full-save interval, and
+    each look stands for two moments of the run, early and late ones: no row is older than the run then.
+    """
+    plays = plays_of_failure(model, fraction, every_samples, lost_share, orders, draws, seed)
+    return {order: _summed(model, order, runs) for order, runs in plays.items()}
+
+
+def plays_of_failure(
+    model: HarmModel,
+    fraction: float,
+    every_samples: float,
+    lost_share: float,
+    orders: Sequence[str],
+    draws: int = 8,
+    seed: int = 1,
+    stand_ins: int = _STAND_INS,
+) -> dict[str, list[tuple[float, float]]]:
+    """Rise and updates lost in each play of :func:`harm_of_failure`; those of one number share their randomness.
+
+    ``stand_ins``: most of them in a class of rows.
     """
     _check(fraction, every_samples, lost_share, orders, draws)
-    samples = float(model.record.samples)
-    found = {}
-    for order in orders:
-        turn, runs = max(1, round(1 / fraction)), []
-        if order != "uniform":  # whose saves take no choosing
-            turn = min(turn, _MOST_SLOTS)
-        slots = min(_ROUNDS * turn, _MOST_SLOTS - _MOST_SLOTS % turn)
-        for draw in range(draws):
-            random = np.random.default_rng([seed, draw])
-            moment = (draw + random.random()) / draws * samples
-            since = slots + random.random() * turn  # a turn may have just begun, or be about to end
-            begin = max(0.0, moment - since * every_samples)
-            runs.append(_play(model, order, fraction, every_samples, np.array([moment]), lost_share, random, begin))
-        found[order] = _summed(model, order, runs)
-    return found
+    given = (fraction, every_samples, lost_share)
+    return {
+        order: [
+            _looked_at(model, order, *given, np.random.default_rng([seed, draw]), stand_ins)
+            for draw in range(draws)
+        ]
+        for order in orders
+    }
+
+
+def _looked_at(
+    model: HarmModel,
+    order: str,
+    fraction: float,
+    every: float,
+    lost_share: float,
+    random: np.random.Generator,
+    stand_ins: int,
+) -> tuple[float, float]:
+    """Rise and updates lost by a failure, on average over looks at one play, each at moments all over the run."""
+    turn = max(1, round(1 / fraction))
+    if order != "uniform":  # whose saves take no choosing
+        turn = min(turn, _MOST_SLOTS)
+    begin = min(_ROUNDS * turn, _MOST_SLOTS - _MOST_SLOTS % turn)
+    slots = np.floor((np.arange(_LOOKS) + random.random()) * turn / _LOOKS)
+    since = (random.permutation(_LOOKS) + random.random(_LOOKS)) / _LOOKS  # a save, of the time to the next
+    looks = np.sort((begin + slots + since) * every)
+    strata = random.permutation(_LOOKS * _MOMENTS).reshape(_LOOKS, _MOMENTS)
+    # much of the harm is that of failures near the end, after which little is learned: samples left go as a cube
+    shares = (strata + random.random(strata.shape)) / strata.size
+    moments, weights = (1 - shares**3) * model.record.samples, 3 * shares**2
+    rise, lost = np.zeros(strata.shape), np.zeros(strata.shape)
+    for number, (rows, at) in enumerate(_saved(model, order, fraction, every, looks, random, stand_ins)):
+        each = _put_back(rows, np.full(len(rows.of), lost_share), at)
+        for place, moment in enumerate(moments[number]):
+            back = each.since(moment)
+            rise[number, place], lost[number, place] = _harm(model, back, moment), back.updates_lost
+    return float((weights * rise).mean()), float((weights * lost).mean())
 
 
 def _check(fraction: float, every: float, lost_share: float, orders: Sequence[str], draws: int) -> None:
@@ -165,12 +212,12 @@ def _summed(model: HarmModel, order: str, runs: Sequence[tuple[float, float]]) -
     )
 
 
-def _stand_ins(model: HarmModel, random: np.random.Generator) -> _Rows:
+def _stand_ins(model: HarmModel, random: np.random.Generator, most: int) -> _Rows:
     last = model.terms[-1]
     weight, of, pace = [], [], []
     for number, (rows, accesses) in enumerate(zip(last.rows, last.accesses, strict=True)):
         if accesses > 0:
-            many = int(min(rows, _STAND_INS))
+            many = int(min(rows, most))
             weight += [rows / many] * many
             of += [number] * many
             pace += [accesses / rows] * many
@@ -193,29 +240,43 @@ def _play(
     strikes: Floats,
     lost_share: float,
     random: np.random.Generator,
-    begin: float = 0.0,
 ) -> tuple[float, float]:
-    """Rise at the end, and updates lost, from a moment on at which all rows are as they were saved."""
-    rows, last = _stand_ins(model, random), float(strikes.max(initial=begin))
-    rows.saved[:] = begin
-    saves = np.arange(begin + every, last, every)
+    """Rise at the end, and updates lost, from the beginning of the run on."""
+    rise, lost, shapes = 0.0, 0.0, _shapes(model)
+    for rows, at in _saved(model, order, fraction, every, strikes, random):
+        struck = random.random(len(rows.of)) < lost_share
+        back = _put_back(rows, struck.astype(float), at)
+        rise += _harm(model, back, at)
+        lost += back.updates_lost
+        _renew(rows, struck, at, shapes, random)
+    return rise, lost
+
+
+def _saved(
+    model: HarmModel,
+    order: str,
+    fraction: float,
+    every: float,
+    moments: Floats,
+    random: np.random.Generator,
+    stand_ins: int = _STAND_INS,
+) -> Iterator[tuple[_Rows, float]]:
+    """The rows at some moments of a play that begins at 0, when all are as they were saved."""
+    rows, last = _stand_ins(model, random, stand_ins), float(moments.max(initial=0.0))
+    saves = np.arange(every, last, every)
     events = sorted(
-        [(float(at), 0, number) for number, at in enumerate(saves, 1)] + [(float(at), 1, 0) for at in strikes]
+        [(float(at), 0, number) for number, at in enumerate(saves, 1)] + [(float(at), 1, 0) for at in moments]
     )
     shapes, traces = _shapes(model), _traces(model)
-    then, rise, lost = begin, 0.0, 0.0
-    for at, failed, number in events:
+    then = 0.0
+    for at, looked_at, number in events:
         rows.updates += random.poisson(rows.pace * (at - then))
         then = at
-        if failed:
-            struck = random.random(len(rows.of)) < lost_share
-            rise += _harm(model, rows, struck, at)
-            lost += float((rows.weight * rows.updates)[struck].sum())
-            _renew(rows, struck, at, shapes, random)
+        if looked_at:
+            yield rows, at
         else:
             chosen = _chosen(model, order, fraction, rows, at, number, every, traces)
             _renew(rows, chosen, at, shapes, random)
-    return rise, lost
 
 
 def _renew(rows: _Rows, some: Any, at: float, shapes: Floats, random: np.random.Generator) -> None:
@@ -249,7 +310,7 @@ def _chosen(
     budget = fraction * rows.weight.sum()
     chosen = np.zeros(len(rows.of), dtype=bool)
     chosen[first[np.cumsum(rows.weight[first]) <= budget * (1 + 1e-9)]] = True
-    return chosen & (rows.updates > 0)
+    return chosen if order in _WHETHER_USED_OR_NOT else chosen & (rows.updates > 0)
 
 
 def _at_once(model: HarmModel, rows: _Rows, at: float) -> Floats:
@@ -263,35 +324,70 @@ def _at_once(model: HarmModel, rows: _Rows, at: float) -> Floats:
 
 def _of_mean(rows: _Rows, at: float) -> Floats:
     """Updates since the save over those that were to be expected."""
-    expected = rows.pace * (at - rows.saved)
-    found: Floats = np.where(expected > 0, rows.updates / np.where(expected > 0, expected, 1.0), 0.0)
+    return _ratio(rows.updates, rows.pace * (at - rows.saved))
+
+
+def _ratio(some: Floats, expected: Floats) -> Floats:
+    found: Floats = np.where(expected > 0, some / np.where(expected > 0, expected, 1.0), 0.0)
     return found
 
 
-def _harm(model: HarmModel, rows: _Rows, struck: Any, at: float) -> float:
-    """What is left at the end of putting these rows back now."""
-    some = struck & (rows.updates > 0)
-    if not some.any():
-        return 0.0
+@dataclass(frozen=True)
+class _PutBack:
+    """Rows that a failure puts back, each with the share of it that is, at ages that many have in common."""
+
+    of: Any  # their classes
+    ages: Floats
+    which: Any  # of these ages is theirs
+    updates: Floats  # that they lose, each times its weight and the share of it that is put back
+    of_mean: Floats  # updates over those to be expected, times the same
+    luck: Floats
+
+    def since(self, begin: float) -> _PutBack:
+        """The same no longer than this after training began: what they lose is as much less."""
+        ages = np.minimum(self.ages, begin)
+        return replace(self, ages=ages, updates=self.updates * _ratio(ages, self.ages)[self.which])
+
+    @property
+    def updates_lost(self) -> float:
+        """Of all of them."""
+        return float(self.updates.sum())
+
+
+def _put_back(rows: _Rows, share: Floats, at: float) -> _PutBack:
+    some = (share > 0) & (rows.updates > 0)
     ages, which = np.unique((at - rows.saved)[some], return_inverse=True)
-    with_luck, without = (
-        _shares(model, rows, some, which, len(ages), rows.weight * _of_mean(rows, at) * luck)
-        for luck in (rows.luck, 1.0)
+    weight = (rows.weight * share)[some]
+    return _PutBack(
+        rows.of[some],
+        ages,
+        which,
+        weight * rows.updates[some],
+        weight * _of_mean(rows, at)[some],
+        rows.luck[some],
     )
+
+
+def _harm(model: HarmModel, back: _PutBack, at: float) -> float:
+    """What is left at the end of putting rows back at a moment."""
+    if not back.ages.size:
+        return 0.0
+    with_luck, without = (_shares(model, back, back.of_mean * luck) for luck in (back.luck, 1.0))
     total = 0.0
     for terms, part in model.near(at):
-        at_ages = terms.at(ages, model.record.samples - at)
+        at_ages = terms.at(back.ages, model.record.samples - at)
         quadratic, ratio = at_ages.quadratic * at_ages.quadratic_left, _progress(model, at_ages)
         each = quadratic * (with_luck * (1 + np.minimum(ratio, 0.0)) + without * np.maximum(ratio, 0.0))
-        together = _together(terms, ages, with_luck * at_ages.quadratic, float((with_luck * quadratic).sum()))
+        once = with_luck * at_ages.quadratic
+        together = _together(terms, back.ages, once, float((with_luck * quadratic).sum()))
         total += part * (float(each.sum()) + together)
     return total
 
 
-def _shares(model: HarmModel, rows: _Rows, some: Any, which: Any, ages: int, each: Floats) -> Floats:
+def _shares(model: HarmModel, back: _PutBack, each: Floats) -> Floats:
     """What these rows have of their class's harm [classes, ages]."""
-    found = np.zeros((len(model.classes), ages))
-    np.add.at(found, (rows.of[some], which), each[some])
+    found = np.zeros((len(model.classes), len(back.ages)))
+    np.add.at(found, (back.of, back.which), each)
     return found / np.maximum(model.terms[-1].rows, 1.0)[:, None]
 
 

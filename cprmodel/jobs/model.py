@@ -14,7 +14,7 @@ from cprmodel.facts.strategies import BlockingSave, FailureMix, FailureSort, Ful
 from cprmodel.facts.units import format_time
 from cprmodel.formulas.accuracy import pls_for_metric_drop
 from cprmodel.jobs.access import Access
-from cprmodel.jobs.accuracy_model import AccuracyModel, Metric, read_accuracy_model
+from cprmodel.jobs.accuracy_model import AccuracyModel, Metric, OrderSlope, read_accuracy_model
 from cprmodel.jobs.checkpoint import Checkpoint
 from cprmodel.jobs.domains import about_levels, check_placement, sorts_of
 from cprmodel.jobs.failures import RATES, READ_BY_LOAD_JOB, Failures
@@ -60,6 +60,22 @@ class Accuracy(Section):
     def slope(self) -> float | None:
         """Metric lost per unit of PLS, given or fitted."""
         return self.metric_drop_per_pls if self.model is None else self.model.metric_drop_per_pls
+
+    def of_order(self, order: str | None) -> OrderSlope | None:
+        """What lost updates cost under an order of saving, where that is known apart from the slope of all."""
+        known = None if self.model is None else self.model.orders
+        return None if known is None or order is None else known.get(order)
+
+    def slope_under(self, order: str | None, share: float) -> float | None:
+        """Metric lost per unit of PLS where saves of all rows would take an interval of that share of the job.
+
+        Under an order its own, or the largest of those known, where some are.
+        """
+        known = None if self.model is None else self.model.orders
+        if order is None or not known:
+            return self.slope
+        some = [known[order]] if order in known else known.values()
+        return max(one.slope_at(share) for one in some)
 
     @model_validator(mode="after")
     def _one_budget(self) -> Accuracy:
@@ -366,9 +382,22 @@ class Job(Section):
             return None
         if self.accuracy.pls_budget is not None:
             return self.accuracy.pls_budget
-        slope = self.accuracy.slope
-        drop = (self.accuracy.max_metric_drop or 0.0) - (self.checkpoint.quantised_metric_drop or 0.0)
+        return self._budget_at(self.accuracy.slope)
+
+    def _budget_at(self, slope: float | None) -> float:
+        most = self.accuracy.max_metric_drop if self.accuracy else None
+        drop = (most or 0.0) - (self.checkpoint.quantised_metric_drop or 0.0)
         return min(1.0, float(pls_for_metric_drop.raw(drop, slope)))
+
+    def slope_under(self, order: str | None, interval_s: float) -> float | None:
+        """Metric lost per unit of PLS; under an order of saving its own, where that is known."""
+        return None if self.accuracy is None else self.accuracy.slope_under(order, interval_s / self.job.work_s)
+
+    def pls_budget_under(self, order: str | None, interval_s: float) -> float | None:
+        """The PLS budget under an order of saving: the metric's, by the order's own slope where that is known."""
+        if self.accuracy is None or self.accuracy.pls_budget is not None:
+            return self.pls_budget
+        return self._budget_at(self.slope_under(order, interval_s))
 
     def assumptions(self) -> Sequence[str]:
         """What the file leaves out and is taken as its default: worth a line in every answer."""

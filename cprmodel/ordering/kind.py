@@ -26,6 +26,10 @@ __all__ = ["OrderedSaves"]
 _WOBBLE, _TRIES = 0.003, 12
 
 
+#: The order of a harm record that a plan weighs, too.
+LEAST_HARM = "least-harm"
+
+
 def unmodelled(job: Job) -> str:
     """What the job says beside which orders of rows are not modelled; "" where nothing does."""
     saves = ("checkpoint.dirty_curve", "checkpoint.level", "checkpoint.warning", "checkpoint.unreadable")
@@ -51,13 +55,15 @@ class OrderedSaves:
             return [], notes
         from cprmodel.ordering.stale import ORDERS
 
-        fraction = job.access.priority_fraction
+        fraction, orders = job.access.priority_fraction, [*ORDERS]
+        if job.accuracy is not None and job.accuracy.of_order(LEAST_HARM) is not None:
+            orders.append(LEAST_HARM)
         if job.plain:
-            saves = [PrioritySave(job.save_s * fraction, fraction, order) for order in ORDERS]
+            saves = [PrioritySave(job.save_s * fraction, fraction, order) for order in orders]
         else:
             from cprmodel.ordering.stored import stored_saves
 
-            saves = [*stored_saves(job, ORDERS)]
+            saves = [*stored_saves(job, orders)]
         return [
             Candidate(f"partial-{one.order}", job.partial_recovery, one, within_budget=True) for one in saves
         ], []
@@ -102,6 +108,14 @@ class OrderedSaves:
     def remarks(self, job: Job, model: CostModel, strategy: Strategy) -> Sequence[str]:
         """How sure the PLS is."""
         error, said = _lost(job, model, strategy).standard_error, []
+        if strategy.order == LEAST_HARM:
+            like = replace(strategy.saving, order="mfu")  # type: ignore[type-var]
+            of_mfu = _lost(job, model, replace(strategy, saving=like)).pls
+            found = _lost(job, model, strategy).pls
+            said.append(
+                f"expected PLS is MFU's, {of_mfu:.3g}, times {found / of_mfu:.3g}: what least harm loses over MFU "
+                "in the record's rows"
+            )
         if error:
             said.append(f"expected PLS, of updates, is from a simulation of the order (standard error {error:.1g})")
         if isinstance(strategy.saving, StoredPrioritySave) and strategy.saving.of_dirty:

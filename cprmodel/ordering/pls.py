@@ -13,7 +13,7 @@ from cprmodel.facts.strategies import PrioritySave, Strategy, loses_samples
 from cprmodel.formulas.drained import drained_fresh_loss, drained_priority_pls, drained_slot, drained_stale_loss
 from cprmodel.formulas.ordered import fresh_loss, priority_pls, priority_pls_deviation, stale_loss
 from cprmodel.jobs import Access, Job
-from cprmodel.ordering.stale import unsaved
+from cprmodel.ordering.stale import ORDERS, unsaved
 from cprmodel.rows import Floats
 
 __all__ = ["OrderLoss", "expected_pls", "interval_for_pls", "mean_and_error"]
@@ -34,6 +34,11 @@ class OrderLoss:
     standard_deviation: float
     step: Step
 
+    def times(self, factor: float) -> OrderLoss:
+        """So many times as many updates."""
+        pls, error, deviation = (factor * one for one in (self.pls, self.standard_error, self.standard_deviation))
+        return OrderLoss(pls, error, deviation, self.step)
+
 
 def expected_pls(job: Job, strategy: Strategy, exact: bool) -> OrderLoss:
     """What failures take at work, in saves and in stops; ``exact``: no update twice.
@@ -48,6 +53,11 @@ def expected_pls(job: Job, strategy: Strategy, exact: bool) -> OrderLoss:
     True
     """
     saving, access = strategy.saving, job.access
+    own = job.accuracy.of_order(strategy.order) if job.accuracy else None
+    if own is not None and isinstance(saving, PrioritySave) and saving.order not in ORDERS:
+        like = expected_pls(job, replace(strategy, saving=replace(saving, order=ORDERS[0])), exact)
+        times = own.updates_at(float(strategy.interval_s) / job.job.work_s)
+        return like.times(times)
     if not isinstance(saving, PrioritySave) or not loses_samples(strategy.recovery) or access is None:
         expected = "a job with [access], partial recovery, and saves that take some rows before others"
         raise JobError("expected_pls", [Problem("strategy", f'"{strategy.name}"', expected)])

@@ -12,10 +12,11 @@ import numpy as np
 from cprmodel.costing.steady import SteadyState
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.ordered import StoredPrioritySave
-from cprmodel.facts.strategies import FailureKind, PrioritySave, Strategy, loses_samples
+from cprmodel.facts.strategies import ORDERS, FailureKind, PrioritySave, Strategy, loses_samples
 from cprmodel.jobs import Job
 from cprmodel.ordering.draining import DrainingLedger, play_drained
 from cprmodel.ordering.ledger import UpdateLedger
+from cprmodel.ordering.played import PLAYED
 from cprmodel.ordering.pls import expected_pls
 from cprmodel.ordering.stale import played_rows
 from cprmodel.simulation import (
@@ -141,6 +142,9 @@ def simulate(
         raise JobError(
             "simulate", [Problem("access", "", "how rows are accessed, where some are saved before others")]
         )
+    if saving.order not in PLAYED:
+        expected = f"one of {', '.join(ORDERS)}: rows are played by their updates, and have no values"
+        raise JobError("simulate", [Problem("strategy.saving.order", saving.order, expected)])
     if not loses_samples(strategy.recovery):
         expected = "partial recovery, where some rows are saved before others"
         raise JobError("simulate", [Problem("strategy.recovery", strategy.recovery.name, expected)])

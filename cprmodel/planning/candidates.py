@@ -89,6 +89,13 @@ def _about_fitted(job: Job) -> list[str]:
         notes.append("accuracy.model has no interval: its record has too few seeds to tell how sure the slope is")
     elif fitted.interval_90[0] <= 0:
         notes.append("accuracy.model: the slope's 90% interval contains 0, so a budget in the metric means little")
+    if fitted.orders:
+        *some, last = fitted.orders
+        listed = f"{', '.join(some)} and {last}" if some else last
+        notes.append(
+            f"accuracy.model: what a lost update costs under {listed} is each order's own, played out over the "
+            "rows of the record; under others the most of these"
+        )
     if fitted.linear_to_pls is None:
         notes.append("accuracy.model: its record cannot tell up to which PLS the drop follows a line")
     return notes

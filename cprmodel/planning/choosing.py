@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
@@ -16,6 +17,9 @@ __all__ = ["TODAY", "Chosen", "choose", "choose_all", "strategy_of"]
 
 TODAY = "what is done today"
 
+#: An order of saving has a budget that hangs on its interval: it is looked for so often, and met so nearly.
+_TRIES, _NEAR = 8, 1.005
+
 #: A candidate with its choice, or with the reason why it has none.
 Chosen = tuple[Candidate, Choice | JobError]
 
@@ -25,8 +29,21 @@ def choose(job: Job, model: CostModel, candidate: Candidate, minimise: str = "ov
 
     JobError where there is none.
     """
-    budget = job.pls_budget if candidate.within_budget else None
     at_first = candidate.at(job.job.work_s)
+    if not candidate.within_budget:
+        return _within(job, model, at_first, None, minimise)
+    budget = job.pls_budget_under(at_first.order, at_first.interval_s)
+    choice = _within(job, model, at_first, budget, minimise)
+    for _ in range(_TRIES):
+        own = job.pls_budget_under(at_first.order, choice.interval_s)
+        if budget is None or own is None or own == budget or budget <= own <= budget * _NEAR:
+            break  # the budget that it was chosen for is that of its own interval, or hardly less
+        budget = min(own / math.sqrt(_NEAR), 1.0)
+        choice = _within(job, model, at_first, budget, minimise)
+    return choice
+
+
+def _within(job: Job, model: CostModel, at_first: Strategy, budget: float | None, minimise: str) -> Choice:
     if minimise == "overhead":
         return kinds.choose(job, model, at_first, budget)
     return cheapest(job, model, at_first, kinds.choose(job, with_prices(job, model), at_first, budget))

@@ -33,11 +33,11 @@ def price(job: Job, model: CostModel, strategy: Strategy, choice: Choice | None 
         expected_pls=cost.pls,
         pls_standard_error=cost.pls_standard_error,
         pls_standard_deviation=_spread(job, cost),
-        expected_metric_drop=_drop(job, cost.pls),
-        expected_metric_drop_interval_90=_drop_interval(job, cost.pls),
+        expected_metric_drop=_drop(job, strategy, cost.pls),
+        expected_metric_drop_interval_90=_drop_interval(job, strategy, cost.pls),
         effective_time_ratio=float(effective_time_ratio.raw(total)),
         work_s=job.job.work_s,
-        pls_budget=job.pls_budget,
+        pls_budget=job.pls_budget_under(strategy.order, strategy.interval_s),
         refused=cost.refused,
         planned_fraction=cost.planned,
         waiting_fraction=cost.waiting,
@@ -57,7 +57,7 @@ def _steps(every_s: float, step_s: float | None) -> int | None:
 def verdict_of(job: Job, strategy: Strategy, cost: Cost) -> Verdict:
     """Whether a strategy may be recommended."""
     if (loses_samples(strategy.recovery) and job.failure_mix.shard_share > 0) or cost.pls > 0:
-        budget = job.pls_budget
+        budget = job.pls_budget_under(strategy.order, strategy.interval_s)
         if budget is None:
             return Verdict.NO_BUDGET
         if cost.pls > budget * WITHIN:
@@ -78,20 +78,22 @@ def _spread(job: Job, cost: Cost) -> float:
     return cost.pls * float(loss.cpr_2021_pls_spread.raw(job.job.work_s, mix.mtbf_s, mix.shard_share))
 
 
-def _drop(job: Job, pls: float) -> float | None:
+def _drop(job: Job, strategy: Strategy, pls: float) -> float | None:
     """The expected drop of the metric: of lost samples, and of quantised checkpoints."""
-    slope = job.accuracy.slope if job.accuracy else None
+    slope = job.slope_under(strategy.order, strategy.interval_s)
     quantised = job.checkpoint.quantised_metric_drop or 0.0
     if slope is None:
         return quantised or None
     return float(accuracy.metric_drop.raw(pls, slope)) + quantised
 
 
-def _drop_interval(job: Job, pls: float) -> tuple[float, float] | None:
-    """Its 90% interval under a fitted slope."""
+def _drop_interval(job: Job, strategy: Strategy, pls: float) -> tuple[float, float] | None:
+    """Its 90% interval under a fitted slope; that of an order is as unsure as that of all."""
     fitted = job.accuracy.model if job.accuracy else None
     if fitted is None or fitted.interval_90 is None:
         return None
     quantised = job.checkpoint.quantised_metric_drop or 0.0
+    own = job.slope_under(strategy.order, strategy.interval_s) or fitted.metric_drop_per_pls
+    pls = pls * own / fitted.metric_drop_per_pls
     low, high = (float(accuracy.metric_drop.raw(pls, limit)) + quantised for limit in fitted.interval_90)
     return low, high

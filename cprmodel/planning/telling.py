@@ -81,6 +81,7 @@ FIRST = {
     "mfu": "those most updated since they were last saved first",
     "ssu": "those on a sampled list of the updated ones",
     "update-age": "those with the largest product of updates and age since they were last saved first",
+    "least-harm": "those that would cost the most log loss if they were put back first",
     "best-fixed": "those with the largest product of update rate and squared age first",
 }
 
@@ -114,9 +115,9 @@ def recommendation(plan: Plan, today: StrategyPlan | None) -> str:
             said += f" ({format_money(plan.dollars_saved_per_month, plan.job.cost.currency)})"
         if not today.feasible:
             said += " (what is done today does not keep the accuracy budget)"
-    if best.expected_pls > 0 and plan.job.pls_budget is not None:
+    if best.expected_pls > 0 and best.pls_budget is not None:
         said += f"; expected portion of lost samples (PLS) {best.expected_pls:.3g}"
-        said += f" of a budget of {plan.job.pls_budget:.3g}"
+        said += f" of a budget of {best.pls_budget:.3g}"
         if best.expected_metric_drop is not None:
             said += f" (metric drop {best.expected_metric_drop:.2g}"
             if best.expected_metric_drop_interval_90 is not None:

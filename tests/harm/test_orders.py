@@ -127,7 +127,7 @@ def test_the_gradient_term_counts_and_jitter_costs_nothing(more: float, expected
 
 
 def test_a_failure_at_a_random_moment_is_half_an_interval_old() -> None:
-    found = harm_of_failure(ALIKE, 0.25, EVERY, 0.5, ["everything", "uniform"], draws=200)
+    found = harm_of_failure(ALIKE, 0.25, EVERY, 0.5, ["everything", "uniform"], draws=60)
     for order, interval in (("everything", EVERY), ("uniform", 4 * EVERY)):
         expected = 0.5 * 1e-9 * interval / 2
         assert abs(found[order].rise - expected) < 4 * found[order].standard_error

@@ -17,7 +17,7 @@ __all__ = ["GROWN_SUMS", "OrdersCase", "SettingSection"]
 
 #: Measured, not predicted: by the optimizer's own sums (row-wise Adagrad).
 GROWN_SUMS = "grown-sums"
-_ORDERS = (*HARM_ORDERS, GROWN_SUMS)
+_ORDERS = (*(one for one in HARM_ORDERS if one != "best-fixed"), GROWN_SUMS)  # that need no rates beforehand
 _Order = Annotated[str, Field(pattern=f"^({'|'.join(_ORDERS)})$")]
 _Seeds = Annotated[tuple[Whole, ...], Field(min_length=2)]
 

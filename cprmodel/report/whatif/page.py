@@ -98,6 +98,11 @@ def _about(job: Job, tables: list[OrderTable]) -> list[str]:
         )
     if job.accuracy is not None and job.accuracy.model is not None:
         said.append("The metric drop's slope was fitted: cprmodel plan gives the drop's interval.")
+        if job.accuracy.model.orders and tables:
+            said.append(
+                "A lost update is taken to cost the same under each order of saving: cprmodel plan takes what it "
+                "costs under each, and weighs the order of least harm, too."
+            )
     if job.failure_mix.shards_per_failure != 1:
         said.append(f"A shard failure takes {job.failure_mix.shards_per_failure:.4g} shards on average.")
     return [*said, *(f"In the file: {line}." for line in job.assumptions())]
