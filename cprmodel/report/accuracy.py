@@ -12,13 +12,13 @@ from cprmodel.facts.units import count_of
 from cprmodel.fitting.accuracy import AccuracyFit, HeldOut, Patterns
 from cprmodel.fitting.accuracy_line import LINEAR_WITHIN
 from cprmodel.fitting.clusters import Estimate
+from cprmodel.report.looks import distinct
 from cprmodel.report.unchecked import unchecked
 
 __all__ = ["accuracy_lines", "accuracy_rows", "print_accuracy", "render_accuracy", "write_accuracy_report"]
 
 WITHIN = f"{LINEAR_WITHIN:.0%}"
 HEADINGS = ["runs of", "slope", "90% interval", "runs", "seeds", "PLS up to"]
-_COLORS = ["#1f6f8b", "#c1440e", "#f2b880", "#8aa29e", "#6b4e71", "#4f772d"]
 
 
 def accuracy_rows(found: AccuracyFit) -> list[list[str]]:
@@ -179,23 +179,27 @@ def _figure(found: AccuracyFit) -> dict[str, Any]:
     )
     band = base.mark_area(opacity=0.25, color="#1d2326").encode(x=x, y="low:Q", y2="high:Q")
     middle = base.mark_line(strokeWidth=2.5, color="#1d2326").encode(x=x, y="drop:Q")
-    colors = [_COLORS[i % len(_COLORS)] for i in range(len(names))]
-    uses = alt.Scale(domain=["fit", "test"], range=["circle", "triangle-up"])
+    colors, marks_of = distinct(names)
+    drawn = [{**row, "filled": 0.85 if row["use"] == "fit" else 0.0} for row in points]
     marks = (
-        alt.Chart(alt.InlineData(values=points))
-        .mark_point(filled=True, size=70, opacity=0.8)
+        alt.Chart(alt.InlineData(values=drawn))
+        .mark_point(size=70)
         .encode(
             x=x,
             y=alt.Y("drop:Q", title=title),
             color=alt.Color("pattern:N", title=None, scale=alt.Scale(domain=names, range=colors)),
-            shape=alt.Shape("use:N", title="seed", scale=uses),
+            fill=alt.Fill("pattern:N", title=None, scale=alt.Scale(domain=names, range=colors)),
+            shape=alt.Shape("pattern:N", title=None, scale=alt.Scale(domain=names, range=marks_of)),
+            fillOpacity=alt.FillOpacity("filled:Q", scale=None, legend=None),
             tooltip=["seed:N", "pls:Q", "drop:Q", "pattern:N", "use:N"],
         )
     )
     return {
         "id": "drop-against-pls",
         "title": "Drop against lost samples",
-        "caption": "A point a run (triangles: seeds of the test). The line of all runs with its slope's 90% "
+        "summary": f"{count_of(len(points), 'run')}, which lose up to {max(row['pls'] for row in points):.3g} of "
+        f"the samples and up to {max(row['drop'] for row in points):.2g} of the metric.",
+        "caption": "A point a run (hollow: seeds of the test). The line of all runs with its slope's 90% "
         "interval, and, lighter, where nine of ten runs of other seeds fall.",
         "chart": framed(alt.layer(runs, band, middle, marks), 340),
         "rows": points,

@@ -11,10 +11,10 @@ import numpy as np
 
 from cprmodel.costing.blocking import recoveries_of, terms_of
 from cprmodel.facts.strategies import Strategy, loses_samples
-from cprmodel.facts.units import format_time
+from cprmodel.facts.units import format_share, format_time
 from cprmodel.formulas.exact_loss import exact_pls_interval
 from cprmodel.planning.pricing import price
-from cprmodel.planning.result import Plan
+from cprmodel.planning.result import Plan, StrategyPlan
 from cprmodel.report.looks import OVERHEAD, PART_COLORS, PART_LABELS, RECOVERIES, RECOVERY_COLORS
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "curve_rows",
     "data_rows",
     "framed",
+    "in_words",
     "overhead_against_interval",
     "overhead_against_pls",
     "strategy_rows",
@@ -256,6 +257,26 @@ def overhead_against_pls(plan: Plan, curves: Rows | None = None) -> Any:
         )
     layers.append(_marks(marks, "expected_pls:Q", title))
     return framed(alt.layer(*layers), 320)
+
+
+def in_words(plan: Plan) -> dict[str, str]:
+    """What the three charts of a plan show, for whoever cannot see them."""
+    best = plan.best
+    others = sorted((one for one in plan.strategies if one is not best), key=lambda one: one.overhead_fraction)
+
+    def stands(one: StrategyPlan) -> str:
+        return f"{one.name} {format_share(one.overhead_fraction)} at {format_time(one.interval_s)}"
+
+    interval = f"Recommended: {stands(best)}."
+    if others:
+        interval += f" Others: {', '.join(map(stands, others))}."
+    parts = {label: float(getattr(best.breakdown, part)) for part, label in PART_LABELS.items()}
+    largest = max(parts, key=lambda label: parts[label])
+    made = f"Of the {format_share(best.overhead_fraction)} of {best.name}, {largest} are the most, "
+    accuracy = f"{best.name} loses a portion of {best.expected_pls:.3g} of the samples"
+    if best.pls_budget is not None:
+        accuracy += f", of a budget of {best.pls_budget:.3g}"
+    return {"interval": interval, "parts": f"{made}{format_share(parts[largest])}.", "accuracy": f"{accuracy}."}
 
 
 def framed(chart: Any, height: int = 280) -> Any:

@@ -267,7 +267,7 @@ def _figures(found: Analysis) -> list[dict[str, Any]]:
     unit, name = time_axis(scale)
     steps, smooth = _survival_rows(found, unit)
     color, color_of_fits = _color("observed", *FITTED), _color(*FITTED)
-    x = alt.X("time:Q", title=f"time since the last interruption [{name}]", scale=alt.Scale(type="log"))
+    x = alt.X("time:Q", title=f"time since the last interruption [{name}]", scale=alt.Scale(type="log", nice=False))
     y = alt.Y("survival:Q", title="share still without an interruption", axis=alt.Axis(format="~%"))
     kaplan = alt.Chart(alt.InlineData(values=steps))
     shade = kaplan.mark_area(interpolate="step-after", opacity=0.18, color="#1d2326")
@@ -279,6 +279,7 @@ def _figures(found: Analysis) -> list[dict[str, Any]]:
             "id": "survival",
             "title": "Time without an interruption",
             "caption": "Kaplan-Meier with its 90% band, and the fitted laws.",
+            "summary": _in_words(found),
             "chart": framed(alt.layer(band, line, fits)),
             "rows": steps,
         },
@@ -291,7 +292,12 @@ def _figures(found: Analysis) -> list[dict[str, Any]]:
                 .mark_line()
                 .encode(
                     x=x,
-                    y=alt.Y("hazard:Q", title=f"hazard [1/{name}]", scale=alt.Scale(type="log")),
+                    y=alt.Y(
+                        "hazard:Q",
+                        title=f"hazard [1/{name}]",
+                        scale=alt.Scale(type="log", nice=False, padding=8),
+                        axis=alt.Axis(format="~g"),
+                    ),
                     color=color_of_fits,
                 )
             ),
@@ -301,6 +307,13 @@ def _figures(found: Analysis) -> list[dict[str, Any]]:
     if found.drift is not None:
         figures.append(_drift_figure(found, unit, name))
     return figures
+
+
+def _in_words(found: Analysis) -> str:
+    if found.mtbf_s is None:
+        return f"No interruption in {format_time(found.trace.exposure_s)}."
+    said = f"One interruption in {format_time(found.mtbf_s)} on average"
+    return f"{said}; {found.models[0].name} fits best." if found.models else f"{said}."
 
 
 def _color(*laws: str) -> Any:

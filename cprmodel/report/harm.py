@@ -188,11 +188,21 @@ def _ages_figure(record: HarmRecord) -> dict[str, Any]:
     names = ["true", "predicted", "quadratic"]
     color = alt.Color("what:N", title=None, scale=alt.Scale(domain=names, range=[_COLORS[name] for name in names]))
     after = [f"after {point.position_samples:,.0f} samples" for point in record.points]
+    positive = all(one["low"] > 0 and one["rise"] > 0 for one in rows)  # ages are powers of two: so are rises
+    scale = alt.Scale(type="log", nice=False, padding=8) if positive else alt.Scale()
     base = alt.Chart(alt.InlineData(values=rows))
-    x = alt.X("age:Q", title="put back by so many samples")
-    shape = alt.Shape("after:N", title=None, sort=after)
+    x = alt.X(
+        "age:Q",
+        title="put back by so many samples",
+        scale=alt.Scale(type="log", nice=False, padding=12),
+        axis=alt.Axis(values=sorted({one["age"] for one in rows}), format=",.0f"),
+    )
+    shape = alt.Shape("after:N", title=None, sort=after, legend=alt.Legend(columns=3))
     lines = base.mark_line(strokeWidth=1.5).encode(
-        x=x, y=alt.Y("rise:Q", title="rise of the log loss"), color=color, detail="after:N"
+        x=x,
+        y=alt.Y("rise:Q", title="rise of the log loss", scale=scale, axis=alt.Axis(format="~g")),
+        color=color,
+        detail="after:N",
     )
     points = base.mark_point(filled=True, size=60).encode(
         x=x, y="rise:Q", color=color, shape=shape, tooltip=["after:N", "age:Q", "what:N", "rise:Q"]
@@ -205,11 +215,26 @@ def _ages_figure(record: HarmRecord) -> dict[str, Any]:
     return {
         "id": "rise-by-age",
         "title": "What it costs at once to put every row back",
+        "summary": _ages_in_words(record),
         "caption": "True rise on the probe samples with its 90% interval; predicted: quadratic and gradient term, "
         "of the same samples, so that their noise is shared.",
         "chart": framed(alt.layer(lines, bars, points), 320),
         "rows": rows,
     }
+
+
+def _most(parts: Sequence[Part]) -> Sequence[Part]:
+    return sorted(parts, key=lambda one: -one.quadratic)[:3]
+
+
+def _ages_in_words(record: HarmRecord) -> str:
+    found = at_ages(record)
+    least, most = (pick(found, key=lambda one: one.rise) for pick in (min, max))
+    said = (
+        f"{one.rise:.2e} for {one.age_samples:,.0f} samples after {one.position_samples:,.0f}"
+        for one in (least, most)
+    )
+    return "True rises from {} to {}.".format(*said)
 
 
 def _parts_figure(name: str, title: str, caption: str, parts: Sequence[Part], axis: str) -> dict[str, Any]:
@@ -241,6 +266,7 @@ def _parts_figure(name: str, title: str, caption: str, parts: Sequence[Part], ax
     return {
         "id": name,
         "title": title,
+        "summary": "The most: " + ", ".join(f"{one.name} {one.quadratic:.2e}" for one in _most(parts)) + ".",
         "caption": caption,
         "chart": framed(alt.layer(bars, rules, points), max(120, 24 * len(rows))),
         "rows": rows,

@@ -13,21 +13,18 @@ from cprmodel.facts.errors import one_line
 from cprmodel.facts.units import format_bytes, format_time
 from cprmodel.ordering.found import Ordered
 from cprmodel.ordering.policies import PolicyLoss, predict
+from cprmodel.report.looks import RECOVERY_COLORS, distinct
 from cprmodel.report.unchecked import unchecked
 
 __all__ = ["ordered_lines", "ordered_rows", "print_ordered", "render_ordered", "write_ordered_report"]
 
 HEADINGS = ["policy", "lost updates", "± SE", "of uniform", "memory", "bandwidth", "by"]
 HARM_HEADINGS = ["order", "log loss rises", "± SE", "AUC falls", "lost updates"]
-_COLORS = {
-    "uniform": "#1d2326",
-    "round-robin": "#8aa29e",
-    "mfu": "#c1440e",
-    "ssu": "#f2b880",
-    "scar": "#8e6c8a",
-    "update-age": "#1f6f8b",
-    "best-fixed": "#2a9d5c",
-}
+_POLICIES = ("mfu", "update-age", "ssu", "best-fixed", "scar", "uniform", "round-robin")
+#: Of an axis of counts: 10 billion, where SI has 10G.
+_IN_WORDS = (
+    "replace(replace(replace(format(datum.value, '~s'), 'T', ' trillion'), 'G', ' billion'), 'M', ' million')"
+)
 _SHOWN = 20  # shards in the terminal
 _FACTORS = np.geomspace(0.25, 4.0, 9)
 _PLAYED_FACTORS = (0.25, 1.0, 4.0)
@@ -57,7 +54,7 @@ def ordered_lines(found: Ordered) -> list[str]:
     lost = rows.total_updates_per_s * found.full_save_s
     size, budget = format_bytes(rows.total_bytes), format_bytes(setting.bandwidth_bytes_per_s)
     return [
-        f"{found.rows.number:,.0f} {what}, {size}, {rows.total_updates_per_s:.4g} updates a second; at {budget}/s "
+        f"{found.rows.number:,.0f} {what}, {size}, {rows.total_updates_per_s:,.0f} updates a second; at {budget}/s "
         f"everything is saved once in {format_time(found.full_save_s)}",
         f"lost updates: a failure's mean, as a share of the {lost:.4g} updates in that time; rows are chosen every "
         f"{format_time(setting.slot_s(rows))}",
@@ -82,6 +79,13 @@ def _interval_lines(found: Ordered) -> list[str]:
         f"best fixed intervals ({found.setting.objective.value}), save every: {format_time(low)} (shortest), "
         f"{format_time(middle)} (median), {format_time(high)} (longest); {every.size - finite.size:,} never"
     ]
+
+
+def _joined(lines: list[str]) -> list[str]:
+    """A list under its heading, as the one line that a page has for it."""
+    if len(lines) < 2:
+        return lines
+    return [f"{lines[0]} {'; '.join(' '.join(one.split()) for one in lines[1:])}"]
 
 
 def _every(seconds: float) -> str:
@@ -177,40 +181,48 @@ def _figure(found: Ordered) -> dict[str, Any]:
 
     rows = curve_rows(found)
     present = [one.name for one in found.policies if any(row["policy"] == one.name for row in rows)]
-    scale = alt.Scale(domain=present, range=[_COLORS[name] for name in present])
+    colors, marks = distinct(_POLICIES)
+    number = [_POLICIES.index(name) for name in present]
+    scale = alt.Scale(domain=present, range=[colors[at] for at in number])
+    shapes = alt.Scale(domain=present, range=[marks[at] for at in number])
     tooltip = [
         alt.Tooltip("policy:N"),
         alt.Tooltip("lost_updates:Q", title="lost updates", format=".4s"),
         alt.Tooltip("lost_updates_fraction:Q", title="of a full save's", format=".3f"),
         alt.Tooltip("by:N"),
     ]
-    chart = (
-        alt.Chart(alt.InlineData(values=rows))
-        .mark_line(point=True)
-        .encode(
-            x=alt.X(
-                "bandwidth_bytes_per_s:Q",
-                title="bandwidth [B/s]",
-                scale=alt.Scale(type="log", nice=False),
-                axis=alt.Axis(format="~s"),
-            ),
-            y=alt.Y(
-                "lost_updates:Q",
-                title="updates lost to a failure",
-                scale=alt.Scale(type="log"),
-                axis=alt.Axis(format="~s"),
-            ),
-            color=alt.Color("policy:N", title=None, scale=scale),
-            tooltip=tooltip,
-        )
+    x = alt.X(
+        "bandwidth_bytes_per_s:Q",
+        title="bandwidth [B/s]",
+        scale=alt.Scale(type="log", nice=False),
+        axis=alt.Axis(format="~s"),
     )
+    y = alt.Y(
+        "lost_updates:Q",
+        title="updates lost to a failure",
+        scale=alt.Scale(type="log", nice=False, padding=8),
+        axis=alt.Axis(labelExpr=_IN_WORDS),
+    )
+    color = alt.Color("policy:N", title=None, scale=scale)
+    base = alt.Chart(alt.InlineData(values=rows))
+    points = base.mark_point(filled=True, size=55, opacity=1).encode(
+        x=x, y=y, color=color, shape=alt.Shape("policy:N", title=None, scale=shapes), tooltip=tooltip
+    )
+    chart = alt.layer(base.mark_line().encode(x=x, y=y, color=color), points)
     return {
         "id": "loss-against-bandwidth",
         "title": "Lost updates against bandwidth",
         "caption": "What one failure takes on average, from a quarter to four times the budget; lower is better.",
+        "summary": _in_words(found),
         "chart": framed(chart, 340),
         "rows": rows,
     }
+
+
+def _in_words(found: Ordered) -> str:
+    ranked = sorted(found.policies, key=lambda one: one.lost_updates_fraction)
+    said = ", ".join(f"{one.name} {one.lost_updates_fraction:.3f}" for one in ranked)
+    return f"At the budget, of the updates of a full save's time, from the least lost: {said}."
 
 
 def _harm_figure(found: Ordered) -> dict[str, Any]:
@@ -239,13 +251,14 @@ def _harm_figure(found: Ordered) -> dict[str, Any]:
         alt.Tooltip("lost_updates:Q", title="lost updates", format=".3s"),
     ]
     title = "rise of the log loss at the end of the run"
-    bars = base.mark_bar(color=_COLORS["update-age"]).encode(
+    bars = base.mark_bar(color=RECOVERY_COLORS[1]).encode(
         x=alt.X("rise:Q", title=title, axis=alt.Axis(format=".1e", tickCount=5)), tooltip=tooltip
     )
-    error = base.mark_rule(color=_COLORS["uniform"], strokeWidth=2).encode(x="low:Q", x2="high:Q")
+    error = base.mark_rule(color="#1d2326", strokeWidth=2).encode(x="low:Q", x2="high:Q")
     return {
         "id": "harm-by-order",
         "title": "What one failure costs, by order",
+        "summary": "From the cheapest: " + ", ".join(f"{one.order} {one.rise:.2e}" for one in found.harm) + ".",
         "caption": " ".join(harm_lines(found)) + " Lines: a standard error to either side, of the simulation.",
         "chart": framed(bars + error, 220),
         "rows": rows,
@@ -267,7 +280,7 @@ def render_ordered(found: Ordered) -> str:
         best=min(
             range(len(found.policies)), key=lambda at: (round(found.policies[at].lost_updates_fraction, 9), -at)
         ),
-        lines=[*ordered_lines(found), *_interval_lines(found)],
+        lines=[*ordered_lines(found), *_joined(_interval_lines(found))],
     )
 
 

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from cprmodel.facts.files import write_whole
 from cprmodel.facts.tables import cell
-from cprmodel.facts.units import format_time
-from cprmodel.facts.version import __version__
+from cprmodel.facts.units import count_of, format_bytes, format_time
 from cprmodel.jobs import Job
 from cprmodel.jobs.quantities import quantity_key
 from cprmodel.planning.result import Plan
 from cprmodel.report.explain import explain_lines
 from cprmodel.report.literals import literal
+from cprmodel.report.origin import of, origin_line
 from cprmodel.report.text import plan_rows, uncertainty_lines
 from cprmodel.report.unchecked import specification, unchecked
 from cprmodel.report.vega import vega_bundle
 
 __all__ = ["job_inputs", "render_page", "render_report", "write_report"]
-
-
-UNITS = {"size": " B", "bandwidth": " B/s"}
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:
@@ -47,20 +45,54 @@ def _number(value: Any) -> str:
     return f"{value:,.6g}" if isinstance(value, float) else str(value)
 
 
+_SHOWN: dict[str, Callable[[Any], str]] = {
+    "time": format_time,
+    "size": format_bytes,
+    "bandwidth": lambda value: f"{format_bytes(value)}/s",
+}
+
+
 def job_inputs(job: Job) -> list[tuple[str, str, str]]:
     """(key, value, source) of everything that was understood."""
     notes = job.preset.sources if job.preset else {}
     rows = []
-    for table, keys in job.model_dump(exclude_none=True, exclude={"preset"}).items():
+    left_out: Any = {"preset": True, "accuracy": {"model": {"orders"}}}  # played out, as the notes say
+    for table, keys in job.model_dump(exclude_none=True, exclude=left_out).items():
         for field, value in _flat(keys):
             known = quantity_key(field)
             key = f"{table}.{known[0] if known else field}"
-            if known and known[1] == "time":
-                shown = format_time(value)
-            else:
-                shown = " to ".join(_number(one) for one in (value if isinstance(value, tuple) else (value,)))
-            rows.append((key, shown + (UNITS.get(known[1], "") if known else ""), notes.get(key, "")))
+            show = _SHOWN.get(known[1], _number) if known else _number
+            shown = " to ".join(show(one) for one in (value if isinstance(value, tuple) else (value,)))
+            rows.append((key, shown, notes.get(key, "")))
     return rows
+
+
+def file_of(name: str) -> str:
+    """A file of the page's own: its theme, or its script."""
+    return resources.files("cprmodel.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _seven_figures(value: Any) -> Any:
+    """Numbers as they are drawn: a page of curves is half as large with seven figures."""
+    if isinstance(value, float):
+        return float(f"{value:.7g}")
+    if isinstance(value, dict):
+        return {key: _seven_figures(one) for key, one in value.items()}
+    return [_seven_figures(one) for one in value] if isinstance(value, (list, tuple)) else value
+
+
+def spanned(rows: list[dict[str, Any]]) -> str:
+    """How many rows, and from where to where their numbers go: what a chart shows, where nobody said it better.
+
+    >>> spanned([{"spares": 0, "waits": 0.5}, {"spares": 1, "waits": 0.1}])
+    '2 points: spares 0 to 1, waits 0.1 to 0.5.'
+    """
+    said: list[str] = []
+    for name in rows[0]:
+        values = [row[name] for row in rows if isinstance(row.get(name), (int, float)) and row[name] is not True]
+        if values and len(said) < 3:
+            said.append(f"{name.replace('_', ' ')} {min(values):.3g} to {max(values):.3g}")
+    return f"{count_of(len(rows), 'point')}: {', '.join(said)}." if said else f"{count_of(len(rows), 'point')}."
 
 
 def render_page(
@@ -74,7 +106,10 @@ def render_page(
 
     drawn = []
     for figure in figures:
-        drawn.append({**figure, "spec": literal(specification(figure["chart"])), "csv": _csv(figure["rows"])})
+        parts = (f"{figure['title']}.", figure.get("summary") or spanned(figure["rows"]), figure["caption"])
+        said = " ".join(part for part in parts if part)
+        spec = {**specification(figure["chart"]), "description": said}
+        drawn.append({**figure, "spec": literal(_seven_figures(spec)), "csv": _csv(figure["rows"])})
     ours = jinja2.PackageLoader("cprmodel", "report")
     loader = jinja2.ChoiceLoader([ours, *([jinja2.FileSystemLoader(folder)] if folder else [])])
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
@@ -82,7 +117,10 @@ def render_page(
         job=job,
         figures=drawn,
         inputs=job_inputs(job) if job else [],
-        version=__version__,
+        origin=origin_line(),
+        of=of,
+        theme=file_of("theme.css"),
+        script=file_of("page.js"),
         vega=vega_bundle(),
         **values,
     )
@@ -94,11 +132,13 @@ def render_report(plan: Plan) -> str:
 
     curves = charts.curve_rows(plan)
     data = charts.data_rows(plan, curves)
+    said = charts.in_words(plan)
     figures = [
         {
             "id": "overhead-against-interval",
             "title": "Overhead against the interval",
             "caption": "A curve per recovery; each strategy is marked where it stands (diamond: recommended).",
+            "summary": said["interval"],
             "chart": charts.overhead_against_interval(plan, curves),
             "rows": data,
         },
@@ -106,6 +146,7 @@ def render_report(plan: Plan) -> str:
             "id": "breakdown",
             "title": "What the overhead is made of",
             "caption": "Saves, loads, work done again (and saves made void), and detecting and rescheduling.",
+            "summary": said["parts"],
             "chart": charts.breakdown_stacked(plan),
             "rows": charts.breakdown_rows(plan),
         },
@@ -117,16 +158,21 @@ def render_report(plan: Plan) -> str:
                 "id": "overhead-against-pls",
                 "title": "Overhead against accuracy",
                 "caption": "What a larger portion of lost samples (PLS) buys; the budget is the dashed line.",
+                "summary": said["accuracy"],
                 "chart": against_pls,
                 "rows": data,
             }
         )
+    names = [one.name for one in plan.strategies]
+    best = names.index(plan.recommended)
+    first = [best, *(at for at in range(len(names)) if at != best)]  # which a phone shows without scrolling
     return render_page(
         "plan.html.j2",
         plan.job,
         figures,
         plan=plan,
-        rows=plan_rows(plan),
+        shown=[plan.strategies[at] for at in first],
+        rows=[(label, [cells[at] for at in first]) for label, cells in plan_rows(plan)],
         sure=uncertainty_lines(plan),
         explanation="\n".join(explain_lines(plan)).rstrip(),
     )

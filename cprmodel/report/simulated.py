@@ -180,6 +180,8 @@ def _time_figure(found: Simulated, deadline_s: float | None) -> dict[str, Any]:
         "id": "time-to-train",
         "title": "Time to train",
         "caption": "The share of the runs that have finished by then, up to the last in a thousand.",
+        "summary": f"Half of the runs end within {format_time(times.p50)}, nine of ten within "
+        f"{format_time(times.p90)}, 99 of 100 within {format_time(times.p99)}.",
         "chart": _with_marks(drawing, _marks(marks, unit), title),
         "rows": rows,
     }
@@ -205,6 +207,8 @@ def _pls_figure(found: Simulated) -> dict[str, Any]:
         "id": "pls",
         "title": "Portion of lost samples",
         "caption": "One bar a bin.",
+        "summary": f"Half of the runs lose no more than {found.pls.p50:.3g}, nine of ten {found.pls.p90:.3g}, 99 "
+        f"of 100 {found.pls.p99:.3g}.",
         "chart": _with_marks(drawing, _marks(marks, 1.0), title),
         "rows": rows,
     }

@@ -12,7 +12,7 @@ import numpy as np
 from cprmodel.bulk import Grid, PlannedMany, plan_many
 from cprmodel.bulk.keys import Key
 from cprmodel.costing import CostModel
-from cprmodel.facts.units import format_time
+from cprmodel.facts.units import count_of, format_share, format_time
 from cprmodel.jobs import Job
 from cprmodel.report.charts import framed
 from cprmodel.report.looks import OVERHEAD
@@ -33,7 +33,10 @@ _COLORS = {
     "partial-ssu": "#5b6468",
     "partial-update-age": "#2a9d5c",
     "partial-best-fixed": "#1d2326",
+    "partial-least-harm": "#d6478a",
+    "full-rotating": "#e0a100",
 }
+_OTHERS = "#7d8a90"
 
 _MOST = {1: 200, 2: 32}  # values of a key that are drawn, by the number of keys that vary in a figure
 
@@ -82,8 +85,9 @@ def _plain(value: Any) -> Any:
 
 
 def _strategies(rows: Rows, field: str) -> alt.Scale:
-    present = [name for name in _COLORS if any(row[field] == name for row in rows)]
-    return alt.Scale(domain=present, range=[_COLORS[name] for name in present])
+    there = {str(row[field]) for row in rows}
+    present = [*(name for name in _COLORS if name in there), *sorted(there - _COLORS.keys())]
+    return alt.Scale(domain=present, range=[_COLORS.get(name, _OTHERS) for name in present])
 
 
 def color_of(rows: Rows, field: str = "recommended") -> alt.Color:
@@ -123,9 +127,17 @@ def curve_figure(key: Key, found: PlannedMany, note: str) -> Figure | None:
         "id": f"against-{key.name.replace('.', '-').replace('_', '-')}",
         "title": f"Overhead against {key.name}",
         "caption": f"The recommended strategy at each value{note}.",
+        "summary": _in_words(rows),
         "chart": framed(alt.layer(line, points), 300),
         "rows": rows,
     }
+
+
+def _in_words(rows: Rows) -> str:
+    """From the least overhead to the most, and what is recommended where."""
+    by = sorted(rows, key=lambda row: float(row["overhead_fraction"]))
+    least, most = (f"{format_share(row['overhead_fraction'])} ({row['recommended']})" for row in (by[0], by[-1]))
+    return f"Overhead from {least} to {most}, at {count_of(len(rows), 'value')}."
 
 
 def map_figure(keys: Sequence[Key], found: PlannedMany, note: str, color: str) -> Figure | None:
@@ -143,7 +155,7 @@ def map_figure(keys: Sequence[Key], found: PlannedMany, note: str, color: str) -
     axes = []
     for number, key in enumerate(keys):
         order = orders[number]
-        ticks = sorted({round(at) for at in np.linspace(0, len(order) - 1, min(len(order), 7))})
+        ticks = sorted({round(at) for at in np.linspace(0, len(order) - 1, min(len(order), 9))})
         labels = {str(at): shown(key, order[at]) for at in ticks}
         axis = alt.Axis(values=ticks, labelExpr=f"({labels!r})[datum.value]", grid=False, ticks=True, labelAngle=0)
         scale = alt.Scale(domain=[-0.5, len(order) - 0.5], nice=False, zero=False)
@@ -183,6 +195,7 @@ def map_figure(keys: Sequence[Key], found: PlannedMany, note: str, color: str) -
         "id": f"map-{what}",
         "title": f"{'Overhead' if what == 'overhead' else 'Recommended strategy'} over both",
         "caption": f"Of the recommended strategy{note}; white cells cannot be planned.",
+        "summary": _in_words(rows),
         "chart": framed(chart, 340),
         "rows": rows,
     }

@@ -136,6 +136,22 @@ const charts = (() => {
     return [DRAWINGS[theme][name], `${theme}-${name}`];
   };
 
+  // What a chart shows, for whoever cannot see it.
+  const stands = (one) => `${one.name} ${formatShare(one.overhead_fraction)} at ${formatTime(one.interval_s)}`;
+  const describe = ({ answer }) => {
+    const others = answer.strategies.filter((one) => one !== answer.best).map(stands).join(", ");
+    const words = {
+      interval: `Overhead against the interval between saves. Recommended: ${stands(answer.best)}. Others: ${others}.`,
+      sweep: `Overhead of each recovery against one setting. Where you are: ${stands(answer.best)}.`,
+      breakdown: `What the overhead of ${answer.best.name}, ${formatShare(answer.best.overhead_fraction)}, and of the others is made of; the figures are in the table of strategies.`,
+      pls: `Overhead against accuracy. ${answer.best.name} loses a portion of ${general(answer.best.expected_pls, 3)} of the samples.`,
+    };
+    for (const [id, said] of Object.entries(words)) {
+      const chart = document.querySelector(`#chart-${id}`);
+      if (chart) chart.setAttribute("aria-label", said);
+    }
+  };
+
   const fill = async ({ answer, sweep }) => {
     const curves = curvesOf(answer);
     for (const id of Object.keys(FILL)) {
@@ -151,6 +167,7 @@ const charts = (() => {
       for (const [name, rows] of Object.entries(filling.data)) view.data(name, rows);
       await view.runAsync();
     }
+    describe({ answer }); // Vega calls them all "Vega visualization"
   };
 
   // Draw what was asked for last. What is asked for meanwhile waits, as long again as drawing took, so that controls

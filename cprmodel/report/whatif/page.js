@@ -280,8 +280,9 @@ const page = (() => {
 
   // ---- light and dark ----
   const system = matchMedia("(prefers-color-scheme: dark)");
+  const paper = { now: false };  // which is always light
   const applyTheme = () => {
-    const chosen = $("#theme").value;
+    const chosen = paper.now ? "light" : $("#theme").value;
     if (chosen === "system") delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = chosen;
     charts.setTheme(chosen === "system" ? (system.matches ? "dark" : "light") : chosen);
@@ -317,6 +318,12 @@ const page = (() => {
     if (["light", "dark"].includes(theme)) $("#theme").value = theme;
     $("#theme").addEventListener("change", () => { remembered($("#theme").value); applyTheme(); });
     system.addEventListener("change", applyTheme);
+    addEventListener("beforeprint", () => {
+      document.querySelectorAll("details").forEach((one) => { one.open = true; });
+      paper.now = true;
+      applyTheme();
+    });
+    addEventListener("afterprint", () => { paper.now = false; applyTheme(); });
     addEventListener("hashchange", readFragment);
     addEventListener("resize", redraw);
     applyTheme();

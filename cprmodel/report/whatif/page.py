@@ -20,7 +20,8 @@ from cprmodel.planning.ranking import TIE
 from cprmodel.planning.telling import FIRST
 from cprmodel.report.literals import literal
 from cprmodel.report.looks import PART_LABELS
-from cprmodel.report.page import job_inputs
+from cprmodel.report.origin import source_name
+from cprmodel.report.page import file_of, job_inputs
 from cprmodel.report.vega import vega_bundle
 from cprmodel.report.whatif.controls import Control, controls_of, fixed_of
 from cprmodel.report.whatif.drawn import drawn
@@ -174,9 +175,9 @@ def render_whatif(job: Job) -> str:
         left_out.add("expected_metric_drop")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     return environment.from_string(_file("page.html.j2")).render(
-        title=job.preset.title if job.preset else "a training job",
+        title=(job.preset.title if job.preset else source_name()) or "a training job",
         summary=job.preset.summary if job.preset else "",
-        style=_file("style.css"),
+        style=file_of("theme.css") + _file("style.css"),
         script=script,
         vega=vega_bundle(),
         controls=controls,
