@@ -106,7 +106,7 @@ def play(setting: Setting, rng: random.Random) -> tuple[float, float]:
                 setting.with_error.append(sum(one.bad for one in stack[-500:]))
                 while stack[-1].bad:
                     stack.pop()
-                until, shows, phase, reads = until - passes, math.inf, "load", 1
+                until, shows, phase, reads = until - passes, math.inf, "load", back()
                 continue
         if until > needs:
             until -= needs

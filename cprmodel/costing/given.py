@@ -12,6 +12,7 @@ import numpy as np
 
 from cprmodel.costing.many import Jobs
 from cprmodel.costing.setting import BROKEN, fixed_s, shortest_s
+from cprmodel.costing.valleys import beside, between, closed, lowest
 
 __all__ = ["Chosen", "best_intervals", "chosen"]
 
@@ -74,56 +75,33 @@ def _cheapest(rows: Any, values: Any, most: int) -> Any:
     return order[np.arange(len(order)) - np.repeat(first, lengths) < most]
 
 
-def _between(low: Any, high: Any, points: int) -> Any:
-    """Rows of intervals in equal ratios; the ends are as given."""
-    share = np.linspace(0, 1, points)
-    intervals = low[:, None] ** (1 - share) * high[:, None] ** share
-    intervals[:, 0], intervals[:, -1] = low, high
-    return intervals
-
-
 def _valleys(jobs: Jobs, shortest: Any) -> tuple[Any, Any, Any]:
     """Rows, and brackets around the lowest of the intervals tried with each."""
     longest = jobs.work_s / jobs.saving.segments
-    intervals = _between(np.minimum(shortest, longest)[:, 0], longest[:, 0], _WIDE)
+    intervals = between(np.minimum(shortest, longest)[:, 0], longest[:, 0], _WIDE)
     values = jobs.limits.values(jobs.tried(intervals))
-    walled = np.pad(values, ((0, 0), (1, 1)), constant_values=np.inf)
-    lowest = (values <= walled[:, :-2]) & (values <= walled[:, 2:])
     best = values.min(axis=1, keepdims=True)
-    lowest &= (values <= _LIKELY * best) | ((values >= BROKEN) & np.isfinite(values))
-    lowest[~np.isfinite(best[:, 0]), 0] = True
-    row, column = np.nonzero(lowest)
+    likely = lowest(values) & ((values <= _LIKELY * best) | ((values >= BROKEN) & np.isfinite(values)))
+    likely[~np.isfinite(best[:, 0]), 0] = True
+    row, column = np.nonzero(likely)
     few = _cheapest(row, values[row, column], _LOOKED)
     row, column = row[few], column[few]
-    last = _WIDE - 1
-    return row, intervals[row, np.maximum(column - 1, 0)], intervals[row, np.minimum(column + 1, last)]
+    return row, *beside(intervals[row], column)
 
 
 def _closed(jobs: Jobs, rows: Any, low: Any, high: Any) -> tuple[Any, Any]:
     """The best interval in each bracket, and its value."""
     longest = (jobs.work_s / jobs.saving.segments)[rows, 0]
-    high = np.maximum(np.minimum(high, longest), low)
-    where, best = low.copy(), np.full(len(rows), np.inf)
     step = np.broadcast_to(jobs.step_s, (len(jobs), 1))[rows, 0]
-    open_ = np.arange(len(rows))
-    here = jobs.at(rows)
-    for points in _CLOSING:
-        intervals = _between(low[open_], high[open_], points)
-        values = here.limits.values(here.tried(intervals))
-        at, each = np.argmin(values, axis=1), np.arange(len(open_))
-        found = values[each, at]
-        better = found <= best[open_]
-        best[open_[better]], where[open_[better]] = found[better], intervals[each, at][better]
-        low[open_], high[open_] = (
-            intervals[each, np.maximum(at - 1, 0)],
-            intervals[each, np.minimum(at + 1, points - 1)],
-        )
-        wide = (high[open_] - low[open_] >= step[open_] / 2) | (step[open_] == 0)
-        if not wide.any():
-            break
-        if not wide.all():
-            open_, here = open_[wide], here.at(np.flatnonzero(wide))
-    return where, best
+    here, open_ = jobs.at(rows), np.arange(len(rows))
+
+    def values(some: Any, intervals: Any) -> Any:
+        nonlocal here, open_
+        if len(some) < len(open_):
+            here, open_ = jobs.at(rows[some]), some
+        return here.limits.values(here.tried(intervals))
+
+    return closed(values, low, np.maximum(np.minimum(high, longest), low), _CLOSING, step / 2)
 
 
 def _whole_steps(jobs: Jobs, rows: Any, intervals: Any, values: Any) -> tuple[Any, Any]:

@@ -33,6 +33,7 @@ from cprmodel.costing.models import (
 )
 from cprmodel.costing.saving import without_shards
 from cprmodel.costing.terms import WITHIN
+from cprmodel.costing.valleys import beside, closed, lowest
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.strategies import Recovery, Strategy, loses_samples
@@ -46,7 +47,7 @@ __all__ = ["LIMIT", "TimeLimited", "fits_into_one"]
 LIMIT = "the time limit"
 
 #: Intervals that are looked at all over, and then between the neighbours of the best few, again and again.
-_WIDE, _CLOSING, _BEST = 160, (12, 12, 12, 12), 24
+_WIDE, _CLOSING, _BEST = 160, (12,) * 7, 24
 #: Of fewer saves than this each number's likely bottom is looked at.
 _FEW_SAVES = 250
 #: Up to so many whole steps all are tried; beyond, so many on each side of the best few.
@@ -157,12 +158,14 @@ class _Chains:
         if self.job.saves_before_limit:
             even = (room - self.job.save_s - saves * save) / (saves + 1)
         tried = np.unique(np.clip(np.concatenate([tried, even]), shortest, longest))
-        for points in _CLOSING:
-            tried = _closer(tried, values(tried), points)
+        best = _valleys(values(tried))
+        if not len(best):
+            return math.inf
+        bottoms, _ = closed(lambda _, intervals: values(intervals), *beside(tried, best), _CLOSING)
+        bottoms = np.concatenate([bottoms, tried[best]])
         if step is None:
-            return _least(values, tried)
-        found = values(tried)
-        around = np.floor(tried[_valleys(found, _BEST)][:, None] / step) + np.arange(-_BESIDE, _BESIDE + 2)
+            return _least(values, bottoms)
+        around = np.floor(bottoms[:, None] / step) + np.arange(-_BESIDE, _BESIDE + 2)
         return _least(values, step * np.unique(np.clip(around, 1, math.floor(longest / step))))
 
 
@@ -173,21 +176,10 @@ def _least(values: Callable[[Any], Any], intervals: Any) -> float:
     return float(intervals[found <= least * (1 + 1e-14)].max()) if math.isfinite(least) else math.inf
 
 
-def _valleys(values: Any, most: int) -> Any:
+def _valleys(values: Any) -> Any:
     """Where the lowest few values lie that no neighbour is below."""
-    walled = np.pad(values, 1, constant_values=np.inf)
-    found = np.flatnonzero((values <= walled[:-2]) & (values <= walled[2:]) & np.isfinite(values))
-    return found[np.argsort(values[found], kind="stable")[:most]]
-
-
-def _closer(intervals: Any, values: Any, points: int) -> Any:
-    """The intervals around the best few valleys, more of them."""
-    valleys = _valleys(values, _BEST)
-    last = len(intervals) - 1
-    low, high = intervals[np.maximum(valleys - 1, 0)], intervals[np.minimum(valleys + 1, last)]
-    share = np.linspace(0, 1, points)
-    closer = low[:, None] * (1 - share) + high[:, None] * share
-    return np.unique(np.concatenate([closer.ravel(), intervals[valleys]])) if len(valleys) else intervals
+    found = np.flatnonzero(lowest(values) & np.isfinite(values))
+    return found[np.argsort(values[found], kind="stable")[:_BEST]]
 
 
 @lru_cache(maxsize=256)

@@ -78,6 +78,8 @@ class Cost:
     pls_standard_error: float | None = None  #: where the PLS comes from a simulation
     planned: float = 0.0  #: planned stops, a part of the rescheduling
     waiting: float = 0.0  #: waiting for a repair, another part of it
+    fewer: float = 0.0  #: training on fewer nodes, and the reshapes to it and back, another
+    slow: float = 0.0  #: stragglers, another
 
 
 @dataclass(frozen=True)

@@ -86,13 +86,13 @@ class Checked:
     def step(self, interval_s: Any) -> Step:
         """The overhead, as the formula that gives it."""
         recovery = recovery_arguments(self.job.failure_mix, self.recovery)
-        if self.latency_s is not None:
-            given = {name: value for name, value in self._given.items() if name != "verify_s"}
-            return use(latent_overhead, interval_s=interval_s, latency_s=self.latency_s, **given, **recovery)
         if "partial_load_s" in recovery:
             recovery["partial_load_s"] *= 1 + self._again
-        given = {**self._given, **recovery, **self._patterned, "unreadable": self.job.checkpoint.unreadable or 0.0}
-        return use(verified_overhead, interval_s=interval_s, **given)
+        given = {**self._given, **recovery, "unreadable": self.job.checkpoint.unreadable or 0.0}
+        if self.latency_s is not None:
+            del given["verify_s"]
+            return use(latent_overhead, interval_s=interval_s, latency_s=self.latency_s, **given)
+        return use(verified_overhead, interval_s=interval_s, **given, **self._patterned)
 
     def ideal(self) -> tuple[Step, ...]:
         """The best interval of a long job with silent errors, to first order, and the pattern."""

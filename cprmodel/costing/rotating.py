@@ -25,7 +25,8 @@ __all__ = ["RotatingSaves", "rotating_of", "why_not"]
 def why_not(job: Job) -> str:
     """What the job says beside which saves that rotate are not modelled; "" where nothing does."""
     saves = ("checkpoint.incremental", "checkpoint.level", "checkpoint.warning", "checkpoint.unreadable", "storage")
-    return job.given(*saves, "job.time_limit_s", "failures.silent", "failures.planned")
+    beside = ("job.elastic", "cluster.stragglers")
+    return job.given(*saves, "job.time_limit_s", "failures.silent", "failures.planned", *beside)
 
 
 def rotating_of(job: Job, rotated: int) -> RotatingSave:

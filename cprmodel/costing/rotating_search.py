@@ -7,6 +7,7 @@ numbers that may be best are looked into, and all valleys.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from cprmodel.costing.blocking import recoveries_of, terms_of
 from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB, Choice, CostModel, one_by_one
 from cprmodel.costing.rotated import updates_lost
 from cprmodel.costing.terms import WITHIN
+from cprmodel.costing.valleys import beside, closed, lowest
 from cprmodel.facts.rotation import RotatingSave
 from cprmodel.facts.special import NUMPY
 from cprmodel.facts.strategies import Strategy
@@ -26,6 +28,8 @@ __all__ = ["best_rotating"]
 
 #: Intervals tried at once at first; then between the neighbours of the best, so many times.
 _WIDE, _CLOSING, _ROUNDS = 240, 40, 3
+#: Valleys that are closed in on.
+_VALLEYS = 4
 #: Into so few pieces a job is cut in every way.
 _FEW_PIECES = 64
 #: Of what a quick look finds best, this much more is looked into.
@@ -96,8 +100,8 @@ def _best(job: Job, model: CostModel, strategy: Strategy, budget: float) -> tupl
     if not np.isfinite(found).any():
         least = updates_lost(saving, work, mtbf, free).pls
         return float(least - budget), math.inf, Choice(min(free, work), OPTIMUM, saving=saving)
-    tried = [_closed(values, intervals, at) for at in _valleys(found)]
-    whole = _whole(job, model, np.unique(np.concatenate(tried)))
+    bottoms, _ = closed(_in_rows(values), *beside(intervals, _valleys(found)), (_CLOSING,) * _ROUNDS)
+    whole = _whole(job, model, np.unique(np.append(bottoms, intervals[_valleys(found)])))
     costs = values(whole)
     if not np.isfinite(costs).any():  # not in whole steps
         return 0.0, math.inf, Choice(float(whole[0]), OPTIMUM, saving=saving)
@@ -112,23 +116,15 @@ def _near(job: Job, model: CostModel, strategy: Strategy) -> float:
     return float(min(max(math.sqrt(2 * job.failure_mix.mtbf_s * save), 1e-9 * job.job.work_s), job.job.work_s))
 
 
-def _valleys(found: Any, most: int = 4) -> Any:
+def _valleys(found: Any) -> Any:
     """The cheapest few of what is cheaper than its neighbours."""
-    walled = np.pad(found, 1, constant_values=np.inf)
-    lowest = np.flatnonzero((found <= walled[:-2]) & (found <= walled[2:]) & np.isfinite(found))
-    return lowest[np.argsort(found[lowest], kind="stable")][:most]
+    least = np.flatnonzero(lowest(found) & np.isfinite(found))
+    return least[np.argsort(found[least], kind="stable")][:_VALLEYS]
 
 
-def _closed(values: Any, intervals: Any, at: int) -> Any:
-    """Intervals ever closer around one that is better than its neighbours: the best, and those beside it."""
-    low, high = intervals[max(at - 1, 0)], intervals[min(at + 1, len(intervals) - 1)]
-    best = intervals[at]
-    for _ in range(_ROUNDS):
-        tried = np.unique(np.append(np.geomspace(low, high, _CLOSING), best))
-        found = values(tried)
-        at = int(np.argmin(found))
-        best, low, high = tried[at], tried[max(at - 1, 0)], tried[min(at + 1, len(tried) - 1)]
-    return np.array([low, best, high])
+def _in_rows(values: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    """What takes one row of intervals, for several."""
+    return lambda _, intervals: values(intervals.ravel()).reshape(intervals.shape)
 
 
 def _set_by(job: Job, every: float, values: Any) -> str:

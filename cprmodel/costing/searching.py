@@ -16,6 +16,7 @@ from cprmodel.costing.many import Jobs
 from cprmodel.costing.saving import free_levels
 from cprmodel.costing.seeds import MOST_SAVES, seeds
 from cprmodel.costing.setting import BROKEN, Known, Limits, Setting, fixed_s, shortest_s, tried
+from cprmodel.costing.valleys import beside, closed, lowest
 from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import loses_samples
 
@@ -132,37 +133,21 @@ class _Search:
     def valleys(self, known: Known) -> tuple[Any, Any, Any]:
         """Numbers of saves, and brackets around the lowest of the intervals tried with each."""
         values = self.limits.values(known)
-        walled = np.pad(values, ((0, 0), (1, 1)), constant_values=np.inf)
-        lowest = (values <= walled[:, :-2]) & (values <= walled[:, 2:])
-        row, column = np.nonzero(lowest)
+        row, column = np.nonzero(lowest(values))
         order = np.argsort(values[row, column], kind="stable")[:_LOOKED]
         row, column = row[order], column[order]
-        intervals = known.intervals[row]
-        last = intervals.shape[1] - 1
-        here = np.arange(len(row))
-        low, high = intervals[here, np.maximum(column - 1, 0)], intervals[here, np.minimum(column + 1, last)]
+        low, high = beside(known.intervals[row], column)
         return known.counts[row], low / 1.2, high * 1.2  # the best may lie beyond those tried
 
     def closed(self, counts: Any, low: Any, high: Any, how: _Closing) -> _Rows:
         """The best interval of each row between two, closing in on it."""
         low = np.maximum(low, self.shortest_s)
         high = np.maximum(np.minimum(high, self.setting.work_s / np.prod(counts, axis=1)), low)
-        best = np.full(len(counts), np.inf)
-        where = low.copy()
-        here = np.arange(len(counts))
-        share = np.linspace(0, 1, how.points)
-        for _ in range(how.rounds):
-            intervals = low[:, None] ** (1 - share) * high[:, None] ** share
-            intervals[:, 0], intervals[:, -1] = low, high
-            values = self.limits.values(tried(self.setting, self.saving, counts, intervals))
-            at = np.argmin(values, axis=1)
-            found = values[here, at]
-            better = found <= best
-            best, where = np.where(better, found, best), np.where(better, intervals[here, at], where)
-            low = intervals[here, np.maximum(at - 1, 0)]
-            high = intervals[here, np.minimum(at + 1, how.points - 1)]
-            if self.setting.step_s and (high - low).max() < self.setting.step_s / 2:
-                break
+
+        def values(rows: Any, intervals: Any) -> Any:
+            return self.limits.values(tried(self.setting, self.saving, counts[rows], intervals))
+
+        where, best = closed(values, low, high, (how.points,) * how.rounds, (self.setting.step_s or 0.0) / 2)
         return _Rows(counts, where, best)
 
     def around(self, rows: _Rows, most: int) -> _Rows:

@@ -21,7 +21,7 @@ from cprmodel.costing.terms import WITHIN
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.strategies import CheckedSave, Recovery, Strategy
 from cprmodel.facts.units import count_of, format_share, format_time
-from cprmodel.formulas.latent import kept_for_clean
+from cprmodel.formulas.latent import kept_for_clean, no_clean_save
 from cprmodel.formulas.verified import kept_for_readable
 from cprmodel.jobs import Job
 
@@ -143,17 +143,42 @@ def _about_errors(job: Job, strategy: Strategy) -> str:
     return f"{unseen} on average; every save is checked, so the last one is clean"
 
 
+def _none_clean(job: Job, interval_s: float, latency_s: float, kept: int) -> float:
+    """How likely it is that none of the saves kept is from before an error, when it shows, and can be read."""
+    if job.checkpoint.unreadable is not None:
+        return float(no_clean_save.raw(kept, interval_s, job.save_s, latency_s, job.checkpoint.unreadable))
+    x = (interval_s + job.save_s) / latency_s
+    return -math.expm1(-x) / x * math.exp(-(kept - 1) * x)
+
+
+def _wanted(job: Job, interval_s: float, latency_s: float) -> int:
+    """How many saves to keep so that one is as surely as the job file wants it."""
+    point = job.checkpoint
+    wanted = max(1, math.ceil(float(kept_for_clean.raw(interval_s, job.save_s, latency_s, point.surely)) - 1e-9))
+    if point.unreadable is None:
+        return wanted
+    low, high = wanted - 1, wanted  # unreadable ones make it more
+    while _none_clean(job, interval_s, latency_s, high) > 1 - point.surely:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _none_clean(job, interval_s, latency_s, middle) > 1 - point.surely:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
 def _about_late(job: Job, strategy: Strategy, latency_s: float) -> str:
     """How many saves to keep so that one from before an error is among them when it shows."""
-    given = (strategy.interval_s, job.save_s, latency_s)
     surely, complete = job.checkpoint.surely, max(job.checkpoint.retained - 1, 1)
-    wanted = max(1, math.ceil(float(kept_for_clean.raw(*given, surely)) - 1e-9))
-    x = (strategy.interval_s + job.save_s) / latency_s
-    none = -math.expm1(-x) / x * math.exp(-(complete - 1) * x)
+    wanted = _wanted(job, strategy.interval_s, latency_s)
+    none = _none_clean(job, strategy.interval_s, latency_s, complete)
+    good = "" if job.checkpoint.unreadable is None else " that can be read"
     said = (
-        f"keep {count_of(wanted, 'complete save')}: when an error shows, one from before it is among them with "
-        f"probability {surely:.6g}; of {complete} (checkpoint.retained, less the one being written) none is with "
-        f"{format_share(none)}"
+        f"keep {count_of(wanted, 'complete save')}: when an error shows, one from before it{good} is among them "
+        f"with probability {surely:.6g}; of {complete} (checkpoint.retained, less the one being written) none is "
+        f"with {format_share(none)}"
     )
     every = job.checkpoint.keep_every
     if every is None or complete >= wanted:

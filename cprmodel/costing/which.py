@@ -34,6 +34,11 @@ def model_for(job: Job, model: CostModel | None = None) -> CostModel:
     JobError where the model asked for does not know the job.
     """
     found = _model_for(job, model)
+    if job.paced:
+        from cprmodel.costing.beside import WithStops
+        from cprmodel.costing.paced import Paced
+
+        found = found if isinstance(found, (Paced, WithStops)) else Paced(found)
     if not job.stops_beside:
         return found
     from cprmodel.costing.beside import WithStops
@@ -101,3 +106,7 @@ def check_no_stops(job: Job, what: str) -> None:
         key = "failures.planned" if job.failures.planned else "failures.repair"
         expected = f"no such key: {what} only knows stops for failures and their recoveries"
         raise JobError("job", [Problem(key, "", expected)])
+    if job.paced:
+        key = "job.elastic" if job.elastic else "cluster.stragglers"
+        expected = f"no such key: {what} only knows jobs that always train at full speed (cprmodel plan knows it)"
+        raise JobError("job", [Problem(key, "...", expected)])

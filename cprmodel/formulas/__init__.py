@@ -43,7 +43,7 @@ from cprmodel.formulas.interval import (
     priced_loss_interval,
     young_1974,
 )
-from cprmodel.formulas.latent import kept_for_clean, latent_interval, latent_overhead
+from cprmodel.formulas.latent import kept_for_clean, latent_interval, latent_overhead, no_clean_save
 from cprmodel.formulas.limits import time_limited_overhead, unannounced_limit_overhead
 from cprmodel.formulas.loss import (
     cpr_2021_interval,
@@ -63,6 +63,7 @@ from cprmodel.formulas.makespan import (
 from cprmodel.formulas.money import cheapest_interval, price_to_train
 from cprmodel.formulas.ordered import fresh_loss, priority_pls, priority_pls_deviation, stale_loss
 from cprmodel.formulas.overhead import effective_time_ratio, full_recovery_overhead, partial_recovery_overhead
+from cprmodel.formulas.pace import elastic_overhead, reshape_loss, straggling_overhead, straggling_pace
 from cprmodel.formulas.planned import planned_overhead
 from cprmodel.formulas.priority import (
     cho_2000_age,
@@ -136,6 +137,7 @@ __all__ = [
     "drained_slot",
     "drained_stale_loss",
     "effective_time_ratio",
+    "elastic_overhead",
     "erlang_1917_loss",
     "exact_interval",
     "exact_pls",
@@ -176,6 +178,7 @@ __all__ = [
     "mtbf_regret",
     "mtbf_with_prior",
     "mttf_from_fit",
+    "no_clean_save",
     "node_failure_probability",
     "node_mtbf_from_probability",
     "nodes_in_repair",
@@ -197,6 +200,7 @@ __all__ = [
     "quantised_share",
     "relearning_rate",
     "renewal_efficiency",
+    "reshape_loss",
     "rotating_loss",
     "rotating_pls",
     "saves_per_check",
@@ -206,6 +210,8 @@ __all__ = [
     "square_root_interval",
     "square_root_lost_updates",
     "stale_loss",
+    "straggling_overhead",
+    "straggling_pace",
     "time_limited_overhead",
     "touched_share",
     "transfer_time",

@@ -16,7 +16,7 @@ from cprmodel.facts.sources import DERIVED, Evidence
 from cprmodel.facts.special import Number, namespace
 from cprmodel.formulas.stops import NEVER, pace_of, spent_on, until_complete
 
-__all__ = ["kept_for_clean", "latent_interval", "latent_overhead"]
+__all__ = ["kept_for_clean", "latent_interval", "latent_overhead", "no_clean_save"]
 
 
 @formula("τ", DERIVED, Evidence.DERIVED, (), "exponential failures and errors, first order in τ over either mean")
@@ -73,6 +73,44 @@ def kept_for_clean(interval_s: Number, save_s: Number, latency_s: Number, surely
 
 
 @formula(
+    "P",
+    DERIVED,
+    Evidence.DERIVED,
+    (),
+    "exponential delays, saves that turn out unreadable each by itself; failures meanwhile only make it less",
+)
+def no_clean_save(
+    kept: Number, interval_s: Number, save_s: Number, latency_s: Number, unreadable: Number
+) -> Number:
+    r"""How likely it is, when an error shows, that none of the saves kept is from before it and can be read.
+
+    .. math:: P = a r^{k-1} + (1 - a) u^k + a (1 - r)\, u\, \frac{u^{k-1} - r^{k-1}}{u - r}, \qquad
+              x = \frac{\tau + C}{\ell}, \quad r = e^{-x}, \quad a = \frac{1 - e^{-x}}{x}
+
+    The error is in the newest j saves with probability a(1 − r)rʲ⁻¹, in none with 1 − a; those before it are all
+    bad with uᵏ⁻ʲ.
+
+    Parameters
+    ----------
+    kept : saves that are kept, k
+    interval_s, save_s : τ and C [s]
+    latency_s : mean time until an error shows, ℓ [s]
+    unreadable : share of the saves that turn out unreadable, u, above 0
+
+    Examples
+    --------
+    >>> round(no_clean_save(30.0, 3600.0, 60.0, latency_s=6 * 3600.0, unreadable=0.02), 5)
+    0.00678
+    """
+    xp = namespace(kept, interval_s, save_s, latency_s, unreadable)
+    x = (interval_s + save_s) / latency_s
+    held, ratio = xp.exprel(-x), x + xp.log(unreadable)
+    some = (kept - 1) * xp.exp(-(kept - 2) * x) * xp.exprel((kept - 1) * ratio) / xp.exprel(ratio)
+    none_held = (1 - held) * unreadable**kept
+    return held * xp.exp(-(kept - 1) * x) + none_held - held * xp.expm1(-x) * unreadable * some
+
+
+@formula(
     "O/T",
     DERIVED,
     Evidence.DERIVED,
@@ -93,6 +131,7 @@ def latent_overhead(
     trainer_share: Number = 0,
     whole_job_share: Number = 1,
     trainer_reschedule_s: Number = 0,
+    unreadable: Number = 0,
 ) -> Breakdown:
     r"""Overhead of saves where silent errors show late.
 
@@ -107,6 +146,12 @@ def latent_overhead(
     at the rate λ in all of that time, errors show as often as attempts end otherwise. Partial recovery as in
     :func:`verified_overhead`.
 
+    Of unreadable saves those that hold the error may all be bad, so that the first failure before it shows, which
+    comes with f = λ/(λ + δ), leads back to a clean one, and the error is gone. With q = e^(−(λ+δ)(τ+C)) that is so
+    with c = f u (1 − q)/(1 − uq), and all is in vain for 1/(λ + δ) + (f − c)ℓ instead of ℓ. Loads in vain meanwhile
+    are fu/(1 − uq) in the first failure, and q times as many in each of the (f − c)/(1 − f) that follow. Who goes
+    back from clean saves does as in :func:`verified_overhead`.
+
     Parameters
     ----------
     interval_s : useful work before a save, τ [s]
@@ -118,6 +163,7 @@ def latent_overhead(
     partial_load_s, partial_reschedule_s : L' and D' of a shard failure [s]
     shard_share, trainer_share, whole_job_share : shares of failures; by default all send everybody back
     trainer_reschedule_s : Dₜ of a trainer failure [s]
+    unreadable : share of the saves that turn out unreadable, u
 
     Examples
     --------
@@ -152,10 +198,19 @@ def latent_overhead(
     attempt = attempt - share * interval_s * xp.exprel(-(rho + delta) * interval_s)
     attempt = attempt + worked * clean * saves * xp.exprel(-rho * saves)
     attempt = attempt + worked * hidden * saves * xp.exprel(-(rho + delta) * saves)
-    activity = (attempt + dirty * latency_s) / success
+    # saves that hold the error, until it shows, or until none of them can be read
+    both = rho + delta
+    fails, goes_on = rho / both, xp.exp(-both * (interval_s + saves))
+    gone = fails * unreadable * (1 - goes_on) / (1 - unreadable * goes_on)
+    in_vain = 1 / both + (fails - gone) * latency_s
+    tried = fails * unreadable / (1 - unreadable * goes_on) * (1 + goes_on * (fails - gone) / (1 - fails))
+    # clean saves that cannot be read: further back
+    longer = (1 - success * unreadable) / ((1 - unreadable) * success)
+    activity = (attempt + dirty * in_vain) * longer
     backs = rho * activity
-    errors = (1 - success - rho * attempt) / success
-    loads, waits = spent_on(pace, activity, backs, errors, load_s)
+    errors = (1 - success - rho * attempt - dirty * gone) * longer
+    again = errors + (1 - success) * unreadable / (1 - unreadable) / success + dirty * tried * longer
+    loads, waits = spent_on(pace, activity, backs, again, load_s)
     return Breakdown(
         save=save_s / interval_s,
         load=loads / interval_s,

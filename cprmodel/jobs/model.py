@@ -19,6 +19,7 @@ from cprmodel.jobs.checkpoint import Checkpoint
 from cprmodel.jobs.domains import about_levels, check_placement, sorts_of
 from cprmodel.jobs.failures import RATES, READ_BY_LOAD_JOB, Failures
 from cprmodel.jobs.money import Money, check_money
+from cprmodel.jobs.pace import check_elastic
 from cprmodel.jobs.parsing import model_from_mapping, toml_from_file
 from cprmodel.jobs.quantities import Budget, Positive, Section, wrong
 from cprmodel.jobs.scaling import Scaling, check_nodes
@@ -177,6 +178,9 @@ class Job(Section):
         check_kept(self.checkpoint, self.failures.silent)
         check_stops(self.job, self.cluster, self.failures, None if self.scaling is None else self.scaling.repair_s)
         check_nodes(self.scaling, self.failures.nodes)
+        check_elastic(
+            self.job.elastic, self.nodes, self.scaling, self.repair_s, "" if self.plain else self.plain_words
+        )
         check_money(self.cost, self.nodes, self.checkpoint.size_bytes)
         return self
 
@@ -200,7 +204,19 @@ class Job(Section):
     @property
     def waits_for_repairs(self) -> bool:
         """Whether waiting for a repair is part of its overhead: spares are given, or a repair without any."""
-        return self.cluster.spares is not None or self.failures.repair_s is not None
+        known = self.cluster.spares is not None or self.failures.repair_s is not None
+        return known and not self.elastic
+
+    @property
+    def elastic(self) -> bool:
+        """Whether it trains on with fewer nodes while others are repaired."""
+        return self.job.elastic is not None
+
+    @property
+    def paced(self) -> bool:
+        """Whether it does not always train at full speed."""
+        slow = self.cluster.stragglers
+        return self.elastic or (slow is not None and slow.share > 0 and slow.rate < 1)
 
     @property
     def stops_beside(self) -> bool:
@@ -417,6 +433,10 @@ class Job(Section):
             said.append("failures.group_nodes: every node of a group that fails is taken to hold a shard")
         if self.job.time_limit_s is not None and not self.saves_before_limit:
             said.append(about_unannounced(self.job, self.checkpoint))
+        if self.job.elastic is not None and self.job.elastic.reshape_s == 0:
+            said.append(
+                "job.elastic.reshape isn't given or is 0: to shrink and to grow is taken to cost a load alone"
+            )
         if self.checkpoint.reschedule_s == 0:
             said.append("checkpoint.reschedule isn't given or is 0: a restart is taken to cost no time")
         return said

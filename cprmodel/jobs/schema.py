@@ -18,7 +18,7 @@ def job_file_schema() -> dict[str, Any]:
 
     >>> schema = job_file_schema()
     >>> sorted(schema["$defs"]["Cluster"]["properties"]), schema["$defs"]["Work"]["required"]
-    (['embedding_shards', 'experts', 'spares', 'trainers'], ['work'])
+    (['embedding_shards', 'experts', 'spares', 'stragglers', 'trainers'], ['work'])
     """
     schema = Job.model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from cprmodel.facts.units import format_time
 from cprmodel.jobs.checkpoint import Checkpoint
 from cprmodel.jobs.failures import Failures
+from cprmodel.jobs.pace import Elastic, Stragglers
 from cprmodel.jobs.planned import Silent, date_text
 from cprmodel.jobs.quantities import AnyCount, Count, Section, wrong
 
@@ -49,6 +50,7 @@ class Work(Section):
         None, description="date on which the job starts, for failures.planned by dates"
     )
     limit_lead_s: float | None = Field(None, description="how long before the limit a job is told of it")
+    elastic: Elastic | None = Field(None, description="it trains on with fewer replicas while nodes are repaired")
     may_be_zero: ClassVar[frozenset[str]] = frozenset({"requeue_s"})
 
     @model_validator(mode="after")
@@ -73,6 +75,7 @@ class Cluster(Section):
     spares: AnyCount | None = Field(
         None, description="nodes that stand by for failed ones (with failures.repair or scaling.repair)"
     )
+    stragglers: Stragglers | None = Field(None, description="spells in which the job trains slower")
 
 
 def check_rotating(work: Work, cluster: Cluster, point: Checkpoint) -> None:
@@ -168,12 +171,10 @@ def _check_latency(silent: Silent, point: Checkpoint) -> None:
     """That errors that show by themselves are not checked for, and show before the next ones."""
     assert silent.latency_s is not None
     latency = format_time(silent.latency_s)
-    for key in ("verify_s", "verify_every", "checks_per_save", "unreadable"):
+    for key in ("verify_s", "verify_every", "checks_per_save"):
         if getattr(point, key) is not None:
             field = f"checkpoint.{key.removesuffix('_s')}"
             expected = "no such key beside failures.silent.latency: an error shows by itself, or a check finds it"
-            if key == "unreadable":
-                expected = "no such key beside failures.silent.latency: together they aren't modelled"
             raise wrong(field, getattr(point, key), expected)
     if silent.latency_s > silent.mtbf_s / 2:
         expected = f"at most half of failures.silent.mtbf ({format_time(silent.mtbf_s / 2)})"

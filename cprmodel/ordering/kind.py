@@ -33,7 +33,7 @@ LEAST_HARM = "least-harm"
 def unmodelled(job: Job) -> str:
     """What the job says beside which orders of rows are not modelled; "" where nothing does."""
     saves = ("checkpoint.dirty_curve", "checkpoint.level", "checkpoint.warning", "checkpoint.unreadable")
-    return job.given(*saves, "job.time_limit_s", "failures.silent")
+    return job.given(*saves, "job.time_limit_s", "failures.silent", "job.elastic", "cluster.stragglers")
 
 
 class OrderedSaves:
@@ -47,7 +47,7 @@ class OrderedSaves:
         if job.pls_budget is None or job.cluster.embedding_shards is None:
             missing = "they need embedding_shards and an [accuracy] budget"
             notes.append(f"[access] is not used for ordered saves: {missing}")
-        beside = "" if job.plain else unmodelled(job)
+        beside = "" if job.plain and not job.paced else unmodelled(job)
         if beside:
             said = f"beside {beside} they are not modelled (without it they are)"
             notes.append(f"saves in an order of the rows are left out: {said}")

@@ -30,7 +30,7 @@ def candidates(job: Job, registered: bool = True) -> tuple[list[Candidate], list
         more, said = kind.candidates(job)
         found += more
         notes += said
-    if job.repair_s is not None and not job.waits_for_repairs:
+    if job.repair_s is not None and not job.waits_for_repairs and not job.elastic:
         notes.append(
             "waiting for a repair is not part of these overheads: cluster.spares says how many nodes stand by "
             "(cprmodel sweep says more)"

@@ -41,6 +41,8 @@ def price(job: Job, model: CostModel, strategy: Strategy, choice: Choice | None 
         refused=cost.refused,
         planned_fraction=cost.planned,
         waiting_fraction=cost.waiting,
+        fewer_nodes_fraction=cost.fewer,
+        stragglers_fraction=cost.slow,
         steps=(*(choice.steps if choice else ()), *cost.steps),
         space_kept_bytes=kept.space_kept_bytes,
         write_bytes_per_month=kept.write_bytes_per_month,

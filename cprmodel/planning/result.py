@@ -53,6 +53,8 @@ class StrategyPlan:
     refused: str = ""  #: why it may not be done, whatever it costs
     planned_fraction: float = 0.0  #: planned stops, a part of the rescheduling
     waiting_fraction: float = 0.0  #: waiting for a repair, another part of it
+    fewer_nodes_fraction: float = 0.0  #: training on fewer nodes, and reshapes, another
+    stragglers_fraction: float = 0.0  #: training slower in spells, another
     saves_every_steps: int | None = None  #: steps between two saves, of whatever each of them takes
     steps: tuple[Step, ...] = field(repr=False, compare=False, default=())
     #: 90% interval of the best interval [s], for a job whose MTBF comes from a trace; None where none is chosen
@@ -149,6 +151,8 @@ class StrategyPlan:
             "breakdown": self.breakdown._asdict(),
             "planned_fraction": self.planned_fraction,
             "waiting_fraction": self.waiting_fraction,
+            "fewer_nodes_fraction": self.fewer_nodes_fraction,
+            "stragglers_fraction": self.stragglers_fraction,
             "effective_time_ratio": self.effective_time_ratio,
             "expected_pls": self.expected_pls,
             "pls_standard_error": self.pls_standard_error,

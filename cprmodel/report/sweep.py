@@ -186,6 +186,10 @@ def spares_lines(answer: SparesAnswer, job: Job) -> list[str]:
     if paid is not None and job.cost is not None:
         each = [f"{m:,}: {format_money(float(paid[m]), job.cost.currency)}" for m in sorted({0, cheapest, needed})]
         lines.append(f"spares: idle nodes cost a month, by the number of spares: {'; '.join(each)}")
+    if job.elastic:
+        lines.append(
+            "spares: all this is of a job that waits; with job.elastic, vary cluster.spares, or see its plan"
+        )
     return lines
 
 

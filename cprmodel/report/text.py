@@ -45,10 +45,21 @@ def _steps(number: int | None) -> str:
     return "" if number is None else f"{number:,}"
 
 
+def _share(part: float) -> str:
+    return format_share(part) if part > _TOLD else ""
+
+
+def _rescheduling(one: StrategyPlan) -> float:
+    """Without what has rows of its own beside it."""
+    return float(one.breakdown.reschedule) - one.fewer_nodes_fraction - one.stragglers_fraction
+
+
 def _several(one: StrategyPlan, which: int) -> str:
     return "" if one.pattern is None or one.pattern[which] == 1 else f"{one.pattern[which]:,}"
 
 
+#: Smaller parts of the overhead have no row.
+_TOLD = 1e-9
 #: Pieces of work by age that are printed.
 _FIRST_WORKS = 5
 
@@ -70,9 +81,11 @@ _ROWS: list[tuple[str, Callable[[StrategyPlan], str]]] = [
     ("  saves", lambda one: format_share(one.breakdown.save)),
     ("  loads", lambda one: format_share(one.breakdown.load)),
     ("  lost work", lambda one: format_share(one.breakdown.lost)),
-    ("  rescheduling", lambda one: format_share(one.breakdown.reschedule)),
-    ("    of it waiting", lambda one: format_share(one.waiting_fraction) if one.waiting_fraction else ""),
-    ("    of it planned", lambda one: format_share(one.planned_fraction) if one.planned_fraction else ""),
+    ("  rescheduling", lambda one: format_share(_rescheduling(one))),
+    ("    of it waiting", lambda one: _share(one.waiting_fraction)),
+    ("    of it planned", lambda one: _share(one.planned_fraction)),
+    ("  on fewer nodes", lambda one: _share(one.fewer_nodes_fraction)),
+    ("  stragglers", lambda one: _share(one.stragglers_fraction)),
     ("effective time", lambda one: format_share(one.effective_time_ratio)),
     ("expected PLS", lambda one: f"{one.expected_pls:.3g}"),
     ("  ± SD of one run", lambda one: f"{one.pls_standard_deviation:.2g}" if one.expected_pls else ""),

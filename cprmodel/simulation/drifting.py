@@ -119,8 +119,11 @@ def simulate_drifting(
     JobError
         when a job has a hundred times the failures that its beginning lets expect.
     """
-    if job.job.time_limit_s is not None or job.doubts_saves or job.stops_beside:
-        expected = "no rate that goes on changing beside a time limit, saves in doubt, spares or planned stops"
+    if job.job.time_limit_s is not None or job.doubts_saves or job.stops_beside or job.paced:
+        expected = (
+            "no rate that goes on changing beside a time limit, saves in doubt, spares, planned stops, stragglers "
+            "or fewer nodes"
+        )
         raise JobError("job", [Problem("failures.rate_at", "", expected)])
     predicted = Exact().cost(job, strategy)
     overhead, work = float(predicted.breakdown.total), job.job.work_s

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from cprmodel.costing import CostModel, Exact, model_for
 from cprmodel.costing.limited import fits_into_one
+from cprmodel.costing.pace import course_of, slower
+from cprmodel.costing.paced import Paced
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.strategies import Strategy
@@ -93,17 +96,46 @@ def simulate(
     # an interval longer than the job is no save at all
     strategy = replace(strategy, interval_s=min(float(strategy.interval_s), job.job.work_s))
     law, streams = Exponential() if law is None else law, sequence(seed)
-    if job.waits_for_repairs and not (isinstance(law, Exponential) and strikes is FailuresStrike.ALWAYS):
-        expected = "exponential failures that strike always, for jobs that wait for repairs"
+    memoryless = isinstance(law, Exponential) and strikes is FailuresStrike.ALWAYS
+    if (job.waits_for_repairs or job.elastic) and not memoryless:
+        expected = "exponential failures that strike always, for jobs that wait for repairs or shrink for them"
         raise JobError("simulate", [Problem("law", law.name, expected)])
-    found = _simulate(job, strategy, int(runs), streams, law, strikes, workers, progress)
+    play = partial(_simulate, runs=int(runs), streams=streams, law=law, strikes=strikes, workers=workers)
+    if job.elastic and not strategy.plain:
+        expected = "saves that block and write everything, for a job that trains on with fewer nodes"
+        raise JobError("simulate", [Problem("strategy", strategy.name, expected)])
+    if job.paced and job.plain and memoryless and strategy.plain:
+        from cprmodel.simulation.paced import simulate_paced
+
+        found = simulate_paced(job, strategy, Paced(Exact()), int(runs), streams, workers, progress)
+    elif job.paced:
+        found = _at_mean_pace(job, strategy, partial(play, progress=progress))
+    else:
+        found = play(job, strategy, progress=progress)
     if not job.stops_beside:
         return found
     from cprmodel.simulation.beside import inner_of, with_stops
 
     model: CostModel = Exact() if job.plain else inner_of(model_for(job))
+    if job.paced and not isinstance(model, Paced):
+        model = Paced(model)
     apart = np.random.SeedSequence(streams.entropy, spawn_key=(*streams.spawn_key, _STOPS_BESIDE))
     return with_stops(found, model, apart)
+
+
+def _at_mean_pace(job: Job, strategy: Strategy, play: Callable[[Job, Strategy], Simulated]) -> Simulated:
+    """A job whose stragglers are played as one that is slower all the time."""
+    pace = course_of(job).pace
+    found = play(slower(job, pace), replace(strategy, interval_s=strategy.interval_s / pace))
+    parts = found.breakdown.scaled(1 / pace)
+    predicted = found.predicted
+    said = replace(
+        predicted,
+        overhead_fraction=(1 + predicted.overhead_fraction) / pace - 1,
+        model=f"{predicted.model}, at the mean speed that stragglers leave",
+    )
+    parts = parts._replace(reschedule=parts.reschedule + 1 / pace - 1)
+    return replace(found, job=job, strategy=strategy, breakdown=parts, predicted=said)
 
 
 def _simulate(

@@ -13,7 +13,6 @@ from typing import Any
 
 from cprmodel import Exact, Job, simulate
 from cprmodel.costing import CostModel, model_for, saving_of
-from cprmodel.costing.beside import WithStops
 from cprmodel.facts.strategies import CheckedSave, Strategy
 
 __all__ = ["Compared", "compared", "drawn"]
@@ -67,6 +66,10 @@ def drawn(seed: int) -> tuple[str, Job, Strategy]:
         failures |= {"repair": f"{mtbf * draw.uniform(0.05, 0.5)} s", "repair_share": draw.uniform(0.2, 1)}
         data["cluster"]["spares"] = draw.choice([0, 1, 2])
         has.append("spares")
+    if has[0] == "late errors" and random.Random(f"{seed} bad").random() < 0.5:
+        data["checkpoint"]["unreadable"] = random.Random(f"{seed} bad").uniform(0.01, 0.4)
+        has[0] = "late errors and unreadable saves"
+    has += _paced(random.Random(f"{seed} paced"), data, mtbf)
     job = Job.from_mapping(data)
     saving = saving_of(job)
     if isinstance(saving, CheckedSave) and "unreadable" not in has[0] and "late" not in has[0]:
@@ -153,11 +156,38 @@ def _failures(draw: random.Random, data: dict[str, Any], mtbf: float) -> str:
     return "components, copies"
 
 
+def _paced(draw: random.Random, data: dict[str, Any], mtbf: float) -> list[str]:
+    """Stragglers beside anything, fewer nodes beside saves that block."""
+    has, failures = [], data["failures"]
+    if draw.random() < 0.3:
+        lasts = f"{mtbf * 10 ** draw.uniform(-3, -0.5)} s"
+        data["cluster"]["stragglers"] = {
+            "share": draw.uniform(0, 0.4),
+            "rate": draw.uniform(0.3, 1),
+            "lasts": lasts,
+        }
+        has.append("stragglers")
+    point = data["checkpoint"]
+    blocks = "level" not in point and "drain" not in point and "unreadable" not in point
+    if blocks and "silent" not in failures and "time_limit" not in data["job"] and draw.random() < 0.5:
+        group = draw.choice([1, 2, 4])
+        replicas = draw.choice([2, 4, 8])
+        if "component" in failures:
+            replicas = failures["nodes"] // group
+        else:
+            del failures["mtbf"]
+            failures |= {"nodes": group * replicas, "node_mtbf": f"{mtbf * group * replicas} s"}
+        failures |= {"repair": f"{mtbf * draw.uniform(0.05, 1)} s", "repair_share": draw.uniform(0.2, 1)}
+        reshape, least = f"{mtbf * 10 ** draw.uniform(-4, -2)} s", group * draw.randint(1, replicas)
+        data["job"]["elastic"] = {"min_nodes": least, "replica_nodes": group, "reshape": reshape}
+        data["scaling"] = {"exponent": draw.uniform(0.5, 1)}
+        has.append("fewer nodes")
+    return has
+
+
 def _model(job: Job) -> CostModel:
     """The exact one of saves that block, and else that of the job."""
-    if not job.plain:
-        return model_for(job)
-    return WithStops(Exact()) if job.stops_beside else Exact()
+    return model_for(job, Exact() if job.plain else None)
 
 
 def compared(seed: int) -> Compared | None:
@@ -175,7 +205,7 @@ def compared(seed: int) -> Compared | None:
     if point.level is not None:
         pattern *= point.level[-1].every or 1
     ends = job.load_s + 2 * job.save_s + point.drains_s + pattern * predicted
-    ends += (job.job.requeue_s or 0.0) + cost.waiting * (job.repair_s or 0.0) * 3
+    ends += (job.job.requeue_s or 0.0) + (cost.waiting + cost.fewer) * (job.repair_s or 0.0) * 3
     if job.job.time_limit_s is not None:
         ends += predicted * job.job.time_limit_s
     silent = job.failures.silent

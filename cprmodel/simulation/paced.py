@@ -1,0 +1,246 @@
+"""Jobs that do not always train at full speed, played event by event: stragglers, and fewer nodes; by Numba.
+
+Nothing here comes from :mod:`cprmodel.costing.paced`: nodes break one by one and come back one by one, spells begin
+and end, and the job does what there is to do. Between two events everything is memoryless, so the next one is drawn
+anew. What happens is said there; more exactly: a job that shrinks decides so when rescheduling ends, with the nodes
+that there are then. When there is a replica more than it trains on, it saves (where anything is unsaved), reshapes
+and loads; a save under way is finished first. A failure makes void what it strikes, and a stop begins again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from cprmodel.costing import CostModel
+from cprmodel.facts.compiled import compiled
+from cprmodel.facts.strategies import FailureKind, RollBack, Strategy, together
+from cprmodel.jobs import Job
+from cprmodel.simulation.limits import most_failures, sizes_of
+from cprmodel.simulation.long_jobs import COLUMNS, expected_failures, found_of, played
+from cprmodel.simulation.result import Simulated
+
+__all__ = ["simulate_paced"]
+
+# Columns of a run.
+_TIME, _LOST, _SAVE, _LOAD, _RESCHEDULE, _SHARD = range(6)
+
+# Numbers of a job.
+(
+    _WORK,
+    _EVERY,
+    _SAVES,
+    _GROWS,
+    _RESHAPE,
+    _MTBF,
+    _OF_SHARDS,
+    _OF_TRAINERS,
+    _FAILED,
+    _REPAIRED,
+    _REPAIR,
+    _NODES,
+    _SPARES,
+    _GROUP,
+    _FEWEST,
+    _SLOW,
+    _TO_SLOW,
+    _TO_FAST,
+    _FULL,
+) = range(19)
+
+# What a job does.
+_WORKING, _SAVING, _GROWING, _RESHAPING, _WAITING, _RESCHEDULING, _LOADING = range(7)
+
+# What an event is.
+_NONE, _FAILS, _BACK, _TURNS = range(4)
+
+#: Saves, and intervals, that a slow spell lasts where the job does not say.
+_SPELL = 10.0
+#: Spells that are shorter than this share of a save, or an interval, are one speed, their mean.
+_SHORT = 1e-3
+
+
+@compiled
+def _replicas(of: Any, broken: int) -> int:  # pragma: no cover (compiled)
+    whole = int((of[_NODES] + of[_SPARES] - broken) // of[_GROUP])
+    return min(whole, int(of[_NODES] // of[_GROUP]))
+
+
+@compiled
+def _job(row: Any, rng: Any, of: Any, speeds: Any, waits: Any, loads: Any, limit: int) -> bool:  # pragma: no cover
+    """One job; False where it exceeds ``limit`` failures. ``waits``, ``loads``: by what is pending."""
+    shards = int(of[_FULL])  # 0: every failure sends everybody back
+    kept = np.zeros(max(shards, 1))
+    since = 0.0  # shard-seconds lost since the last save
+    done = saved = 0.0
+    broken, failures = 0, 0
+    everything = _replicas(of, 0)
+    replicas = everything
+    slow = rng.random() * (of[_TO_SLOW] + of[_TO_FAST]) < of[_TO_SLOW]
+    pending = 0  # bits: a shard, a trainer, the whole job
+    phase, left = _WORKING, 0.0
+    while True:
+        if phase == _WORKING:
+            if _replicas(of, broken) > replicas:
+                phase, left = (_GROWING, of[_SAVES]) if done > saved or since > 0.0 else (_RESHAPING, of[_GROWS])
+                if phase == _RESHAPING:
+                    replicas = _replicas(of, broken)
+                continue
+            due = saved + of[_EVERY]
+            if due > of[_WORK] * (1.0 - 1e-9):
+                due = of[_WORK]
+            left = due - done
+        speed = 1.0
+        if phase == _WORKING:
+            speed = speeds[replicas] * (of[_SLOW] if slow else 1.0)
+        fails = 0.0 if phase == _WAITING else _replicas(of, broken) / everything / of[_MTBF]
+        backs = broken / of[_REPAIR] if broken > 0 else 0.0
+        turns = of[_TO_FAST] if slow else of[_TO_SLOW]
+        total = fails + backs + turns
+        needs = np.inf if phase == _WAITING else left / speed
+        gap = rng.standard_exponential() / total if total > 0.0 else np.inf
+        spent = min(gap, needs)
+        event = _NONE
+        if gap < needs:
+            u = rng.random() * total
+            event = _FAILS if u < fails else (_BACK if u < fails + backs else _TURNS)
+        row[_TIME] += spent
+        if phase == _WORKING:
+            done = done + speed * spent if event != _NONE else done + left
+            row[_RESCHEDULE] += (1.0 - speed) * spent
+        else:
+            left -= spent
+        if phase in (_WAITING, _RESCHEDULING, _RESHAPING):
+            row[_RESCHEDULE] += spent
+        elif phase == _LOADING:
+            row[_LOAD] += spent
+        if event == _TURNS:
+            slow = not slow
+            continue
+        if event == _BACK:
+            broken -= 1
+            if phase == _WAITING and _replicas(of, broken) >= of[_FEWEST]:
+                phase, left = _RESCHEDULING, waits[pending]
+            continue
+        if event == _FAILS:
+            failures += 1
+            if failures > limit:
+                return False
+            u = rng.random()
+            kind = 0 if u < of[_OF_SHARDS] else (1 if u < of[_OF_SHARDS] + of[_OF_TRAINERS] else 2)
+            row[_SHARD + kind] += 1.0
+            if rng.random() < of[_REPAIRED]:
+                broken += 1
+            if shards == 0:
+                kind = 2
+            pending |= 1 << kind
+            if kind == 0:
+                take = int(of[_FAILED])
+                take += 1 if rng.random() < of[_FAILED] - take else 0
+                for shard in range(shards):  # each of those that are left is as likely as any
+                    if rng.random() * (shards - shard) < take:
+                        take -= 1
+                        since += done - max(kept[shard], saved)
+                        kept[shard] = done
+            if _replicas(of, broken) < of[_FEWEST]:
+                phase = _WAITING
+            else:
+                phase, left = _RESCHEDULING, waits[pending]
+            continue
+        if phase == _WORKING:
+            if done >= of[_WORK] * (1.0 - 1e-12):
+                break
+            phase, left = _SAVING, of[_SAVES]
+        elif phase in (_SAVING, _GROWING):
+            row[_SAVE] += of[_SAVES]
+            row[_LOST] += since
+            since, saved = 0.0, done
+            grows = _replicas(of, broken) > replicas
+            phase, left = (_RESHAPING, of[_GROWS]) if grows else (_WORKING, 0.0)
+            if grows:
+                replicas = _replicas(of, broken)
+        elif phase == _RESCHEDULING:
+            there = _replicas(of, broken)
+            phase, left = _LOADING, loads[pending] + (of[_RESHAPE] if there != replicas else 0.0)
+            replicas = there
+        else:  # loaded
+            if pending >= 4:
+                done, since = saved, 0.0
+                for shard in range(shards):
+                    kept[shard] = saved
+            pending, phase = 0, _WORKING
+    row[_LOST] += since
+    return True
+
+
+@compiled
+def _jobs(
+    out: Any, rng: Any, of: Any, speeds: Any, waits: Any, loads: Any, limit: int
+) -> bool:  # pragma: no cover (compiled)
+    ended = True
+    for run in range(out.shape[0]):
+        ended &= _job(out[run], rng, of, speeds, waits, loads, limit)
+    return ended
+
+
+def _numbers(job: Job, strategy: Strategy) -> tuple[Any, Any, Any, Any]:
+    """What the kernel plays: the job's numbers, the speed of so many replicas, and stops by what is pending."""
+    mix, recovery, elastic, slow = job.failure_mix, strategy.recovery, job.job.elastic, job.cluster.stragglers
+    full = recovery.response(FailureKind.SHARD).rolls_back is RollBack.EVERYBODY
+    nodes, group = (1, 1) if elastic is None or job.nodes is None else (job.nodes, elastic.replica_nodes)
+    fewest = 1 if elastic is None else -(-elastic.min_nodes // group)
+    everything = nodes // group
+    speeds = np.ones(everything + 1)
+    if elastic is not None and job.scaling is not None:
+        speeds[fewest:] = 1 / job.scaling.work_s(1.0, np.arange(fewest, everything + 1) * group, nodes)
+    rate, to_slow, to_fast = 1.0, 0.0, 0.0
+    if slow is not None and slow.share > 0:
+        lasts = slow.lasts_s or _SPELL * (strategy.saving.save_s + strategy.interval_s)
+        if lasts < _SHORT * min(strategy.saving.save_s, strategy.interval_s):
+            speeds *= 1 - slow.share * (1 - slow.rate)
+        else:
+            rate, to_fast = slow.rate, 1 / lasts
+            to_slow = to_fast * slow.share / (1 - slow.share)
+    reshape = 0.0 if elastic is None else elastic.reshape_s
+    grows = reshape + recovery.response(FailureKind.WHOLE_JOB).load_s
+    repaired = 0.0 if elastic is None or not job.repair_s else job.repair_share
+    shards = 0 if full else job.cluster.embedding_shards or 1
+    times = (job.job.work_s, strategy.interval_s, strategy.saving.save_s, grows, reshape, mix.mtbf_s)
+    shares = (mix.share(FailureKind.SHARD), mix.share(FailureKind.TRAINER), mix.shards_per_failure)
+    fleet = (repaired, job.repair_s or 1.0, nodes, job.cluster.spares or 0, group, fewest)
+    of = np.array([*times, *shares, *fleet, rate, to_slow, to_fast, shards], dtype=float)
+    bits = [
+        [kind for at, kind in enumerate(FailureKind) if state >> at & 1] or [FailureKind.WHOLE_JOB]
+        for state in range(8)
+    ]
+    stops = [together(recovery, frozenset(kinds)) for kinds in bits]
+    return of, speeds, np.array([one.reschedule_s for one in stops]), np.array([one.load_s for one in stops])
+
+
+def _batch(numbers: tuple[Any, ...], limit: int, runs: int, stream: np.random.SeedSequence) -> Any:
+    """Rows of COLUMNS, one a run; None where one does not end."""
+    out = np.zeros((runs, len(COLUMNS)))
+    rng = np.random.Generator(np.random.PCG64(stream))
+    return out if _jobs(out, rng, *numbers, limit) else None
+
+
+def simulate_paced(
+    job: Job,
+    strategy: Strategy,
+    model: CostModel,
+    runs: int,
+    streams: np.random.SeedSequence,
+    workers: int | None = -1,
+    progress: Callable[[int], None] | None = None,
+) -> Simulated:
+    """Play a job many times; as :func:`cprmodel.simulate`, which calls it. ``model``: who predicts it."""
+    cost = model.cost(job, strategy)
+    failures = expected_failures(job, cost)
+    limit = most_failures(failures)
+    sizes = sizes_of(runs, failures, events=1e6, most=4096)
+    play = partial(_batch, _numbers(job, strategy), limit)
+    parts = played(play, (), sizes, streams, limit, workers, progress)
+    return found_of(job, strategy, cost, parts, "of a long job, exponential failures and repairs")
