@@ -300,7 +300,7 @@ class Strategy:
 
     @property
     def recovers(self) -> str:
-        """Partial or full: whether a lost shard alone rolls back, or everybody, whatever the recovery's name."""
+        """``"partial"`` where a lost shard alone rolls back, else ``"full"``, whatever the recovery's name."""
         return "partial" if loses_samples(self.recovery) else "full"
 
     @property

@@ -107,9 +107,9 @@ def test_report(lines: int, record: Path, tmp_path: Path, capsys: pytest.Capture
     assert text.count('<a download="') == 1
     assert "What lost samples cost" in text
     assert "few <large>" not in text.split("<script>")[0]  # a name in a record is text
-    drawn = text.split("vegaEmbed(")[-1]
+    drawn = text.split("const FIGURES = [")[-1]
     assert "NaN" not in drawn
-    assert '"triangle-up"' in drawn
+    assert '"fillOpacity"' in drawn
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_fit_report(trace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     text = page.read_text()
     assert text.count('<a download="') == 3  # survival, hazard, drift
     assert "Kaplan-Meier" in text
-    assert "NaN" not in text.split("vegaEmbed(")[-1]
+    assert "NaN" not in text.split("const FIGURES = [")[-1]
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,7 @@ def test_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = page.read_text()
     assert text.count('<a download="') == 1
     assert "Lost updates against bandwidth" in text
-    assert "NaN" not in text.split("vegaEmbed(")[-1]
+    assert "NaN" not in text.split("const FIGURES = [")[-1]
 
 
 def test_a_budget_above_the_rate_of_change(capsys: pytest.CaptureFixture[str]) -> None:

@@ -108,7 +108,7 @@ def test_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "What the overhead hangs on",
     ):
         assert title in page
-    assert page.count("vegaEmbed(") >= 7
+    assert page.split("const FIGURES = [")[-1].count('\n["') >= 7
     both = tmp_path / "both.html"
     vary = ("--vary", "failures.mtbf=20min:100h:log9", "--vary", "accuracy.pls_budget=1e-4:0.1:log9")
     run("sweep", EXAMPLE, *vary, "--report", both, capsys=capsys)
