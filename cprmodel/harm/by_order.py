@@ -44,7 +44,7 @@ def slopes_by_order(
     fraction : share of the rows that a save takes
     lost_share : share of the rows that a failure puts back, k/N
     slope : metric lost per unit of PLS where saves take all rows (:func:`cprmodel.harm.slope.accuracy_model`)
-    orders : of :data:`cprmodel.harm.orders.HARM_ORDERS`
+    orders : of ``cprmodel.harm.orders.HARM_ORDERS``
     seed : of the plays, the same for each order
 
     Notes
