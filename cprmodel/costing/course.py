@@ -246,17 +246,20 @@ class Course:
         pattern = self._block(self.top, self.top, first=True)
         planned = self.tau * self.periods[-1]
         work = planned + pattern.more
-        saves = self._saving()
+        saves = self.saving_s(self.top)
         stopped = self.rate * pattern.activity
         lost = pattern.activity - planned - saves - pattern.more
-        writes, io_s = self.written_to_last(1.0)
-        return self.found(work, saves, lost, stopped, pattern.kept, writes, io_s)
+        spent = Breakdown(saves, stopped * self.stops.load_s, lost, stopped * self.stops.reschedule_s)
+        return self.found(work, spent, pattern.kept, *self.written_to_last(1.0))
 
-    def _saving(self) -> Any:
-        """Time that the complete saves of a pattern take from training."""
-        blocks = [self.periods[-1] / period for period in self.periods]  # saves to a level or a higher one
+    def saving_s(self, level: int) -> Any:
+        """Time that the complete saves of a block take from training."""
+        blocks = [
+            self.periods[level] / one for one in self.periods[: level + 1]
+        ]  # saves to a level or a higher one
         numbers = [n - m for n, m in zip(blocks, [*blocks[1:], 0.0], strict=True)]
-        return sum(n * c for n, c in zip(numbers, self.blocking, strict=True)) + self.drain - self.carry
+        drain = self.drain - self.carry if level == self.top else 0.0
+        return sum(n * c for n, c in zip(numbers, self.blocking, strict=False)) + drain
 
     def written_to_last(self, planned: Any, on_warning: Any = 0.0) -> tuple[Any, Any]:
         """What so many complete saves to the last level write [whole checkpoints], and for how long [s].
@@ -268,14 +271,10 @@ class Course:
         takes = self.drain if self.drains else self.saving.levels[-1].save_s * share
         return planned * share + on_warning, planned * takes + on_warning * warned_s
 
-    def found(self, work: Any, saves: Any, lost: Any, failures: Any, kept: Any, writes: Any, io_s: Any) -> LongRun:
-        """From what happens between two complete saves, on average."""
-        stops = self.stops
-        parts = Breakdown(
-            saves / work, failures * stops.load_s / work, lost / work, failures * stops.reschedule_s / work
-        )
+    def found(self, work: Any, spent: Breakdown, kept: Any, writes: Any, io_s: Any) -> LongRun:
+        """From what a pattern of saves comes to, on average [s]."""
         return LongRun(
-            breakdown=parts,
+            breakdown=Breakdown(*(part / work for part in spent)),
             pls=np.maximum(1 - kept / work, 0.0) if self.loses else np.zeros_like(np.asarray(work)),
             writes=writes / work,
             io_s=io_s / work,

@@ -8,6 +8,7 @@ from functools import lru_cache
 from cprmodel.facts.storage import Dirty, MeasuredDirty, SaveLevel, StoredSave, TouchedRows, WarnedSave
 from cprmodel.facts.strategies import CheckedSave, FailureKind, Recovery, SavingPolicy
 from cprmodel.jobs import Access, Job
+from cprmodel.jobs.warned import leaves, warned_level, warned_save_s
 
 __all__ = ["as_stored", "free_levels", "saving_of", "without_shards"]
 
@@ -19,9 +20,6 @@ def saving_of(job: Job) -> SavingPolicy:
         return CheckedSave(job.save_s, point.verify_every or 1, point.checks_per_save or 1)
     if point.plain:
         return job.saving
-    warned = None
-    if point.warning is not None and point.warning.recall > 0 and point.warning_words() is None:
-        warned = WarnedSave(point.warned_save_s(), point.warning.recall, point.warning.precision)
     return StoredSave(
         levels=_levels(job),
         counts=tuple(one.every or 1 for one in (point.level or ())[1:]),
@@ -29,8 +27,18 @@ def saving_of(job: Job) -> SavingPolicy:
         overlap=point.overlap or 0.0,
         dirty=_dirty(job),
         always=point.always_written or 0.0,
-        warned=warned,
+        warned=_warned(job),
     )
+
+
+def _warned(job: Job) -> WarnedSave | None:
+    """The save on a warning; None where there is no time for one."""
+    point = job.checkpoint
+    level, save_s = warned_level(point), warned_save_s(point)
+    if point.warning is None or not point.warning.recall or save_s > point.warning.lead_s:
+        return None
+    to = level if level < len(point.level or ()) - 1 else None
+    return WarnedSave(save_s, point.warning.recall, point.warning.precision, to, leaves(point))
 
 
 def _levels(job: Job) -> tuple[SaveLevel, ...]:

@@ -15,9 +15,10 @@ What exactly happens (the simulator plays the same)
     last version of every row, so a load reads everything.
 
     Warnings: at work, a share r of the failures is announced, a share 1 − p of the announcements is false. On an
-    announcement everything is saved just in time; then, if it is true, the failure strikes. A failure in such a
-    save makes it void and comes in the place of the announced one. Announcements during other saves and during
-    stops are not heeded.
+    announcement everything is saved just in time, to one level; then, if it is true, the failure strikes. A failure
+    in such a save makes it void and comes in the place of the announced one. Announcements during other saves and
+    during stops are not heeded. The interval, and the count of saves below that level, begin anew; saves of that
+    level are counted as before. Announced failures may need other levels than those that are not.
 
     Recovery, and which failure counts where several are pending: as in the exact makespan.
 
@@ -31,8 +32,9 @@ How it is computed
               Q = (1 - P) \frac{B_m}{\sum_{j \ge m} B_j}
 
     up from a segment of work and a save. A unit of work is kept where nothing hits its shard until it is saved in a
-    level that survives; that probability has the same recursion with those hits among what ends a block. The
-    overhead is that of a job much longer than the interval between saves of the last level.
+    level that survives; that probability has the same recursion with those hits among what ends a block. Warned
+    saves are a third way for a block to end (:mod:`cprmodel.costing.warned`). The overhead is that of a job much
+    longer than the interval between saves of the last level.
 """
 
 from __future__ import annotations

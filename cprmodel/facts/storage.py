@@ -143,11 +143,13 @@ class SaveLevel:
 
 @dataclass(frozen=True)
 class WarnedSave:
-    """A save when a failure is announced: to the last level, just in time."""
+    """A save of everything when a failure is announced, just in time."""
 
     save_s: float
     recall: float  #: share of the failures that are announced in time, r
     precision: float  #: share of the announcements that are followed by a failure, p
+    level: int | None = None  #: the level that is saved to (None: the last)
+    leaves: int | None = None  #: announced failures leave this level readable (None: they are as all failures)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from cprmodel.facts.units import format_time
 from cprmodel.formulas.cost import transfer_time
 from cprmodel.formulas.storage import quantised_share
 from cprmodel.jobs.quantities import Count, Number, OpenShare, Plain, Section, Share, wrong
-from cprmodel.jobs.storage import Level, Warnings, dirty_points, rotating_number
+from cprmodel.jobs.storage import Level, dirty_points, rotating_number
+from cprmodel.jobs.warned import Warnings, check_warning
 
 __all__ = ["Checkpoint"]
 
@@ -172,11 +173,7 @@ class Checkpoint(Section):
         if not self.shrinks and self.always_written:
             raise wrong("always_written", self.always_written, "incremental = true (or rotating) beside it")
         self._check_stalls()
-        if self.level is not None and len(self.level) > 1 and self.warning is not None:
-            expected = (
-                "one level: a save on a warning beside several levels isn't modelled (it would end a pattern)"
-            )
-            raise wrong("warning", "", expected)
+        check_warning(self)
         return self
 
     def _check_stalls(self) -> None:
@@ -305,16 +302,3 @@ class Checkpoint(Section):
             kind = "a stall, whatever is written" if not copy else f"the copy of everything, less for fewer {parts}"
             said.append(f"{field} ({format_time(one.save_s)}) is taken to be {kind}: save_shrinks says otherwise")
         return said
-
-    def warned_save_s(self) -> float:
-        """Time of a save on a warning [s]."""
-        if self.warning is not None and self.warning.save_s is not None:
-            return self.warning.save_s
-        return sum(self.stall_and_copy_s(None if self.level is None else self.level[-1])) + self.drains_s
-
-    def warning_words(self) -> str | None:
-        """Why warnings are of no use, where they are not."""
-        if self.warning is None or self.warning.lead_s >= self.warned_save_s():
-            return None
-        lead, save = format_time(self.warning.lead_s), format_time(self.warned_save_s())
-        return f"checkpoint.warning comes {lead} ahead, too late for a save of {save}: not used"

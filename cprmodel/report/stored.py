@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from cprmodel.costing import saving_of
 from cprmodel.costing.saving import as_stored
-from cprmodel.costing.stops import severities, stops_of
+from cprmodel.costing.stops import severities, stops_of, told_apart
 from cprmodel.costing.storage import save_times_s
 from cprmodel.facts.units import format_bytes, format_share, format_time
 from cprmodel.jobs import Job
@@ -44,8 +44,16 @@ def explain_stored(job: Job, one: StrategyPlan) -> Iterator[str]:
         )
     if saving.warned is not None:
         seen, right = format_share(saving.warned.recall), format_share(saving.warned.precision)
-        took = format_time(saving.warned.save_s)
-        yield f"  {seen} of the failures are announced, {right} of the announcements true; a save then takes {took}"
+        then, at = "a save then", saving.warned.level
+        if len(saving.levels) > 1:
+            then += f" to {saving.levels[-1 if at is None else at].name}"
+        then += f" takes {format_time(saving.warned.save_s)}"
+        yield f"  {seen} of the failures are announced, {right} of the announcements true; {then}"
+        if saving.warned.leaves is not None:
+            announced, others = told_apart(needs, saving.warned)
+            for words, apart in (("announced failures", announced), ("those that no one announces", others)):
+                parts = zip(apart, saving.levels, strict=True)
+                yield f"  {words} need " + ", ".join(f"{level.name}: {format_share(one)}" for one, level in parts)
     stops = stops_of(job.failure_mix, recovery, saving.levels, job.cluster.embedding_shards or 1)
     yield (
         f"  a failure (MTBF {format_time(job.failure_mix.mtbf_s)}) stops training for {format_time(stops.total_s)} "

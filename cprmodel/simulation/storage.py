@@ -17,7 +17,7 @@ from cprmodel.costing import SteadyState
 from cprmodel.costing.stops import at_level, severities
 from cprmodel.facts.compiled import compiled
 from cprmodel.facts.errors import JobError, Problem
-from cprmodel.facts.storage import StoredSave
+from cprmodel.facts.storage import StoredSave, WarnedSave
 from cprmodel.facts.strategies import FailureKind, FailureMix, Strategy, loses_samples, together
 from cprmodel.jobs import Job
 from cprmodel.simulation.laws import Exponential, FailureLaw, FailuresStrike
@@ -35,7 +35,7 @@ class Struck(NamedTuple):
     mtbf: float
     full: bool  # every failure sends everybody back
     kinds: Any  # share of each kind
-    severity: Any  # share of failures of each sort,
+    severity: Any  # share of failures of each sort: of all, of those that no one announces, of announced ones,
     level: Any  # the level that these leave
     failed: Any  # and the shards that such a failure of a shard takes
     reschedule: Any  # by what is pending and the furthest level
@@ -52,6 +52,7 @@ class Saved(NamedTuple):
     overlap: float
     periods: Any  # of levels, in intervals
     warned: tuple[float, float, float]  # recall, precision, the save after a warning
+    saves_to: int  # the level of that save
     shards: int
     limit: int  # failures in a run, at the most
 
@@ -76,8 +77,11 @@ def _pick(rng: Any, shares: Any) -> int:  # pragma: no cover (compiled)
 
 
 @compiled
-def _stop(rng: Any, strikes: Struck, account: Account) -> int:  # pragma: no cover (compiled)
-    """A stop and all that strikes in it; the level that everybody returns to, or −1. Takes what shards lose."""
+def _stop(rng: Any, strikes: Struck, account: Account, of: int) -> int:  # pragma: no cover (compiled)
+    """A stop and all that strikes in it; the level that everybody returns to, or −1. Takes what shards lose.
+
+    ``of``: 0 where the first failure is of all, 1 of those that no one announces, 2 of announced ones.
+    """
     kinds = strikes.kinds
     held, gone, permutation, row = account.held, account.gone, account.permutation, account.row
     shards = held.shape[0]
@@ -91,7 +95,8 @@ def _stop(rng: Any, strikes: Struck, account: Account) -> int:  # pragma: no cov
             kind = 2
         pending |= 1 << kind
         if kind != 1:
-            sort = _pick(rng, strikes.severity)
+            sort = _pick(rng, strikes.severity[of])
+            of = 0
             level, failed = strikes.level[sort], strikes.failed[sort]
             few = int(failed)
             furthest = max(furthest, level)
@@ -124,6 +129,7 @@ def _job(row: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: 
     drain, overlap, shards, mtbf = saved.drain, saved.overlap, saved.shards, strikes.mtbf
     levels = blocking.size
     recall, precision, warned_save = saved.warned
+    saves_to = saved.saves_to
     unwarned = (1.0 - recall) / mtbf
     warnings = recall / precision / mtbf
     held = np.zeros((shards, levels))
@@ -146,6 +152,7 @@ def _job(row: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: 
             due = work
         struck = False
         announced = False
+        of = 0
         if done < due:
             needs = due - done
             total = unwarned + warnings
@@ -158,6 +165,7 @@ def _job(row: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: 
             if gap < needs:
                 announced = rng.random() * total < warnings
                 struck = not announced
+                of = 1
             elif due >= work:
                 break
             if announced:
@@ -165,18 +173,40 @@ def _job(row: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: 
                 if gap < warned_save:
                     row[0] += gap
                     struck = True
+                    of = 0
                 else:
                     row[0] += warned_save
-                    row[2] += warned_save
+                    moved = warned_save
+                    for level in range(saves_to + 1):
+                        moved += spent_saving[level]
+                        spent_saving[level] = 0.0
+                    lose = 0.0
+                    for level in range(saves_to + 1):
+                        lose += gone[level]
+                        gone[level] = 0.0
+                    # the saves of its level are counted as before, those below it anew
+                    segment -= segment % periods[saves_to]
+                    for level in range(saves_to + 1):
+                        kept[level] = done
+                        index[level] = segment
                     for shard in range(shards):
-                        held[shard, 0] = 0.0
-                    lost += gone[0]
-                    gone[0] = 0.0
-                    kept[0] = done
+                        safe = 0.0
+                        for level in range(saves_to + 1):
+                            safe += held[shard, level]
+                            held[shard, level] = 0.0
+                        if saves_to < levels - 1:
+                            held[shard, saves_to + 1] += safe
+                    if saves_to < levels - 1:
+                        spent_saving[saves_to + 1] += moved
+                        gone[saves_to + 1] += lose
+                    else:
+                        row[2] += moved
+                        lost += lose
                     begin = done
                     if rng.random() >= precision:
                         continue
                     struck = True
+                    of = 2
         if not struck and done < begin + tau:
             continue
         if not struck:
@@ -203,6 +233,7 @@ def _job(row: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: 
                     break
             if gap < phase + (drain if last else 0.0):
                 struck = True
+                of = 0
                 for shard in range(shards):
                     held[shard, 0] += worked
                 # once repaired, a new snapshot at once: nothing more to work before it
@@ -242,7 +273,7 @@ def _job(row: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: 
                 begin = snapshot
                 continue
         stops += 1
-        back = _stop(rng, strikes, account)
+        back = _stop(rng, strikes, account, of)
         if back >= 0:
             done = kept[back]
             begin = done
@@ -294,6 +325,18 @@ def _sorts(mix: FailureMix, saving: StoredSave) -> list[tuple[float, int, float]
     ]
 
 
+def _told_apart(shares: Any, levels: Any, warned: WarnedSave | None) -> Any:
+    """Of all failures, of those that no one announces and of announced ones: the share of each sort."""
+    if warned is None or warned.leaves is None:
+        return np.array([shares, shares, shares])
+    announced = np.where(levels <= warned.leaves, shares, 0.0)
+    announced /= announced.sum()
+    if warned.recall == 1.0:
+        return np.array([shares, announced, announced])
+    rest = np.maximum(shares - warned.recall * announced, 0.0)
+    return np.array([shares, rest / rest.sum(), announced])
+
+
 def play_stored(job: Job, strategy: Strategy, runs: int, stream: np.random.SeedSequence, limit: int = 10**7) -> Any:
     """Play a job many times: an array of ``COLUMNS``, one row a run; None where one does not end."""
     saving, mix, recovery = strategy.saving, job.failure_mix, strategy.recovery
@@ -317,6 +360,7 @@ def play_stored(job: Job, strategy: Strategy, runs: int, stream: np.random.SeedS
         overlap=float(saving.overlap),
         periods=periods,
         warned=(warned.recall, warned.precision, warned.save_s) if warned else (0.0, 1.0, 0.0),
+        saves_to=len(saving.levels) - 1 if warned is None or warned.level is None else warned.level,
         shards=job.cluster.embedding_shards or 1,
         limit=limit,
     )
@@ -325,7 +369,7 @@ def play_stored(job: Job, strategy: Strategy, runs: int, stream: np.random.SeedS
         mtbf=mix.mtbf_s,
         full=not loses_samples(recovery),
         kinds=np.array([mix.share(kind) for kind in FailureKind]),
-        severity=struck[0],
+        severity=_told_apart(struck[0], struck[1], warned),
         level=struck[1].astype(np.int64),
         failed=struck[2],
         reschedule=reschedule,

@@ -27,6 +27,7 @@ ASSUMED = {
     "survival by chance",
     "everybody waits",
     "warned in time",
+    "warned rows",
     "long job",
 }
 

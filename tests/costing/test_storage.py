@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,58 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cprmodel import SteadyState
+from cprmodel.costing.course import Course
 from cprmodel.costing.stops import stops_of
-from cprmodel.costing.storage import LongRun, long_run
+from cprmodel.costing.storage import LongRun
 from cprmodel.facts.storage import MeasuredDirty, SaveLevel, StoredSave, TouchedRows, WarnedSave
 from cprmodel.facts.strategies import FailureMix, FullRecovery, PartialRecovery, Recovery, Strategy
 from cprmodel.formulas import exact_pls, makespan
-from cprmodel.jobs import Checkpoint, Cluster, Failures, Job, Work
-from cprmodel.simulation.long_jobs import COLUMNS
-from cprmodel.simulation.storage import play_stored
-
-HOUR = 3600.0
-
-
-def found(saving: StoredSave, tau: Any, mix: FailureMix, recovery: Recovery, shards: int = 8) -> LongRun:
-    return long_run(saving, tau, mix.mtbf_s, stops_of(mix, recovery, saving.levels, shards))
-
-
-def job_of(mix: FailureMix, shards: int, work_s: float) -> Job:
-    return Job(
-        job=Work(work_s=work_s),
-        cluster=Cluster(embedding_shards=shards),
-        failures=Failures(
-            mtbf_s=mix.mtbf_s,
-            trainer_share=mix.trainer_share,
-            whole_job_share=mix.whole_job_share,
-            shards_per_failure=mix.shards_per_failure,
-        ),
-        checkpoint=Checkpoint(save_s=1.0),
-    )
-
-
-PHASES = 100  #: jobs end at so many points of the pattern: what is simulated is the long run
-
-
-def simulated(
-    saving: StoredSave, tau: float, mix: FailureMix, recovery: Recovery, shards: int, seed: int, runs: int
-) -> dict[str, tuple[float, float]]:
-    """Means per unit of work and their standard errors: long jobs less short ones, so that ends cancel."""
-    pattern = saving.segments * tau
-    rows: list[Any] = []
-    lengths = (12, 52)
-    for patterns in lengths:
-        found = []
-        for n in range(PHASES):
-            job = job_of(mix, shards, (patterns + (n + 0.5) / PHASES) * pattern)
-            strategy = Strategy("any", recovery, saving, tau)
-            stream = np.random.SeedSequence((seed, patterns, n))
-            found.append(play_stored(job, strategy, runs // PHASES, stream))
-        rows.append(np.concatenate(found))
-    work = (lengths[1] - lengths[0]) * pattern
-    means = (rows[1].mean(axis=0) - rows[0].mean(axis=0)) / work
-    errors = np.sqrt(sum(one.var(axis=0, ddof=1) / len(one) for one in rows)) / work
-    return {name: (float(m), float(e)) for name, m, e in zip(COLUMNS, means, errors, strict=True)}
+from cprmodel.jobs import Job
+from tests.combinations.stored import HOUR, drawn_stored, found, simulated
+from tests.costing.one_level_warned import one_level_warned
 
 
 def assert_simulated(
@@ -100,6 +56,11 @@ ALONE = {
     "two levels": StoredSave((MEMORY, REMOTE), (5,)),
     "three levels": StoredSave((MEMORY, DISK, REMOTE), (3, 4)),
     "warnings": StoredSave((REMOTE,), warned=WarnedSave(60.0, 0.7, 0.6)),
+    "warnings to memory": StoredSave((MEMORY, REMOTE), (5,), warned=WarnedSave(12.0, 0.7, 0.6, level=0)),
+    "warnings to disk": StoredSave((MEMORY, DISK, REMOTE), (3, 4), warned=WarnedSave(60.0, 0.7, 0.6, 1, leaves=1)),
+    "warnings to the last of three": StoredSave(
+        (MEMORY, DISK, replace(REMOTE, save_s=10.0)), (4, 2), 400.0, 0.8, warned=WarnedSave(240.0, 0.5, 0.9)
+    ),
 }
 
 
@@ -110,45 +71,9 @@ def test_each_feature_is_what_is_simulated(name: str, recovery: Recovery) -> Non
     assert_simulated(ALONE[name], 3000.0, MIX, recovery, 6, seed)
 
 
-def drawn(seed: int) -> tuple[StoredSave, float, FailureMix, Recovery, int]:
-    """A combination of whatever is modelled, at random."""
-    random = np.random.default_rng(seed)
-    mtbf = random.uniform(2, 20) * HOUR
-    tau = random.uniform(0.05, 0.6) * mtbf
-    count = int(random.integers(1, 4))
-    survives = [*np.sort(random.uniform(0.1, 0.98, count - 1)), 1.0]
-
-    def part(most: float) -> float:
-        return float(random.uniform(0, most)) * mtbf
-
-    levels = tuple(
-        SaveLevel(str(at), part(0.05) * (at + 1) / count, part(0.06), part(0.03), float(survives[at]))
-        for at in range(count)
-    )
-    overlap = float(random.choice([0.0, random.uniform()]))
-    drain = float(random.uniform(0.05, 1.0)) * tau / max(overlap, 0.5) if overlap else 0.0
-    warned = None
-    if count == 1 and random.random() < 0.6:
-        warned = WarnedSave(part(0.03), float(random.uniform()), float(random.uniform(0.3, 1)))
-    saving = StoredSave(
-        levels,
-        tuple(int(n) for n in random.integers(1, 5, count - 1)),
-        drain,
-        overlap,
-        MeasuredDirty(((tau / 2, 0.2), (tau * 3, 0.7))) if random.random() < 0.5 else None,
-        float(random.uniform(0, 0.3)),
-        warned,
-    )
-    _, trainer, whole = (float(share) for share in random.dirichlet([2, 1, 1]))
-    mix = FailureMix(mtbf, 1 - trainer - whole, trainer, whole, float(random.uniform(1, 2)))
-    full = FullRecovery(part(0.05), part(0.05))
-    partial = PartialRecovery(*(part(0.05) for _ in range(5)))
-    return saving, tau, mix, (full if random.random() < 0.35 else partial), int(random.integers(2, 9))
-
-
 @pytest.mark.parametrize("seed", range(24))
 def test_combinations_at_random_are_what_is_simulated(seed: int) -> None:
-    assert_simulated(*drawn(seed), seed=1000 + seed)
+    assert_simulated(*drawn_stored(seed), seed=1000 + seed)
 
 
 shares = st.floats(0.0, 1.0)
@@ -207,6 +132,18 @@ def test_limits_are_the_simpler_model(recovery: Recovery) -> None:
     same(found(replace(plain, dirty=CURVE, always=1.0), 3000.0, MIX, recovery), simple)
     # nothing is announced
     same(found(replace(plain, warned=WarnedSave(60.0, 1e-13, 0.5)), 3000.0, MIX, recovery), simple)
+    # nothing is announced beside several levels, or nothing in time; of one level nothing is known of the others
+    levels = StoredSave((MEMORY, DISK, REMOTE), (3, 4))
+    for at in range(3):
+        silent = replace(levels, warned=WarnedSave(60.0, 0.0, 0.5, at))
+        same(found(silent, 3000.0, MIX, recovery), found(levels, 3000.0, MIX, recovery))
+    # levels that are saved to each time are one, whichever of them a warned save goes to
+    told = WarnedSave(60.0, 0.7, 0.5)
+    always = StoredSave((replace(REMOTE, survives=0.5), REMOTE), (1,), warned=told)
+    same(found(always, 3000.0, MIX, recovery), found(replace(plain, warned=told), 3000.0, MIX, recovery))
+    # announced failures that leave the last level are as all failures
+    least = replace(levels, warned=WarnedSave(60.0, 0.7, 0.5, leaves=2))
+    same(found(least, 3000.0, MIX, recovery), found(replace(levels, warned=told), 3000.0, MIX, recovery))
     # levels of which the low one survives nothing to speak of, or that every save skips
     nothing = replace(REMOTE, survives=1e-13)
     same(found(StoredSave((replace(REMOTE, survives=0.5), REMOTE), (1,)), 3000.0, MIX, recovery), simple)
@@ -218,6 +155,22 @@ def test_limits_are_the_simpler_model(recovery: Recovery) -> None:
     nothing = replace(REMOTE, save_s=0.0)
     free = found(StoredSave((nothing,), drain_s=1e-9, overlap=1.0), 3000.0, MIX, recovery)
     same(free, found(StoredSave((nothing,)), 3000.0, MIX, recovery), rel=1e-8)
+
+
+ONE_LEVEL = [seed for seed in range(90) if len(drawn_stored(seed)[0].levels) == 1 and drawn_stored(seed)[0].warned]
+
+
+@pytest.mark.parametrize("seed", ONE_LEVEL)
+def test_warnings_of_one_level_are_a_renewal_process(seed: int) -> None:
+    saving, tau, mix, recovery, shards = drawn_stored(seed)
+    stops = stops_of(mix, recovery, saving.levels, shards)
+    with np.errstate(all="ignore"):
+        simple = one_level_warned(Course(saving, np.array([tau, 9 * tau]), mix.mtbf_s, stops, ()))
+    run = found(saving, np.array([tau, 9 * tau]), mix, recovery, shards)
+    for part, expected in zip(
+        [*run.breakdown, run.pls, run.writes], [*simple.breakdown, simple.pls, simple.writes]
+    ):
+        assert np.broadcast_to(part, 2) == pytest.approx(np.broadcast_to(expected, 2), rel=1e-9, abs=1e-12)
 
 
 def test_overlap_one_leaves_only_the_age_of_what_is_saved() -> None:
