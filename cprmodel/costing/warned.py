@@ -6,9 +6,9 @@ planned save is spared by it, and none comes sooner. A true announcement's failu
 level above m, it takes what a failure there takes.
 
 So a block has a third way to end: it is *done* with its planned save, it *fails* towards a level that everybody
-must return to, or it is *warned*, with some work done. Below m a warned block ends that of the next level, too; at m
-it begins again, at the price of no work. With a the probability that a block of the level below is done, b that it is
-done and nothing takes what the given shard has saved before it, the blocks of a level are
+must return to, or it is *warned*, with some work done. Below m a warned block ends that of the next level, too; at
+m it begins again, at the price of no work. With a the probability that a block of the level below is done, b that
+it is done and nothing takes what the given shard has saved before it, the blocks of a level are
 
 .. math:: \sum_{k<n} a^k, \qquad \sum_{k<n} \sum_{i<k} a^i b^{k-1-i}
 

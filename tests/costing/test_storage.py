@@ -167,9 +167,8 @@ def test_warnings_of_one_level_are_a_renewal_process(seed: int) -> None:
     with np.errstate(all="ignore"):
         simple = one_level_warned(Course(saving, np.array([tau, 9 * tau]), mix.mtbf_s, stops, ()))
     run = found(saving, np.array([tau, 9 * tau]), mix, recovery, shards)
-    for part, expected in zip(
-        [*run.breakdown, run.pls, run.writes], [*simple.breakdown, simple.pls, simple.writes]
-    ):
+    parts, simpler = ([*one.breakdown, one.pls, one.writes] for one in (run, simple))
+    for part, expected in zip(parts, simpler, strict=True):
         assert np.broadcast_to(part, 2) == pytest.approx(np.broadcast_to(expected, 2), rel=1e-9, abs=1e-12)
 
 
