@@ -14,9 +14,9 @@ import numpy as np
 from cprmodel.costing.stops import Stops
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.special import NUMPY
-from cprmodel.facts.storage import StoredSave
+from cprmodel.facts.storage import SaveLevel, StoredSave
 
-__all__ = ["Course", "LongRun", "save_times_s"]
+__all__ = ["Course", "LongRun", "save_times_s", "spared_in", "struck_in"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,19 @@ def save_times_s(saving: StoredSave, interval_s: Any, periods: Any = None) -> tu
     return blocking, saving.drain_s * shares[-1]
 
 
+def struck_in(level: SaveLevel, blocking: Any, drain: Any, rate: Any) -> Any:
+    """Probability that a failure strikes a save that blocks for so long (on average) and then drains."""
+    if level.scatter is None:
+        return -np.expm1(-rate * (blocking + drain))
+    struck, other = level.scatter.struck(rate * blocking), -np.expm1(-rate * drain)
+    return struck + other - struck * other
+
+
+def spared_in(level: SaveLevel, blocking: Any, rate: Any) -> Any:
+    """Probability that no failure strikes while a save blocks for so long (on average)."""
+    return np.exp(-rate * blocking) if level.scatter is None else level.scatter.spared(rate * blocking)
+
+
 class Course:
     """One way to save, at intervals and with numbers of saves that may be arrays."""
 
@@ -82,8 +95,21 @@ class Course:
 
     def struck(self, end: int) -> Any:
         """Probability that a save, its drain included, is struck."""
-        takes = self.blocking[end] + (self.drain if end == self.top else 0.0)
-        return self._once(("struck", end), lambda: -np.expm1(-self.rate * takes))
+        drain = self.drain if end == self.top else 0.0
+        level = self.saving.levels[end]
+        return self._once(("struck", end), lambda: struck_in(level, self.blocking[end], drain, self.rate))
+
+    def complete_s(self, level: int) -> Any:
+        """Time that the complete ones of the saves to a level block training, on average [s]."""
+
+        def find() -> Any:
+            scatter, blocking = self.saving.levels[level].scatter, self.blocking[level]
+            if scatter is None:
+                return blocking
+            x = self.rate * blocking
+            return blocking * scatter.spent(x) / scatter.spared(x)
+
+        return self._once(("complete", level), find)
 
     def _taken(self, level: int | None) -> Any:
         """Probability that a failure takes from the shard what was saved below a level; 0 for no level."""
@@ -137,7 +163,10 @@ class Course:
     def _in_void_drains(self) -> Any:
         """Expected time of drain before a failure strikes it, those that none strikes apart [s]."""
         blocking, drain, rate = self.blocking[-1], self.drain, self.rate
-        return np.exp(-rate * (blocking + drain)) * rate * drain**2 * NUMPY.phi2(rate * drain)
+        spared = np.exp(-rate * (blocking + drain))
+        if self.saving.levels[-1].scatter is not None:
+            spared = spared_in(self.saving.levels[-1], blocking, rate) * np.exp(-rate * drain)
+        return spared * rate * drain**2 * NUMPY.phi2(rate * drain)
 
     def _segment(self, end: int, first: bool) -> _Block:
         if not first:
@@ -259,16 +288,18 @@ class Course:
         ]  # saves to a level or a higher one
         numbers = [n - m for n, m in zip(blocks, [*blocks[1:], 0.0], strict=True)]
         drain = self.drain - self.carry if level == self.top else 0.0
-        return sum(n * c for n, c in zip(numbers, self.blocking, strict=False)) + drain
+        return sum(n * self.complete_s(at) for at, n in enumerate(numbers)) + drain
 
-    def written_to_last(self, planned: Any, on_warning: Any = 0.0) -> tuple[Any, Any]:
+    def written_to_last(self, planned: Any, on_warning: Any = 0.0, warned_s: Any = 0.0) -> tuple[Any, Any]:
         """What so many complete saves to the last level write [whole checkpoints], and for how long [s].
 
-        A save that drains writes while it does, one that does not while it copies; no stall writes.
+        A save that drains writes while it does, one that does not while it copies; no stall writes. Those on a
+        warning take ``warned_s`` each.
         """
-        warned_s = self.saving.warned.save_s if self.saving.warned is not None else 0.0
         share = self.saving.written(self.tau * self.periods[-1])
         takes = self.drain if self.drains else self.saving.levels[-1].save_s * share
+        if self.saving.levels[-1].scatter is not None and not self.drains:
+            takes = takes * self.complete_s(self.top) / self.blocking[-1]
         return planned * share + on_warning, planned * takes + on_warning * warned_s
 
     def found(self, work: Any, spent: Breakdown, kept: Any, writes: Any, io_s: Any) -> LongRun:

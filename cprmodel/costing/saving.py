@@ -8,9 +8,13 @@ from functools import lru_cache
 from cprmodel.facts.storage import Dirty, MeasuredDirty, SaveLevel, StoredSave, TouchedRows, WarnedSave
 from cprmodel.facts.strategies import CheckedSave, FailureKind, Recovery, SavingPolicy
 from cprmodel.jobs import Access, Job
-from cprmodel.jobs.warned import leaves, warned_level, warned_save_s
+from cprmodel.jobs.warned import in_time, warned_save
 
 __all__ = ["as_stored", "free_levels", "saving_of", "without_shards"]
+
+
+#: A warned save that is in time less often than this is none.
+_RARELY = 1e-6
 
 
 def saving_of(job: Job) -> SavingPolicy:
@@ -34,18 +38,16 @@ def saving_of(job: Job) -> SavingPolicy:
 def _warned(job: Job) -> WarnedSave | None:
     """The save on a warning; None where there is no time for one."""
     point = job.checkpoint
-    level, save_s = warned_level(point), warned_save_s(point)
-    if point.warning is None or not point.warning.recall or save_s > point.warning.lead_s:
+    if point.warning is None or not point.warning.recall or in_time(point) < _RARELY:
         return None
-    to = level if level < len(point.level or ()) - 1 else None
-    return WarnedSave(save_s, point.warning.recall, point.warning.precision, to, leaves(point))
+    return warned_save(point)
 
 
 def _levels(job: Job) -> tuple[SaveLevel, ...]:
     point = job.checkpoint
     if point.level is None:
         stall, copy = point.stall_and_copy_s()
-        return (replace(_only_level(copy, job.partial_recovery), stall_s=stall),)
+        return (replace(_only_level(copy, job.partial_recovery), stall_s=stall, scatter=point.scatter),)
     shards = job.cluster.embedding_shards or 1
     levels = []
     for at, one in enumerate(point.level):
@@ -53,7 +55,7 @@ def _levels(job: Job) -> tuple[SaveLevel, ...]:
         load, shard = point.level_load_s(one), one.partial_load_s
         name = one.name or f"level {at + 1}"
         part = load / shards if shard is None else shard
-        levels.append(SaveLevel(name, copy, load, part, job.survives(at), one.every, stall))
+        levels.append(SaveLevel(name, copy, load, part, job.survives(at), one.every, stall, one.scatter))
     return tuple(levels)
 
 

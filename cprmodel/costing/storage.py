@@ -10,6 +10,10 @@ What exactly happens (the simulator plays the same)
     needs one level or a higher one: the share ``survives`` of a level says how often it does. Everybody, or the
     failed shards, return to the last save that is of such a level.
 
+    Times that scatter: what blocks takes a new time at each attempt. A save on a warning then begins so long before
+    the failure as nearly all need, within the lead; a failure that comes before it is complete takes all, one after
+    it what was done since. A false announcement lasts as long as its save.
+
     Dirty rows: a save writes what was touched since the last save of its level or a higher one. What is written is
     copied while training is blocked, or drained; a level's stall blocks whatever is written. The store keeps the
     last version of every row, so a load reads everything.

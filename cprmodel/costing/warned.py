@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from cprmodel.costing.announced import announcement
 from cprmodel.costing.course import Course, LongRun
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.special import NUMPY
@@ -39,7 +40,7 @@ def warned(course: Course) -> LongRun:
     activity, load, reschedule = pattern.sums[-3:]
     spent = Breakdown(saves, load, activity - work - saves, reschedule)
     on_warning = pattern.saves if run.level == course.top else 0.0
-    return course.found(work, spent, pattern.kept, *course.written_to_last(pattern.done, on_warning))
+    return course.found(work, spent, pattern.kept, *course.written_to_last(pattern.done, on_warning, run.save_s))
 
 
 class _Block(NamedTuple):
@@ -62,25 +63,31 @@ class _Warned:
     def __init__(self, course: Course) -> None:
         announced = course.saving.warned
         assert announced is not None
-        self.course, self.warned, self.top = course, announced, course.top
+        self.course, self.top = course, course.top
         self.level = course.top if announced.level is None else announced.level
         rate, stops = course.rate, course.stops
         other, told = stops.unannounced or stops, stops.announced or stops
         first, warnings = (1 - announced.recall) * rate, announced.recall * rate / announced.precision
-        void = -np.expm1(-rate * announced.save_s)
+        each = announcement(announced, rate)
         # in a second of work: failures that find it unsaved, by what they come to, and complete warned saves
-        pairs = (other, first), (stops, warnings * void)
+        pairs = (other, first), (stops, warnings * each.void), (told, warnings * each.missed)
         self.back = [sum(often * one.back[at] for one, often in pairs) for at in range(self.top + 1)]
         self.hit = [sum(often * one.hit[at] for one, often in pairs) for at in range(self.top + 1)]
-        self.saved = warnings * (1 - void)
+        self.saved, self.save_s = warnings * each.saved, each.saving_s / each.saved
         # after a complete save the announced failure, unless it was none: what needs a higher level
-        true, above = announced.precision, range(self.level + 1, self.top + 1)
-        self.then_back = [true * told.back[at] if at in above else 0.0 for at in range(self.top + 1)]
-        self.then_hit = [true * told.hit[at] if at in above else 0.0 for at in range(self.top + 1)]
+        then = (told, each.then_told / each.saved), (stops, each.then_other / each.saved)
+        above = range(self.level + 1, self.top + 1)
+        self.then_back = [
+            sum(p * one.back[at] for one, p in then) if at in above else 0.0 for at in range(self.top + 1)
+        ]
+        self.then_hit = [
+            sum(p * one.hit[at] for one, p in then) if at in above else 0.0 for at in range(self.top + 1)
+        ]
+        after = [(one, self.saved * p) for one, p in then]
         self.spent = (
-            1 + warnings * void / rate,
-            sum(often * one.load_s for one, often in pairs) + self.saved * true * told.load_s,
-            sum(often * one.reschedule_s for one, often in pairs) + self.saved * true * told.reschedule_s,
+            1 + warnings * each.activity_s,
+            sum(often * one.load_s for one, often in (*pairs, *after)),
+            sum(often * one.reschedule_s for one, often in (*pairs, *after)),
         )
         self.known: dict[tuple[Any, ...], Any] = {}
 
@@ -114,7 +121,7 @@ class _Warned:
             kept=once.kept + once.kept_then,
             more=once.more + once.ahead,
             saves=once.saves + once.warned,
-            saving=once.saving + once.spent + once.warned * self.warned.save_s,
+            saving=once.saving + once.spent + once.warned * self.save_s,
         )
 
     def _attempt(self, level: int, end: int, first: bool, unhit: int | None) -> _Block:
@@ -160,7 +167,7 @@ class _Warned:
             kept_then=0.0,
             more=found.more + once.ahead * done / over,
             saves=found.saves + once.warned * done / over,
-            saving=found.saving + (once.spent + once.warned * self.warned.save_s) * done / over,
+            saving=found.saving + (once.spent + once.warned * self.save_s) * done / over,
         )
 
     def _kept_on(self, level: int, end: int) -> Any:

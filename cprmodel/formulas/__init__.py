@@ -93,6 +93,7 @@ from cprmodel.formulas.relearning import (
 from cprmodel.formulas.renewal import renewal_efficiency, schedule_efficiency, weibull_save_time
 from cprmodel.formulas.rotating import rotating_loss, rotating_pls
 from cprmodel.formulas.scaling import fastest_nodes, fastest_nodes_at_budget, scaled_work
+from cprmodel.formulas.scattering import lognormal_mean, lognormal_scatter, scattered_save
 from cprmodel.formulas.spares import erlang_1917_loss, nodes_in_repair, waiting_overhead
 from cprmodel.formulas.storage import (
     aupy_2013_interval,
@@ -166,6 +167,8 @@ __all__ = [
     "latent_interval",
     "latent_overhead",
     "least_harm_interval",
+    "lognormal_mean",
+    "lognormal_scatter",
     "lost_fraction",
     "lost_updates",
     "marginal_age",
@@ -205,6 +208,7 @@ __all__ = [
     "rotating_pls",
     "saves_per_check",
     "scaled_work",
+    "scattered_save",
     "schedule_efficiency",
     "share_left",
     "square_root_interval",

@@ -9,7 +9,8 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from cprmodel.facts.units import format_time
 from cprmodel.formulas.cost import transfer_time
 from cprmodel.formulas.storage import quantised_share
-from cprmodel.jobs.quantities import Count, Number, OpenShare, Plain, Section, Share, wrong
+from cprmodel.jobs.quantities import Count, Number, OpenShare, Plain, Share, wrong
+from cprmodel.jobs.scattering import Scattering
 from cprmodel.jobs.storage import Level, dirty_points, rotating_number
 from cprmodel.jobs.warned import Warnings, check_warning
 
@@ -29,7 +30,7 @@ _Curve = Annotated[
 ]
 
 
-class Checkpoint(Section):
+class Checkpoint(Scattering):
     """What saving and recovering cost (``[checkpoint]``)."""
 
     may_be_zero: ClassVar[frozenset[str]] = frozenset(
@@ -43,7 +44,7 @@ class Checkpoint(Section):
             "stall_s",
         }
     )
-    save_s: float | None = Field(None, description="time a save blocks training")
+    save_s: float | None = Field(None, description="time a save blocks training; or P50 and P90 of it")
     save_shrinks: bool | None = Field(
         None,
         description="incremental: save is the copy of everything, and shrinks with what is written; default: true, "
@@ -223,7 +224,8 @@ class Checkpoint(Section):
     @property
     def plain(self) -> bool:
         """Whether a save is one blocking copy of everything."""
-        return self.overlap is None and not self.incremental and self.level is None and self.warning is None
+        alone = self.overlap is None and self.level is None and self.warning is None
+        return alone and not self.incremental and not self.scatters
 
     @property
     def stored_bytes(self) -> float | None:
@@ -284,6 +286,7 @@ class Checkpoint(Section):
             "incremental": self.incremental,
             "level": self.level is not None,
             "warning": self.warning is not None,
+            "save (it scatters)": self.scatters,
         }
         return ", ".join(f"checkpoint.{name}" for name, given in words.items() if given)
 

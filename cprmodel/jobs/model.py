@@ -267,7 +267,8 @@ class Job(Section):
         """Those of some keys, such as ``job.time_limit_s``, that its file has, without their units; "" for none."""
         found: list[tuple[str, Any]] = [(key, reduce(getattr, key.split("."), self)) for key in keys]
         none = {key for key, value in found if value is None or value is False or value == ()}
-        return ", ".join(key.removesuffix("_s") for key in keys if key not in none)
+        said = {"checkpoint.scatter": "checkpoint.save (it scatters)"}
+        return ", ".join(said.get(key, key.removesuffix("_s")) for key in keys if key not in none)
 
     @property
     def plain_words(self) -> str:

@@ -7,18 +7,19 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from cprmodel.jobs.quantities import Count, OpenShare, Plain, Section, wrong
+from cprmodel.jobs.scattering import Scattering
 
 __all__ = ["Level", "Neighbour", "Storage", "dirty_points", "rotating_number"]
 
 _Survives = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False), Plain]
 
 
-class Level(Section):
+class Level(Scattering):
     """A place to save to (``[[checkpoint.level]]``): the cheapest first, the last one survives every failure."""
 
     may_be_zero: ClassVar[frozenset[str]] = frozenset({"load_s", "partial_load_s", "stall_s"})
     name: str = Field("", description="name, for people")
-    save_s: float | None = Field(None, description="time a save there blocks training")
+    save_s: float | None = Field(None, description="time a save there blocks training; or P50 and P90 of it")
     save_shrinks: bool | None = Field(
         None,
         description="incremental: save is the copy of everything, and shrinks with what is written; default: true, "

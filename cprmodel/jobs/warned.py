@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from cprmodel.facts.units import format_time
-from cprmodel.jobs.quantities import Plain, Section, Share, wrong
+from cprmodel.facts.storage import WarnedSave
+from cprmodel.facts.units import format_share, format_time
+from cprmodel.jobs.quantities import Plain, Share, wrong
+from cprmodel.jobs.scattering import Scattering
 from cprmodel.jobs.storage import Level
 
 if TYPE_CHECKING:
     from cprmodel.jobs.checkpoint import Checkpoint
 
-__all__ = ["Warnings", "check_leaves", "check_warning", "leaves", "warned_level", "warned_save_s", "warning_words"]
+__all__ = ["Warnings", "check_leaves", "check_warning", "in_time", "leaves", "warned_save", "warning_words"]
+
+#: A save that is so likely to be in time is one that fits; one that scatters begins early enough for so many.
+_LIKELY, _SURELY = 0.9, 0.99
 
 _Precision = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False), Plain]
 
 
-class Warnings(Section):
+class Warnings(Scattering):
     """Failures that are announced (``[checkpoint.warning]``), as preemptions are: time for one more save."""
 
     lead_s: float = Field(description="how long ahead of the failure the announcement comes")
     recall: Share = Field(description="share of the failures that are announced")
     precision: _Precision = Field(1.0, description="share of the announcements that a failure follows")
     save_s: float | None = Field(
-        None, description="time of the save then; default: a blocking save of everything to its level"
+        None,
+        description="time of the save then, or P50 and P90 of it; default: a blocking save of all to its level",
     )
     level: str | None = Field(
         None,
@@ -93,17 +100,42 @@ def warned_level(point: Checkpoint) -> int:
     best, left = last, leaves(point)
     if left is not None:
         return left
-    fitting = [at for at in range(len(levels)) if warned_save_s(point, at) <= of.lead_s]
-    return max(fitting, default=best)
+    chances = [in_time(point, at) for at in range(len(levels))]
+    fitting = [at for at, chance in enumerate(chances) if chance >= _LIKELY]
+    return max(fitting, default=best if not any(chances) else chances.index(max(chances)))
 
 
-def warned_save_s(point: Checkpoint, level: int | None = None) -> float:
+def _save_s(point: Checkpoint, level: int | None = None) -> float:
     """Time of a save on a warning, to the level that it goes to or to another [s]."""
     if point.warning is not None and point.warning.save_s is not None:
         return point.warning.save_s
     levels, at = point.level or (), warned_level(point) if level is None else level
     blocks = sum(point.stall_and_copy_s(levels[at] if levels else None))
     return blocks + (point.drains_s if at == max(len(levels) - 1, 0) else 0.0)
+
+
+def warned_save(point: Checkpoint, level: int | None = None) -> WarnedSave:
+    """The save on a warning, to the level that it goes to or to another, whether or not there is time for it."""
+    of, levels = point.warning, point.level or ()
+    assert of is not None
+    at = warned_level(point) if level is None else level
+    last, save_s = max(len(levels) - 1, 0), _save_s(point, at)
+    found = WarnedSave(save_s, of.recall, of.precision, None if at == last else at, leaves(point))
+    scatter, fixed_s = of.scatter, 0.0
+    if of.save_s is None:
+        scatter = (levels[at] if levels else point).scatter
+        fixed_s = point.drains_s if at == last else 0.0
+    if scatter is None:
+        return found
+    most_s = fixed_s + (save_s - fixed_s) * scatter.quantile(_SURELY)
+    return replace(found, scatter=scatter, fixed_s=fixed_s, ahead_s=min(of.lead_s, most_s))
+
+
+def in_time(point: Checkpoint, level: int | None = None) -> float:
+    """Probability that a save on a warning is complete when the failure comes."""
+    found = warned_save(point, level)
+    assert point.warning is not None
+    return found.in_time if found.ahead_s is not None else float(found.save_s <= point.warning.lead_s)
 
 
 def warning_words(point: Checkpoint) -> str | None:
@@ -113,9 +145,13 @@ def warning_words(point: Checkpoint) -> str | None:
         return None
     lead, at = format_time(of.lead_s), warned_level(point)
     name = f" to {levels[at].name or f'level {at + 1}'}" if len(levels) > 1 else ""
-    if of.lead_s < warned_save_s(point, at):
-        save = format_time(warned_save_s(point, at))
-        return f"checkpoint.warning comes {lead} ahead, too late for a save of {save}{name}: not used"
+    save, chance = warned_save(point), in_time(point)
+    if not chance:
+        save_s = format_time(save.save_s)
+        return f"checkpoint.warning comes {lead} ahead, too late for a save of {save_s}{name}: not used"
+    if save.scatter is not None:
+        said = f"is complete in time with a probability of up to {format_share(chance)}"
+        return f"checkpoint.warning comes {lead} ahead: a save{name} {said}"
     if of.level is not None or of.leaves is not None or at == max(len(levels) - 1, 0):
         return None
     return f"checkpoint.warning comes {lead} ahead: a save on it goes{name}, the highest level that fits"

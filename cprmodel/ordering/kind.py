@@ -32,7 +32,13 @@ LEAST_HARM = "least-harm"
 
 def unmodelled(job: Job) -> str:
     """What the job says beside which orders of rows are not modelled; "" where nothing does."""
-    saves = ("checkpoint.dirty_curve", "checkpoint.level", "checkpoint.warning", "checkpoint.unreadable")
+    saves = (
+        "checkpoint.dirty_curve",
+        "checkpoint.level",
+        "checkpoint.warning",
+        "checkpoint.scatter",
+        "checkpoint.unreadable",
+    )
     return job.given(*saves, "job.time_limit_s", "failures.silent", "job.elastic", "cluster.stragglers")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from cprmodel.costing import saving_of
@@ -27,11 +28,20 @@ def explain_stored(job: Job, one: StrategyPlan) -> Iterator[str]:
     for level, segments, share in zip(saving.levels, saving.periods, needs, strict=True):
         written = float(saving.written(every * segments))
         after = format_time(every * segments)
-        blocks = format_time(level.blocks_s) if saving.dirty is None else level.blocking_words(written)
+        blocks = f"{format_time(level.blocks_s)}{level.scatter_words(level.blocks_s)}"
+        if saving.dirty is not None:
+            blocks = level.blocking_words(written)
         yield (
             f"  to {level.name}: after {after} of work; writes {format_share(written)} of a checkpoint, "
             f"blocks training for {blocks}; {format_share(share)} of the failures need it"
         )
+    rate = 1 / job.failure_mix.mtbf_s
+    for level, blocking in zip(saving.levels, save_times_s(saving, every)[0], strict=True):
+        if level.scatter is not None:
+            alike = format_time(-math.log1p(-float(level.scatter.struck(rate * blocking))) / rate)
+            mean = format_time(float(blocking))
+            words = f"of {mean} on average, cost as much as saves of {alike} each"
+            yield f"  saves to {level.name}, {words}   [scattered_save]"
     if saving.drain_s > 0:
         name, done = saving.levels[-1].name, format_share(saving.overlap)
         shrinks = ", which shrinks with what is written" if saving.dirty is not None else ""
@@ -48,6 +58,9 @@ def explain_stored(job: Job, one: StrategyPlan) -> Iterator[str]:
         if len(saving.levels) > 1:
             then += f" to {saving.levels[-1 if at is None else at].name}"
         then += f" takes {format_time(saving.warned.save_s)}"
+        if saving.warned.ahead_s is not None:
+            begins, chance = format_time(saving.warned.ahead_s), format_share(saving.warned.in_time)
+            then += f" on average, begins {begins} ahead and is complete in time with probability {chance}"
         yield f"  {seen} of the failures are announced, {right} of the announcements true; {then}"
         if saving.warned.leaves is not None:
             announced, others = told_apart(needs, saving.warned)

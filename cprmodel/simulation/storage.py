@@ -7,7 +7,7 @@ saved in; a hit takes what its level does not hold.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from cprmodel.costing import SteadyState
 from cprmodel.costing.stops import at_level, severities
 from cprmodel.facts.compiled import compiled
 from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.scatter import Scatter
 from cprmodel.facts.storage import StoredSave, WarnedSave
 from cprmodel.facts.strategies import FailureKind, FailureMix, Strategy, loses_samples, together
 from cprmodel.jobs import Job
@@ -42,6 +43,14 @@ class Struck(NamedTuple):
     load: Any
 
 
+class Scatters(NamedTuple):
+    """How times of saves scatter around their means: lognormal, as measured, or not at all."""
+
+    sigma: Any
+    first: Any  # of the measured times, over their mean, where those of each begin
+    factors: Any
+
+
 class Saved(NamedTuple):
     """What is worked and saved between failures."""
 
@@ -52,6 +61,9 @@ class Saved(NamedTuple):
     overlap: float
     periods: Any  # of levels, in intervals
     warned: tuple[float, float, float]  # recall, precision, the save after a warning
+    ahead: float  # that save begins so long before the failure; below 0: just in time
+    fixed: float  # the part of it that does not scatter
+    scatters: Scatters  # of each level's save, and last of that on a warning
     saves_to: int  # the level of that save
     shards: int
     limit: int  # failures in a run, at the most
@@ -64,6 +76,16 @@ class Account(NamedTuple):
     gone: Any
     permutation: Any
     row: Any
+
+
+@compiled
+def _time(rng: Any, mean: float, which: int, scatters: Scatters) -> float:  # pragma: no cover (compiled)
+    """The time of one save."""
+    sigma = scatters.sigma[which]
+    if sigma > 0.0:
+        return float(mean * np.exp(sigma * rng.standard_normal() - 0.5 * sigma * sigma))
+    first, many = scatters.first[which], scatters.first[which + 1] - scatters.first[which]
+    return float(mean * scatters.factors[first + int(rng.random() * many)]) if many > 0 else mean
 
 
 @compiled
@@ -170,13 +192,22 @@ def _job(row: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: 
                 break
             if announced:
                 gap = mtbf * rng.standard_exponential()
-                if gap < warned_save:
+                true, left = True, 0.0
+                takes = saved.fixed + _time(rng, warned_save - saved.fixed, levels, saved.scatters)
+                if saved.ahead >= 0.0:
+                    true = rng.random() < precision
+                    left = saved.ahead - takes
+                if gap < min(takes, takes + left if true else takes):
                     row[0] += gap
                     struck = True
                     of = 0
+                elif true and left < 0.0:
+                    row[0] += saved.ahead
+                    struck = True
+                    of = 2
                 else:
-                    row[0] += warned_save
-                    moved = warned_save
+                    row[0] += takes
+                    moved = takes
                     for level in range(saves_to + 1):
                         moved += spent_saving[level]
                         spent_saving[level] = 0.0
@@ -203,10 +234,16 @@ def _job(row: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: 
                         row[2] += moved
                         lost += lose
                     begin = done
-                    if rng.random() >= precision:
+                    if saved.ahead < 0.0:
+                        true = rng.random() < precision
+                    if not true:
                         continue
                     struck = True
                     of = 2
+                    if left > 0.0:
+                        gap = mtbf * rng.standard_exponential()
+                        row[0] += min(gap, left)
+                        of = 0 if gap < left else 2
         if not struck and done < begin + tau:
             continue
         if not struck:
@@ -217,7 +254,7 @@ def _job(row: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: 
             last = end == levels - 1
             snapshot = done
             gap = mtbf * rng.standard_exponential()
-            phase = blocking[end]
+            phase = _time(rng, blocking[end], end, saved.scatters)
             spent = min(gap, phase)
             row[0] += spent
             worked = 0.0
@@ -325,6 +362,16 @@ def _sorts(mix: FailureMix, saving: StoredSave) -> list[tuple[float, int, float]
     ]
 
 
+def _scatters(given: Sequence[Scatter | None]) -> Scatters:
+    """One after the other, as they are played."""
+    factors = [one.factors if one else () for one in given]
+    return Scatters(
+        sigma=np.array([one.sigma if one else 0.0 for one in given]),
+        first=np.cumsum([0, *map(len, factors)]),
+        factors=np.array([one for each in factors for one in each]),
+    )
+
+
 def _told_apart(shares: Any, levels: Any, warned: WarnedSave | None) -> Any:
     """Of all failures, of those that no one announces and of announced ones: the share of each sort."""
     if warned is None or warned.leaves is None:
@@ -360,6 +407,9 @@ def play_stored(job: Job, strategy: Strategy, runs: int, stream: np.random.SeedS
         overlap=float(saving.overlap),
         periods=periods,
         warned=(warned.recall, warned.precision, warned.save_s) if warned else (0.0, 1.0, 0.0),
+        ahead=-1.0 if warned is None or warned.ahead_s is None else warned.ahead_s,
+        fixed=warned.fixed_s if warned else 0.0,
+        scatters=_scatters([*(one.scatter for one in saving.levels), warned.scatter if warned else None]),
         saves_to=len(saving.levels) - 1 if warned is None or warned.level is None else warned.level,
         shards=job.cluster.embedding_shards or 1,
         limit=limit,

@@ -9,6 +9,7 @@ import numpy as np
 
 from cprmodel.costing.stops import stops_of
 from cprmodel.costing.storage import LongRun, long_run
+from cprmodel.facts.scatter import Scatter
 from cprmodel.facts.storage import MeasuredDirty, SaveLevel, StoredSave, WarnedSave
 from cprmodel.facts.strategies import FailureMix, FullRecovery, PartialRecovery, Recovery, Strategy
 from cprmodel.jobs import Checkpoint, Cluster, Failures, Job, Work
@@ -95,17 +96,49 @@ def drawn_stored(seed: int) -> tuple[StoredSave, float, FailureMix, Recovery, in
     mix = FailureMix(mtbf, 1 - trainer - whole, trainer, whole, float(random.uniform(1, 2)))
     full = FullRecovery(part(0.05), part(0.05))
     partial = PartialRecovery(*(part(0.05) for _ in range(5)))
+    saving = _scattered(saving, seed)
     recovery = full if random.random() < 0.35 else partial
     return _warned(saving, mtbf, seed), tau, mix, recovery, int(random.integers(2, 9))
+
+
+def _scatter(random: np.random.Generator) -> Scatter | None:
+    if random.random() < 0.5:
+        return None
+    if random.random() < 0.6:
+        return Scatter(sigma=float(random.uniform(0.1, 1.5)))
+    times = np.sort(random.gamma(random.uniform(1, 5), size=int(random.integers(2, 30))))
+    return Scatter(factors=tuple(map(float, times / times.mean())))
+
+
+def _scattered(saving: StoredSave, seed: int) -> StoredSave:
+    """Every third time, saves whose time scatters; drawn apart, too."""
+    random = np.random.default_rng((seed, 2))
+    if random.random() > 1 / 3:
+        return saving
+    return replace(saving, levels=tuple(replace(one, scatter=_scatter(random)) for one in saving.levels))
+
+
+def _slow(warned: WarnedSave, seed: int) -> WarnedSave:
+    """A warned save that may be too slow, half of the time."""
+    random = np.random.default_rng((seed, 3))
+    scatter = _scatter(random)
+    if scatter is None or not warned.save_s:
+        return warned
+    fixed = float(random.choice([0.0, random.uniform(0, 0.8)])) * warned.save_s
+    ahead = fixed + (warned.save_s - fixed) * scatter.quantile(float(random.uniform(0.3, 0.99)))
+    return replace(warned, scatter=scatter, fixed_s=fixed, ahead_s=ahead)
 
 
 def _warned(saving: StoredSave, mtbf: float, seed: int) -> StoredSave:
     """Warnings beside several levels, more often than not; drawn apart, so that all else is as it was without."""
     random = np.random.default_rng((seed, 1))
+    if saving.warned is not None:
+        return replace(saving, warned=_slow(saving.warned, seed))
     if len(saving.levels) == 1 or random.random() < 0.3:
         return saving
     level, recall = int(random.integers(len(saving.levels))), float(random.uniform())
     survive = [at for at in range(level + 1) if saving.levels[at].survives >= recall]
     leaves = int(random.choice(survive)) if survive and random.random() < 0.6 else None
     save_s = float(random.uniform(0, 0.03)) * mtbf
-    return replace(saving, warned=WarnedSave(save_s, recall, float(random.uniform(0.3, 1)), level, leaves))
+    warned = WarnedSave(save_s, recall, float(random.uniform(0.3, 1)), level, leaves)
+    return replace(saving, warned=_slow(warned, seed))

@@ -25,7 +25,7 @@ def one_level_warned(course: Course) -> LongRun:
     share = fresh.drained / (1 - after.drained + fresh.drained)
     mean = _Stretch(*(one + share * (other - one) for one, other in zip(fresh, after, strict=True)))
     lost = mean.activity - mean.work - mean.saves
-    writes, io_s = course.written_to_last(mean.drained, mean.on_warning)
+    writes, io_s = course.written_to_last(mean.drained, mean.on_warning, course.saving.warned.save_s)
     return _found(course, mean, lost, writes, io_s)
 
 

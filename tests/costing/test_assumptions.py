@@ -28,6 +28,8 @@ ASSUMED = {
     "everybody waits",
     "warned in time",
     "warned rows",
+    "each save anew",
+    "after a warned save",
     "long job",
 }
 

@@ -13,6 +13,7 @@ from cprmodel import SteadyState
 from cprmodel.costing.course import Course
 from cprmodel.costing.stops import stops_of
 from cprmodel.costing.storage import LongRun
+from cprmodel.facts.scatter import Scatter
 from cprmodel.facts.storage import MeasuredDirty, SaveLevel, StoredSave, TouchedRows, WarnedSave
 from cprmodel.facts.strategies import FailureMix, FullRecovery, PartialRecovery, Recovery, Strategy
 from cprmodel.formulas import exact_pls, makespan
@@ -48,6 +49,9 @@ MEMORY = SaveLevel("memory", 10.0, 8.0, 1.0, 0.8)
 DISK = SaveLevel("disk", 60.0, 50.0, 7.0, 0.95)
 CURVE = MeasuredDirty(((600.0, 0.2), (7200.0, 0.6)))
 
+WIDE = Scatter(sigma=0.6)
+MEASURED = Scatter(factors=(0.5, 0.6, 0.9, 1.0, 2.0))
+
 ALONE = {
     "blocking": StoredSave((REMOTE,)),
     "drains": StoredSave((replace(REMOTE, save_s=10.0),), drain_s=400.0, overlap=0.8),
@@ -56,6 +60,17 @@ ALONE = {
     "two levels": StoredSave((MEMORY, REMOTE), (5,)),
     "three levels": StoredSave((MEMORY, DISK, REMOTE), (3, 4)),
     "warnings": StoredSave((REMOTE,), warned=WarnedSave(60.0, 0.7, 0.6)),
+    "saves that scatter": StoredSave((replace(REMOTE, scatter=Scatter(sigma=0.8)),), dirty=CURVE, always=0.1),
+    "a warned save that scatters": StoredSave(
+        (replace(REMOTE, scatter=WIDE),), warned=WarnedSave(400.0, 0.7, 0.6, scatter=WIDE, ahead_s=500.0)
+    ),
+    "measured saves, drains and warnings": StoredSave(
+        (replace(MEMORY, scatter=MEASURED), replace(REMOTE, save_s=40.0, scatter=MEASURED)),
+        (5,),
+        400.0,
+        0.8,
+        warned=WarnedSave(440.0, 0.7, 0.6, scatter=MEASURED, fixed_s=400.0, ahead_s=440.0),
+    ),
     "warnings to memory": StoredSave((MEMORY, REMOTE), (5,), warned=WarnedSave(12.0, 0.7, 0.6, level=0)),
     "warnings to disk": StoredSave((MEMORY, DISK, REMOTE), (3, 4), warned=WarnedSave(60.0, 0.7, 0.6, 1, leaves=1)),
     "warnings to the last of three": StoredSave(
@@ -144,6 +159,17 @@ def test_limits_are_the_simpler_model(recovery: Recovery) -> None:
     # announced failures that leave the last level are as all failures
     least = replace(levels, warned=WarnedSave(60.0, 0.7, 0.5, leaves=2))
     same(found(least, 3000.0, MIX, recovery), found(replace(levels, warned=told), 3000.0, MIX, recovery))
+    # a save whose time scatters by nothing, or by next to nothing; a warned one that always fits
+    for scatter in (Scatter(factors=(1.0, 1.0, 1.0)), Scatter(sigma=1e-7)):
+        alike = StoredSave((replace(REMOTE, scatter=scatter),))
+        same(found(alike, 3000.0, MIX, recovery), simple)
+        # ... which begins a millionth sooner than it must
+        known = replace(plain, warned=replace(told, scatter=scatter, ahead_s=60.0 * (1 + 1e-6)))
+        same(
+            found(known, 3000.0, MIX, recovery), found(replace(plain, warned=told), 3000.0, MIX, recovery), rel=1e-6
+        )
+    exact = replace(plain, warned=replace(told, scatter=Scatter(factors=(1.0,)), ahead_s=60.0))
+    same(found(exact, 3000.0, MIX, recovery), found(replace(plain, warned=told), 3000.0, MIX, recovery))
     # levels of which the low one survives nothing to speak of, or that every save skips
     nothing = replace(REMOTE, survives=1e-13)
     same(found(StoredSave((replace(REMOTE, survives=0.5), REMOTE), (1,)), 3000.0, MIX, recovery), simple)
@@ -157,7 +183,13 @@ def test_limits_are_the_simpler_model(recovery: Recovery) -> None:
     same(free, found(StoredSave((nothing,)), 3000.0, MIX, recovery), rel=1e-8)
 
 
-ONE_LEVEL = [seed for seed in range(90) if len(drawn_stored(seed)[0].levels) == 1 and drawn_stored(seed)[0].warned]
+def _one_level(seed: int) -> bool:
+    saving = drawn_stored(seed)[0]
+    just_in_time = saving.warned is not None and saving.warned.scatter is None
+    return len(saving.levels) == 1 and just_in_time and saving.levels[0].scatter is None
+
+
+ONE_LEVEL = [seed for seed in range(150) if _one_level(seed)]
 
 
 @pytest.mark.parametrize("seed", ONE_LEVEL)
