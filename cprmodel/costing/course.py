@@ -25,6 +25,7 @@ class LongRun:
 
     breakdown: Breakdown
     pls: Any
+    work_s: Any  #: useful work of a pattern of saves, that in void drains included [s]
     writes: Any  #: whole checkpoints' worth of bytes in complete saves to the last level, per second of useful work
     io_s: Any  #: time that these saves write to the last level's storage, per second of useful work
     drains: Any  #: work done while a save drains, over the interval; above 1 none of this is so
@@ -270,6 +271,49 @@ class Course:
         only = self._block(below, end, first)
         return _Block(*(np.where(alone, a, b) for a, b in zip(only, found, strict=True)))
 
+    # what saves to the last level left out
+
+    def stale_lost(self) -> Any:
+        """Probability that what a save to the last level left out is lost before the next one is complete.
+
+        A failure that needs that level takes it, of the given shard or where everybody rolls back.
+        """
+        return 1 - self._left_out(self.top, self.top, True)
+
+    def _left_out(self, level: int, end: int, first: bool) -> Any:
+        """Probability that a block is done without such a failure."""
+        first = first and self.carries
+
+        def find() -> Any:
+            if level == 0:
+                return self._segment_left_out(end, first)
+            below, count = level - 1, self.counts[level - 1]
+            head, one, last = (
+                self._left_out(below, at, start) for at, start in ((below, first), (below, False), (end, False))
+            )
+            done = head * _power(one, np.maximum(count - 2, 0)) * last
+            done = np.where(count == 1, self._left_out(below, end, first), done)
+            if level == self.top:
+                return done
+            share = self._share(level, self.top)
+            if first:
+                return done + (1 - done) * share * self._left_out(level, end, False)
+            return done / (1 - share + share * done)
+
+        return self._once(("left out", level, end, first), find)
+
+    def _segment_left_out(self, end: int, first: bool) -> Any:
+        back, fails = self.stops.back[0], sum(self.stops.back) + self._taken(self.top)
+        struck = self.struck(end)
+        reached, busy = self._reached("short" if first else "whole", self.top)
+        goes = reached / (1 - struck + fails * struck)
+        done, failed = goes * (1 - struck), self.rate * busy + goes * struck
+        if self.top == 0:
+            return done
+        if first:
+            return done + back * failed * self._left_out(0, end, False)
+        return done / (done + (fails - back) * failed)
+
     def nested(self) -> LongRun:
         """Blocks within blocks, each pattern after a complete drain."""
         pattern = self._block(self.top, self.top, first=True)
@@ -306,6 +350,7 @@ class Course:
         """From what a pattern of saves comes to, on average [s]."""
         return LongRun(
             breakdown=Breakdown(*(part / work for part in spent)),
+            work_s=work,
             pls=np.maximum(1 - kept / work, 0.0) if self.loses else np.zeros_like(np.asarray(work)),
             writes=writes / work,
             io_s=io_s / work,

@@ -70,7 +70,7 @@ def long_run(
     if interval.ndim == 0:
         found = long_run(saving, interval[None], mtbf_s, stops, counts)
         parts = Breakdown(*(_only(part) for part in found.breakdown))
-        return LongRun(parts, *map(_only, (found.pls, found.writes, found.io_s, found.drains)))
+        return LongRun(parts, *map(_only, (found.pls, found.work_s, found.writes, found.io_s, found.drains)))
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
         course = Course(saving, interval, mtbf_s, stops, saving.counts if counts is None else counts)
         return warned(course) if saving.warned is not None else course.nested()

@@ -160,6 +160,10 @@ _ROWS = [
         "updates since its last save, times its age, at which a row is saved",
         Domain.NON_NEGATIVE,
     ),
+    ("fresh_lost", "f", "f", "1", "share of the updates that is lost before they are saved", Domain.SHARE),
+    ("stale_lost", "g", "g", "1", "share of what a save left out that is lost before the next one", Domain.SHARE),
+    ("last_fresh_lost", "f'", "f'", "1", "the same share of the updates after the last save", Domain.SHARE),
+    ("last_stale_lost", "g'", "g'", "1", "the same share of what the last save left out", Domain.SHARE),
     (
         "stale_s",
         "U₀",

@@ -61,7 +61,13 @@ from cprmodel.formulas.makespan import (
     partial_recovery_makespan,
 )
 from cprmodel.formulas.money import cheapest_interval, price_to_train
-from cprmodel.formulas.ordered import fresh_loss, priority_pls, priority_pls_deviation, stale_loss
+from cprmodel.formulas.ordered import (
+    fresh_loss,
+    levelled_priority_pls,
+    priority_pls,
+    priority_pls_deviation,
+    stale_loss,
+)
 from cprmodel.formulas.overhead import effective_time_ratio, full_recovery_overhead, partial_recovery_overhead
 from cprmodel.formulas.pace import elastic_overhead, reshape_loss, straggling_overhead, straggling_pace
 from cprmodel.formulas.planned import planned_overhead
@@ -167,6 +173,7 @@ __all__ = [
     "latent_interval",
     "latent_overhead",
     "least_harm_interval",
+    "levelled_priority_pls",
     "lognormal_mean",
     "lognormal_scatter",
     "lost_fraction",

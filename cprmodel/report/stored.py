@@ -22,7 +22,7 @@ def explain_stored(job: Job, one: StrategyPlan) -> Iterator[str]:
     timed = getattr(one.strategy.saving, "timed", one.strategy.saving if one.order is None else saving_of(job))
     saving, every = as_stored(timed, job.partial_recovery), one.interval_s
     if one.order is not None and timed is not saving_of(job):
-        every = one.strategy.saves_every_s
+        every = one.strategy.in_time.interval_s
     _, drain_s = save_times_s(saving, every)
     needs = severities(saving.levels)
     for level, segments, share in zip(saving.levels, saving.periods, needs, strict=True):

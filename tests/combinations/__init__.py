@@ -2,7 +2,8 @@
 
 ``python -m tests.combinations --jobs 200`` plays many; tests play a few. Orders and rotation are among all of them,
 beside drains, dirty rows, quantised rows, stalls, a dense part, and every kind of failure; every third combination
-is of whole saves to levels, with warnings (:mod:`tests.combinations.stored`).
+is of whole saves to levels, with warnings (:mod:`tests.combinations.stored`), every sixth of saves in an order to
+the last of some levels (:mod:`tests.combinations.levelled`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from cprmodel.costing.rotating import rotating_of
 from cprmodel.facts.strategies import ORDERS, PrioritySave, Strategy
 from cprmodel.ordering import simulate
 from cprmodel.ordering.stored import stored_saves
+from tests.combinations.levelled import drawn_levels
 from tests.combinations.stored import drawn_stored, found, simulated
 
 __all__ = ["Compared", "compared", "drawn"]
@@ -110,7 +112,8 @@ def compared(seed: int, runs: int = 200) -> Compared:
     """A combination planned and played; row by row in no more runs than that."""
     if seed % 3 == 2:
         return _whole_saves(seed)
-    words, job, strategy = drawn(np.random.default_rng(seed))
+    which = drawn_levels if seed % 6 == 1 else drawn
+    words, job, strategy = which(np.random.default_rng(seed))
     blocking = job.plain
     cost = kinds.cost(job, Exact() if blocking else SteadyState(), strategy)
     played = simulate(job, strategy, runs=runs, seed=seed, workers=1)
