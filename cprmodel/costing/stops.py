@@ -12,7 +12,7 @@ tests/costing/test_storage.py, and equal to the exact makespan's for one level]
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise, product
 from typing import Any, NamedTuple

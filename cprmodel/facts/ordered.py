@@ -67,7 +67,7 @@ class StoredPrioritySave(PrioritySave):
 
     @property
     def by_level(self) -> dict[str, float] | None:
-        """Of several levels, the work between two saves of each over that in which all rows are saved to the last."""
+        """Of several levels, work between two saves of each over that in which all rows are saved to the last."""
         if not self.levelled:
             return None
         pairs = zip(self.whole.levels, self.whole.periods, strict=True)
