@@ -39,9 +39,12 @@ class LevelledLedger(DrainingLedger):
         mix: FailureMix,
         work_s: float,
         random: np.random.Generator,
+        step_s: float = 0.0,
+        dealt: bool = False,
+        *,
         needs: Sequence[float],
     ) -> None:
-        super().__init__(order, updates_per_s, fraction, shards, mix, work_s, random)
+        super().__init__(order, updates_per_s, fraction, shards, mix, work_s, random, step_s, dealt)
         self.needs, self.top = tuple(needs), len(needs) - 1
         self.lower = np.zeros((self.top, updates_per_s.size))  # saved to this level, and to none above
         self.gone = np.zeros(self.top + 1)  # lost since the last save of a level, as those hold it

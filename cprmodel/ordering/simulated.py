@@ -16,7 +16,7 @@ from cprmodel.facts.ordered import StoredPrioritySave
 from cprmodel.facts.strategies import ORDERS, FailureKind, PrioritySave, Strategy, loses_samples
 from cprmodel.jobs import Job
 from cprmodel.ordering.draining import DrainingLedger, play_drained
-from cprmodel.ordering.ledger import UpdateLedger
+from cprmodel.ordering.ledger import MOST_SHARDS, UpdateLedger
 from cprmodel.ordering.levelled import LevelledLedger, play_levels
 from cprmodel.ordering.played import PLAYED
 from cprmodel.ordering.pls import expected_pls
@@ -189,17 +189,21 @@ def _play(job: Job, strategy: Strategy, runs: int, streams: np.random.SeedSequen
     assert access is not None
     work, mix, shards = job.job.work_s, job.failure_mix, job.cluster.embedding_shards or 1
     slot_s = min(strategy.saves_every_s, work)
-    rates = played_rows(access, slot_s, saving.fraction) / slot_s
+    # a tracker for each of few shards: rows that stand for all, for each. Of a few rows apiece more are dirty now
+    # and then than a save takes, and many rows never are
+    copies = shards if shards <= MOST_SHARDS else 1
+    rates = np.repeat(played_rows(access, slot_s, saving.fraction), copies) / slot_s
     saves = _SAVES / _SLOWER.get(saving.order, 1) / (1 + (getattr(saving, "segments", 1) - 1) / 4)
+    saves /= 1 + (copies - 1) / 2
     times = int(np.clip(saves / (work / slot_s), _FEWEST, max(_FEWEST, min(_MOST, runs))))
     found = np.zeros((times, len(COLUMNS) + 1))
     rows = np.random.SeedSequence(streams.entropy, spawn_key=(*streams.spawn_key, _ROW_BY_ROW))
     for run, stream in enumerate(rows.spawn(times)):
         random = np.random.default_rng(stream)
-        given = (rates, saving.fraction, shards, mix, work, random)
+        given = (rates, saving.fraction, shards, mix, work, random, 0.0, copies > 1)
         if isinstance(saving, StoredPrioritySave) and saving.levelled:
             needs = severities(saving.whole.levels)
-            ledger: UpdateLedger = (levelled := LevelledLedger(saving.plays, *given, needs))
+            ledger: UpdateLedger = (levelled := LevelledLedger(saving.plays, *given, needs=needs))
             strikes = _Exposing(levelled, shards, random, law)
             one = play_levels(strategy, work, strikes, levelled)
         elif isinstance(saving, StoredPrioritySave):
