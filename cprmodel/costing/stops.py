@@ -73,8 +73,8 @@ def severities(levels: Sequence[SaveLevel]) -> tuple[Any, ...]:
 def told_apart(needs: Sequence[Any], warned: WarnedSave) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """Of failures that need each level so often: how often announced ones do, and those that no one announces.
 
-    >>> told_apart((0.6, 0.3, 0.1), WarnedSave(30.0, recall=0.5, precision=1.0, leaves=0))
-    ((1.0, 0.0, 0.0), (0.2, 0.6, 0.2))
+    >>> told_apart((0.5, 0.25, 0.25), WarnedSave(30.0, recall=0.5, precision=1.0, leaves=0))
+    ((1.0, 0.0, 0.0), (0.0, 0.5, 0.5))
     """
     if warned.leaves is None:
         return tuple(needs), tuple(needs)

@@ -82,6 +82,6 @@ def scattered_save(save_s: Number, mtbf_s: Number, scatter: Number) -> Number:
     Examples
     --------
     >>> round(scattered_save(48.87, 3600.0, 0.6328), 2)
-    48.7
+    48.71
     """
     return save_s - save_s**2 * (namespace(save_s, mtbf_s, scatter).exp(scatter**2) - 1) / (2 * mtbf_s)
