@@ -37,7 +37,7 @@ How it is computed
 
     up from a segment of work and a save. A unit of work is kept where nothing hits its shard until it is saved in a
     level that survives; that probability has the same recursion with those hits among what ends a block. Warned
-    saves are a third way for a block to end (:mod:`cprmodel.costing.warned`). The overhead is that of a job much
+    saves are a third way for a block to end (``cprmodel.costing.warned``). The overhead is that of a job much
     longer than the interval between saves of the last level.
 """
 

@@ -161,11 +161,11 @@ class WarnedSave:
     save_s: float
     recall: float  #: share of the failures that are announced in time, r
     precision: float  #: share of the announcements that are followed by a failure, p
-    level: int | None = None  #: the level that is saved to (None: the last)
-    leaves: int | None = None  #: announced failures leave this level readable (None: they are as all failures)
+    level: int | None = None  #: the level that is saved to; the last one where None
+    leaves: int | None = None  #: announced failures leave this level readable; where None they are as all others
     scatter: Scatter | None = None  #: of ``save_s`` around its mean, ``fixed_s`` of it apart
     fixed_s: float = 0.0  #: the part of it that does not scatter
-    ahead_s: float | None = None  #: where it scatters: the save begins so long before the failure that is announced
+    ahead_s: float | None = None  #: the save begins so long before the announced failure, where its time scatters
 
     @property
     def in_time(self) -> float:
