@@ -21,7 +21,7 @@ def advisor(clock: Clock, **warning: Any) -> Advisor:
     ]
     point = {"level": levels, "reschedule": "1 min", "warning": {"recall": 0.6, **warning}}
     data = {"job": {"work": "1000 h"}, "failures": {"mtbf": "4 h"}, "checkpoint": point}
-    return Advisor(Job.from_mapping(data), "full", clock=clock)
+    return Advisor(Job.from_mapping(data), "full", None, clock=clock)
 
 
 def test_a_warned_save_goes_to_the_level_that_can_be_written_in_time() -> None:
