@@ -276,7 +276,8 @@ class Advisor(Beliefs):
     ) -> bool:
         """An end is announced, so long ahead [s] or for a moment (a preemption notice, say). Whether to save now.
 
-        It asks for a save at once if one fits into the lead, or as ``save`` says, and for another just before the
+        It asks for a save at once (of several levels to that of :attr:`level`) if one fits into the lead, or as
+        ``save`` says, and for another just before the
         end if that fits. If the next failure comes within twice the lead and finds the work saved, it does not
         count for the interval: announced failures lose nothing that saving more often would keep. Does no input or
         output, and may be called from a signal handler.
@@ -296,7 +297,7 @@ class Advisor(Beliefs):
         _check("warned", "lead_s", lead_s)
         now = self._clock()
         notice = Notice(now, now + lead_s, self._heeds if save is None else save, save is True)
-        self._schedule.announce(notice, bool(self._books.pending))
+        self._schedule.announce(notice, bool(self._books.pending), self._takes_when_warned_s)
         return self._schedule.asks(now)
 
     @contextlib.contextmanager

@@ -12,7 +12,7 @@ from cprmodel.advising.schedule import NEVER, Known, Schedule
 from cprmodel.advising.words import reasons
 from cprmodel.facts.errors import DomainError
 from cprmodel.facts.strategies import Recovery
-from cprmodel.jobs import Job
+from cprmodel.jobs import Job, Level
 
 __all__ = ["Beliefs"]
 
@@ -64,7 +64,7 @@ class Beliefs:
     @property
     def level(self) -> str | None:
         """Where the next save goes; None without ``[[checkpoint.level]]``."""
-        return self._levels[self._books.next_level(self._periods)] if self._levels else None
+        return self._levels[self._next_level] if self._levels else None
 
     @property
     def unsaved_s(self) -> float:
@@ -148,7 +148,34 @@ class Beliefs:
         point = self._learned.checkpoint
         if self._learned.plain:
             return self.save_s
-        level = None if point.level is None else point.level[self._books.next_level(self._periods)]
+        return self._writes_s(None if point.level is None else point.level[self._next_level])
+
+    @property
+    def _takes_when_warned_s(self) -> float:
+        """The same of a save on a warning [s]."""
+        point = self._learned.checkpoint
+        to = self._warned_level
+        return self._takes_s if to is None else self._writes_s((point.level or ())[to])
+
+    @property
+    def _warned_level(self) -> int | None:
+        """Where a save on a warning goes; None without levels, and where the plan makes none."""
+        warned = getattr(self._choice.saving, "warned", None)
+        if warned is None or not self._levels:
+            return None
+        return len(self._levels) - 1 if warned.level is None else int(warned.level)
+
+    @property
+    def _next_level(self) -> int:
+        """Where the next save goes."""
+        to = self._warned_level
+        if to is not None and self._schedule.announced(self._clock()):
+            return to
+        return self._books.next_level(self._periods)
+
+    def _writes_s(self, level: Level | None) -> float:
+        """From the beginning of a save to a level until it can be read back [s]."""
+        point = self._learned.checkpoint
         drains = point.drains_s if level is None or level is (point.level or ())[-1] else 0.0
         return sum(point.stall_and_copy_s(level)) + drains
 
@@ -181,7 +208,7 @@ class Beliefs:
 
     def _level_of(self, method: str, level: str | None) -> int:
         if level is None:
-            return self._books.next_level(self._periods) if self._levels else 0
+            return self._next_level if self._levels else 0
         if level not in self._levels:
             known = ", ".join(f'"{one}"' for one in self._levels) or "none: the plan has no levels"
             raise DomainError(f"{method}: level = {level!r}: expected one of {known}")

@@ -82,9 +82,10 @@ class Schedule:
         """Whether the process before this one ended so."""
         self._noticed_before = noticed
 
-    def announce(self, notice: Notice, under_way: bool) -> None:
-        """An end is announced; perhaps from a signal handler."""
+    def announce(self, notice: Notice, under_way: bool, takes_s: float | None = None) -> None:
+        """An end is announced; perhaps from a signal handler. ``takes_s``: of the save for it."""
         self.notice = notice
+        self._takes_s = self._takes_s if takes_s is None else takes_s
         if notice.wanted and not under_way:
             self.due = NOW
 

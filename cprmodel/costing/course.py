@@ -14,9 +14,9 @@ import numpy as np
 from cprmodel.costing.stops import Stops
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.special import NUMPY
-from cprmodel.facts.storage import StoredSave
+from cprmodel.facts.storage import SaveLevel, StoredSave
 
-__all__ = ["Course", "LongRun", "save_times_s"]
+__all__ = ["Course", "LongRun", "save_times_s", "spared_in", "struck_in"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class LongRun:
 
     breakdown: Breakdown
     pls: Any
+    work_s: Any  #: useful work of a pattern of saves, that in void drains included [s]
     writes: Any  #: whole checkpoints' worth of bytes in complete saves to the last level, per second of useful work
     io_s: Any  #: time that these saves write to the last level's storage, per second of useful work
     drains: Any  #: work done while a save drains, over the interval; above 1 none of this is so
@@ -55,6 +56,19 @@ def save_times_s(saving: StoredSave, interval_s: Any, periods: Any = None) -> tu
     return blocking, saving.drain_s * shares[-1]
 
 
+def struck_in(level: SaveLevel, blocking: Any, drain: Any, rate: Any) -> Any:
+    """Probability that a failure strikes a save that blocks for so long (on average) and then drains."""
+    if level.scatter is None:
+        return -np.expm1(-rate * (blocking + drain))
+    struck, other = level.scatter.struck(rate * blocking), -np.expm1(-rate * drain)
+    return struck + other - struck * other
+
+
+def spared_in(level: SaveLevel, blocking: Any, rate: Any) -> Any:
+    """Probability that no failure strikes while a save blocks for so long (on average)."""
+    return np.exp(-rate * blocking) if level.scatter is None else level.scatter.spared(rate * blocking)
+
+
 class Course:
     """One way to save, at intervals and with numbers of saves that may be arrays."""
 
@@ -82,8 +96,21 @@ class Course:
 
     def struck(self, end: int) -> Any:
         """Probability that a save, its drain included, is struck."""
-        takes = self.blocking[end] + (self.drain if end == self.top else 0.0)
-        return self._once(("struck", end), lambda: -np.expm1(-self.rate * takes))
+        drain = self.drain if end == self.top else 0.0
+        level = self.saving.levels[end]
+        return self._once(("struck", end), lambda: struck_in(level, self.blocking[end], drain, self.rate))
+
+    def complete_s(self, level: int) -> Any:
+        """Time that the complete ones of the saves to a level block training, on average [s]."""
+
+        def find() -> Any:
+            scatter, blocking = self.saving.levels[level].scatter, self.blocking[level]
+            if scatter is None:
+                return blocking
+            x = self.rate * blocking
+            return blocking * scatter.spent(x) / scatter.spared(x)
+
+        return self._once(("complete", level), find)
 
     def _taken(self, level: int | None) -> Any:
         """Probability that a failure takes from the shard what was saved below a level; 0 for no level."""
@@ -137,7 +164,10 @@ class Course:
     def _in_void_drains(self) -> Any:
         """Expected time of drain before a failure strikes it, those that none strikes apart [s]."""
         blocking, drain, rate = self.blocking[-1], self.drain, self.rate
-        return np.exp(-rate * (blocking + drain)) * rate * drain**2 * NUMPY.phi2(rate * drain)
+        spared = np.exp(-rate * (blocking + drain))
+        if self.saving.levels[-1].scatter is not None:
+            spared = spared_in(self.saving.levels[-1], blocking, rate) * np.exp(-rate * drain)
+        return spared * rate * drain**2 * NUMPY.phi2(rate * drain)
 
     def _segment(self, end: int, first: bool) -> _Block:
         if not first:
@@ -241,41 +271,86 @@ class Course:
         only = self._block(below, end, first)
         return _Block(*(np.where(alone, a, b) for a, b in zip(only, found, strict=True)))
 
+    # what saves to the last level left out
+
+    def stale_lost(self) -> Any:
+        """Probability that what a save to the last level left out is lost before the next one is complete.
+
+        A failure that needs that level takes it, of the given shard or where everybody rolls back.
+        """
+        return 1 - self._left_out(self.top, self.top, True)
+
+    def _left_out(self, level: int, end: int, first: bool) -> Any:
+        """Probability that a block is done without such a failure."""
+        first = first and self.carries
+
+        def find() -> Any:
+            if level == 0:
+                return self._segment_left_out(end, first)
+            below, count = level - 1, self.counts[level - 1]
+            head, one, last = (
+                self._left_out(below, at, start) for at, start in ((below, first), (below, False), (end, False))
+            )
+            done = head * _power(one, np.maximum(count - 2, 0)) * last
+            done = np.where(count == 1, self._left_out(below, end, first), done)
+            if level == self.top:
+                return done
+            share = self._share(level, self.top)
+            if first:
+                return done + (1 - done) * share * self._left_out(level, end, False)
+            return done / (1 - share + share * done)
+
+        return self._once(("left out", level, end, first), find)
+
+    def _segment_left_out(self, end: int, first: bool) -> Any:
+        back, fails = self.stops.back[0], sum(self.stops.back) + self._taken(self.top)
+        struck = self.struck(end)
+        reached, busy = self._reached("short" if first else "whole", self.top)
+        goes = reached / (1 - struck + fails * struck)
+        done, failed = goes * (1 - struck), self.rate * busy + goes * struck
+        if self.top == 0:
+            return done
+        if first:
+            return done + back * failed * self._left_out(0, end, False)
+        return done / (done + (fails - back) * failed)
+
     def nested(self) -> LongRun:
         """Blocks within blocks, each pattern after a complete drain."""
         pattern = self._block(self.top, self.top, first=True)
         planned = self.tau * self.periods[-1]
         work = planned + pattern.more
-        saves = self._saving()
+        saves = self.saving_s(self.top)
         stopped = self.rate * pattern.activity
         lost = pattern.activity - planned - saves - pattern.more
-        writes, io_s = self.written_to_last(1.0)
-        return self.found(work, saves, lost, stopped, pattern.kept, writes, io_s)
+        spent = Breakdown(saves, stopped * self.stops.load_s, lost, stopped * self.stops.reschedule_s)
+        return self.found(work, spent, pattern.kept, *self.written_to_last(1.0))
 
-    def _saving(self) -> Any:
-        """Time that the complete saves of a pattern take from training."""
-        blocks = [self.periods[-1] / period for period in self.periods]  # saves to a level or a higher one
+    def saving_s(self, level: int) -> Any:
+        """Time that the complete saves of a block take from training."""
+        blocks = [
+            self.periods[level] / one for one in self.periods[: level + 1]
+        ]  # saves to a level or a higher one
         numbers = [n - m for n, m in zip(blocks, [*blocks[1:], 0.0], strict=True)]
-        return sum(n * c for n, c in zip(numbers, self.blocking, strict=True)) + self.drain - self.carry
+        drain = self.drain - self.carry if level == self.top else 0.0
+        return sum(n * self.complete_s(at) for at, n in enumerate(numbers)) + drain
 
-    def written_to_last(self, planned: Any, on_warning: Any = 0.0) -> tuple[Any, Any]:
+    def written_to_last(self, planned: Any, on_warning: Any = 0.0, warned_s: Any = 0.0) -> tuple[Any, Any]:
         """What so many complete saves to the last level write [whole checkpoints], and for how long [s].
 
-        A save that drains writes while it does, one that does not while it copies; no stall writes.
+        A save that drains writes while it does, one that does not while it copies; no stall writes. Those on a
+        warning take ``warned_s`` each.
         """
-        warned_s = self.saving.warned.save_s if self.saving.warned is not None else 0.0
         share = self.saving.written(self.tau * self.periods[-1])
         takes = self.drain if self.drains else self.saving.levels[-1].save_s * share
+        if self.saving.levels[-1].scatter is not None and not self.drains:
+            takes = takes * self.complete_s(self.top) / self.blocking[-1]
         return planned * share + on_warning, planned * takes + on_warning * warned_s
 
-    def found(self, work: Any, saves: Any, lost: Any, failures: Any, kept: Any, writes: Any, io_s: Any) -> LongRun:
-        """From what happens between two complete saves, on average."""
-        stops = self.stops
-        parts = Breakdown(
-            saves / work, failures * stops.load_s / work, lost / work, failures * stops.reschedule_s / work
-        )
+    def found(self, work: Any, spent: Breakdown, kept: Any, writes: Any, io_s: Any) -> LongRun:
+        """From what a pattern of saves comes to, on average [s]."""
         return LongRun(
-            breakdown=parts,
+            breakdown=Breakdown(*(part / work for part in spent)),
+            work_s=work,
             pls=np.maximum(1 - kept / work, 0.0) if self.loses else np.zeros_like(np.asarray(work)),
             writes=writes / work,
             io_s=io_s / work,

@@ -57,7 +57,8 @@ class Jobs:
     def of(cls, cases: Sequence[tuple[Setting, StoredSave, Limits]]) -> Jobs:
         """From jobs one by one."""
         setting, saving, limits = side_by_side(cases)
-        return cls(setting, saving, limits, stops_of(setting.mix, setting.recovery, saving.levels, setting.shards))
+        of = (setting.mix, setting.recovery, saving.levels, setting.shards, saving.warned)
+        return cls(setting, saving, limits, stops_of(*of))
 
     def __len__(self) -> int:
         return len(self.work_s)

@@ -25,8 +25,8 @@ __all__ = ["RotatingSaves", "rotating_of", "why_not"]
 def why_not(job: Job) -> str:
     """What the job says beside which saves that rotate are not modelled; "" where nothing does."""
     saves = ("checkpoint.incremental", "checkpoint.level", "checkpoint.warning", "checkpoint.unreadable", "storage")
-    beside = ("job.elastic", "cluster.stragglers")
-    return job.given(*saves, "job.time_limit_s", "failures.silent", "failures.planned", *beside)
+    beside = ("failures.planned", "job.elastic", "cluster.stragglers")
+    return job.given(*saves, "checkpoint.scatter", "job.time_limit_s", "failures.silent", *beside)
 
 
 def rotating_of(job: Job, rotated: int) -> RotatingSave:

@@ -8,8 +8,13 @@ from functools import lru_cache
 from cprmodel.facts.storage import Dirty, MeasuredDirty, SaveLevel, StoredSave, TouchedRows, WarnedSave
 from cprmodel.facts.strategies import CheckedSave, FailureKind, Recovery, SavingPolicy
 from cprmodel.jobs import Access, Job
+from cprmodel.jobs.warned import in_time, warned_save
 
 __all__ = ["as_stored", "free_levels", "saving_of", "without_shards"]
+
+
+#: A warned save that is in time less often than this is none.
+_RARELY = 1e-6
 
 
 def saving_of(job: Job) -> SavingPolicy:
@@ -19,9 +24,6 @@ def saving_of(job: Job) -> SavingPolicy:
         return CheckedSave(job.save_s, point.verify_every or 1, point.checks_per_save or 1)
     if point.plain:
         return job.saving
-    warned = None
-    if point.warning is not None and point.warning.recall > 0 and point.warning_words() is None:
-        warned = WarnedSave(point.warned_save_s(), point.warning.recall, point.warning.precision)
     return StoredSave(
         levels=_levels(job),
         counts=tuple(one.every or 1 for one in (point.level or ())[1:]),
@@ -29,15 +31,23 @@ def saving_of(job: Job) -> SavingPolicy:
         overlap=point.overlap or 0.0,
         dirty=_dirty(job),
         always=point.always_written or 0.0,
-        warned=warned,
+        warned=_warned(job),
     )
+
+
+def _warned(job: Job) -> WarnedSave | None:
+    """The save on a warning; None where there is no time for one."""
+    point = job.checkpoint
+    if point.warning is None or not point.warning.recall or in_time(point) < _RARELY:
+        return None
+    return warned_save(point)
 
 
 def _levels(job: Job) -> tuple[SaveLevel, ...]:
     point = job.checkpoint
     if point.level is None:
         stall, copy = point.stall_and_copy_s()
-        return (replace(_only_level(copy, job.partial_recovery), stall_s=stall),)
+        return (replace(_only_level(copy, job.partial_recovery), stall_s=stall, scatter=point.scatter),)
     shards = job.cluster.embedding_shards or 1
     levels = []
     for at, one in enumerate(point.level):
@@ -45,7 +55,7 @@ def _levels(job: Job) -> tuple[SaveLevel, ...]:
         load, shard = point.level_load_s(one), one.partial_load_s
         name = one.name or f"level {at + 1}"
         part = load / shards if shard is None else shard
-        levels.append(SaveLevel(name, copy, load, part, job.survives(at), one.every, stall))
+        levels.append(SaveLevel(name, copy, load, part, job.survives(at), one.every, stall, one.scatter))
     return tuple(levels)
 
 

@@ -40,6 +40,8 @@ _WIDER = 1.6
 _LOOKED, _POOL, _BEST = 16, 4, 12
 #: A place that is so much dearer is left alone, and one that is so much dearer at a coarse look.
 _WORTH, _LIKELY = 1.03, 1.06
+#: Where nearly all failures are announced, starts are for as many as this that are not.
+_RAREST = 1e-3
 #: Ratio of budgets that share a way to their best.
 _BUDGETS = 1.5
 #: Numbers of saves times these are neighbours.
@@ -72,7 +74,12 @@ def _starts(setting: Setting, saving: StoredSave, low: float, most: float) -> Kn
     """Where to start from, looked at once for all limits."""
     high = setting.work_s
     full = not loses_samples(setting.recovery)
-    found = seeds(saving, setting.mix, full, setting.shards, min(low, high / 2), high, most)
+    mixes = [setting.mix]
+    if saving.warned is not None:  # to first order announced failures lose nothing
+        mixes.append(replace(setting.mix, mtbf_s=setting.mix.mtbf_s / max(1 - saving.warned.recall, _RAREST)))
+    found = [
+        one for mix in mixes for one in seeds(saving, mix, full, setting.shards, min(low, high / 2), high, most)
+    ]
     counts = np.array([one for one, _, _ in found], dtype=float)
     first, last = np.array([between for _, *between in found]).T[:, :, None]
     share = np.linspace(0, 1, _NEAR)

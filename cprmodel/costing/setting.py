@@ -14,7 +14,7 @@ from cprmodel.costing.shared import Shared
 from cprmodel.costing.stops import Stops, stops_of
 from cprmodel.costing.storage import LongRun, long_run, save_times_s
 from cprmodel.facts.results import Breakdown
-from cprmodel.facts.storage import StoredSave
+from cprmodel.facts.storage import StoredSave, WarnedSave
 from cprmodel.facts.strategies import FailureMix, Recovery
 
 __all__ = ["BROKEN", "Known", "Limits", "Setting", "drains_in", "fixed_s", "shortest_s", "tried"]
@@ -43,7 +43,7 @@ class Setting:
 
     def stops(self, saving: StoredSave) -> Stops:
         """What a failure comes to."""
-        return _stops(self.mix, self.recovery, saving.levels, self.shards)  # type: ignore[arg-type]
+        return _stops(self.mix, self.recovery, saving.levels, self.shards, saving.warned)  # type: ignore[arg-type]
 
     def unsaved(self) -> tuple[Breakdown, float, float]:
         """The exact overhead and PLS of the job as it is, without any save, and how a run's PLS scatters."""
@@ -54,8 +54,8 @@ class Setting:
 
 
 @lru_cache(maxsize=256)
-def _stops(mix: FailureMix, recovery: Recovery, levels: Any, shards: int) -> Stops:
-    return stops_of(mix, recovery, levels, shards)
+def _stops(mix: FailureMix, recovery: Recovery, levels: Any, shards: int, warned: WarnedSave | None) -> Stops:
+    return stops_of(mix, recovery, levels, shards, warned)
 
 
 @dataclass(frozen=True)

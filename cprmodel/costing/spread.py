@@ -31,8 +31,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from cprmodel.costing.course import save_times_s, spared_in, struck_in
 from cprmodel.costing.stops import Stops
-from cprmodel.costing.storage import save_times_s
 from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import FailureMix
 
@@ -107,8 +107,10 @@ class _Moments:
         self.top = len(blocking) - 1
         self.overlap, self.drain, self.blocks = saving.overlap, float(drain), float(blocking[-1])
         self.carry = min(self.overlap * self.drain, interval_s)
-        waits = [float(one) + (float(drain) if at == self.top else 0.0) for at, one in enumerate(blocking)]
-        self.struck = [-math.expm1(-self.rate * one) for one in waits]
+        drains = [float(drain) if at == self.top else 0.0 for at in range(len(blocking))]
+        parts = zip(saving.levels, map(float, blocking), drains, strict=True)
+        self.struck = [float(struck_in(*one, self.rate)) for one in parts]
+        self.spared = float(spared_in(saving.levels[-1], self.blocks, self.rate))
         depths = range(len(blocking))
         self.hits: list[float] = [
             sum(stops.hit[depth:]) for depth in depths
@@ -196,7 +198,7 @@ class _Moments:
         fails, struck = sum(self.back), self.struck[self.top]
         tries = 1 / (1 - struck + fails * struck)
         t = self.drain * _POINTS
-        density = tries * self.rate * np.exp(-self.rate * (self.blocks + t)) * self.drain * _WEIGHTS
+        density = tries * self.rate * self.spared * np.exp(-self.rate * t) * self.drain * _WEIGHTS
         done, square = float(density @ (self.overlap * t)), float(density @ ((self.overlap * t) ** 2))
         periods = np.cumprod([1, *self.counts]) * self.tau
         held = self.kept / float(periods[-1]) * periods  # of what a failure of each depth takes, less what was lost

@@ -12,14 +12,14 @@ tests/costing/test_storage.py, and equal to the exact makespan's for one level]
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise, product
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from cprmodel.facts.storage import SaveLevel
+from cprmodel.facts.storage import SaveLevel, WarnedSave
 from cprmodel.facts.strategies import (
     FailureKind,
     FailureMix,
@@ -29,7 +29,7 @@ from cprmodel.facts.strategies import (
     together,
 )
 
-__all__ = ["Stops", "at_level", "severities", "stops_of"]
+__all__ = ["Stops", "at_level", "severities", "stops_of", "told_apart"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class Stops:
     hit: tuple[Any, ...]  #: it is repaired, and one given shard was read from this level
     load_s: Any  #: expected time of loading, until training goes on
     reschedule_s: Any
+    announced: Stops | None = None  #: of a failure that was announced, where these are of another kind
+    unannounced: Stops | None = None
 
     @property
     def total_s(self) -> Any:
@@ -68,10 +70,34 @@ def severities(levels: Sequence[SaveLevel]) -> tuple[Any, ...]:
     return tuple(high - low for low, high in pairwise(survives))
 
 
-def stops_of(mix: FailureMix, recovery: Recovery, levels: Sequence[SaveLevel], shards: Any) -> Stops:
+def told_apart(needs: Sequence[Any], warned: WarnedSave) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Of failures that need each level so often: how often announced ones do, and those that no one announces.
+
+    >>> told_apart((0.5, 0.25, 0.25), WarnedSave(30.0, recall=0.5, precision=1.0, leaves=0))
+    ((1.0, 0.0, 0.0), (0.0, 0.5, 0.5))
+    """
+    if warned.leaves is None:
+        return tuple(needs), tuple(needs)
+    within = sum(needs[: warned.leaves + 1])
+    announced = tuple(one / within if at <= warned.leaves else 0.0 * one for at, one in enumerate(needs))
+    if warned.recall == 1:
+        return announced, announced
+    pairs = zip(needs, announced, strict=True)
+    rest = tuple(np.maximum(every - warned.recall * one, 0.0) / (1 - warned.recall) for every, one in pairs)
+    return announced, tuple(one if np.ndim(one) else float(one) for one in rest)
+
+
+def stops_of(
+    mix: FailureMix,
+    recovery: Recovery,
+    levels: Sequence[SaveLevel],
+    shards: Any,
+    warned: WarnedSave | None = None,
+) -> Stops:
     """The stops of a recovery from these levels, with failures of a mix, memoryless.
 
-    Of many jobs at once where numbers are columns, a row for each; all of them have failures of the same kinds.
+    Where announced failures are of another kind than all, theirs and those of the others stand beside. Of many jobs
+    at once where numbers are columns, a row for each; all of them have failures of the same kinds.
 
     >>> from cprmodel.facts.strategies import FullRecovery
     >>> one = SaveLevel("remote", save_s=60.0, load_s=60.0, partial_load_s=10.0)
@@ -79,6 +105,18 @@ def stops_of(mix: FailureMix, recovery: Recovery, levels: Sequence[SaveLevel], s
     >>> round(stops.load_s, 3)  # 3600 (e^(60/3600) − 1)
     60.503
     """
+    severity = severities(levels)
+    every = _stops_from(mix, recovery, levels, shards, severity)
+    if warned is None or warned.leaves is None:
+        return every
+    apart = [_stops_from(mix, recovery, levels, shards, one) for one in told_apart(severity, warned)]
+    return replace(every, announced=apart[0], unannounced=apart[1])
+
+
+def _stops_from(
+    mix: FailureMix, recovery: Recovery, levels: Sequence[SaveLevel], shards: Any, first: Sequence[Any]
+) -> Stops:
+    """Stops that begin with a failure that needs each level so often."""
     full, severity = not loses_samples(recovery), severities(levels)
     strikes = _strikes(mix, full, severity, shards)
     chain = _chain(tuple(state for state, _ in strikes), len(severity))
@@ -86,8 +124,9 @@ def stops_of(mix: FailureMix, recovery: Recovery, levels: Sequence[SaveLevel], s
     rate = 1 / _column(mix.mtbf_s)
     rows, many = max(len(rate), len(load), *(np.size(share) for _, share in strikes)), len(chain.states)
     after, start = np.zeros((rows, many, many)), np.zeros((rows, many))
-    for at, to, (_, share) in zip(chain.first, chain.leads, strikes, strict=True):
-        start[:, at] += np.ravel(share)
+    begins = _strikes(mix, full, first, shards)
+    for at, to, (_, share), (_, begin) in zip(chain.first, chain.leads, strikes, begins, strict=True):
+        start[:, at] += np.ravel(begin)
         after[:, np.arange(many), to] += _column(share)
     clear, struck = np.exp(-rate * (reschedule + load)), -np.expm1(-rate * (reschedule + load))
     visits, endless = _solved((np.eye(many) - struck[:, :, None] * after).transpose(0, 2, 1), start)
@@ -107,7 +146,7 @@ def stops_of(mix: FailureMix, recovery: Recovery, levels: Sequence[SaveLevel], s
     given = (mix.mtbf_s, recovery.response(FailureKind.WHOLE_JOB).load_s, shards, *severity)
     plain = rows == 1 and not any(np.ndim(one) for one in given)
     found = [[float(one[0]) if plain else one[:, None] for one in part] for part in (back, hit, times)]
-    return Stops(tuple(found[0]), tuple(found[1]), *found[2])
+    return Stops(tuple(found[0]), tuple(found[1]), found[2][0], found[2][1])
 
 
 def _column(value: Any) -> Any:

@@ -10,14 +10,19 @@ What exactly happens (the simulator plays the same)
     needs one level or a higher one: the share ``survives`` of a level says how often it does. Everybody, or the
     failed shards, return to the last save that is of such a level.
 
+    Times that scatter: what blocks takes a new time at each attempt. A save on a warning then begins so long before
+    the failure as nearly all need, within the lead; a failure that comes before it is complete takes all, one after
+    it what was done since. A false announcement lasts as long as its save.
+
     Dirty rows: a save writes what was touched since the last save of its level or a higher one. What is written is
     copied while training is blocked, or drained; a level's stall blocks whatever is written. The store keeps the
     last version of every row, so a load reads everything.
 
     Warnings: at work, a share r of the failures is announced, a share 1 − p of the announcements is false. On an
-    announcement everything is saved just in time; then, if it is true, the failure strikes. A failure in such a
-    save makes it void and comes in the place of the announced one. Announcements during other saves and during
-    stops are not heeded.
+    announcement everything is saved just in time, to one level; then, if it is true, the failure strikes. A failure
+    in such a save makes it void and comes in the place of the announced one. Announcements during other saves and
+    during stops are not heeded. The interval, and the count of saves below that level, begin anew; saves of that
+    level are counted as before. Announced failures may need other levels than those that are not.
 
     Recovery, and which failure counts where several are pending: as in the exact makespan.
 
@@ -31,8 +36,9 @@ How it is computed
               Q = (1 - P) \frac{B_m}{\sum_{j \ge m} B_j}
 
     up from a segment of work and a save. A unit of work is kept where nothing hits its shard until it is saved in a
-    level that survives; that probability has the same recursion with those hits among what ends a block. The
-    overhead is that of a job much longer than the interval between saves of the last level.
+    level that survives; that probability has the same recursion with those hits among what ends a block. Warned
+    saves are a third way for a block to end (``cprmodel.costing.warned``). The overhead is that of a job much
+    longer than the interval between saves of the last level.
 """
 
 from __future__ import annotations
@@ -64,7 +70,7 @@ def long_run(
     if interval.ndim == 0:
         found = long_run(saving, interval[None], mtbf_s, stops, counts)
         parts = Breakdown(*(_only(part) for part in found.breakdown))
-        return LongRun(parts, *map(_only, (found.pls, found.writes, found.io_s, found.drains)))
+        return LongRun(parts, *map(_only, (found.pls, found.work_s, found.writes, found.io_s, found.drains)))
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
         course = Course(saving, interval, mtbf_s, stops, saving.counts if counts is None else counts)
         return warned(course) if saving.warned is not None else course.nested()

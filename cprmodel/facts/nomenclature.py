@@ -160,6 +160,10 @@ _ROWS = [
         "updates since its last save, times its age, at which a row is saved",
         Domain.NON_NEGATIVE,
     ),
+    ("fresh_lost", "f", "f", "1", "share of the updates that is lost before they are saved", Domain.SHARE),
+    ("stale_lost", "g", "g", "1", "share of what a save left out that is lost before the next one", Domain.SHARE),
+    ("last_fresh_lost", "f'", "f'", "1", "the same share of the updates after the last save", Domain.SHARE),
+    ("last_stale_lost", "g'", "g'", "1", "the same share of what the last save left out", Domain.SHARE),
     (
         "stale_s",
         "U₀",
@@ -264,6 +268,16 @@ _ROWS = [
     ("recall", "r", "r", "1", "share of the failures that are announced in time", Domain.OPEN_SHARE),
     ("precision", "p", "p", "1", "share of the announcements that a failure follows", Domain.SHARE),
     ("warned_save_s", "C_p", "C_p", "s", "time a save on a warning takes", Domain.NON_NEGATIVE),
+    ("p50_s", "P₅₀", "P_{50}", "s", "half of the saves take at most so long", Domain.POSITIVE),
+    ("p90_s", "P₉₀", "P_{90}", "s", "nine tenths of the saves take at most so long", Domain.POSITIVE),
+    (
+        "scatter",
+        "σ",
+        r"\sigma",
+        "1",
+        "scatter of a save's time: standard deviation of its logarithm",
+        Domain.NON_NEGATIVE,
+    ),
     ("bits", "b", "b", "1", "bits of a quantised number", Domain.POSITIVE),
     ("embedding_dim", "d", "d", "1", "numbers in an embedding row", Domain.POSITIVE),
     (

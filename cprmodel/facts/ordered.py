@@ -9,6 +9,7 @@ import numpy as np
 
 from cprmodel.facts.storage import Dirty, StoredSave
 from cprmodel.facts.strategies import PrioritySave
+from cprmodel.facts.units import format_time
 
 __all__ = ["FirstRows", "StoredPrioritySave"]
 
@@ -47,17 +48,53 @@ class StoredPrioritySave(PrioritySave):
     0.125
     """
 
-    whole: StoredSave  #: everything at once
+    whole: StoredSave  #: everything at once; of several levels, the last one takes the first rows
     rows: Dirty  #: share of the rows that one of these saves writes
 
     @property
     def timed(self) -> StoredSave:
         """Saves of everything that stop training as long as these."""
-        return replace(self.whole, dirty=self.rows)
+        if not self.levelled:
+            return replace(self.whole, dirty=self.rows)
+        *lower, last = self.whole.levels
+        last = replace(last, save_s=last.save_s * self.fraction)
+        return replace(self.whole, levels=(*lower, last), drain_s=self.whole.drain_s * self.fraction)
+
+    @property
+    def levelled(self) -> bool:
+        """Whether there are other levels, to which everything is saved."""
+        return len(self.whole.levels) > 1
+
+    @property
+    def by_level(self) -> dict[str, float] | None:
+        """Of several levels, work between two saves of each over that in which all rows are saved to the last."""
+        if not self.levelled:
+            return None
+        pairs = zip(self.whole.levels, self.whole.periods, strict=True)
+        return {level.name: self.fraction * many / self.segments for level, many in pairs}
+
+    def beside_words(self, saves_every_s: float) -> str:
+        """What is saved to the other levels, where the last one takes the first rows every so much work [s]."""
+        if not self.levelled:
+            return ""
+        pairs = zip(self.whole.levels[:-1], self.whole.periods, strict=False)
+        lower = [f"to {one.name} every {format_time(saves_every_s / self.segments * n)}" for one, n in pairs]
+        return f" to {self.whole.levels[-1].name}, and everything {', '.join(lower)}"
+
+    @property
+    def segments(self) -> int:
+        """Saves of any level to one of the first rows."""
+        return self.whole.segments
+
+    def written(self, work_s: float) -> float:
+        """Share of a checkpoint that a save of the first rows writes, after so much work since the last one [s]."""
+        return self.fraction if self.levelled else float(self.timed.written(work_s))
 
     @property
     def least_s(self) -> float:
         """What a save takes from training however little it writes [s]."""
+        if self.levelled:
+            return self.whole.levels[0].blocks_s
         level, always = self.whole.levels[0], self.whole.always if self.of_dirty else self.fraction
         return level.stall_s + always * (level.save_s + (1 - self.whole.overlap) * self.whole.drain_s)
 

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from cprmodel.facts.scatter import Scatter
 from cprmodel.facts.strategies import SavingPolicy
 from cprmodel.facts.units import format_time
 
@@ -121,6 +122,7 @@ class SaveLevel:
     survives: float = 1.0  #: share of the failures after which what is there can be read
     every: int | None = None  #: so many saves of the level below to one of this one (None where to be chosen)
     stall_s: float = 0.0  #: a save blocks training so long besides (a snapshot, a barrier), whatever it writes
+    scatter: Scatter | None = None  #: of what blocks, around its mean, which the two above then are
 
     @property
     def blocks_s(self) -> float:
@@ -138,16 +140,49 @@ class SaveLevel:
             f"{format_time(share * self.save_s)} to copy that",
         )
         parts = [words for words, takes in ((stall, self.stall_s), (copy, self.save_s)) if takes]
-        return " and ".join(parts) or "no time"
+        return (" and ".join(parts) or "no time") + self.scatter_words(self.stall_s + share * self.save_s)
+
+    def scatter_words(self, blocks_s: float) -> str:
+        """How the time of a save that blocks so long on average scatters; nothing where it does not.
+
+        >>> SaveLevel("remote", 60.0, 60.0, 8.0, scatter=Scatter(sigma=0.5)).scatter_words(60.0)
+        ' on average (P50 52.9 s, P90 1 min 40 s)'
+        """
+        if self.scatter is None:
+            return ""
+        half, most = (format_time(blocks_s * self.scatter.quantile(one)) for one in (0.5, 0.9))
+        return f" on average (P50 {half}, P90 {most})"
 
 
 @dataclass(frozen=True)
 class WarnedSave:
-    """A save when a failure is announced: to the last level, just in time."""
+    """A save of everything when a failure is announced, just in time."""
 
     save_s: float
     recall: float  #: share of the failures that are announced in time, r
     precision: float  #: share of the announcements that are followed by a failure, p
+    level: int | None = None  #: the level that is saved to; the last one where None
+    leaves: int | None = None  #: announced failures leave this level readable; where None they are as all others
+    scatter: Scatter | None = None  #: of ``save_s`` around its mean, ``fixed_s`` of it apart
+    fixed_s: float = 0.0  #: the part of it that does not scatter
+    ahead_s: float | None = None  #: the save begins so long before the announced failure, where its time scatters
+
+    @property
+    def in_time(self) -> float:
+        """Probability that the save is complete when the failure comes.
+
+        >>> round(WarnedSave(60.0, 0.6, 0.8, scatter=Scatter(sigma=0.5), ahead_s=100.0).in_time, 3)
+        0.898
+        """
+        if self.scatter is None or self.ahead_s is None:
+            return 1.0
+        return float(self.scatter.within(self.share))
+
+    @property
+    def share(self) -> float:
+        """The most that what scatters of the save may be, over its mean, for it to be in time."""
+        assert self.ahead_s is not None
+        return (self.ahead_s - self.fixed_s) / (self.save_s - self.fixed_s)
 
 
 @dataclass(frozen=True)

@@ -326,7 +326,7 @@ class Strategy:
     @property
     def level_intervals_s(self) -> dict[str, float] | None:
         """Useful work between two saves of each of several levels or a higher one [s], by its name; else None."""
-        saves: dict[str, int] | None = getattr(self.saving, "by_level", None)
+        saves: dict[str, float] | None = getattr(self.saving, "by_level", None)
         return None if saves is None else {name: self.interval_s * many for name, many in saves.items()}
 
     @property
@@ -336,10 +336,19 @@ class Strategy:
         return said
 
     @property
+    def beside(self) -> str:
+        """What is saved besides, behind what is said of its saves; nothing where they are all."""
+        said = getattr(self.saving, "beside_words", None)
+        return "" if said is None else str(said(self.saves_every_s))
+
+    @property
     def in_time(self) -> Strategy:
         """A strategy that takes as long, whose saves stop training as often and take everything.
 
         A policy whose saves do more than block says what they are: ``timed``.
         """
-        timed: SavingPolicy = getattr(self.saving, "timed", None) or BlockingSave(self.saving.save_s)
-        return Strategy(self.name, self.recovery, timed, self.saves_every_s)
+        timed: SavingPolicy | None = getattr(self.saving, "timed", None)
+        if timed is None:
+            return Strategy(self.name, self.recovery, BlockingSave(self.saving.save_s), self.saves_every_s)
+        every_s = self.saves_every_s / getattr(self.saving, "segments", 1)
+        return Strategy(self.name, self.recovery, timed, every_s)

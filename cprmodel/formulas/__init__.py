@@ -61,7 +61,13 @@ from cprmodel.formulas.makespan import (
     partial_recovery_makespan,
 )
 from cprmodel.formulas.money import cheapest_interval, price_to_train
-from cprmodel.formulas.ordered import fresh_loss, priority_pls, priority_pls_deviation, stale_loss
+from cprmodel.formulas.ordered import (
+    fresh_loss,
+    levelled_priority_pls,
+    priority_pls,
+    priority_pls_deviation,
+    stale_loss,
+)
 from cprmodel.formulas.overhead import effective_time_ratio, full_recovery_overhead, partial_recovery_overhead
 from cprmodel.formulas.pace import elastic_overhead, reshape_loss, straggling_overhead, straggling_pace
 from cprmodel.formulas.planned import planned_overhead
@@ -93,6 +99,7 @@ from cprmodel.formulas.relearning import (
 from cprmodel.formulas.renewal import renewal_efficiency, schedule_efficiency, weibull_save_time
 from cprmodel.formulas.rotating import rotating_loss, rotating_pls
 from cprmodel.formulas.scaling import fastest_nodes, fastest_nodes_at_budget, scaled_work
+from cprmodel.formulas.scattering import lognormal_mean, lognormal_scatter, scattered_save
 from cprmodel.formulas.spares import erlang_1917_loss, nodes_in_repair, waiting_overhead
 from cprmodel.formulas.storage import (
     aupy_2013_interval,
@@ -166,6 +173,9 @@ __all__ = [
     "latent_interval",
     "latent_overhead",
     "least_harm_interval",
+    "levelled_priority_pls",
+    "lognormal_mean",
+    "lognormal_scatter",
     "lost_fraction",
     "lost_updates",
     "marginal_age",
@@ -205,6 +215,7 @@ __all__ = [
     "rotating_pls",
     "saves_per_check",
     "scaled_work",
+    "scattered_save",
     "schedule_efficiency",
     "share_left",
     "square_root_interval",

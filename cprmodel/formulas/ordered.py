@@ -13,7 +13,7 @@ from cprmodel.facts.sources import DERIVED, Evidence
 from cprmodel.facts.special import Number, namespace
 from cprmodel.formulas.stops import Struck, risk_of, stale_lost
 
-__all__ = ["fresh_loss", "priority_pls", "priority_pls_deviation", "stale_loss"]
+__all__ = ["fresh_loss", "levelled_priority_pls", "priority_pls", "priority_pls_deviation", "stale_loss"]
 
 
 def _fresh_lost(risk: Struck, x: Number, voids: Number) -> Number:
@@ -192,6 +192,52 @@ def priority_pls(
     last_stale = stale_lost(risk, both * rest / mtbf_s, 0)
     whole = saves * (interval_s * fresh + stale_s * stale)
     return (whole + rest * last_fresh + last_stale_s * last_stale) / work_s
+
+
+@formula("PLS", DERIVED, Evidence.DERIVED, (), "exponential failures; a job much longer than its intervals")
+def levelled_priority_pls(
+    stale_s: Number,
+    last_stale_s: Number,
+    work_s: Number,
+    interval_s: Number,
+    fresh_lost: Number,
+    stale_lost: Number,
+    last_fresh_lost: Number,
+    last_stale_lost: Number,
+) -> Number:
+    r"""Expected portion of lost updates when everything is saved to some levels and the first rows to the last one.
+
+    .. math:: \mathrm{PLS} = \frac{m\,(\tau f + U_0\, g) + \rho f' + U_1\, g'}{T}
+
+    for m saves to the last level and a rest ρ = T − mτ, which none ends; with a dash what belongs to it.
+
+    Parameters
+    ----------
+    stale_s : updates that a save to the last level left out, on average, over the rate of updates, U₀ [s]
+    last_stale_s : the same of the last one, U₁ [s]
+    work_s : useful training time, T [s]
+    interval_s : useful work between two saves to the last level, τ [s]
+    fresh_lost : share of the updates that is lost before a save to a level that survives has them, f
+    stale_lost : share of what a save left out that is lost before the next one to that level, g
+    last_fresh_lost, last_stale_lost : f' and g'
+
+    Notes
+    -----
+    f is the PLS of saves of everything to all levels, and g the probability that a failure takes the last level's
+    version in between: both from the recursion of the steady-state model (``cprmodel.costing.course``). Lower
+    levels hold all rows as they were: failures after which these can be read take nothing that an order left out.
+
+    Examples
+    --------
+    >>> round(levelled_priority_pls(3600.0, 3600.0, work_s=720_000.0, interval_s=7200.0, fresh_lost=0.01,
+    ...     stale_lost=0.004, last_fresh_lost=0.01, last_stale_lost=0.004), 6)
+    0.012
+    """
+    xp = namespace(stale_s, last_stale_s, work_s, interval_s, fresh_lost, stale_lost)
+    saves = xp.intervals(work_s, interval_s) - 1
+    rest = work_s - saves * interval_s
+    whole = saves * (interval_s * fresh_lost + stale_s * stale_lost)
+    return (whole + rest * last_fresh_lost + last_stale_s * last_stale_lost) / work_s
 
 
 @formula(

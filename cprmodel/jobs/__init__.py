@@ -9,7 +9,8 @@ from cprmodel.jobs.model import Accuracy, Cluster, Job, Preset, Work
 from cprmodel.jobs.money import HOURS_PER_MONTH, Money
 from cprmodel.jobs.reading import job_from_file, job_from_mapping, job_from_text
 from cprmodel.jobs.scaling import Scaling
-from cprmodel.jobs.storage import Level, Neighbour, Storage, Warnings
+from cprmodel.jobs.storage import Level, Neighbour, Storage
+from cprmodel.jobs.warned import Warnings
 
 __all__ = [
     "HOURS_PER_MONTH",

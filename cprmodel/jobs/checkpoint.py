@@ -9,8 +9,10 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from cprmodel.facts.units import format_time
 from cprmodel.formulas.cost import transfer_time
 from cprmodel.formulas.storage import quantised_share
-from cprmodel.jobs.quantities import Count, Number, OpenShare, Plain, Section, Share, wrong
-from cprmodel.jobs.storage import Level, Warnings, dirty_points, rotating_number
+from cprmodel.jobs.quantities import Count, Number, OpenShare, Plain, Share, wrong
+from cprmodel.jobs.scattering import Scattering
+from cprmodel.jobs.storage import Level, dirty_points, rotating_number
+from cprmodel.jobs.warned import Warnings, check_warning
 
 __all__ = ["Checkpoint"]
 
@@ -28,7 +30,7 @@ _Curve = Annotated[
 ]
 
 
-class Checkpoint(Section):
+class Checkpoint(Scattering):
     """What saving and recovering cost (``[checkpoint]``)."""
 
     may_be_zero: ClassVar[frozenset[str]] = frozenset(
@@ -42,7 +44,7 @@ class Checkpoint(Section):
             "stall_s",
         }
     )
-    save_s: float | None = Field(None, description="time a save blocks training")
+    save_s: float | None = Field(None, description="time a save blocks training; or P50 and P90 of it")
     save_shrinks: bool | None = Field(
         None,
         description="incremental: save is the copy of everything, and shrinks with what is written; default: true, "
@@ -172,11 +174,7 @@ class Checkpoint(Section):
         if not self.shrinks and self.always_written:
             raise wrong("always_written", self.always_written, "incremental = true (or rotating) beside it")
         self._check_stalls()
-        if self.level is not None and len(self.level) > 1 and self.warning is not None:
-            expected = (
-                "one level: a save on a warning beside several levels isn't modelled (it would end a pattern)"
-            )
-            raise wrong("warning", "", expected)
+        check_warning(self)
         return self
 
     def _check_stalls(self) -> None:
@@ -226,7 +224,8 @@ class Checkpoint(Section):
     @property
     def plain(self) -> bool:
         """Whether a save is one blocking copy of everything."""
-        return self.overlap is None and not self.incremental and self.level is None and self.warning is None
+        alone = self.overlap is None and self.level is None and self.warning is None
+        return alone and not self.incremental and not self.scatters
 
     @property
     def stored_bytes(self) -> float | None:
@@ -287,6 +286,7 @@ class Checkpoint(Section):
             "incremental": self.incremental,
             "level": self.level is not None,
             "warning": self.warning is not None,
+            "save (it scatters)": self.scatters,
         }
         return ", ".join(f"checkpoint.{name}" for name, given in words.items() if given)
 
@@ -305,16 +305,3 @@ class Checkpoint(Section):
             kind = "a stall, whatever is written" if not copy else f"the copy of everything, less for fewer {parts}"
             said.append(f"{field} ({format_time(one.save_s)}) is taken to be {kind}: save_shrinks says otherwise")
         return said
-
-    def warned_save_s(self) -> float:
-        """Time of a save on a warning [s]."""
-        if self.warning is not None and self.warning.save_s is not None:
-            return self.warning.save_s
-        return sum(self.stall_and_copy_s(None if self.level is None else self.level[-1])) + self.drains_s
-
-    def warning_words(self) -> str | None:
-        """Why warnings are of no use, where they are not."""
-        if self.warning is None or self.warning.lead_s >= self.warned_save_s():
-            return None
-        lead, save = format_time(self.warning.lead_s), format_time(self.warned_save_s())
-        return f"checkpoint.warning comes {lead} ahead, too late for a save of {save}: not used"

@@ -24,6 +24,7 @@ from cprmodel.jobs.parsing import model_from_mapping, toml_from_file
 from cprmodel.jobs.quantities import Budget, Positive, Section, wrong
 from cprmodel.jobs.scaling import Scaling, check_nodes
 from cprmodel.jobs.storage import Storage
+from cprmodel.jobs.warned import check_leaves, leaves, warning_words
 from cprmodel.jobs.work import (
     Cluster,
     Work,
@@ -170,6 +171,8 @@ class Job(Section):
         check_placement(
             self.checkpoint.level or (), self.failures.component, self.failures.domain_sizes, self.nodes
         )
+        left = leaves(self.checkpoint)
+        check_leaves(self.checkpoint, 1.0 if left is None else self.survives(left))
         words = self.checkpoint.storage_words() or ("[storage]" if self.storage is not None else "")
         check_limit(self.job, self.checkpoint, self.load_s, words)
         check_rotating(self.job, self.cluster, self.checkpoint)
@@ -264,7 +267,8 @@ class Job(Section):
         """Those of some keys, such as ``job.time_limit_s``, that its file has, without their units; "" for none."""
         found: list[tuple[str, Any]] = [(key, reduce(getattr, key.split("."), self)) for key in keys]
         none = {key for key, value in found if value is None or value is False or value == ()}
-        return ", ".join(key.removesuffix("_s") for key in keys if key not in none)
+        said = {"checkpoint.scatter": "checkpoint.save (it scatters)"}
+        return ", ".join(said.get(key, key.removesuffix("_s")) for key in keys if key not in none)
 
     @property
     def plain_words(self) -> str:
@@ -421,7 +425,7 @@ class Job(Section):
         if self.checkpoint.load_s is None and not self.checkpoint.level:
             said.append("checkpoint.load isn't given: taken to be as long as a save")
         said += self.checkpoint.stall_words()
-        words = self.checkpoint.warning_words()
+        words = warning_words(self.checkpoint)
         if words is not None:
             said.append(words)
         if self.failures.component is not None:

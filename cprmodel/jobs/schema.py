@@ -30,11 +30,11 @@ def job_file_schema() -> dict[str, Any]:
                 properties[field] = described
                 continue
             key, kind = known
-            properties[key] = {
-                "type": "string",
-                "pattern": _PATTERN,
-                "description": f"{described.get('description', '')}: {KINDS[kind][1]}",
-            }
+            text = {"type": "string", "pattern": _PATTERN}
+            form: dict[str, Any] = text
+            if field == "save_s" and "save_scatter" in table["properties"]:  # P50 and P90
+                form = {"anyOf": [text, {"type": "array", "items": text, "minItems": 2, "maxItems": 2}]}
+            properties[key] = {**form, "description": f"{described.get('description', '')}: {KINDS[kind][1]}"}
         table["properties"] = properties
         if "required" in table:
             table["required"] = [(quantity_key(field) or (field,))[0] for field in table["required"]]

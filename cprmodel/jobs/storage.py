@@ -1,4 +1,4 @@
-"""How checkpoints are really written: levels, warnings, and the storage that jobs share."""
+"""How checkpoints are really written: levels, and the storage that jobs share."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from cprmodel.jobs.quantities import Count, OpenShare, Plain, Section, Share, wrong
+from cprmodel.jobs.quantities import Count, OpenShare, Plain, Section, wrong
+from cprmodel.jobs.scattering import Scattering
 
-__all__ = ["Level", "Neighbour", "Storage", "Warnings", "dirty_points", "rotating_number"]
+__all__ = ["Level", "Neighbour", "Storage", "dirty_points", "rotating_number"]
 
 _Survives = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False), Plain]
-_Precision = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False), Plain]
 
 
-class Level(Section):
+class Level(Scattering):
     """A place to save to (``[[checkpoint.level]]``): the cheapest first, the last one survives every failure."""
 
     may_be_zero: ClassVar[frozenset[str]] = frozenset({"load_s", "partial_load_s", "stall_s"})
     name: str = Field("", description="name, for people")
-    save_s: float | None = Field(None, description="time a save there blocks training")
+    save_s: float | None = Field(None, description="time a save there blocks training; or P50 and P90 of it")
     save_shrinks: bool | None = Field(
         None,
         description="incremental: save is the copy of everything, and shrinks with what is written; default: true, "
@@ -61,17 +61,6 @@ class Level(Section):
         if self.copies is not None and self.survives != 1:
             raise wrong("survives and copies", (self.survives, self.copies), "only one of the two")
         return self
-
-
-class Warnings(Section):
-    """Failures that are announced (``[checkpoint.warning]``), as preemptions are: time for one more save."""
-
-    lead_s: float = Field(description="how long ahead of the failure the announcement comes")
-    recall: Share = Field(description="share of the failures that are announced")
-    precision: _Precision = Field(1.0, description="share of the announcements that a failure follows")
-    save_s: float | None = Field(
-        None, description="time of the save then; default: a blocking save of everything to the last level"
-    )
 
 
 class Neighbour(Section):

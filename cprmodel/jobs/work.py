@@ -113,8 +113,8 @@ def check_limit(work: Work, point: Checkpoint, load_s: float, storage: str) -> N
         return
     if storage:
         expected = (
-            f"no time limit beside {storage}: of jobs that end at one only saves that block are modelled "
-            "(checkpoint.save alone, as long as one blocks, comes nearest)"
+            f"no time limit beside {storage}: of jobs that end at one only saves that block are modelled"
+            f"{_nearest(storage)}"
         )
         raise wrong("job.time_limit", format_time(limit), expected)
     least = load_s + 2 * save_s + (work.step_s or 0.0)
@@ -162,6 +162,8 @@ def check_silent(work: Work, point: Checkpoint, failures: Failures, storage: str
 
 def _nearest(storage: str = "") -> str:
     """What comes nearest to an answer where two things are not modelled together."""
+    if storage.endswith("(it scatters)"):
+        return ", for one time each (checkpoint.save as one time, its mean, comes nearest)"
     if storage:
         return " (checkpoint.save alone, as long as one blocks, comes nearest)"
     return " (plan with either: at a given interval what they cost adds up, to first order)"

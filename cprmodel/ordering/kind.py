@@ -32,8 +32,16 @@ LEAST_HARM = "least-harm"
 
 def unmodelled(job: Job) -> str:
     """What the job says beside which orders of rows are not modelled; "" where nothing does."""
-    saves = ("checkpoint.dirty_curve", "checkpoint.level", "checkpoint.warning", "checkpoint.unreadable")
-    return job.given(*saves, "job.time_limit_s", "failures.silent", "job.elastic", "cluster.stragglers")
+    point = job.checkpoint
+    saves = ["checkpoint.dirty_curve", "checkpoint.warning", "checkpoint.scatter", "checkpoint.unreadable"]
+    said = job.given(*saves, "job.time_limit_s", "failures.silent", "job.elastic", "cluster.stragglers")
+    levels = point.level or ()
+    if len(levels) > 1 and (point.incremental or any(one.scatter or one.copies for one in levels)):
+        more = job.given("checkpoint.incremental") or "copies or save times that scatter"
+        return ", ".join(one for one in (said, f"{more} at several levels") if one)
+    if len(levels) == 1 and levels[0].scatter:
+        return "checkpoint.level.0.save (it scatters)"
+    return said
 
 
 class OrderedSaves:
@@ -76,7 +84,7 @@ class OrderedSaves:
         assert budget is not None
         assert isinstance(strategy.saving, PrioritySave)
         best = _best(job, model, strategy.saving)
-        if _lost(job, model, replace(strategy, interval_s=best.interval_s)).pls > budget:
+        if _lost(job, model, _at(strategy, best)).pls > budget:
             try:
                 start = model.partial_interval(job, budget).interval_s
             except JobError:  # where each save takes everything, no interval keeps it
@@ -85,16 +93,24 @@ class OrderedSaves:
 
             at = replace(strategy, interval_s=start)
             shortest_s = _not_worth(job, model, strategy)
+            at = replace(at, saving=best.saving or at.saving)
             within_s = interval_for_pls(job, at, budget, _is_exact(model), shortest_s)
+            if within_s is not None and best.saving is not None:  # the interval is another: so are numbers of saves
+                from cprmodel.ordering.stored import recounted
+
+                at = recounted(job, model, replace(at, interval_s=within_s))
+                best = replace(best, saving=at.saving)
+                within_s = interval_for_pls(job, at, budget, _is_exact(model), shortest_s)
             if within_s is not None and within_s <= best.interval_s:
-                best = Choice(within_s, BUDGET)
-        return _in_steps(job, model, strategy, budget, best)
+                best = Choice(within_s, BUDGET, saving=best.saving)
+        return _in_steps(job, model, replace(strategy, saving=best.saving or strategy.saving), budget, best)
 
     def cost(self, job: Job, model: CostModel, strategy: Strategy) -> Cost:
         """The time of saves as often and as long, and the order's own PLS."""
         cost = model.cost(job, strategy)
         found = _lost(job, model, strategy)
-        stored = isinstance(strategy.saving, StoredPrioritySave)  # of which the model knows what a save writes
+        saving = strategy.saving  # stored: the model knows what it writes, but where the last level takes a part
+        stored = isinstance(saving, StoredPrioritySave) and not saving.levelled
         whole = cost.written_per_s
         return replace(
             cost,
@@ -118,10 +134,17 @@ class OrderedSaves:
             )
         if error:
             said.append(f"expected PLS, of updates, is from a simulation of the order (standard error {error:.1g})")
-        if isinstance(strategy.saving, StoredPrioritySave) and strategy.saving.of_dirty:
-            share = float(strategy.saving.timed.written(strategy.saves_every_s))
+        saving = strategy.saving
+        if isinstance(saving, StoredPrioritySave) and saving.levelled:
+            said.append(f"saves {format_share(saving.fraction)} of the rows{strategy.beside}")
+        if isinstance(saving, StoredPrioritySave) and saving.of_dirty:
+            share = saving.written(strategy.saves_every_s)
             said.append(f"a save writes {format_share(share)} of the checkpoint")
         return said
+
+
+def _at(strategy: Strategy, choice: Choice) -> Strategy:
+    return replace(strategy, interval_s=choice.interval_s, saving=choice.saving or strategy.saving)
 
 
 def _best(job: Job, model: CostModel, saving: PrioritySave) -> Choice:
@@ -143,12 +166,12 @@ def _not_worth(job: Job, model: CostModel, strategy: Strategy) -> float:
     full = model.cost(job, Strategy("full", job.full_recovery, job.saving, every)).breakdown.total
     saving = strategy.saving
     least = saving.least_s if isinstance(saving, StoredPrioritySave) else saving.save_s
-    return least / float(full) / saving.fraction
+    return least * getattr(saving, "segments", 1) / float(full) / saving.fraction
 
 
 def _in_steps(job: Job, model: CostModel, strategy: Strategy, budget: float, choice: Choice) -> Choice:
     """The better of the neighbours that are whole numbers of steps; the end of the job is one."""
-    step_s, work, fraction = job.job.step_s, job.job.work_s, strategy.saving.fraction
+    step_s, work, fraction = _steps_s(job, strategy), job.job.work_s, strategy.saving.fraction
     every = choice.interval_s * fraction
     if every >= work:
         return replace(choice, interval_s=work / fraction, set_by=WHOLE_JOB)
@@ -167,16 +190,21 @@ def _in_steps(job: Job, model: CostModel, strategy: Strategy, budget: float, cho
     )
 
 
+def _steps_s(job: Job, strategy: Strategy) -> float | None:
+    """What the work between two ordered saves is a multiple of [s]; None where there are no steps."""
+    return None if job.job.step_s is None else job.job.step_s * getattr(strategy.saving, "segments", 1)
+
+
 def _at_steps(job: Job, model: CostModel, strategy: Strategy, budget: float, steps: int) -> tuple[float, ...]:
     """By how much so many steps between saves break the budget, what they cost, and the interval [s]."""
-    assert job.job.step_s is not None
-    fraction = strategy.saving.fraction
-    one = replace(strategy, interval_s=min(steps * job.job.step_s, job.job.work_s) / fraction)
+    step_s, fraction = _steps_s(job, strategy), strategy.saving.fraction
+    assert step_s is not None
+    one = replace(strategy, interval_s=min(steps * step_s, job.job.work_s) / fraction)
     cost = float(model.cost(job, one).breakdown.total)
     extra, saving = getattr(model, "extra_s", 0.0), strategy.saving
     if extra:
-        written = saving.timed.written(one.saves_every_s) if isinstance(saving, StoredPrioritySave) else fraction
-        cost += extra * float(written) / one.saves_every_s
+        written = saving.written(one.saves_every_s) if isinstance(saving, StoredPrioritySave) else fraction
+        cost += extra * written / one.saves_every_s
     pls = _lost(job, model, one).pls
     return (max(pls - budget * WITHIN, 0.0), cost, one.interval_s)
 

@@ -93,7 +93,7 @@ class UpdateLedger:
 
     ``updates_per_s``: of each row, a second of work. ``mix``: how the job fails, for :attr:`expected_pls`.
     ``step_s``: a step updates a row once or not at all, and one under way at a failure is repeated for who failed;
-    0: updates are Poisson.
+    0: updates are Poisson. ``dealt``: rows lie on the shards in turn: shards are alike where neighbours are.
     """
 
     def __init__(
@@ -106,11 +106,12 @@ class UpdateLedger:
         work_s: float,
         random: np.random.Generator,
         step_s: float = 0.0,
+        dealt: bool = False,
     ) -> None:
         rows = updates_per_s.size
         self.updates, self.fraction, self.shards = updates_per_s, fraction, shards
         self.mix, self.random, self.step = mix, random, step_s
-        self.shard_of = random.permutation(np.arange(rows) % shards)
+        self.shard_of = np.arange(rows) % shards if dealt else random.permutation(np.arange(rows) % shards)
         parts = [np.arange(rows)]
         if shards <= MOST_SHARDS and rows >= shards:
             parts = [np.flatnonzero(self.shard_of == shard) for shard in range(shards)]

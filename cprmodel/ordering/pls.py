@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from cprmodel.costing.models import Step, recovery_arguments, use
+from cprmodel.costing.models import recovery_arguments, use
 from cprmodel.costing.storage import save_times_s
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.ordered import StoredPrioritySave
@@ -13,31 +13,14 @@ from cprmodel.facts.strategies import PrioritySave, Strategy, loses_samples
 from cprmodel.formulas.drained import drained_fresh_loss, drained_priority_pls, drained_slot, drained_stale_loss
 from cprmodel.formulas.ordered import fresh_loss, priority_pls, priority_pls_deviation, stale_loss
 from cprmodel.jobs import Access, Job
+from cprmodel.ordering.found_loss import OrderLoss, mean_and_error
+from cprmodel.ordering.levels import levelled_loss
 from cprmodel.ordering.stale import ORDERS, unsaved
-from cprmodel.rows import Floats
 
 __all__ = ["OrderLoss", "expected_pls", "interval_for_pls", "mean_and_error"]
 
 _CLOSE = 1e-3  #: relative: the simulation behind it is hardly better
 _TRIES = 40
-
-
-@dataclass(frozen=True)
-class OrderLoss:
-    """Expected PLS, weighted by updates, whenever failures strike; the scatter of the simulation behind it.
-
-    ``standard_deviation``: of one run's PLS; ``step``: the formula as it was used.
-    """
-
-    pls: float
-    standard_error: float
-    standard_deviation: float
-    step: Step
-
-    def times(self, factor: float) -> OrderLoss:
-        """So many times as many updates."""
-        pls, error, deviation = (factor * one for one in (self.pls, self.standard_error, self.standard_deviation))
-        return OrderLoss(pls, error, deviation, self.step)
 
 
 def expected_pls(job: Job, strategy: Strategy, exact: bool) -> OrderLoss:
@@ -62,6 +45,8 @@ def expected_pls(job: Job, strategy: Strategy, exact: bool) -> OrderLoss:
         expected = "a job with [access], partial recovery, and saves that take some rows before others"
         raise JobError("expected_pls", [Problem("strategy", f'"{strategy.name}"', expected)])
     work_s = job.job.work_s
+    if isinstance(saving, StoredPrioritySave) and saving.levelled:
+        return levelled_loss(job, strategy, saving, access)
     if isinstance(saving, StoredPrioritySave):
         return _stored_loss(job, strategy, saving, access)
     alone = unsaved(saving.order, access, work_s, float(strategy.interval_s))
@@ -106,12 +91,6 @@ def _stored_loss(job: Job, strategy: Strategy, saving: StoredPrioritySave, acces
     of_saves |= {"save_s": given["save_s"] + given["drain_s"], "interval_s": slot_s, "work_s": work_s}
     scatter = priority_pls_deviation.raw(**squares, **of_saves)
     return OrderLoss(float(step.value), float(above) - float(step.value), float(scatter), step)
-
-
-def mean_and_error(plays: Floats) -> tuple[float, float]:
-    """Mean of independent plays, and its standard error; what was not simulated has none."""
-    error = float(plays.std(ddof=1) / plays.size**0.5) if plays.size > 1 else 0.0
-    return float(plays.mean()), error
 
 
 def _risk(job: Job, strategy: Strategy) -> dict[str, float]:

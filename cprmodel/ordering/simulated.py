@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from cprmodel.costing.steady import SteadyState
+from cprmodel.costing.stops import severities
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.ordered import StoredPrioritySave
 from cprmodel.facts.strategies import ORDERS, FailureKind, PrioritySave, Strategy, loses_samples
 from cprmodel.jobs import Job
 from cprmodel.ordering.draining import DrainingLedger, play_drained
-from cprmodel.ordering.ledger import UpdateLedger
+from cprmodel.ordering.ledger import MOST_SHARDS, UpdateLedger
+from cprmodel.ordering.levelled import LevelledLedger, play_levels
 from cprmodel.ordering.played import PLAYED
 from cprmodel.ordering.pls import expected_pls
 from cprmodel.ordering.stale import played_rows
@@ -53,6 +55,7 @@ class _Exposing(AtRandom):
         super().__init__(ledger.mix, shards, random)
         self._ledger = ledger
         self.struck = dict.fromkeys(FailureKind, 0)
+        self._told = isinstance(ledger, LevelledLedger)  # which knows of stops itself
         self._doomed = False  # everybody rolls back at the end of the stop under way: nothing more can be taken
 
     def gap(self) -> float:
@@ -68,7 +71,7 @@ class _Exposing(AtRandom):
             self._ledger.exposed(seconds if found is None else found[0])
         if found is not None:
             self.struck[found[1].kind] += 1
-            self._doomed |= found[1].kind is FailureKind.WHOLE_JOB
+            self._doomed |= found[1].kind is FailureKind.WHOLE_JOB and not self._told
         return found
 
 
@@ -186,16 +189,25 @@ def _play(job: Job, strategy: Strategy, runs: int, streams: np.random.SeedSequen
     assert access is not None
     work, mix, shards = job.job.work_s, job.failure_mix, job.cluster.embedding_shards or 1
     slot_s = min(strategy.saves_every_s, work)
-    rates = played_rows(access, slot_s, saving.fraction) / slot_s
-    saves = _SAVES / _SLOWER.get(saving.order, 1)
+    # a tracker for each of few shards: rows that stand for all, for each. Of a few rows apiece more are dirty now
+    # and then than a save takes, and many rows never are
+    copies = shards if shards <= MOST_SHARDS else 1
+    rates = np.repeat(played_rows(access, slot_s, saving.fraction), copies) / slot_s
+    saves = _SAVES / _SLOWER.get(saving.order, 1) / (1 + (getattr(saving, "segments", 1) - 1) / 4)
+    saves /= 1 + (copies - 1) / 2
     times = int(np.clip(saves / (work / slot_s), _FEWEST, max(_FEWEST, min(_MOST, runs))))
     found = np.zeros((times, len(COLUMNS) + 1))
     rows = np.random.SeedSequence(streams.entropy, spawn_key=(*streams.spawn_key, _ROW_BY_ROW))
     for run, stream in enumerate(rows.spawn(times)):
         random = np.random.default_rng(stream)
-        given = (rates, saving.fraction, shards, mix, work, random)
-        if isinstance(saving, StoredPrioritySave):
-            ledger: UpdateLedger = (drained := DrainingLedger(saving.plays, *given))
+        given = (rates, saving.fraction, shards, mix, work, random, 0.0, copies > 1)
+        if isinstance(saving, StoredPrioritySave) and saving.levelled:
+            needs = severities(saving.whole.levels)
+            ledger: UpdateLedger = (levelled := LevelledLedger(saving.plays, *given, needs=needs))
+            strikes = _Exposing(levelled, shards, random, law)
+            one = play_levels(strategy, work, strikes, levelled)
+        elif isinstance(saving, StoredPrioritySave):
+            ledger = (drained := DrainingLedger(saving.plays, *given))
             strikes = _Exposing(drained, shards, random, law)
             one = play_drained(strategy, work, strikes, drained)
         else:

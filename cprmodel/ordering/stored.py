@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from cprmodel.costing.models import OPTIMUM, WHOLE_JOB, Choice, CostModel
-from cprmodel.costing.saving import as_stored, saving_of
+from cprmodel.costing.saving import as_stored, free_levels, saving_of
 from cprmodel.costing.steady import SteadyState
 from cprmodel.facts.ordered import FirstRows, StoredPrioritySave
 from cprmodel.facts.storage import Dirty
+from cprmodel.facts.strategies import Strategy
 from cprmodel.jobs import Access, Job
 from cprmodel.ordering.sampled import listed
 from cprmodel.rows import classes_of
 
-__all__ = ["ListedRows", "best_stored", "stored_saves"]
+__all__ = ["ListedRows", "best_stored", "recounted", "stored_saves"]
 
 _CLASSES = 256  #: of rows, that the sampled list is followed with
+_FACTORS = (0.5, 0.8, 0.95, 1, 1.05, 1.25, 2.0)  #: numbers of saves times these (or one more) are tried
 _POINTS = 40  #: at which it is followed; between them it is interpolated
 
 
@@ -57,7 +60,7 @@ def stored_saves(job: Job, orders: Sequence[str]) -> list[StoredPrioritySave]:
     """A save of the first rows by each order, of a job whose saves are more than one blocking copy."""
     assert job.access is not None
     whole, fraction = as_stored(saving_of(job), job.partial_recovery), job.access.priority_fraction
-    level, found = whole.levels[0], []
+    level, found = whole.levels[-1], []
     for order in orders:
         rows: Dirty = FirstRows(fraction, whole.dirty)
         if whole.dirty is not None and order == "ssu" and fraction < 1:
@@ -74,6 +77,42 @@ def best_stored(job: Job, model: CostModel, saving: StoredPrioritySave) -> Choic
     assert isinstance(inner, SteadyState)
     extra = getattr(model, "extra_s", 0.0)
     choice = SteadyState(extra_s=extra).best(job, job.partial_recovery, saving.timed)
-    within = choice.interval_s < job.job.work_s
+    counts = getattr(choice.saving, "counts", ())
+    chosen = replace(saving, whole=replace(saving.whole, counts=counts)) if saving.levelled else None
+    every = choice.interval_s * (1 if chosen is None else chosen.segments)
+    within = every < job.job.work_s
     set_by = (choice.set_by if choice.set_by != WHOLE_JOB else OPTIMUM) if within else WHOLE_JOB
-    return Choice(choice.interval_s / saving.fraction, set_by, choice.steps, choice.notes)
+    return Choice(every / saving.fraction, set_by, choice.steps, choice.notes, saving=chosen)
+
+
+def recounted(job: Job, model: CostModel, strategy: Strategy) -> Strategy:
+    """The same interval of ordered saves, with as many saves to lower levels as cost least beside it."""
+    saving = strategy.saving
+    assert isinstance(saving, StoredPrioritySave)
+    free, best = free_levels(saving.whole), strategy
+    if not free:
+        return strategy
+
+    def spent(counts: tuple[int, ...]) -> float:
+        """Overhead with so many saves."""
+        return float(model.cost(job, _with_counts(strategy, counts)).breakdown.total)
+
+    counts = list(saving.whole.counts)
+    least, again = spent(tuple(counts)), True
+    while again:
+        again = False
+        for at in free:
+            for factor in _FACTORS:
+                tried = [*counts]
+                tried[at] = max(1, counts[at] + 1 if factor == 1 else round(counts[at] * factor))
+                value = spent(tuple(tried)) if tried != counts else math.inf
+                if value < least * (1 - 1e-12):
+                    counts, least, again = tried, value, True
+                    best = _with_counts(strategy, tuple(counts))
+    return best
+
+
+def _with_counts(strategy: Strategy, counts: tuple[int, ...]) -> Strategy:
+    saving = strategy.saving
+    assert isinstance(saving, StoredPrioritySave)
+    return replace(strategy, saving=replace(saving, whole=replace(saving.whole, counts=counts)))

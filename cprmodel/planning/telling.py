@@ -68,7 +68,8 @@ def _what(one: StrategyPlan) -> str:
         return f"every {_interval(one)}"
     share, first = format_share(one.strategy.saving.fraction), FIRST[one.order]
     steps = "" if one.saves_every_steps is None else f"{count_of(one.saves_every_steps, 'step')}; "
-    return f"{share} of the rows every {format_time(one.strategy.saves_every_s)} ({steps}{first})"
+    every = f"every {format_time(one.strategy.saves_every_s)} ({steps}{first})"
+    return f"{share} of the rows {every}{one.strategy.beside}"
 
 
 def _comma(one: StrategyPlan) -> str:

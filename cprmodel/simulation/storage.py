@@ -7,7 +7,7 @@ saved in; a hit takes what its level does not hold.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,7 +17,8 @@ from cprmodel.costing import SteadyState
 from cprmodel.costing.stops import at_level, severities
 from cprmodel.facts.compiled import compiled
 from cprmodel.facts.errors import JobError, Problem
-from cprmodel.facts.storage import StoredSave
+from cprmodel.facts.scatter import Scatter
+from cprmodel.facts.storage import StoredSave, WarnedSave
 from cprmodel.facts.strategies import FailureKind, FailureMix, Strategy, loses_samples, together
 from cprmodel.jobs import Job
 from cprmodel.simulation.laws import Exponential, FailureLaw, FailuresStrike
@@ -35,11 +36,19 @@ class Struck(NamedTuple):
     mtbf: float
     full: bool  # every failure sends everybody back
     kinds: Any  # share of each kind
-    severity: Any  # share of failures of each sort,
+    severity: Any  # share of failures of each sort: of all, of those that no one announces, of announced ones,
     level: Any  # the level that these leave
     failed: Any  # and the shards that such a failure of a shard takes
     reschedule: Any  # by what is pending and the furthest level
     load: Any
+
+
+class Scatters(NamedTuple):
+    """How times of saves scatter around their means: lognormal, as measured, or not at all."""
+
+    sigma: Any
+    first: Any  # of the measured times, over their mean, where those of each begin
+    factors: Any
 
 
 class Saved(NamedTuple):
@@ -52,6 +61,10 @@ class Saved(NamedTuple):
     overlap: float
     periods: Any  # of levels, in intervals
     warned: tuple[float, float, float]  # recall, precision, the save after a warning
+    ahead: float  # that save begins so long before the failure; below 0: just in time
+    fixed: float  # the part of it that does not scatter
+    scatters: Scatters  # of each level's save, and last of that on a warning
+    saves_to: int  # the level of that save
     shards: int
     limit: int  # failures in a run, at the most
 
@@ -66,6 +79,16 @@ class Account(NamedTuple):
 
 
 @compiled
+def _time(rng: Any, mean: float, which: int, scatters: Scatters) -> float:  # pragma: no cover (compiled)
+    """The time of one save."""
+    sigma = scatters.sigma[which]
+    if sigma > 0.0:
+        return float(mean * np.exp(sigma * rng.standard_normal() - 0.5 * sigma * sigma))
+    first, many = scatters.first[which], scatters.first[which + 1] - scatters.first[which]
+    return float(mean * scatters.factors[first + int(rng.random() * many)]) if many > 0 else mean
+
+
+@compiled
 def _pick(rng: Any, shares: Any) -> int:  # pragma: no cover (compiled)
     u = rng.random()
     for sort in range(shares.size - 1):
@@ -76,8 +99,11 @@ def _pick(rng: Any, shares: Any) -> int:  # pragma: no cover (compiled)
 
 
 @compiled
-def _stop(rng: Any, strikes: Struck, account: Account) -> int:  # pragma: no cover (compiled)
-    """A stop and all that strikes in it; the level that everybody returns to, or −1. Takes what shards lose."""
+def _stop(rng: Any, strikes: Struck, account: Account, of: int) -> int:  # pragma: no cover (compiled)
+    """A stop and all that strikes in it; the level that everybody returns to, or −1. Takes what shards lose.
+
+    ``of``: 0 where the first failure is of all, 1 of those that no one announces, 2 of announced ones.
+    """
     kinds = strikes.kinds
     held, gone, permutation, row = account.held, account.gone, account.permutation, account.row
     shards = held.shape[0]
@@ -91,7 +117,8 @@ def _stop(rng: Any, strikes: Struck, account: Account) -> int:  # pragma: no cov
             kind = 2
         pending |= 1 << kind
         if kind != 1:
-            sort = _pick(rng, strikes.severity)
+            sort = _pick(rng, strikes.severity[of])
+            of = 0
             level, failed = strikes.level[sort], strikes.failed[sort]
             few = int(failed)
             furthest = max(furthest, level)
@@ -124,6 +151,7 @@ def _job(row: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: 
     drain, overlap, shards, mtbf = saved.drain, saved.overlap, saved.shards, strikes.mtbf
     levels = blocking.size
     recall, precision, warned_save = saved.warned
+    saves_to = saved.saves_to
     unwarned = (1.0 - recall) / mtbf
     warnings = recall / precision / mtbf
     held = np.zeros((shards, levels))
@@ -146,6 +174,7 @@ def _job(row: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: 
             due = work
         struck = False
         announced = False
+        of = 0
         if done < due:
             needs = due - done
             total = unwarned + warnings
@@ -158,25 +187,63 @@ def _job(row: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: 
             if gap < needs:
                 announced = rng.random() * total < warnings
                 struck = not announced
+                of = 1
             elif due >= work:
                 break
             if announced:
                 gap = mtbf * rng.standard_exponential()
-                if gap < warned_save:
+                true, left = True, 0.0
+                takes = saved.fixed + _time(rng, warned_save - saved.fixed, levels, saved.scatters)
+                if saved.ahead >= 0.0:
+                    true = rng.random() < precision
+                    left = saved.ahead - takes
+                if gap < min(takes, takes + left if true else takes):
                     row[0] += gap
                     struck = True
+                    of = 0
+                elif true and left < 0.0:
+                    row[0] += saved.ahead
+                    struck = True
+                    of = 2
                 else:
-                    row[0] += warned_save
-                    row[2] += warned_save
+                    row[0] += takes
+                    moved = takes
+                    for level in range(saves_to + 1):
+                        moved += spent_saving[level]
+                        spent_saving[level] = 0.0
+                    lose = 0.0
+                    for level in range(saves_to + 1):
+                        lose += gone[level]
+                        gone[level] = 0.0
+                    # the saves of its level are counted as before, those below it anew
+                    segment -= segment % periods[saves_to]
+                    for level in range(saves_to + 1):
+                        kept[level] = done
+                        index[level] = segment
                     for shard in range(shards):
-                        held[shard, 0] = 0.0
-                    lost += gone[0]
-                    gone[0] = 0.0
-                    kept[0] = done
+                        safe = 0.0
+                        for level in range(saves_to + 1):
+                            safe += held[shard, level]
+                            held[shard, level] = 0.0
+                        if saves_to < levels - 1:
+                            held[shard, saves_to + 1] += safe
+                    if saves_to < levels - 1:
+                        spent_saving[saves_to + 1] += moved
+                        gone[saves_to + 1] += lose
+                    else:
+                        row[2] += moved
+                        lost += lose
                     begin = done
-                    if rng.random() >= precision:
+                    if saved.ahead < 0.0:
+                        true = rng.random() < precision
+                    if not true:
                         continue
                     struck = True
+                    of = 2
+                    if left > 0.0:
+                        gap = mtbf * rng.standard_exponential()
+                        row[0] += min(gap, left)
+                        of = 0 if gap < left else 2
         if not struck and done < begin + tau:
             continue
         if not struck:
@@ -187,7 +254,7 @@ def _job(row: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: 
             last = end == levels - 1
             snapshot = done
             gap = mtbf * rng.standard_exponential()
-            phase = blocking[end]
+            phase = _time(rng, blocking[end], end, saved.scatters)
             spent = min(gap, phase)
             row[0] += spent
             worked = 0.0
@@ -203,6 +270,7 @@ def _job(row: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: 
                     break
             if gap < phase + (drain if last else 0.0):
                 struck = True
+                of = 0
                 for shard in range(shards):
                     held[shard, 0] += worked
                 # once repaired, a new snapshot at once: nothing more to work before it
@@ -242,7 +310,7 @@ def _job(row: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: 
                 begin = snapshot
                 continue
         stops += 1
-        back = _stop(rng, strikes, account)
+        back = _stop(rng, strikes, account, of)
         if back >= 0:
             done = kept[back]
             begin = done
@@ -294,6 +362,28 @@ def _sorts(mix: FailureMix, saving: StoredSave) -> list[tuple[float, int, float]
     ]
 
 
+def _scatters(given: Sequence[Scatter | None]) -> Scatters:
+    """One after the other, as they are played."""
+    factors = [one.factors if one else () for one in given]
+    return Scatters(
+        sigma=np.array([one.sigma if one else 0.0 for one in given]),
+        first=np.cumsum([0, *map(len, factors)]),
+        factors=np.array([one for each in factors for one in each]),
+    )
+
+
+def _told_apart(shares: Any, levels: Any, warned: WarnedSave | None) -> Any:
+    """Of all failures, of those that no one announces and of announced ones: the share of each sort."""
+    if warned is None or warned.leaves is None:
+        return np.array([shares, shares, shares])
+    announced = np.where(levels <= warned.leaves, shares, 0.0)
+    announced /= announced.sum()
+    if warned.recall == 1.0:
+        return np.array([shares, announced, announced])
+    rest = np.maximum(shares - warned.recall * announced, 0.0)
+    return np.array([shares, rest / rest.sum(), announced])
+
+
 def play_stored(job: Job, strategy: Strategy, runs: int, stream: np.random.SeedSequence, limit: int = 10**7) -> Any:
     """Play a job many times: an array of ``COLUMNS``, one row a run; None where one does not end."""
     saving, mix, recovery = strategy.saving, job.failure_mix, strategy.recovery
@@ -317,6 +407,10 @@ def play_stored(job: Job, strategy: Strategy, runs: int, stream: np.random.SeedS
         overlap=float(saving.overlap),
         periods=periods,
         warned=(warned.recall, warned.precision, warned.save_s) if warned else (0.0, 1.0, 0.0),
+        ahead=-1.0 if warned is None or warned.ahead_s is None else warned.ahead_s,
+        fixed=warned.fixed_s if warned else 0.0,
+        scatters=_scatters([*(one.scatter for one in saving.levels), warned.scatter if warned else None]),
+        saves_to=len(saving.levels) - 1 if warned is None or warned.level is None else warned.level,
         shards=job.cluster.embedding_shards or 1,
         limit=limit,
     )
@@ -325,7 +419,7 @@ def play_stored(job: Job, strategy: Strategy, runs: int, stream: np.random.SeedS
         mtbf=mix.mtbf_s,
         full=not loses_samples(recovery),
         kinds=np.array([mix.share(kind) for kind in FailureKind]),
-        severity=struck[0],
+        severity=_told_apart(struck[0], struck[1], warned),
         level=struck[1].astype(np.int64),
         failed=struck[2],
         reschedule=reschedule,

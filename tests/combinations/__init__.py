@@ -1,7 +1,9 @@
 """Random combinations of ways to save, planned by the models and played event by event.
 
 ``python -m tests.combinations --jobs 200`` plays many; tests play a few. Orders and rotation are among all of them,
-beside drains, dirty rows, quantised rows, stalls, a dense part, and every kind of failure.
+beside drains, dirty rows, quantised rows, stalls, a dense part, and every kind of failure; every third combination
+is of whole saves to levels, with warnings (:mod:`tests.combinations.stored`), every sixth of saves in an order to
+the last of some levels (:mod:`tests.combinations.levelled`).
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from cprmodel.costing.rotating import rotating_of
 from cprmodel.facts.strategies import ORDERS, PrioritySave, Strategy
 from cprmodel.ordering import simulate
 from cprmodel.ordering.stored import stored_saves
+from tests.combinations.levelled import drawn_levels
+from tests.combinations.stored import drawn_stored, found, simulated
 
 __all__ = ["Compared", "compared", "drawn"]
 
@@ -106,15 +110,31 @@ def drawn(random: np.random.Generator) -> tuple[str, Job, Strategy]:
 
 def compared(seed: int, runs: int = 200) -> Compared:
     """A combination planned and played; row by row in no more runs than that."""
-    words, job, strategy = drawn(np.random.default_rng(seed))
+    if seed % 3 == 2:
+        return _whole_saves(seed)
+    which = drawn_levels if seed % 6 == 1 else drawn
+    words, job, strategy = which(np.random.default_rng(seed))
     blocking = job.plain
     cost = kinds.cost(job, Exact() if blocking else SteadyState(), strategy)
-    found = simulate(job, strategy, runs=runs, seed=seed, workers=1)
-    total, over = float(cost.breakdown.total), found.overhead_fraction
+    played = simulate(job, strategy, runs=runs, seed=seed, workers=1)
+    total, over = float(cost.breakdown.total), played.overhead_fraction
     # a job of finite length begins saved, and ends without a save: that is worth about an interval of its overhead
     ends = 0.0 if blocking else total * strategy.saves_every_s / job.job.work_s
     apart = max(abs(over.mean - total) - ends, 0.0) / over.standard_error
-    error = math.hypot(found.pls.standard_error, cost.pls_standard_error or 0.0)
+    error = math.hypot(played.pls.standard_error, cost.pls_standard_error or 0.0)
     ends = 0.0 if blocking else cost.pls * strategy.saves_every_s / job.job.work_s
-    lost = max(abs(found.pls.mean - cost.pls) - ends, 0.0)
+    lost = max(abs(played.pls.mean - cost.pls) - ends, 0.0)
     return Compared(words, apart, lost / error if error > 1e-12 else lost * 1e12)
+
+
+def _whole_saves(seed: int) -> Compared:
+    """The same of saves that write everything, or all that is dirty, to levels."""
+    saving, tau, mix, recovery, shards = drawn_stored(seed)
+    said = found(saving, tau, mix, recovery, shards)
+    seen = simulated(saving, tau, mix, recovery, shards, seed, runs=3000)
+    far = []
+    for name, expected in (("time_s", 1 + said.breakdown.total), ("lost", said.pls * shards)):
+        mean, error = seen[name]
+        far.append(max(abs(mean - expected) - 1e-9 * abs(expected), 0.0) / max(error, 1e-12))
+    warned = f", warned to {saving.warned.level}" if saving.warned is not None else ""
+    return Compared(f"{len(saving.levels)} levels, {recovery.name}{warned}", *map(float, far))

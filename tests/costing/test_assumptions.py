@@ -27,6 +27,9 @@ ASSUMED = {
     "survival by chance",
     "everybody waits",
     "warned in time",
+    "warned rows",
+    "each save anew",
+    "after a warned save",
     "long job",
 }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,58 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cprmodel import SteadyState
+from cprmodel.costing.course import Course
 from cprmodel.costing.stops import stops_of
-from cprmodel.costing.storage import LongRun, long_run
+from cprmodel.costing.storage import LongRun
+from cprmodel.facts.scatter import Scatter
 from cprmodel.facts.storage import MeasuredDirty, SaveLevel, StoredSave, TouchedRows, WarnedSave
 from cprmodel.facts.strategies import FailureMix, FullRecovery, PartialRecovery, Recovery, Strategy
 from cprmodel.formulas import exact_pls, makespan
-from cprmodel.jobs import Checkpoint, Cluster, Failures, Job, Work
-from cprmodel.simulation.long_jobs import COLUMNS
-from cprmodel.simulation.storage import play_stored
-
-HOUR = 3600.0
-
-
-def found(saving: StoredSave, tau: Any, mix: FailureMix, recovery: Recovery, shards: int = 8) -> LongRun:
-    return long_run(saving, tau, mix.mtbf_s, stops_of(mix, recovery, saving.levels, shards))
-
-
-def job_of(mix: FailureMix, shards: int, work_s: float) -> Job:
-    return Job(
-        job=Work(work_s=work_s),
-        cluster=Cluster(embedding_shards=shards),
-        failures=Failures(
-            mtbf_s=mix.mtbf_s,
-            trainer_share=mix.trainer_share,
-            whole_job_share=mix.whole_job_share,
-            shards_per_failure=mix.shards_per_failure,
-        ),
-        checkpoint=Checkpoint(save_s=1.0),
-    )
-
-
-PHASES = 100  #: jobs end at so many points of the pattern: what is simulated is the long run
-
-
-def simulated(
-    saving: StoredSave, tau: float, mix: FailureMix, recovery: Recovery, shards: int, seed: int, runs: int
-) -> dict[str, tuple[float, float]]:
-    """Means per unit of work and their standard errors: long jobs less short ones, so that ends cancel."""
-    pattern = saving.segments * tau
-    rows: list[Any] = []
-    lengths = (12, 52)
-    for patterns in lengths:
-        found = []
-        for n in range(PHASES):
-            job = job_of(mix, shards, (patterns + (n + 0.5) / PHASES) * pattern)
-            strategy = Strategy("any", recovery, saving, tau)
-            stream = np.random.SeedSequence((seed, patterns, n))
-            found.append(play_stored(job, strategy, runs // PHASES, stream))
-        rows.append(np.concatenate(found))
-    work = (lengths[1] - lengths[0]) * pattern
-    means = (rows[1].mean(axis=0) - rows[0].mean(axis=0)) / work
-    errors = np.sqrt(sum(one.var(axis=0, ddof=1) / len(one) for one in rows)) / work
-    return {name: (float(m), float(e)) for name, m, e in zip(COLUMNS, means, errors, strict=True)}
+from cprmodel.jobs import Job
+from tests.combinations.stored import HOUR, drawn_stored, found, simulated
+from tests.costing.one_level_warned import one_level_warned
 
 
 def assert_simulated(
@@ -92,6 +49,9 @@ MEMORY = SaveLevel("memory", 10.0, 8.0, 1.0, 0.8)
 DISK = SaveLevel("disk", 60.0, 50.0, 7.0, 0.95)
 CURVE = MeasuredDirty(((600.0, 0.2), (7200.0, 0.6)))
 
+WIDE = Scatter(sigma=0.6)
+MEASURED = Scatter(factors=(0.5, 0.6, 0.9, 1.0, 2.0))
+
 ALONE = {
     "blocking": StoredSave((REMOTE,)),
     "drains": StoredSave((replace(REMOTE, save_s=10.0),), drain_s=400.0, overlap=0.8),
@@ -100,6 +60,22 @@ ALONE = {
     "two levels": StoredSave((MEMORY, REMOTE), (5,)),
     "three levels": StoredSave((MEMORY, DISK, REMOTE), (3, 4)),
     "warnings": StoredSave((REMOTE,), warned=WarnedSave(60.0, 0.7, 0.6)),
+    "saves that scatter": StoredSave((replace(REMOTE, scatter=Scatter(sigma=0.8)),), dirty=CURVE, always=0.1),
+    "a warned save that scatters": StoredSave(
+        (replace(REMOTE, scatter=WIDE),), warned=WarnedSave(400.0, 0.7, 0.6, scatter=WIDE, ahead_s=500.0)
+    ),
+    "measured saves, drains and warnings": StoredSave(
+        (replace(MEMORY, scatter=MEASURED), replace(REMOTE, save_s=40.0, scatter=MEASURED)),
+        (5,),
+        400.0,
+        0.8,
+        warned=WarnedSave(440.0, 0.7, 0.6, scatter=MEASURED, fixed_s=400.0, ahead_s=440.0),
+    ),
+    "warnings to memory": StoredSave((MEMORY, REMOTE), (5,), warned=WarnedSave(12.0, 0.7, 0.6, level=0)),
+    "warnings to disk": StoredSave((MEMORY, DISK, REMOTE), (3, 4), warned=WarnedSave(60.0, 0.7, 0.6, 1, leaves=1)),
+    "warnings to the last of three": StoredSave(
+        (MEMORY, DISK, replace(REMOTE, save_s=10.0)), (4, 2), 400.0, 0.8, warned=WarnedSave(240.0, 0.5, 0.9)
+    ),
 }
 
 
@@ -110,45 +86,9 @@ def test_each_feature_is_what_is_simulated(name: str, recovery: Recovery) -> Non
     assert_simulated(ALONE[name], 3000.0, MIX, recovery, 6, seed)
 
 
-def drawn(seed: int) -> tuple[StoredSave, float, FailureMix, Recovery, int]:
-    """A combination of whatever is modelled, at random."""
-    random = np.random.default_rng(seed)
-    mtbf = random.uniform(2, 20) * HOUR
-    tau = random.uniform(0.05, 0.6) * mtbf
-    count = int(random.integers(1, 4))
-    survives = [*np.sort(random.uniform(0.1, 0.98, count - 1)), 1.0]
-
-    def part(most: float) -> float:
-        return float(random.uniform(0, most)) * mtbf
-
-    levels = tuple(
-        SaveLevel(str(at), part(0.05) * (at + 1) / count, part(0.06), part(0.03), float(survives[at]))
-        for at in range(count)
-    )
-    overlap = float(random.choice([0.0, random.uniform()]))
-    drain = float(random.uniform(0.05, 1.0)) * tau / max(overlap, 0.5) if overlap else 0.0
-    warned = None
-    if count == 1 and random.random() < 0.6:
-        warned = WarnedSave(part(0.03), float(random.uniform()), float(random.uniform(0.3, 1)))
-    saving = StoredSave(
-        levels,
-        tuple(int(n) for n in random.integers(1, 5, count - 1)),
-        drain,
-        overlap,
-        MeasuredDirty(((tau / 2, 0.2), (tau * 3, 0.7))) if random.random() < 0.5 else None,
-        float(random.uniform(0, 0.3)),
-        warned,
-    )
-    _, trainer, whole = (float(share) for share in random.dirichlet([2, 1, 1]))
-    mix = FailureMix(mtbf, 1 - trainer - whole, trainer, whole, float(random.uniform(1, 2)))
-    full = FullRecovery(part(0.05), part(0.05))
-    partial = PartialRecovery(*(part(0.05) for _ in range(5)))
-    return saving, tau, mix, (full if random.random() < 0.35 else partial), int(random.integers(2, 9))
-
-
 @pytest.mark.parametrize("seed", range(24))
 def test_combinations_at_random_are_what_is_simulated(seed: int) -> None:
-    assert_simulated(*drawn(seed), seed=1000 + seed)
+    assert_simulated(*drawn_stored(seed), seed=1000 + seed)
 
 
 shares = st.floats(0.0, 1.0)
@@ -207,6 +147,29 @@ def test_limits_are_the_simpler_model(recovery: Recovery) -> None:
     same(found(replace(plain, dirty=CURVE, always=1.0), 3000.0, MIX, recovery), simple)
     # nothing is announced
     same(found(replace(plain, warned=WarnedSave(60.0, 1e-13, 0.5)), 3000.0, MIX, recovery), simple)
+    # nothing is announced beside several levels, or nothing in time; of one level nothing is known of the others
+    levels = StoredSave((MEMORY, DISK, REMOTE), (3, 4))
+    for at in range(3):
+        silent = replace(levels, warned=WarnedSave(60.0, 0.0, 0.5, at))
+        same(found(silent, 3000.0, MIX, recovery), found(levels, 3000.0, MIX, recovery))
+    # levels that are saved to each time are one, whichever of them a warned save goes to
+    told = WarnedSave(60.0, 0.7, 0.5)
+    always = StoredSave((replace(REMOTE, survives=0.5), REMOTE), (1,), warned=told)
+    same(found(always, 3000.0, MIX, recovery), found(replace(plain, warned=told), 3000.0, MIX, recovery))
+    # announced failures that leave the last level are as all failures
+    least = replace(levels, warned=WarnedSave(60.0, 0.7, 0.5, leaves=2))
+    same(found(least, 3000.0, MIX, recovery), found(replace(levels, warned=told), 3000.0, MIX, recovery))
+    # a save whose time scatters by nothing, or by next to nothing; a warned one that always fits
+    for scatter in (Scatter(factors=(1.0, 1.0, 1.0)), Scatter(sigma=1e-7)):
+        alike = StoredSave((replace(REMOTE, scatter=scatter),))
+        same(found(alike, 3000.0, MIX, recovery), simple)
+        # ... which begins a millionth sooner than it must
+        known = replace(plain, warned=replace(told, scatter=scatter, ahead_s=60.0 * (1 + 1e-6)))
+        same(
+            found(known, 3000.0, MIX, recovery), found(replace(plain, warned=told), 3000.0, MIX, recovery), rel=1e-6
+        )
+    exact = replace(plain, warned=replace(told, scatter=Scatter(factors=(1.0,)), ahead_s=60.0))
+    same(found(exact, 3000.0, MIX, recovery), found(replace(plain, warned=told), 3000.0, MIX, recovery))
     # levels of which the low one survives nothing to speak of, or that every save skips
     nothing = replace(REMOTE, survives=1e-13)
     same(found(StoredSave((replace(REMOTE, survives=0.5), REMOTE), (1,)), 3000.0, MIX, recovery), simple)
@@ -218,6 +181,27 @@ def test_limits_are_the_simpler_model(recovery: Recovery) -> None:
     nothing = replace(REMOTE, save_s=0.0)
     free = found(StoredSave((nothing,), drain_s=1e-9, overlap=1.0), 3000.0, MIX, recovery)
     same(free, found(StoredSave((nothing,)), 3000.0, MIX, recovery), rel=1e-8)
+
+
+def _one_level(seed: int) -> bool:
+    saving = drawn_stored(seed)[0]
+    just_in_time = saving.warned is not None and saving.warned.scatter is None
+    return len(saving.levels) == 1 and just_in_time and saving.levels[0].scatter is None
+
+
+ONE_LEVEL = [seed for seed in range(150) if _one_level(seed)]
+
+
+@pytest.mark.parametrize("seed", ONE_LEVEL)
+def test_warnings_of_one_level_are_a_renewal_process(seed: int) -> None:
+    saving, tau, mix, recovery, shards = drawn_stored(seed)
+    stops = stops_of(mix, recovery, saving.levels, shards)
+    with np.errstate(all="ignore"):
+        simple = one_level_warned(Course(saving, np.array([tau, 9 * tau]), mix.mtbf_s, stops, ()))
+    run = found(saving, np.array([tau, 9 * tau]), mix, recovery, shards)
+    parts, simpler = ([*one.breakdown, one.pls, one.writes] for one in (run, simple))
+    for part, expected in zip(parts, simpler, strict=True):
+        assert np.broadcast_to(part, 2) == pytest.approx(np.broadcast_to(expected, 2), rel=1e-9, abs=1e-12)
 
 
 def test_overlap_one_leaves_only_the_age_of_what_is_saved() -> None:

@@ -58,3 +58,12 @@ def test_aupy_s_interval_without_overlap_is_young_s_less_the_save() -> None:
 def test_a_quantised_row_has_its_bytes_and_two_numbers(bits: int, dim: int, row: int) -> None:
     """dim × bits / 8 bytes, and 4 each for scale and offset."""
     assert formulas.quantised_share(float(bits), float(dim)) * 4 * dim == row
+
+
+def test_the_constant_save_of_lognormal_ones_is_the_series_of_their_transform() -> None:
+    """−μ ln E[exp(−X/μ)] to second order in 1/μ, with the moments E[Xⁿ] = Cⁿ e^(n(n−1)σ²/2)."""
+    sigma, x = sp.symbols("sigma x", positive=True)
+    transform = 1 - C1 * x + C1**2 * sp.exp(sigma**2) * x**2 / 2
+    series = sp.series(-sp.log(transform) / x, x, 0, 2).removeO()
+    assert sp.simplify(series - formulas.scattered_save.raw(C1, 1 / x, sigma)) == 0
+    assert formulas.lognormal_mean(40.0, formulas.lognormal_scatter(40.0, 40.0)) == 40

@@ -100,6 +100,10 @@ def shards() -> list[bytes]:
     return [*_files("examples/shards.csv"), b"shard,bytes,updates_per_s\na,1 GB,10\nb,2e9,0\n"]
 
 
+def save_times() -> list[bytes]:
+    return [b"time of a save\n41.2 s\n\n38 s,\n0.5 min\n", b"40 s\n40 s\n", b'"1 h"\n2 ms\n' * 40]
+
+
 def counts() -> list[bytes]:
     found = []
     for array in (np.arange(1, 40), np.ones(5, dtype=np.float32), np.zeros((3, 3)), np.array([], dtype=np.int64)):
@@ -206,6 +210,7 @@ _OF: dict[str, Callable[[], list[bytes]]] = {
     "harm record": harm_records,
     "lab": labs,
     "shards": shards,
+    "save times": save_times,
     "counts": counts,
     "state": states,
     "case": cases,

@@ -106,6 +106,13 @@ def _times(path: Path, content: bytes) -> None:
     _command(f"simulate {ROOT / 'examples' / 'production-dlrm.toml'} --times {{}} --runs 10 --json")(path, content)
 
 
+def _save_times(path: Path) -> Any:
+    from cprmodel import Job
+
+    point = {"save_times": str(path), "load": "1 min"}
+    return Job.from_mapping({"job": {"work": "9 d"}, "failures": {"mtbf": "9 h"}, "checkpoint": point})
+
+
 def _criteo(path: Path) -> Any:
     from validation.data.criteo import Criteo
 
@@ -172,6 +179,7 @@ TARGETS: dict[str, Target] = {
     "accuracy CSV": Target("record", ".csv", _command("accuracy {}")),
     "accuracy JSON": Target("record", ".json", _command("accuracy {} --json")),
     "accuracy --out": Target("record", ".json", _command("accuracy {} --out {folder}/model.json")),
+    "save_times": Target("save times", ".txt", _reader(_save_times)),
     "order": Target("shards", ".csv", _command("order {} --budget 2GB/s --policy uniform --policy best-fixed")),
     "order --schedule": Target(
         "shards", ".csv", _command("order {} --budget 2GB/s --policy uniform --schedule {folder}/out.csv"), 0.5

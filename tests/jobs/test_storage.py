@@ -32,6 +32,7 @@ metric_drop_per_pls = 0.005
 [checkpoint]
 """
 SIZE = 'size = "1.2 TB"\nbandwidth = "5 GB/s"\n'
+WARNED = '[checkpoint.warning]\nlead = "5 min"\nrecall = 0.5\n'
 LEVELS = '[[checkpoint.level]]\nsave = "9 s"\nsurvives = 0.9\n[[checkpoint.level]]\nsave = "4 min"\n'
 
 
@@ -142,6 +143,39 @@ def test_levels_that_are_given_by_bandwidth_and_how_often() -> None:
     assert saving.counts == (6,)
 
 
+#: Where a warned save goes (None: to the last level, the second of two), what is left, and whether it is said.
+WARNED_TO: dict[str, tuple[str, int | None, int | None, str]] = {
+    "the last level, where it can be written": (WARNED, None, None, ""),
+    "or the highest that can": (
+        WARNED.replace("5 min", "2 min"),
+        0,
+        None,
+        "a save on it goes to level 1, the highest",
+    ),
+    "what announced failures leave": (WARNED + 'leaves = "level 1"\n', 0, 0, ""),
+    "a level as given": (WARNED + 'level = "level 1"\n', 0, None, ""),
+    "a higher one than is left": (WARNED + 'leaves = "level 1"\nlevel = "level 2"\n', None, 0, ""),
+}
+
+
+@pytest.mark.parametrize("case", WARNED_TO)
+def test_where_a_save_on_a_warning_goes(case: str) -> None:
+    text, level, leaves, said = WARNED_TO[case]
+    warned = stored(LEVELS + text).warned
+    assert warned is not None
+    assert (warned.level, warned.leaves, warned.save_s) == (level, leaves, 240 if level is None else 9)
+    found = [line for line in job_from_text(HEAD + LEVELS + text).assumptions() if "warning" in line]
+    assert (said in found[0]) if said else not found
+
+
+@pytest.mark.parametrize("key", ['level = "level 2"', 'leaves = "level 2"'])
+def test_a_warned_level_that_cannot_be_written_in_time_is_not_replaced(key: str) -> None:
+    text = LEVELS + WARNED.replace("5 min", "2 min") + key
+    assert stored(text).warned is None
+    said = job_from_text(HEAD + text).assumptions()
+    assert "checkpoint.warning comes 2 min ahead, too late for a save of 4 min to level 2: not used" in said
+
+
 def test_a_warning_that_comes_too_late_is_said_not_used() -> None:
     text = SIZE + '[checkpoint.warning]\nlead = "2 min"\nrecall = 0.8\n'
     assert stored(text).warned is None
@@ -243,9 +277,22 @@ WRONG: dict[str, tuple[str, str]] = {
         LEVELS.replace("survives", "survive"),
         'checkpoint.level.0.survive = 0.9: expected a known key, perhaps "survives"',
     ),
-    "levels and warnings": (
-        LEVELS + '[checkpoint.warning]\nlead = "5 min"\nrecall = 0.5',
-        "checkpoint.warning: expected one level: a save on a warning beside several levels isn't modelled",
+    "a warned level that is not there": (
+        LEVELS + WARNED + 'level = "disk"',
+        'checkpoint.warning.level = "disk": expected the name of a checkpoint.level: "level 1", "level 2"',
+    ),
+    "what a warning leaves, of one level": (
+        SIZE + WARNED + 'leaves = "memory"',
+        'checkpoint.warning.leaves = "memory": expected the name of a checkpoint.level',
+    ),
+    "a warned save that is lost": (
+        LEVELS + WARNED + 'leaves = "level 2"\nlevel = "level 1"',
+        'checkpoint.warning.level = "level 1": expected a level that announced failures leave: "level 2" or higher',
+    ),
+    "more announced than the level survives": (
+        LEVELS + WARNED.replace("0.5", "0.95") + 'leaves = "level 1"',
+        'checkpoint.warning.leaves = "level 1": expected a level that survives at least the failures that are '
+        "announced (0.95 of all; it survives 0.9)",
     ),
     "a recall of what": (
         SIZE + '[checkpoint.warning]\nlead = "5 min"\nrecall = 1.5',
