@@ -53,11 +53,18 @@ class _Candidate:
 def _winners(
     found: list[_Candidate], ranks: list[Any], limit: Any, shape: tuple[int, ...]
 ) -> tuple[_Candidate, list[tuple[_Candidate, np.ndarray]]]:
-    """The candidate that wins most rows, and the others with those that they win; of equals the first wins."""
+    """The candidate that wins most rows, and the others with those that they win.
+
+    Of equals that with the least PLS wins, then the first: as :func:`cprmodel.planning.ranking.best_of`.
+    """
     left = np.ones(shape, dtype=bool)
+    tied = [rank <= limit for rank in ranks]
+    lost = np.full(shape, np.inf)
+    for one, ties in zip(found, tied, strict=True):
+        lost = np.where(ties, np.minimum(lost, one.pls), lost)
     won = []
-    for one, rank in zip(found, ranks, strict=True):
-        wins = left & (rank <= limit)
+    for one, ties in zip(found, tied, strict=True):
+        wins = left & ties & (one.pls <= lost)
         number = int(np.count_nonzero(wins))
         if number:
             won.append((number, one, wins))

@@ -80,11 +80,14 @@ def plan(
     minimise: Annotated[
         Minimised, typer.Option(help="overhead, or dollars: what the job costs by the prices in [cost].")
     ] = (Minimised.OVERHEAD),
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every strategy and quantity, however narrow the terminal.")
+    ] = False,
 ) -> None:
     """Price the strategies for a job and recommend one."""
     from cprmodel.cli.plan import Options, run
 
-    run(job, Options(model.value if model else None, as_json, report, explain, robust, minimise.value))
+    run(job, Options(model.value if model else None, as_json, report, explain, robust, minimise.value, everything))
 
 
 @app.command()

@@ -27,6 +27,7 @@ class Options:
     explain: bool
     robust: bool
     minimise: str
+    everything: bool
 
 
 def run(source: str, options: Options) -> None:
@@ -48,7 +49,7 @@ def run(source: str, options: Options) -> None:
     else:
         from cprmodel.report.text import print_plan
 
-        print_plan(answer)
+        print_plan(answer, options.everything)
         if options.explain:
             from cprmodel.report.explain import explain_lines
 

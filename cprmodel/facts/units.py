@@ -17,6 +17,7 @@ __all__ = [
     "QuantityError",
     "count_of",
     "format_bytes",
+    "format_chance",
     "format_money",
     "format_share",
     "format_time",
@@ -195,6 +196,15 @@ def format_share(share: float) -> str:
         return f"{percent:,.0f}%"
     digits = max(0, 2 - math.floor(math.log10(abs(percent))))
     return f"{percent:.{min(digits, 8)}f}%"
+
+
+def format_chance(chance: float) -> str:
+    """A probability in whole percent, and which side of 1% or 99% it is on beyond.
+
+    >>> format_chance(0.437), format_chance(0.002), format_chance(0.9999)
+    ('44%', 'under 1%', 'over 99%')
+    """
+    return "under 1%" if chance < 0.01 else "over 99%" if chance > 0.99 else f"{100 * chance:.0f}%"
 
 
 def count_of(number: int, what: str = "failure") -> str:

@@ -13,8 +13,8 @@ __all__ = ["MINIMISED", "TIE", "best_of"]
 #: What a plan can make least.
 MINIMISED = ("overhead", "dollars")
 
-#: Overheads closer than this (relative) are equal; the strategy listed first is taken.
-TIE = 1e-14
+#: Overheads closer than this (relative) are equal: of those what loses least is taken, then what is listed first.
+TIE = 1e-9
 
 #: What ranks the strategies, by name.
 _RANKS: dict[str, Callable[[StrategyPlan], float | None]] = {
@@ -25,8 +25,9 @@ _RANKS: dict[str, Callable[[StrategyPlan], float | None]] = {
 
 
 def best_of(strategies: Sequence[StrategyPlan], notes: Sequence[str] = (), rank: str = "overhead") -> StrategyPlan:
-    """The feasible strategy with the least overhead (expected overhead, dollars); of equals the first.
+    """The feasible strategy with the least overhead (expected overhead, dollars).
 
+    Of equals the one with the least expected PLS, then the first.
     Raises JobError where none is feasible; ``notes`` then say why there is none at all.
     """
     feasible = [one for one in strategies if one.feasible]
@@ -37,4 +38,5 @@ def best_of(strategies: Sequence[StrategyPlan], notes: Sequence[str] = (), rank:
     ranks = [math.inf if one is None else one for one in given]
     if math.isinf(min(ranks)):
         ranks = [one.overhead_fraction for one in feasible]
-    return next(one for one, value in zip(feasible, ranks, strict=True) if value <= min(ranks) * (1 + TIE))
+    tied = [one for one, value in zip(feasible, ranks, strict=True) if value <= min(ranks) * (1 + TIE)]
+    return min(tied, key=lambda one: one.expected_pls)

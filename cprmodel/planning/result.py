@@ -93,6 +93,15 @@ class StrategyPlan:
         return self.strategy.interval_s
 
     @property
+    def probability_over_budget(self) -> float | None:
+        """That one run's PLS is above the budget (see :mod:`cprmodel.planning.scatter`); None without a budget or loss."""
+        if self.pls_budget is None or not self.expected_pls > 0:
+            return None
+        from cprmodel.planning.scatter import chance_over
+
+        return chance_over(self.pls_budget, self.expected_pls, self.pls_standard_deviation)
+
+    @property
     def order(self) -> str | None:
         """Which rows are saved first; None where each save takes everything."""
         return self.strategy.order
@@ -157,6 +166,7 @@ class StrategyPlan:
             "expected_pls": self.expected_pls,
             "pls_standard_error": self.pls_standard_error,
             "pls_standard_deviation": self.pls_standard_deviation,
+            "probability_over_budget": self.probability_over_budget,
             "expected_metric_drop": self.expected_metric_drop,
             "expected_metric_drop_interval_90": list(interval) if interval else None,
             "interval_ci90_s": list(self.interval_ci90_s) if self.interval_ci90_s else None,

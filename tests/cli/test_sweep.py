@@ -174,7 +174,7 @@ def test_bad_options_are_one_line(
 
 def test_plan_by_money(capsys: pytest.CaptureFixture[str]) -> None:
     out, _ = run("plan", FLEET, "--minimise", "dollars", capsys=capsys)
-    for row in ("space kept", "written a month", "cost a month", "cost to train"):
+    for row in ("space kept", "written a month", "cost to train", "of overhead, a month"):
         assert row in out
     data = json.loads(run("plan", FLEET, "--minimise", "dollars", "--json", capsys=capsys)[0])
     assert (data["minimised"], data["currency"]) == ("dollars", "USD")
