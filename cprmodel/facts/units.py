@@ -94,6 +94,16 @@ def _factor(unit: str, si_unit: str) -> float:
         raise QuantityError(f"{unit!r} is not a unit") from None
 
 
+def _with_point(text: str) -> str:
+    """How a number with commas is written."""
+    found = re.search(r"(\d+),(\d+)", text)
+    if found is None:
+        return ""
+    if len(found[2]) == 3:  # "1,000" may be a thousand or one
+        return f"; numbers have no commas: {found[1]}{found[2]} or {found[1]}.{found[2]}, not {found[0]}"
+    return f", with a decimal point: {found[1]}.{found[2]}, not {found[0]}"
+
+
 def parse_quantity(text: str, kind: str) -> float:
     """A quantity such as "30 min" in SI units.
 
@@ -110,7 +120,7 @@ def parse_quantity(text: str, kind: str) -> float:
     while position < len(stripped):
         match = _TERM.match(stripped, position)
         if match is None:
-            raise QuantityError(expected)
+            raise QuantityError(f"{expected}{_with_point(stripped)}")
         try:
             factor = _factor(match[2], si_unit)
         except QuantityError:

@@ -94,7 +94,7 @@ class StrategyPlan:
 
     @property
     def probability_over_budget(self) -> float | None:
-        """That one run's PLS is above the budget (see :mod:`cprmodel.planning.scatter`); None without a budget or loss."""
+        """That one run's PLS is above the budget, by :mod:`cprmodel.planning.scatter`; None without one."""
         if self.pls_budget is None or not self.expected_pls > 0:
             return None
         from cprmodel.planning.scatter import chance_over

@@ -19,10 +19,11 @@ def chance_over(budget: float, mean: float, deviation: float) -> float:
     .. math:: P\Big(\sum_{i=1}^{K} U_i > b\Big), \qquad K \sim \mathrm{Poisson}\Big(\frac{4 m^2}{3 \sigma^2}\Big),
         \quad U_i \sim \mathrm{uniform}\Big(0, \frac{3 \sigma^2}{2 m}\Big)
 
-    A run loses a Poisson number of times, each loss uniform between nothing and a whole interval's (a failure strikes
-    at any moment of it with equal chance). Mean m and standard deviation σ settle both numbers: of saves of everything
-    they are those of the failures themselves; of orders and of experts in turn, whose losses are not uniform, it is an
-    approximation. From 200 losses on, the sum has a Pearson III distribution with its mean, variance and skewness.
+    A run loses a Poisson number of times, each loss uniform between nothing and a whole interval's (a failure
+    strikes at any moment of it with equal chance). Mean m and standard deviation σ settle both numbers: of saves of
+    everything they are those of the failures themselves; of orders and of experts in turn, whose losses are not
+    uniform, it is an approximation. From 200 losses on, the sum is taken to be Pearson III, of the same mean,
+    variance and skewness.
 
     Parameters
     ----------

@@ -148,7 +148,7 @@ def plan_rows(plan: Plan, strategies: Sequence[StrategyPlan] | None = None) -> l
 
 
 def shown_strategies(plan: Plan, everything: bool = False) -> tuple[list[StrategyPlan], list[StrategyPlan]]:
-    """Those of the table, in the plan's order, and those left out: what costs most goes, never what is compared with."""
+    """Those of the table, in the plan's order, and those left out, of the others those that cost most."""
     if everything or len(plan.strategies) <= MOST:
         return list(plan.strategies), []
     kept = {plan.recommended, "current", "full", "partial"}
@@ -178,9 +178,10 @@ def _width(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
 
 
 def blocks(plan: Plan, width: int, everything: bool = False) -> list[Block]:
-    """The table: strategies as columns where they fit, else as rows; with ``everything``, columns in several tables.
+    """The table: strategies as columns where they fit, else as rows.
 
-    As rows, the quantities for which there is no room are left out and named.
+    As rows, the quantities for which there is no room are left out and named; with ``everything`` strategies are
+    columns of several tables instead, and nothing is left out.
     """
     strategies, _ = shown_strategies(plan, everything)
     rows = plan_rows(plan, strategies)
@@ -215,7 +216,7 @@ def _split(headings: list[str], rows: list[list[str]], width: int) -> list[Block
 
 
 def _as_rows(names: list[str], rows: list[tuple[str, list[str]]], width: int) -> Block:
-    cells = {label: column for label, column in rows}
+    cells = dict(rows)
     by_name: dict[str, str] = {}
     for label in cells:
         by_name.setdefault(label.strip(), label)

@@ -30,7 +30,7 @@ def test_it_is_that_of_the_sum_drawn(losses: float) -> None:
 
 
 def test_it_is_that_of_played_jobs() -> None:
-    """The simulator shares no algebra with it; few shards fail twice in an interval here, and saves take no time."""
+    """The simulator shares no algebra with it; few shards fail twice in an interval here, and saves are short."""
     job = Job.from_mapping(
         {
             "job": {"work": "200 h"},
