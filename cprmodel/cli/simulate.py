@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import typer
 
 from cprmodel.cli.options import check_report, time_option
+from cprmodel.cli.progress import INTERRUPTED, interrupted, progress
 from cprmodel.costing import model_for, saving_of
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.strategies import Strategy
@@ -67,7 +67,7 @@ def run(source: str, options: Options, as_json: bool, report: Path | None) -> No
     except JobError as error:
         raise JobError(source, list(error.problems)) from None
     if found.interrupted:
-        typer.echo(f"Interrupted: {found.runs:,} of {found.wanted_runs:,} runs.", err=True)
+        interrupted(found.runs, found.wanted_runs, "runs")
     if as_json:
         data = {**found.to_dict(deadline_s), "seed": options.seed}
         typer.echo(json.dumps(data | ({"times": understood} if understood else {}), indent=2, allow_nan=False))
@@ -83,7 +83,7 @@ def run(source: str, options: Options, as_json: bool, report: Path | None) -> No
         write_simulated_report(found, deadline_s, report)
         typer.echo(f"Report: {report}", err=as_json)
     if found.interrupted:
-        raise typer.Exit(130)
+        raise typer.Exit(INTERRUPTED)
 
 
 def _strategy(job: Job, name: str, interval_s: float | None) -> Strategy:
@@ -151,11 +151,5 @@ def _simulate(job: Job, strategy: Strategy, law: FailureLaw, options: Options) -
             progress=progress,
         )
 
-    if (options.runs < _LONG_RUNS and not drifts) or not sys.stderr.isatty():
-        return played()
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("playing", total=options.runs)
-        return played(lambda done: bar.advance(task, done))
+    with progress("playing", options.runs, options.runs >= _LONG_RUNS or drifts) as advance:
+        return played(advance)

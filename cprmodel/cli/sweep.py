@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ from cprmodel.bulk import (
 )
 from cprmodel.bulk.derived import is_plain
 from cprmodel.cli.options import check_report
+from cprmodel.cli.progress import INTERRUPTED, interrupted, progress
 from cprmodel.costing import MODELS, CostModel, Exact, model_for
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.jobs import Job
@@ -76,6 +75,9 @@ def _run(source: str, job: Job, options: Options, as_json: bool) -> None:
         sweep = Sweep(job, grid, asked, options.minimise, "--vary")
         found = _swept(sweep, options)
         lines += summary_lines(found, job)
+        if found.interrupted:
+            _told_so_far(found, grid.size, options, lines, as_json)
+            raise typer.Exit(INTERRUPTED)
     model = model_for(job, asked)
     spares = spares_answer(job) if job.repair_s else None
     if spares is not None:
@@ -106,8 +108,26 @@ def _run(source: str, job: Job, options: Options, as_json: bool) -> None:
         typer.echo(f"Report: {options.report}", err=as_json)
 
 
+def _told_so_far(found: Summary, size: int, options: Options, lines: list[str], as_json: bool) -> None:
+    """What there is of a sweep that was interrupted; what follows from all of it is left out."""
+    unwritten = [str(path) for path in (options.out, options.report) if path is not None]
+    more = f" Not written: {', '.join(unwritten)}." if unwritten else ""
+    interrupted(found.rows, size, "plans", more)
+    if as_json:
+        data = {"sweep": found.to_dict(), **_answers_of_none(), "elasticities": {}}
+        typer.echo(json.dumps(data, indent=2, allow_nan=False))
+    else:
+        from cprmodel.report.text import print_lines_and_table
+
+        print_lines_and_table(lines, [], [])
+
+
+def _answers_of_none() -> dict[str, Any]:
+    return {"nodes": None, "spares": None}
+
+
 def _answers(job: Job, nodes: NodesAnswer | None, spares: SparesAnswer | None) -> dict[str, Any]:
-    found: dict[str, Any] = {"nodes": None, "spares": None}
+    found = _answers_of_none()
     if nodes is not None:
         found["nodes"] = {
             "fastest": nodes.fastest,
@@ -132,28 +152,22 @@ def _answers(job: Job, nodes: NodesAnswer | None, spares: SparesAnswer | None) -
 
 
 def _swept(sweep: Sweep, options: Options) -> Summary:
-    """Every row, into the file and the summary, and forgotten."""
+    """Every row, into the file and the summary, and forgotten; when interrupted those planned so far, and no file."""
     found = Summary(sweep.grid, sweep.model_name, sweep.minimise)
     found.idle = tuple(key.name for key in sweep.keys_without_effect())
-    with ExitStack() as stack:
-        advance = stack.enter_context(_progress(sweep.grid.size))
-        writer = stack.enter_context(writer_to(options.out, "--out")) if options.out is not None else None
-        for chunk in sweep.chunks(options.workers):
-            found.add(chunk)
-            if writer is not None:
-                writer.write(chunk)
-            advance(len(chunk))
+    size = sweep.grid.size
+    try:
+        with ExitStack() as stack:
+            advance = stack.enter_context(progress("planning", size, size >= _LONG_ROWS))
+            writer = stack.enter_context(writer_to(options.out, "--out")) if options.out is not None else None
+            for chunk in sweep.chunks(options.workers):
+                found.add(chunk)
+                if writer is not None:
+                    writer.write(chunk)
+                if advance is not None:
+                    advance(len(chunk))
+    except KeyboardInterrupt:
+        if not found.rows:
+            raise
+        found.interrupted = True
     return found
-
-
-@contextmanager
-def _progress(rows: int) -> Iterator[Any]:
-    if rows < _LONG_ROWS or not sys.stderr.isatty():
-        yield lambda done: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("planning", total=rows)
-        yield lambda done: bar.advance(task, done)

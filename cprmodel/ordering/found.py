@@ -39,6 +39,12 @@ class Ordered:
     each: Callable[[], Rows]  #: every row on its own, made when it is asked for
     harm: tuple[OrderHarm, ...] = ()  #: by a harm record: what a failure costs in the metric, the cheapest first
     lost_share: float | None = None  #: of the rows, that it puts back
+    wanted: int = 0  #: policies that were asked for: more than there are where it was interrupted
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was stopped before all policies were looked at."""
+        return len(self.policies) < self.wanted
 
     @property
     def full_save_s(self) -> float:
@@ -70,6 +76,7 @@ class Ordered:
             "harm": [asdict(one) for one in self.harm] or None,
             "lost_share": self.lost_share,
             "warnings": list(self.warnings),
+            "interrupted": self.interrupted,
         }
 
 
@@ -79,10 +86,16 @@ def order(
     setting: Setting,
     policies: tuple[str, ...] = POLICIES,
     each: Callable[[], Rows] | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Ordered:
-    """Predict every policy. ``each``: every row on its own, where ``rows`` holds those alike together."""
-    found = predict(rows, setting, policies)
-    return Ordered(source, rows, setting, found, tuple(_warnings(rows, setting, found)), each or (lambda: rows))
+    """Predict every policy; those looked at so far when interrupted by Ctrl-C.
+
+    ``each``: every row on its own, where ``rows`` holds those alike together; ``progress`` is called with 1 for
+    each policy.
+    """
+    found = predict(rows, setting, policies, progress)
+    warnings = tuple(_warnings(rows, setting, found))
+    return Ordered(source, rows, setting, found, warnings, each or (lambda: rows), wanted=len(policies))
 
 
 def _warnings(rows: Rows, setting: Setting, found: list[PolicyLoss]) -> list[str]:

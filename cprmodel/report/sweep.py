@@ -36,6 +36,7 @@ class Summary:
     worst: dict[str, Any] | None = None
     best_today: dict[str, Any] | None = None
     worst_today: dict[str, Any] | None = None
+    interrupted: bool = False  #: before all rows were planned
     idle: tuple[str, ...] = ()  #: keys that change nothing in the plans
 
     def add(self, chunk: Chunk) -> None:
@@ -70,6 +71,7 @@ class Summary:
             "model": self.model,
             "minimised": self.minimised,
             "rows": self.rows,
+            "interrupted": self.interrupted,
             "axes": {key.name: len(self.grid.values(key)) for key in self.grid.keys},
             "recommended": dict(self.recommended),
             "infeasible": sum(self.reasons.values()),
