@@ -14,6 +14,7 @@ import numpy as np
 import typer
 
 from cprmodel.cli.options import bandwidth_option, check_report, time_option
+from cprmodel.cli.pages import Page
 from cprmodel.cli.progress import INTERRUPTED, interrupted, progress
 from cprmodel.facts.errors import DomainError, JobError, Problem
 from cprmodel.facts.files import whole_file, write_whole
@@ -52,13 +53,11 @@ class Options:
     seed: int
 
 
-def run(
-    options: Options, as_json: bool, slots_to: Path | None, intervals: Path | None, report: Path | None
-) -> None:
+def run(options: Options, as_json: bool, slots_to: Path | None, intervals: Path | None, page: Page) -> None:
     """Order and print, or write, what was found."""
     bandwidth = bandwidth_option("budget", options.budget)
     source = _source(options)
-    for path, option in ((report, "--report"), (slots_to, "--schedule"), (intervals, "--intervals")):
+    for path, option in ((slots_to, "--schedule"), (intervals, "--intervals")):
         if path is not None:
             check_report(path, source, option)
     unknown = [name for name in options.policies if name not in POLICIES]
@@ -80,7 +79,7 @@ def run(
         with progress("playing orders", len(policies)) as advance:
             found = order(source, rows, setting, policies, each, advance)
     if found.interrupted:
-        _told_so_far(found, (slots_to, intervals, report), as_json)
+        _told_so_far(found, (slots_to, intervals, page.path), as_json)
         raise typer.Exit(INTERRUPTED)
     if slots_to is not None:
         _write_schedule(found, slot_s, options.slots, slots_to)
@@ -98,11 +97,13 @@ def run(
     for path, name in ((slots_to, "Schedule"), (intervals, "Intervals")):
         if path is not None:
             typer.echo(f"{name}: {path}", err=as_json)
-    if report is not None:
+
+    def write(path: Path) -> None:
         from cprmodel.report.ordered import write_ordered_report
 
-        write_ordered_report(found, report)
-        typer.echo(f"Report: {report}", err=as_json)
+        write_ordered_report(found, path)
+
+    page.write(write)
 
 
 def _told_so_far(found: Ordered, targets: tuple[Path | None, ...], as_json: bool) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import typer
 
-from cprmodel.cli.options import check_report, time_option
+from cprmodel.cli.options import time_option
+from cprmodel.cli.pages import Page
 from cprmodel.cli.progress import INTERRUPTED, interrupted, progress
 from cprmodel.costing import model_for, saving_of
 from cprmodel.facts.errors import JobError, Problem
@@ -53,11 +54,9 @@ class Options:
     workers: int
 
 
-def run(source: str, options: Options, as_json: bool, report: Path | None) -> None:
+def run(source: str, options: Options, as_json: bool, page: Page) -> None:
     """Simulate and print, or write, what was found."""
     job = load_job(source)
-    if report is not None:
-        check_report(report, source)
     deadline_s = time_option("deadline", options.deadline) if options.deadline is not None else None
     interval_s = time_option("interval", options.interval) if options.interval is not None else None
     law, understood = _law(options)
@@ -77,11 +76,13 @@ def run(source: str, options: Options, as_json: bool, report: Path | None) -> No
         from cprmodel.report.simulated import print_simulated
 
         print_simulated(found, deadline_s)
-    if report is not None:
+
+    def write(path: Path) -> None:
         from cprmodel.report.simulated import write_simulated_report
 
-        write_simulated_report(found, deadline_s, report)
-        typer.echo(f"Report: {report}", err=as_json)
+        write_simulated_report(found, deadline_s, path)
+
+    page.write(write)
     if found.interrupted:
         raise typer.Exit(INTERRUPTED)
 
