@@ -233,7 +233,7 @@ def sweep(
     workers: Annotated[int, typer.Option(help="Cores to use; -1: all.")] = -1,
     as_json: AsJson = False,
 ) -> None:
-    """Plan a job for many values of its numbers; how many nodes and spares; what the overhead hangs on."""
+    """Plan a job for many values of its numbers; how many nodes and spares; what moves the overhead."""
     from cprmodel.cli.pages import page_to
     from cprmodel.cli.sweep import Options, run
 

@@ -93,7 +93,7 @@ def _run(source: str, job: Job, options: Options, as_json: bool, page: Page) -> 
     else:
         from cprmodel.report.text import print_lines_and_table
 
-        print_lines_and_table(lines, ["overhead hangs on", "% for 1% more"], elasticity_rows(hangs[:8]))
+        print_lines_and_table(lines, ["with 1% more of", "the overhead changes by"], elasticity_rows(hangs[:8]))
     if options.out is not None:
         typer.echo(f"Rows: {options.out}", err=as_json)
 

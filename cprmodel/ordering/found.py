@@ -111,7 +111,7 @@ def _warnings(rows: Rows, setting: Setting, found: list[PolicyLoss]) -> list[str
     if any(one.predicted_by == "simulation" for one in found):
         classes = rows.classes(setting.full_save_s(rows))
         if classes.rows > setting.played_rows or rows.row_bytes is None:
-            lines.append(f"simulated with {setting.played_rows:,} rows that stand for all")
+            lines.append(f"simulated with {setting.played_rows:,} rows as a sample of all")
     if rows.row_bytes is None and any(one.predicted_by != "formula" for one in found):
         lines.append(
             f"the size of a row is not known: orders are for {setting.played_updates:g} updates of a row and "
@@ -144,5 +144,5 @@ def _better(found: list[PolicyLoss]) -> list[str]:
         return []
     return [
         f"{best.name} loses fewer updates ({best.lost_updates_fraction:.4f}) than the best fixed intervals "
-        f"({fixed.lost_updates_fraction:.4f}): it looks at what was counted, and updates scatter"
+        f"({fixed.lost_updates_fraction:.4f}): it follows the counts of updates, which scatter"
     ]

@@ -177,8 +177,8 @@ def _how_sure(plan: Plan) -> str:
         return ""
     low, high = plan.best.overhead_ci90 or (plan.best.overhead_fraction, None)
     reach = "unbounded" if high is None else format_share(high)
-    make = "make" if sure.events > 1 else "makes"
-    said = f" With the MTBF as sure as {count_of(sure.events)} {make} it, that overhead is "
+    leave = "leave" if sure.events > 1 else "leaves"
+    said = f" {count_of(sure.events)} {leave} the MTBF uncertain: that overhead may be "
     said += f"{format_share(low)} to {reach} (90% interval)"
     if sure.other_recovery_better is not None:
         other = "full" if plan.best.strategy.recovers == "partial" else "partial"

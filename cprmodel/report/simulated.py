@@ -51,12 +51,12 @@ def simulated_lines(found: Simulated, deadline_s: float | None) -> list[str]:
     ):
         if expected > 0 or mean.mean > 0:
             away = apart[name]
-            distance = "no scatter" if away is None else f"{away:+.1f} standard errors"
+            distance = f"{show(mean.mean)}, without scatter" if away is None else _from_it(away)
             by = found.predicted
             if by.pls_is_approximate if name == "pls" else by.overhead_is_approximate:
-                distance = f"{100 * (mean.mean / expected - 1):+.2g}%"
+                distance = f"{100 * (mean.mean / expected - 1):+.2g}% from it"
             lines.append(
-                f"{label}: predicted {show(expected)} ({found.predicted.model}), simulated {distance} from it"
+                f"{label}: the formula gives {show(expected)} ({found.predicted.model}); simulated {distance}"
             )
     sharded = found.job.cluster.embedding_shards is not None
     by_kind = ", ".join(
@@ -78,10 +78,15 @@ def simulated_lines(found: Simulated, deadline_s: float | None) -> list[str]:
         )
     if found.time_to_train_s.fewer_runs > 1:
         lines.append(
-            f"the mean uses what is known exactly of the failure counts: without, "
-            f"{found.time_to_train_s.fewer_runs:,.0f} times as many runs for the same standard error"
+            "the mean is corrected by the failure counts, whose expectation is known exactly; without, as small a "
+            f"standard error would take {found.time_to_train_s.fewer_runs:,.0f} times as many runs"
         )
     return lines
+
+
+def _from_it(away: float) -> str:
+    """How far the simulated mean is from what was predicted."""
+    return f"{abs(away):.1f} standard errors {'above' if away > 0 else 'below'} that"
 
 
 def heading(found: Simulated) -> str:

@@ -46,13 +46,13 @@ def uncertainty_lines(plan: Plan) -> list[str]:
             continue
         gain = one.gain_fraction
         said = (
-            f"robust {one.name}: every {format_time(one.interval_s)} rather than "
+            f"{one.name}, allowing for that (robust): every {format_time(one.interval_s)} rather than "
             f"{format_time(one.plain_interval_s)}; expected overhead "
             f"{or_no_bound(one.expected_overhead_fraction, format_share)} instead of "
             f"{or_no_bound(one.plain_expected_overhead_fraction, format_share)}"
         )
         if gain is not None and one.plain_expected_overhead_fraction:
-            said += f" ({100 * gain / one.plain_expected_overhead_fraction:+.2g}% saved of it)"
+            said += f" ({100 * gain / one.plain_expected_overhead_fraction:+.2g}% saved)"
         if one.plain_expected_pls > one.expected_pls > 0:
             said += f", expected PLS {one.expected_pls:.3g} instead of {one.plain_expected_pls:.3g}"
         lines.append(said)
@@ -71,7 +71,8 @@ def _of_nodes(plan: Plan) -> str:
 def _without_bound(one: Robust, events: int) -> str:
     """What was chosen by where the expected overhead has no bound at any interval."""
     return (
-        f"robust {one.name}: every {format_time(one.interval_s)} rather than {format_time(one.plain_interval_s)}, "
+        f"{one.name}, allowing for that (robust): every {format_time(one.interval_s)} rather than "
+        f"{format_time(one.plain_interval_s)}, "
         "by the mean over the inner 90% of what the MTBF may be; over all of it the expected overhead has no bound "
         f"at any interval, for {count_of(events)} cannot rule out an MTBF so short that the job hardly ever gets on"
     )
@@ -88,8 +89,8 @@ def _renewal_lines(found: Renewal, planned_s: float) -> list[str]:
         f"equal spacing is {format_time(found.interval_s)} ({format_time(found.memoryless_interval_s)} without "
         f"memory): {100 * found.efficiency:.3f}% of the time is useful, {100 * found.interval_gain:.2g} points "
         f"more (simulated {_points(found.simulated_interval_gain)})",
-        f"saving by age, after {first} of work from a failure on and then {', '.join(others)} ...: "
-        f"{100 * found.by_age_efficiency:.3f}%, {100 * found.by_age_gain:.2g} points more than equal spacing "
+        f"saving by age, the first after {first} of work since a failure, the next after {', '.join(others)} ...: "
+        f"{100 * found.by_age_efficiency:.3f}% of the time is useful, {100 * found.by_age_gain:.2g} points more than equal spacing "
         f"(simulated {_points(found.simulated_by_age_gain)}, {FAILURES:,} failures); if they have no memory after "
         f"all, the same saves lose {100 * found.by_age_loss_without_memory:.2g} points",
     ]
@@ -100,8 +101,8 @@ def _mean_of_the_law(mean_s: float, planned_s: float) -> str:
     if abs(mean_s / planned_s - 1) < 0.005:
         return f"mean {format_time(mean_s)}"
     return (
-        f"whose own mean, times beyond those that were seen included, is {format_time(mean_s)}; planned for is "
-        f"exposure over failures, {format_time(planned_s)}"
+        f"mean {format_time(mean_s)} with times longer than any that was seen; the plan uses observed time over "
+        f"failures, {format_time(planned_s)}"
     )
 
 
@@ -118,8 +119,8 @@ def _how_clearly(found: Renewal) -> str:
 
     if found.aic_ahead is None or found.aic_ahead >= CLEARLY:
         return ""
-    sure = "hardly" if found.aic_ahead < HARDLY else "not clearly"
-    return f", {sure} told from one without memory (AIC {found.aic_ahead:.1f} below)"
+    sure = "about as well" if found.aic_ahead < HARDLY else "nearly as well"
+    return f", though a constant rate fits {sure} (AIC {found.aic_ahead:.1f} higher)"
 
 
 def about_the_budget(plan: Plan) -> str:

@@ -26,7 +26,7 @@ def test_fit_says_what_the_trace_says(trace: Path, capsys: pytest.CaptureFixture
     out, _ = run("fit", trace, "--window", "3000 h", "--unit", "h", capsys=capsys)
     text = " ".join(out.split())
     assert "81 durations: 80 ended by an interruption, 1 cut short by the end of the observation" in text
-    assert "failures come in bursts (the hazard falls after one)" in text
+    assert "failures come in bursts: after one, another soon is more likely" in text
     assert "Lewis-Robinson" in text
     for name in ("exponential", "weibull", "gamma", "lognormal"):
         assert name in out
@@ -70,7 +70,7 @@ def test_what_few_events_leave_open(
     path = tmp_path / "t.csv"
     path.write_text("time,event\n" + "".join(f"{3 + at % 4},1\n" for at in range(events)) + "7,0\n")
     out, _ = run("fit", path, capsys=capsys)
-    assert ("but 84 to 89% in bursts (Weibull shape 0.6 to 0.8)" in " ".join(out.split())) == said
+    assert ("if they do (Weibull shape 0.6 to 0.8), in 84 to 89" in " ".join(out.split())) == said
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_what_few_events_leave_open(
 )
 def test_a_mistake_is_one_line(arguments: list[object], expected: str, capsys: pytest.CaptureFixture[str]) -> None:
     _, err = run(*arguments, capsys=capsys, status=2)
-    assert [line.split()[2].rstrip(":") for line in err.splitlines()] == ["checkpoint.save", "job.work"]
+    assert len(err.splitlines()) == 1
     assert expected in err
 
 

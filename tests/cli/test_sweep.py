@@ -75,7 +75,7 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
 def test_without_anything_that_varies(capsys: pytest.CaptureFixture[str]) -> None:
     out, _ = run("sweep", FLEET, capsys=capsys)
     text = " ".join(out.split())
-    assert "more nodes slow training down" in text
+    assert "more nodes slow it down" in text
     assert "nodes in repair on average" in text
     assert "failures.node_mtbf" in text
     data = json.loads(run("sweep", FLEET, "--json", capsys=capsys)[0])
@@ -105,7 +105,7 @@ def test_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "Time to train against nodes",
         "Spare nodes against waiting for a repair",
         "what nothing beats",
-        "What the overhead hangs on",
+        "What moves the overhead",
     ):
         assert title in page
     assert page.split("const FIGURES = [")[-1].count('\n["') >= 7
