@@ -101,9 +101,9 @@ def _about_few(found: Analysis) -> list[str]:
     if found.trace.events >= FEW:
         return []
     return [
-        "with fewer than ten interruptions it is too early to say whether they come in bursts. If they do not, such an "
-        "interval holds the true MTBF in at least 93 of 100 logs (with three to five interruptions); if they do "
-        "(Weibull shape 0.6 to 0.8), in 84 to 89"
+        "with fewer than ten interruptions it is too early to say whether they come in bursts. If they do not, "
+        "such an interval holds the true MTBF in at least 93 of 100 logs (with three to five interruptions); if they "
+        "do (Weibull shape 0.6 to 0.8), in 84 to 89"
     ]
 
 
@@ -132,8 +132,8 @@ def _about_models(found: Analysis) -> list[str]:
             assert found.mixture is not None
             one, other = format_time(found.mixture.mean_s), format_time(found.mixture.other_mean_s)
             meaning = (
-                "failures come in bursts; or there are units, or periods, of two different rates, which explains the "
-                f"log as well ({format_share(found.mixture.share)} of the times: a mean of {one}, the rest {other}, "
+                "failures come in bursts; or there are units, or periods, of two different rates, which explains "
+                f"the log as well ({format_share(found.mixture.share)} of the times: mean {one}, the rest {other}, "
                 f"AIC {found.mixture.aic - weibull.aic:+.1f} against Weibull's)"
             )
         elif high < 1:
@@ -159,8 +159,8 @@ def _about_the_mean(found: Analysis) -> list[str]:
     else:
         why = f"its mean depends on times longer than any that was seen ({longest})"
     return [
-        f"the {found.models[0].name} law's mean is {format_time(found.models[0].mean_s)}, observed time over failures "
-        f"is {format_time(found.mtbf_s)}: {why}. The plan uses the latter"
+        f"the {found.models[0].name} law's mean is {format_time(found.models[0].mean_s)}, observed time over "
+        f"failures is {format_time(found.mtbf_s)}: {why}. The plan uses the latter"
     ]
 
 
@@ -211,15 +211,17 @@ def _about_the_interval(found: Analysis) -> str:
     low, high = found.mtbf_ci90_s
     assert found.mtbf_s is not None
     if high is None or high > LONGEST_S:
-        return "the best interval between saves grows with the square root of the MTBF: so far there is no upper bound on it"
+        return (
+            "the best interval between saves grows with the square root of the MTBF: so far it has no upper bound"
+        )
 
     if found.ages is not None and found.ages.rises:
         return "the best interval between saves changes with the age of the nodes"
     worst = max(float(mtbf_regret.raw(limit / found.mtbf_s)) for limit in (low, high))
     down, up = math.sqrt(low / found.mtbf_s) - 1, math.sqrt(high / found.mtbf_s) - 1
     return (
-        f"so the best interval between saves may be {-100 * down:.0f}% shorter to {100 * up:.0f}% longer than the one "
-        f"for this MTBF; if it is, saves and lost work cost up to {format_share(worst)} more than they need to"
+        f"so the best interval between saves may be {-100 * down:.0f}% shorter to {100 * up:.0f}% longer than the "
+        f"one for this MTBF; if it is, saves and lost work cost up to {format_share(worst)} more than they need to"
     )
 
 

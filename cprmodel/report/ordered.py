@@ -56,9 +56,8 @@ def ordered_lines(found: Ordered) -> list[str]:
     return [
         f"{found.rows.number:,.0f} {what}, {size}, {rows.total_updates_per_s:,.0f} updates a second; at {budget}/s "
         f"everything is saved once in {format_time(found.full_save_s)}",
-        f"lost updates: what a failure takes on average, as a share of the {lost:.4g} updates in that time; rows are "
-        "chosen every "
-        f"{format_time(setting.slot_s(rows))}",
+        f"lost updates: what a failure takes on average, as a share of the {lost:.4g} updates in that time; rows "
+        f"are chosen every {format_time(setting.slot_s(rows))}",
         *(f"note: {line}" for line in found.warnings),
     ]
 

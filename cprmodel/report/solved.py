@@ -83,8 +83,8 @@ def _nothing(found: Solved, extreme: str, currency: str) -> str:
 def about_looking(found: Solved, job: Job) -> list[str]:
     """How it was looked for, and what may be missed."""
     lines = [
-        f"searched from {found.shown_low} to {found.shown_high} (--between LOW:HIGH sets that); each end was planned, "
-        "and meets the target"
+        f"searched from {found.shown_low} to {found.shown_high} (--between LOW:HIGH sets that); each end was "
+        "planned, and meets the target"
     ]
     if found.apart:
         apart = f"{100 * found.apart:.2g}%" if found.low > 0 and found.apart < 1 else f"{found.apart:.2g}"

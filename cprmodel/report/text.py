@@ -90,9 +90,9 @@ def _renewal_lines(found: Renewal, planned_s: float) -> list[str]:
         f"memory): {100 * found.efficiency:.3f}% of the time is useful, {100 * found.interval_gain:.2g} points "
         f"more (simulated {_points(found.simulated_interval_gain)})",
         f"saving by age, the first after {first} of work since a failure, the next after {', '.join(others)} ...: "
-        f"{100 * found.by_age_efficiency:.3f}% of the time is useful, {100 * found.by_age_gain:.2g} points more than equal spacing "
-        f"(simulated {_points(found.simulated_by_age_gain)}, {FAILURES:,} failures); if they have no memory after "
-        f"all, the same saves lose {100 * found.by_age_loss_without_memory:.2g} points",
+        f"{100 * found.by_age_efficiency:.3f}% of the time is useful, {100 * found.by_age_gain:.2g} points more "
+        f"than equal spacing (simulated {_points(found.simulated_by_age_gain)}, {FAILURES:,} failures); if they "
+        f"have no memory after all, the same saves lose {100 * found.by_age_loss_without_memory:.2g} points",
     ]
 
 

@@ -137,7 +137,7 @@ def test_two_rates_are_not_called_bursts() -> None:
     assert found.other_mean_s == pytest.approx(30.0, rel=0.1)
     told = analyse(trace_of_durations("x", np.minimum(times, limit), times <= limit))
     assert told.two_rates_explain
-    assert "bursts, or units (or periods) of two rates" in words(told)
+    assert "failures come in bursts; or there are units, or periods, of two different rates" in words(told)
     weibull = analyse(trace_of_durations("x", rng.weibull(0.5, 4000), np.ones(4000)))
     assert not weibull.two_rates_explain
     assert "failures come in bursts: after one, another soon is more likely" in words(weibull)
