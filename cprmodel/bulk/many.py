@@ -17,6 +17,7 @@ from cprmodel.bulk.keys import Key
 from cprmodel.bulk.rows import changed_job, planned_rows
 from cprmodel.costing import CostModel, Exact, FirstOrder, model_for
 from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.journal import note
 from cprmodel.jobs import Job
 from cprmodel.planning.ranking import MINIMISED
 
@@ -265,4 +266,5 @@ def plan_many(
             progress(len(chunk))
     for column in columns.values():
         column.setflags(write=False)
+    note("bulk", "%d plans by the %s model", grid.size, sweep.model_name)
     return PlannedMany(columns, grid.lengths, sweep.model_name, minimise)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -55,11 +56,21 @@ def _version(wanted: bool) -> None:
 @app.callback(invoke_without_command=True)
 def root(
     context: typer.Context,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Log what is done to standard error (before the command).")
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """How often to save a sharded recommendation model, which recovery to use, and what it costs."""
+    if verbose:
+        import logging
+
+        logging.basicConfig(
+            stream=sys.stderr, level=logging.WARNING, format="%(relativeCreated)d ms %(name)s: %(message)s"
+        )
+        logging.getLogger("cprmodel").setLevel(logging.DEBUG)
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 

@@ -29,6 +29,7 @@ from typing import Any
 
 import numpy as np
 
+from cprmodel.facts.journal import note
 from cprmodel.fitting.ages import Ages, ages_of
 from cprmodel.fitting.calendar import PowerLaw, power_law_of
 from cprmodel.fitting.likelihood import Fit, fit_all, weibull_batch, weibull_information, weibull_profile
@@ -183,7 +184,7 @@ def analyse(trace: Trace) -> Analysis:
     own = trace.ends_s is None and trace.events < trace.n
     scatter = scatter_of(trace.durations_s, trace.observed) if own else None
     falls = shape_interval(trace.durations_s, trace.observed) if shape else None
-    return Analysis(
+    found = Analysis(
         trace,
         models,
         trace.exposure_s / trace.events if trace.events else None,
@@ -196,6 +197,13 @@ def analyse(trace: Trace) -> Analysis:
         fit_mixture(trace.durations_s, trace.observed) if falls and falls[1] < 1 else None,
         scatter,
     )
+    best = models[0].name if models else "none"
+    note("fitting", "%s: %d times, %d failures, MTBF %s s; best law: %s", *_said(found), best)
+    return found
+
+
+def _said(found: Analysis) -> tuple[object, ...]:
+    return found.trace.source, found.trace.n, found.trace.events, found.mtbf_s
 
 
 def _downtime(times: Downtimes) -> DowntimeFit:

@@ -102,8 +102,8 @@ def _about_few(found: Analysis) -> list[str]:
         return []
     return [
         "with fewer than ten interruptions it is too early to say whether they come in bursts. If they do not, "
-        "such an interval holds the true MTBF in at least 93 of 100 logs (with three to five interruptions); if they "
-        "do (Weibull shape 0.6 to 0.8), in 84 to 89"
+        "such an interval holds the true MTBF in at least 93 of 100 logs (with three to five interruptions); if "
+        "they do (Weibull shape 0.6 to 0.8), in 84 to 89"
     ]
 
 
