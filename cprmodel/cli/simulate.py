@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import typer
@@ -12,7 +12,6 @@ import typer
 from cprmodel.cli.options import time_option
 from cprmodel.cli.pages import Page
 from cprmodel.cli.progress import INTERRUPTED, interrupted, progress
-from cprmodel.costing import model_for, saving_of
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.strategies import Strategy
 from cprmodel.facts.units import format_time
@@ -20,7 +19,7 @@ from cprmodel.jobs import Job
 from cprmodel.loading import load_job
 from cprmodel.logs import LogOptions, read_log
 from cprmodel.ordering import simulate
-from cprmodel.planning.planner import plan, priced
+from cprmodel.planning.playing import strategy_named
 from cprmodel.simulation import (
     Drifting,
     Exponential,
@@ -61,7 +60,7 @@ def run(source: str, options: Options, as_json: bool, page: Page) -> None:
     interval_s = time_option("interval", options.interval) if options.interval is not None else None
     law, understood = _law(options)
     try:
-        strategy = _strategy(job, options.strategy, interval_s)
+        strategy = strategy_named(job, options.strategy, interval_s)
         found = _simulate(job, strategy, law, options)
     except JobError as error:
         raise JobError(source, list(error.problems)) from None
@@ -85,18 +84,6 @@ def run(source: str, options: Options, as_json: bool, page: Page) -> None:
     page.write(write)
     if found.interrupted:
         raise typer.Exit(INTERRUPTED)
-
-
-def _strategy(job: Job, name: str, interval_s: float | None) -> Strategy:
-    found = priced(job, model_for(job), only={name})
-    planned = {one.name: one.strategy for one in found.strategies}
-    strategy = planned.get(name)
-    if strategy is None and name == "partial" and job.cluster.embedding_shards and interval_s:
-        strategy = Strategy("partial", job.partial_recovery, saving_of(job), job.job.work_s)
-    if strategy is None:
-        known = ", ".join(one.name for one in plan(job).strategies)
-        raise JobError("", [Problem("--strategy", f'"{name}"', f"one that can be planned: {known}")])
-    return strategy if interval_s is None else replace(strategy, interval_s=interval_s)
 
 
 def _law(options: Options) -> tuple[FailureLaw, list[str]]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from cprmodel.facts.shown import Shown
+from cprmodel.facts.units import count_of, format_bytes, format_share
 from cprmodel.facts.version import __version__
 from cprmodel.ordering.intervals import Objective, optimal_intervals
 from cprmodel.ordering.policies import POLICIES, PolicyLoss, Setting, in_slots, predict
@@ -14,6 +16,8 @@ from cprmodel.ordering.predicted import predict_ssu
 from cprmodel.rows import Floats, Rows
 
 if TYPE_CHECKING:
+    import altair as alt
+
     from cprmodel.harm.orders import OrderHarm
 
 __all__ = ["LISTED", "SCHEMA_VERSION", "Ordered", "order"]
@@ -28,8 +32,10 @@ _SOON = 40
 
 
 @dataclass(frozen=True)
-class Ordered:
+class Ordered(Shown):
     """Policies side by side for rows or shards under a budget."""
+
+    kind: ClassVar[str] = "ordered"
 
     source: str
     rows: Rows
@@ -45,6 +51,30 @@ class Ordered:
     def interrupted(self) -> bool:
         """Whether it was stopped before all policies were looked at."""
         return len(self.policies) < self.wanted
+
+    def __str__(self) -> str:
+        """One line: the policy that loses least."""
+        best = min(self.policies, key=lambda one: one.lost_updates_fraction)
+        budget = format_bytes(self.setting.bandwidth_bytes_per_s)
+        return (
+            f"{best.name} loses least of {count_of(len(self.policies), 'order')} at {budget}/s: "
+            f"{format_share(best.lost_updates_fraction)} of a full save's updates to a failure"
+        )
+
+    def frame_columns(self) -> dict[str, list[Any]]:
+        """One row a policy."""
+        rows = [one.to_dict() for one in self.policies]
+        return {name: [row[name] for row in rows] for name in rows[0]}
+
+    def bandwidth_chart(self) -> alt.Chart:
+        """Updates lost to a failure against the bandwidth, a line a policy; to restyle."""
+        drawn: alt.Chart = self._chart("loss-against-bandwidth")
+        return drawn
+
+    def harm_chart(self) -> alt.LayerChart:
+        """What one failure costs in the metric, by order; to restyle. KeyError without a harm record."""
+        drawn: alt.LayerChart = self._chart("harm-by-order")
+        return drawn
 
     @property
     def full_save_s(self) -> float:

@@ -15,7 +15,15 @@ from cprmodel.fitting.clusters import Estimate
 from cprmodel.report.looks import distinct
 from cprmodel.report.unchecked import unchecked
 
-__all__ = ["accuracy_lines", "accuracy_rows", "print_accuracy", "render_accuracy", "write_accuracy_report"]
+__all__ = [
+    "HEADINGS",
+    "accuracy_figure",
+    "accuracy_lines",
+    "accuracy_rows",
+    "print_accuracy",
+    "render_accuracy",
+    "write_accuracy_report",
+]
 
 WITHIN = f"{LINEAR_WITHIN:.0%}"
 HEADINGS = ["runs of", "slope", "90% interval", "runs", "seeds", "PLS up to"]
@@ -164,7 +172,7 @@ def _line_rows(found: AccuracyFit) -> list[dict[str, Any]]:
     return rows
 
 
-def _figure(found: AccuracyFit) -> dict[str, Any]:
+def accuracy_figure(found: AccuracyFit) -> dict[str, Any]:
     import altair as alt
 
     from cprmodel.report.charts import framed
@@ -213,7 +221,7 @@ def render_accuracy(found: AccuracyFit) -> str:
     return render_page(
         "fitted.html.j2",
         None,
-        [_figure(found)],
+        [accuracy_figure(found)],
         question="What lost samples cost",
         source=Path(found.record.source).name,
         headings=HEADINGS,

@@ -16,7 +16,15 @@ from cprmodel.fitting.survival import kaplan_meier, survival_and_hazard
 from cprmodel.formulas.regret import mtbf_regret
 from cprmodel.report.unchecked import unchecked
 
-__all__ = ["fitted_lines", "fitted_rows", "print_fitted", "render_fitted", "write_fitted_report"]
+__all__ = [
+    "HEADINGS",
+    "fitted_figures",
+    "fitted_lines",
+    "fitted_rows",
+    "print_fitted",
+    "render_fitted",
+    "write_fitted_report",
+]
 
 HEADINGS = ["model", "shape", "scale", "mean", "log-likelihood", "AIC", "weight"]
 _COLORS = {
@@ -265,7 +273,7 @@ def _curves(one: Fit, times: Any) -> list[tuple[float, float, float]]:
     ]
 
 
-def _figures(found: Analysis) -> list[dict[str, Any]]:
+def fitted_figures(found: Analysis) -> list[dict[str, Any]]:
     import altair as alt
 
     from cprmodel.report.charts import framed, time_axis
@@ -372,7 +380,7 @@ def render_fitted(found: Analysis) -> str:
     return render_page(
         "fitted.html.j2",
         None,
-        _figures(found) if found.models else [],
+        fitted_figures(found) if found.models else [],
         question="How often it fails",
         source=Path(found.trace.source).name,
         headings=HEADINGS,

@@ -11,9 +11,18 @@ from cprmodel.facts.units import format_share, format_time
 from cprmodel.report.unchecked import unchecked
 from cprmodel.simulation import Estimate, Simulated
 
-__all__ = ["print_simulated", "render_simulated", "simulated_rows", "write_simulated_report"]
+__all__ = [
+    "HEADINGS",
+    "heading",
+    "print_simulated",
+    "render_simulated",
+    "simulated_figures",
+    "simulated_lines",
+    "simulated_rows",
+    "write_simulated_report",
+]
 
-_HEADINGS = ["", "mean", "± SE", "P5", "P50", "P90", "P99"]
+HEADINGS = ["", "mean", "± SE", "P5", "P50", "P90", "P99"]
 _BINS = 80
 
 
@@ -111,7 +120,7 @@ def print_simulated(found: Simulated, deadline_s: float | None) -> None:
     console = Console(highlight=False)
     console.print(Text(heading(found), style="bold"))
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for index, column in enumerate(_HEADINGS):
+    for index, column in enumerate(HEADINGS):
         table.add_column(column, justify="right" if index else "left", no_wrap=True)
     for row in simulated_rows(found):
         table.add_row(*row)
@@ -161,7 +170,7 @@ def _with_marks(drawing: Any, marks: list[dict[str, Any]], title: str) -> Any:
     return framed(alt.layer(drawing, lines, halo, labels))
 
 
-def _time_figure(found: Simulated, deadline_s: float | None) -> dict[str, Any]:
+def time_figure(found: Simulated, deadline_s: float | None) -> dict[str, Any]:
     import altair as alt
 
     from cprmodel.report.charts import time_axis
@@ -192,7 +201,7 @@ def _time_figure(found: Simulated, deadline_s: float | None) -> dict[str, Any]:
     }
 
 
-def _pls_figure(found: Simulated) -> dict[str, Any]:
+def pls_figure(found: Simulated) -> dict[str, Any]:
     import altair as alt
 
     rows, title = _histogram(found.pls_of_runs), "portion of lost samples (PLS)"
@@ -219,19 +228,22 @@ def _pls_figure(found: Simulated) -> dict[str, Any]:
     }
 
 
+def simulated_figures(found: Simulated, deadline_s: float | None = None) -> list[dict[str, Any]]:
+    """The charts of the page, with their captions and data."""
+    figures = [time_figure(found, deadline_s)]
+    return [*figures, pls_figure(found)] if found.pls.p99 > 0 else figures
+
+
 def render_simulated(found: Simulated, deadline_s: float | None) -> str:
     """The page as HTML text."""
     from cprmodel.report.page import render_page
 
-    figures = [_time_figure(found, deadline_s)]
-    if found.pls.p99 > 0:
-        figures.append(_pls_figure(found))
     return render_page(
         "simulated.html.j2",
         found.job,
-        figures,
+        simulated_figures(found, deadline_s),
         heading=heading(found),
-        headings=_HEADINGS,
+        headings=HEADINGS,
         rows=simulated_rows(found),
         lines=simulated_lines(found, deadline_s),
     )

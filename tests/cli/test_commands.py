@@ -270,7 +270,7 @@ OF_A_PLAIN_PLAN = {
         "upkeep",
     },
     "presets": set(),
-    "report": {"plan_table", "text"},
+    "report": {"drawers", "plan_table", "text"},
 }
 
 
