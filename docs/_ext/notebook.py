@@ -1,7 +1,7 @@
 """``{notebook} NAME``: ``examples/NAME.ipynb``, run here cell by cell, with what each cell shows.
 
-A cell shows what it prints, and its last expression: as a notebook would, by ``_repr_html_``, a chart as a picture. A
-cell that fails stops the build.
+A cell shows what it prints, and its last expression: as a notebook would, by ``_repr_html_``, a chart as a
+picture. A cell that fails stops the build.
 """
 
 from __future__ import annotations
