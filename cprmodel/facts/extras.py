@@ -12,10 +12,8 @@ __all__ = ["EXTRAS", "ExtraMissing", "for_extra"]
 #: Packages that an extra brings: import name → (extra, what it is called on PyPI).
 EXTRAS = {
     "numba": ("simulate", "numba"),
-    "joblib": ("simulate", "joblib"),
-    "polars": ("bulk", "polars"),
+    "polars": ("logs", "polars"),
     "pyarrow": ("bulk", "pyarrow"),
-    "jinja2": ("report", "jinja2"),
     "vl_convert": ("report", "vl-convert-python"),
     "lightning": ("lightning", "lightning"),
     "torch": ("partial", "torch"),
