@@ -206,11 +206,12 @@ class _Rows:
             small = "accuracy.max_metric_drop: expected at least 1e-12 of metric_drop_per_pls"
             found.append((np.divide(drop, of.slope) < 1e-12, small))
         no_mtbf = ~np.asarray((of.mtbf_s >= 1e-9) & (of.mtbf_s <= 1e12))
-        found.append((no_mtbf, "failures: expected an MTBF of the job between 1e-9 s and 1e12 s"))
+        rate, save = self.job.failures.rate_key, self.job.checkpoint.save_key
+        found.append((no_mtbf, f"{rate}: expected an MTBF of the job between 1e-9 s and 1e12 s"))
         slow = np.greater(of.save_s, of.mtbf_s)
-        found.append((slow, "checkpoint.save: expected a save that is not longer than the job's MTBF"))
+        found.append((slow, f"{save}: expected a save that is not longer than the job's MTBF"))
         no_save = ~np.asarray((of.save_s >= 1e-12) & (of.save_s <= 1e12))
-        found.append((no_save, "checkpoint.size / bandwidth: expected a save between 1e-12 s and 1e12 s"))
+        found.append((no_save, f"{save}: expected a save between 1e-12 s and 1e12 s"))
         if together is not None and of.shards is not None:
             more = "failures.group_nodes: expected at most cluster.embedding_shards"
             found.append((together > of.shards, more))
