@@ -24,7 +24,7 @@ def strategies(incomplete: str) -> list[str]:
     >>> strategies("partial-m")
     ['partial-mfu']
     """
-    orders = ("mfu", "ssu", "update-age", "best-fixed")
+    orders = ("mfu", "ssu", "update-age", "best-fixed", "least-harm")
     names = ("full", "partial", "partial-at-full-interval", "current", "full-rotating")
     return [name for name in (*names, *(f"partial-{order}" for order in orders)) if name.startswith(incomplete)]
 

@@ -259,7 +259,7 @@ class Plan(Shown):
         >>> print(plan(load_preset("cpr-dlrm")))
         partial every 47 h 23 min: overhead 1.42%, PLS 0.0876 of 0.1 (best of 3, first-order)
         """
-        best, budget = self.best, self.job.pls_budget
+        best, budget = self.best, self.best.pls_budget
         lost = f", PLS {best.expected_pls:.3g}" if best.expected_pls > 0 else ""
         lost += f" of {budget:.3g}" if lost and budget is not None else ""
         return (

@@ -125,13 +125,10 @@ def _how_clearly(found: Renewal) -> str:
 
 def about_the_budget(plan: Plan) -> str:
     """What keeping the budget means: it holds for the mean; the probability that one run goes over it."""
-    chance = plan.best.probability_over_budget
-    if chance is None or plan.job.pls_budget is None:
+    chance, budget = plan.best.probability_over_budget, plan.best.pls_budget
+    if chance is None or budget is None:
         return ""
-    return (
-        f"It keeps the PLS budget of {plan.job.pls_budget:.3g} on average; P(over it) in one run = "
-        f"{format_chance(chance)}."
-    )
+    return f"It keeps the PLS budget of {budget:.3g} on average; P(over it) in one run = {format_chance(chance)}."
 
 
 def print_plan(plan: Plan, everything: bool = False) -> None:

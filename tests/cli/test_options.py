@@ -18,6 +18,7 @@ from cprmodel.cli.app import app
 from cprmodel.cli.completing import policies, strategies
 from cprmodel.ordering import ORDERS
 from cprmodel.ordering.policies import POLICIES
+from cprmodel.planning.telling import FIRST
 from tests.cli.test_commands import run
 from tests.conftest import EXAMPLE
 
@@ -76,7 +77,7 @@ def test_names_that_a_shell_offers_are_those_there_are() -> None:
     assert tuple(policies("")) == POLICIES
     planned = {one.name for one in plan(load_job(ROOT / "examples/ordered-saves.toml")).strategies}
     assert planned <= set(strategies(""))
-    assert {f"partial-{order}" for order in ORDERS} <= set(strategies(""))
+    assert {f"partial-{order}" for order in (*ORDERS, *FIRST)} <= set(strategies(""))
 
 
 @pytest.mark.parametrize(
