@@ -23,7 +23,7 @@ from cprmodel.formulas.overhead import effective_time_ratio
 from cprmodel.jobs import HOURS_PER_MONTH, Job
 from cprmodel.jobs.money import BYTES_PER_GB
 from cprmodel.planning.pricing import NEVER
-from cprmodel.planning.ranking import TIE
+from cprmodel.planning.ranking import AS_MUCH, TIE
 
 __all__ = ["BlockingRows"]
 
@@ -55,7 +55,7 @@ def _winners(
 ) -> tuple[_Candidate, list[tuple[_Candidate, np.ndarray]]]:
     """The candidate that wins most rows, and the others with those that they win.
 
-    Of equals that with the least PLS wins, then the first: as :func:`cprmodel.planning.ranking.best_of`.
+    Of equals the first that loses least wins: as :func:`cprmodel.planning.ranking.best_of`.
     """
     left = np.ones(shape, dtype=bool)
     tied = [rank <= limit for rank in ranks]
@@ -64,7 +64,7 @@ def _winners(
         lost = np.where(ties, np.minimum(lost, one.pls), lost)
     won = []
     for one, ties in zip(found, tied, strict=True):
-        wins = left & ties & (one.pls <= lost)
+        wins = left & ties & (one.pls <= lost * (1 + AS_MUCH))
         number = int(np.count_nonzero(wins))
         if number:
             won.append((number, one, wins))

@@ -27,7 +27,7 @@ from cprmodel.formulas.overhead import effective_time_ratio
 from cprmodel.jobs import Job
 from cprmodel.planning.candidates import Candidate, candidates
 from cprmodel.planning.pricing import NEVER
-from cprmodel.planning.ranking import TIE
+from cprmodel.planning.ranking import AS_MUCH, TIE
 from cprmodel.planning.upkeep import Prices, with_prices
 
 __all__ = ["Answers", "answers"]
@@ -202,7 +202,8 @@ def _best(
     by = np.where(np.isinf(least), total, by)
     least = np.where(may, by, np.inf).min(axis=1, keepdims=True)
     lost = np.where(may & (by <= least * (1 + TIE)), lost, np.inf)
-    return np.argmin(lost, axis=1, keepdims=True), may.any(axis=1, keepdims=True)
+    least = lost.min(axis=1, keepdims=True)
+    return np.argmax(lost <= least * (1 + AS_MUCH), axis=1, keepdims=True), may.any(axis=1, keepdims=True)
 
 
 def _drop(numbers: _Numbers, pls: Any) -> Any:

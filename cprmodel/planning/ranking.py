@@ -8,13 +8,16 @@ from collections.abc import Callable, Sequence
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.planning.result import StrategyPlan
 
-__all__ = ["MINIMISED", "TIE", "best_of"]
+__all__ = ["AS_MUCH", "MINIMISED", "TIE", "best_of"]
 
 #: What a plan can make least.
 MINIMISED = ("overhead", "dollars")
 
-#: Overheads closer than this (relative) are equal: of those what loses least is taken, then what is listed first.
-TIE = 1e-9
+#: Overheads closer than this (relative) are equal: of those what loses least is taken.
+TIE = 1e-12
+
+#: Losses closer than this (relative) are equal, too, for some are simulated: what is listed first is taken.
+AS_MUCH = 0.01
 
 #: What ranks the strategies, by name.
 _RANKS: dict[str, Callable[[StrategyPlan], float | None]] = {
@@ -27,7 +30,7 @@ _RANKS: dict[str, Callable[[StrategyPlan], float | None]] = {
 def best_of(strategies: Sequence[StrategyPlan], notes: Sequence[str] = (), rank: str = "overhead") -> StrategyPlan:
     """The feasible strategy with the least overhead (expected overhead, dollars).
 
-    Of equals the one with the least expected PLS, then the first.
+    Of equals the first whose expected PLS is the least, or within 1% of it.
     Raises JobError where none is feasible; ``notes`` then say why there is none at all.
     """
     feasible = [one for one in strategies if one.feasible]
@@ -39,4 +42,5 @@ def best_of(strategies: Sequence[StrategyPlan], notes: Sequence[str] = (), rank:
     if math.isinf(min(ranks)):
         ranks = [one.overhead_fraction for one in feasible]
     tied = [one for one, value in zip(feasible, ranks, strict=True) if value <= min(ranks) * (1 + TIE)]
-    return min(tied, key=lambda one: one.expected_pls)
+    least = min(one.expected_pls for one in tied)
+    return next(one for one in tied if one.expected_pls <= least * (1 + AS_MUCH))

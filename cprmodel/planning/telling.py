@@ -12,7 +12,7 @@ from cprmodel.facts.units import count_of, format_chance, format_money, format_s
 from cprmodel.jobs import HOURS_PER_MONTH, Job
 from cprmodel.planning.choosing import Chosen
 from cprmodel.planning.pricing import ends
-from cprmodel.planning.ranking import TIE
+from cprmodel.planning.ranking import AS_MUCH, TIE
 
 if TYPE_CHECKING:
     from cprmodel.planning.result import Plan, StrategyPlan
@@ -159,7 +159,7 @@ def why_starred(plan: Plan) -> str:
         return ""
     names = " and ".join(one.name for one in others)
     if all(abs(getattr(one, rank) - asked) <= TIE * asked for one in others):
-        least = all(best.expected_pls < one.expected_pls for one in others)
+        least = all(best.expected_pls * (1 + AS_MUCH) < one.expected_pls for one in others)
         why = "the star is with what loses fewest samples" if least else "the star is with the first of them"
     else:
         most = max(getattr(one, rank) for one in others) / asked - 1

@@ -1,7 +1,7 @@
 // What cprmodel/costing/models.py and cprmodel/planning decide, over the printed formulas. A setting is an object of
 // the formulas' arguments by their names, so it can be handed to any of them; nothing here is a formula.
 const planner = (() => {
-  const { WHOLE_JOB, OPTIMUM, BUDGET, WITHIN, TIE, NEVER } = RULES;
+  const { WHOLE_JOB, OPTIMUM, BUDGET, WITHIN, TIE, AS_MUCH, NEVER } = RULES;
 
   const use = (name, x, more = {}) => {
     const given = { ...x, ...more };
@@ -237,7 +237,7 @@ const planner = (() => {
     const least = Math.min(...feasible.map((one) => one.overhead_fraction));
     const tied = feasible.filter((one) => one.overhead_fraction <= least * (1 + TIE));
     const least_lost = Math.min(...tied.map((one) => one.expected_pls));
-    const best = tied.find((one) => one.expected_pls === least_lost);
+    const best = tied.find((one) => one.expected_pls <= least_lost * (1 + AS_MUCH));
     const today = strategies.find((one) => one.name === "current") || null;
     const warned = strategies.flatMap((one) => one.steps.flatMap(warningsOf).map((said) => `${one.name}: ${said}`));
     const answer = {
