@@ -96,7 +96,7 @@ def _factor(unit: str, si_unit: str) -> float:
 
 def _with_point(text: str) -> str:
     """How a number with commas is written."""
-    found = re.search(r"(\d+),(\d+)", text)
+    found = re.search(r"(?<!\d)(\d{1,30}),(\d{1,30})", text)
     if found is None:
         return ""
     if len(found[2]) == 3:  # "1,000" may be a thousand or one
