@@ -76,6 +76,7 @@ docs: $(VENV)/installed-test
 
 bench: $(VENV)/installed-test ## speed, as ratios in one run
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/installed.py
 	$(BIN)/python benchmarks/latency.py
 	$(BIN)/python benchmarks/simulation.py
 	$(BIN)/python benchmarks/fitting.py

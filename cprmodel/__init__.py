@@ -36,7 +36,7 @@ _PUBLIC = {
     "load_preset": "cprmodel.presets",
     "plan": "cprmodel.planning",
     "plan_many": "cprmodel.bulk",
-    "simulate": "cprmodel.ordering",
+    "simulate": "cprmodel.planning.playing",
 }
 
 __all__ = [
@@ -74,8 +74,8 @@ if TYPE_CHECKING:
     from cprmodel.facts.results import Breakdown
     from cprmodel.jobs import Accuracy, Checkpoint, Cluster, Failures, Job, Work
     from cprmodel.loading import load_job
-    from cprmodel.ordering import simulate
     from cprmodel.planning import Plan, StrategyPlan, plan
+    from cprmodel.planning.playing import simulate
     from cprmodel.presets import load_preset
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 
@@ -9,6 +10,8 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE / "_ext"), str(HERE.parent)]
 
 from cprmodel import __version__  # noqa: E402
+
+logging.getLogger("cprmodel").setLevel(logging.WARNING)  # of the pages' own plans
 
 project = "cprmodel"
 author = "The cprmodel developers"
@@ -23,6 +26,7 @@ extensions = [
     "facts",
     "commands",
     "gallery",
+    "notebook",
     "docstrings",
 ]
 exclude_patterns = ["_build", "_ext"]
@@ -42,7 +46,7 @@ napoleon_google_docstring = False
 napoleon_use_rtype = False
 
 # The standard library and NumPy (there is no inventory without a network), and names that stand for any type.
-nitpick_ignore_regex = [("py:.*", r"(pathlib|collections|typing|numpy|datetime|torch)\..*")]
+nitpick_ignore_regex = [("py:.*", r"(pathlib|collections|typing|numpy|datetime|torch|altair|alt)\..*")]
 nitpick_ignore = [("py:class", "Number"), ("py:class", "P"), ("py:class", "cprmodel.facts.formula.R")]
 
 html_theme = "furo"

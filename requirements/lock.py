@@ -15,7 +15,9 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-EXTRAS = ("test", "docs", "validation", "partial")
+EXTRAS = ("test", "docs", "validation", "partial", "all")
+#: Those of a demo.
+DEMO = ("simulate", "logs", "report")
 #: What builds the project, its editable install, and packages that come as sources alone.
 BUILD = ("hatchling", "editables", "setuptools")
 #: What ``make`` uses beside the project, in an environment of its own.
@@ -68,7 +70,7 @@ def main() -> None:
     write(constraints, (pin(block) for block in everything), "The pins of requirements/, without hashes")
     pins = constraints.read_text()
     build = locked([], BUILD, pins)
-    demo = locked(project, (), pins)
+    demo = locked([*project, *(word for extra in DEMO for word in ("--extra", extra))], (), pins)
     write(HERE / "build.txt", build, "What builds the project, and packages that come as sources alone")
     write(HERE / "demo.txt", demo, "What make demo installs: cprmodel's own requirements")
     cuda = [block for block in everything if CUDA.match(block)]

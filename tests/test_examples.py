@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import mpmath
 import pytest
 
 from tests.conftest import load_script
@@ -61,6 +62,41 @@ def test_a_saving_policy_of_one_s_own_is_priced_as_it_is_simulated() -> None:
     for overhead, simulated, error in found:
         assert abs(simulated - overhead) <= 4 * error + 1e-5  # as printed
     assert found[2][0] < found[0][0] < found[1][0]  # it pays
+
+
+def output_of(script: str) -> list[str]:
+    """What an example prints."""
+    command = [sys.executable, str(EXAMPLES / script)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=180, check=True).stdout.splitlines()
+
+
+def test_a_formula_of_one_s_own_is_green() -> None:
+    """Its rules, and its figures by mpmath."""
+    rules, number, array, equation, derivative, outside = output_of("own_formula.py")
+    assert rules == "rules broken: []"
+    struck = [float(1 - mpmath.exp(-mpmath.mpf(save) / 100_800)) for save in (60, 240)]
+    assert number == f"number: {struck[1]:.6f}"
+    assert [float(one) for one in re.findall(r"0\.\d+", array)] == pytest.approx(struck, abs=1e-6)
+    assert equation == "equation: 1 - exp(-C/μ)"
+    assert derivative == "its derivative by C: exp(-C/μ)/μ"
+    assert "C/μ = 0.2 is above 0.1" in outside
+
+
+def test_a_log_of_one_s_own_becomes_a_plan() -> None:
+    """Seven days of watching with five interruptions: T/n."""
+    fitted, planned, wrong = output_of("own_reader.py")
+    assert fitted.startswith("MTBF 33 h 36 min (90% interval ")  # 168 h / 5
+    assert planned.startswith("full every ")
+    assert wrong.startswith("launcher.log: line 8 = ")
+
+
+def test_the_page_on_extending_shows_what_runs() -> None:
+    """Every program on it is a file that a test runs; none is typed there."""
+    page = (EXAMPLES.parent / "docs" / "extending.md").read_text(encoding="utf-8")
+    assert "```python" not in page
+    shown = set(re.findall(r"literalinclude\} \.\./examples/(\w+\.py)", page))
+    assert shown == set(re.findall(r"\{runs\} examples/(\w+\.py)", page))
+    assert shown == {"own_formula.py", "own_saving_policy.py", "own_reader.py"}
 
 
 def test_the_planner_s_notebook_runs() -> None:

@@ -92,7 +92,7 @@ def test_every_command_that_takes_a_job_takes_a_trace(folder: Path, capsys: pyte
     out, _ = run("plan", path, "--robust", capsys=capsys)
     text = " ".join(out.split())
     assert "from 14 failures (trace.csv), 90% interval" in text
-    assert "robust full: every" in text
+    assert "full, allowing for that (robust): every" in text
     assert "full recovery would be better with probability" in text
     assert "rather than" not in " ".join(run("plan", path, capsys=capsys)[0].split())
     page = folder / "r.html"

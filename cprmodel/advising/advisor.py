@@ -22,6 +22,7 @@ from cprmodel.advising.state import State
 from cprmodel.advising.stores import store_at
 from cprmodel.advising.words import INTERRUPTED
 from cprmodel.facts.errors import AdvisorWarning, DomainError
+from cprmodel.facts.journal import detail
 from cprmodel.facts.strategies import FailureKind, Recovery, RollBack
 from cprmodel.jobs import Job
 from cprmodel.logs import TrainingLog
@@ -444,6 +445,7 @@ class Advisor(Beliefs):
 
     def _tell(self, event: str, at: float, **facts: Any) -> None:
         """A line of the training log, where one is kept; a log that cannot be written is a remark."""
+        detail("advising", "%s at %.6g s: %s", event, at, facts)
         if self._log is None:
             return
         try:

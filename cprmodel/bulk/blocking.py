@@ -23,7 +23,7 @@ from cprmodel.formulas.overhead import effective_time_ratio
 from cprmodel.jobs import HOURS_PER_MONTH, Job
 from cprmodel.jobs.money import BYTES_PER_GB
 from cprmodel.planning.pricing import NEVER
-from cprmodel.planning.ranking import TIE
+from cprmodel.planning.ranking import AS_MUCH, TIE
 
 __all__ = ["BlockingRows"]
 
@@ -53,11 +53,18 @@ class _Candidate:
 def _winners(
     found: list[_Candidate], ranks: list[Any], limit: Any, shape: tuple[int, ...]
 ) -> tuple[_Candidate, list[tuple[_Candidate, np.ndarray]]]:
-    """The candidate that wins most rows, and the others with those that they win; of equals the first wins."""
+    """The candidate that wins most rows, and the others with those that they win.
+
+    Of equals the first that loses least wins: as :func:`cprmodel.planning.ranking.best_of`.
+    """
     left = np.ones(shape, dtype=bool)
+    tied = [rank <= limit for rank in ranks]
+    lost = np.full(shape, np.inf)
+    for one, ties in zip(found, tied, strict=True):
+        lost = np.where(ties, np.minimum(lost, one.pls), lost)
     won = []
-    for one, rank in zip(found, ranks, strict=True):
-        wins = left & (rank <= limit)
+    for one, ties in zip(found, tied, strict=True):
+        wins = left & ties & (one.pls <= lost * (1 + AS_MUCH))
         number = int(np.count_nonzero(wins))
         if number:
             won.append((number, one, wins))
@@ -199,11 +206,12 @@ class _Rows:
             small = "accuracy.max_metric_drop: expected at least 1e-12 of metric_drop_per_pls"
             found.append((np.divide(drop, of.slope) < 1e-12, small))
         no_mtbf = ~np.asarray((of.mtbf_s >= 1e-9) & (of.mtbf_s <= 1e12))
-        found.append((no_mtbf, "failures: expected an MTBF of the job between 1e-9 s and 1e12 s"))
+        rate, save = self.job.failures.rate_key, self.job.checkpoint.save_key
+        found.append((no_mtbf, f"{rate}: expected an MTBF of the job between 1e-9 s and 1e12 s"))
         slow = np.greater(of.save_s, of.mtbf_s)
-        found.append((slow, "checkpoint.save: expected a save that is not longer than the job's MTBF"))
+        found.append((slow, f"{save}: expected a save that is not longer than the job's MTBF"))
         no_save = ~np.asarray((of.save_s >= 1e-12) & (of.save_s <= 1e12))
-        found.append((no_save, "checkpoint.size / bandwidth: expected a save between 1e-12 s and 1e12 s"))
+        found.append((no_save, f"{save}: expected a save between 1e-12 s and 1e12 s"))
         if together is not None and of.shards is not None:
             more = "failures.group_nodes: expected at most cluster.embedding_shards"
             found.append((together > of.shards, more))

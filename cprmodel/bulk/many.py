@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -17,8 +17,14 @@ from cprmodel.bulk.keys import Key
 from cprmodel.bulk.rows import changed_job, planned_rows
 from cprmodel.costing import CostModel, Exact, FirstOrder, model_for
 from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.journal import note
+from cprmodel.facts.shown import Shown
+from cprmodel.facts.units import format_share
 from cprmodel.jobs import Job
 from cprmodel.planning.ranking import MINIMISED
+
+if TYPE_CHECKING:
+    import altair as alt
 
 __all__ = ["PlannedMany", "Sweep", "plan_many"]
 
@@ -35,16 +41,43 @@ WAVE = 64
 
 
 @dataclass(frozen=True)
-class PlannedMany:
+class PlannedMany(Shown):
     """What :func:`~cprmodel.plan_many` returns: columns of equal length, a row for each combination.
 
     ``columns`` is a dictionary that a DataFrame takes as it is (``pandas.DataFrame(found.columns)``).
     """
 
+    kind: ClassVar[str] = "many"
+
     columns: Mapping[str, np.ndarray] = field(repr=False)
     shape: tuple[int, ...]  #: lengths of the axes: ``found["interval_s"].reshape(found.shape)``
     model: str
     minimised: str
+    keys: tuple[Key, ...] = field(repr=False, default=())  #: what varies
+
+    def __str__(self) -> str:
+        """One line: how many plans, and between which overheads."""
+        found = self["overhead_fraction"][self["feasible"]]
+        if not len(found):
+            return f"{len(self):,} plans ({self.model}), none of which is feasible"
+        least, most = format_share(float(found.min())), format_share(float(found.max()))
+        varied = " x ".join(key.name for key in self.keys)
+        return f"{len(self):,} plans over {varied} ({self.model}): overhead {least} to {most}"
+
+    def frame_columns(self) -> Mapping[str, np.ndarray]:
+        """The columns as they are."""
+        return self.columns
+
+    def overhead_chart(self, key: str | None = None) -> alt.LayerChart:
+        """Overhead along a key (the first by default), others at the middle of their values; to restyle."""
+        name = next(iter(self.keys)).name if key is None else key
+        drawn: alt.LayerChart = self._chart(f"against-{name.replace('.', '-').replace('_', '-')}")
+        return drawn
+
+    def map_chart(self, of: str = "overhead") -> alt.Chart:
+        """The ``"overhead"`` or the recommended ``"strategy"`` over the first two keys; to restyle."""
+        drawn: alt.Chart = self._chart(f"map-{of}")
+        return drawn
 
     def __len__(self) -> int:
         return int(np.prod(self.shape))
@@ -265,4 +298,5 @@ def plan_many(
             progress(len(chunk))
     for column in columns.values():
         column.setflags(write=False)
-    return PlannedMany(columns, grid.lengths, sweep.model_name, minimise)
+    note("bulk", "%d plans by the %s model", grid.size, sweep.model_name)
+    return PlannedMany(columns, grid.lengths, sweep.model_name, minimise, tuple(grid.keys))

@@ -27,7 +27,7 @@ from cprmodel.formulas.overhead import effective_time_ratio
 from cprmodel.jobs import Job
 from cprmodel.planning.candidates import Candidate, candidates
 from cprmodel.planning.pricing import NEVER
-from cprmodel.planning.ranking import TIE
+from cprmodel.planning.ranking import AS_MUCH, TIE
 from cprmodel.planning.upkeep import Prices, with_prices
 
 __all__ = ["Answers", "answers"]
@@ -130,7 +130,7 @@ def _answered(cases: Sequence[_Case], minimise: str) -> Answers:
             for each in priced
         ]
         ranks = totals if minimise == "overhead" else [one.dollars_to_train for one in kept]
-        best, some = _best(feasible, ranks, totals)
+        best, some = _best(feasible, ranks, totals, [each.pls for each in priced])
         answered = np.flatnonzero((known & some)[:, 0])
         best = best[answered, 0]
 
@@ -193,14 +193,17 @@ def _feasible(numbers: _Numbers, one: Candidate, priced: Priced) -> Any:
     return found & ~loses if numbers.budget is None else found & ~(loses & (priced.pls > numbers.budget * WITHIN))
 
 
-def _best(feasible: Sequence[Any], ranks: Sequence[Any], totals: Sequence[Any]) -> tuple[Any, Any]:
+def _best(
+    feasible: Sequence[Any], ranks: Sequence[Any], totals: Sequence[Any], losses: Sequence[Any]
+) -> tuple[Any, Any]:
     """As :func:`cprmodel.planning.ranking.best_of`: the number of the best strategy, and whether there is one."""
-    may, by, total = (np.hstack(columns) for columns in (feasible, ranks, totals))
+    may, by, total, lost = (np.hstack(columns) for columns in (feasible, ranks, totals, losses))
     least = np.where(may, by, np.inf).min(axis=1, keepdims=True)
     by = np.where(np.isinf(least), total, by)
     least = np.where(may, by, np.inf).min(axis=1, keepdims=True)
-    first = np.argmax(may & (by <= least * (1 + TIE)), axis=1, keepdims=True)
-    return first, may.any(axis=1, keepdims=True)
+    lost = np.where(may & (by <= least * (1 + TIE)), lost, np.inf)
+    least = lost.min(axis=1, keepdims=True)
+    return np.argmax(lost <= least * (1 + AS_MUCH), axis=1, keepdims=True), may.any(axis=1, keepdims=True)
 
 
 def _drop(numbers: _Numbers, pls: Any) -> Any:

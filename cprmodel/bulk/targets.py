@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.units import QuantityError, format_money, format_share, format_time, parse_quantity
 from cprmodel.jobs import Job
-from cprmodel.ordering import simulate
 from cprmodel.planning.result import StrategyPlan
 
 __all__ = ["PLAYED", "Target", "target_of"]
@@ -25,6 +24,8 @@ _NUMBER = re.compile(r"([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?) ?(%?)")
 
 
 def _p90(one: StrategyPlan, job: Job) -> float:
+    from cprmodel.planning.playing import simulate
+
     return simulate(job, one.strategy, PLAYED, 1, workers=1).time_to_train_s.p90
 
 

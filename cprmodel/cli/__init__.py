@@ -15,6 +15,10 @@ from cprmodel.cli.ending import Ending
 __all__ = ["main", "run_app"]
 
 
+#: Problems of one file that are printed.
+_MOST_PROBLEMS = 50
+
+
 def main() -> None:
     """Run the command; bad input is one line on standard error and exit status 2."""
     run_app(_app, "cprmodel")
@@ -37,7 +41,7 @@ def _run(load: Callable[[], Any], program: str) -> int:
     """Load and run; the exit status."""
     import typer
 
-    from cprmodel.facts.errors import CprModelError, one_line
+    from cprmodel.facts.errors import CprModelError, JobError, one_line
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -45,20 +49,24 @@ def _run(load: Callable[[], Any], program: str) -> int:
     try:
         status = load()(standalone_mode=False)
         return status if isinstance(status, int) else 0
+    except JobError as error:
+        lines = [f"{error.source}: {one}" for one in error.problems[:_MOST_PROBLEMS]]
+        if len(error.problems) > _MOST_PROBLEMS:
+            lines.append(f"{error.source}: {len(error.problems) - _MOST_PROBLEMS} more problems")
     except CprModelError as error:
-        line = str(error)
+        lines = [str(error)]
     except typer.TyperException as error:
-        line = error.format_message().replace("Value error, ", "expected a value that is known: ")
+        lines = [error.format_message().replace("Value error, ", "expected a value that is known: ")]
     except typer.Abort:
         return 128 + signal.SIGINT
     except BrokenPipeError:
         sys.stderr.close()
         return 141
     except OSError as error:
-        line = (
-            f"{error.filename or 'standard output'}: expected a file that can be read or written ({error.strerror})"
-        )
-    print(f"{program}: {one_line(line)}", file=sys.stderr)
+        what = error.filename or "standard output"
+        lines = [f"{what}: expected a file that can be read or written ({error.strerror})"]
+    for line in lines:
+        print(f"{program}: {one_line(line)}", file=sys.stderr)
     return 2
 
 

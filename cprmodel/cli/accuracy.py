@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from cprmodel.cli.options import check_report
+from cprmodel.cli.pages import Page
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.files import write_whole
 from cprmodel.fitting import fit_accuracy, read_record
@@ -19,20 +20,18 @@ __all__ = ["run"]
 
 
 def run(
-    path: Path, pattern: str | None, test_seeds: str | None, out: Path | None, as_json: bool, report: Path | None
+    path: Path, pattern: str | None, test_seeds: str | None, out: Path | None, as_json: bool, page: Page
 ) -> None:
     """Read, fit, and print or write what was found."""
-    for option, target in (("--out", out), ("--report", report)):
-        if target is not None:
-            check_report(target, str(path), option)
-    if out is not None and report is not None and out.resolve() == report.resolve():
-        raise JobError(f"--report {report}", [Problem("", "", "another file than that of --out")])
+    if out is not None:
+        check_report(out, str(path), "--out")
+    page.is_not(out)
     if is_harm(path):
         refused = {"--pattern": pattern, "--test-seeds": test_seeds}
         for option, given in refused.items():
             if given is not None:
                 raise JobError(option, [Problem("", "", f"a record of paired runs, not the harm record {path}")])
-        _show_harm(path, out, as_json, report)
+        _show_harm(path, out, as_json, page)
         return
     record = read_record(path)
     if pattern is not None:
@@ -44,9 +43,7 @@ def run(
         print_accuracy(found)
     if out is not None:
         _write_model(found.model_dict(), out, as_json)
-    if report is not None:
-        write_accuracy_report(found, report)
-        typer.echo(f"Report: {report}", err=as_json)
+    page.write(lambda target: write_accuracy_report(found, target))
 
 
 def _write_model(model: dict[str, Any], out: Path, as_json: bool) -> None:
@@ -54,7 +51,7 @@ def _write_model(model: dict[str, Any], out: Path, as_json: bool) -> None:
     typer.echo(f'Model: {out}. In a job file: [accuracy] model = "{out.name}"', err=as_json)
 
 
-def _show_harm(path: Path, out: Path | None, as_json: bool, report: Path | None) -> None:
+def _show_harm(path: Path, out: Path | None, as_json: bool, page: Page) -> None:
     from cprmodel.harm.predicted import HarmModel
     from cprmodel.report.harm import harm_dict, print_harm, write_harm_report
 
@@ -67,9 +64,7 @@ def _show_harm(path: Path, out: Path | None, as_json: bool, report: Path | None)
         from cprmodel.harm.slope import accuracy_model
 
         _write_model(accuracy_model(HarmModel(record), record=path.name).model_dump(mode="json"), out, as_json)
-    if report is not None:
-        write_harm_report(record, str(path), report)
-        typer.echo(f"Report: {report}", err=as_json)
+    page.write(lambda target: write_harm_report(record, str(path), target))
 
 
 def _seeds(text: str | None) -> tuple[int, ...] | None:

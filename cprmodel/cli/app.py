@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -9,17 +10,24 @@ from typing import Annotated
 import typer
 
 from cprmodel.cli import measured
-from cprmodel.cli.arguments import AsJson, Clock, Column, JobSource, Where
+from cprmodel.cli.arguments import AsJson, Clock, Column, JobSource, Report, Where
+from cprmodel.cli.completing import policies, strategies
 
 __all__ = ["app"]
 
 app = typer.Typer(
     name="cprmodel",
     help="How often to save a sharded recommendation model, which recovery to use, and what it costs.",
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+def needed(out: Path | None) -> Path:
+    """The file that a command is for."""
+    if out is None:
+        raise typer.BadParameter("expected the file to write, such as -o page.html", param_hint="--out")
+    return out
 
 
 class ModelName(StrEnum):
@@ -48,11 +56,21 @@ def _version(wanted: bool) -> None:
 @app.callback(invoke_without_command=True)
 def root(
     context: typer.Context,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Log what is done to standard error (before the command).")
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """How often to save a sharded recommendation model, which recovery to use, and what it costs."""
+    if verbose:
+        import logging
+
+        logging.basicConfig(
+            stream=sys.stderr, level=logging.WARNING, format="%(relativeCreated)d ms %(name)s: %(message)s"
+        )
+        logging.getLogger("cprmodel").setLevel(logging.DEBUG)
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
@@ -68,9 +86,7 @@ def plan(
         ),
     ] = None,
     as_json: AsJson = False,
-    report: Annotated[
-        Path | None, typer.Option(metavar="FILE.html", help="Write a self-contained page with charts.")
-    ] = None,
+    report: Report = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Print each formula with its numbers and source.")
     ] = False,
@@ -80,11 +96,17 @@ def plan(
     minimise: Annotated[
         Minimised, typer.Option(help="overhead, or dollars: what the job costs by the prices in [cost].")
     ] = (Minimised.OVERHEAD),
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every strategy and quantity, however narrow the terminal.")
+    ] = False,
 ) -> None:
     """Price the strategies for a job and recommend one."""
+    from cprmodel.cli.pages import page_to
     from cprmodel.cli.plan import Options, run
 
-    run(job, Options(model.value if model else None, as_json, report, explain, robust, minimise.value))
+    asked = Options(model.value if model else None, as_json, explain, robust, minimise.value, everything)
+    with page_to(report, job, as_json) as page:
+        run(job, asked, page)
 
 
 @app.command()
@@ -124,7 +146,12 @@ class StrikeName(StrEnum):
 def simulate(
     job: JobSource,
     strategy: Annotated[
-        str, typer.Option(metavar="NAME", help="full, partial, or another strategy that plan names.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="full, partial, or another strategy that plan names.",
+            autocompletion=strategies,
+        ),
     ] = "full",
     interval: Annotated[
         str | None, typer.Option(metavar="TIME", help="Useful work between two saves; default: as planned.")
@@ -149,32 +176,28 @@ def simulate(
     strike: Annotated[StrikeName, typer.Option(help="What failures can strike.")] = StrikeName.ALWAYS,
     workers: Annotated[int, typer.Option(help="Cores to use; -1: all.")] = -1,
     as_json: AsJson = False,
-    report: Annotated[
-        Path | None, typer.Option(metavar="FILE.html", help="Write a self-contained page with charts.")
-    ] = None,
+    report: Report = None,
 ) -> None:
     """Play a job many times, event by event: distributions, and the closed forms beside them."""
+    from cprmodel.cli.pages import page_to
     from cprmodel.cli.simulate import Options, run
     from cprmodel.logs import LogOptions
 
-    run(
-        job,
-        Options(
-            strategy=strategy,
-            interval=interval,
-            runs=runs,
-            seed=seed,
-            deadline=deadline,
-            failures=failures.value,
-            shape=shape,
-            times=times,
-            reading=LogOptions(unit=unit, clock=clock, column=tuple(column or ()), where=tuple(where or ())),
-            strike=strike.value.replace("-", " "),
-            workers=workers,
-        ),
-        as_json,
-        report,
+    asked = Options(
+        strategy=strategy,
+        interval=interval,
+        runs=runs,
+        seed=seed,
+        deadline=deadline,
+        failures=failures.value,
+        shape=shape,
+        times=times,
+        reading=LogOptions(unit=unit, clock=clock, column=tuple(column or ()), where=tuple(where or ())),
+        strike=strike.value.replace("-", " "),
+        workers=workers,
     )
+    with page_to(report, job, as_json) as page:
+        run(job, asked, as_json, page)
 
 
 app.command()(measured.fit)
@@ -210,11 +233,10 @@ def sweep(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE.parquet|FILE.csv", help="Write the rows as they come.")
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE.parquet|FILE.csv", help="Write the rows as they come."),
     ] = None,
-    report: Annotated[
-        Path | None, typer.Option(metavar="FILE.html", help="Write a self-contained page with charts.")
-    ] = None,
+    report: Report = None,
     model: Annotated[ModelName | None, typer.Option(help="As for plan.")] = None,
     minimise: Annotated[
         Minimised, typer.Option(help="overhead, or dollars: what the job costs by the prices in [cost].")
@@ -222,10 +244,13 @@ def sweep(
     workers: Annotated[int, typer.Option(help="Cores to use; -1: all.")] = -1,
     as_json: AsJson = False,
 ) -> None:
-    """Plan a job for many values of its numbers; how many nodes and spares; what the overhead hangs on."""
+    """Plan a job for many values of its numbers; how many nodes and spares; what moves the overhead."""
+    from cprmodel.cli.pages import page_to
     from cprmodel.cli.sweep import Options, run
 
-    run(job, Options(vary or [], out, report, model.value if model else None, minimise.value, workers), as_json)
+    asked = Options(vary or [], out, model.value if model else None, minimise.value, workers)
+    with page_to(report, job, as_json) as page:
+        run(job, asked, as_json, page)
 
 
 @app.command()
@@ -245,7 +270,9 @@ def solve(
     strategy: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="A strategy that plan names; default: the recommended one of each value."
+            metavar="NAME",
+            help="A strategy that plan names; default: the recommended one of each value.",
+            autocompletion=strategies,
         ),
     ] = None,
     between: Annotated[
@@ -313,7 +340,8 @@ def order(
         float, typer.Option(help="Mean updates of a row while everything is saved once (--counts, --zipf).")
     ] = 100.0,
     policy: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Only this policy; may be given again.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only this policy; may be given again.", autocompletion=policies),
     ] = None,
     objective: Annotated[
         ObjectiveName, typer.Option(help="What best-fixed makes best.")
@@ -331,12 +359,11 @@ def order(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the simulations.")] = 1,
     as_json: AsJson = False,
-    report: Annotated[
-        Path | None, typer.Option(metavar="FILE.html", help="Write a self-contained page with a chart.")
-    ] = None,
+    report: Report = None,
 ) -> None:
     """What to save first: policies side by side, the best fixed intervals, and a schedule within a bandwidth."""
     from cprmodel.cli.order import Options, run
+    from cprmodel.cli.pages import page_to
 
     options = Options(
         shards=shards,
@@ -356,26 +383,40 @@ def order(
         slots=slots,
         seed=seed,
     )
-    run(options, as_json, schedule, intervals, report)
+    read = next((one for one in (shards, counts, harm) if one is not None), "")
+    with page_to(report, str(read), as_json) as page:
+        run(options, as_json, schedule, intervals, page)
 
 
 @app.command()
 def whatif(
     job: JobSource,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.html", help="The page to write.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="PAGE.html", help="The page to write; -: to standard output."),
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", hidden=True)] = None,
 ) -> None:
     """Write a page to play with: sliders, and the plan that follows in the browser."""
+    from cprmodel.cli.pages import page_to
     from cprmodel.cli.whatif import run
 
-    run(job, output)
+    with page_to(needed(out or output), job, option="--out", what="Page") as page:
+        run(job, page)
 
 
 @app.command()
-def presets(as_json: AsJson = False) -> None:
-    """List the jobs that ship with cprmodel, with the source of each figure."""
+def presets(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="One of them: what it is, and where its figures are from."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the jobs that ship with cprmodel; of one, the source of each figure."""
     from cprmodel.cli.presets import run
 
-    run(as_json)
+    run(name, as_json)
 
 
 @app.command()

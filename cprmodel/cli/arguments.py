@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-__all__ = ["AsJson", "Clock", "Column", "JobSource", "Where"]
+from cprmodel.cli.completing import job_sources
 
-JobSource = Annotated[str, typer.Argument(metavar="JOB.toml", help="A job file, or preset:NAME.")]
+__all__ = ["AsJson", "Clock", "Column", "JobSource", "Report", "Where"]
+
+JobSource = Annotated[
+    str, typer.Argument(metavar="JOB.toml", help="A job file, or preset:NAME.", autocompletion=job_sources)
+]
+Report = Annotated[
+    Path | None,
+    typer.Option(metavar="PAGE.html", help="Write a self-contained page with charts; -: to standard output."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Where = Annotated[
     list[str] | None,

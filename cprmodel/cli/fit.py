@@ -9,6 +9,7 @@ from pathlib import Path
 import typer
 
 from cprmodel.cli.options import check_report
+from cprmodel.cli.pages import Page
 from cprmodel.facts.files import write_whole
 from cprmodel.fitting import analyse, read_trace
 from cprmodel.fitting.job_file import job_file_text
@@ -18,12 +19,10 @@ from cprmodel.report.fitted import print_fitted, write_fitted_report
 __all__ = ["run"]
 
 
-def run(path: Path, options: LogOptions, as_json: bool, report: Path | None, job_file: Path | None) -> None:
+def run(path: Path, options: LogOptions, as_json: bool, page: Page, job_file: Path | None) -> None:
     """Read, fit, and print or write what was found."""
-    if report is not None:
-        check_report(report, str(path))
     if job_file is not None:
-        check_report(job_file, str(path), "--job-file")
+        check_report(job_file, str(path), "--out")
     found = analyse(read_trace(path, options))
     written = None if job_file is None else job_file_text(found, path, options, job_file.parent)
     if as_json:
@@ -35,6 +34,4 @@ def run(path: Path, options: LogOptions, as_json: bool, report: Path | None, job
         missing = ", ".join(re.findall(r"(?m)^#> (\w+) = .*needed:", written))
         more = f" It needs your figures: {missing}." if missing else ""
         typer.echo(f"Wrote {job_file}.{more} Then: cprmodel plan {job_file}", err=as_json)
-    if report is not None:
-        write_fitted_report(found, report)
-        typer.echo(f"Report: {report}", err=as_json)
+    page.write(lambda target: write_fitted_report(found, target))

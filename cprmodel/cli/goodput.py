@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from cprmodel.cli.options import check_report
+from cprmodel.cli.pages import Page
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.jobs import Job
 from cprmodel.loading import load_job
@@ -18,10 +18,8 @@ from cprmodel.report.goodput import print_goodput, write_goodput_report
 __all__ = ["run"]
 
 
-def run(log: Path, job: str | None, strategy: str | None, as_json: bool, report: Path | None) -> None:
+def run(log: Path, job: str | None, strategy: str | None, as_json: bool, page: Page) -> None:
     """Take a run's time apart, and print or write it beside the plan's parts."""
-    if report is not None:
-        check_report(report, str(log))
     found = read_goodput(log)
     planned = None if job is None else _planned(load_job(job), job, found, strategy)
     if as_json:
@@ -32,9 +30,7 @@ def run(log: Path, job: str | None, strategy: str | None, as_json: bool, report:
         typer.echo(json.dumps(data, indent=2, allow_nan=False))
     else:
         print_goodput(found, planned)
-    if report is not None:
-        write_goodput_report(found, planned, report)
-        typer.echo(f"Report: {report}", err=as_json)
+    page.write(lambda path: write_goodput_report(found, planned, path))
 
 
 def _planned(job: Job, source: str, found: Goodput, strategy: str | None) -> StrategyPlan:

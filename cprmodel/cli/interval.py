@@ -56,7 +56,7 @@ def run(save: str, mtbf: str, load: str | None, reschedule: str | None, as_json:
         return
     best = answer["overhead"]["exact"]
     typer.echo(f"save {format_time(save_s)}, MTBF {format_time(mtbf_s)} (C/μ = {save_s / mtbf_s:.3g})")
-    typer.echo(f"{'':12}{'save every':>16} {'':>15} {'really costs':>14}{'over the best':>15}")
+    typer.echo(f"{'':12}{'save every':>16} {'':>15} {'overhead':>14}{'above the best':>15}")
     for name, label in _LABELS.items():
         tau, costs = answer[f"{name}_s"], answer["overhead"][name]
         shown = "never ends" if costs is None else format_share(costs)

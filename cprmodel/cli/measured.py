@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from cprmodel.cli.arguments import AsJson, Clock, Column, Where
+from cprmodel.cli.arguments import AsJson, Clock, Column, Report, Where
+from cprmodel.cli.completing import strategies
 
 __all__ = ["accuracy", "fit", "goodput"]
 
@@ -48,17 +49,19 @@ def fit(
     time_zone: Annotated[
         str | None, typer.Option(metavar="NAME", help="Zone of moments without one; default: UTC.")
     ] = None,
-    job_file: Annotated[
+    out: Annotated[
         Path | None,
-        typer.Option(metavar="JOB.toml", help="Write a job file as far as the log goes: failures, restarts."),
+        typer.Option(
+            "--out", "-o", metavar="JOB.toml", help="Write a job file as far as the log goes: failures, restarts."
+        ),
     ] = None,
+    job_file: Annotated[Path | None, typer.Option("--job-file", hidden=True)] = None,
     as_json: AsJson = False,
-    report: Annotated[
-        Path | None, typer.Option(metavar="FILE.html", help="Write a self-contained page with charts.")
-    ] = None,
+    report: Report = None,
 ) -> None:
     """Fit failure models to a log: how it was understood, MTBF with its interval, bursts, trends, times down."""
     from cprmodel.cli.fit import run
+    from cprmodel.cli.pages import page_to
     from cprmodel.logs import LogOptions
 
     options = LogOptions(
@@ -79,7 +82,8 @@ def fit(
         dates=dates,
         time_zone=time_zone,
     )
-    run(trace, options, as_json, report, job_file)
+    with page_to(report, str(trace), as_json) as page:
+        run(trace, options, as_json, page, out or job_file)
 
 
 def goodput(
@@ -92,18 +96,20 @@ def goodput(
     strategy: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Strategy of the plan; default: as the job recovers now, at the run's interval."
+            metavar="NAME",
+            help="Strategy of the plan; default: as the job recovers now, at the run's interval.",
+            autocompletion=strategies,
         ),
     ] = None,
     as_json: AsJson = False,
-    report: Annotated[
-        Path | None, typer.Option(metavar="PAGE.html", help="Write a self-contained page with a picture.")
-    ] = None,
+    report: Report = None,
 ) -> None:
     """Say where a training run's time went: saves, loads, lost work, rescheduling, what the model leaves out."""
     from cprmodel.cli.goodput import run
+    from cprmodel.cli.pages import page_to
 
-    run(log, job, strategy, as_json, report)
+    with page_to(report, str(log), as_json) as page:
+        run(log, job, strategy, as_json, page)
 
 
 def accuracy(
@@ -115,7 +121,8 @@ def accuracy(
         ),
     ],
     out: Annotated[
-        Path | None, typer.Option(metavar="MODEL.json", help="Write the model for job files to name.")
+        Path | None,
+        typer.Option("--out", "-o", metavar="MODEL.json", help="Write the model for job files to name."),
     ] = None,
     test_seeds: Annotated[
         str | None, typer.Option(metavar="SEEDS", help="Seeds to test on, such as 2,4; default: every second.")
@@ -124,11 +131,11 @@ def accuracy(
         str | None, typer.Option(metavar="NAME", help="Fit to the runs of this pattern of losses alone.")
     ] = None,
     as_json: AsJson = False,
-    report: Annotated[
-        Path | None, typer.Option(metavar="PAGE.html", help="Write a self-contained page with charts.")
-    ] = None,
+    report: Report = None,
 ) -> None:
     """Fit an accuracy model to training runs with and without failures: metric drop against lost samples."""
     from cprmodel.cli.accuracy import run
+    from cprmodel.cli.pages import page_to
 
-    run(record, pattern, test_seeds, out, as_json, report)
+    with page_to(report, str(record), as_json) as page:
+        run(record, pattern, test_seeds, out, as_json, page)

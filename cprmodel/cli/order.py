@@ -14,6 +14,8 @@ import numpy as np
 import typer
 
 from cprmodel.cli.options import bandwidth_option, check_report, time_option
+from cprmodel.cli.pages import Page
+from cprmodel.cli.progress import INTERRUPTED, interrupted, progress
 from cprmodel.facts.errors import DomainError, JobError, Problem
 from cprmodel.facts.files import whole_file, write_whole
 from cprmodel.facts.tables import cell
@@ -51,13 +53,11 @@ class Options:
     seed: int
 
 
-def run(
-    options: Options, as_json: bool, slots_to: Path | None, intervals: Path | None, report: Path | None
-) -> None:
+def run(options: Options, as_json: bool, slots_to: Path | None, intervals: Path | None, page: Page) -> None:
     """Order and print, or write, what was found."""
     bandwidth = bandwidth_option("budget", options.budget)
     source = _source(options)
-    for path, option in ((report, "--report"), (slots_to, "--schedule"), (intervals, "--intervals")):
+    for path, option in ((slots_to, "--schedule"), (intervals, "--intervals")):
         if path is not None:
             check_report(path, source, option)
     unknown = [name for name in options.policies if name not in POLICIES]
@@ -76,7 +76,11 @@ def run(
         found = _by_harm(options, setting, policies)
     else:
         rows, each = _rows(options, bandwidth)
-        found = order(source, rows, setting, policies, each)
+        with progress("playing orders", len(policies)) as advance:
+            found = order(source, rows, setting, policies, each, advance)
+    if found.interrupted:
+        _told_so_far(found, (slots_to, intervals, page.path), as_json)
+        raise typer.Exit(INTERRUPTED)
     if slots_to is not None:
         _write_schedule(found, slot_s, options.slots, slots_to)
     if intervals is not None:
@@ -93,11 +97,27 @@ def run(
     for path, name in ((slots_to, "Schedule"), (intervals, "Intervals")):
         if path is not None:
             typer.echo(f"{name}: {path}", err=as_json)
-    if report is not None:
+
+    def write(path: Path) -> None:
         from cprmodel.report.ordered import write_ordered_report
 
-        write_ordered_report(found, report)
-        typer.echo(f"Report: {report}", err=as_json)
+        write_ordered_report(found, path)
+
+    page.write(write)
+
+
+def _told_so_far(found: Ordered, targets: tuple[Path | None, ...], as_json: bool) -> None:
+    """The policies looked at before it was interrupted; nothing is written."""
+    unwritten = [str(path) for path in targets if path is not None]
+    more = f" Not written: {', '.join(unwritten)}." if unwritten else ""
+    interrupted(len(found.policies), found.wanted, "policies", more)
+    if as_json:
+        typer.echo(json.dumps(found.to_dict(), indent=2, allow_nan=False))
+    else:
+        from cprmodel.report.ordered import HEADINGS, ordered_lines, ordered_rows
+        from cprmodel.report.text import print_lines_and_table
+
+        print_lines_and_table(ordered_lines(found), HEADINGS, ordered_rows(found))
 
 
 def _by_harm(options: Options, setting: Setting, policies: tuple[str, ...]) -> Ordered:
@@ -117,7 +137,10 @@ def _by_harm(options: Options, setting: Setting, policies: tuple[str, ...]) -> O
         raise JobError("--lost-share", [Problem("", "", f"a share above 0, at most 1, not {options.lost_share:g}")])
     model = HarmModel(read_harm(options.harm))
     rows = rows_of_record(model, options.row_bytes, pace)
-    found = order(str(options.harm), rows, setting, policies)
+    with progress("playing orders", len(policies)) as advance:
+        found = order(str(options.harm), rows, setting, policies, progress=advance)
+    if found.interrupted:
+        return found
     harm = tuple(in_metric(model, rows, setting, pace, options.lost_share))
     limit = known_limit(model.record)
     warnings = (*found.warnings, f"log loss and AUC: {limit}") if limit else found.warnings

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 
 import typer
 
-from cprmodel.cli.options import check_report
+from cprmodel.cli.pages import Page
 from cprmodel.costing import MODELS
 from cprmodel.facts.errors import JobError
 from cprmodel.loading import load_job
@@ -23,17 +22,15 @@ class Options:
 
     model: str | None
     as_json: bool
-    report: Path | None
     explain: bool
     robust: bool
     minimise: str
+    everything: bool
 
 
-def run(source: str, options: Options) -> None:
+def run(source: str, options: Options, page: Page) -> None:
     """Plan a job and print, or write, the answer."""
     job = load_job(source)
-    if options.report is not None:
-        check_report(options.report, source)
     try:
         answer = plan(job, MODELS[options.model]() if options.model else None, options.robust, options.minimise)
     except JobError as error:
@@ -48,11 +45,9 @@ def run(source: str, options: Options) -> None:
     else:
         from cprmodel.report.text import print_plan
 
-        print_plan(answer)
+        print_plan(answer, options.everything)
         if options.explain:
             from cprmodel.report.explain import explain_lines
 
             typer.echo("\n" + "\n".join(explain_lines(answer)))
-    if options.report is not None:
-        answer.save_report(options.report)
-        typer.echo(f"Report: {options.report}", err=options.as_json)
+    page.write(answer.save_report)

@@ -53,7 +53,7 @@ def run(source: str, mtbf_error: float | None, observed_failures: int | None, as
         typer.echo(
             f"{name}: best every {format_time(one.best_interval_s)}, overhead "
             f"{format_share(one.best_overhead_fraction)}, of which {format_share(one.best_depending_fraction)} "
-            "depends on the interval"
+            "depend on the interval (saves and lost work)"
         )
     headings = f"{'model':>12}{'save every':>14}{'overhead':>10}{'extra':>9}{'of that part':>14}"
     typer.echo(f"\n{'full recovery':36}{headings}")
@@ -66,7 +66,7 @@ def run(source: str, mtbf_error: float | None, observed_failures: int | None, as
         typer.echo(
             "(of saves of everything; those that rotate: cprmodel sweep --vary failures.mtbf=..., the plan of each)"
         )
-    typer.echo("\nFailures to see before the expected extra is at most so much of that part")
+    typer.echo("\nFailures to observe until a wrong MTBF costs, on average, no more than so much of that part")
     for name in best:
         shown = ", ".join(f"{100 * share:g}% after {settled[name][share] or 'very many'}" for share in SETTLED)
         typer.echo(f"{name:>12}: {shown}")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 
-from cprmodel.cli.options import check_report, time_option
-from cprmodel.costing import model_for, saving_of
+from cprmodel.cli.options import time_option
+from cprmodel.cli.pages import Page
+from cprmodel.cli.progress import INTERRUPTED, interrupted, progress
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.strategies import Strategy
 from cprmodel.facts.units import format_time
@@ -19,7 +19,7 @@ from cprmodel.jobs import Job
 from cprmodel.loading import load_job
 from cprmodel.logs import LogOptions, read_log
 from cprmodel.ordering import simulate
-from cprmodel.planning.planner import plan, priced
+from cprmodel.planning.playing import strategy_named
 from cprmodel.simulation import (
     Drifting,
     Exponential,
@@ -53,21 +53,19 @@ class Options:
     workers: int
 
 
-def run(source: str, options: Options, as_json: bool, report: Path | None) -> None:
+def run(source: str, options: Options, as_json: bool, page: Page) -> None:
     """Simulate and print, or write, what was found."""
     job = load_job(source)
-    if report is not None:
-        check_report(report, source)
     deadline_s = time_option("deadline", options.deadline) if options.deadline is not None else None
     interval_s = time_option("interval", options.interval) if options.interval is not None else None
     law, understood = _law(options)
     try:
-        strategy = _strategy(job, options.strategy, interval_s)
+        strategy = strategy_named(job, options.strategy, interval_s)
         found = _simulate(job, strategy, law, options)
     except JobError as error:
         raise JobError(source, list(error.problems)) from None
     if found.interrupted:
-        typer.echo(f"Interrupted: {found.runs:,} of {found.wanted_runs:,} runs.", err=True)
+        interrupted(found.runs, found.wanted_runs, "runs")
     if as_json:
         data = {**found.to_dict(deadline_s), "seed": options.seed}
         typer.echo(json.dumps(data | ({"times": understood} if understood else {}), indent=2, allow_nan=False))
@@ -77,25 +75,15 @@ def run(source: str, options: Options, as_json: bool, report: Path | None) -> No
         from cprmodel.report.simulated import print_simulated
 
         print_simulated(found, deadline_s)
-    if report is not None:
+
+    def write(path: Path) -> None:
         from cprmodel.report.simulated import write_simulated_report
 
-        write_simulated_report(found, deadline_s, report)
-        typer.echo(f"Report: {report}", err=as_json)
+        write_simulated_report(found, deadline_s, path)
+
+    page.write(write)
     if found.interrupted:
-        raise typer.Exit(130)
-
-
-def _strategy(job: Job, name: str, interval_s: float | None) -> Strategy:
-    found = priced(job, model_for(job), only={name})
-    planned = {one.name: one.strategy for one in found.strategies}
-    strategy = planned.get(name)
-    if strategy is None and name == "partial" and job.cluster.embedding_shards and interval_s:
-        strategy = Strategy("partial", job.partial_recovery, saving_of(job), job.job.work_s)
-    if strategy is None:
-        known = ", ".join(one.name for one in plan(job).strategies)
-        raise JobError("", [Problem("--strategy", f'"{name}"', f"one that can be planned: {known}")])
-    return strategy if interval_s is None else replace(strategy, interval_s=interval_s)
+        raise typer.Exit(INTERRUPTED)
 
 
 def _law(options: Options) -> tuple[FailureLaw, list[str]]:
@@ -151,11 +139,5 @@ def _simulate(job: Job, strategy: Strategy, law: FailureLaw, options: Options) -
             progress=progress,
         )
 
-    if (options.runs < _LONG_RUNS and not drifts) or not sys.stderr.isatty():
-        return played()
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("playing", total=options.runs)
-        return played(lambda done: bar.advance(task, done))
+    with progress("playing", options.runs, options.runs >= _LONG_RUNS or drifts) as advance:
+        return played(advance)

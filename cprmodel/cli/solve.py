@@ -10,6 +10,7 @@ import typer
 from cprmodel.bulk import Solved, grid_from_options, solve, target_of
 from cprmodel.bulk.keys import key_of
 from cprmodel.bulk.rows import changed_job
+from cprmodel.cli.progress import INTERRUPTED, interrupted, progress
 from cprmodel.costing import MODELS
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.units import rounded_within
@@ -42,20 +43,39 @@ def run(source: str, options: Options, as_json: bool) -> None:
     if options.minimise == "dollars" and job.cost is None:
         raise JobError(source, [Problem("cost", "", "a table of prices, for a plan that minimises dollars")])
     try:
-        answers = [(varied, each, _solved(each, options)) for varied, each in _jobs(job, options)]
+        answers, wanted = _answers(job, options)
     except JobError as error:
         if error.source != "job":
             raise
         raise JobError(source, list(error.problems)) from None
     if as_json:
         rows = [{**found.to_dict(), "varied": varied} for varied, _, found in answers]
-        typer.echo(json.dumps({"schema_version": 1, "answers": rows}, indent=2, allow_nan=False))
-        return
-    from cprmodel.report.solved import about_looking, solved_lines
-    from cprmodel.report.text import print_lines_and_table
+        data = {"schema_version": 1, "answers": rows, "interrupted": len(answers) < wanted}
+        typer.echo(json.dumps(data, indent=2, allow_nan=False))
+    else:
+        from cprmodel.report.solved import about_looking, solved_lines
+        from cprmodel.report.text import print_lines_and_table
 
-    lines = [line for varied, each, found in answers for line in solved_lines(found, each, varied)]
-    print_lines_and_table([*lines, *about_looking(answers[-1][2], job)], [], [])
+        lines = [line for varied, each, found in answers for line in solved_lines(found, each, varied)]
+        print_lines_and_table([*lines, *about_looking(answers[-1][2], job)], [], [])
+    if len(answers) < wanted:
+        interrupted(len(answers), wanted, "questions")
+        raise typer.Exit(INTERRUPTED)
+
+
+def _answers(job: Job, options: Options) -> tuple[list[tuple[dict[str, str], Job, Solved]], int]:
+    """One for each combination of what varies, and how many there are; those found so far when interrupted."""
+    jobs, found = _jobs(job, options), []
+    try:
+        with progress("solving", len(jobs), len(jobs) > 1) as advance:
+            for varied, each in jobs:
+                found.append((varied, each, _solved(each, options)))
+                if advance is not None:
+                    advance(1)
+    except KeyboardInterrupt:
+        if not found:
+            raise
+    return found, len(jobs)
 
 
 def _solved(job: Job, options: Options) -> Solved:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,8 @@ from cprmodel.bulk import (
 )
 from cprmodel.bulk.derived import is_plain
 from cprmodel.cli.options import check_report
+from cprmodel.cli.pages import Page
+from cprmodel.cli.progress import INTERRUPTED, interrupted, progress
 from cprmodel.costing import MODELS, CostModel, Exact, model_for
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.jobs import Job
@@ -42,31 +42,28 @@ class Options:
 
     vary: list[str]
     out: Path | None
-    report: Path | None
     model: str | None
     minimise: str
     workers: int
 
 
-def run(source: str, options: Options, as_json: bool) -> None:
+def run(source: str, options: Options, as_json: bool, page: Page) -> None:
     """Plan every combination, write the rows, and print what is to be learnt from them."""
     job = load_job(source)
-    for option, path in (("--out", options.out), ("--report", options.report)):
-        if path is not None:
-            check_report(path, source, option)
+    if options.out is not None:
+        check_report(options.out, source, "--out")
     if options.out is not None and not options.vary:
         raise JobError("--out", [Problem("", "", "a --vary beside it: rows come from what varies")])
-    if options.out is not None and options.report is not None and options.out.resolve() == options.report.resolve():
-        raise JobError(f"--report {options.report}", [Problem("", "", "another file than that of --out")])
+    page.is_not(options.out)
     try:
-        _run(source, job, options, as_json)
+        _run(source, job, options, as_json, page)
     except JobError as error:
         if error.source != "job":
             raise
         raise JobError(source, list(error.problems)) from None
 
 
-def _run(source: str, job: Job, options: Options, as_json: bool) -> None:
+def _run(source: str, job: Job, options: Options, as_json: bool, page: Page) -> None:
     asked: CostModel | None = MODELS[options.model]() if options.model else None
     lines: list[str] = []
     found: Summary | None = None
@@ -76,6 +73,9 @@ def _run(source: str, job: Job, options: Options, as_json: bool) -> None:
         sweep = Sweep(job, grid, asked, options.minimise, "--vary")
         found = _swept(sweep, options)
         lines += summary_lines(found, job)
+        if found.interrupted:
+            _told_so_far(found, grid.size, [options.out, page.path], lines, as_json)
+            raise typer.Exit(INTERRUPTED)
     model = model_for(job, asked)
     spares = spares_answer(job) if job.repair_s else None
     if spares is not None:
@@ -93,21 +93,40 @@ def _run(source: str, job: Job, options: Options, as_json: bool) -> None:
     else:
         from cprmodel.report.text import print_lines_and_table
 
-        print_lines_and_table(lines, ["overhead hangs on", "% for 1% more"], elasticity_rows(hangs[:8]))
+        print_lines_and_table(lines, ["with 1% more of", "the overhead changes by"], elasticity_rows(hangs[:8]))
     if options.out is not None:
         typer.echo(f"Rows: {options.out}", err=as_json)
-    if options.report is not None:
+
+    def write(path: Path) -> None:
         from cprmodel.report.sweep_page import Answers, Asked, render_sweep, write_sweep_report
 
         front = pareto_front(job, model) if job.cluster.embedding_shards is not None else None
         answers = Answers(hangs, nodes, spares, front)
-        page = render_sweep(Asked(job, grid, model, options.minimise), answers, lines, source)
-        write_sweep_report(page, options.report)
-        typer.echo(f"Report: {options.report}", err=as_json)
+        write_sweep_report(render_sweep(Asked(job, grid, model, options.minimise), answers, lines, source), path)
+
+    page.write(write)
+
+
+def _told_so_far(found: Summary, size: int, targets: list[Path | None], lines: list[str], as_json: bool) -> None:
+    """What there is of a sweep that was interrupted; what follows from all of it is left out."""
+    unwritten = [str(path) for path in targets if path is not None]
+    more = f" Not written: {', '.join(unwritten)}." if unwritten else ""
+    interrupted(found.rows, size, "plans", more)
+    if as_json:
+        data = {"sweep": found.to_dict(), **_answers_of_none(), "elasticities": {}}
+        typer.echo(json.dumps(data, indent=2, allow_nan=False))
+    else:
+        from cprmodel.report.text import print_lines_and_table
+
+        print_lines_and_table(lines, [], [])
+
+
+def _answers_of_none() -> dict[str, Any]:
+    return {"nodes": None, "spares": None}
 
 
 def _answers(job: Job, nodes: NodesAnswer | None, spares: SparesAnswer | None) -> dict[str, Any]:
-    found: dict[str, Any] = {"nodes": None, "spares": None}
+    found = _answers_of_none()
     if nodes is not None:
         found["nodes"] = {
             "fastest": nodes.fastest,
@@ -132,28 +151,22 @@ def _answers(job: Job, nodes: NodesAnswer | None, spares: SparesAnswer | None) -
 
 
 def _swept(sweep: Sweep, options: Options) -> Summary:
-    """Every row, into the file and the summary, and forgotten."""
+    """Every row, into the file and the summary, and forgotten; when interrupted, those so far and no file."""
     found = Summary(sweep.grid, sweep.model_name, sweep.minimise)
     found.idle = tuple(key.name for key in sweep.keys_without_effect())
-    with ExitStack() as stack:
-        advance = stack.enter_context(_progress(sweep.grid.size))
-        writer = stack.enter_context(writer_to(options.out, "--out")) if options.out is not None else None
-        for chunk in sweep.chunks(options.workers):
-            found.add(chunk)
-            if writer is not None:
-                writer.write(chunk)
-            advance(len(chunk))
+    size = sweep.grid.size
+    try:
+        with ExitStack() as stack:
+            advance = stack.enter_context(progress("planning", size, size >= _LONG_ROWS))
+            writer = stack.enter_context(writer_to(options.out, "--out")) if options.out is not None else None
+            for chunk in sweep.chunks(options.workers):
+                found.add(chunk)
+                if writer is not None:
+                    writer.write(chunk)
+                if advance is not None:
+                    advance(len(chunk))
+    except KeyboardInterrupt:
+        if not found.rows:
+            raise
+        found.interrupted = True
     return found
-
-
-@contextmanager
-def _progress(rows: int) -> Iterator[Any]:
-    if rows < _LONG_ROWS or not sys.stderr.isatty():
-        yield lambda done: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("planning", total=rows)
-        yield lambda done: bar.advance(task, done)

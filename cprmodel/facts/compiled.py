@@ -6,7 +6,10 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-import numba
+from cprmodel.facts.extras import for_extra
+
+with for_extra("what is played, run by run or row by row,"):
+    import numba
 
 __all__ = ["compiled"]
 

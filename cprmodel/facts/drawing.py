@@ -7,6 +7,7 @@ for charts and templates are slow to load.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,7 +23,13 @@ class Drawer(Protocol):
     """Draws answers of one kind."""
 
     def chart(self, answer: Any) -> Any:
-        """An Altair chart of it."""
+        """An Altair chart of it, as on its page."""
+
+    def charts(self, answer: Any, **asked: Any) -> Mapping[str, Any]:
+        """Altair charts of its page by name, without the page's style; ``asked``: what a chart needs to know."""
+
+    def html(self, answer: Any) -> str:
+        """What a notebook shows of it."""
 
     def write(self, answer: Any, path: str | Path) -> None:
         """One self-contained page of it."""

@@ -66,7 +66,7 @@ def _cut(text: str, longest: int) -> str:
 
 
 class JobError(CprModelError, ValueError):
-    """A job cannot be read or planned; ``problems`` lists everything wrong, the text names the first.
+    """A job cannot be read or planned; ``problems`` lists everything wrong, the text has a line for each.
 
     >>> str(JobError("JOB.toml", [Problem("checkpoint.save", '"4"', 'a time with its unit, such as "30 min"')]))
     'JOB.toml: checkpoint.save = "4": expected a time with its unit, such as "30 min"'
@@ -75,6 +75,4 @@ class JobError(CprModelError, ValueError):
     def __init__(self, source: str, problems: list[Problem]) -> None:
         self.source = source
         self.problems = tuple(problems)
-        more = len(problems) - 1
-        tail = f" (and {more} more problem{'s' if more > 1 else ''})" if more else ""
-        super().__init__(f"{source}: {problems[0]}{tail}")
+        super().__init__("\n".join(f"{source}: {one}" for one in problems))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.journal import detail
 
 __all__ = [
     "LARGEST_BYTES",
@@ -129,6 +130,7 @@ def whole_file(path: str | Path) -> Iterator[BinaryIO]:
                     os.chmod(beside, stat.S_IMODE(old))
                 os.fsync(file.fileno())
             os.replace(beside, target)
+            detail("files", "wrote %s", path)
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(beside)

@@ -17,6 +17,7 @@ __all__ = [
     "QuantityError",
     "count_of",
     "format_bytes",
+    "format_chance",
     "format_money",
     "format_share",
     "format_time",
@@ -93,6 +94,16 @@ def _factor(unit: str, si_unit: str) -> float:
         raise QuantityError(f"{unit!r} is not a unit") from None
 
 
+def _with_point(text: str) -> str:
+    """How a number with commas is written."""
+    found = re.search(r"(?<!\d)(\d{1,30}),(\d{1,30})", text)
+    if found is None:
+        return ""
+    if len(found[2]) == 3:  # "1,000" may be a thousand or one
+        return f"; numbers have no commas: {found[1]}{found[2]} or {found[1]}.{found[2]}, not {found[0]}"
+    return f", with a decimal point: {found[1]}.{found[2]}, not {found[0]}"
+
+
 def parse_quantity(text: str, kind: str) -> float:
     """A quantity such as "30 min" in SI units.
 
@@ -109,7 +120,7 @@ def parse_quantity(text: str, kind: str) -> float:
     while position < len(stripped):
         match = _TERM.match(stripped, position)
         if match is None:
-            raise QuantityError(expected)
+            raise QuantityError(f"{expected}{_with_point(stripped)}")
         try:
             factor = _factor(match[2], si_unit)
         except QuantityError:
@@ -195,6 +206,15 @@ def format_share(share: float) -> str:
         return f"{percent:,.0f}%"
     digits = max(0, 2 - math.floor(math.log10(abs(percent))))
     return f"{percent:.{min(digits, 8)}f}%"
+
+
+def format_chance(chance: float) -> str:
+    """A probability in whole percent, and which side of 1% or 99% it is on beyond.
+
+    >>> format_chance(0.437), format_chance(0.002), format_chance(0.9999)
+    ('44%', 'under 1%', 'over 99%')
+    """
+    return "under 1%" if chance < 0.01 else "over 99%" if chance > 0.99 else f"{100 * chance:.0f}%"
 
 
 def count_of(number: int, what: str = "failure") -> str:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from cprmodel.facts.shown import Shown
+from cprmodel.facts.units import count_of
 from cprmodel.fitting.clusters import Estimate, student
 from cprmodel.fitting.paired import Record
+
+if TYPE_CHECKING:
+    import altair as alt
 
 __all__ = ["AccuracyFit", "Bend", "HeldOut", "Line", "Noise", "PatternDifference", "PatternSlope", "Patterns"]
 
@@ -136,8 +141,10 @@ class Patterns:
 
 
 @dataclass(frozen=True)
-class AccuracyFit:
+class AccuracyFit(Shown):
     """What a record says of how much accuracy lost samples cost."""
+
+    kind: ClassVar[str] = "accuracy"
 
     record: Record
     line: Line
@@ -145,6 +152,30 @@ class AccuracyFit:
     held_out: HeldOut | None  #: None for one seed
     patterns: Patterns | None  #: None where fewer than two are named
     warnings: tuple[str, ...] = field(default=())
+
+    def __str__(self) -> str:
+        """One line: the slope with its interval."""
+        interval = self.slope.interval_90
+        sure = "" if interval is None else f" (90% interval {interval[0]:.3g} to {interval[1]:.3g})"
+        runs, seeds = count_of(len(self.record.runs), "run"), count_of(len(self.record.seeds), "seed")
+        return f"drop of {self.record.metric} = {self.slope.value:.3g} x PLS{sure}, from {runs} of {seeds}"
+
+    def frame_columns(self) -> dict[str, list[Any]]:
+        """One row a run: seed, PLS, drop, pattern, and whether it tested the line."""
+        tested = self.held_out.test_seeds if self.held_out else ()
+        runs = self.record.runs
+        return {
+            "seed": [run.seed for run in runs],
+            "pls": [run.pls for run in runs],
+            "drop": [run.drop for run in runs],
+            "pattern": [run.pattern for run in runs],
+            "tested": [run.seed in tested for run in runs],
+        }
+
+    def drop_chart(self) -> alt.LayerChart:
+        """Drop against PLS: runs, the line, and where nine of ten other runs fall; to restyle."""
+        drawn: alt.LayerChart = self._chart("drop-against-pls")
+        return drawn
 
     @property
     def slope(self) -> Estimate:

@@ -25,16 +25,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from cprmodel.facts.journal import note
+from cprmodel.facts.shown import Shown
+from cprmodel.facts.units import count_of, format_time
 from cprmodel.fitting.ages import Ages, ages_of
 from cprmodel.fitting.calendar import PowerLaw, power_law_of
 from cprmodel.fitting.likelihood import Fit, fit_all, weibull_batch, weibull_information, weibull_profile
 from cprmodel.fitting.mixture import Mixture, fit_mixture
 from cprmodel.fitting.trace import Trace
 from cprmodel.logs import Downtimes
+
+if TYPE_CHECKING:
+    import altair as alt
 
 __all__ = [
     "Analysis",
@@ -108,8 +114,10 @@ class DowntimeFit:
 
 
 @dataclass(frozen=True)
-class Analysis:
+class Analysis(Shown):
     """What a trace says of how often a job fails."""
+
+    kind: ClassVar[str] = "analysis"
 
     trace: Trace
     models: tuple[Fit, ...]  #: the best (least AIC) first
@@ -141,6 +149,37 @@ class Analysis:
     def best(self) -> Fit | None:
         """The model with the least AIC."""
         return self.models[0] if self.models else None
+
+    def __str__(self) -> str:
+        """One line: the MTBF with its interval, and the law that fits best."""
+        low, high = (None if one is None else format_time(one) for one in self.mtbf_ci90_s)
+        if self.mtbf_s is None or self.best is None:
+            return f"no failure in {format_time(self.trace.exposure_s)}: MTBF at least {low} (95% bound)"
+        reach = f"{low} to {high}" if high is not None else f"at least {low}"
+        return (
+            f"MTBF {format_time(self.mtbf_s)} (90% interval {reach}) from {count_of(self.trace.events)}; "
+            f"{self.best.name} fits best"
+        )
+
+    def frame_columns(self) -> dict[str, list[Any]]:
+        """One row a law, the best first."""
+        rows = [{**one.to_dict(), "weight": self.weight(one)} for one in self.models]
+        return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
+
+    def survival_chart(self) -> alt.LayerChart:
+        """Kaplan-Meier with its 90% band, and the fitted laws; to restyle."""
+        drawn: alt.LayerChart = self._chart("survival")
+        return drawn
+
+    def hazard_chart(self) -> alt.Chart:
+        """Failures per unit of time, given the time since the last one; to restyle."""
+        drawn: alt.Chart = self._chart("hazard")
+        return drawn
+
+    def drift_chart(self) -> alt.LayerChart:
+        """MTBF in windows of calendar time; to restyle. KeyError where the log has no calendar."""
+        drawn: alt.LayerChart = self._chart("drift")
+        return drawn
 
     def weight(self, model: Fit) -> float:
         """Akaike weight: how the models share the evidence."""
@@ -183,7 +222,7 @@ def analyse(trace: Trace) -> Analysis:
     own = trace.ends_s is None and trace.events < trace.n
     scatter = scatter_of(trace.durations_s, trace.observed) if own else None
     falls = shape_interval(trace.durations_s, trace.observed) if shape else None
-    return Analysis(
+    found = Analysis(
         trace,
         models,
         trace.exposure_s / trace.events if trace.events else None,
@@ -196,6 +235,13 @@ def analyse(trace: Trace) -> Analysis:
         fit_mixture(trace.durations_s, trace.observed) if falls and falls[1] < 1 else None,
         scatter,
     )
+    best = models[0].name if models else "none"
+    note("fitting", "%s: %d times, %d failures, MTBF %s s; best law: %s", *_said(found), best)
+    return found
+
+
+def _said(found: Analysis) -> tuple[object, ...]:
+    return found.trace.source, found.trace.n, found.trace.events, found.mtbf_s
 
 
 def _downtime(times: Downtimes) -> DowntimeFit:

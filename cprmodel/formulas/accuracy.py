@@ -13,12 +13,14 @@ _LINEAR = "CPR's claim that the drop is roughly linear in PLS, slope fitted per 
 
 @formula("metric drop", CPR_2021, Evidence.SECOND_HAND, (), _LINEAR)
 def metric_drop(pls: Number, metric_drop_per_pls: Number) -> Number:
-    """Expected drop of the metric (AUC, say), β·PLS.
+    r"""Expected drop of the metric (AUC, say), β·PLS.
+
+    .. math:: \Delta = \beta\, \mathrm{PLS}
 
     Parameters
     ----------
     pls : portion of lost samples
-    metric_drop_per_pls : metric lost per unit of PLS, β
+    metric_drop_per_pls : metric lost per unit of PLS, β [metric/PLS]
 
     Examples
     --------
@@ -30,12 +32,14 @@ def metric_drop(pls: Number, metric_drop_per_pls: Number) -> Number:
 
 @formula("PLS", CPR_2021, Evidence.SECOND_HAND, (), _LINEAR)
 def pls_for_metric_drop(max_metric_drop: Number, metric_drop_per_pls: Number) -> Number:
-    """The PLS budget that a largest acceptable drop allows, Δ/β.
+    r"""The PLS budget that a largest acceptable drop allows, Δ/β.
+
+    .. math:: \mathrm{PLS} = \frac{\Delta}{\beta}
 
     Parameters
     ----------
-    max_metric_drop : largest drop of the metric to accept, Δ
-    metric_drop_per_pls : metric lost per unit of PLS, β
+    max_metric_drop : largest drop of the metric to accept, Δ [metric]
+    metric_drop_per_pls : metric lost per unit of PLS, β [metric/PLS]
 
     Examples
     --------

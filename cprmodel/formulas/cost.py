@@ -11,7 +11,9 @@ __all__ = ["transfer_time"]
 
 @formula("C, L", DERIVED, Evidence.DEFINITION, (), "one stream of constant bandwidth")
 def transfer_time(size_bytes: Number, bandwidth_bytes_per_s: Number) -> Number:
-    """Time to write or read a checkpoint, S/B [s].
+    r"""Time to write or read a checkpoint, S/B [s].
+
+    .. math:: C = \frac{S}{B}
 
     Parameters
     ----------

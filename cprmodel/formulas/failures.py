@@ -23,7 +23,9 @@ _BILLION_HOURS_S = 3600e9
 
 @formula("μ", DERIVED, Evidence.DEFINITION, (), "nodes fail independently, and any one interrupts the job")
 def mtbf_from_nodes(node_mtbf_s: Number, nodes: Number) -> Number:
-    """MTBF of a job from its nodes': rates add, μ = μₙ/n [s].
+    r"""MTBF of a job from its nodes': rates add, μ = μₙ/n [s].
+
+    .. math:: \mu = \frac{\mu_n}{n}
 
     Parameters
     ----------
@@ -40,12 +42,14 @@ def mtbf_from_nodes(node_mtbf_s: Number, nodes: Number) -> Number:
 
 @formula("μ", KOKOLIS_2025, Evidence.SECOND_HAND, (), "nodes fail independently, and any one interrupts the job")
 def mtbf_from_node_days(nodes: Number, per_1000_node_days: Number) -> Number:
-    """MTBF of a job from a failure rate per 1,000 node-days, μ = 1000 days/(n·r) [s].
+    r"""MTBF of a job from a failure rate per 1,000 node-days, μ = 1000 days/(n·r) [s].
+
+    .. math:: \mu = \frac{1000 \cdot 86400\,\mathrm{s}}{n r}
 
     Parameters
     ----------
     nodes : nodes of the job, n
-    per_1000_node_days : failures per 1,000 node-days, r
+    per_1000_node_days : failures per 1,000 node-days, r [1/(1000 node-days)]
 
     Examples
     --------
@@ -160,7 +164,7 @@ def mttf_from_fit(fit: Number) -> Number:
 
     Parameters
     ----------
-    fit : failures in 10⁹ hours of one component, F
+    fit : failures in 10⁹ hours of one component, F [1/(10⁹ h)]
 
     Returns
     -------

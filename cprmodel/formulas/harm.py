@@ -42,9 +42,9 @@ def harm_at_once(accesses_per_sample: Number, curvature: Number, gradient: Numbe
     Parameters
     ----------
     accesses_per_sample : accesses of the row per sample, p [1/sample]
-    curvature : curvature of the log loss at an access, along Δ, h
-    gradient : gradient of the log loss at an access, along Δ, g; below 0 where the row is still on its way
-    moved : how far the row moved since it was saved, the length of Δ
+    curvature : curvature of the log loss at an access, along Δ, h [nat]
+    gradient : gradient of the log loss at an access, along Δ, g; below 0 where the row is still on its way [nat]
+    moved : how far the row moved since it was saved, the length of Δ [weight]
 
     Returns
     -------
@@ -102,7 +102,7 @@ def harm_of_age(drift: Number, noise: Number, age_samples: Number) -> Number:
     ----------
     drift : D [nat/sample²], of rows that go on in one direction: Δ grows as a
     noise : N [nat/sample], of rows that jitter (E[Δ²] grows as a), and of the gradient term (gΔ grows as a)
-    age_samples : samples trained since the row was saved, a
+    age_samples : samples trained since the row was saved, a [sample]
 
     Examples
     --------
@@ -121,7 +121,7 @@ def mean_harm(drift: Number, noise: Number, interval_samples: Number) -> Number:
     Parameters
     ----------
     drift, noise : growth of the harm with the age, D [nat/sample²] and N [nat/sample]
-    interval_samples : samples trained between two saves of the row, τ
+    interval_samples : samples trained between two saves of the row, τ [sample]
 
     Examples
     --------
@@ -176,7 +176,7 @@ def cube_root_row_interval(
     ----------
     row_bytes : size of the row, sᵢ [B]
     drift : growth of the row's harm with the square of the age, Dᵢ [nat/sample²]
-    cube_root_sum : Σ (Dⱼsⱼ²)^⅓ over all rows, Q
+    cube_root_sum : Σ (Dⱼsⱼ²)^⅓ over all rows, Q [(nat·B²/sample²)^⅓]
     bytes_per_sample : what saving may use per sample, B [B/sample]
 
     Examples
@@ -196,7 +196,7 @@ def cube_root_harm(cube_root_sum: Number, bytes_per_sample: Number) -> Number:
 
     Parameters
     ----------
-    cube_root_sum : Σ (Dⱼsⱼ²)^⅓ over all rows, Q
+    cube_root_sum : Σ (Dⱼsⱼ²)^⅓ over all rows, Q [(nat·B²/sample²)^⅓]
     bytes_per_sample : what saving may use per sample, B [B/sample]
 
     Examples
@@ -224,11 +224,11 @@ def expected_harm(
     Parameters
     ----------
     drift, noise : growth of the harm with the age, of all rows that are alike, D [nat/sample²] and N [nat/sample]
-    interval_samples : samples trained between two saves, τ
+    interval_samples : samples trained between two saves, τ [sample]
     put_backs : failures of the run that put shards back, F
     lost_share : share of the rows that one puts back, q = k/N
-    relearning_per_sample : share of Δ that a sample makes good, κ
-    run_samples : samples of the run, T
+    relearning_per_sample : share of Δ that a sample makes good, κ [1/sample]
+    run_samples : samples of the run, T [sample]
 
     Notes
     -----
@@ -257,9 +257,9 @@ def harm_per_pls(
     Parameters
     ----------
     drift, noise : growth of the harm with the age, of all rows that are alike, D [nat/sample²] and N [nat/sample]
-    interval_samples : samples trained between two saves, τ
-    relearning_per_sample : share of Δ that a sample makes good, κ
-    run_samples : samples of the run, T
+    interval_samples : samples trained between two saves, τ [sample]
+    relearning_per_sample : share of Δ that a sample makes good, κ [1/sample]
+    run_samples : samples of the run, T [sample]
 
     Notes
     -----
@@ -279,10 +279,12 @@ def harm_per_pls(
 def auc_fall(rise: Number, auc_per_nat: Number) -> Number:
     r"""Fall of the AUC that goes with a rise of the log loss, bρ.
 
+    .. math:: \Delta \mathrm{AUC} = b \rho
+
     Parameters
     ----------
     rise : rise of the log loss, ρ [nat]
-    auc_per_nat : AUC lost per nat, b, as rows put back show it in a run without failures
+    auc_per_nat : AUC lost per nat, b, as rows put back show it in a run without failures [1/nat]
 
     Examples
     --------

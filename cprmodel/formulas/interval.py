@@ -163,7 +163,7 @@ def priced_loss_interval(
     save_s : time a save blocks training, C [s]
     mtbf_s : mean time between failures of the job, μ [s]
     shards : embedding shards, N
-    loss_price : overhead that one unit of PLS is worth, v
+    loss_price : overhead that one unit of PLS is worth, v [1/PLS]
     shard_share : share of failures that take a shard, s
     failed_shards : shards lost per shard failure, k
 

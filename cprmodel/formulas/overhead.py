@@ -141,7 +141,9 @@ def partial_recovery_overhead(
 
 @formula("effective time", DERIVED, Evidence.DEFINITION)
 def effective_time_ratio(overhead: Number) -> Number:
-    """Share of the elapsed time that is useful work, 1/(1 + O/T) ("goodput", ETTR without queueing).
+    r"""Share of the elapsed time that is useful work, 1/(1 + O/T) ("goodput", ETTR without queueing).
+
+    .. math:: \mathrm{ETTR} = \frac{1}{1 + O/T}
 
     Parameters
     ----------

@@ -38,9 +38,9 @@ def relearning_rate(learning_rate: Number, curvature: Number, batch_samples: Num
 
     Parameters
     ----------
-    learning_rate : η; with momentum β, η/(1 − β)
-    curvature : curvature of the log loss at an access, along what is to be learned again, h
-    batch_samples : samples of a step, over which gradients are averaged, B
+    learning_rate : η; with momentum β, η/(1 − β) [weight]
+    curvature : curvature of the log loss at an access, along what is to be learned again, h [nat]
+    batch_samples : samples of a step, over which gradients are averaged, B [sample]
     divisor : what the optimizer divides a row's gradient by, r
 
     Notes
@@ -66,8 +66,9 @@ def expected_gradient_square(curvature: Number, batch_samples: Number) -> Number
 
     Parameters
     ----------
-    curvature : curvature of the log loss at an access, of a weight; for one sum a row, its mean over the weights, h
-    batch_samples : samples of a step, over which gradients are averaged, B
+    curvature : curvature of the log loss at an access, of a weight; for one sum a row, its mean over the
+        weights, h [nat]
+    batch_samples : samples of a step, over which gradients are averaged, B [sample]
 
     Notes
     -----
@@ -91,7 +92,7 @@ def share_left(relearning: Number, accesses_left: Number) -> Number:
 
     Parameters
     ----------
-    relearning : share of Δ that an access makes good, l
+    relearning : share of Δ that an access makes good, l [1/access]
     accesses_left : accesses until training ends, n
 
     Notes
@@ -124,9 +125,9 @@ def adagrad_share_left(
 
     Parameters
     ----------
-    learning_rate : η
-    curvature : curvature of the log loss at an access, along Δ, h
-    batch_samples : samples of a step, over which gradients are averaged, B
+    learning_rate : η [weight]
+    curvature : curvature of the log loss at an access, along Δ, h [nat]
+    batch_samples : samples of a step, over which gradients are averaged, B [sample]
     gradient_sum : sum of squared gradients that the row goes on with, G (its mean over the weights if one a row)
     gradient_square : what an access adds to it, γ (:func:`expected_gradient_square`)
     accesses_left : accesses until training ends, n
@@ -159,10 +160,10 @@ def adam_relearning(
 
     Parameters
     ----------
-    learning_rate : η
-    curvature : curvature of the log loss at an access, of a weight, h
-    accesses_per_sample : accesses of the row per sample, p
-    batch_samples : samples of a step, over which gradients are averaged, B
+    learning_rate : η [weight]
+    curvature : curvature of the log loss at an access, of a weight, h [nat]
+    accesses_per_sample : accesses of the row per sample, p [1/sample]
+    batch_samples : samples of a step, over which gradients are averaged, B [sample]
 
     Notes
     -----
@@ -187,8 +188,8 @@ def mean_share_left(relearning_per_sample: Number, run_samples: Number) -> Numbe
 
     Parameters
     ----------
-    relearning_per_sample : share of Δ that a sample makes good, κ = lp
-    run_samples : samples of the run, T
+    relearning_per_sample : share of Δ that a sample makes good, κ = lp [1/sample]
+    run_samples : samples of the run, T [sample]
 
     Examples
     --------
@@ -279,8 +280,9 @@ def jitter_variance(contraction: Number, mean_step: Number, last_step: Number) -
     Parameters
     ----------
     contraction : exponent of the row so far, x
-    mean_step : size of a step for a gradient of 1 (:func:`relearning_rate` over h), mean over the contraction, m
-    last_step : the same at the end, m'
+    mean_step : size of a step for a gradient of 1 (:func:`relearning_rate` over h), mean over the
+        contraction, m [weight²]
+    last_step : the same at the end, m' [weight²]
 
     Notes
     -----

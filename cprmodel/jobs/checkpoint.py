@@ -253,6 +253,15 @@ class Checkpoint(Scattering):
         return self.transfer_s(self.bandwidth_bytes_per_s) if self.drain_s is None else self.drain_s
 
     @property
+    def save_key(self) -> str:
+        """The key (or keys) of the job file that say how long a save takes."""
+        if self.level is not None:
+            return "checkpoint.level"
+        if self.save_s is not None and (self.drain_s is None or self.overlap is None):
+            return "checkpoint.save"
+        return "checkpoint.drain" if self.drain_s is not None else "checkpoint.size / bandwidth"
+
+    @property
     def nominal_save_s(self) -> float:
         """What a save of everything to the last level takes from training [s]."""
         blocking = sum(self.stall_and_copy_s(None if self.level is None else self.level[-1]))

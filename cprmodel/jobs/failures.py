@@ -347,6 +347,14 @@ class Failures(Section):
         ]
 
     @property
+    def rate_key(self) -> str:
+        """The key of the job file that says how often the job fails."""
+        if self.component is not None and self.component[0].share is None:
+            return "failures.component"
+        given = next(key for key in RATES if getattr(self, key) is not None)
+        return f"failures.{given.removesuffix('_s')}"
+
+    @property
     def mtbf_of_job_s(self) -> float:
         """MTBF of the whole job [s], from whichever rate is given."""
         if self.mtbf_s is not None:

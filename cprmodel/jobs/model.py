@@ -148,12 +148,15 @@ class Job(Section):
             raise wrong("failures.trace", self.failures.trace, READ_BY_LOAD_JOB)
         mtbf = self.failures.mtbf_of_job_s
         if not 1e-9 <= mtbf <= 1e12:
-            raise wrong("failures", f"MTBF of {mtbf:.3g} s", "an MTBF of the job between 1e-9 s and 1e12 s")
+            shown = f"MTBF of {mtbf:.3g} s"
+            raise wrong(self.failures.rate_key, shown, "an MTBF of the job between 1e-9 s and 1e12 s")
         if self.save_s > mtbf:
-            expected = f"a save that is not longer than the job's MTBF ({format_time(mtbf)})"
-            raise wrong("checkpoint.save", format_time(self.save_s), expected)
+            known, by = format_time(mtbf), self.failures.rate_key
+            of = known if by == "failures.mtbf" else f"{known}, by {by}"
+            expected = f"a save that is not longer than the job's MTBF ({of})"
+            raise wrong(self.checkpoint.save_key, format_time(self.save_s), expected)
         if self.checkpoint.plain and not 1e-12 <= self.save_s <= 1e12:
-            raise wrong("checkpoint.size / bandwidth", f"{self.save_s:g} s", "a save between 1e-12 s and 1e12 s")
+            raise wrong(self.checkpoint.save_key, f"{self.save_s:g} s", "a save between 1e-12 s and 1e12 s")
         quantised = self.checkpoint.quantised_metric_drop or 0.0
         most = self.accuracy.max_metric_drop if self.accuracy else None
         if most is not None and quantised >= most:

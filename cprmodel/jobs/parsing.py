@@ -14,7 +14,8 @@ from pydantic import BaseModel, ValidationError
 
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.files import read_text
-from cprmodel.jobs.quantities import quantity_key
+from cprmodel.jobs.quantities import Slip, quantity_key
+from cprmodel.jobs.slips import toml_slip
 
 __all__ = ["model_from_mapping", "problems_of", "toml_from_file", "toml_from_text"]
 
@@ -43,7 +44,7 @@ def toml_from_text(text: str, source: str) -> dict[str, Any]:
     except RecursionError:
         raise JobError(source, [Problem("", "", "TOML without thousands of nested brackets")]) from None
     except tomllib.TOMLDecodeError as error:
-        raise JobError(source, [Problem("", "", f"TOML ({str(error).lower()})")]) from None
+        raise JobError(source, [Problem("", "", toml_slip(text, str(error)))]) from None
     except (ValueError, OverflowError):
         raise JobError(source, [Problem("", "", "TOML with numbers of at most some hundred digits")]) from None
 
@@ -61,9 +62,17 @@ def model_from_mapping(model: type[Model], data: Mapping[str, Any], source: str,
 def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
     """pydantic's findings in our words: field, value, what is expected."""
     findings = sorted(error.errors(include_url=False), key=lambda finding: finding["type"] == "missing")
-    return [
-        _problem(dict(finding), model) for finding in findings
-    ]  # a misspelt key before the one it leaves missing
+    inside = [finding["loc"] for finding in findings]
+    return [  # a misspelt key before the one it leaves missing
+        _problem(dict(finding), model)
+        for finding in findings
+        if not _is_empty_of_slips(finding["type"], finding["loc"], inside)
+    ]
+
+
+def _is_empty_of_slips(kind: str, path: tuple[Any, ...], others: list[tuple[Any, ...]]) -> bool:
+    """Whether a list is found too short only for its items, which are told on their own."""
+    return kind == "too_short" and any(len(one) > len(path) and one[: len(path)] == path for one in others)
 
 
 def _problem(finding: dict[str, Any], model: type[BaseModel]) -> Problem:
@@ -71,6 +80,8 @@ def _problem(finding: dict[str, Any], model: type[BaseModel]) -> Problem:
     kind = finding["type"]
     context = finding.get("ctx", {})
     value = finding.get("input")
+    if isinstance(value, Slip):
+        return Problem(".".join([*path[:-1], value.field]), _show(value.value), value.expected)
     if kind == "cprmodel":
         field = context["field"]
         shown = context["value"]

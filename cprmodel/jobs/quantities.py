@@ -7,6 +7,7 @@ units; both at once are refused. This is what makes a job's SI dump readable aga
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar
 
@@ -26,6 +27,7 @@ __all__ = [
     "Positive",
     "Section",
     "Share",
+    "Slip",
     "quantity_key",
     "wrong",
 ]
@@ -56,6 +58,18 @@ def wrong(field: str, value: Any, expected: str) -> PydanticCustomError:
     )
 
 
+@dataclass(frozen=True)
+class Slip:
+    """Stands in a quantity's place that cannot be read, so that what else is wrong with its table is found, too."""
+
+    field: str  #: as it was written
+    value: Any
+    expected: str
+
+    def __repr__(self) -> str:
+        return f"{self.field} = {self.value!r}: expected {self.expected}"
+
+
 def _plain_number(value: Any) -> Any:
     if isinstance(value, (bool, str)):
         raise wrong("", value, "a plain number" + (", without quotes" if isinstance(value, str) else ""))
@@ -73,17 +87,20 @@ Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), Plain]
 Budget = Annotated[float, Field(ge=1e-12, le=1, allow_inf_nan=False), Plain]
 
 
-def _check(key: str, value: float, kind: str, shown: Any, may_be_zero: bool, may_be_long: bool = False) -> None:
+def _checked(
+    key: str, value: float, kind: str, shown: Any, may_be_zero: bool, may_be_long: bool = False
+) -> float | Slip:
     expected = KINDS[kind][1]
     longest = LONGEST_S if kind == "time" and not may_be_long else LARGEST
     if not math.isfinite(value):
-        raise wrong(key, shown, f"{expected}, and finite")
+        return Slip(key, shown, f"{expected}, and finite")
     if value < 0 or (value == 0 and not may_be_zero):
-        raise wrong(key, shown, f"{expected}, {'not negative' if may_be_zero else 'greater than 0'}")
+        return Slip(key, shown, f"{expected}, {'not negative' if may_be_zero else 'greater than 0'}")
     if value > longest:
-        raise wrong(key, shown, f"{expected}, at most {longest:.0e} {'s' if kind == 'time' else 'in SI units'}")
+        return Slip(key, shown, f"{expected}, at most {longest:.0e} {'s' if kind == 'time' else 'in SI units'}")
     if 0 < value < SMALLEST:
-        raise wrong(key, shown, f"{expected}, at least {SMALLEST:.0e} in SI units")
+        return Slip(key, shown, f"{expected}, at least {SMALLEST:.0e} in SI units")
+    return value
 
 
 class Section(BaseModel):
@@ -106,20 +123,30 @@ class Section(BaseModel):
                 continue
             key, kind = known
             zero, long = field in cls.may_be_zero, field in cls.may_be_long
-            if key in read and read.get(field) is not None:
-                raise wrong(key, read[key], f"only one of {key} and {field}")
             if key in read:
-                text = read.pop(key)
-                if not isinstance(text, str):
-                    raise wrong(key, text, KINDS[kind][1])
-                try:
-                    read[field] = parse_quantity(text, kind)
-                except QuantityError as error:
-                    raise wrong(key, text, str(error)) from None
-                _check(key, read[field], kind, text, zero, long)
+                text, both = read.pop(key), read.get(field) is not None
+                read[field] = _read(key, text, kind, zero, long)
+                if both:
+                    read[field] = Slip(key, text, f"only one of {key} and {field}")
             elif read.get(field) is not None:
-                number = read[field]
-                if isinstance(number, bool) or not isinstance(number, (int, float)):
-                    raise wrong(field, number, f"a number in SI units (or {key} = {KINDS[kind][1]})")
-                _check(field, float(number), kind, number, zero, long)
+                read[field] = _given(field, read[field], key, kind, zero, long)
         return read
+
+
+def _read(key: str, text: Any, kind: str, may_be_zero: bool, may_be_long: bool) -> float | Slip:
+    """A quantity as it stands in a file."""
+    if not isinstance(text, str):
+        return Slip(key, text, KINDS[kind][1])
+    try:
+        number = parse_quantity(text, kind)
+    except QuantityError as error:
+        return Slip(key, text, str(error))
+    return _checked(key, number, kind, text, may_be_zero, may_be_long)
+
+
+def _given(field: str, number: Any, key: str, kind: str, may_be_zero: bool, may_be_long: bool) -> Any:
+    """A quantity as a number in SI units."""
+    if isinstance(number, bool) or not isinstance(number, (int, float)):
+        return Slip(field, number, f"a number in SI units (or {key} = {KINDS[kind][1]})")
+    found = _checked(field, float(number), kind, number, may_be_zero, may_be_long)
+    return found if isinstance(found, Slip) else number

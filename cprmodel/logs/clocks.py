@@ -14,6 +14,7 @@ import numpy as np
 
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.units import QuantityError, count_of, parse_quantity
+from cprmodel.logs.alone import Cells
 
 if TYPE_CHECKING:
     import polars as pl
@@ -81,13 +82,15 @@ def unit_s(unit: str | None) -> float:
         raise JobError("--unit", [Problem("", "", f'a unit of time, such as h, not "{unit}"')]) from None
 
 
-def missing(cells: pl.Series) -> Any:
+def missing(cells: pl.Series | Cells) -> Any:
     """Which cells say nothing."""
     return cells.fill_null("").str.strip_chars().str.to_lowercase().is_in(list(MISSING)).to_numpy()
 
 
-def numbers_of(cells: pl.Series) -> Any:
+def numbers_of(cells: pl.Series | Cells) -> Any:
     """Cells as plain numbers; NaN where they are none."""
+    if isinstance(cells, Cells):
+        return cells.numbers()
     import polars as pl
 
     numbers = cells.str.strip_chars().cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy().astype(float)

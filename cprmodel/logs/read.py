@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.extras import for_extra
 from cprmodel.logs.clocks import DATES, durations_of, epoch_unit, missing, moments_of, numbers_of
 from cprmodel.logs.context import Context
 from cprmodel.logs.events import read_availability, read_events, read_incidents
@@ -25,6 +26,9 @@ from cprmodel.logs.tables import table_of
 from cprmodel.logs.training import Goodput, goodput_of, is_training_log, read_training
 
 __all__ = ["FORMATS", "read_goodput", "read_log"]
+
+#: What polars is needed for.
+_MORE_THAN_NUMBERS = "a log of more than plain numbers"
 
 FORMATS = ("csv", "infinitehbd", "lanl", "fta")
 ROWS = ("runs", "incidents")
@@ -42,19 +46,21 @@ def read_log(path: str | Path, options: LogOptions = PLAIN) -> LogReading:
     """
     source = str(path)
     _check(options)
-    table = _one_moment(table_of(read_log_text(path), source))
-    context = _context(table, options)
-    found: LogReading = _reader(context)(context)
+    with for_extra(_MORE_THAN_NUMBERS):
+        table = _one_moment(table_of(read_log_text(path), source))
+        context = _context(table, options)
+        found: LogReading = _reader(context)(context)
     return found
 
 
 def read_goodput(path: str | Path, options: LogOptions = PLAIN) -> Goodput:
     """Where a training run's time went, from its event log (:mod:`cprmodel.logs.training`)."""
-    table = table_of(read_log_text(path), str(path))
-    if not is_training_log(table):
-        expected = "a training log: JSON lines with event and at (step, save, failure, ...), or a goodput library's"
-        raise JobError(str(path), [Problem("", "", expected)])
-    return goodput_of(_context(table, options))
+    with for_extra(_MORE_THAN_NUMBERS):
+        table = table_of(read_log_text(path), str(path))
+        if not is_training_log(table):
+            expected = "a training log: JSON lines with event and at (step, save, ...), or a goodput library's"
+            raise JobError(str(path), [Problem("", "", expected)])
+        return goodput_of(_context(table, options))
 
 
 def _check(options: LogOptions) -> None:
@@ -216,11 +222,11 @@ _KUBERNETES = (
 
 def _one_moment(table: Table) -> Table:
     """Kubernetes' events carry their moment in one column or another: the first that is not empty."""
-    import polars as pl
-
     found = [name for wanted in _KUBERNETES for name in table.columns if words_of(name) == wanted]
     if len(found) < 2 or words_of(found[0]) != "last timestamp" or not missing(table.column(found[0])).any():
         return table
+    import polars as pl
+
     merged = pl.coalesce([pl.when(pl.col(name) != "").then(pl.col(name)) for name in found])
     frame = table.frame.with_columns(merged.alias(found[0]))
     note = f"{found[0]}, where it is empty {' or '.join(found[1:])}"

@@ -19,7 +19,7 @@ class Table:
 
     source: str
     form: str  #: how the file was taken apart, in words
-    frame: pl.DataFrame = field(repr=False)
+    frame: Any = field(repr=False)  #: of polars; without it :class:`~cprmodel.logs.alone.Frame`
     lines: Any = field(repr=False)  #: where each row stands: its line, or its number in a list
     place: str = "line"  #: what those numbers count
     has_heading: bool = True
@@ -30,11 +30,12 @@ class Table:
         return list(self.frame.columns)
 
     def __len__(self) -> int:
-        return self.frame.height
+        return int(self.frame.height)
 
     def column(self, name: str) -> pl.Series:
         """The cells of a column."""
-        return self.frame[name]
+        cells: pl.Series = self.frame[name]
+        return cells
 
     def kept(self, mask: Any) -> Table:
         """Some of the rows."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from cprmodel.facts.units import count_of
+from cprmodel.logs.alone import Frame, has_polars
 from cprmodel.logs.objects import table_of_json
 from cprmodel.logs.table import Table, wrong
 from cprmodel.logs.workloads import table_of_workloads
@@ -67,6 +68,9 @@ def _lines(text: str, source: str) -> Table:
 def _is_date(line: str) -> bool:
     """Whether a line with blanks in it is one date."""
     import numpy as np
+
+    if not has_polars():
+        return False
     import polars as pl
 
     from cprmodel.logs.clocks import moments_of
@@ -122,12 +126,15 @@ def _separated(
     quoted: bool,
 ) -> Table:
     import numpy as np
-    import polars as pl
 
     text_sample = [_cells(line.replace("\x1f", ","), separator, quoted) for _, line in body]
     first = text_sample[0]
     width = max(len(cells) for cells in text_sample)
     heading, skip = _heading(first, comments, separator, width)
+    if not has_polars():
+        return _plain(text, source, separator, form, heading, skip, quoted)
+    import polars as pl
+
     options: dict[str, Any] = {
         "separator": separator,
         "quote_char": '"' if quoted else None,
@@ -154,6 +161,48 @@ def _separated(
     if skip:
         frame, lines = frame[1:], lines[1:]
     return _named(source, form, frame, lines, heading, tuple(notes))
+
+
+def _plain(
+    text: str, source: str, separator: str, form: str, heading: list[str] | None, skip: bool, quoted: bool
+) -> Table:
+    """The same without polars, for columns of plain numbers."""
+    import numpy as np
+
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        cells = _cells(line.replace("\x1f", ","), separator, quoted)
+        if any(cells) and not cells[0].startswith(("#", "---")):
+            rows.append(cells)
+            lines.append(number)
+    rows, lines = rows[skip:], lines[skip:]
+    if not rows:
+        raise wrong(source, "at least one row below the heading")
+    width = max(max((at for at, cell in enumerate(cells, start=1) if cell), default=1) for cells in rows)
+    names = [*(heading or [])]
+    while names and not names[-1] and len(names) > width:
+        names.pop()
+    longer = [number for number, cells in zip(lines, rows, strict=True) if any(cells[len(names) :])]
+    if heading is not None and longer:
+        expected = (
+            f"at most {count_of(len(names), 'cell')}, as the heading has; {count_of(len(longer), 'row')} with more"
+        )
+        raise wrong(source, expected, f"line {longer[0]}")
+    width = max(width, len(names))
+    columns = [[cells[at] if at < len(cells) else None for cells in rows] for at in range(width)]
+    frame = Frame(dict(zip(_told_apart(names, width), columns, strict=True)))
+    return Table(source, form, frame, np.array(lines), "line", heading is not None)
+
+
+def _told_apart(names: list[str], width: int) -> list[str]:
+    """A name for each column: that of the heading, or its number, told apart where two are alike."""
+    final, seen = [], Counter[str]()
+    for at in range(width):
+        name = names[at] if at < len(names) and names[at] else f"column {at + 1}"
+        seen[name] += 1
+        final.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return final
 
 
 def _heading(
@@ -194,11 +243,7 @@ def _named(
         raise wrong(source, expected, f"line {where}")
     width = max(width, len(names))
     frame = frame[:, :width] if width <= frame.width else frame
-    final, seen = [], Counter[str]()
-    for at in range(frame.width):
-        name = names[at] if at < len(names) and names[at] else f"column {at + 1}"
-        seen[name] += 1
-        final.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    final = _told_apart(names, frame.width)
     return Table(
         source,
         form,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from cprmodel.facts.shown import Shown
+from cprmodel.facts.units import count_of, format_bytes, format_share
 from cprmodel.facts.version import __version__
 from cprmodel.ordering.intervals import Objective, optimal_intervals
 from cprmodel.ordering.policies import POLICIES, PolicyLoss, Setting, in_slots, predict
@@ -14,6 +16,8 @@ from cprmodel.ordering.predicted import predict_ssu
 from cprmodel.rows import Floats, Rows
 
 if TYPE_CHECKING:
+    import altair as alt
+
     from cprmodel.harm.orders import OrderHarm
 
 __all__ = ["LISTED", "SCHEMA_VERSION", "Ordered", "order"]
@@ -28,8 +32,10 @@ _SOON = 40
 
 
 @dataclass(frozen=True)
-class Ordered:
+class Ordered(Shown):
     """Policies side by side for rows or shards under a budget."""
+
+    kind: ClassVar[str] = "ordered"
 
     source: str
     rows: Rows
@@ -39,6 +45,36 @@ class Ordered:
     each: Callable[[], Rows]  #: every row on its own, made when it is asked for
     harm: tuple[OrderHarm, ...] = ()  #: by a harm record: what a failure costs in the metric, the cheapest first
     lost_share: float | None = None  #: of the rows, that it puts back
+    wanted: int = 0  #: policies that were asked for: more than there are where it was interrupted
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was stopped before all policies were looked at."""
+        return len(self.policies) < self.wanted
+
+    def __str__(self) -> str:
+        """One line: the policy that loses least."""
+        best = min(self.policies, key=lambda one: one.lost_updates_fraction)
+        budget = format_bytes(self.setting.bandwidth_bytes_per_s)
+        return (
+            f"{best.name} loses least of {count_of(len(self.policies), 'order')} at {budget}/s: "
+            f"{format_share(best.lost_updates_fraction)} of a full save's updates to a failure"
+        )
+
+    def frame_columns(self) -> dict[str, list[Any]]:
+        """One row a policy."""
+        rows = [one.to_dict() for one in self.policies]
+        return {name: [row[name] for row in rows] for name in rows[0]}
+
+    def bandwidth_chart(self) -> alt.Chart:
+        """Updates lost to a failure against the bandwidth, a line a policy; to restyle."""
+        drawn: alt.Chart = self._chart("loss-against-bandwidth")
+        return drawn
+
+    def harm_chart(self) -> alt.LayerChart:
+        """What one failure costs in the metric, by order; to restyle. KeyError without a harm record."""
+        drawn: alt.LayerChart = self._chart("harm-by-order")
+        return drawn
 
     @property
     def full_save_s(self) -> float:
@@ -70,6 +106,7 @@ class Ordered:
             "harm": [asdict(one) for one in self.harm] or None,
             "lost_share": self.lost_share,
             "warnings": list(self.warnings),
+            "interrupted": self.interrupted,
         }
 
 
@@ -79,10 +116,16 @@ def order(
     setting: Setting,
     policies: tuple[str, ...] = POLICIES,
     each: Callable[[], Rows] | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Ordered:
-    """Predict every policy. ``each``: every row on its own, where ``rows`` holds those alike together."""
-    found = predict(rows, setting, policies)
-    return Ordered(source, rows, setting, found, tuple(_warnings(rows, setting, found)), each or (lambda: rows))
+    """Predict every policy; those looked at so far when interrupted by Ctrl-C.
+
+    ``each``: every row on its own, where ``rows`` holds those alike together; ``progress`` is called with 1 for
+    each policy.
+    """
+    found = predict(rows, setting, policies, progress)
+    warnings = tuple(_warnings(rows, setting, found))
+    return Ordered(source, rows, setting, found, warnings, each or (lambda: rows), wanted=len(policies))
 
 
 def _warnings(rows: Rows, setting: Setting, found: list[PolicyLoss]) -> list[str]:
@@ -98,7 +141,7 @@ def _warnings(rows: Rows, setting: Setting, found: list[PolicyLoss]) -> list[str
     if any(one.predicted_by == "simulation" for one in found):
         classes = rows.classes(setting.full_save_s(rows))
         if classes.rows > setting.played_rows or rows.row_bytes is None:
-            lines.append(f"simulated with {setting.played_rows:,} rows that stand for all")
+            lines.append(f"simulated with {setting.played_rows:,} rows as a sample of all")
     if rows.row_bytes is None and any(one.predicted_by != "formula" for one in found):
         lines.append(
             f"the size of a row is not known: orders are for {setting.played_updates:g} updates of a row and "
@@ -131,5 +174,5 @@ def _better(found: list[PolicyLoss]) -> list[str]:
         return []
     return [
         f"{best.name} loses fewer updates ({best.lost_updates_fraction:.4f}) than the best fixed intervals "
-        f"({fixed.lost_updates_fraction:.4f}): it looks at what was counted, and updates scatter"
+        f"({fixed.lost_updates_fraction:.4f}): it follows the counts of updates, which scatter"
     ]

@@ -155,9 +155,14 @@ def _ages(name: str, updates: Floats, classes: Classes, setting: Setting) -> Cal
     return lambda lot: np.floor(lot * interval)
 
 
-def predict(rows: Rows, setting: Setting, policies: Sequence[str] = POLICIES) -> list[PolicyLoss]:
+def predict(
+    rows: Rows,
+    setting: Setting,
+    policies: Sequence[str] = POLICIES,
+    progress: Callable[[int], None] | None = None,
+) -> list[PolicyLoss]:
     """What each policy loses: by a formula or a count of all that can happen where they are exact (a count as rows
-    grow many), else by a simulation, with its error.
+    grow many), else by a simulation, with its error. Those found so far when interrupted.
 
     >>> from cprmodel.ordering import rows_of
     >>> hot_and_cold = rows_of([90.0, 10.0], [1e9, 1e9])
@@ -171,9 +176,16 @@ def predict(rows: Rows, setting: Setting, policies: Sequence[str] = POLICIES) ->
     for name in policies:
         if name not in _MEMORY:
             raise DomainError(f"predict: policy = {name!r}: expected one of {', '.join(POLICIES)}")
-        known = _KNOWN[name](rows, classes, setting) if name in _KNOWN else None
-        one, error = (known, None) if known else _play(name, classes, setting)
-        memory = _MEMORY[name](rows.n, rows.total_bytes, setting.fraction)
-        used = min(one.budget_used, 1.0) * setting.bandwidth_bytes_per_s
-        found.append(PolicyLoss(name, one.lost_updates_fraction, error, float(np.ceil(memory)), used, one.by))
+    try:
+        for name in policies:
+            known = _KNOWN[name](rows, classes, setting) if name in _KNOWN else None
+            one, error = (known, None) if known else _play(name, classes, setting)
+            memory = _MEMORY[name](rows.n, rows.total_bytes, setting.fraction)
+            used = min(one.budget_used, 1.0) * setting.bandwidth_bytes_per_s
+            found.append(PolicyLoss(name, one.lost_updates_fraction, error, float(np.ceil(memory)), used, one.by))
+            if progress:
+                progress(1)
+    except KeyboardInterrupt:
+        if not found:
+            raise
     return found

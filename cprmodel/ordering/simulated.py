@@ -12,6 +12,7 @@ import numpy as np
 from cprmodel.costing.steady import SteadyState
 from cprmodel.costing.stops import severities
 from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.journal import note
 from cprmodel.facts.ordered import StoredPrioritySave
 from cprmodel.facts.strategies import ORDERS, FailureKind, PrioritySave, Strategy, loses_samples
 from cprmodel.jobs import Job
@@ -136,6 +137,22 @@ def simulate(
     >>> abs(found.standard_errors_from_prediction()["overhead_fraction"]) < 4
     True
     """
+    found = _simulated(job, strategy, runs, seed, law, strikes, workers, progress)
+    said = found.time_to_train_s
+    note("simulation", "%d runs of %s: %.6g s (SE %.3g)", found.runs, strategy.name, said.mean, said.standard_error)
+    return found
+
+
+def _simulated(
+    job: Job,
+    strategy: Strategy,
+    runs: int,
+    seed: Seed,
+    law: FailureLaw | None,
+    strikes: FailuresStrike,
+    workers: int | None,
+    progress: Callable[[int], None] | None,
+) -> Simulated:
     saving = strategy.saving
     if not isinstance(saving, PrioritySave):
         return simulate_time(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from cprmodel.costing import Choice, CostModel, model_for
 from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.journal import detail, note
 from cprmodel.jobs import FailureModel, Job
 from cprmodel.planning import telling
 from cprmodel.planning.candidates import Candidate, candidates
@@ -99,11 +100,22 @@ def plan(job: Job, model: CostModel | None = None, robust: bool = False, minimis
     if fit is not None:
         sure = uncertainty_of(job, fit, lambda one: partial_wins(one, model), best.strategy.recovery.name)
         bare = replace(bare, uncertainty=replace(sure, robust=compared))
+    for one in strategies:
+        detail("planning", "%s every %.6g s: overhead %.6g, PLS %.6g", *_of(one))
+    note("planning", "%d strategies by the %s model: %s, overhead %.6g", *_answer(bare))
     return replace(
         bare,
         sentence=telling.recommendation(bare, today),
         what_would_change_it=tuple(what_would_change(bare)),
     )
+
+
+def _of(one: StrategyPlan) -> tuple[object, ...]:
+    return one.name, one.interval_s, one.overhead_fraction, one.expected_pls
+
+
+def _answer(found: Plan) -> tuple[object, ...]:
+    return len(found.strategies), found.model.name, found.recommended, found.best.overhead_fraction
 
 
 @dataclass(frozen=True)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from cprmodel.costing.models import BUDGET, CostModel, Step
 from cprmodel.facts.drawing import drawer_of
 from cprmodel.facts.results import Breakdown
+from cprmodel.facts.shown import Shown
 from cprmodel.facts.strategies import Strategy
+from cprmodel.facts.units import format_share, format_time
 from cprmodel.facts.version import __version__
 from cprmodel.jobs import Job
 
 if TYPE_CHECKING:
+    import altair as alt
+
     from cprmodel.planning.uncertainty import Uncertainty
 
 __all__ = ["SCHEMA_VERSION", "Plan", "StrategyPlan", "Verdict"]
@@ -93,6 +96,15 @@ class StrategyPlan:
         return self.strategy.interval_s
 
     @property
+    def probability_over_budget(self) -> float | None:
+        """That one run's PLS is above the budget (``cprmodel.planning.scatter``); None without one."""
+        if self.pls_budget is None or not self.expected_pls > 0:
+            return None
+        from cprmodel.planning.scatter import chance_over
+
+        return chance_over(self.pls_budget, self.expected_pls, self.pls_standard_deviation)
+
+    @property
     def order(self) -> str | None:
         """Which rows are saved first; None where each save takes everything."""
         return self.strategy.order
@@ -157,6 +169,7 @@ class StrategyPlan:
             "expected_pls": self.expected_pls,
             "pls_standard_error": self.pls_standard_error,
             "pls_standard_deviation": self.pls_standard_deviation,
+            "probability_over_budget": self.probability_over_budget,
             "expected_metric_drop": self.expected_metric_drop,
             "expected_metric_drop_interval_90": list(interval) if interval else None,
             "interval_ci90_s": list(self.interval_ci90_s) if self.interval_ci90_s else None,
@@ -170,9 +183,25 @@ class StrategyPlan:
         }
 
 
+def _flat(data: dict[str, Any]) -> dict[str, Any]:
+    """Plain columns: a breakdown's parts and both ends of an interval each in one; the rest that is nested goes."""
+    found: dict[str, Any] = {}
+    for name, value in data.items():
+        if name == "breakdown":
+            found |= {f"overhead_{part}": fraction for part, fraction in value.items()}
+        elif name in ("expected_metric_drop_interval_90", "interval_ci90_s", "overhead_ci90"):
+            low, high = value or (None, None)
+            found |= {f"{name}_low": low, f"{name}_high": high}
+        elif not isinstance(value, (dict, list)) and name not in ("level_intervals_s", "experts_saved"):
+            found[name] = value
+    return found
+
+
 @dataclass(frozen=True)
-class Plan:
+class Plan(Shown):
     """What :func:`cprmodel.plan` returns."""
+
+    kind: ClassVar[str] = "plan"
 
     job: Job
     model: CostModel
@@ -223,10 +252,41 @@ class Plan:
             "strategies": [one.to_dict() for one in self.strategies],
         }
 
-    def chart(self) -> Any:
-        """Overhead against interval, each strategy marked: an Altair chart."""
-        return drawer_of("plan").chart(self)
+    def __str__(self) -> str:
+        """One line: what is recommended, and what it costs.
 
-    def save_report(self, path: str | Path) -> None:
-        """Write one self-contained page with charts and their data."""
-        drawer_of("plan").write(self, path)
+        >>> from cprmodel import load_preset, plan
+        >>> print(plan(load_preset("cpr-dlrm")))
+        partial every 47 h 23 min: overhead 1.42%, PLS 0.0876 of 0.1 (best of 3, first-order)
+        """
+        best, budget = self.best, self.best.pls_budget
+        lost = f", PLS {best.expected_pls:.3g}" if best.expected_pls > 0 else ""
+        lost += f" of {budget:.3g}" if lost and budget is not None else ""
+        return (
+            f"{best.name} every {format_time(best.interval_s)}: overhead {format_share(best.overhead_fraction)}"
+            f"{lost} (best of {len(self.strategies)}, {self.model.name})"
+        )
+
+    def frame_columns(self) -> dict[str, list[Any]]:
+        """One row a strategy: what ``to_dict`` says of each, the parts of its overhead in columns of their own."""
+        rows = [_flat(one.to_dict()) | {"recommended": one.name == self.recommended} for one in self.strategies]
+        return {name: [row[name] for row in rows] for name in rows[0]}
+
+    def chart(self) -> Any:
+        """Overhead against interval, each strategy marked: an Altair chart, as on the page."""
+        return drawer_of(self.kind).chart(self)
+
+    def overhead_chart(self) -> alt.LayerChart:
+        """Overhead against the interval, a curve a recovery, each strategy marked; to restyle."""
+        drawn: alt.LayerChart = self._chart("overhead-against-interval")
+        return drawn
+
+    def breakdown_chart(self) -> alt.Chart:
+        """What each strategy's overhead is made of; to restyle."""
+        drawn: alt.Chart = self._chart("breakdown")
+        return drawn
+
+    def pls_chart(self) -> alt.LayerChart:
+        """Overhead against expected PLS, the budget ruled in; to restyle. KeyError for a dense model."""
+        drawn: alt.LayerChart = self._chart("overhead-against-pls")
+        return drawn

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from cprmodel.costing import CostModel, kinds
 from cprmodel.costing.models import WHOLE_JOB
 from cprmodel.facts.errors import JobError, one_line
-from cprmodel.facts.units import count_of, format_money, format_share, format_time
+from cprmodel.facts.units import count_of, format_chance, format_money, format_share, format_time
 from cprmodel.jobs import HOURS_PER_MONTH, Job
 from cprmodel.planning.choosing import Chosen
 from cprmodel.planning.pricing import ends
+from cprmodel.planning.ranking import AS_MUCH, TIE
 
 if TYPE_CHECKING:
     from cprmodel.planning.result import Plan, StrategyPlan
@@ -23,6 +24,7 @@ __all__ = [
     "hours_saved_per_month",
     "notes_on",
     "recommendation",
+    "why_starred",
 ]
 
 
@@ -104,20 +106,16 @@ def recommendation(plan: Plan, today: StrategyPlan | None) -> str:
     said = f"{what}: overhead {format_share(best.overhead_fraction)}"
     if best.strategy.saves_every_s >= plan.job.job.work_s and plan.model.name == "first-order":
         said += " (the first-order formula charges one save all the same; --model exact does not)"
-    if plan.job.cost is not None and best.dollars_per_month is not None:
-        said += f", {format_money(best.dollars_per_month, plan.job.cost.currency)} a month"
     if today and best.name != "current":
         hours = plan.hours_saved_per_month or 0.0
         saved = f"{hours:.3g} hours" if hours >= 1 else f"{60 * hours:.2g} minutes"
         said += f" against {format_share(today.overhead_fraction)} today"
         if hours > 0:
             said += f", {saved} saved a month"
-        if plan.dollars_saved_per_month is not None and plan.dollars_saved_per_month > 0 and plan.job.cost:
-            said += f" ({format_money(plan.dollars_saved_per_month, plan.job.cost.currency)})"
         if not today.feasible:
             said += " (what is done today does not keep the accuracy budget)"
     if best.expected_pls > 0 and best.pls_budget is not None:
-        said += f"; expected portion of lost samples (PLS) {best.expected_pls:.3g}"
+        said += f". Expected portion of lost samples (PLS) {best.expected_pls:.3g}"
         said += f" of a budget of {best.pls_budget:.3g}"
         if best.expected_metric_drop is not None:
             said += f" (metric drop {best.expected_metric_drop:.2g}"
@@ -126,8 +124,50 @@ def recommendation(plan: Plan, today: StrategyPlan | None) -> str:
                 said += f", 90% interval {low:.2g} to {high:.2g}"
             said += ")"
     elif recovery == "full" and any(one.name == "partial" for one in plan.strategies):
-        said += "; partial recovery does not win here, so fall back to full"
-    return f"{said}.{_how_sure(plan)}"
+        said += ". Partial recovery does not pay here: fall back to full"
+    return f"{said}.{_money(plan, best, today)}{_how_sure(plan)}"
+
+
+def _money(plan: Plan, best: StrategyPlan, today: StrategyPlan | None) -> str:
+    """What the overhead costs in money: a sentence of its own, or nothing."""
+    if plan.job.cost is None or best.dollars_per_month is None:
+        return ""
+    currency = plan.job.cost.currency
+    said = f" The overhead costs {format_money(best.dollars_per_month, currency)} a month"
+    if today is None or best.name == "current" or today.dollars_per_month is None:
+        return f"{said}."
+    said += f" against {format_money(today.dollars_per_month, currency)} today"
+    if plan.dollars_saved_per_month is not None and plan.dollars_saved_per_month > 0:
+        said += f"; for the same work, {format_money(plan.dollars_saved_per_month, currency)} less"
+    return f"{said}."
+
+
+def why_starred(plan: Plan) -> str:
+    """Why this one is recommended where others cost as much as far as figures show; "" where none does."""
+    best, rank = plan.best, _RANKED[plan.minimised]
+    asked = getattr(best, rank)
+    if asked is None or (plan.uncertainty is not None and plan.uncertainty.robust):
+        return ""
+    paid = plan.job.cost.currency if plan.job.cost and plan.minimised == "dollars" else ""
+
+    def figure(one: StrategyPlan) -> str:
+        value = getattr(one, rank)
+        return "" if value is None else format_money(value, paid) if paid else format_share(value)
+
+    others = [one for one in plan.strategies if one.feasible and one is not best and figure(one) == figure(best)]
+    if not others:
+        return ""
+    names = " and ".join(one.name for one in others)
+    if all(abs(getattr(one, rank) - asked) <= TIE * asked for one in others):
+        least = all(best.expected_pls * (1 + AS_MUCH) < one.expected_pls for one in others)
+        why = "the star is with what loses fewest samples" if least else "the star is with the first of them"
+    else:
+        most = max(getattr(one, rank) for one in others) / asked - 1
+        why = f"they differ by at most {format_share(most)} of it. Choose what is easier to run"
+    return f"{names} {'cost' if len(others) > 1 else 'costs'} as much to the digits shown: {why}."
+
+
+_RANKED = {"overhead": "overhead_fraction", "dollars": "dollars_to_train"}
 
 
 def _how_sure(plan: Plan) -> str:
@@ -137,17 +177,15 @@ def _how_sure(plan: Plan) -> str:
         return ""
     low, high = plan.best.overhead_ci90 or (plan.best.overhead_fraction, None)
     reach = "unbounded" if high is None else format_share(high)
-    make = "make" if sure.events > 1 else "makes"
-    said = f" With the MTBF as sure as {count_of(sure.events)} {make} it, that overhead is "
+    leave = "leave" if sure.events > 1 else "leaves"
+    said = f" {count_of(sure.events)} {leave} the MTBF uncertain: that overhead may be "
     said += f"{format_share(low)} to {reach} (90% interval)"
     if sure.other_recovery_better is not None:
         other = "full" if plan.best.strategy.recovers == "partial" else "partial"
-        said += f", and {other} recovery would be better with probability {_chance(sure.other_recovery_better)}"
+        said += (
+            f", and {other} recovery would be better with probability {format_chance(sure.other_recovery_better)}"
+        )
     return f"{said}."
-
-
-def _chance(share: float) -> str:
-    return "under 1%" if share < 0.01 else "over 99%" if share > 0.99 else f"{100 * share:.0f}%"
 
 
 def notes_on(job: Job, model: CostModel, chosen: Sequence[Chosen], priced: Sequence[StrategyPlan]) -> list[str]:

@@ -15,7 +15,15 @@ from cprmodel.fitting.clusters import Estimate
 from cprmodel.report.looks import distinct
 from cprmodel.report.unchecked import unchecked
 
-__all__ = ["accuracy_lines", "accuracy_rows", "print_accuracy", "render_accuracy", "write_accuracy_report"]
+__all__ = [
+    "HEADINGS",
+    "accuracy_figure",
+    "accuracy_lines",
+    "accuracy_rows",
+    "print_accuracy",
+    "render_accuracy",
+    "write_accuracy_report",
+]
 
 WITHIN = f"{LINEAR_WITHIN:.0%}"
 HEADINGS = ["runs of", "slope", "90% interval", "runs", "seeds", "PLS up to"]
@@ -65,9 +73,9 @@ def accuracy_lines(found: AccuracyFit) -> list[str]:
 def _about_noise(found: AccuracyFit) -> list[str]:
     noise = found.line.noise
     if noise.of_another_seed is not None:
-        said = f"noise (SD): {noise.of_another_seed:.2g} about the line for a run of another seed"
-        return [said if noise.within_seed is None else f"{said}, {noise.within_seed:.2g} within a seed"]
-    return [] if noise.within_seed is None else [f"noise (SD): {noise.within_seed:.2g} within a seed"]
+        said = f"scatter (SD): {noise.of_another_seed:.2g} around the line for a run of another seed"
+        return [said if noise.within_seed is None else f"{said}, {noise.within_seed:.2g} between runs of one seed"]
+    return [] if noise.within_seed is None else [f"scatter (SD): {noise.within_seed:.2g} between runs of one seed"]
 
 
 def _about_the_bend(found: AccuracyFit) -> list[str]:
@@ -83,8 +91,8 @@ def _about_the_bend(found: AccuracyFit) -> list[str]:
         return [f"{said}: the line holds within {WITHIN} over the whole record, up to PLS {largest:.3g}"]
     up_to = f"within {WITHIN} only up to PLS {bend.linear_to_pls:.2g}"
     if bend.bends:
-        return [f"{said}: a straight line is ruled out; it is sure {up_to}"]
-    said = f"{said}: no sign of a bend, but the line is sure {up_to}"
+        return [f"{said}: it is no straight line, which can be relied on {up_to}"]
+    said = f"{said}: no bend to be seen, but the record bears the straight line out {up_to}"
     if bend.linear_to_pls < min(run.pls for run in found.record.runs if run.pls > 0):
         said += ", below any PLS in the record: it cannot tell how far the line holds"
     return [said]
@@ -95,7 +103,7 @@ def _about_the_test(test: HeldOut) -> list[str]:
     expected = "" if noise is None else f" (expected from the fit seeds' noise: {noise:.2g})"
     said = (
         f"test: a line fitted to {_seeds(test.fit_seeds)} misses the {count_of(test.runs, 'drop')} of "
-        f"{_seeds(test.test_seeds)} by {test.rmse:.2g} RMSE{expected}; saying that nothing is lost misses by "
+        f"{_seeds(test.test_seeds)} by {test.rmse:.2g} RMSE{expected}; predicting no drop at all misses by "
         f"{test.rmse_no_drop:.2g}"
     )
     if test.inside_90 is None:
@@ -114,7 +122,7 @@ def _about_patterns(patterns: Patterns) -> list[str]:
     if patterns.p_value is None:
         lines.append("patterns: too few seeds have them to tell whether they share one slope")
     else:
-        verdict = "do not share one slope" if patterns.differ else "no sign that they need slopes of their own"
+        verdict = "do not share one slope" if patterns.differ else "one slope does for all of them"
         lines.append(f"patterns: {verdict} (p = {patterns.p_value:.2g}, Bonferroni over pairs, within seeds)")
     if len(patterns.differences) <= 6:
         for one in patterns.differences:
@@ -164,7 +172,7 @@ def _line_rows(found: AccuracyFit) -> list[dict[str, Any]]:
     return rows
 
 
-def _figure(found: AccuracyFit) -> dict[str, Any]:
+def accuracy_figure(found: AccuracyFit) -> dict[str, Any]:
     import altair as alt
 
     from cprmodel.report.charts import framed
@@ -213,7 +221,7 @@ def render_accuracy(found: AccuracyFit) -> str:
     return render_page(
         "fitted.html.j2",
         None,
-        [_figure(found)],
+        [accuracy_figure(found)],
         question="What lost samples cost",
         source=Path(found.record.source).name,
         headings=HEADINGS,

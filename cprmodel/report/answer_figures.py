@@ -1,4 +1,4 @@
-"""Charts of what stands beside a sweep: nodes, spares, what nothing beats, what the overhead hangs on."""
+"""Charts of what stands beside a sweep: nodes, spares, what nothing beats, what moves the overhead."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def front_figure(front: Front) -> Figure | None:
 
 
 def tornado(found: Sequence[Elasticity]) -> Figure:
-    """What the overhead hangs on, most first."""
+    """What moves the overhead, most first."""
     rows = [
         {"key": one.key, "value": one.value, "elasticity": one.elasticity}
         for one in found[:15]
@@ -167,7 +167,7 @@ def tornado(found: Sequence[Elasticity]) -> Figure:
     label = alt.Text("elasticity:Q", format="+.2f")
     return {
         "id": "elasticity",
-        "title": "What the overhead hangs on",
+        "title": "What moves the overhead",
         "caption": "Elasticities of the recommended strategy's first-order overhead, from the formulas' "
         "derivatives; the interval follows what sets it.",
         "chart": framed(alt.layer(bars, right.encode(text=label), left.encode(text=label)), 24 * len(rows) + 24),

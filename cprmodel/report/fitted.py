@@ -16,7 +16,15 @@ from cprmodel.fitting.survival import kaplan_meier, survival_and_hazard
 from cprmodel.formulas.regret import mtbf_regret
 from cprmodel.report.unchecked import unchecked
 
-__all__ = ["fitted_lines", "fitted_rows", "print_fitted", "render_fitted", "write_fitted_report"]
+__all__ = [
+    "HEADINGS",
+    "fitted_figures",
+    "fitted_lines",
+    "fitted_rows",
+    "print_fitted",
+    "render_fitted",
+    "write_fitted_report",
+]
 
 HEADINGS = ["model", "shape", "scale", "mean", "log-likelihood", "AIC", "weight"]
 _COLORS = {
@@ -101,9 +109,9 @@ def _about_few(found: Analysis) -> list[str]:
     if found.trace.events >= FEW:
         return []
     return [
-        "with fewer than ten interruptions bursts cannot be told, and with none or one the interval takes failures "
-        "to have no memory: of windows in which three to five are expected, such intervals cover at least 93% "
-        "without memory, but 84 to 89% in bursts (Weibull shape 0.6 to 0.8)"
+        "with fewer than ten interruptions it is too early to say whether they come in bursts. If they do not, "
+        "such an interval holds the true MTBF in at least 93 of 100 logs (with three to five interruptions); if "
+        "they do (Weibull shape 0.6 to 0.8), in 84 to 89"
     ]
 
 
@@ -115,8 +123,13 @@ def _about_models(found: Analysis) -> list[str]:
     if len(found.models) > 1:
         second = found.models[1]
         ahead = second.aic - best.aic
-        sure = "clearly" if ahead >= CLEARLY else "hardly: take either" if ahead < HARDLY else "probably"
-        lines.append(f"{best.name} fits best, {sure} (AIC {ahead:.1f} below {second.name})")
+        if ahead < HARDLY:
+            lines.append(
+                f"{best.name} and {second.name} fit about equally well (AIC {ahead:.1f} apart): use either"
+            )
+        else:
+            sure = "clearly better" if ahead >= CLEARLY else "better"
+            lines.append(f"{best.name} fits {sure} than {second.name}, the next (AIC {ahead:.1f} lower)")
     missing = set(FITTED) - {one.name for one in found.models}
     if missing:
         lines.append(f"not fitted, for want of two distinct times: {', '.join(sorted(missing))}")
@@ -127,16 +140,16 @@ def _about_models(found: Analysis) -> list[str]:
             assert found.mixture is not None
             one, other = format_time(found.mixture.mean_s), format_time(found.mixture.other_mean_s)
             meaning = (
-                "the hazard falls after a failure: bursts, or units (or periods) of two rates, which explain "
-                f"it as well ({format_share(found.mixture.share)} of the times: a mean of {one}, the rest {other}, "
+                "failures come in bursts; or there are units, or periods, of two different rates, which explains "
+                f"the log as well ({format_share(found.mixture.share)} of the times: mean {one}, the rest {other}, "
                 f"AIC {found.mixture.aic - weibull.aic:+.1f} against Weibull's)"
             )
         elif high < 1:
-            meaning = "failures come in bursts (the hazard falls after one)"
+            meaning = "failures come in bursts: after one, another soon is more likely"
         elif low > 1:
-            meaning = "the hazard rises with the time since the last failure"
+            meaning = "wear: the longer ago the last failure, the more likely the next"
         else:
-            meaning = "no sign that failures remember one another"
+            meaning = "no bursts and no wear to be seen (a constant rate has shape 1)"
         lines.append(f"Weibull shape {weibull.shape:.3g}, 90% interval {low:.3g} to {high:.3g}: {meaning}")
     return lines
 
@@ -149,13 +162,13 @@ def _about_the_mean(found: Analysis) -> list[str]:
     if found.mean_apart < 1:
         why = (
             f"{found.trace.n - found.trace.events:,} of {found.trace.n:,} times were cut short, most before "
-            "the age at which it puts failures"
+            "the age at which that law expects failures"
         )
     else:
-        why = f"its mean hangs on times longer than any that was seen ({longest})"
+        why = f"its mean depends on times longer than any that was seen ({longest})"
     return [
-        f"the {found.models[0].name} law's mean is {format_time(found.models[0].mean_s)}, exposure over failures "
-        f"is {format_time(found.mtbf_s)}: {why}. The plan uses exposure over failures"
+        f"the {found.models[0].name} law's mean is {format_time(found.models[0].mean_s)}, observed time over "
+        f"failures is {format_time(found.mtbf_s)}: {why}. The plan uses the latter"
     ]
 
 
@@ -206,15 +219,17 @@ def _about_the_interval(found: Analysis) -> str:
     low, high = found.mtbf_ci90_s
     assert found.mtbf_s is not None
     if high is None or high > LONGEST_S:
-        return "the best interval between saves grows with the root of the MTBF: it has no upper bound yet"
+        return (
+            "the best interval between saves grows with the square root of the MTBF: so far it has no upper bound"
+        )
 
     if found.ages is not None and found.ages.rises:
-        return "how well the best interval between saves is known depends on the age of the nodes"
+        return "the best interval between saves changes with the age of the nodes"
     worst = max(float(mtbf_regret.raw(limit / found.mtbf_s)) for limit in (low, high))
     down, up = math.sqrt(low / found.mtbf_s) - 1, math.sqrt(high / found.mtbf_s) - 1
     return (
-        f"the best interval between saves is known to {100 * down:.0f}%/+{100 * up:.0f}% from this; being wrong by "
-        f"as much costs up to {format_share(worst)} more of the overhead that depends on it"
+        f"so the best interval between saves may be {-100 * down:.0f}% shorter to {100 * up:.0f}% longer than the "
+        f"one for this MTBF; if it is, saves and lost work cost up to {format_share(worst)} more than they need to"
     )
 
 
@@ -258,7 +273,7 @@ def _curves(one: Fit, times: Any) -> list[tuple[float, float, float]]:
     ]
 
 
-def _figures(found: Analysis) -> list[dict[str, Any]]:
+def fitted_figures(found: Analysis) -> list[dict[str, Any]]:
     import altair as alt
 
     from cprmodel.report.charts import framed, time_axis
@@ -365,7 +380,7 @@ def render_fitted(found: Analysis) -> str:
     return render_page(
         "fitted.html.j2",
         None,
-        _figures(found) if found.models else [],
+        fitted_figures(found) if found.models else [],
         question="How often it fails",
         source=Path(found.trace.source).name,
         headings=HEADINGS,

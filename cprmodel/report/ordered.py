@@ -16,7 +16,16 @@ from cprmodel.ordering.policies import PolicyLoss, predict
 from cprmodel.report.looks import RECOVERY_COLORS, distinct
 from cprmodel.report.unchecked import unchecked
 
-__all__ = ["ordered_lines", "ordered_rows", "print_ordered", "render_ordered", "write_ordered_report"]
+__all__ = [
+    "HEADINGS",
+    "bandwidth_figure",
+    "harm_figure",
+    "ordered_lines",
+    "ordered_rows",
+    "print_ordered",
+    "render_ordered",
+    "write_ordered_report",
+]
 
 HEADINGS = ["policy", "lost updates", "± SE", "of uniform", "memory", "bandwidth", "by"]
 HARM_HEADINGS = ["order", "log loss rises", "± SE", "AUC falls", "lost updates"]
@@ -56,8 +65,8 @@ def ordered_lines(found: Ordered) -> list[str]:
     return [
         f"{found.rows.number:,.0f} {what}, {size}, {rows.total_updates_per_s:,.0f} updates a second; at {budget}/s "
         f"everything is saved once in {format_time(found.full_save_s)}",
-        f"lost updates: a failure's mean, as a share of the {lost:.4g} updates in that time; rows are chosen every "
-        f"{format_time(setting.slot_s(rows))}",
+        f"lost updates: what a failure takes on average, as a share of the {lost:.4g} updates in that time; rows "
+        f"are chosen every {format_time(setting.slot_s(rows))}",
         *(f"note: {line}" for line in found.warnings),
     ]
 
@@ -174,7 +183,7 @@ def _point(one: PolicyLoss, bandwidth: float, updates: float) -> dict[str, Any]:
     }
 
 
-def _figure(found: Ordered) -> dict[str, Any]:
+def bandwidth_figure(found: Ordered) -> dict[str, Any]:
     import altair as alt
 
     from cprmodel.report.charts import framed
@@ -225,7 +234,7 @@ def _in_words(found: Ordered) -> str:
     return f"At the budget, of the updates of a full save's time, from the least lost: {said}."
 
 
-def _harm_figure(found: Ordered) -> dict[str, Any]:
+def harm_figure(found: Ordered) -> dict[str, Any]:
     import altair as alt
 
     from cprmodel.report.charts import framed
@@ -272,7 +281,7 @@ def render_ordered(found: Ordered) -> str:
     return render_page(
         "fitted.html.j2",
         None,
-        [*([_harm_figure(found)] if found.harm else []), _figure(found)],
+        [*([harm_figure(found)] if found.harm else []), bandwidth_figure(found)],
         question="What to save first",
         source=Path(found.source).name,
         headings=HEADINGS,

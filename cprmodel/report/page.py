@@ -22,7 +22,7 @@ from cprmodel.report.text import plan_rows, uncertainty_lines
 from cprmodel.report.unchecked import specification, unchecked
 from cprmodel.report.vega import vega_bundle
 
-__all__ = ["job_inputs", "render_page", "render_report", "write_report"]
+__all__ = ["job_inputs", "plan_figures", "render_page", "render_report", "write_report"]
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:
@@ -126,8 +126,8 @@ def render_page(
     )
 
 
-def render_report(plan: Plan) -> str:
-    """The page of a plan as HTML text."""
+def plan_figures(plan: Plan) -> list[dict[str, Any]]:
+    """The charts of a plan's page, with their captions and data."""
     from cprmodel.report import charts
 
     curves = charts.curve_rows(plan)
@@ -163,13 +163,18 @@ def render_report(plan: Plan) -> str:
                 "rows": data,
             }
         )
+    return figures
+
+
+def render_report(plan: Plan) -> str:
+    """The page of a plan as HTML text."""
     names = [one.name for one in plan.strategies]
     best = names.index(plan.recommended)
     first = [best, *(at for at in range(len(names)) if at != best)]  # which a phone shows without scrolling
     return render_page(
         "plan.html.j2",
         plan.job,
-        figures,
+        plan_figures(plan),
         plan=plan,
         shown=[plan.strategies[at] for at in first],
         rows=[(label, [cells[at] for at in first]) for label, cells in plan_rows(plan)],

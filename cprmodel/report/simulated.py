@@ -11,9 +11,18 @@ from cprmodel.facts.units import format_share, format_time
 from cprmodel.report.unchecked import unchecked
 from cprmodel.simulation import Estimate, Simulated
 
-__all__ = ["print_simulated", "render_simulated", "simulated_rows", "write_simulated_report"]
+__all__ = [
+    "HEADINGS",
+    "heading",
+    "print_simulated",
+    "render_simulated",
+    "simulated_figures",
+    "simulated_lines",
+    "simulated_rows",
+    "write_simulated_report",
+]
 
-_HEADINGS = ["", "mean", "± SE", "P5", "P50", "P90", "P99"]
+HEADINGS = ["", "mean", "± SE", "P5", "P50", "P90", "P99"]
 _BINS = 80
 
 
@@ -51,12 +60,12 @@ def simulated_lines(found: Simulated, deadline_s: float | None) -> list[str]:
     ):
         if expected > 0 or mean.mean > 0:
             away = apart[name]
-            distance = "no scatter" if away is None else f"{away:+.1f} standard errors"
+            distance = f"{show(mean.mean)}, without scatter" if away is None else _from_it(away)
             by = found.predicted
             if by.pls_is_approximate if name == "pls" else by.overhead_is_approximate:
-                distance = f"{100 * (mean.mean / expected - 1):+.2g}%"
+                distance = f"{100 * (mean.mean / expected - 1):+.2g}% from it"
             lines.append(
-                f"{label}: predicted {show(expected)} ({found.predicted.model}), simulated {distance} from it"
+                f"{label}: the formula gives {show(expected)} ({found.predicted.model}); simulated {distance}"
             )
     sharded = found.job.cluster.embedding_shards is not None
     by_kind = ", ".join(
@@ -78,10 +87,15 @@ def simulated_lines(found: Simulated, deadline_s: float | None) -> list[str]:
         )
     if found.time_to_train_s.fewer_runs > 1:
         lines.append(
-            f"the mean uses what is known exactly of the failure counts: without, "
-            f"{found.time_to_train_s.fewer_runs:,.0f} times as many runs for the same standard error"
+            "the mean is corrected by the failure counts, whose expectation is known exactly; without, as small a "
+            f"standard error would take {found.time_to_train_s.fewer_runs:,.0f} times as many runs"
         )
     return lines
+
+
+def _from_it(away: float) -> str:
+    """How far the simulated mean is from what was predicted."""
+    return f"{abs(away):.1f} standard errors {'above' if away > 0 else 'below'} that"
 
 
 def heading(found: Simulated) -> str:
@@ -106,7 +120,7 @@ def print_simulated(found: Simulated, deadline_s: float | None) -> None:
     console = Console(highlight=False)
     console.print(Text(heading(found), style="bold"))
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for index, column in enumerate(_HEADINGS):
+    for index, column in enumerate(HEADINGS):
         table.add_column(column, justify="right" if index else "left", no_wrap=True)
     for row in simulated_rows(found):
         table.add_row(*row)
@@ -156,7 +170,7 @@ def _with_marks(drawing: Any, marks: list[dict[str, Any]], title: str) -> Any:
     return framed(alt.layer(drawing, lines, halo, labels))
 
 
-def _time_figure(found: Simulated, deadline_s: float | None) -> dict[str, Any]:
+def time_figure(found: Simulated, deadline_s: float | None) -> dict[str, Any]:
     import altair as alt
 
     from cprmodel.report.charts import time_axis
@@ -187,7 +201,7 @@ def _time_figure(found: Simulated, deadline_s: float | None) -> dict[str, Any]:
     }
 
 
-def _pls_figure(found: Simulated) -> dict[str, Any]:
+def pls_figure(found: Simulated) -> dict[str, Any]:
     import altair as alt
 
     rows, title = _histogram(found.pls_of_runs), "portion of lost samples (PLS)"
@@ -214,19 +228,22 @@ def _pls_figure(found: Simulated) -> dict[str, Any]:
     }
 
 
+def simulated_figures(found: Simulated, deadline_s: float | None = None) -> list[dict[str, Any]]:
+    """The charts of the page, with their captions and data."""
+    figures = [time_figure(found, deadline_s)]
+    return [*figures, pls_figure(found)] if found.pls.p99 > 0 else figures
+
+
 def render_simulated(found: Simulated, deadline_s: float | None) -> str:
     """The page as HTML text."""
     from cprmodel.report.page import render_page
 
-    figures = [_time_figure(found, deadline_s)]
-    if found.pls.p99 > 0:
-        figures.append(_pls_figure(found))
     return render_page(
         "simulated.html.j2",
         found.job,
-        figures,
+        simulated_figures(found, deadline_s),
         heading=heading(found),
-        headings=_HEADINGS,
+        headings=HEADINGS,
         rows=simulated_rows(found),
         lines=simulated_lines(found, deadline_s),
     )

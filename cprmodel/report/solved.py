@@ -29,7 +29,7 @@ def solved_lines(found: Solved, job: Job, varied: Mapping[str, str] | None = Non
         extreme = "lowest" if found.target.at_most else "highest"
         lines.append(f"  none from {found.shown_low} to {found.shown_high}: {_nothing(found, extreme, currency)}")
     if found.given is not None:
-        kept = "holds" if found.holds_at(found.given.number) else "does not hold"
+        kept = "meets the target" if found.holds_at(found.given.number) else "misses the target"
         given = rounded_within(found.given.number, found.kind, up=False)
         if found.given.quantity is None:
             kept = f"cannot be planned: {found.given.reason}"
@@ -83,11 +83,12 @@ def _nothing(found: Solved, extreme: str, currency: str) -> str:
 def about_looking(found: Solved, job: Job) -> list[str]:
     """How it was looked for, and what may be missed."""
     lines = [
-        f"looked from {found.shown_low} to {found.shown_high} (--between LOW:HIGH); ends were planned and hold"
+        f"searched from {found.shown_low} to {found.shown_high} (--between LOW:HIGH sets that); each end was "
+        "planned, and meets the target"
     ]
     if found.apart:
         apart = f"{100 * found.apart:.2g}%" if found.low > 0 and found.apart < 1 else f"{found.apart:.2g}"
-        lines[0] += f"; a range narrower than {apart} of its values may be missed (--points)"
+        lines[0] += f"; a range narrower than {apart} of its values could be missed (more --points look closer)"
     if found.target.is_played:
         lines.append(
             f"{found.target.quantity} is from {PLAYED:,} played runs for each value, with the same random numbers: "

@@ -36,6 +36,7 @@ class Summary:
     worst: dict[str, Any] | None = None
     best_today: dict[str, Any] | None = None
     worst_today: dict[str, Any] | None = None
+    interrupted: bool = False  #: before all rows were planned
     idle: tuple[str, ...] = ()  #: keys that change nothing in the plans
 
     def add(self, chunk: Chunk) -> None:
@@ -70,6 +71,7 @@ class Summary:
             "model": self.model,
             "minimised": self.minimised,
             "rows": self.rows,
+            "interrupted": self.interrupted,
             "axes": {key.name: len(self.grid.values(key)) for key in self.grid.keys},
             "recommended": dict(self.recommended),
             "infeasible": sum(self.reasons.values()),
@@ -150,7 +152,7 @@ def nodes_lines(answer: NodesAnswer, job: Job) -> list[str]:
     """The node count beyond which more nodes slow training."""
     there = f"{format_time(answer.time_to_train_s)} to train at overhead {format_share(answer.overhead_fraction)}"
     ends = {
-        "": f"nodes: beyond {answer.fastest:,} more nodes slow training down",
+        "": f"nodes: training is fastest on {answer.fastest:,}; more nodes slow it down",
         "measured": f"nodes: training is still faster at {answer.fastest:,}, the most that were measured",
         "unplannable": f"nodes: training is still faster at {answer.fastest:,}; on more nodes no save would finish",
         "never": f"nodes: training is still faster at {answer.fastest:,}",
@@ -184,8 +186,10 @@ def spares_lines(answer: SparesAnswer, job: Job) -> list[str]:
     ]
     paid = answer.dollars_per_month(job)
     if paid is not None and job.cost is not None:
-        each = [f"{m:,}: {format_money(float(paid[m]), job.cost.currency)}" for m in sorted({0, cheapest, needed})]
-        lines.append(f"spares: idle nodes cost a month, by the number of spares: {'; '.join(each)}")
+        each = [
+            f"{format_money(float(paid[m]), job.cost.currency)} with {m:,}" for m in sorted({0, cheapest, needed})
+        ]
+        lines.append(f"spares: idle nodes cost {', '.join(each)} spares, each a month")
     if job.elastic:
         lines.append(
             "spares: all this is of a job that waits; with job.elastic, vary cluster.spares, or see its plan"
@@ -194,5 +198,5 @@ def spares_lines(answer: SparesAnswer, job: Job) -> list[str]:
 
 
 def elasticity_rows(found: Sequence[Elasticity]) -> list[list[str]]:
-    """A row for each number that the overhead hangs on."""
-    return [[one.key, f"{one.elasticity:+.3f}"] for one in found]
+    """A row for each number on which the overhead depends."""
+    return [[one.key, f"{one.elasticity:+.3f}% of it"] for one in found]

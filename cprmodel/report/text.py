@@ -4,118 +4,29 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cprmodel.facts.errors import one_line
-from cprmodel.facts.units import count_of, format_bytes, format_money, format_share, format_time
+from cprmodel.facts.units import count_of, format_chance, format_share, format_time
+from cprmodel.planning import telling
+from cprmodel.report.plan_table import Block, blocks, or_no_bound, plan_rows, shown_strategies
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
     from cprmodel.planning.renewal import Renewal
-    from cprmodel.planning.result import Plan, StrategyPlan
+    from cprmodel.planning.result import Plan
     from cprmodel.planning.uncertainty import Robust
     from cprmodel.simulation.renewals import Share
 
-__all__ = ["plan_rows", "print_lines_and_table", "print_plan", "uncertainty_lines"]
+__all__ = ["about_the_budget", "plan_rows", "print_lines_and_table", "print_plan", "uncertainty_lines"]
 
 
-def _open(value: float | None, show: Callable[[float], str]) -> str:
-    return "no bound" if value is None else show(value)
-
-
-def _interval_limit(one: StrategyPlan, side: int) -> str:
-    return "" if one.interval_ci90_s is None else _open(one.interval_ci90_s[side], format_time)
-
-
-def _overhead_limit(one: StrategyPlan, side: int) -> str:
-    return "" if one.overhead_ci90 is None else _open(one.overhead_ci90[side], format_share)
-
-
-def _limit(one: StrategyPlan, side: int) -> str:
-    interval = one.expected_metric_drop_interval_90
-    return "" if interval is None else f"{interval[side]:.2g}"
-
-
-def _known(size: float | None) -> str:
-    return "" if size is None else format_bytes(size)
-
-
-def _steps(number: int | None) -> str:
-    return "" if number is None else f"{number:,}"
-
-
-def _share(part: float) -> str:
-    return format_share(part) if part > _TOLD else ""
-
-
-def _rescheduling(one: StrategyPlan) -> float:
-    """Without what has rows of its own beside it."""
-    return float(one.breakdown.reschedule) - one.fewer_nodes_fraction - one.stragglers_fraction
-
-
-def _several(one: StrategyPlan, which: int) -> str:
-    return "" if one.pattern is None or one.pattern[which] == 1 else f"{one.pattern[which]:,}"
-
-
-#: Smaller parts of the overhead have no row.
-_TOLD = 1e-9
 #: Pieces of work by age that are printed.
 _FIRST_WORKS = 5
-
-_ROWS: list[tuple[str, Callable[[StrategyPlan], str]]] = [
-    ("recovery", lambda one: one.strategy.recovery.name),
-    ("save every (work)", lambda one: format_time(one.interval_s)),
-    ("  in steps", lambda one: "" if one.order else _steps(one.interval_steps)),
-    ("  to the last level", lambda one: format_time(one.last_level_s) if one.last_level_s else ""),
-    ("  saves to a check", lambda one: _several(one, 0)),
-    ("  checks to a save", lambda one: _several(one, 1)),
-    ("  experts in each", lambda one: "{} of {}".format(*one.experts_saved) if one.experts_saved else ""),
-    ("  a part, every", lambda one: format_time(one.strategy.saves_every_s) if one.order else ""),
-    ("    in steps", lambda one: _steps(one.saves_every_steps) if one.order else ""),
-    ("  best, 90%: from", lambda one: _interval_limit(one, 0)),
-    ("  best, 90%: to", lambda one: _interval_limit(one, 1)),
-    ("overhead", lambda one: format_share(one.overhead_fraction)),
-    ("  90%: from", lambda one: _overhead_limit(one, 0)),
-    ("  90%: to", lambda one: _overhead_limit(one, 1)),
-    ("  saves", lambda one: format_share(one.breakdown.save)),
-    ("  loads", lambda one: format_share(one.breakdown.load)),
-    ("  lost work", lambda one: format_share(one.breakdown.lost)),
-    ("  rescheduling", lambda one: format_share(_rescheduling(one))),
-    ("    of it waiting", lambda one: _share(one.waiting_fraction)),
-    ("    of it planned", lambda one: _share(one.planned_fraction)),
-    ("  on fewer nodes", lambda one: _share(one.fewer_nodes_fraction)),
-    ("  stragglers", lambda one: _share(one.stragglers_fraction)),
-    ("effective time", lambda one: format_share(one.effective_time_ratio)),
-    ("expected PLS", lambda one: f"{one.expected_pls:.3g}"),
-    ("  ± SD of one run", lambda one: f"{one.pls_standard_deviation:.2g}" if one.expected_pls else ""),
-    (
-        "metric drop",
-        lambda one: "" if one.expected_metric_drop is None else f"{one.expected_metric_drop:.2g}",
-    ),
-    ("  90%: from", lambda one: _limit(one, 0)),
-    ("  90%: to", lambda one: _limit(one, 1)),
-    ("space kept", lambda one: _known(one.space_kept_bytes)),
-    ("written a month", lambda one: _known(one.write_bytes_per_month)),
-    ("keeps the budget", lambda one: "yes" if one.feasible else "no"),
-]
-
-
-_OF_LOSSES = ("expected PLS", "  ± SD of one run", "keeps the budget")
-
-
-def plan_rows(plan: Plan) -> list[tuple[str, list[str]]]:
-    """The table: one row per quantity, one cell per strategy; rows that say nothing are left out."""
-    rows = [(label, [show(one) for one in plan.strategies]) for label, show in _ROWS]
-    if plan.job.cluster.embedding_shards is None and plan.job.checkpoint.rotating is None:
-        rows = [row for row in rows if row[0] not in _OF_LOSSES]  # a dense model loses no samples
-    if plan.job.cost is not None:
-        currency = plan.job.cost.currency
-        paid = [one.dollars_per_month for one in plan.strategies]
-        in_all = [one.dollars_to_train for one in plan.strategies]
-        for label, amounts in (("cost a month", paid), ("cost to train", in_all)):
-            rows.append((label, ["" if one is None else format_money(one, currency) for one in amounts]))
-    return [(label, cells) for label, cells in rows if any(cells)]
 
 
 def uncertainty_lines(plan: Plan) -> list[str]:
@@ -127,7 +38,7 @@ def uncertainty_lines(plan: Plan) -> list[str]:
     source = Path(sure.source).name or "a fit"
     lines = [
         f"MTBF {format_time(sure.mtbf_s)}{_of_nodes(plan)} from {count_of(sure.events)} ({source}), "
-        f"90% interval {format_time(low)} to {_open(high, format_time)}"
+        f"90% interval {format_time(low)} to {or_no_bound(high, format_time)}"
     ]
     for one in sure.robust or ():
         if one.inner_90:
@@ -135,13 +46,13 @@ def uncertainty_lines(plan: Plan) -> list[str]:
             continue
         gain = one.gain_fraction
         said = (
-            f"robust {one.name}: every {format_time(one.interval_s)} rather than "
+            f"{one.name}, allowing for that (robust): every {format_time(one.interval_s)} rather than "
             f"{format_time(one.plain_interval_s)}; expected overhead "
-            f"{_open(one.expected_overhead_fraction, format_share)} instead of "
-            f"{_open(one.plain_expected_overhead_fraction, format_share)}"
+            f"{or_no_bound(one.expected_overhead_fraction, format_share)} instead of "
+            f"{or_no_bound(one.plain_expected_overhead_fraction, format_share)}"
         )
         if gain is not None and one.plain_expected_overhead_fraction:
-            said += f" ({100 * gain / one.plain_expected_overhead_fraction:+.2g}% saved of it)"
+            said += f" ({100 * gain / one.plain_expected_overhead_fraction:+.2g}% saved)"
         if one.plain_expected_pls > one.expected_pls > 0:
             said += f", expected PLS {one.expected_pls:.3g} instead of {one.plain_expected_pls:.3g}"
         lines.append(said)
@@ -160,7 +71,8 @@ def _of_nodes(plan: Plan) -> str:
 def _without_bound(one: Robust, events: int) -> str:
     """What was chosen by where the expected overhead has no bound at any interval."""
     return (
-        f"robust {one.name}: every {format_time(one.interval_s)} rather than {format_time(one.plain_interval_s)}, "
+        f"{one.name}, allowing for that (robust): every {format_time(one.interval_s)} rather than "
+        f"{format_time(one.plain_interval_s)}, "
         "by the mean over the inner 90% of what the MTBF may be; over all of it the expected overhead has no bound "
         f"at any interval, for {count_of(events)} cannot rule out an MTBF so short that the job hardly ever gets on"
     )
@@ -177,10 +89,10 @@ def _renewal_lines(found: Renewal, planned_s: float) -> list[str]:
         f"equal spacing is {format_time(found.interval_s)} ({format_time(found.memoryless_interval_s)} without "
         f"memory): {100 * found.efficiency:.3f}% of the time is useful, {100 * found.interval_gain:.2g} points "
         f"more (simulated {_points(found.simulated_interval_gain)})",
-        f"saving by age, after {first} of work from a failure on and then {', '.join(others)} ...: "
-        f"{100 * found.by_age_efficiency:.3f}%, {100 * found.by_age_gain:.2g} points more than equal spacing "
-        f"(simulated {_points(found.simulated_by_age_gain)}, {FAILURES:,} failures); if they have no memory after "
-        f"all, the same saves lose {100 * found.by_age_loss_without_memory:.2g} points",
+        f"saving by age, the first after {first} of work since a failure, the next after {', '.join(others)} ...: "
+        f"{100 * found.by_age_efficiency:.3f}% of the time is useful, {100 * found.by_age_gain:.2g} points more "
+        f"than equal spacing (simulated {_points(found.simulated_by_age_gain)}, {FAILURES:,} failures); if they "
+        f"have no memory after all, the same saves lose {100 * found.by_age_loss_without_memory:.2g} points",
     ]
 
 
@@ -189,8 +101,8 @@ def _mean_of_the_law(mean_s: float, planned_s: float) -> str:
     if abs(mean_s / planned_s - 1) < 0.005:
         return f"mean {format_time(mean_s)}"
     return (
-        f"whose own mean, times beyond those that were seen included, is {format_time(mean_s)}; planned for is "
-        f"exposure over failures, {format_time(planned_s)}"
+        f"mean {format_time(mean_s)} with times longer than any that was seen; the plan uses observed time over "
+        f"failures, {format_time(planned_s)}"
     )
 
 
@@ -207,14 +119,24 @@ def _how_clearly(found: Renewal) -> str:
 
     if found.aic_ahead is None or found.aic_ahead >= CLEARLY:
         return ""
-    sure = "hardly" if found.aic_ahead < HARDLY else "not clearly"
-    return f", {sure} told from one without memory (AIC {found.aic_ahead:.1f} below)"
+    sure = "about as well" if found.aic_ahead < HARDLY else "nearly as well"
+    return f", though a constant rate fits {sure} (AIC {found.aic_ahead:.1f} higher)"
 
 
-def print_plan(plan: Plan) -> None:
-    """Print the table, the recommendation and the warnings to standard output."""
+def about_the_budget(plan: Plan) -> str:
+    """What keeping the budget means: it holds for the mean; the probability that one run goes over it."""
+    chance, budget = plan.best.probability_over_budget, plan.best.pls_budget
+    if chance is None or budget is None:
+        return ""
+    return f"It keeps the PLS budget of {budget:.3g} on average; P(over it) in one run = {format_chance(chance)}."
+
+
+def print_plan(plan: Plan, everything: bool = False) -> None:
+    """Print the recommendation, the table and the warnings to standard output.
+
+    ``everything``: all strategies and quantities, however narrow the terminal.
+    """
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     console = Console(highlight=False)
@@ -222,19 +144,16 @@ def print_plan(plan: Plan) -> None:
     title = plan.job.preset.title if plan.job.preset else ""
     if title:
         console.print(Text(one_line(title), style="bold"))
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("", no_wrap=True)
-    for one in plan.strategies:
-        mark = " *" if one.name == plan.recommended else ""
-        table.add_column(one.name.replace("at-full", "at-\nfull") + mark, justify="right", no_wrap=True)
-    for label, cells in plan_rows(plan):
-        table.add_row(Text(label), *cells)
-    natural = console.measure(table, options=console.options.update(width=999)).maximum
-    console.width = max(width, natural)  # a narrow terminal wraps the table rather than lose its labels
-    console.print(table)
-    console.width = width
-    console.print()
-    console.print(Text("Recommended (*): ", style="bold") + Text(plan.sentence, style=""))
+    said = textwrap.fill(f"Recommended (*): {plan.sentence}", width)
+    console.print(_with_bold(said, "Recommended (*):"))
+    for line in (about_the_budget(plan), telling.why_starred(plan)):
+        if line:
+            console.print(Text(textwrap.fill(line, width)))
+    for block in blocks(plan, width, everything):
+        console.print()
+        _print_block(console, block, plan)
+        console.width = width
+    _print_left_out(console, plan, width, everything)
     sections = (
         ("How sure the MTBF is", uncertainty_lines(plan)),
         ("What would change it", plan.what_would_change_it),
@@ -247,6 +166,48 @@ def print_plan(plan: Plan) -> None:
             hanging = textwrap.fill(line, width, initial_indent="  - ", subsequent_indent="    ")
             console.print(Text(hanging))
     console.print(Text(f"\nModel: {plan.model.name}. Formulas, sources and validity: --explain", style="dim"))
+
+
+def _with_bold(said: str, start: str) -> Text:
+    from rich.text import Text
+
+    text = Text(said)
+    text.stylize("bold", 0, len(start))
+    return text
+
+
+def _print_block(console: Console, block: Block, plan: Plan) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for index, heading in enumerate(block.headings):
+        table.add_column(heading, justify="right" if index else "left", no_wrap=True)
+    for row in block.rows:
+        starred = row[0] == f"{plan.recommended} *"
+        table.add_row(*(Text(cell) for cell in row), style="bold" if starred else "")
+    natural = console.measure(table, options=console.options.update(width=999)).maximum
+    console.width = max(
+        console.width, natural
+    )  # a very narrow terminal wraps the table rather than lose its labels
+    console.print(table)
+
+
+def _print_left_out(console: Console, plan: Plan, width: int, everything: bool) -> None:
+    """What is not in the table, and how to see it."""
+    from rich.text import Text
+
+    _, others = shown_strategies(plan, everything)
+    without = [name for block in blocks(plan, width, everything) for name in block.without]
+    lines = []
+    if others:
+        costs = ", ".join(f"{one.name} {format_share(one.overhead_fraction)}" for one in others)
+        lines.append(f"{len(others)} more, by overhead: {costs}.")
+    if without:
+        lines.append(f"No room for: {'; '.join(without)}.")
+    if lines:
+        said = " ".join([*lines, "--all shows everything."])
+        console.print(Text(textwrap.fill(said, width), style="dim"))
 
 
 def print_lines_and_table(lines: Sequence[str], headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -6,6 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from cprmodel.facts.extras import for_extra
 from cprmodel.facts.files import write_whole
 
 __all__ = ["vega_bundle"]
@@ -17,7 +18,8 @@ def vega_bundle() -> str:
     They are put together once for each version of vl-convert, and kept in ``$XDG_CACHE_HOME/cprmodel`` or
     ``~/.cache/cprmodel``, which appears whole or not at all; where nothing can be kept, each time.
     """
-    import vl_convert
+    with for_extra("a page with charts"):
+        import vl_convert
 
     kept = _folder() / f"vega-{vl_convert.__version__}.js"  # type: ignore[attr-defined]  # its stub lacks it
     with suppress(OSError, UnicodeDecodeError):

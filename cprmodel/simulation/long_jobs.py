@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -40,7 +41,7 @@ def played(
 ) -> list[Any]:
     """What ``play(*arguments, runs, stream)`` gives for each batch, on several cores; JobError where one is None.
 
-    That is a run that does not end within ``limit`` failures.
+    That is a run that does not end within ``limit`` failures. Of the batches finished so far when interrupted.
     """
     from joblib import Parallel, delayed
 
@@ -49,17 +50,31 @@ def played(
         work(*arguments, *pair) for pair in zip(sizes, streams.spawn(len(sizes)), strict=True)
     )
     parts = []
-    for part in batches:
-        if part is None:
-            raise never_ends(limit)
-        parts.append(part)
-        if progress:
-            progress(len(part))
+    with warnings.catch_warnings():
+        # joblib says that work in flight is thrown away when a run is given up: that is the point
+        warnings.filterwarnings("ignore", "[0-9]+ tasks ", UserWarning)
+        try:
+            for part in batches:
+                if part is None:
+                    raise never_ends(limit)
+                parts.append(part)
+                if progress:
+                    progress(len(part))
+        except KeyboardInterrupt:
+            if not parts:
+                raise
+        finally:
+            batches.close()
     return parts
 
 
-def found_of(job: Job, strategy: Strategy, cost: Cost, parts: Sequence[Any], model: str) -> Simulated:
-    """From batches of runs, a row of :data:`COLUMNS` each; what was predicted is of ``model``, a long job's."""
+def found_of(
+    job: Job, strategy: Strategy, cost: Cost, parts: Sequence[Any], model: str, wanted_runs: int = 0
+) -> Simulated:
+    """From batches of runs, a row of :data:`COLUMNS` each; what was predicted is of ``model``, a long job's.
+
+    ``wanted_runs``: more than there are where it was interrupted.
+    """
     column = dict(zip(COLUMNS, np.concatenate(parts).T, strict=True))
     work, shards = job.job.work_s, job.cluster.embedding_shards or 1
     times, pls = column["time_s"], column["lost"] / (work * shards)
@@ -71,7 +86,7 @@ def found_of(job: Job, strategy: Strategy, cost: Cost, parts: Sequence[Any], mod
         law=Exponential(),
         strikes=FailuresStrike.ALWAYS,
         runs=len(times),
-        wanted_runs=len(times),
+        wanted_runs=max(wanted_runs, len(times)),
         time_to_train_s=Estimate.of(times),
         pls=Estimate.of(pls),
         breakdown=Breakdown(mean["save"], mean["load"], lost, mean["reschedule"]),

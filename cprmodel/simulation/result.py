@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from cprmodel.facts.results import Breakdown
+from cprmodel.facts.shown import Shown
 from cprmodel.facts.strategies import Strategy
+from cprmodel.facts.units import format_share, format_time
 from cprmodel.facts.version import __version__
 from cprmodel.jobs import Job
 from cprmodel.simulation.laws import FailureLaw, FailuresStrike
 
 if TYPE_CHECKING:
+    import altair as alt
+
     from cprmodel.simulation.drifting import Drifting
 
 __all__ = ["SCHEMA_VERSION", "Estimate", "Prediction", "Simulated"]
@@ -79,8 +83,10 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Simulated:
+class Simulated(Shown):
     """What :func:`cprmodel.simulate` returns. Arrays hold one value a run."""
+
+    kind: ClassVar[str] = "simulated"
 
     job: Job
     strategy: Strategy
@@ -110,6 +116,34 @@ class Simulated:
         """Probability to have finished by a deadline, and its standard error (at least 1/(2n))."""
         share = float(np.mean(self.times_s <= deadline_s))
         return share, max((share * (1 - share) / self.runs) ** 0.5, 0.5 / self.runs)
+
+    def __str__(self) -> str:
+        """One line: how long it takes, and what it loses, with standard errors."""
+        overhead = self.overhead_fraction
+        lost = f", PLS {self.pls.mean:.3g} ± {self.pls.standard_error:.1g}" if self.pls.mean > 0 else ""
+        return (
+            f"{self.strategy.name} every {format_time(self.strategy.interval_s)}, {self.law.name} failures: "
+            f"overhead {format_share(overhead.mean)} ± {100 * overhead.standard_error:.1g}%{lost} "
+            f"({self.runs:,} runs)"
+        )
+
+    def frame_columns(self) -> dict[str, list[float]]:
+        """One row a run: time to train [s], overhead; the PLS, where as many runs have one."""
+        times = np.asarray(self.times_s)
+        found = {"time_to_train_s": times.tolist(), "overhead_fraction": (times / self.job.job.work_s - 1).tolist()}
+        if len(self.pls_of_runs) == len(times):
+            found["pls"] = np.asarray(self.pls_of_runs).tolist()
+        return found
+
+    def time_chart(self, deadline_s: float | None = None) -> alt.LayerChart:
+        """The share of the runs that have finished by then, with quantiles and a deadline; to restyle."""
+        drawn: alt.LayerChart = self._chart("time-to-train", deadline_s=deadline_s)
+        return drawn
+
+    def pls_chart(self) -> alt.LayerChart:
+        """How the PLS of the runs is distributed; to restyle. KeyError where nothing is lost."""
+        drawn: alt.LayerChart = self._chart("pls")
+        return drawn
 
     def standard_errors_from_prediction(self) -> dict[str, float | None]:
         """How far each mean lies from the closed form, in standard errors.

@@ -162,7 +162,7 @@ def simulate_rotating(
     workers: int | None = -1,
     progress: Callable[[int], None] | None = None,
 ) -> Simulated:
-    """Play a job many times; as :func:`cprmodel.simulate`, which calls it, but never interrupted half-way."""
+    """Play a job many times; as :func:`cprmodel.simulate`, which calls it."""
     saving = strategy.saving
     assert isinstance(saving, RotatingSave)
     stored = saving.stored
@@ -179,7 +179,7 @@ def simulate_rotating(
     parts = played(_batch, numbers, sizes, streams, limit, workers, progress)
     for part in parts:
         part[:, 1] *= job.cluster.embedding_shards or 1  # of which found_of takes the mean
-    found = found_of(job, strategy, cost, parts, "exact, exponential failures")
+    found = found_of(job, strategy, cost, parts, "exact, exponential failures", runs)
     said = Prediction(float(cost.breakdown.total), cost.pls, _model(stored, law, strikes), stored, stored)
     return replace(found, law=law, strikes=strikes, predicted=said)
 

@@ -438,7 +438,7 @@ def simulate_stored(
     workers: int | None = -1,
     progress: Callable[[int], None] | None = None,
 ) -> Simulated:
-    """Play a job many times; as :func:`cprmodel.simulate`, which calls it, but never interrupted half-way."""
+    """Play a job many times; as :func:`cprmodel.simulate`, which calls it."""
     if not isinstance(law, Exponential) or strikes is not FailuresStrike.ALWAYS:
         expected = "exponential failures that strike always, for saves that are not blocking ones of everything"
         raise JobError("simulate", [Problem("law", law.name, expected)])
@@ -446,7 +446,7 @@ def simulate_stored(
     failures = expected_failures(job, cost)
     sizes, limit = sizes_of(runs, failures, events=1e6, most=4096), most_failures(failures)
     parts = played(partial(play_stored, limit=limit), (job, strategy), sizes, streams, limit, workers, progress)
-    return found_of(job, strategy, cost, parts, "of a long job, exponential failures")
+    return found_of(job, strategy, cost, parts, "of a long job, exponential failures", runs)
 
 
 register(StoredSave, simulate_stored)

@@ -265,11 +265,12 @@ OF_A_PLAIN_PLAN = {
         "pricing",
         "ranking",
         "result",
+        "scatter",
         "telling",
         "upkeep",
     },
     "presets": set(),
-    "report": {"text"},
+    "report": {"drawers", "plan_table", "text"},
 }
 
 

@@ -18,7 +18,7 @@ def test_ranges_in_words_and_in_json(capsys: pytest.CaptureFixture[str]) -> None
     text = " ".join(out.split())
     assert "for which effective_time >= 0.9, by current (first-order), checkpoint.reschedule = 60 s: from" in text
     assert "none from 1.8 s to 56 h: the highest is 71.8%" in text
-    assert "ends were planned and hold" in text
+    assert "each end was planned, and meets the target" in text
     out, _ = run(*QUESTION, "effective_time >= 0.9", *vary, "--json", capsys=capsys)
     first, second = json.loads(out)["answers"]
     assert first["varied"] == {"checkpoint.reschedule": "60 s"}

@@ -75,7 +75,7 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
 def test_without_anything_that_varies(capsys: pytest.CaptureFixture[str]) -> None:
     out, _ = run("sweep", FLEET, capsys=capsys)
     text = " ".join(out.split())
-    assert "more nodes slow training down" in text
+    assert "more nodes slow it down" in text
     assert "nodes in repair on average" in text
     assert "failures.node_mtbf" in text
     data = json.loads(run("sweep", FLEET, "--json", capsys=capsys)[0])
@@ -105,7 +105,7 @@ def test_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "Time to train against nodes",
         "Spare nodes against waiting for a repair",
         "what nothing beats",
-        "What the overhead hangs on",
+        "What moves the overhead",
     ):
         assert title in page
     assert page.split("const FIGURES = [")[-1].count('\n["') >= 7
@@ -174,7 +174,7 @@ def test_bad_options_are_one_line(
 
 def test_plan_by_money(capsys: pytest.CaptureFixture[str]) -> None:
     out, _ = run("plan", FLEET, "--minimise", "dollars", capsys=capsys)
-    for row in ("space kept", "written a month", "cost a month", "cost to train"):
+    for row in ("space kept", "written a month", "cost to train", "of overhead, a month"):
         assert row in out
     data = json.loads(run("plan", FLEET, "--minimise", "dollars", "--json", capsys=capsys)[0])
     assert (data["minimised"], data["currency"]) == ("dollars", "USD")

@@ -53,9 +53,9 @@ def test_never_over_the_job_file_nor_into_nowhere(tmp_path: Path, capsys: pytest
         (tmp_path, "the path of a file, not of a folder"),
     ):
         _, err = run("whatif", job, "-o", output, capsys=capsys, status=2)
-        assert err.startswith(f"cprmodel: --output {output}: expected {expected}")
+        assert err.startswith(f"cprmodel: --out {output}: expected {expected}")
         assert len(err.splitlines()) == 1
     assert job.read_text() == EXAMPLE.read_text()
     assert [one.name for one in tmp_path.iterdir()] == ["JOB.toml"]
-    assert "--output" in run("whatif", job, capsys=capsys, status=2)[1]
+    assert "--out" in run("whatif", job, capsys=capsys, status=2)[1]
     assert "no such file" in run("whatif", "nope.toml", "-o", tmp_path / "p.html", capsys=capsys, status=2)[1]

@@ -60,13 +60,14 @@ def _memory() -> int:
 
 
 def reader(read: Callable[[], Any], allowed: tuple[type[BaseException], ...]) -> None:
-    """Reading gives something, or one of the errors whose text is one line."""
+    """Reading gives something, or one of the errors whose text is a line for each problem."""
     try:
         with _bounded(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             read()
     except allowed as error:
-        if "\n" in str(error) or not str(error).strip():
+        wanted = len(getattr(error, "problems", "1"))
+        if len(str(error).split("\n")) != wanted or not str(error).strip():
             raise Fault(f"its text is not one line: {str(error)[:200]!r}") from error
     except Fault:
         raise
@@ -75,7 +76,7 @@ def reader(read: Callable[[], Any], allowed: tuple[type[BaseException], ...]) ->
 
 
 def command(words: list[str], content: bytes, main: Callable[[], None]) -> None:
-    """A command ends with 0 or 1 and finite numbers, or with 2 and one line on standard error."""
+    """A command ends with 0 or 1 and finite numbers, or with 2 and a line for each problem on standard error."""
     out, said = io.StringIO(), io.StringIO()
     status: Any = None
     try:
@@ -97,10 +98,11 @@ def command(words: list[str], content: bytes, main: Callable[[], None]) -> None:
         raise Fault(f"{type(error).__name__}: {str(error)[:200]}") from error
     lines = said.getvalue().strip().split("\n")
     if status == 2:
-        if len(lines) != 1 or not lines[0].startswith(f"{words[0]}: ") or len(lines[0]) > 2000:
+        if any(not line.startswith(f"{words[0]}: ") or len(line) > 2000 for line in lines) or len(lines) > 51:
             raise Fault(f"what is wrong is not one line: {said.getvalue()[:300]!r}")
-        if not lines[0].isprintable():
-            raise Fault(f"control characters in {lines[0]!r}")
+        for line in lines:
+            if not line.isprintable():
+                raise Fault(f"control characters in {line!r}")
         return
     if status not in (0, 1, None):
         raise Fault(f"status {status}: {said.getvalue()[:300]!r}")

@@ -175,8 +175,8 @@ def test_one_clear_line(old: str, new: str, field: str, value: str, expected: st
     assert old in TEXT
     with pytest.raises(JobError) as caught:
         job_from_text(TEXT.replace(old, new, 1), "JOB.toml")
-    line = str(caught.value)
-    assert "\n" not in line
+    line, *others = str(caught.value).splitlines()
+    assert all("is missing" in other for other in others)  # what is misspelt is missing, too
     assert line.startswith("JOB.toml: ")
     assert field in line
     assert expected in line
@@ -215,9 +215,14 @@ def test_a_byte_order_mark_is_skipped(tmp_path: Path) -> None:
 
 
 def test_all_problems_are_kept() -> None:
-    with pytest.raises(JobError, match=r"and 1 more problem\)") as caught:
-        job_from_text(TEXT.replace('"4 min"', '"4"', 1).replace("pls_budget = 0.1", "pls_budget = 3"))
-    assert [problem.field for problem in caught.value.problems] == ["checkpoint.save", "accuracy.pls_budget"]
+    """Several in one table, a misspelt key among them, and one in another: each has a line of the text."""
+    text = TEXT.replace('"4 min"', '"4"', 1).replace("pls_budget = 0.1", "pls_budget = 3")
+    with pytest.raises(JobError) as caught:
+        job_from_text(text.replace('detect = "1 min"', 'detect = "1,5 min"\nlod = "1 s"'))
+    fields = ["checkpoint.save", "checkpoint.detect", "checkpoint.lod", "accuracy.pls_budget"]
+    assert [problem.field for problem in caught.value.problems] == fields
+    assert [line.split()[1].rstrip(":") for line in str(caught.value).splitlines()] == fields
+    assert "with a decimal point: 1.5, not 1,5" in str(caught.value)
 
 
 MODEL = {
@@ -343,19 +348,73 @@ KEYS = [
 TABLES = st.dictionaries(st.sampled_from(KEYS), SCALARS | st.lists(SCALARS, max_size=2), max_size=5)
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("pls_budget = 0,1", "a decimal point, not a comma"),
+        ("pls_budget = .1", "a figure before the decimal point"),
+        ("pls_budget = 1.", "a figure after the decimal point"),
+        ("pls_budget = 10%", "a fraction, such as 0.1 for 10%"),
+        ("step = 10 min", "a quantity in quotes"),
+        ("step = 10min", "a quantity in quotes"),
+        ("step = “10 min”", "straight quotes"),
+        ('step = "10 min', "a quote that is closed"),
+        ("incremental = True", "true or false"),
+        ("current_recovery = full", "text in quotes"),
+        ("step =", "a value after the ="),
+        ("step: 10 min", 'not "key: value"'),
+        ("[cluster", "a heading that is closed, such as [job]"),
+        ("[[checkpoint.level]", "a heading that is closed, such as [[checkpoint.level]]"),
+        ("// a remark", "# before a remark"),
+        ('work = "1 h"', "each key once in its table; line 3 has it again"),
+        ("[job]", "each table once; [job] is there a second time in line 3"),
+        ("a == 1", "TOML (invalid value in line 3: a == 1)"),
+    ],
+)
+def test_slips_of_toml_are_named_with_their_line(line: str, said: str) -> None:
+    with pytest.raises(JobError) as caught:
+        job_from_text(f'[job]\nwork = "5 d"\n{line}\n[failures]\nmtbf = "1 d"\n', "JOB.toml")
+    (problem,) = caught.value.problems
+    assert problem.expected.startswith("TOML")
+    assert said in problem.expected
+    assert "in line 3" in problem.expected or "line 3 has" in problem.expected
+
+
+def test_json_is_no_toml() -> None:
+    with pytest.raises(JobError, match="TOML, not JSON"):
+        job_from_text('{"job": {"work": "5 d"}}')
+
+
+def test_an_error_names_the_keys_that_were_written() -> None:
+    """A save by size and bandwidth, and an MTBF by nodes."""
+    with pytest.raises(JobError) as caught:
+        job_from_mapping(
+            {
+                "job": {"work": "5 d"},
+                "failures": {"nodes": 100_000, "per_1000_node_days": 1000},
+                "checkpoint": {"size": "1 TB", "bandwidth": "10 GB/s"},
+            }
+        )
+    assert str(caught.value) == (
+        'job: checkpoint.size / bandwidth = "1 min 40 s": expected a save that is not longer than the job\'s MTBF '
+        "(864 ms, by failures.per_1000_node_days)"
+    )
+
+
 @given(
     st.dictionaries(
         st.sampled_from(["job", "cluster", "failures", "checkpoint", "accuracy", "y"]), TABLES | SCALARS
     )
 )
 def test_any_mapping_is_a_job_or_a_clear_line(data: dict[str, object]) -> None:
-    said = "expected"
+    """One line for each thing that is wrong."""
+    said, problems = ["expected"], 1
     try:
         job_from_mapping(data)
     except JobError as error:
-        said = str(error)
-    assert "expected" in said
-    assert "\n" not in said
+        said, problems = str(error).splitlines(), len(error.problems)
+    assert len(said) == problems
+    assert all("expected" in line for line in said)
 
 
 def test_the_schema_accepts_the_example_and_refuses_a_bare_number() -> None:

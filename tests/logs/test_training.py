@@ -203,7 +203,7 @@ def test_beside_the_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 def test_a_training_log_fills_a_job_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log, job = write(tmp_path / "run.jsonl", by_hand()), tmp_path / "job.toml"
-    out, _ = run("fit", log, "--job-file", job, capsys=capsys)
+    out, _ = run("fit", log, "-o", job, capsys=capsys)
     assert "It needs your figures: work." in out
     text = job.read_text()
     for line in ('save = "5 s"', 'load = "6 s"', 'detect = "2 s"', 'reschedule = "24 s"', 'step = "10 s"'):

@@ -24,7 +24,7 @@ from cprmodel.jobs import job_from_mapping, job_from_text
 from cprmodel.planning import changes, telling
 from cprmodel.planning.planner import priced
 from cprmodel.planning.pricing import price
-from cprmodel.planning.ranking import best_of
+from cprmodel.planning.ranking import TIE, best_of
 from tests.conftest import EXAMPLE, literature
 
 MODELS = [FirstOrder(), Exact()]
@@ -572,7 +572,7 @@ def test_over_the_whole_input_space(data: dict[str, Any], model: FirstOrder | Ex
             assert budget is not None
             assert one.expected_pls <= budget * (1 + 1e-9)
         if one.feasible:
-            assert one.overhead_fraction >= answer.best.overhead_fraction * (1 - 1e-14)  # a tie to rounding
+            assert one.overhead_fraction >= answer.best.overhead_fraction * (1 - TIE)
     assert answer.best.feasible
     assert answer.sentence.endswith(".")
     assert job_from_mapping(answer.to_dict()["inputs"]) == job

@@ -16,7 +16,7 @@ from cprmodel.facts.units import format_time
 from cprmodel.facts.version import __version__
 from cprmodel.jobs import Job
 from cprmodel.planning.pricing import NEVER
-from cprmodel.planning.ranking import TIE
+from cprmodel.planning.ranking import AS_MUCH, TIE
 from cprmodel.planning.telling import FIRST
 from cprmodel.report.literals import literal
 from cprmodel.report.looks import PART_LABELS
@@ -152,6 +152,7 @@ def render_whatif(job: Job) -> str:
         "BUDGET": BUDGET,
         "WITHIN": WITHIN,
         "TIE": TIE,
+        "AS_MUCH": AS_MUCH,
         "NEVER": NEVER,
     }
     data = {

@@ -1,7 +1,7 @@
 // What cprmodel/costing/models.py and cprmodel/planning decide, over the printed formulas. A setting is an object of
 // the formulas' arguments by their names, so it can be handed to any of them; nothing here is a formula.
 const planner = (() => {
-  const { WHOLE_JOB, OPTIMUM, BUDGET, WITHIN, TIE, NEVER } = RULES;
+  const { WHOLE_JOB, OPTIMUM, BUDGET, WITHIN, TIE, AS_MUCH, NEVER } = RULES;
 
   const use = (name, x, more = {}) => {
     const given = { ...x, ...more };
@@ -235,7 +235,9 @@ const planner = (() => {
     const feasible = strategies.filter((one) => one.feasible);
     if (!feasible.length) return { problem: `No strategy can finish this job (${notes.join("; ") || "none is left"}).` };
     const least = Math.min(...feasible.map((one) => one.overhead_fraction));
-    const best = feasible.find((one) => one.overhead_fraction <= least * (1 + TIE));
+    const tied = feasible.filter((one) => one.overhead_fraction <= least * (1 + TIE));
+    const least_lost = Math.min(...tied.map((one) => one.expected_pls));
+    const best = tied.find((one) => one.expected_pls <= least_lost * (1 + AS_MUCH));
     const today = strategies.find((one) => one.name === "current") || null;
     const warned = strategies.flatMap((one) => one.steps.flatMap(warningsOf).map((said) => `${one.name}: ${said}`));
     const answer = {
@@ -272,10 +274,10 @@ const planner = (() => {
       if (!today.feasible) said += " (what is done today does not keep the accuracy budget)";
     }
     if (best.expected_pls > 0 && x.pls !== null) {
-      said += `; expected portion of lost samples (PLS) ${general(best.expected_pls, 3)} of a budget of ${general(x.pls, 3)}`;
+      said += `. Expected portion of lost samples (PLS) ${general(best.expected_pls, 3)} of a budget of ${general(x.pls, 3)}`;
       if (best.expected_metric_drop !== null) said += ` (metric drop ${general(best.expected_metric_drop, 2)})`;
     } else if (best.recovery === "full" && strategies.some((one) => one.name === "partial")) {
-      said += "; partial recovery does not win here, so fall back to full";
+      said += ". Partial recovery does not pay here: fall back to full";
     }
     return `${said}.`;
   };
