@@ -38,7 +38,7 @@ def blocks() -> list[re.Match[str]]:
 
 
 def test_there_are_blocks() -> None:
-    assert len(blocks()) == README.read_text(encoding="utf-8").count("<!-- output") >= 6
+    assert len(blocks()) == README.read_text(encoding="utf-8").count("<!-- output") == 5
 
 
 @pytest.mark.parametrize("block", blocks(), ids=lambda block: block["command"])
@@ -70,11 +70,14 @@ def test_python_in_the_page_on_sweeps_runs(monkeypatch: pytest.MonkeyPatch) -> N
     assert failed == 0
 
 
-def test_every_file_that_readme_names_is_there() -> None:
-    text = README.read_text(encoding="utf-8")
-    for path in re.findall(r"\]\((?!https?:)([^)#]+)\)", text) + re.findall(
-        r"`((?:tests|examples)/[\w/.-]+)`", text
-    ):
+@pytest.mark.parametrize("page", ["README.md", "docs/claims.md"])
+def test_every_file_that_is_named_is_there(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    found = re.findall(r"\]\((?!https?:)([^)#]+)\)", text) + re.findall(
+        r"`((?:tests|examples|benchmarks|validation)/[\w/.-]+)`", text
+    )
+    assert found
+    for path in found:
         assert (ROOT / path).exists(), path
 
 

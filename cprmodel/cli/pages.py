@@ -15,6 +15,7 @@ import typer
 
 from cprmodel.cli.options import check_report
 from cprmodel.facts.errors import JobError, Problem
+from cprmodel.report.origin import came_from
 
 __all__ = ["Page", "page_to"]
 
@@ -56,10 +57,11 @@ def page_to(
     if path is None or str(path) != "-":
         if path is not None:
             check_report(path, source, option)
-        yield Page(path, quiet=as_json, what=what)
+        with came_from(source):
+            yield Page(path, quiet=as_json, what=what)
         return
     if as_json:
         raise JobError(f"{option} -", [Problem("", "", "a file, since --json takes standard output")])
     out = sys.stdout
-    with contextlib.redirect_stdout(sys.stderr):
+    with contextlib.redirect_stdout(sys.stderr), came_from(source):
         yield Page(None, out)

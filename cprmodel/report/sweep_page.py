@@ -59,7 +59,7 @@ def render_sweep(asked: Asked, answers: Answers, lines: Sequence[str], source: s
         "fitted.html.j2",
         asked.job,
         _figures(asked, answers),
-        question="What if",
+        question="Plans side by side",
         source=Path(source).name,
         headings=[],
         rows=[],

@@ -8,10 +8,10 @@ import functools
 import io
 import json
 import re
-import shutil
 import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -208,20 +208,17 @@ def test_tables_hold_no_formulas(page: Path) -> None:
 
 @pytest.mark.browser
 @pytest.mark.parametrize("name", DRAWN)
-def test_the_charts_are_drawn(name: str, pages: Callable[[str], Path]) -> None:
-    from playwright.sync_api import sync_playwright
-
+def test_the_charts_are_drawn(name: str, pages: Callable[[str], Path], chromium: Any) -> None:
     page, said = pages(name), list[str]()
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        window = browser.new_page()
-        window.on("console", lambda message: said.append(message.text))
-        window.on("pageerror", lambda error: said.append(str(error)))
-        window.on("dialog", lambda dialog: said.append(dialog.message))
-        window.goto(page.as_uri())
-        figures = len(figures_of(page.read_text(encoding="utf-8")))
-        window.wait_for_function(f"document.querySelectorAll('svg.marks').length == {figures}")
-        browser.close()
+    context = chromium.new_context()
+    window = context.new_page()
+    window.on("console", lambda message: said.append(message.text))
+    window.on("pageerror", lambda error: said.append(str(error)))
+    window.on("dialog", lambda dialog: said.append(dialog.message))
+    window.goto(page.as_uri())
+    figures = len(figures_of(page.read_text(encoding="utf-8")))
+    window.wait_for_function(f"document.querySelectorAll('svg.marks').length == {figures}")
+    context.close()
     assert said == []
 
 
