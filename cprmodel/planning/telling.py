@@ -191,7 +191,7 @@ def _how_sure(plan: Plan) -> str:
 def notes_on(job: Job, model: CostModel, chosen: Sequence[Chosen], priced: Sequence[StrategyPlan]) -> list[str]:
     """What a reader of the figures should know, strategy by strategy, and why some are left out."""
     of = {one.name: one for one in priced}
-    notes = []
+    notes, beyond = [], []
     for candidate, choice in chosen:
         name = candidate.name
         if isinstance(choice, JobError):
@@ -205,10 +205,29 @@ def notes_on(job: Job, model: CostModel, chosen: Sequence[Chosen], priced: Seque
         if name != "partial-at-full-interval":  # whose saves are those of full, as is said there
             said = (*choice.notes, *kinds.remarks(job, model, one.strategy), *_about_drop(job, one))
             notes += [f"{name}: {note}" for note in said]
+            if _may_drop_more(job, one):
+                beyond.append(one)
         if choice.set_by == WHOLE_JOB:
             charged = " (the first-order overhead charges one)" if model.name == "first-order" else ""
             notes.append(f"{name}: the interval reaches the end of the job, so no save is needed{charged}")
-    return notes
+    return [*notes, *_about_beyond(job, beyond)]
+
+
+def _may_drop_more(job: Job, one: StrategyPlan) -> bool:
+    """Whether the drop's interval reaches above what may be dropped."""
+    most, interval = job.accuracy.max_metric_drop if job.accuracy else None, one.expected_metric_drop_interval_90
+    return interval is not None and most is not None and interval[1] > most * (1 + 1e-9)
+
+
+def _about_beyond(job: Job, some: Sequence[StrategyPlan]) -> list[str]:
+    """One sentence for all strategies whose drop may be above the budget."""
+    if not some or job.accuracy is None:
+        return []
+    most = max(one.expected_metric_drop_interval_90[1] for one in some if one.expected_metric_drop_interval_90)
+    return [
+        f"{', '.join(one.name for one in some)}: the expected drop may be up to {most:.2g}, above max_metric_drop "
+        f"{job.accuracy.max_metric_drop:.3g}, within the 90% interval of accuracy.model's slope"
+    ]
 
 
 def _about_drop(job: Job, one: StrategyPlan) -> list[str]:
@@ -217,7 +236,7 @@ def _about_drop(job: Job, one: StrategyPlan) -> list[str]:
     if job.accuracy is None or fitted is None:
         return []
     notes, pls = [], one.expected_pls
-    reach, most, interval = fitted.linear_to_pls, job.accuracy.max_metric_drop, one.expected_metric_drop_interval_90
+    reach = fitted.linear_to_pls
     if reach is not None and pls > reach * (1 + 1e-9):
         notes.append(
             f"expected PLS {pls:.3g} lies beyond {reach:.3g}, up to which accuracy.model is known to hold within "
@@ -231,9 +250,4 @@ def _about_drop(job: Job, one: StrategyPlan) -> list[str]:
         )
     if pls > 0:
         notes += [f"the drop is of accuracy.model: {one_line(said)}" for said in fitted.notes]
-    if interval is not None and most is not None and interval[1] > most * (1 + 1e-9):
-        notes.append(
-            f"the expected drop may be up to {interval[1]:.2g}, above max_metric_drop {most:.3g}, within the 90% "
-            "interval of accuracy.model's slope"
-        )
     return notes
