@@ -15,7 +15,6 @@ import typer
 
 from cprmodel.cli.options import check_report
 from cprmodel.facts.errors import JobError, Problem
-from cprmodel.report.origin import came_from
 
 __all__ = ["Page", "page_to"]
 
@@ -54,9 +53,13 @@ def page_to(
 
     Raises JobError where that is the file that is read, or no place for a file.
     """
-    if path is None or str(path) != "-":
-        if path is not None:
-            check_report(path, source, option)
+    if path is None:
+        yield Page(None, quiet=as_json, what=what)
+        return
+    from cprmodel.report.origin import came_from
+
+    if str(path) != "-":
+        check_report(path, source, option)
         with came_from(source):
             yield Page(path, quiet=as_json, what=what)
         return

@@ -166,7 +166,9 @@ TARGETS: dict[str, Target] = {
     "regret": Target("job", ".toml", _command("regret {} --mtbf-error 4")),
     "simulate": Target("job", ".toml", _command("simulate {} --runs 100 --json"), 0.5),
     "sweep": Target("job", ".toml", _command("sweep {} --vary failures.mtbf=1h:100h:log5 --workers 1"), 0.5),
-    "solve": Target("job", ".toml", _command("solve {} --for failures.mtbf --until overhead<=5% --points 9"), 0.3),
+    "solve": Target(
+        "job", ".toml", _command("solve {} --for failures.mtbf --until overhead<=5% --strategy full"), 0.3
+    ),
     "whatif": Target("job", ".toml", _command("whatif {} -o {folder}/a.html"), 0.03),
     "fit": Target("log", ".csv", _command("fit {}")),
     "fit --json": Target("log", ".csv", _command("fit {} --json")),
