@@ -285,8 +285,12 @@ def classes_of(record: HarmRecord) -> list[RowClass]:
     return found
 
 
-def terms_of(point: Point, classes: Sequence[RowClass]) -> Terms:
-    """The point's record as arrays, one row for each class."""
+def terms_of(point: Point, classes: Sequence[RowClass], of_adam: bool = False) -> Terms:
+    """The point's record as arrays, one row for each class.
+
+    ``of_adam``: progress and jitter are not told apart. What the record says of them rests on sums that grow;
+    Adam's mean of squares falls, too, and is 0 in rows that were not met before.
+    """
     bands = [(table.name, band) for table in point.tables for band in table.bands]
     number = {(one.table, one.accesses_to): at for at, one in enumerate(classes)}
     lowest = {one.table: at for at, one in reversed(list(enumerate(classes)))}
@@ -328,7 +332,7 @@ def terms_of(point: Point, classes: Sequence[RowClass]) -> Terms:
         gradient=summed(each["gradient"]),
         quadratic_left=mean(each["quadratic_left"]),
         gradient_left=mean(each["gradient_left"]),
-        progress=_progress(bands, summed),
+        progress=None if of_adam else _progress(bands, summed),
         crossed=(whole["quadratic"] - diagonal) / diagonal,
         beyond=beyond / diagonal,
         own=_own(point, float(beyond[-1])),

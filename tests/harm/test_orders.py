@@ -10,7 +10,7 @@ import pytest
 from cprmodel.facts.errors import DomainError
 from cprmodel.harm.orders import HARM_ORDERS, harm_of_failure, harm_of_orders
 from cprmodel.harm.predicted import HarmModel
-from cprmodel.harm.record import HarmRecord
+from cprmodel.harm.record import HarmRecord, OptimizerUsed
 
 SAMPLES, EVERY = 100_000, 1000.0
 AGES = [1000.0, 4000.0, 16_000.0]
@@ -157,3 +157,23 @@ def test_what_makes_no_sense(change: dict[str, Any], said: str) -> None:
     given = {"fraction": 0.1, "every_samples": EVERY, "lost_share": 0.5, **change}
     with pytest.raises(DomainError, match=said):
         harm_of_failure(ALIKE, **given)
+
+
+def test_under_adam_progress_and_jitter_are_not_told_apart() -> None:
+    """What a record says of them rests on sums that only grow: there it can be anything."""
+    more = {
+        "progress_fixed": [[1e6]] * 3,
+        "progress_moving": [[1e6]] * 3,
+        "jitter": [[3.0]] * 3,
+        "jitter_quadratic": [5.0] * 3,
+        "jitter_gradient": [-5.0] * 3,
+    }
+    adam = {"name": "adam", "learning_rate": 0.1, "beta_1": 0.9, "beta_2": 0.999}
+    of = [
+        HarmModel(one.record.model_copy(update={"optimizer": OptimizerUsed.model_validate(adam)}))
+        for one in (model(band(0.0, 1.0, 1000, 100.0, 1e-9)), model(band(0.0, 1.0, 1000, 100.0, 1e-9) | more))
+    ]
+    plain, odd = (one.once(50_000, 2000.0, 0.5).rise for one in of)
+    assert odd == plain > 0
+    found = [harm_of_failure(one, 0.25, EVERY, 0.5, ["mfu"], draws=2)["mfu"].rise for one in of]
+    assert found[0] == found[1] > 0
