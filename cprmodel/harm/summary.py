@@ -50,7 +50,7 @@ def known_limit(record: HarmRecord) -> str | None:
     """Where measured losses were found apart from what such a record predicts; None: nowhere that one could say."""
     if record.optimizer.name != "adam":
         return None
-    return "its rows are trained with Adam, under which losses were measured 1.4 to 1.9 times as large as predicted"
+    return "its rows are trained with Adam, under which losses were measured 1.2 to 1.6 times as large as predicted"
 
 
 def at_ages(record: HarmRecord) -> list[AtAge]:

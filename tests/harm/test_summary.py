@@ -107,7 +107,7 @@ def test_what_is_known_to_be_off_is_said_of_adam_alone(
     path: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """By the page, and by the model for job files, and from there by the plan."""
-    said = "trained with Adam, under which losses were measured 1.4 to 1.9 times as large"
+    said = "trained with Adam, under which losses were measured 1.2 to 1.6 times as large"
     model = path.with_name("model.json")
     for name in ("rowwise_adagrad", "adam"):
         data = json.loads(path.read_text())
