@@ -16,12 +16,12 @@ import numpy as np
 from cprmodel.costing.storage import save_times_s
 from cprmodel.facts.ordered import StoredPrioritySave
 from cprmodel.facts.results import Breakdown
-from cprmodel.facts.strategies import FailureKind, RollBack, Strategy, together
+from cprmodel.facts.strategies import FailureKind, Response, RollBack, Strategy, together
 from cprmodel.ordering.ledger import UpdateLedger
 from cprmodel.rows import Floats
-from cprmodel.simulation import Activity, Played, Strikes
+from cprmodel.simulation import Activity, GivenFailure, Played, Strikes
 
-__all__ = ["DrainingLedger", "play_drained"]
+__all__ = ["DrainedJob", "DrainingLedger", "play_drained"]
 
 
 class _Begun(NamedTuple):
@@ -95,33 +95,60 @@ class DrainingLedger(UpdateLedger):
 
 def play_drained(strategy: Strategy, work_s: float, strikes: Strikes, ledger: DrainingLedger) -> Played:
     """Play a job under partial recovery. Its losses are the ledger's."""
-    saving = strategy.saving
-    assert isinstance(saving, StoredPrioritySave)
-    every = strategy.saves_every_s
-    blocks, drains = save_times_s(saving.timed, every)
-    job = _Job(strategy, work_s, strikes, ledger, (every, float(blocks[0]), float(drains), saving.whole.overlap))
-    while job.done < work_s or job.pending:
-        job.go_on()
-    spent = Breakdown(**job.parts)._replace(lost=job.time - work_s - sum(job.parts.values()))
-    return Played(work_s, spent, ledger.pls, ledger.saves, sum(job.failures.values()))
+    return DrainedJob(strategy, work_s, strikes, ledger).played()
 
 
-class _Job:
-    def __init__(
-        self,
-        strategy: Strategy,
-        work_s: float,
-        strikes: Strikes,
-        ledger: DrainingLedger,
-        times: tuple[float, float, float, float],
-    ) -> None:
+class DrainedJob:
+    """A job whose saves block, then drain; a subclass says what saves to several levels change of that."""
+
+    def __init__(self, strategy: Strategy, work_s: float, strikes: Strikes, ledger: DrainingLedger) -> None:
+        saving = strategy.saving
+        assert isinstance(saving, StoredPrioritySave)
+        timed = saving.timed
+        self.every = strategy.saves_every_s / timed.segments
+        blocks, drains = save_times_s(timed, self.every)
+        self.blocks, self.drains, self.overlap = [float(one) for one in blocks], float(drains), timed.overlap
+        self.top = len(self.blocks) - 1  # the level that drains, and that takes some rows first
         self.recovery, self.work, self.strikes, self.ledger = strategy.recovery, work_s, strikes, ledger
-        self.every, self.blocks, self.drains, self.overlap = times
         self.done = self.saved = self.time = 0.0
         self.due = self.every  # work at which the next save begins
         self.pending: set[FailureKind] = set()
         self.parts = dict.fromkeys(Breakdown._fields, 0.0)
         self.failures = dict.fromkeys(FailureKind, 0)
+
+    def played(self) -> Played:
+        """All of it."""
+        while self.done < self.work or self.pending:
+            self.go_on()
+        spent = Breakdown(**self.parts)._replace(lost=self.time - self.work - sum(self.parts.values()))
+        return Played(self.work, spent, self.ledger.pls, self.ledger.saves, sum(self.failures.values()))
+
+    # where a save goes, and what a failure takes: of saves to one level
+
+    def goes_to(self) -> int:
+        """The level of the next save."""
+        return self.top
+
+    def complete(self, level: int, snapshot: float) -> None:
+        """A save to a level is complete, of the work that was done when it began."""
+        self.saved = snapshot
+        self.ledger.saved(self.done)
+
+    def struck(self, failure: GivenFailure, own: bool) -> None:
+        """A failure, which rolls its own shards back or not."""
+        if own:
+            self.ledger.failed(failure.shards, self.done)
+
+    def response(self) -> Response:
+        """What is done about all that is pending."""
+        return together(self.recovery, self.pending)
+
+    def rolled_back(self) -> None:
+        """Everybody is as was saved."""
+        self.done = self.saved
+        self.ledger.rolled_back(self.done)
+
+    # what happens, whatever the level
 
     def go_on(self) -> None:
         """Work until the next save, that save, or a recovery."""
@@ -133,23 +160,23 @@ class _Job:
             if self.passes(Activity.WORK, due - self.done, 1.0):
                 self.done = due
             return
-        snapshot = self.done
-        self.ledger.began()
-        if not self.passes(Activity.SAVE, self.blocks, 0.0):
+        level, snapshot = self.goes_to(), self.done
+        left = self.drains if level == self.top else 0.0
+        if level == self.top:
+            self.ledger.began()
+        if not self.passes(Activity.SAVE, self.blocks[level], 0.0):
             self.due = self.done
             return
-        left = self.drains
         if self.overlap * left > self.work - self.done:  # the job ends while it drains
             left = (self.work - self.done) / self.overlap
         if left and not self.passes(Activity.WORK if self.overlap else Activity.SAVE, left, self.overlap):
             self.due = self.done  # once repaired, at once
             return
-        self.parts["save"] += self.blocks + (1 - self.overlap) * left
-        if left < self.drains:
+        self.parts["save"] += self.blocks[level] + (1 - self.overlap) * left
+        if level == self.top and left < self.drains:
             self.done = self.work
             return
-        self.saved = snapshot
-        self.ledger.saved(self.done)
+        self.complete(level, snapshot)
         self.due = snapshot + self.every
 
     def passes(self, activity: Activity, seconds: float, pace: float) -> bool:
@@ -163,16 +190,16 @@ class _Job:
             self.ledger.worked(self.done)
         if struck is None:
             return True
+        failure = struck[1]
         self.ledger.void()
-        self.failures[struck[1].kind] += 1
-        self.pending.add(struck[1].kind)
-        if self.recovery.response(struck[1].kind).rolls_back is RollBack.FAILED_SHARDS:
-            self.ledger.failed(struck[1].shards, self.done)
+        self.failures[failure.kind] += 1
+        self.pending.add(failure.kind)
+        self.struck(failure, self.recovery.response(failure.kind).rolls_back is RollBack.FAILED_SHARDS)
         return False
 
     def recover(self) -> None:
         """A stop, from its beginning; a failure in it adds to what is pending."""
-        response, began = together(self.recovery, self.pending), self.time
+        response, began = self.response(), self.time
         repaired = self.passes(Activity.RECOVERY, response.total_s, 0.0)
         waited = min(self.time - began, response.reschedule_s)
         self.parts["reschedule"] += waited
@@ -181,6 +208,5 @@ class _Job:
             return
         self.pending.clear()
         if response.rolls_back is RollBack.EVERYBODY:
-            self.done = self.saved
-            self.due = self.saved + self.every
-            self.ledger.rolled_back(self.done)
+            self.rolled_back()
+            self.due = self.done + self.every

@@ -13,13 +13,10 @@ from typing import Any
 import numpy as np
 
 from cprmodel.costing.stops import at_level, severities
-from cprmodel.costing.storage import save_times_s
 from cprmodel.facts.ordered import StoredPrioritySave
-from cprmodel.facts.results import Breakdown
-from cprmodel.facts.strategies import FailureKind, FailureMix, RollBack, Strategy, together
-from cprmodel.ordering.draining import DrainingLedger
-from cprmodel.rows import Floats
-from cprmodel.simulation import Activity, Played, Strikes
+from cprmodel.facts.strategies import FailureKind, Response, Strategy, together
+from cprmodel.ordering.draining import DrainedJob, DrainingLedger
+from cprmodel.simulation import GivenFailure, Played, Strikes
 
 __all__ = ["LevelledLedger", "play_levels"]
 
@@ -27,33 +24,20 @@ __all__ = ["LevelledLedger", "play_levels"]
 class LevelledLedger(DrainingLedger):
     """An account of rows of which some levels hold all, and the last one what was chosen.
 
-    ``needs``: share of the failures that leave each level, and none below.
+    ``given``: as :class:`~cprmodel.ordering.ledger.UpdateLedger` takes them. ``needs``: share of the failures that
+    leave each level, and none below.
     """
 
-    def __init__(
-        self,
-        order: str,
-        updates_per_s: Floats,
-        fraction: float,
-        shards: int,
-        mix: FailureMix,
-        work_s: float,
-        random: np.random.Generator,
-        step_s: float = 0.0,
-        dealt: bool = False,
-        *,
-        needs: Sequence[float],
-    ) -> None:
-        super().__init__(order, updates_per_s, fraction, shards, mix, work_s, random, step_s, dealt)
+    def __init__(self, *given: Any, needs: Sequence[float]) -> None:
+        super().__init__(*given)
+        rows = self.updates.size
         self.needs, self.top = tuple(needs), len(needs) - 1
-        self.lower = np.zeros((self.top, updates_per_s.size))  # saved to this level, and to none above
+        self.lower = np.zeros((self.top, rows))  # saved to this level, and to none above
         self.gone = np.zeros(self.top + 1)  # lost since the last save of a level, as those hold it
         self.copies: list[list[Any]] = [self._trackers() for _ in self.needs]  # as of the last save of a level
         self.chosen_after: list[Any] = []
-        self.furthest, self.doomed = (
-            0,
-            False,
-        )  # of a stop under way: what it needs, and whether all roll back
+        self.furthest = 0  # of a stop under way: the level that it needs,
+        self.doomed = False  # and whether all roll back
 
     @property
     def pls(self) -> float:
@@ -142,108 +126,59 @@ class LevelledLedger(DrainingLedger):
 
 def play_levels(strategy: Strategy, work_s: float, strikes: Strikes, ledger: LevelledLedger) -> Played:
     """Play a job under partial recovery. Its losses are the ledger's."""
-    job = _Job(strategy, work_s, strikes, ledger)
-    while job.done < work_s or job.pending:
-        job.go_on()
-    spent = Breakdown(**job.parts)._replace(lost=job.time - work_s - sum(job.parts.values()))
-    return Played(work_s, spent, ledger.pls, ledger.saves, sum(job.failures.values()))
+    return _LevelledJob(strategy, work_s, strikes, ledger).played()
 
 
-class _Job:
+class _LevelledJob(DrainedJob):
+    """Saves go to levels in a pattern, and each failure needs one of them."""
+
+    ledger: LevelledLedger
+
     def __init__(self, strategy: Strategy, work_s: float, strikes: Strikes, ledger: LevelledLedger) -> None:
-        saving = strategy.saving
-        assert isinstance(saving, StoredPrioritySave)
-        timed = saving.timed
-        self.every = strategy.saves_every_s / timed.segments
-        blocks, drains = save_times_s(timed, self.every)
-        self.blocks, self.drains, self.overlap = [float(one) for one in blocks], float(drains), timed.overlap
+        super().__init__(strategy, work_s, strikes, ledger)
+        assert isinstance(strategy.saving, StoredPrioritySave)
+        timed = strategy.saving.timed
         self.places = [at_level(strategy.recovery, level) for level in timed.levels]
-        self.levels, self.periods, self.top = severities(timed.levels), timed.periods, len(timed.levels) - 1
-        self.work, self.strikes, self.ledger = work_s, strikes, ledger
-        self.done = self.time = 0.0
-        self.due = self.every  # work at which the next save begins
+        self.levels, self.periods = severities(timed.levels), timed.periods
         self.kept = [0.0] * (self.top + 1)  # work in the last save of a level or a higher one
         self.index = [0] * (self.top + 1)  # ... and the segments of the pattern by then
         self.segment = 0
-        self.pending: set[FailureKind] = set()
-        self.parts = dict.fromkeys(Breakdown._fields, 0.0)
-        self.spent = [0.0] * (self.top + 2)  # on saves since the last one of a level; last: for good
-        self.failures = dict.fromkeys(FailureKind, 0)
 
-    def go_on(self) -> None:
-        """Work until the next save, that save, or a recovery."""
-        if self.pending:
-            self.recover()
-            return
-        due = self.work if self.due > self.work * (1 - 1e-9) else self.due
-        if self.done < due:
-            if self.passes(Activity.WORK, due - self.done, 1.0):
-                self.done = due
-            return
-        end = max(at for at, period in enumerate(self.periods) if (self.segment + 1) % period == 0)
-        snapshot, left = self.done, self.drains if end == self.top else 0.0
-        if end == self.top:
-            self.ledger.began()
-        if not self.passes(Activity.SAVE, self.blocks[end], 0.0):
-            self.due = self.done
-            return
-        if self.overlap * left > self.work - self.done:  # the job ends while it drains
-            left = (self.work - self.done) / self.overlap
-        if left and not self.passes(Activity.WORK if self.overlap else Activity.SAVE, left, self.overlap):
-            self.due = self.done  # once repaired, at once
-            return
-        self.parts["save"] += self.blocks[end] + (1 - self.overlap) * left
-        if end == self.top and left < self.drains:
-            self.done = self.work
-            return
+    def goes_to(self) -> int:
+        return max(at for at, period in enumerate(self.periods) if (self.segment + 1) % period == 0)
+
+    def complete(self, level: int, snapshot: float) -> None:
         self.segment = (self.segment + 1) % self.periods[-1]
-        for level in range(end + 1):
-            self.kept[level], self.index[level] = snapshot, self.segment
-        if end == self.top:
+        self._held(level, snapshot)
+        if level == self.top:
             self.ledger.saved(self.done)
         else:
-            self.ledger.saved_below(end)
-        self.due = snapshot + self.every
+            self.ledger.saved_below(level)
 
-    def passes(self, activity: Activity, seconds: float, pace: float) -> bool:
-        """Time passes in which training goes on at a pace; whether no failure strikes."""
-        struck = self.strikes.next(activity, seconds)
-        took = seconds if struck is None else struck[0]
-        self.time += took
-        if pace:
-            self.ledger.slowed = 1 / pace
-            self.done += pace * took
-            self.ledger.worked(self.done)
-        if struck is None:
-            return True
-        self.ledger.void()
-        kind = struck[1].kind
-        self.failures[kind] += 1
-        self.pending.add(kind)
-        if kind is FailureKind.TRAINER:
-            return False
-        self.ledger.doomed |= kind is FailureKind.WHOLE_JOB
+    def _held(self, level: int, work_s: float) -> None:
+        """A level and those below hold so much work."""
+        self.kept[: level + 1] = [work_s] * (level + 1)
+        self.index[: level + 1] = [self.segment] * (level + 1)
+
+    def struck(self, failure: GivenFailure, own: bool) -> None:
+        if failure.kind is FailureKind.TRAINER:
+            return
+        self.ledger.doomed |= failure.kind is FailureKind.WHOLE_JOB
         level = int(self.ledger.random.choice(self.top + 1, p=self.levels))
         self.ledger.furthest = max(self.ledger.furthest, level)
-        if self.places[0].response(kind).rolls_back is RollBack.FAILED_SHARDS:
-            self.ledger.failed_at(struck[1].shards, level)
-        return False
+        if own:
+            self.ledger.failed_at(failure.shards, level)
+
+    def response(self) -> Response:
+        return together(self.places[self.ledger.furthest], self.pending)
+
+    def rolled_back(self) -> None:
+        back = self.ledger.furthest
+        self.done, self.segment = self.kept[back], self.index[back]
+        self._held(back, self.done)
+        self.ledger.rolled_back_to(back, self.done)
 
     def recover(self) -> None:
-        """A stop, from its beginning; a failure in it adds to what is pending."""
-        response, began = together(self.places[self.ledger.furthest], self.pending), self.time
-        repaired = self.passes(Activity.RECOVERY, response.total_s, 0.0)
-        waited = min(self.time - began, response.reschedule_s)
-        self.parts["reschedule"] += waited
-        self.parts["load"] += self.time - began - waited
-        if not repaired:
-            return
-        back, self.ledger.furthest, self.ledger.doomed = self.ledger.furthest, 0, False
-        self.pending.clear()
-        if response.rolls_back is RollBack.EVERYBODY:
-            self.done = self.kept[back]
-            self.due = self.done + self.every
-            self.segment = self.index[back]
-            for level in range(back + 1):
-                self.kept[level], self.index[level] = self.done, self.segment
-            self.ledger.rolled_back_to(back, self.done)
+        super().recover()
+        if not self.pending:
+            self.ledger.furthest, self.ledger.doomed = 0, False
