@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,7 +18,7 @@ from cprmodel.facts.extras import ExtraMissing
 if TYPE_CHECKING:
     import altair as alt
 
-__all__ = ["FRAMES", "Shown"]
+__all__ = ["FRAMES", "Shown", "columns_of"]
 
 #: Libraries of data frames, in the order in which they are taken.
 FRAMES = ("polars", "pandas", "pyarrow")
@@ -73,6 +73,15 @@ class Shown:
 
     def _repr_html_(self) -> str:
         return drawer_of(self.kind).html(self)
+
+
+def columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Rows that have the same keys, as columns; none of no rows.
+
+    >>> columns_of([{"order": "mfu", "lost": 0.1}, {"order": "ssu", "lost": 0.2}])
+    {'order': ['mfu', 'ssu'], 'lost': [0.1, 0.2]}
+    """
+    return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
 
 
 def _plain(values: Any) -> Any:

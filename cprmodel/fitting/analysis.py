@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from cprmodel.facts.journal import note
-from cprmodel.facts.shown import Shown
+from cprmodel.facts.shown import Shown, columns_of
 from cprmodel.facts.units import count_of, format_time
 from cprmodel.fitting.ages import Ages, ages_of
 from cprmodel.fitting.calendar import PowerLaw, power_law_of
@@ -163,8 +163,7 @@ class Analysis(Shown):
 
     def frame_columns(self) -> dict[str, list[Any]]:
         """One row a law, the best first."""
-        rows = [{**one.to_dict(), "weight": self.weight(one)} for one in self.models]
-        return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
+        return columns_of([{**one.to_dict(), "weight": self.weight(one)} for one in self.models])
 
     def survival_chart(self) -> alt.LayerChart:
         """Kaplan-Meier with its 90% band, and the fitted laws; to restyle."""

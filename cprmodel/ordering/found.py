@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from cprmodel.facts.shown import Shown
+from cprmodel.facts.shown import Shown, columns_of
 from cprmodel.facts.units import count_of, format_bytes, format_share
 from cprmodel.facts.version import __version__
 from cprmodel.ordering.intervals import Objective, optimal_intervals
@@ -63,8 +63,7 @@ class Ordered(Shown):
 
     def frame_columns(self) -> dict[str, list[Any]]:
         """One row a policy."""
-        rows = [one.to_dict() for one in self.policies]
-        return {name: [row[name] for row in rows] for name in rows[0]}
+        return columns_of([one.to_dict() for one in self.policies])
 
     def bandwidth_chart(self) -> alt.Chart:
         """Updates lost to a failure against the bandwidth, a line a policy; to restyle."""

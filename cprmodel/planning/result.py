@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from cprmodel.costing.models import BUDGET, CostModel, Step
 from cprmodel.facts.drawing import drawer_of
 from cprmodel.facts.results import Breakdown
-from cprmodel.facts.shown import Shown
+from cprmodel.facts.shown import Shown, columns_of
 from cprmodel.facts.strategies import Strategy
 from cprmodel.facts.units import format_share, format_time
 from cprmodel.facts.version import __version__
@@ -269,8 +269,8 @@ class Plan(Shown):
 
     def frame_columns(self) -> dict[str, list[Any]]:
         """One row a strategy: what ``to_dict`` says of each, the parts of its overhead in columns of their own."""
-        rows = [_flat(one.to_dict()) | {"recommended": one.name == self.recommended} for one in self.strategies]
-        return {name: [row[name] for row in rows] for name in rows[0]}
+        named = ((one, {"recommended": one.name == self.recommended}) for one in self.strategies)
+        return columns_of([_flat(one.to_dict()) | more for one, more in named])
 
     def chart(self) -> Any:
         """Overhead against interval, each strategy marked: an Altair chart, as on the page."""
