@@ -15,7 +15,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cprmodel.costing.models import Choice, Cost, CostModel, Step, one_by_one, use
+from cprmodel.costing.models import Choice, Cost, CostModel, Step, one_by_one, use, with_extra
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.strategies import Strategy
 from cprmodel.facts.units import count_of, format_share, format_time
@@ -82,8 +82,7 @@ class WithStops:
 
     @property
     def _inner(self) -> CostModel:
-        priced = self.extra_s and hasattr(self.inner, "extra_s")
-        return replace(self.inner, extra_s=self.extra_s) if priced else self.inner  # type: ignore[type-var]
+        return with_extra(self.inner, self.extra_s)
 
     def full_interval(self, job: Job) -> Choice:
         """As the model inside has it."""

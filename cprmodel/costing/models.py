@@ -41,6 +41,7 @@ __all__ = [
     "one_by_one",
     "recovery_arguments",
     "use",
+    "with_extra",
 ]
 
 
@@ -116,6 +117,18 @@ def one_by_one(model: CostModel, job: Job, strategy: Strategy, intervals_s: Any)
 WHOLE_JOB = "the length of the job"
 OPTIMUM = "the least overhead"
 BUDGET = "the accuracy budget"
+
+
+def with_extra(model: CostModel, extra_s: float) -> CostModel:
+    """The model with what writing everything once costs besides its time, where it knows of that.
+
+    >>> from cprmodel.costing import Exact
+    >>> with_extra(Exact(), 5.0)
+    Exact(name='exact', extra_s=5.0)
+    """
+    if not extra_s or not hasattr(model, "extra_s"):
+        return model
+    return replace(model, extra_s=extra_s)  # type: ignore[type-var]
 
 
 def everybody_returns(recovery: Recovery) -> bool:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from cprmodel.costing.fewer import Fleet
-from cprmodel.costing.models import BUDGET, WHOLE_JOB, Choice, Cost, CostModel, Step, one_by_one, use
+from cprmodel.costing.models import BUDGET, WHOLE_JOB, Choice, Cost, CostModel, Step, one_by_one, use, with_extra
 from cprmodel.costing.pace import Course, course_of, slower
 from cprmodel.costing.paced_words import about_pace
 from cprmodel.costing.saving import saving_of
@@ -113,15 +113,11 @@ class Paced:
         """That of the model inside."""
         return self.inner.name
 
-    def _priced(self, extra_s: float) -> CostModel:
-        priced = extra_s and hasattr(self.inner, "extra_s")
-        return replace(self.inner, extra_s=extra_s) if priced else self.inner  # type: ignore[type-var]
-
     def _for_choices(self, job: Job, course: Course) -> tuple[CostModel, Job, float]:
         """The model that finds the best interval, and in which job of one speed; and that speed."""
         speed = math.sqrt(course.mean(2))
         more = _oftener(job, job.save_s) * job.save_s
-        return self._priced(self.extra_s + more), slower(job, speed, course.failing), speed
+        return with_extra(self.inner, self.extra_s + more), slower(job, speed, course.failing), speed
 
     def full_interval(self, job: Job) -> Choice:
         """The work between two saves that costs least, over all speeds."""
@@ -177,7 +173,7 @@ class Paced:
         found = []
         for speed, rate in zip(course.speeds, course.rates, strict=True):
             at = course.pace * speed
-            found.append(self._priced(self.extra_s).cost(slower(job, at, rate), _at(strategy, at)))
+            found.append(with_extra(self.inner, self.extra_s).cost(slower(job, at, rate), _at(strategy, at)))
         if not all(math.isfinite(float(one.breakdown.total)) for one in found):
             return found[0]
         more = _oftener(job, strategy.saving.save_s)

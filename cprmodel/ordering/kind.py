@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cprmodel.costing.kinds import Candidate, register
-from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB, Choice, Cost, CostModel
+from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB, Choice, Cost, CostModel, with_extra
 from cprmodel.costing.terms import WITHIN
 from cprmodel.facts.errors import JobError
 from cprmodel.facts.ordered import StoredPrioritySave
@@ -153,8 +153,7 @@ def _best(job: Job, model: CostModel, saving: PrioritySave) -> Choice:
         from cprmodel.ordering.stored import best_stored
 
         return best_stored(job, model, saving)
-    extra_s = getattr(model, "extra_s", 0.0) * saving.fraction
-    each = replace(model, extra_s=extra_s) if extra_s else model  # type: ignore[type-var]
+    each = with_extra(model, getattr(model, "extra_s", 0.0) * saving.fraction)
     choice = each.partial_interval(job.with_costs(saving.save_s, job.failure_mix), 1.0)
     within = choice.interval_s < job.job.work_s
     return Choice(choice.interval_s / saving.fraction, OPTIMUM if within else WHOLE_JOB, choice.steps)

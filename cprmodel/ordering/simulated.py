@@ -109,33 +109,7 @@ def simulate(
     from there, for the saves stop training as long as any others of their length. What failures take is played with
     the very tracker that a training loop would use, over rows that stand for all, in fewer runs.
 
-    Parameters
-    ----------
-    job : what is trained, how it fails, what saving costs; with ``[access]`` where some rows are saved first
-    strategy : such as ``plan(job)["partial-update-age"].strategy``
-    runs : how many times to play it; row by row never more often than that, and often enough for a small error
-    seed : an int, a ``SeedSequence`` (not advanced) or a ``Generator`` (advanced once)
-    law : law of the time between failures; exponential where not given
-    strikes : what failures can strike; anything, where some rows are saved first
-    workers : cores to use through joblib, -1 for all; None leaves it to ``joblib.parallel_config``
-    progress : called with the number of runs that each batch finished
-
-    Returns
-    -------
-    :class:`~cprmodel.simulation.Simulated`; of the runs done so far when interrupted by Ctrl-C.
-
-    Raises
-    ------
-    JobError
-        when the job cannot be expected to end, has no ``[access]`` where that is needed, or for another law there.
-
-    Examples
-    --------
-    >>> from cprmodel import load_preset, plan, simulate
-    >>> job = load_preset("cpr-dlrm")
-    >>> found = simulate(job, plan(job)["full"].strategy, runs=2000, seed=1)
-    >>> abs(found.standard_errors_from_prediction()["overhead_fraction"]) < 4
-    True
+    Parameters, what is returned, and errors are those of :func:`cprmodel.simulate`, which calls it.
     """
     found = _simulated(job, strategy, runs, seed, law, strikes, workers, progress)
     said = found.time_to_train_s

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cprmodel.costing.models import OPTIMUM, Choice, CostModel, use
+from cprmodel.costing.models import OPTIMUM, Choice, CostModel, use, with_extra
 from cprmodel.facts.special import NUMPY
 from cprmodel.facts.strategies import Strategy, loses_samples
 from cprmodel.formulas.money import cheapest_interval, price_to_train
@@ -119,8 +119,7 @@ def upkeep(job: Job, model: str, strategy: Strategy, overhead: float, written_pe
 
 def with_prices(job: Job, model: CostModel) -> CostModel:
     """The model that minimises money: writing that costs c is worth c/p seconds of the job, beside its time."""
-    extra = save_price(job) / price_per_s(job)
-    return replace(model, extra_s=extra) if extra > 0 and hasattr(model, "extra_s") else model  # type: ignore[type-var]
+    return with_extra(model, save_price(job) / price_per_s(job))
 
 
 def cheapest(job: Job, model: CostModel, strategy: Strategy, found: Choice) -> Choice:
