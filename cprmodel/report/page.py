@@ -67,9 +67,9 @@ def job_inputs(job: Job) -> list[tuple[str, str, str]]:
     return rows
 
 
-def file_of(name: str) -> str:
-    """A file of the page's own: its theme, or its script."""
-    return resources.files("cprmodel.report").joinpath(name).read_text(encoding="utf-8")
+def file_of(name: str, room: str = "cprmodel.report") -> str:
+    """A file that a page is made of: its theme, its script."""
+    return resources.files(room).joinpath(name).read_text(encoding="utf-8")
 
 
 def _seven_figures(value: Any) -> Any:
@@ -168,16 +168,15 @@ def plan_figures(plan: Plan) -> list[dict[str, Any]]:
 
 def render_report(plan: Plan) -> str:
     """The page of a plan as HTML text."""
-    names = [one.name for one in plan.strategies]
-    best = names.index(plan.recommended)
-    first = [best, *(at for at in range(len(names)) if at != best)]  # which a phone shows without scrolling
+    # the recommended one first, which a phone shows without scrolling
+    shown = sorted(plan.strategies, key=lambda one: one.name != plan.recommended)
     return render_page(
         "plan.html.j2",
         plan.job,
         plan_figures(plan),
         plan=plan,
-        shown=[plan.strategies[at] for at in first],
-        rows=[(label, [cells[at] for at in first]) for label, cells in plan_rows(plan)],
+        shown=shown,
+        rows=plan_rows(plan, shown),
         sure=uncertainty_lines(plan),
         explanation="\n".join(explain_lines(plan)).rstrip(),
     )

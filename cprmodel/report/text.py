@@ -149,11 +149,12 @@ def print_plan(plan: Plan, everything: bool = False) -> None:
     for line in (about_the_budget(plan), telling.why_starred(plan)):
         if line:
             console.print(Text(textwrap.fill(line, width)))
-    for block in blocks(plan, width, everything):
+    laid = blocks(plan, width, everything)
+    for block in laid:
         console.print()
         _print_block(console, block, plan)
         console.width = width
-    _print_left_out(console, plan, width, everything)
+    _print_left_out(console, plan, laid, width, everything)
     sections = (
         ("How sure the MTBF is", uncertainty_lines(plan)),
         ("What would change it", plan.what_would_change_it),
@@ -193,12 +194,12 @@ def _print_block(console: Console, block: Block, plan: Plan) -> None:
     console.print(table)
 
 
-def _print_left_out(console: Console, plan: Plan, width: int, everything: bool) -> None:
+def _print_left_out(console: Console, plan: Plan, laid: Sequence[Block], width: int, everything: bool) -> None:
     """What is not in the table, and how to see it."""
     from rich.text import Text
 
     _, others = shown_strategies(plan, everything)
-    without = [name for block in blocks(plan, width, everything) for name in block.without]
+    without = [name for block in laid for name in block.without]
     lines = []
     if others:
         costs = ", ".join(f"{one.name} {format_share(one.overhead_fraction)}" for one in others)

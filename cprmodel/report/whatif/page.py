@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import resources
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +44,7 @@ _OF_LOSSES = ("expected_pls", "expected_metric_drop", "feasible")
 _ORDERS = {"all": "compare all orders", "none": "no order: saves take all"}
 
 
-def _file(name: str) -> str:
-    return (resources.files(__package__) / name).read_text(encoding="utf-8")
+_file = partial(file_of, room=__package__)
 
 
 def _orders(job: Job, tables: list[OrderTable]) -> dict[str, Any]:
