@@ -22,7 +22,8 @@ from cprmodel.facts.strategies import (
     RollBack,
     Strategy,
 )
-from cprmodel.jobs.model import Accuracy, Checkpoint, Cluster, Failures, Work
+from cprmodel.jobs.accuracy import Accuracy
+from cprmodel.jobs.model import Checkpoint, Cluster, Failures, Work
 from cprmodel.planning import StrategyPlan, plan
 from cprmodel.simulation import Activity, AtTimes, GivenFailure, play
 from validation.case import Case

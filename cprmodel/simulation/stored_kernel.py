@@ -1,0 +1,319 @@
+"""The event loop of jobs whose saves go to levels, drain, write dirty rows or follow warnings; compiled by Numba.
+
+What it plays, and the numbers that it takes, are made in :mod:`cprmodel.simulation.storage`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cprmodel.facts.compiled import compiled
+
+__all__ = ["Account", "Saved", "Scatters", "Struck", "jobs"]
+
+
+class Struck(NamedTuple):
+    """How failures strike, and what a stop after them takes."""
+
+    mtbf: float
+    full: bool  # every failure sends everybody back
+    kinds: Any  # share of each kind
+    severity: Any  # share of failures of each sort: of all, of those that no one announces, of announced ones,
+    level: Any  # the level that these leave
+    failed: Any  # and the shards that such a failure of a shard takes
+    reschedule: Any  # by what is pending and the furthest level
+    load: Any
+
+
+class Scatters(NamedTuple):
+    """How times of saves scatter around their means: lognormal, as measured, or not at all."""
+
+    sigma: Any
+    first: Any  # of the measured times, over their mean, where those of each begin
+    factors: Any
+
+
+class Saved(NamedTuple):
+    """What is worked and saved between failures."""
+
+    work: float
+    tau: float
+    blocking: Any  # a level's save [s]
+    drain: float
+    overlap: float
+    periods: Any  # of levels, in intervals
+    warned: tuple[float, float, float]  # recall, precision, the save after a warning
+    ahead: float  # that save begins so long before the failure; below 0: just in time
+    fixed: float  # the part of it that does not scatter
+    scatters: Scatters  # of each level's save, and last of that on a warning
+    saves_to: int  # the level of that save
+    shards: int
+    limit: int  # failures in a run, at the most
+
+
+class Account(NamedTuple):
+    """What a job holds that a failure may take: work by shard and level, shards' losses; and its results so far."""
+
+    held: Any
+    gone: Any
+    permutation: Any
+    row: Any
+
+
+@compiled
+def _time(rng: Any, mean: float, which: int, scatters: Scatters) -> float:  # pragma: no cover (compiled)
+    """The time of one save."""
+    sigma = scatters.sigma[which]
+    if sigma > 0.0:
+        return float(mean * np.exp(sigma * rng.standard_normal() - 0.5 * sigma * sigma))
+    first, many = scatters.first[which], scatters.first[which + 1] - scatters.first[which]
+    return float(mean * scatters.factors[first + int(rng.random() * many)]) if many > 0 else mean
+
+
+@compiled
+def _pick(rng: Any, shares: Any) -> int:  # pragma: no cover (compiled)
+    u = rng.random()
+    for sort in range(shares.size - 1):
+        if u < shares[sort]:
+            return sort
+        u -= shares[sort]
+    return int(shares.size - 1)
+
+
+@compiled
+def _stop(rng: Any, strikes: Struck, account: Account, of: int) -> int:  # pragma: no cover (compiled)
+    """A stop and all that strikes in it; the level that everybody returns to, or −1. Takes what shards lose.
+
+    ``of``: 0 where the first failure is of all, 1 of those that no one announces, 2 of announced ones.
+    """
+    kinds = strikes.kinds
+    held, gone, permutation, row = account.held, account.gone, account.permutation, account.row
+    shards = held.shape[0]
+    pending = 0  # bits: a shard, a trainer, the whole job
+    furthest = 0
+    while True:
+        u = rng.random()
+        kind = 0 if u < kinds[0] else (1 if u < kinds[0] + kinds[1] else 2)
+        row[5 + kind] += 1.0
+        if strikes.full:
+            kind = 2
+        pending |= 1 << kind
+        if kind != 1:
+            sort = _pick(rng, strikes.severity[of])
+            of = 0
+            level, failed = strikes.level[sort], strikes.failed[sort]
+            few = int(failed)
+            furthest = max(furthest, level)
+            if kind == 0:
+                take = few + (1 if rng.random() < failed - few else 0)
+                for n in range(take):
+                    j = n + int(rng.random() * (shards - n))
+                    which = permutation[j]
+                    permutation[j] = permutation[n]
+                    permutation[n] = which
+                    for below in range(level + 1):
+                        gone[below] += held[which, below]
+                        held[which, below] = 0.0
+        state = 2 if pending >= 4 else pending - 1 if pending < 3 else 3
+        first = strikes.reschedule[state, furthest]
+        waits = first + strikes.load[state, furthest]
+        gap = strikes.mtbf * rng.standard_exponential()
+        spent = min(gap, waits)
+        row[0] += spent
+        row[4] += min(spent, first)
+        row[3] += max(0.0, spent - first)
+        if gap > waits:
+            return furthest if pending >= 4 else -1
+
+
+@compiled
+def _job(row: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: no cover (compiled)
+    """One job; False where it exceeds ``limit`` failures."""
+    work, tau, blocking, periods = saved.work, saved.tau, saved.blocking, saved.periods
+    drain, overlap, shards, mtbf = saved.drain, saved.overlap, saved.shards, strikes.mtbf
+    levels = blocking.size
+    recall, precision, warned_save = saved.warned
+    saves_to = saved.saves_to
+    unwarned = (1.0 - recall) / mtbf
+    warnings = recall / precision / mtbf
+    held = np.zeros((shards, levels))
+    gone = np.zeros(levels)
+    spent_saving = np.zeros(levels)  # on saves since the last one of a level, as gone
+    account = Account(held, gone, np.arange(shards), row)
+    kept = np.zeros(levels)  # work in the last complete save of a level or a higher one
+    index = np.zeros(levels, dtype=np.int64)  # segments of the pattern that were done by then
+    done = 0.0
+    begin = 0.0  # the work that the last snapshot held
+    segment = 0
+    lost = 0.0
+    stops = 0
+    while True:
+        if stops > saved.limit:
+            return False
+        # work until the next save
+        due = begin + tau
+        if due > work * (1.0 - 1e-9):  # whole intervals end with the job, whatever their sum rounds to
+            due = work
+        struck = False
+        announced = False
+        of = 0
+        if done < due:
+            needs = due - done
+            total = unwarned + warnings
+            gap = rng.standard_exponential() / total if total > 0.0 else np.inf
+            spent = min(gap, needs)
+            row[0] += spent
+            done += spent
+            for shard in range(shards):
+                held[shard, 0] += spent
+            if gap < needs:
+                announced = rng.random() * total < warnings
+                struck = not announced
+                of = 1
+            elif due >= work:
+                break
+            if announced:
+                gap = mtbf * rng.standard_exponential()
+                true, left = True, 0.0
+                takes = saved.fixed + _time(rng, warned_save - saved.fixed, levels, saved.scatters)
+                if saved.ahead >= 0.0:
+                    true = rng.random() < precision
+                    left = saved.ahead - takes
+                if gap < min(takes, takes + left if true else takes):
+                    row[0] += gap
+                    struck = True
+                    of = 0
+                elif true and left < 0.0:
+                    row[0] += saved.ahead
+                    struck = True
+                    of = 2
+                else:
+                    row[0] += takes
+                    moved = takes
+                    for level in range(saves_to + 1):
+                        moved += spent_saving[level]
+                        spent_saving[level] = 0.0
+                    lose = 0.0
+                    for level in range(saves_to + 1):
+                        lose += gone[level]
+                        gone[level] = 0.0
+                    # the saves of its level are counted as before, those below it anew
+                    segment -= segment % periods[saves_to]
+                    for level in range(saves_to + 1):
+                        kept[level] = done
+                        index[level] = segment
+                    for shard in range(shards):
+                        safe = 0.0
+                        for level in range(saves_to + 1):
+                            safe += held[shard, level]
+                            held[shard, level] = 0.0
+                        if saves_to < levels - 1:
+                            held[shard, saves_to + 1] += safe
+                    if saves_to < levels - 1:
+                        spent_saving[saves_to + 1] += moved
+                        gone[saves_to + 1] += lose
+                    else:
+                        row[2] += moved
+                        lost += lose
+                    begin = done
+                    if saved.ahead < 0.0:
+                        true = rng.random() < precision
+                    if not true:
+                        continue
+                    struck = True
+                    of = 2
+                    if left > 0.0:
+                        gap = mtbf * rng.standard_exponential()
+                        row[0] += min(gap, left)
+                        of = 0 if gap < left else 2
+        if not struck and done < begin + tau:
+            continue
+        if not struck:
+            end = 0
+            for level in range(1, levels):
+                if (segment + 1) % periods[level] == 0:
+                    end = level
+            last = end == levels - 1
+            snapshot = done
+            gap = mtbf * rng.standard_exponential()
+            phase = _time(rng, blocking[end], end, saved.scatters)
+            spent = min(gap, phase)
+            row[0] += spent
+            worked = 0.0
+            drained = 0.0
+            if gap >= phase and last and drain > 0.0:
+                left = min(drain, (work - done) / overlap if overlap > 0.0 else np.inf)
+                drained = min(gap - phase, left)
+                row[0] += drained
+                worked = overlap * drained
+                done += worked
+                if left < drain and drained >= left:  # the job ends while its last save drains
+                    row[2] += phase + (1.0 - overlap) * drained
+                    break
+            if gap < phase + (drain if last else 0.0):
+                struck = True
+                of = 0
+                for shard in range(shards):
+                    held[shard, 0] += worked
+                # once repaired, a new snapshot at once: nothing more to work before it
+                begin = done - tau
+            else:
+                moved = phase + (1.0 - overlap) * drained
+                for level in range(end + 1):
+                    moved += spent_saving[level]
+                    spent_saving[level] = 0.0
+                if last:
+                    row[2] += moved
+                else:
+                    spent_saving[end + 1] += moved
+                for level in range(end + 1):
+                    kept[level] = snapshot
+                segment += 1
+                if last:
+                    segment = 0
+                for level in range(end + 1):
+                    index[level] = segment
+                for shard in range(shards):
+                    moved = 0.0
+                    for level in range(end + 1):
+                        moved += held[shard, level]
+                        held[shard, level] = 0.0
+                    if not last:
+                        held[shard, end + 1] += moved
+                    held[shard, 0] = worked
+                moved = 0.0
+                for level in range(end + 1):
+                    moved += gone[level]
+                    gone[level] = 0.0
+                if last:
+                    lost += moved
+                else:
+                    gone[end + 1] += moved
+                begin = snapshot
+                continue
+        stops += 1
+        back = _stop(rng, strikes, account, of)
+        if back >= 0:
+            done = kept[back]
+            begin = done
+            segment = index[back]
+            for level in range(back + 1):
+                kept[level] = kept[back]
+                index[level] = segment
+                gone[level] = 0.0
+                spent_saving[level] = 0.0
+                for shard in range(shards):
+                    held[shard, level] = 0.0
+    row[2] += spent_saving.sum()
+    row[1] = lost + gone.sum()
+    return True
+
+
+@compiled
+def jobs(out: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: no cover (compiled)
+    ended = True
+    for run in range(out.shape[0]):
+        ended &= _job(out[run], rng, saved, strikes)
+    return ended
