@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,23 @@ import typer
 
 from cprmodel.cli.completing import job_sources
 
-__all__ = ["AsJson", "Clock", "Column", "JobSource", "Report", "Where"]
+__all__ = ["AsJson", "Clock", "Column", "JobSource", "Minimised", "ModelName", "Report", "Where"]
+
+
+class ModelName(StrEnum):
+    """Which cost model prices the strategies."""
+
+    FIRST_ORDER = "first-order"
+    EXACT = "exact"
+    STEADY_STATE = "steady-state"
+
+
+class Minimised(StrEnum):
+    """What a recommendation makes least."""
+
+    OVERHEAD = "overhead"
+    DOLLARS = "dollars"
+
 
 JobSource = Annotated[
     str, typer.Argument(metavar="JOB.toml", help="A job file, or preset:NAME.", autocompletion=job_sources)
