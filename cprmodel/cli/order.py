@@ -114,8 +114,8 @@ def _told_so_far(found: Ordered, targets: tuple[Path | None, ...], as_json: bool
     if as_json:
         typer.echo(json.dumps(found.to_dict(), indent=2, allow_nan=False))
     else:
+        from cprmodel.report.lines import print_lines_and_table
         from cprmodel.report.ordered import HEADINGS, ordered_lines, ordered_rows
-        from cprmodel.report.text import print_lines_and_table
 
         print_lines_and_table(ordered_lines(found), HEADINGS, ordered_rows(found))
 

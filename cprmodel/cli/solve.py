@@ -53,8 +53,8 @@ def run(source: str, options: Options, as_json: bool) -> None:
         data = {"schema_version": 1, "answers": rows, "interrupted": len(answers) < wanted}
         typer.echo(json.dumps(data, indent=2, allow_nan=False))
     else:
+        from cprmodel.report.lines import print_lines_and_table
         from cprmodel.report.solved import about_looking, solved_lines
-        from cprmodel.report.text import print_lines_and_table
 
         lines = [line for varied, each, found in answers for line in solved_lines(found, each, varied)]
         print_lines_and_table([*lines, *about_looking(answers[-1][2], job)], [], [])

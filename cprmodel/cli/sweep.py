@@ -91,7 +91,7 @@ def _run(source: str, job: Job, options: Options, as_json: bool, page: Page) -> 
         data["elasticities"] = {one.key: one.elasticity for one in hangs}
         typer.echo(json.dumps(data, indent=2, allow_nan=False))
     else:
-        from cprmodel.report.text import print_lines_and_table
+        from cprmodel.report.lines import print_lines_and_table
 
         print_lines_and_table(lines, ["with 1% more of", "the overhead changes by"], elasticity_rows(hangs[:8]))
     if options.out is not None:
@@ -116,7 +116,7 @@ def _told_so_far(found: Summary, size: int, targets: list[Path | None], lines: l
         data = {"sweep": found.to_dict(), **_answers_of_none(), "elasticities": {}}
         typer.echo(json.dumps(data, indent=2, allow_nan=False))
     else:
-        from cprmodel.report.text import print_lines_and_table
+        from cprmodel.report.lines import print_lines_and_table
 
         print_lines_and_table(lines, [], [])
 

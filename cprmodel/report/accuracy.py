@@ -133,7 +133,7 @@ def _about_patterns(patterns: Patterns) -> list[str]:
 
 def print_accuracy(found: AccuracyFit) -> None:
     """Print to standard output."""
-    from cprmodel.report.text import print_lines_and_table
+    from cprmodel.report.lines import print_lines_and_table
 
     print_lines_and_table(accuracy_lines(found), HEADINGS, accuracy_rows(found))
 

@@ -235,7 +235,7 @@ def _about_the_interval(found: Analysis) -> str:
 
 def print_fitted(found: Analysis) -> None:
     """Print to standard output."""
-    from cprmodel.report.text import print_lines_and_table
+    from cprmodel.report.lines import print_lines_and_table
 
     print_lines_and_table(fitted_lines(found), HEADINGS, fitted_rows(found))
 

@@ -51,7 +51,7 @@ def goodput_lines(found: Goodput, planned: StrategyPlan | None) -> list[str]:
 
 def print_goodput(found: Goodput, planned: StrategyPlan | None) -> None:
     """Print to standard output."""
-    from cprmodel.report.text import print_lines_and_table
+    from cprmodel.report.lines import print_lines_and_table
 
     print_lines_and_table(goodput_lines(found, planned), headings(planned), goodput_rows(found, planned))
 

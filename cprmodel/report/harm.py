@@ -151,7 +151,7 @@ def _where(point: Point) -> str:
 
 def print_harm(record: HarmRecord, source: str) -> None:
     """Print to standard output."""
-    from cprmodel.report.text import print_lines_and_table
+    from cprmodel.report.lines import print_lines_and_table
 
     print_lines_and_table(
         [f"{source}: {harm_lines(record)[0]}", *harm_lines(record)[1:]], HEADINGS, age_rows(record)

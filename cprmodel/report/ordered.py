@@ -134,7 +134,7 @@ def harm_lines(found: Ordered) -> list[str]:
 
 def print_ordered(found: Ordered) -> None:
     """Print to standard output."""
-    from cprmodel.report.text import print_lines_and_table
+    from cprmodel.report.lines import print_lines_and_table
 
     print_lines_and_table(ordered_lines(found), HEADINGS, ordered_rows(found))
     if found.harm:

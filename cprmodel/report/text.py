@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cprmodel.planning.uncertainty import Robust
     from cprmodel.simulation.renewals import Share
 
-__all__ = ["about_the_budget", "plan_rows", "print_lines_and_table", "print_plan", "uncertainty_lines"]
+__all__ = ["about_the_budget", "plan_rows", "print_plan", "uncertainty_lines"]
 
 
 #: Pieces of work by age that are printed.
@@ -209,25 +209,3 @@ def _print_left_out(console: Console, plan: Plan, laid: Sequence[Block], width: 
     if lines:
         said = " ".join([*lines, "--all shows everything."])
         console.print(Text(textwrap.fill(said, width), style="dim"))
-
-
-def print_lines_and_table(lines: Sequence[str], headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print what was found in a trace or a record, line by line, and a table below it."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(highlight=False)
-    for line in lines:
-        console.print(Text(line))
-    if not rows:
-        return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for index, column in enumerate(headings):
-        table.add_column(column, justify="right" if index else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    natural = console.measure(table, options=console.options.update(width=999)).maximum
-    console.width = max(console.width, natural)
-    console.print()
-    console.print(table)
