@@ -52,7 +52,14 @@ def optimizer_used(optimizer: torch.optim.Optimizer) -> OptimizerUsed:
         return OptimizerUsed(name="adagrad", learning_rate=group["lr"], eps=group["eps"])
     if name in ("Adam", "SparseAdam"):
         first, second = group["betas"]
-        return OptimizerUsed(name="adam", learning_rate=group["lr"], eps=group["eps"], beta_1=first, beta_2=second)
+        return OptimizerUsed(
+            name="adam",
+            learning_rate=group["lr"],
+            eps=group["eps"],
+            beta_1=first,
+            beta_2=second,
+            lazy=name == "SparseAdam",
+        )
     known = "SGD without momentum, Adagrad without lr_decay, Adam or SparseAdam"
     raise DomainError(f"optimizer_used: {name}: expected {known}")
 

@@ -16,6 +16,7 @@ __all__ = [
     "adam_relearning",
     "expected_gradient_square",
     "jitter_variance",
+    "joint_share_left",
     "mean_share_left",
     "progress_left_fixed",
     "progress_left_moving",
@@ -197,6 +198,36 @@ def mean_share_left(relearning_per_sample: Number, run_samples: Number) -> Numbe
     0.05
     """
     return namespace(relearning_per_sample, run_samples).exprel(-2 * relearning_per_sample * run_samples)
+
+
+@formula(
+    "share", DERIVED, Evidence.DERIVED, (), f"{_LINEARISED}; one part that all rows of a sample have in common"
+)
+def joint_share_left(contraction: Number, crossed: Number) -> Number:
+    r"""Share that is left at the end of what rows which were put back have in common: they make it good together.
+
+    .. math:: e^{-2 x (1 + \chi)}
+
+    Parameters
+    ----------
+    contraction : exponent with which a row makes good what it alone lacks, x
+    crossed : cross terms between the rows of a sample over the sum of their own quadratics, χ
+
+    Notes
+    -----
+    Take n rows of a sample, with h each, whose errors meet with c: the curvature is h on the diagonal and ch beside
+    it. What they all lack alike is an eigenvector, of eigenvalue h(1 + (n − 1)c); there the cross terms are
+    χ = (n − 1)c of the quadratics. So each access takes 1 + χ times what the row alone would take. A shift of all
+    logits, which early rows of all tables have learned, is gone in a few steps.
+
+    Examples
+    --------
+    >>> joint_share_left(contraction=0.5, crossed=0.0)  # e⁻¹, as of one row
+    0.36787944117144233
+    >>> round(joint_share_left(contraction=0.5, crossed=2.0), 6)
+    0.049787
+    """
+    return namespace(contraction, crossed).exp(-2 * contraction * (1 + crossed))
 
 
 @formula("share", DERIVED, Evidence.DERIVED, (), f"{_LINEARISED}; the row's best value stands still")

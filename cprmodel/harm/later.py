@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from cprmodel.formulas.relearning import progress_left_fixed, progress_left_moving
+from cprmodel.harm.adam import AdamRows
 from cprmodel.harm.record import OptimizerUsed
 from cprmodel.harm.relearning import Course, course
 
@@ -58,13 +59,15 @@ def later_of(
     """
     age = current.position - then.position
     old, new = _scalar(then.sums, apart), _scalar(current.sums, apart)
-    changed = (apart != 0).any(axis=1)  # the others cost nothing
+    changed = moved = (apart != 0).any(axis=1)  # the others cost nothing
     if old is not None and new is not None:
-        changed |= old != new
+        changed = moved | (old != new)
         old, new = old[changed], new[changed]
-    apart, along, hits, accesses, band = (one[changed] for one in (apart, along, hits, accesses, band))
+    apart, along, hits, accesses, band, moved = (
+        one[changed] for one in (apart, along, hits, accesses, band, moved)
+    )
     back, twin, past, until, noise = _courses(
-        age, max(then.position, 1.0), old, new, left, accesses, optimizer, batch_size, band, number
+        age, max(then.position, 1.0), old, new, moved, left, accesses, optimizer, batch_size, band, number
     )
     ratio = np.where(back.last > 0, twin.last / np.where(back.last > 0, back.last, 1.0), 1.0)
     frequency = hits / samples
@@ -114,6 +117,7 @@ def _courses(
     position: float,
     old: Any | None,
     new: Any | None,
+    moved: Any,
     left: Sequence[int],
     accesses: Any,
     optimizer: OptimizerUsed,
@@ -132,15 +136,16 @@ def _courses(
     if old is None or new is None:  # no state: both go on alike
         both = run(None, None, left)
         return both, both, run(None, None, [age]), run(None, None, [position]), 1.0
+    if optimizer.name == "adam":
+        rows = AdamRows(optimizer, batch_size, accesses, old, new, position, position + age, moved, band, number)
+        return rows.courses(left)
     # a row that has moved was accessed, however seldom that is; one that has not was not
     often = accesses * age
     often = np.where(new > old, often / np.maximum(-np.expm1(-often), 1e-12), 0.0)
     grown = np.maximum(new - old, 0.0)
     each = _of_access(grown, often, band, number)
-    back, twin = (run(one, accesses * each, left, before=each, settled=new) for one in (old, new))
+    back, twin = (run(one, accesses * each, left, before=each) for one in (old, new))
     past = run(old, grown / age, [age], often / age, before=each / 2)
-    if optimizer.name == "adam":
-        return back, twin, past, run(old, None, [position]), 1.0
     today = accesses * each * position
     noise = np.where(today > 0, old / np.where(today > 0, today, 1.0), 1.0)
     return back, twin, past, run(np.zeros_like(old), old / position, [position], before=noise * each / 2), noise

@@ -65,8 +65,8 @@ def harm_of_orders(
 
     Notes
     -----
-    A failure restores rows as they were saved, and they go on from there; that what is lost later is then smaller
-    or larger is left out (first order). Ages beyond the record's are reached along its powers.
+    A failure restores rows as they were saved, and they go on from there. What an earlier failure had put back to
+    the same copy is put back again then, and costs once. Ages beyond the record's are reached along its powers.
     """
     _check(fraction, every_samples, lost_share, orders, draws)
     moments = np.sort(np.asarray(strikes, dtype=float))
@@ -187,11 +187,7 @@ def _play(
     random: np.random.Generator,
 ) -> tuple[float, float]:
     """Rise at the end, and updates lost, from the beginning of the run on."""
-    rise, lost, play = 0.0, 0.0, SavedRows(model, order, fraction, every, random)
+    lost, play = 0.0, SavedRows(model, order, fraction, every, random)
     for at in play.at(strikes):
-        struck = random.random(len(play.rows.of)) < lost_share
-        back = play.put_back(struck.astype(float), at)
-        rise += harm_of(model, back, at)
-        lost += back.updates_lost
-        play.renew(struck, at)
-    return rise, lost
+        lost += play.strike(random.random(len(play.rows.of)) < lost_share, at)
+    return sum(harm_of(model, back, at) for at, back in play.costs()), lost

@@ -100,8 +100,7 @@ class HarmModel:
     def __init__(self, record: HarmRecord) -> None:
         self.record = record
         self.classes = classes_of(record)
-        of_adam = record.optimizer.name == "adam"
-        self.terms = [terms_of(point, self.classes, of_adam) for point in record.points]
+        self.terms = [terms_of(point, self.classes, record.optimizer.unknown) for point in record.points]
         self.auc_per_nat, self.auc_error = _auc_per_nat(record)
 
     def once(self, position_samples: float, age_samples: Any, lost_share: Any, at_once: bool = False) -> Harm:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from cprmodel.formulas.relearning import joint_share_left
 from cprmodel.harm.predicted import HarmModel, crossed_and_beyond
 from cprmodel.harm.statistics import AtAges, Floats, Terms
 
@@ -80,7 +82,10 @@ def _progress(model: HarmModel, at: AtAges) -> Floats:
 
 
 def _together(terms: Terms, ages: Floats, once: Floats, left: float) -> float:
-    """Cross terms and what Taylor leaves out, as for one age of all rows that costs as much at once."""
+    """Cross terms and what Taylor leaves out, as for one age of all rows that costs as much at once.
+
+    Rows have it in common, and make it good together.
+    """
     whole = float(once.sum())
     if not whole > 0:
         return 0.0
@@ -88,4 +93,6 @@ def _together(terms: Terms, ages: Floats, once: Floats, left: float) -> float:
     at_age = terms.at(age, 0.0)
     share = min(1.0, whole / max(float(at_age.quadratic.sum()), 1e-300))
     crossed, beyond = crossed_and_beyond(terms, at_age, np.array([share]))
-    return float((crossed + beyond)[0]) * left / whole
+    contraction = -math.log(max(left / whole, 1e-300)) / 2
+    more = max(float(at_age.crossed[0, 0]), 0.0)
+    return float((crossed + beyond)[0] * joint_share_left.raw(max(contraction, 0.0), more))

@@ -72,6 +72,14 @@ class OptimizerUsed(_Part):
     eps: NotNegative = Field(0.0, description="what is added to the root of its sums")
     beta_1: Share = Field(0.0, description="decay of Adam's mean of gradients")
     beta_2: Share = Field(0.0, description="decay of Adam's mean of their squares")
+    lazy: bool | None = Field(
+        None, description="of Adam: whether a row's means move only when it is accessed (SparseAdam)"
+    )
+
+    @property
+    def unknown(self) -> bool:
+        """Whether it is not known how its means go on: a record of Adam that was written by an earlier version."""
+        return self.name == "adam" and self.lazy is None
 
 
 class Band(_Part):

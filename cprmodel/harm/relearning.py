@@ -43,7 +43,6 @@ def course(
     growth: Any | None,
     samples: Any,
     before: Any = 0.0,
-    settled: Any | None = None,
 ) -> Course:
     """What training does to each row in each number of samples [rows, numbers].
 
@@ -55,7 +54,6 @@ def course(
     samples : S, the same for all rows, or for each its own [rows, numbers]
     before : what G has on average when the first access divides, more than at the start [rows]: Adagrad adds before
         it divides. What an access adds, for accesses that come by chance; half of it for those that came
-    settled : v (Adam) that its mean of squares goes back to [rows]; None: it stays
 
     Examples
     --------
@@ -77,19 +75,7 @@ def course(
         same = np.full(np.broadcast_shapes(p.shape, left.shape), step)
         return Course(p * step * left, same, same)
     start = np.maximum(np.asarray(sums, dtype=float), 0.0)[:, None]
-    if optimizer.name == "adam" or growth is None:
-        if settled is not None and optimizer.beta_2 < 1:
-            forgets = batch_size / (1 - optimizer.beta_2)
-            end = np.maximum(np.asarray(settled, dtype=float), 0.0)[:, None]
-            share = forgets / np.maximum(left, 1e-300) * -np.expm1(-left / forgets)
-            first, start = start, end + (start - end) * share
-            last = end + (first - end) * np.exp(-left / forgets)
-        else:
-            last = start
-        each, at_end = (_step(step, np.sqrt(one) + optimizer.eps, one) for one in (start, last))
-        each, at_end = (np.broadcast_to(one, np.broadcast_shapes(p.shape, left.shape)) for one in (each, at_end))
-        return Course(p * left * each, each, at_end)
-    gains = np.maximum(np.asarray(growth, dtype=float), 0.0)[:, None]
+    gains = np.maximum(np.asarray(0.0 if growth is None else growth, dtype=float), 0.0).reshape(-1, 1)
     first = start + np.reshape(before, (-1, 1))
     last = first + gains * left
     # ∫ dx/√(G + γx) = 2S/(√G + √(G + γS)), at γ = 0 too; ε is far below √G wherever a row has moved

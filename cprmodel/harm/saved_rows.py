@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,9 @@ __all__ = ["HARM_ORDERS", "STAND_INS", "SavedRows"]
 
 STAND_INS = 120  #: of a class of rows, at most
 
+_RAREST = 1e-3  # accesses of the rarest row of a class without a lower edge, over its upper one
+_STEEPEST, _HALVINGS = 40.0, 40  # power laws of rows by their accesses
+
 
 @dataclass
 class _Rows:
@@ -24,9 +28,23 @@ class _Rows:
     weight: Floats  # rows that each stands for
     of: Any  # its class
     pace: Floats  # updates per sample
-    updates: Floats
-    saved: Floats  # position of its save
+    mean_pace: Floats  # of its class
+    updates: Floats  # since it was as it is saved: at its save, or put back to it
+    since: Floats  # position of that
     luck: Floats  # of its Δ: mean 1
+    saved: Floats  # position of its save
+    behind: Floats  # updates since then
+
+
+@dataclass(frozen=True)
+class _Struck:
+    """What a failure has put back."""
+
+    at: float
+    rows: Any  # whether each was
+    saved: Floats
+    behind: Floats
+    luck: Floats
 
 
 @dataclass(frozen=True)
@@ -68,6 +86,8 @@ class SavedRows:
         self.model, self.order, self.fraction, self.every, self.random = model, order, fraction, every, random
         self.rows = _stand_ins(model, random, stand_ins)
         self.shapes, self.traces = _shapes(model), _traces(model)
+        self.struck: list[_Struck] = []
+        self.last = np.full(len(self.rows.of), -1)  # failure that put a row back last, since its save
 
     def at(self, moments: Floats) -> Iterator[float]:
         """Go on from one of these moments to the next; at 0 all rows are as they were saved."""
@@ -77,7 +97,9 @@ class SavedRows:
             [(float(at), 0, number) for number, at in enumerate(saves, 1)] + [(float(at), 1, 0) for at in moments]
         )
         for at, looked_at, number in events:
-            rows.updates += self.random.poisson(rows.pace * (at - then))
+            new = self.random.poisson(rows.pace * (at - then))
+            rows.updates += new
+            rows.behind += new
             then = at
             if looked_at:
                 yield at
@@ -85,24 +107,47 @@ class SavedRows:
                 self.renew(self._chosen(at, number), at)
 
     def renew(self, some: Any, at: float) -> None:
-        """They are as they were saved."""
+        """They are saved."""
         rows, shape = self.rows, self.shapes[self.rows.of[some]]
-        rows.updates[some], rows.saved[some] = 0.0, at
+        rows.updates[some], rows.since[some] = 0.0, at
+        rows.behind[some], rows.saved[some] = 0.0, at
         rows.luck[some] = self.random.standard_gamma(shape) / shape
+        self.last[some] = -1
 
     def put_back(self, share: Floats, at: float) -> PutBack:
         """What a failure takes that puts such a share of each row back."""
         rows = self.rows
-        some = (share > 0) & (rows.updates > 0)
-        ages, which = np.unique((at - rows.saved)[some], return_inverse=True)
+        return self._put_back(share, at, rows.saved, rows.behind, rows.luck)
+
+    def strike(self, some: Any, at: float) -> float:
+        """These rows go back to what was saved, and on from there; updates lost."""
+        rows = self.rows
+        for number in np.unique(self.last[some]):
+            if number >= 0:  # what an earlier failure had put back to the same is put back again: it costs once
+                self.struck[number].rows[some & (self.last == number)] = False
+        self.last[some] = len(self.struck)
+        self.struck.append(_Struck(at, some.copy(), rows.saved.copy(), rows.behind.copy(), rows.luck.copy()))
+        lost = float((rows.weight * rows.updates)[some].sum())
+        rows.updates[some], rows.since[some] = 0.0, at
+        return lost
+
+    def costs(self) -> Iterator[tuple[float, PutBack]]:
+        """When failures struck, and what of that no later one has put back again."""
+        for one in self.struck:
+            yield one.at, self._put_back(one.rows.astype(float), one.at, one.saved, one.behind, one.luck)
+
+    def _put_back(self, share: Floats, at: float, saved: Floats, behind: Floats, luck: Floats) -> PutBack:
+        rows = self.rows
+        some = (share > 0) & (behind > 0)
+        ages, which = np.unique((at - saved)[some], return_inverse=True)
         weight = (rows.weight * share)[some]
         return PutBack(
             of=rows.of[some],
             ages=ages,
             which=which,
-            updates=weight * rows.updates[some],
-            of_mean=weight * self._of_mean(at)[some],
-            luck=rows.luck[some],
+            updates=weight * behind[some],
+            of_mean=weight * self._of_mean(behind, saved, at)[some],
+            luck=luck[some],
         )
 
     def _chosen(self, at: float, number: int) -> Any:
@@ -114,7 +159,7 @@ class SavedRows:
             return np.full(len(rows.of), number % max(1, round(1 / self.fraction)) == 0)
         rule = HARM_ORDERS[self.order]
         assert rule is not None
-        slots = np.maximum(np.ceil((at - rows.saved) / self.every), 1.0)
+        slots = np.maximum(np.ceil((at - rows.since) / self.every), 1.0)
         harm = self._at_once(at) if self.order in ("scar", "least-harm") else rows.updates
         index = rule(_Now(rows, slots, harm, self.traces[rows.of]))
         # equal ones by lot: as they lie, the tables that come first would always win
@@ -126,36 +171,92 @@ class SavedRows:
 
     def _at_once(self, at: float) -> Floats:
         """Expected quadratic harm of each stand-in's row, with its own updates and luck."""
-        ages, which = np.unique(at - self.rows.saved, return_inverse=True)
+        rows = self.rows
+        ages, which = np.unique(at - rows.since, return_inverse=True)
         quadratic: Any = sum(
             share * terms.quadratic_at(ages) / np.maximum(terms.rows, 1.0)[:, None]
             for terms, share in self.model.near(at)
         )
-        return quadratic[self.rows.of, which] * self._of_mean(at) * self.rows.luck  # type: ignore[no-any-return]
+        of_mean = self._of_mean(rows.updates, rows.since, at)
+        return quadratic[rows.of, which] * of_mean * rows.luck  # type: ignore[no-any-return]
 
-    def _of_mean(self, at: float) -> Floats:
-        """Updates since the save over those that were to be expected."""
-        return over(self.rows.updates, self.rows.pace * (at - self.rows.saved))
+    def _of_mean(self, updates: Floats, since: Floats, at: float) -> Floats:
+        """What rows have moved, in harm, over the mean of their class at that age: a power of their updates.
+
+        Their class's power of the age, between noise (1) and drift (2).
+        """
+        rows = self.rows
+        ages, which = np.unique(at - since, return_inverse=True)
+        of_classes: Any = sum(share * terms.power_at(ages) for terms, share in self.model.near(at))
+        power = of_classes[rows.of, which]
+        often = rows.pace * (at - since)
+        # E[k^γ] of a Poisson law of mean m is about m^γ (1 + 1/m)^(γ − 1): exact for noise and for drift
+        often = np.maximum(often, 1e-12)
+        mean = (rows.pace / rows.mean_pace) ** power * (1 + 1 / often) ** (power - 1)
+        found: Floats = over(updates, rows.mean_pace * (at - since)) ** power / self._in_class(mean)
+        return found
+
+    def _in_class(self, each: Floats) -> Floats:
+        """The mean of each row's class."""
+        of = self.rows.of
+        found: Floats = (np.bincount(of, each) / np.maximum(np.bincount(of), 1))[of]
+        return found
 
 
 def _stand_ins(model: HarmModel, random: np.random.Generator, most: int) -> _Rows:
     last = model.terms[-1]
-    weight, of, pace = [], [], []
+    weight, of, pace, mean = [], [], [], []
     for number, (rows, accesses) in enumerate(zip(last.rows, last.accesses, strict=True)):
         if accesses > 0:
             many = int(min(rows, most))
-            weight += [rows / many] * many
-            of += [number] * many
-            pace += [accesses / rows] * many
-    size = len(of)
+            one = model.classes[number]
+            weight.append(np.full(many, rows / many))
+            of.append(np.full(many, number))
+            pace.append(paces(one.accesses_from, one.accesses_to, accesses / rows, many))
+            mean.append(np.full(many, accesses / rows))
+    classes = np.concatenate(of)
+    size = len(classes)
+    nothing = (np.zeros(size) for _ in range(4))
+    updates, since, saved, behind = nothing
     return _Rows(
-        np.array(weight),
-        np.array(of),
-        np.array(pace),
-        np.zeros(size),
-        np.zeros(size),
-        random.standard_exponential(size),
+        weight=np.concatenate(weight),
+        of=classes,
+        pace=np.concatenate(pace),
+        mean_pace=np.concatenate(mean),
+        updates=updates,
+        since=since,
+        luck=random.standard_exponential(size),
+        saved=saved,
+        behind=behind,
     )
+
+
+@lru_cache(maxsize=4096)
+def paces(low: float, high: float, mean: float, many: int) -> Floats:
+    """Accesses per sample of so many rows of a class: between its edges by the power law that has its mean.
+
+    >>> paces(1.0, 4.0, 2.0, 4).round(3)
+    array([1.142, 1.53 , 2.143, 3.185])
+    """
+    at = (np.arange(many) + 0.5) / many
+    if not low < mean < high:
+        return np.full(many, mean)
+    least = max(low, high * _RAREST)
+
+    def of(power: float) -> Any:
+        if abs(power) < 1e-6:
+            return least * (high / least) ** at
+        ends = (least / high) ** power
+        return high * (ends + at * (1 - ends)) ** (1 / power)
+
+    below, above = -_STEEPEST, _STEEPEST
+    for _ in range(_HALVINGS):
+        power = (below + above) / 2
+        below, above = (power, above) if of(power).mean() < mean else (below, power)
+    found: Floats = of(power)
+    found *= mean / found.mean()
+    found.flags.writeable = False  # it is kept
+    return found
 
 
 def _shapes(model: HarmModel) -> Floats:

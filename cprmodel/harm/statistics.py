@@ -178,6 +178,12 @@ class Terms:
         logs: Floats = np.log(np.maximum(np.maximum(self.quadratic, least), _TINY))
         return logs
 
+    @cached_property
+    def _powers(self) -> Floats:
+        """Between two ages each, held between noise and drift."""
+        found: Floats = np.clip(np.diff(self._logs, axis=1) / np.diff(np.log(self.ages)), 1.0, 2.0)
+        return found
+
     def _quadratic(self, a: Floats) -> Floats:
         """By powers of the age, before the first age and after the last held between none or noise and drift."""
         logs, grid, at = self._logs, np.log(self.ages), np.log(np.maximum(a, _TINY))
@@ -195,6 +201,14 @@ class Terms:
         """The quadratic term alone, at once [bands, ages]."""
         a = self._ages(ages)
         return np.where(a > 0, self._quadratic(a), 0.0)
+
+    def power_at(self, ages: Any) -> Floats:
+        """Of the age that the quadratic goes with there, 1 (noise) to 2 (drift) [bands, ages]."""
+        a = self._ages(ages)
+        if len(self.ages) == 1:
+            return np.full(a.shape, _ONE_AGE)
+        low, _ = _between(self.ages, a)
+        return np.take_along_axis(self._powers, low, axis=1)
 
     def _ages(self, ages: Any) -> Floats:
         a = np.atleast_2d(np.asarray(ages, dtype=float))
@@ -285,11 +299,11 @@ def classes_of(record: HarmRecord) -> list[RowClass]:
     return found
 
 
-def terms_of(point: Point, classes: Sequence[RowClass], of_adam: bool = False) -> Terms:
+def terms_of(point: Point, classes: Sequence[RowClass], alike: bool = False) -> Terms:
     """The point's record as arrays, one row for each class.
 
-    ``of_adam``: progress and jitter are not told apart. What the record says of them rests on sums that grow;
-    Adam's mean of squares falls, too, and is 0 in rows that were not met before.
+    ``alike``: progress and jitter are not told apart. What records of Adam say of them that do not know whether its
+    updates are lazy rests on sums that grow; Adam's mean of squares falls, too.
     """
     bands = [(table.name, band) for table in point.tables for band in table.bands]
     number = {(one.table, one.accesses_to): at for at, one in enumerate(classes)}
@@ -332,7 +346,7 @@ def terms_of(point: Point, classes: Sequence[RowClass], of_adam: bool = False) -
         gradient=summed(each["gradient"]),
         quadratic_left=mean(each["quadratic_left"]),
         gradient_left=mean(each["gradient_left"]),
-        progress=None if of_adam else _progress(bands, summed),
+        progress=None if alike else _progress(bands, summed),
         crossed=(whole["quadratic"] - diagonal) / diagonal,
         beyond=beyond / diagonal,
         own=_own(point, float(beyond[-1])),

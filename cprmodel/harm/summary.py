@@ -48,9 +48,12 @@ class Part:
 
 def known_limit(record: HarmRecord) -> str | None:
     """Where measured losses were found apart from what such a record predicts; None: nowhere that one could say."""
-    if record.optimizer.name != "adam":
+    if not record.optimizer.unknown:
         return None
-    return "its rows are trained with Adam, under which losses were measured 1.2 to 1.6 times as large as predicted"
+    return (
+        "its rows are trained with Adam, and it does not say whether updates are lazy (a probe of an earlier version): "
+        "losses were measured 1.2 to 1.6 times as large as predicted from such records"
+    )
 
 
 def at_ages(record: HarmRecord) -> list[AtAge]:

@@ -135,6 +135,7 @@ POINT = {
     "accesses_per_sample": 0.013,
     "curvature": 0.21,
     "contraction": 0.9,
+    "crossed": 0.7,
     "twin_contraction": 0.6,
     "contraction_of_age": 0.4,
     "last_ratio": 0.8,

@@ -28,6 +28,7 @@ from cprmodel.formulas import (
     harm_at_once,
     harm_of_age,
     harm_per_pls,
+    joint_share_left,
     least_harm_interval,
     mean_harm,
     mean_share_left,
@@ -322,3 +323,16 @@ def test_ages_of_shards_that_fail_again_give_the_exact_pls(x: float) -> None:
     mean = integrate.quad(lambda u: u * math.exp(-x * u) * (1 + x * (1 - u)), 0, 1)[0]
     assert integrate.quad(lambda u: math.exp(-x * u) * (1 + x * (1 - u)), 0, 1)[0] == pytest.approx(1)
     assert x * mean == pytest.approx(exact_pls(1.0, 1.0, 1 / x, 1.0), rel=1e-9)
+
+
+def test_what_rows_of_a_sample_lack_alike_they_make_good_together() -> None:
+    """SGD on ½δᵀHδ, H = h on the diagonal and ch beside it: its quadratic and χ, in symbols, and step by step."""
+    rows, h, c, step = 5, 0.2, 0.6, 1e-3
+    curvature = h * ((1 - c) * np.eye(rows) + c * np.ones((rows, rows)))
+    lacks = np.ones(rows)
+    crossed = (lacks @ curvature @ lacks - h * rows) / (h * rows)
+    before = lacks @ curvature @ lacks
+    for _ in range(1000):
+        lacks = lacks - step * curvature @ lacks
+    assert lacks @ curvature @ lacks / before == pytest.approx(joint_share_left(1000 * step * h, crossed), rel=1e-3)
+    assert joint_share_left(0.7, 0.0) == pytest.approx(share_left(0.7, 1.0))

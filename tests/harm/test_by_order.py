@@ -10,7 +10,7 @@ from cprmodel.harm.orders import harm_of_failure, harm_of_orders
 from tests.harm.test_orders import ALIKE, SAMPLES, band, model
 
 #: Rows whose updates cost five times as much, and are a third of all.
-UNLIKE = model(band(0.0, 0.25, 400, 40.0, 1e-9), band(0.25, 4.0, 40, 20.0, 2.5e-9))
+UNLIKE = model(band(400, 40.0, 1e-9), band(40, 20.0, 2.5e-9))
 
 
 def test_where_every_update_costs_the_same_no_order_has_a_slope_of_its_own() -> None:

@@ -6,6 +6,7 @@ chance: put back and not, with the same samples. Their optimizer's state goes ba
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,32 +28,65 @@ class Played(NamedTuple):
     gradient: float
 
 
+class Rows(NamedTuple):
+    """All rows, with their optimizer's state: Adagrad's sums, Adam's two means."""
+
+    weight: Any
+    sums: Any
+    mean: Any
+
+    def step(self, used: OptimizerUsed, number: int, gradient: Any, hit: Any) -> Rows:
+        rate = used.learning_rate
+        if used.name == "sgd":
+            return self._replace(weight=self.weight - rate * gradient)
+        if used.name == "rowwise_adagrad":
+            sums = self.sums + gradient**2
+            moved = np.where(hit, rate * gradient / np.sqrt(np.maximum(sums, 1e-300)), 0.0)
+            return self._replace(weight=self.weight - moved, sums=sums)
+        mean = used.beta_1 * self.mean + (1 - used.beta_1) * gradient
+        sums = used.beta_2 * self.sums + (1 - used.beta_2) * gradient**2
+        size = rate * np.sqrt(1 - used.beta_2**number) / (1 - used.beta_1**number)
+        moved = Rows(self.weight - size * mean / (np.sqrt(sums) + used.eps), sums, mean)
+        return (
+            Rows(*(np.where(hit, new, old) for new, old in zip(moved, self, strict=True))) if used.lazy else moved
+        )
+
+    def divided_by(self, used: OptimizerUsed, number: int) -> Any:
+        """As a probe is told it: None for SGD, for Adam without its bias."""
+        if used.name == "sgd":
+            return None
+        return self.sums / (1 - used.beta_2**number) if used.name == "adam" else self.sums
+
+
+def used_as(optimizer: str, rate: float) -> OptimizerUsed:
+    if optimizer in ("lazy Adam", "Adam"):
+        lazy = optimizer == "lazy Adam"
+        return OptimizerUsed(name="adam", learning_rate=rate, eps=1e-8, beta_1=0.9, beta_2=0.999, lazy=lazy)
+    return OptimizerUsed(name=optimizer, learning_rate=rate)  # type: ignore[arg-type]
+
+
+@lru_cache
 def play(optimizer: str, rate: float, accesses: float, curvature: float, begins: float, seed: int = 1) -> Played:
-    random = np.random.default_rng(seed)
+    random, used = np.random.default_rng(seed), used_as(optimizer, rate)
 
-    def step(weight: Any, sums: Any, many: Any, noise: Any) -> tuple[Any, Any]:
-        gradient = (many * curvature * weight + np.sqrt(many * curvature) * noise) / BATCH
-        if optimizer == "sgd":
-            return weight - rate * gradient, sums
-        sums = sums + gradient**2
-        return weight - np.where(many > 0, rate * gradient / np.sqrt(np.maximum(sums, 1e-300)), 0.0), sums
+    def step(rows: Rows, number: int, many: Any, noise: Any) -> Rows:
+        gradient = (many * curvature * rows.weight + np.sqrt(many * curvature) * noise) / BATCH
+        return rows.step(used, number, gradient, many > 0)
 
-    weight, sums = np.full(ROWS, begins), np.zeros(ROWS)
+    rows = then = Rows(np.full(ROWS, begins), np.zeros(ROWS), np.zeros(ROWS))
     for number in range(NOW):
         if number == THEN:
-            then = weight.copy(), sums.copy()
-        many = random.binomial(BATCH, accesses, ROWS)
-        weight, sums = step(weight, sums, many, random.standard_normal(ROWS))
-    now, back = (weight, sums), then
-    at_once = accesses * curvature / 2 * (back[0] ** 2 - now[0] ** 2)
-    for _ in range(NOW, END):
+            then = rows
+        rows = step(rows, number + 1, random.binomial(BATCH, accesses, ROWS), random.standard_normal(ROWS))
+    now = rows
+    back = then
+    at_once = accesses * curvature / 2 * (back.weight**2 - now.weight**2)
+    for number in range(NOW, END):
         many, noise = random.binomial(BATCH, accesses, ROWS), random.standard_normal(ROWS)
-        weight, sums = step(weight, sums, many, noise)
-        back = step(*back, many, noise)
-    at_end = accesses * curvature / 2 * (back[0] ** 2 - weight**2)
-    apart = (now[0] - then[0])[:, None]
-    slope = -accesses * curvature * now[0][:, None] * apart
-    kept = [None if optimizer == "sgd" else one for one in (now[1], then[1])]
+        rows, back = step(rows, number + 1, many, noise), step(back, number + 1, many, noise)
+    at_end = accesses * curvature / 2 * (back.weight**2 - rows.weight**2)
+    apart = (now.weight - then.weight)[:, None]
+    slope = -accesses * curvature * now.weight[:, None] * apart
     found = later_of(
         apart=apart,
         along=slope,
@@ -60,11 +94,11 @@ def play(optimizer: str, rate: float, accesses: float, curvature: float, begins:
         eigenvalues=np.array([curvature]),
         hits=np.full(ROWS, accesses),
         samples=1,
-        current=Then(NOW * BATCH, now[0][:, None], kept[0]),
-        then=Then(THEN * BATCH, then[0][:, None], kept[1]),
+        current=Then(NOW * BATCH, now.weight[:, None], now.divided_by(used, NOW)),
+        then=Then(THEN * BATCH, then.weight[:, None], then.divided_by(used, THEN)),
         left=[(END - NOW) * BATCH],
         accesses=np.full(ROWS, accesses),
-        optimizer=OptimizerUsed(name=optimizer, learning_rate=rate),
+        optimizer=used,
         batch_size=BATCH,
         band=np.zeros(ROWS, dtype=int),
         number=1,
@@ -110,6 +144,30 @@ def test_without_the_state_that_was_put_back_it_would_be_far_too_much(case: tupl
     one = play("rowwise_adagrad", RATE, *case)
     alone = one.quadratic * one.said["quadratic_left"] + one.gradient * one.said["gradient_left"]
     assert alone > 1.3 * one.at_end + 4 * one.error
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_left_at_the_end_under_adam_that_moves_all_rows(case: tuple[float, float, float]) -> None:
+    """Its mean of squares forgets by steps, and a put-back does not turn back the bias that it is corrected for."""
+    one = play("Adam", 0.002, *case)
+    assert said(one) == pytest.approx(one.at_end, rel=0.15, abs=4 * one.error)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_left_at_the_end_under_lazy_adam(case: tuple[float, float, float]) -> None:
+    """By accesses: of rows that are accessed a few times, much of what they see never comes to bear. 25% there."""
+    one = play("lazy Adam", 0.002, *case)
+    assert said(one) == pytest.approx(one.at_end, rel=0.15 if case[0] > 1e-3 else 0.25, abs=4 * one.error)
+
+
+@pytest.mark.parametrize("optimizer", ["Adam", "lazy Adam"])
+@pytest.mark.parametrize("case", CASES[:4])
+def test_without_adams_state_that_was_put_back_it_would_be_far_too_much(
+    optimizer: str, case: tuple[float, float, float]
+) -> None:
+    one = play(optimizer, 0.002, *case)
+    alone = one.quadratic * one.said["quadratic_left"] + one.gradient * one.said["gradient_left"]
+    assert alone > 2 * one.at_end + 4 * one.error
 
 
 @pytest.mark.parametrize(("accesses", "curvature"), [(0.03, 0.2), (0.003, 0.2)])

@@ -63,7 +63,7 @@ def make_rows(rows: Any, optimizer: str, lr: float) -> NumpyRows | AdamRows:
 def used(optimizer: str, lr: float) -> OptimizerUsed:
     """What the probe is told of the optimizer."""
     if optimizer == "adam":
-        return OptimizerUsed(name="adam", learning_rate=lr, eps=ADAM_EPS, beta_1=BETA_1, beta_2=BETA_2)
+        return OptimizerUsed(name="adam", learning_rate=lr, eps=ADAM_EPS, beta_1=BETA_1, beta_2=BETA_2, lazy=True)
     if optimizer == "sgd":
         return OptimizerUsed(name="sgd", learning_rate=lr)
     return OptimizerUsed(name="rowwise_adagrad", learning_rate=lr, eps=ADAGRAD_EPS)
