@@ -51,8 +51,8 @@ def known_limit(record: HarmRecord) -> str | None:
     if not record.optimizer.unknown:
         return None
     return (
-        "its rows are trained with Adam, and it does not say whether updates are lazy (a probe of an earlier version): "
-        "losses were measured 1.2 to 1.6 times as large as predicted from such records"
+        "its rows are trained with Adam, and it does not say whether updates are lazy (a probe of an earlier "
+        "version): losses were measured 1.2 to 1.6 times as large as predicted from such records"
     )
 
 
