@@ -6,10 +6,11 @@ Save cost
     one (the queue) are learned apart: a plan is made of stalls and drains, and no queue is a save's own cost.
     Saves to each level are learned apart, too.
 Failure rate
-    Gamma prior and conjugate update, kind by kind: a failure of a kind with the share sₖ in the plan has the rate
-    (a·sₖ + nₖ)/(aμ₀ + E), with a = :data:`PRIOR_FAILURES`. The sum is :func:`~cprmodel.formulas.mtbf_with_prior`.
-    Failures that were announced and found the work saved count where the plan saves on warnings, and are then of
-    the share that is announced; else they do not. Failures that healed without a roll-back never do.
+    Gamma prior and conjugate update, kind by kind: a failure of a kind with the share yᵢ in the plan, seen zᵢ
+    times, has the rate (a₀yᵢ + zᵢ)/(a₀μ₀ + T_F), with a₀ = :data:`PRIOR_FAILURES`. The sum is
+    :func:`~cprmodel.formulas.mtbf_with_prior`. Failures that were announced and found the work saved count where
+    the plan saves on warnings, and are then of the share that is announced; else they do not. Failures that healed
+    without a roll-back never do.
 """
 
 from __future__ import annotations

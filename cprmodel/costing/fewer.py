@@ -1,14 +1,14 @@
 """How many nodes are out at once, and on how many replicas a job trains meanwhile: a birth-death chain.
 
-Each failure that needs a repair takes a node, and each node comes back after a repair of its own, so with b broken
-there are b repairs at once. Nodes that stand by take the place of broken ones first: spares, and those that are
-left of a replica that is not whole. With b broken the job has r(b) whole replicas, and failures come in proportion
+Each failure that needs a repair takes a node, and each node comes back after a repair of its own, so with i broken
+there are i repairs at once. Nodes that stand by take the place of broken ones first: spares, and those that are
+left of a replica that is not whole. With i broken the job has y(i) whole replicas, and failures come in proportion
 to them. Below the fewest it waits, and then nothing fails. Whatever the law of the repairs, the share of the time
-with b broken is in proportion to
+with i broken is in proportion to
 
-    ρ^b / b! · r(0) r(1) … r(b − 1) / R^b,
+    ρ_r^i / i! · y(0) y(1) … y(i − 1) / c^i,
 
-with ρ the nodes in repair on average were there always all of R replicas: failures that depend on the number of
+with ρ_r the nodes in repair on average were there always all of c replicas: failures that depend on the number of
 customers, and a server for each, are Erlang's system with another input, and as insensitive. With one replica that
 waits it is his formula; with replicas of one node and no spares a binomial law, for then each node breaks and is
 repaired for itself (tests/costing/test_elastic.py).
@@ -65,9 +65,9 @@ def _likely(load: float, last: int, replicas_at: Any, all_replicas: int) -> Any:
 
 @lru_cache(maxsize=4096)
 def fleet_of(nodes: int, group: int, least: int, spares: int, load: float) -> Fleet:
-    """Of ``nodes`` in replicas of ``group``, which wait below ``least`` nodes; ``load``: ρ.
+    """Of ``nodes`` in replicas of ``group``, which wait below ``least`` nodes; ``load``: ρ_r.
 
-    >>> round(fleet_of(nodes=4, group=1, least=4, spares=1, load=0.2).waits, 6)  # Erlang's B(2, 0.2)
+    >>> round(fleet_of(nodes=4, group=1, least=4, spares=1, load=0.2).waits, 6)  # Erlang's loss of 2 lines
     0.016393
     """
     everything, fewest = nodes // group, -(-least // group)

@@ -1,13 +1,13 @@
 r"""Jobs that do not always train at full speed: stragglers, and fewer nodes while others are repaired.
 
-Saves, loads and stops take the time that they take, and failures come by the time: a job that trains at a share s
-of its speed is one whose work, step and interval are 1/s as long. So any cost model prices it, at each speed. On
+Saves, loads and stops take the time that they take, and failures come by the time: a job that trains at a share ψ
+of its speed is one whose work, step and interval are 1/ψ as long. So any cost model prices it, at each speed. On
 fewer replicas failures are rarer, too. Over the numbers of replicas (:mod:`cprmodel.costing.fewer`) useful work
 adds up by their shares of the time; to shrink and to grow again costs what
 :func:`~cprmodel.formulas.reshape_loss` says.
 
 The interval stays the same work, wherever the job is. To first order it is best where
-τ² = 2 C E[s²]/E[λ], over the time; with stragglers that is √(2Cμ) on the wall's clock, as without them.
+τ² = 2 C E[ψ²]/E[λ], over the time; with stragglers that is √(2Cμ) on the wall's clock, as without them.
 """
 
 from __future__ import annotations

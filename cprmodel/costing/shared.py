@@ -1,11 +1,11 @@
 r"""Storage that jobs share: what a second of writing is worth when all of them together want to write more.
 
-Each job saves every τᵢ, writing for Cᵢ at the full bandwidth while the others wait, so Σ nᵢCᵢ/τᵢ ≤ 1. The least
-overhead of all nodes together under that bound has one multiplier Λ for all jobs (Herault et al., RR-9109): a
-neighbour's interval is :func:`~cprmodel.formulas.herault_2018_interval`. What is left to the neighbours when
-this job writes a share of the time sets their intervals, hence what they lose; this job minimises its own
-overhead, whatever its storage, plus that loss, weighed by nodes. No price has to be found by trial: the loss is
-a function of the share.
+Each job saves every τᵢ, writing for Cᵢ at the full bandwidth while the others wait, so Σ Cᵢ/τᵢ ≤ 1 over all jobs.
+The least overhead of all nodes together under that bound has one multiplier Λ_B for all jobs (Herault et al.,
+RR-9109): a neighbour's interval is :func:`~cprmodel.formulas.herault_2018_interval`. What is left to the neighbours
+when this job writes a share of the time sets their intervals, hence what they lose; this job minimises its own
+overhead, whatever its storage, plus that loss, weighed by nodes. No price has to be found by trial: the loss is a
+function of the share.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _HALVINGS, _DEAREST = 60, 1e15
 
 @dataclass(frozen=True)
 class Shared:
-    """The storage of a job and its neighbours; prices are per node of this job (NΛ/q of the formula)."""
+    """The storage of a job and its neighbours; prices are per node of this job (n_MΛ_B/n of the formula)."""
 
     storage: Storage
     node_mtbf_s: float
@@ -55,7 +55,7 @@ class Shared:
         """The neighbours' intervals at prices [s]."""
         _, nodes, saves = self._classes
         worth = np.multiply.outer(np.asarray(price, dtype=float), np.full(len(nodes), float(self.storage.nodes)))
-        # of a machine of one node: N(q/N + Λ) is then q + NΛ
+        # of a machine of one node: n_M(n/n_M + Λ_B) is then n + n_MΛ_B
         return herault_2018_interval.raw(saves, self.node_mtbf_s, nodes, 1.0, worth)
 
     def others(self, price: Any) -> Any:

@@ -6,7 +6,7 @@ What exactly happens (the simulator plays the same)
     failure meanwhile makes it void: once repaired, it is taken anew, of the state then, and writes as much as
     before.
 
-    Levels: the saves of a level are counted; in the place of every n-th one comes one of the next level. A failure
+    Levels: the saves of a level are counted; in the place of every n₂-th one comes one of the next level. A failure
     needs one level or a higher one: the share ``survives`` of a level says how often it does. Everybody, or the
     failed shards, return to the last save that is of such a level.
 
@@ -28,17 +28,18 @@ What exactly happens (the simulator plays the same)
 
 How it is computed
     Failures, each with all that it brings (:mod:`cprmodel.costing.stops`), are a Poisson process in the time of
-    *activity*, which is all time but the stops. A block of level m is a number of blocks below it, one after the
+    *activity*, which is all time but the stops. A block of level j is a number c of blocks below it, one after the
     other; it begins again where everybody must return to its beginning, and fails where they must return further.
-    So its probability of success φ and its expected activity α follow from those of the block below,
+    So its probability of success y and its expected activity follow from those of the block below,
 
-    .. math:: \varphi_m = \frac{P}{1 - Q}, \qquad P = \varphi_{m-1}^{n-1} \varphi'_{m-1}, \qquad
-              Q = (1 - P) \frac{B_m}{\sum_{j \ge m} B_j}
+    .. math:: y_j = \frac{p}{1 - q}, \qquad p = y_{j-1}^{c-1} y'_{j-1}, \qquad
+              q = (1 - p) \frac{b_j}{\sum_{i \ge j} b_i}
 
-    up from a segment of work and a save. A unit of work is kept where nothing hits its shard until it is saved in a
-    level that survives; that probability has the same recursion with those hits among what ends a block. Warned
-    saves are a third way for a block to end (``cprmodel.costing.warned``). The overhead is that of a job much
-    longer than the interval between saves of the last level.
+    with bⱼ the probability that a failure sends everybody back to level j, up from a segment of work and a save. A
+    unit of work is kept where nothing hits its shard until it is saved in a level that survives; that probability
+    has the same recursion with those hits among what ends a block. Warned saves are a third way for a block to end
+    (``cprmodel.costing.warned``). The overhead is that of a job much longer than the interval between saves of the
+    last level.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ def law_mean_s(law: str, shape: float | None, scale_s: float) -> float:
 
 
 def power_law_mtbf_s(window_s: float, events: int, shape: float, at_s: float) -> float:
-    """Reciprocal of the rate nβ t^(β − 1)/T^β at a time t since the beginning of the observation [s].
+    """Reciprocal of the rate n_F c x^(c − 1)/T_F^c at a time x since the beginning of the observation [s].
 
     >>> round(power_law_mtbf_s(1000.0, 100, 0.5, 1000.0), 9)
     20.0

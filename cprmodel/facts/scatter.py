@@ -3,7 +3,7 @@ r"""How the time of a save scatters around its mean: by a lognormal law, or as i
 What a failure without memory does to a save of random length X is told by E[e^{−xX}] alone: a save that is taken
 anew whenever it is struck, with a new length each time, costs as much as saves of
 
-.. math:: C = -\mu \ln E[e^{-X/\mu}] \approx E[X] - \frac{\mathrm{Var}[X]}{2\mu}
+.. math:: C' = -\mu \ln \mathrm{E}[e^{-X/\mu}] \approx \mathrm{E}[X] - \frac{\mathrm{Var}[X]}{2\mu}
 
 each, which is less than the mean: of the saves that are not struck, more are short. [derived here; simulated in
 tests/costing/test_scatter.py]

@@ -26,9 +26,9 @@ A formula asks :func:`namespace` for the functions that fit its arguments and is
     The root x ≥ 0 of x³ = ax + b for a, b ≥ 0, the only one above 0; √a where b = 0, ∛b where a = 0.
 ``intervals``
     ⌈T/τ⌉, the number of pieces that saves every τ cut a job of length T into; a ratio within 1e-12 of a whole
-    number counts as whole, so that T/(T/K) is K.
+    number counts as whole, so that T/(T/N_τ) is N_τ.
 ``erlang_loss``
-    ρ^m e^(−ρ)/Γ(m + 1, ρ), Erlang's loss formula: a Poisson probability over its cumulative one.
+    x^i e^(−x)/Γ(i + 1, x), Erlang's loss formula: a Poisson probability over its cumulative one.
 ``floor``
     The greatest whole number that is not above z.
 ``quotient``

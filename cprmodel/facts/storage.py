@@ -43,7 +43,7 @@ class Dirty(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class TouchedRows:
-    """Rows updated independently of one another: of rate λ, 1 − e^(−λτ) of them are touched in τ.
+    """Rows updated independently of one another: of rate λᵢ, 1 − e^(−λᵢτ) of them are touched in τ.
 
     >>> rows = TouchedRows(rates=np.array([1.0, 0.01]), count=np.array([1.0, 99.0]))
     >>> round(float(rows.share(10.0)), 4)

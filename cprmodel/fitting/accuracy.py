@@ -10,8 +10,9 @@ Noise
     Within a seed: residuals of one slope with a level for each seed. Of a run of another seed: that and the scatter
     of the levels, by analysis of variance, with Satterthwaite's degrees of freedom.
 Bend
-    drop = βp(1 + γp) by least squares in p and p²; the interval of the ratio γ is Fieller's (1954), which has no
-    bounds where β itself may be 0. The line holds within 10% while γp is within ±0.1 at the interval's worse end.
+    drop = βx(1 + cx) by least squares in x = PLS and x²; the interval of the ratio c is Fieller's (1954), which has
+    no bounds where β itself may be 0. The line holds within 10% while cx is within ±0.1 at the interval's worse
+    end.
 Patterns
     A slope for each, and the differences of all pairs. One slope for all is rejected when the least of their
     p-values, times the number of pairs (Bonferroni), is below 5%: a joint test needs more seeds than patterns.

@@ -78,7 +78,7 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Bend:
-    """γ of drop = βp(1 + γp): the share by which the drop leaves the line, per unit of PLS."""
+    """c of drop = β·PLS·(1 + c·PLS): the share by which the drop leaves the line, per unit of PLS."""
 
     per_pls: float | None
     interval_90: tuple[float, float] | None  #: None where any bend is possible

@@ -1,9 +1,10 @@
 r"""How often units of an age fail: failures over exposure in bands of age.
 
-Units that began together do not superpose to a process without memory while they age together: a job of N of them,
-all of age a, fails at N·h(a). Exposure over failures, T/n, is the mean over the ages that were watched, most of
-which may be young. The bands are the tenths of the longest time, put together until each has FEWEST failures; one
-rate for all is tested by the likelihood ratio of piecewise exponential laws, Σ dᵢ log(dᵢT/(eᵢn)) [standard].
+Units that began together do not superpose to a process without memory while they age together: a job of i of them,
+all of age x, fails at i times one's hazard. Exposure over failures, T_F/n_F, is the mean over the ages that were
+watched, most of which may be young. The bands are the tenths of the longest time, put together until each has
+FEWEST failures; one rate for all is tested by the likelihood ratio of piecewise exponential laws, Σ yᵢ
+log(yᵢT_F/(xᵢn_F)), yᵢ failures in the time xᵢ [standard].
 """
 
 from __future__ import annotations

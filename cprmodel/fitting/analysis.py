@@ -1,19 +1,19 @@
 r"""From a trace to a failure model: fits, intervals that hold their promise, and whether the rate drifts.
 
-Intervals at 90%, two-sided, in closed form. n events in an exposure T:
+Intervals at 90%, two-sided, in closed form. n_F events in an exposure T_F:
 
-MTBF (T/n)
+MTBF (T_F/n_F)
     Up to one event Garwood's exact Poisson limits (Garwood 1936). From ten events on the failures are taken for a
-    renewal process: log(T/n) scatters by CV/√n, CV the coefficient of variation of a Weibull law whose shape is
-    the fitted one less its bias (1 − 1.3/n); gamma quantiles with n/CV² events, widened from normal to Student's t
-    with 2n degrees of freedom. Where durations are of units or runs of their own, some of them cut short, T/n is a
-    ratio of two sums whose scatter is seen directly, Σ(Xᵢn/T − Dᵢ)²/n for CV² (from 50 events on; below, the larger
-    of both): of units that are young, failures are rare and scatter like Poisson's, whatever the law. Between two
-    and nine events the wider of both, with n − 1 degrees of freedom and 1 − 1/n. [derived here; coverage measured
-    in benchmarks/fitting.py]
+    renewal process: log(T_F/n_F) scatters by CV/√n_F, CV the coefficient of variation of a Weibull law whose shape
+    is the fitted one less its bias (1 − 1.3/n_F); gamma quantiles with n_F/CV² events, widened from normal to
+    Student's t with 2n_F degrees of freedom. Where durations are of units or runs of their own, some of them cut
+    short, T_F/n_F is a ratio of two sums whose scatter is seen directly, Σ(xᵢn_F/T_F − yᵢ)²/n_F for CV² (from 50
+    events on; below, the larger of both): of units that are young, failures are rare and scatter like Poisson's,
+    whatever the law. Between two and nine events the wider of both, with n_F − 1 degrees of freedom and 1 − 1/n_F.
+    [derived here; coverage measured in benchmarks/fitting.py]
 Shape (Weibull)
-    k(1 − 1/n)·e^(±t/√I), I the observed information of log k, t Student's with 2n degrees of freedom, n − 1 below
-    ten events. [derived here; coverage measured in the same place]
+    β_W(1 − 1/n_F)·e^(±x/√I), I the observed information of log β_W, x Student's with 2n_F degrees of freedom,
+    n_F − 1 below ten events. [derived here; coverage measured in the same place]
 
 Whether the rate drifts: the Lewis-Robinson test (Lewis & Robinson 1974), which is Laplace's trend test divided by
 the CV of the times, so that bursts are not taken for a trend. Whether it changes in any way: a likelihood ratio of
@@ -308,7 +308,7 @@ def effective_failures(
 
 
 def scatter_of(durations_s: Any, observed: Any) -> float | None:
-    """Σ(Xᵢn/T − Dᵢ)²/n of durations of their own: n times the variance of T/n over its square. None: no event.
+    """Σ(xᵢn_F/T_F − yᵢ)²/n_F of durations of their own, n_F times T_F/n_F's squared CV. None: no event.
 
     >>> scatter_of(np.array([1.0, 1.0, 1.0, 1.0]), np.array([True, False, False, False]))
     0.75

@@ -1,12 +1,14 @@
 r"""A rate that changes with calendar time: the power-law process of Crow and AMSAA.
 
-The expected number of failures by time t is :math:`n (t/T)^β` for n failures in a window T: β below 1 where they
-become rarer (the first weeks of a cluster), above 1 where they become more frequent. For a window of given length
-β̂ = n/Σ log(T/tᵢ), less its bias (n − 1)/n of it, and 2nβ/β̂ is χ² with 2n degrees of freedom; for one that ends
-with a failure n − 1 and n − 2 take the places of n in the sum and the bias (Crow 1974; MIL-HDBK-189) [mem].
+The expected number of failures by time x is :math:`n_F (x/T_F)^c` for n_F failures in a window T_F: c below 1 where
+they become rarer (the first weeks of a cluster), above 1 where they become more frequent. For a window of given
+length its estimate is n_F/Σ log(T_F/xᵢ), less its bias (n_F − 1)/n_F of it, and 2n_F times c over the estimate is
+χ² with 2n_F degrees of freedom; for one that ends with a failure n_F − 1 and n_F − 2 take the places of n_F in the
+sum and the bias (Crow 1974; MIL-HDBK-189) [mem].
 
-The rate at t is :math:`nβ t^{β−1}/T^β`; its logarithm scatters by √((1 + (1 + βu)²)/n), u = log(t/T) [derived here,
-to first order]: at the end of the window it is known as well as n/2 failures without drift would tell.
+The rate at x is :math:`n_F c x^{c−1}/T_F^c`; its logarithm scatters by √((1 + (1 + cu)²)/n_F), u = log(x/T_F)
+[derived here, to first order]: at the end of the window it is known as well as n_F/2 failures without drift would
+tell.
 """
 
 from __future__ import annotations

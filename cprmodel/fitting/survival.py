@@ -26,10 +26,11 @@ class Survival(NamedTuple):
 def kaplan_meier(durations_s: Any, observed: Any, confidence: float = 0.9) -> Survival:
     r"""Kaplan and Meier's estimate, with its band on the log-log scale.
 
-    .. math:: S(t) = \prod_{t_i \le t} \left(1 - \frac{d_i}{n_i}\right), \qquad
-              S^{\exp\left(\pm z \sqrt{\sum d_i / (n_i (n_i - d_i))} / \log S\right)}
+    .. math:: \bar F(x) = \prod_{x_i \le x} \left(1 - \frac{y_i}{z_i}\right), \qquad
+              \bar F^{\exp\left(\pm u \sqrt{\sum y_i / (z_i (z_i - y_i))} / \log \bar F\right)}
 
-    with dᵢ the interruptions at tᵢ, nᵢ the times that are as long or longer, and Greenwood's variance.
+    with yᵢ the interruptions at xᵢ, zᵢ the times that are as long or longer, u the normal quantile, and Greenwood's
+    variance.
 
     Examples
     --------

@@ -15,7 +15,7 @@ _LINEAR = "CPR's claim that the drop is roughly linear in PLS, slope fitted per 
 def metric_drop(pls: Number, metric_drop_per_pls: Number) -> Number:
     r"""Expected drop of the metric (AUC, say), β·PLS.
 
-    .. math:: \Delta = \beta\, \mathrm{PLS}
+    .. math:: M = \beta\, \mathrm{PLS}
 
     Parameters
     ----------
@@ -32,13 +32,13 @@ def metric_drop(pls: Number, metric_drop_per_pls: Number) -> Number:
 
 @formula("PLS", CPR_2021, Evidence.SECOND_HAND, (), _LINEAR)
 def pls_for_metric_drop(max_metric_drop: Number, metric_drop_per_pls: Number) -> Number:
-    r"""The PLS budget that a largest acceptable drop allows, Δ/β.
+    r"""The PLS budget that a largest acceptable drop allows, M_max/β.
 
-    .. math:: \mathrm{PLS} = \frac{\Delta}{\beta}
+    .. math:: \mathrm{PLS} = \frac{M_{\max}}{\beta}
 
     Parameters
     ----------
-    max_metric_drop : largest drop of the metric to accept, Δ [metric]
+    max_metric_drop : largest drop of the metric to accept, M_max [metric]
     metric_drop_per_pls : metric lost per unit of PLS, β [metric/PLS]
 
     Examples

@@ -115,7 +115,7 @@ def drained_slot(
     return interval_s + _slot(interval_s, save_s, drain_s, overlap, mtbf_s, 0, *given).more
 
 
-@formula("share", DERIVED, Evidence.DERIVED, (), _STRUCK)
+@formula("f", DERIVED, Evidence.DERIVED, (), _STRUCK)
 def drained_fresh_loss(
     interval_s: Number,
     save_s: Number,
@@ -132,13 +132,13 @@ def drained_fresh_loss(
 ) -> Number:
     r"""Share of the updates made between two saves that is lost before the second one is complete.
 
-    .. math:: f = \frac{1}{\tau_e}\left( \frac{\tau v H}{k_H} + \frac{k_b}{k_H}\bigl(p\,u(\omega C_d,
+    .. math:: f = \frac{1}{\tau_e}\left( \frac{\tau v H}{q_H} + \frac{q_b}{q_H}\bigl(p\,u(\omega C_d,
               \tau - \omega C_d) + (1 - p)\,u(0, \tau)\bigr)
-              + \frac{\omega C_d^2 \varphi_2(C_d/\mu)\,(1 + v) H}{\mu\, k_b k_H} \right)
+              + \frac{\omega C_d^2 \varphi_2(C_d/\mu)\,(1 + v) H}{\mu\, q_b q_H} \right)
 
-    with b, H, v as in :func:`~cprmodel.formulas.fresh_loss` (v of C + C_d), k_b = 1 + vb, k_H = 1 + v(b + H),
-    p = e^(−b(τ − ωC_d)/μ)/k_b that no roll-back comes between two saves, and u(a, c) of work a that was done in a
-    drain and c after it what a hit takes, a(1 − e^(−x)) + c(1 − (1 − e^(−x))/x) with x = Hc/μ.
+    with b, H, v as in :func:`~cprmodel.formulas.fresh_loss` (v of C + C_d), q_b = 1 + vb, q_H = 1 + v(b + H),
+    p = e^(−b(τ − ωC_d)/μ)/q_b that no roll-back comes between two saves, and u(y, z) of work y that was done in a
+    drain and z after it what a hit takes, y(1 − e^(−x)) + z(1 − (1 − e^(−x))/x) with x = Hz/μ.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def drained_fresh_loss(
     return _fresh(of, interval_s) / (interval_s + of.more)
 
 
-@formula("share", DERIVED, Evidence.DERIVED, (), _STRUCK)
+@formula("g", DERIVED, Evidence.DERIVED, (), _STRUCK)
 def drained_stale_loss(
     interval_s: Number,
     save_s: Number,
@@ -231,10 +231,10 @@ def drained_priority_pls(
 ) -> Number:
     r"""Expected portion of lost updates when some rows are saved before others and saves drain.
 
-    .. math:: \mathrm{PLS} = \frac{m\,(\tau_e f + U_0\, g) + u(\min(\omega C_d, \rho), \rho - \omega C_d)
+    .. math:: \mathrm{PLS} = \frac{m\,(\tau_e f + U_0\, g) + u(\min(\omega C_d, \tau_m), \tau_m - \omega C_d)
               + U_1\, g'}{T}
 
-    for m saves and a rest ρ = T − mτ_e, with τ_e of :func:`drained_slot`, f and u of :func:`drained_fresh_loss`,
+    for m saves and a rest τₘ = T − mτ_e, with τ_e of :func:`drained_slot`, f and u of :func:`drained_fresh_loss`,
     g of :func:`drained_stale_loss`, and g' that of the rest, which no save ends.
 
     Parameters

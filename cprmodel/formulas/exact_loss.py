@@ -93,13 +93,13 @@ def exact_pls(
     r"""Expected PLS of a job of finite length, wherever failures strike and no loss counted twice.
 
     .. math:: \mathrm{PLS} = \frac{m \tau}{T}\left(1 - q\,\frac{1 - e^{-x}}{x}\right)
-              + \frac{r}{T} f\!\left(\frac{H r}{\mu}\right), \quad x = \frac{H\tau}{\mu}, \quad
+              + \frac{\tau_m}{T} f\!\left(\frac{H \tau_m}{\mu}\right), \quad x = \frac{H\tau}{\mu}, \quad
               q = \frac{1 + v b}{1 + v (b + H)}
 
     with b the probability that a failure ends in a roll-back of everybody (what was lost since the last save is
     then replayed), H that it is repaired but hits one given shard, at its start or during its stop, v = e^(C/μ) − 1
     void saves per complete one, so 1 − q that the shard is hit while saving, which takes the whole interval; m
-    saves, a rest r, and f(x) = 1 − (1 − e^(−x))/x.
+    saves, a rest τₘ = T − mτ, and f(x) = 1 − (1 − e^(−x))/x.
 
     Parameters
     ----------
@@ -157,8 +157,8 @@ def exact_pls_interval(
 ) -> Number:
     r"""The longest interval whose expected PLS, in a long job, is within the budget: inverse of :func:`exact_pls`.
 
-    .. math:: \tau = \frac{x \mu}{H}, \qquad x = \delta + R\!\left(\delta - \log(1 + \delta)\right),
-              \quad \delta = \max\!\left(0, \frac{q}{1 - \mathrm{PLS}} - 1\right)
+    .. math:: \tau = \frac{x \mu}{H}, \qquad x = y + R\!\left(y - \log(1 + y)\right),
+              \quad y = \max\!\left(0, \frac{q}{1 - \mathrm{PLS}} - 1\right)
 
     H and q are those of :func:`exact_pls`. With q = 1, x = 1/c + W₀(−e^(−1/c)/c), c = 1 − PLS, without its loss of
     digits at small budgets. To first order τ = 2 PLS N μ/(sk) − 2C.
@@ -219,15 +219,15 @@ def exact_pls_deviation(
 ) -> Number:
     r"""Standard deviation of the PLS of one run around :func:`exact_pls`.
 
-    .. math:: \operatorname{Var} = \sum_i \frac{a_i^2}{T^2}
-              \left(\frac{V_i}{N} + \left(1 - \frac{1}{N}\right) K_i\right), \qquad
-              V = 1 - q + 2 q x \varphi_3(-x) - \ell^2, \quad \ell = 1 - q + q x \varphi_2(-x),
+    .. math:: \operatorname{Var} = \sum_i \frac{\tau_i^2}{T^2}
+              \left(\frac{z_i}{N} + \left(1 - \frac{1}{N}\right) c_i\right), \qquad
+              z = 1 - q + 2 q x \varphi_3(-x) - u^2, \quad u = 1 - q + q x \varphi_2(-x),
 
-    .. math:: K = 2 q_2\, e[0, -x, -y] - (1 - \ell)^2, \qquad
-              q_2 = \frac{1 + v b}{1 + v (b + G)}, \quad y = \frac{G\tau}{\mu}
+    .. math:: c = 2 q_2\, e[0, -x, -y] - (1 - u)^2, \qquad
+              q_2 = \frac{1 + v b}{1 + v (b + H_2)}, \quad y = \frac{H_2\tau}{\mu}
 
-    over the intervals aᵢ: ℓ and V are mean and variance of the share of one that a shard loses, K the covariance of
-    two shards, G the probability that a failure is repaired and hits either of two given shards, and e[0, −x, −y]
+    over the intervals τᵢ: u and z are mean and variance of the share of one that a shard loses, c the covariance of
+    two shards, H₂ the probability that a failure is repaired and hits either of two given shards, and e[0, −x, −y]
     the second divided difference of the exponential. Failures that take k of N shards take two given ones together
     with probability k(k − 1)/(N(N − 1)); a k between two whole numbers is one or the other. (The last interval,
     which no save follows, has q = q₂ = 1.)

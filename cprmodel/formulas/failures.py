@@ -42,14 +42,14 @@ def mtbf_from_nodes(node_mtbf_s: Number, nodes: Number) -> Number:
 
 @formula("μ", KOKOLIS_2025, Evidence.SECOND_HAND, (), "nodes fail independently, and any one interrupts the job")
 def mtbf_from_node_days(nodes: Number, per_1000_node_days: Number) -> Number:
-    r"""MTBF of a job from a failure rate per 1,000 node-days, μ = 1000 days/(n·r) [s].
+    r"""MTBF of a job from a failure rate per 1,000 node-days, μ = 1000 days/(n·r_f) [s].
 
-    .. math:: \mu = \frac{1000 \cdot 86400\,\mathrm{s}}{n r}
+    .. math:: \mu = \frac{1000 \cdot 86400\,\mathrm{s}}{n\, r_f}
 
     Parameters
     ----------
     nodes : nodes of the job, n
-    per_1000_node_days : failures per 1,000 node-days, r [1/(1000 node-days)]
+    per_1000_node_days : failures per 1,000 node-days, r_f [1/(1000 node-days)]
 
     Examples
     --------
@@ -59,16 +59,16 @@ def mtbf_from_node_days(nodes: Number, per_1000_node_days: Number) -> Number:
     return _SECONDS_PER_1000_NODE_DAYS / (nodes * per_1000_node_days)
 
 
-@formula("p", DERIVED, Evidence.DEFINITION, (), "a node fails at a constant rate")
+@formula("pₙ", DERIVED, Evidence.DEFINITION, (), "a node fails at a constant rate")
 def node_failure_probability(node_mtbf_s: Number, period_s: Number) -> Number:
     r"""Probability that a node fails within a period.
 
-    .. math:: p = 1 - e^{-t/\mu_n}
+    .. math:: p_n = 1 - e^{-t_p/\mu_n}
 
     Parameters
     ----------
     node_mtbf_s : mean time between failures of one node, μₙ [s]
-    period_s : length of the period, t [s]
+    period_s : length of the period, tₚ [s]
 
     Examples
     --------
@@ -82,16 +82,16 @@ def node_failure_probability(node_mtbf_s: Number, period_s: Number) -> Number:
 def node_mtbf_from_probability(failure_probability: Number, period_s: Number) -> Number:
     r"""MTBF of a node from its probability to fail within a period: inverts :func:`node_failure_probability`.
 
-    .. math:: \mu_n = -\frac{t}{\log(1 - p)}
+    .. math:: \mu_n = -\frac{t_p}{\log(1 - p_n)}
 
     Parameters
     ----------
-    failure_probability : probability that a node fails at least once within the period, p, below 1
-    period_s : length of the period, t [s]
+    failure_probability : probability that a node fails at least once within the period, pₙ, below 1
+    period_s : length of the period, tₚ [s]
 
     Returns
     -------
-    μₙ [s]; infinite for p = 0.
+    μₙ [s]; infinite for pₙ = 0.
 
     Examples
     --------
@@ -107,14 +107,14 @@ def node_mtbf_from_probability(failure_probability: Number, period_s: Number) ->
 def mtbf_from_groups(node_mtbf_s: Number, nodes: Number, group_mtbf_s: Number, groups: Number) -> Number:
     r"""MTBF of a job whose nodes fail alone, and in groups that share a switch, a rack or a power supply.
 
-    .. math:: \mu = \frac{1}{n/\mu_n + G/\mu_G}
+    .. math:: \mu = \frac{1}{n/\mu_n + N_g/\mu_g}
 
     Parameters
     ----------
     node_mtbf_s : mean time between failures of one node alone, μₙ [s]
     nodes : nodes of the job, n
-    group_mtbf_s : mean time between failures of one group, μ_G [s]
-    groups : groups that the job spans, G
+    group_mtbf_s : mean time between failures of one group, μ_g [s]
+    groups : groups that the job spans, N_g
 
     Examples
     --------
@@ -132,16 +132,16 @@ def nodes_per_failure(
 ) -> Number:
     r"""Nodes lost per failure, on average, when some failures take a whole group.
 
-    .. math:: k = \frac{a\,n/\mu_n + g\,G/\mu_G}{n/\mu_n + G/\mu_G}
+    .. math:: k = \frac{k_1\, n/\mu_n + n_g N_g/\mu_g}{n/\mu_n + N_g/\mu_g}
 
     Parameters
     ----------
     node_mtbf_s : mean time between failures of one node alone, μₙ [s]
     nodes : nodes of the job, n
-    group_mtbf_s : mean time between failures of one group, μ_G [s]
-    groups : groups that the job spans, G
-    group_nodes : nodes of a group, g
-    alone : nodes lost by a failure that is not a group's, a (its mean)
+    group_mtbf_s : mean time between failures of one group, μ_g [s]
+    groups : groups that the job spans, N_g
+    group_nodes : nodes of a group, n_g
+    alone : nodes lost by a failure that is not a group's, k₁ (its mean)
 
     Notes
     -----
@@ -182,21 +182,21 @@ def mttf_from_fit(fit: Number) -> Number:
 def mtbf_with_prior(
     prior_mtbf_s: Number, prior_failures: Number, seen_failures: Number, exposure_s: Number
 ) -> Number:
-    r"""MTBF by a plan and by what was seen: the belief counts as a failures in aμ₀ of time.
+    r"""MTBF by a plan and by what was seen: the belief counts as a₀ failures in a₀μ₀ of time.
 
-    .. math:: \mu = \frac{a \mu_0 + E}{a + n}
+    .. math:: \mu = \frac{a_0 \mu_0 + T_F}{a_0 + n_F}
 
     Parameters
     ----------
     prior_mtbf_s : MTBF that is believed before any failure was seen, μ₀ [s]
-    prior_failures : failures that this belief is worth, a
-    seen_failures : failures seen so far, n
-    exposure_s : time at risk in which they were seen, E [s]; time without a failure counts
+    prior_failures : failures that this belief is worth, a₀
+    seen_failures : failures seen so far, n_F
+    exposure_s : time at risk in which they were seen, T_F [s]; time without a failure counts
 
     Notes
     -----
-    The failure rate has the prior Gamma(a)/(aμ₀); n failures in E make it Gamma(a + n)/(aμ₀ + E), whose mean is
-    1/μ. To first order the overhead C/τ + λτ/2 is linear in the rate λ, so the interval for this μ has the least
+    The failure rate has the prior Gamma(a₀)/(a₀μ₀); what was seen makes it Gamma(a₀ + n_F)/(a₀μ₀ + T_F), whose mean
+    is 1/μ. To first order the overhead C/τ + λτ/2 is linear in the rate λ, so the interval for this μ has the least
     expected overhead over all that the rate may be.
 
     Examples

@@ -1,8 +1,8 @@
 r"""What a row that was put back costs in log loss, and how often to save rows for it.
 
-A failure puts row r back by Δ = (row now) − (row as saved). With z the logit, σ = σ(z) and J = ∂z/∂e at an access
+A failure puts row x back by Δ = (row now) − (row as saved). With z the logit, σ = σ(z) and J = ∂z/∂x at an access
 of the row, second order of Taylor's series gives the rise of the log loss; its second derivative is
-E[σ'JJᵀ] + E[(σ − y)∂²z/∂e²], of which the second part is 0 where the model is calibrated (Gauss and Newton).
+E[σ'JJᵀ] + E[(σ − y)∂²z/∂x²], of which the second part is 0 where the model is calibrated (Gauss and Newton).
 Every formula is one row's; harms of rows add up, but for cross terms (docs/models/harm.md). Time is counted in
 samples that the job trains.
 """
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 _TAYLOR = "second order in Δ; the model is calibrated; other parameters stay as they are; cross terms left out"
-_GROWTH = "harm at once grows as Da² + Na with the age a; a failure strikes at a random moment between two saves"
+_GROWTH = "harm at once grows as Dₕa² + Nₕa with the age a; a failure strikes at a random moment between two saves"
 _RUN = f"{_GROWTH}; first order (no row is put back twice in an interval); the same all through the run"
 
 
@@ -35,16 +35,17 @@ _RUN = f"{_GROWTH}; first order (no row is put back twice in an interval); the s
 def harm_at_once(accesses_per_sample: Number, curvature: Number, gradient: Number, moved: Number) -> Number:
     r"""Rise of the log loss when one row is put back, before anything is learned again.
 
-    .. math:: p \left(\frac{h |\Delta|^2}{2} - g |\Delta|\right), \qquad
-              h = \frac{\Delta^T H \Delta}{|\Delta|^2}, \quad
-              g = \frac{\mathrm{E}[(\sigma - y) J \cdot \Delta]}{|\Delta|}, \quad H = \mathrm{E}[\sigma' J J^T]
+    .. math:: p_a \left(\frac{h |\Delta|^2}{2} - g_\Delta |\Delta|\right), \qquad
+              h = \frac{\Delta^\top \mathcal{H} \Delta}{|\Delta|^2}, \quad
+              g_\Delta = \frac{\mathrm{E}[(\sigma - y) J \cdot \Delta]}{|\Delta|}, \quad
+              \mathcal{H} = \mathrm{E}[\sigma' J J^\top]
 
     Parameters
     ----------
-    accesses_per_sample : accesses of the row per sample, p [1/sample]
+    accesses_per_sample : accesses of the row per sample, pₐ [1/sample]
     curvature : curvature of the log loss at an access, along Δ, h [nat]
-    gradient : gradient of the log loss at an access, along Δ, g; below 0 where the row is still on its way [nat]
-    moved : how far the row moved since it was saved, the length of Δ [weight]
+    gradient : gradient of the log loss at an access, along Δ, g_Δ; below 0 where the row is still on its way [nat]
+    moved : how far the row moved since it was saved, the length |Δ| [weight]
 
     Returns
     -------
@@ -52,9 +53,9 @@ def harm_at_once(accesses_per_sample: Number, curvature: Number, gradient: Numbe
 
     Notes
     -----
-    A row that goes straight towards its best value, u further on, has g = −hu: the harm is ph(Δ²/2 + uΔ), what the
-    row gained since its save. A row that only jitters about its best value is no worse as it was: on average
-    −gΔ cancels hΔ²/2 (docs/models/harm.md).
+    A row that goes straight towards its best value, u further on, has g_Δ = −hu: the harm is pₐh(|Δ|²/2 + u|Δ|),
+    what the row gained since its save. A row that only jitters about its best value is no worse as it was: on
+    average −g_Δ|Δ| cancels h|Δ|²/2 (docs/models/harm.md).
 
     Examples
     --------
@@ -68,19 +69,19 @@ def harm_at_once(accesses_per_sample: Number, curvature: Number, gradient: Numbe
 def calibrated_rise(probability: Number, logit_change: Number) -> Number:
     r"""Exact rise of the expected log loss of one sample whose logit changes.
 
-    .. math:: \log\left(1 + \sigma (e^\delta - 1)\right) - \sigma\delta
-              = \frac{\sigma(1 - \sigma)}{2} \delta^2 + \frac{\sigma(1 - \sigma)(1 - 2\sigma)}{6} \delta^3
-              + \mathrm{O}(\delta^4)
+    .. math:: \log\left(1 + \sigma (e^{\delta_z} - 1)\right) - \sigma\delta_z
+              = \frac{\sigma(1 - \sigma)}{2} \delta_z^2 + \frac{\sigma(1 - \sigma)(1 - 2\sigma)}{6} \delta_z^3
+              + \mathrm{O}(\delta_z^4)
 
     Parameters
     ----------
     probability : what the model gave to a click, σ
-    logit_change : change of the logit, δ
+    logit_change : change of the logit, δ_z
 
     Notes
     -----
-    How far the quadratic reaches in the logit. Averaged over a normal δ of variance v the next term is
-    σ'(1 − 6σ')v²/8: with σ between .21 and .79 it lowers the rise, by at most an eighth of v of the quadratic
+    How far the quadratic reaches in the logit. Averaged over a normal δ_z of variance x the next term is
+    σ'(1 − 6σ')x²/8: with σ between .21 and .79 it lowers the rise, by at most an eighth of x of the quadratic
     (σ = ½), and raises it for rarer clicks.
 
     Examples
@@ -96,12 +97,12 @@ def calibrated_rise(probability: Number, logit_change: Number) -> Number:
 def harm_of_age(drift: Number, noise: Number, age_samples: Number) -> Number:
     r"""Expected rise of the log loss when a row is put back to what it was so many samples ago.
 
-    .. math:: D a^2 + N a
+    .. math:: D_h a^2 + N_h a
 
     Parameters
     ----------
-    drift : D [nat/sample²], of rows that go on in one direction: Δ grows as a
-    noise : N [nat/sample], of rows that jitter (E[Δ²] grows as a), and of the gradient term (gΔ grows as a)
+    drift : Dₕ [nat/sample²], of rows that go on in one direction: Δ grows as a
+    noise : Nₕ [nat/sample], of rows that jitter (E[Δ²] grows as a), and of the gradient term (it grows as a)
     age_samples : samples trained since the row was saved, a [sample]
 
     Examples
@@ -114,14 +115,15 @@ def harm_of_age(drift: Number, noise: Number, age_samples: Number) -> Number:
 
 @formula("harm", DERIVED, Evidence.DERIVED, (), _GROWTH)
 def mean_harm(drift: Number, noise: Number, interval_samples: Number) -> Number:
-    r"""Expected rise of the log loss when a failure puts a row back that is saved every τ.
+    r"""Expected rise of the log loss when a failure puts a row back that is saved every τₛ.
 
-    .. math:: \frac1\tau \int_0^\tau (D a^2 + N a)\,\mathrm{d}a = \frac{D \tau^2}{3} + \frac{N \tau}{2}
+    .. math:: \frac{1}{\tau_s} \int_0^{\tau_s} (D_h a^2 + N_h a)\,\mathrm{d}a
+              = \frac{D_h \tau_s^2}{3} + \frac{N_h \tau_s}{2}
 
     Parameters
     ----------
-    drift, noise : growth of the harm with the age, D [nat/sample²] and N [nat/sample]
-    interval_samples : samples trained between two saves of the row, τ [sample]
+    drift, noise : growth of the harm with the age, Dₕ [nat/sample²] and Nₕ [nat/sample]
+    interval_samples : samples trained between two saves of the row, τₛ [sample]
 
     Examples
     --------
@@ -131,17 +133,17 @@ def mean_harm(drift: Number, noise: Number, interval_samples: Number) -> Number:
     return drift * interval_samples**2 / 3 + noise * interval_samples / 2
 
 
-@formula("P", DERIVED, Evidence.DERIVED, (), _GROWTH)
+@formula("τₛ", DERIVED, Evidence.DERIVED, (), _GROWTH)
 def least_harm_interval(row_bytes: Number, drift: Number, noise: Number, harm_price: Number) -> Number:
     r"""The fixed interval of a row that costs the least harm at a price of bandwidth.
 
-    .. math:: P_i = \frac1f, \qquad f^3 = \frac{N_i}{2\nu s_i} f + \frac{2 D_i}{3\nu s_i}
+    .. math:: \tau_{s,i} = \frac1x, \qquad x^3 = \frac{N_{h,i}}{2\nu_h s_i} x + \frac{2 D_{h,i}}{3\nu_h s_i}
 
     Parameters
     ----------
     row_bytes : size of the row, sᵢ [B]
-    drift, noise : growth of the row's harm with the age, Dᵢ [nat/sample²] and Nᵢ [nat/sample]
-    harm_price : harm that a byte a sample is worth, ν [nat·sample/B]
+    drift, noise : growth of the row's harm with the age, Dₕ,ᵢ [nat/sample²] and Nₕ,ᵢ [nat/sample]
+    harm_price : harm that a byte a sample is worth, νₕ [nat·sample/B]
 
     Returns
     -------
@@ -149,14 +151,15 @@ def least_harm_interval(row_bytes: Number, drift: Number, noise: Number, harm_pr
 
     Notes
     -----
-    Minimises Σ(DᵢPᵢ²/3 + NᵢPᵢ/2) under Σ sᵢ/Pᵢ = B (Lagrange; convex in the frequencies f; one root is above 0).
-    With noise alone P ∝ √(s/N), the square-root law; with drift alone P ∝ ∛(s/D), :func:`cube_root_row_interval`.
+    Minimises Σ(Dₕτₛ²/3 + Nₕτₛ/2) under Σ sᵢ/τₛ = Bₛ, over rows, each with its own (Lagrange; convex in the
+    frequencies x; one root is above 0). With noise alone τₛ ∝ √(sᵢ/Nₕ), the square-root law; with drift alone
+    τₛ ∝ ∛(sᵢ/Dₕ), :func:`cube_root_row_interval`.
 
     Examples
     --------
-    >>> round(least_harm_interval(row_bytes=64, drift=0, noise=2e-9, harm_price=1e-6), 6)  # √(2νs/N)
+    >>> round(least_harm_interval(row_bytes=64, drift=0, noise=2e-9, harm_price=1e-6), 6)  # √(2νₕsᵢ/Nₕ)
     252.982213
-    >>> round(least_harm_interval(row_bytes=64, drift=1e-12, noise=0, harm_price=1e-6), 6)  # ∛(3νs/(2D))
+    >>> round(least_harm_interval(row_bytes=64, drift=1e-12, noise=0, harm_price=1e-6), 6)  # ∛(3νₕsᵢ/(2Dₕ))
     457.885697
     """
     xp = namespace(row_bytes, drift, noise, harm_price)
@@ -164,20 +167,21 @@ def least_harm_interval(row_bytes: Number, drift: Number, noise: Number, harm_pr
     return xp.quotient(1, xp.cubic_root(xp.quotient(noise, 2 * price), xp.quotient(2 * drift, 3 * price)))
 
 
-@formula("P", DERIVED, Evidence.DERIVED, (), f"{_GROWTH}; drift alone (N = 0)")
+@formula("τₛ", DERIVED, Evidence.DERIVED, (), f"{_GROWTH}; drift alone (Nₕ = 0)")
 def cube_root_row_interval(
     row_bytes: Number, drift: Number, cube_root_sum: Number, bytes_per_sample: Number
 ) -> Number:
     r"""The fixed interval that costs the least harm where rows only drift: the cube-root law.
 
-    .. math:: P_i = \sqrt[3]{\frac{s_i}{D_i}} \cdot \frac{Q}{B}, \qquad Q = \sum_j \sqrt[3]{D_j s_j^2}
+    .. math:: \tau_{s,i} = \sqrt[3]{\frac{s_i}{D_{h,i}}} \cdot \frac{Q_3}{B_s}, \qquad
+              Q_3 = \sum_j \sqrt[3]{D_{h,j} s_j^2}
 
     Parameters
     ----------
     row_bytes : size of the row, sᵢ [B]
-    drift : growth of the row's harm with the square of the age, Dᵢ [nat/sample²]
-    cube_root_sum : Σ (Dⱼsⱼ²)^⅓ over all rows, Q [(nat·B²/sample²)^⅓]
-    bytes_per_sample : what saving may use per sample, B [B/sample]
+    drift : growth of the row's harm with the square of the age, Dₕ,ᵢ [nat/sample²]
+    cube_root_sum : Σ (Dₕ,ⱼsⱼ²)^⅓ over all rows, Q₃ [(nat·B²/sample²)^⅓]
+    bytes_per_sample : what saving may use per sample, Bₛ [B/sample]
 
     Examples
     --------
@@ -188,16 +192,16 @@ def cube_root_row_interval(
     return xp.cubic_root(0, xp.quotient(row_bytes, drift)) * (cube_root_sum / bytes_per_sample)
 
 
-@formula("harm", DERIVED, Evidence.DERIVED, (), f"{_GROWTH}; drift alone (N = 0)")
+@formula("harm", DERIVED, Evidence.DERIVED, (), f"{_GROWTH}; drift alone (Nₕ = 0)")
 def cube_root_harm(cube_root_sum: Number, bytes_per_sample: Number) -> Number:
     r"""Harm at once of a failure under the cube-root law: no fixed intervals cost less where rows only drift.
 
-    .. math:: \frac{Q^3}{3 B^2}, \qquad Q = \sum_j \sqrt[3]{D_j s_j^2}
+    .. math:: \frac{Q_3^3}{3 B_s^2}, \qquad Q_3 = \sum_j \sqrt[3]{D_{h,j} s_j^2}
 
     Parameters
     ----------
-    cube_root_sum : Σ (Dⱼsⱼ²)^⅓ over all rows, Q [(nat·B²/sample²)^⅓]
-    bytes_per_sample : what saving may use per sample, B [B/sample]
+    cube_root_sum : Σ (Dₕ,ⱼsⱼ²)^⅓ over all rows, Q₃ [(nat·B²/sample²)^⅓]
+    bytes_per_sample : what saving may use per sample, Bₛ [B/sample]
 
     Examples
     --------
@@ -219,16 +223,17 @@ def expected_harm(
 ) -> Number:
     r"""Expected rise of the log loss at the end of a run whose failures put shards back.
 
-    .. math:: F q \left(\frac{D \tau^2}{3} + \frac{N \tau}{2}\right) \frac{1 - e^{-2 \kappa T}}{2 \kappa T}
+    .. math:: n_k q_k \left(\frac{D_h \tau_s^2}{3} + \frac{N_h \tau_s}{2}\right)
+              \frac{1 - e^{-2 \kappa T_s}}{2 \kappa T_s}
 
     Parameters
     ----------
-    drift, noise : growth of the harm with the age, of all rows that are alike, D [nat/sample²] and N [nat/sample]
-    interval_samples : samples trained between two saves, τ [sample]
-    put_backs : failures of the run that put shards back, F
-    lost_share : share of the rows that one puts back, q = k/N
+    drift, noise : growth of the harm with the age, of all rows that are alike, Dₕ [nat/sample²] and Nₕ [nat/sample]
+    interval_samples : samples trained between two saves, τₛ [sample]
+    put_backs : failures of the run that put shards back, nₖ
+    lost_share : share of the rows that one puts back, qₖ = k/N
     relearning_per_sample : share of Δ that a sample makes good, κ [1/sample]
-    run_samples : samples of the run, T [sample]
+    run_samples : samples of the run, Tₛ [sample]
 
     Notes
     -----
@@ -252,18 +257,19 @@ def harm_per_pls(
 ) -> Number:
     r"""Slope of the harm against PLS, which a fit to runs with failures must find.
 
-    .. math:: T \left(\frac{2 D \tau}{3} + N\right) \frac{1 - e^{-2 \kappa T}}{2 \kappa T}
+    .. math:: T_s \left(\frac{2 D_h \tau_s}{3} + N_h\right) \frac{1 - e^{-2 \kappa T_s}}{2 \kappa T_s}
 
     Parameters
     ----------
-    drift, noise : growth of the harm with the age, of all rows that are alike, D [nat/sample²] and N [nat/sample]
-    interval_samples : samples trained between two saves, τ [sample]
+    drift, noise : growth of the harm with the age, of all rows that are alike, Dₕ [nat/sample²] and Nₕ [nat/sample]
+    interval_samples : samples trained between two saves, τₛ [sample]
     relearning_per_sample : share of Δ that a sample makes good, κ [1/sample]
-    run_samples : samples of the run, T [sample]
+    run_samples : samples of the run, Tₛ [sample]
 
     Notes
     -----
-    :func:`expected_harm` over PLS = Fqτ/(2T), to first order. It is one number for all intervals only where D = 0.
+    :func:`expected_harm` over PLS = nₖqₖτₛ/(2Tₛ), to first order. It is one number for all intervals only where Dₕ
+    = 0.
 
     Examples
     --------
@@ -277,14 +283,14 @@ def harm_per_pls(
 
 @formula("AUC fall", DERIVED, Evidence.DERIVED, (), "AUC and log loss go together as in the run without failures")
 def auc_fall(rise: Number, auc_per_nat: Number) -> Number:
-    r"""Fall of the AUC that goes with a rise of the log loss, bρ.
+    r"""Fall of the AUC that goes with a rise of the log loss, A_ℓρ_ℓ.
 
-    .. math:: \Delta \mathrm{AUC} = b \rho
+    .. math:: \text{fall of the AUC} = A_\ell\, \rho_\ell
 
     Parameters
     ----------
-    rise : rise of the log loss, ρ [nat]
-    auc_per_nat : AUC lost per nat, b, as rows put back show it in a run without failures [1/nat]
+    rise : rise of the log loss, ρ_ℓ [nat]
+    auc_per_nat : AUC lost per nat, A_ℓ, as rows put back show it in a run without failures [1/nat]
 
     Examples
     --------

@@ -154,16 +154,16 @@ def priced_loss_interval(
 ) -> Number:
     r"""The optimum of partial recovery when lost samples are priced rather than bounded.
 
-    .. math:: \tau = \sqrt{\frac{2 C \mu N}{v s k}}
+    .. math:: \tau = \sqrt{\frac{2 C \mu N}{c_{\mathrm{PLS}}\, s k}}
 
-    the interval of a full-recovery job whose MTBF is N/(vsk) times longer.
+    the interval of a full-recovery job whose MTBF is N/(c_PLS·sk) times longer.
 
     Parameters
     ----------
     save_s : time a save blocks training, C [s]
     mtbf_s : mean time between failures of the job, μ [s]
     shards : embedding shards, N
-    loss_price : overhead that one unit of PLS is worth, v [1/PLS]
+    loss_price : overhead that one unit of PLS is worth, c_PLS [1/PLS]
     shard_share : share of failures that take a shard, s
     failed_shards : shards lost per shard failure, k
 
@@ -183,12 +183,12 @@ def priced_loss_interval(
 def optimal_chunks(work_s: Number, save_s: Number, mtbf_s: Number, final_save: bool = False) -> Number:
     r"""Into how many pieces to cut a job of finite length under full recovery.
 
-    .. math:: K_0 = \frac{T'}{\mu R(C/\mu)}, \qquad
-              K = \arg\min_{K \in \{\max(1, \lfloor K_0 \rfloor), \lceil K_0 \rceil\}}
-              K \left(e^{(T'/K + C)/\mu} - 1\right)
+    .. math:: N_0 = \frac{T'}{\mu R(C/\mu)}, \qquad
+              N_\tau = \arg\min_{i \in \{\max(1, \lfloor N_0 \rfloor), \lceil N_0 \rceil\}}
+              i \left(e^{(T'/i + C)/\mu} - 1\right)
 
     with T' = T where the last save is charged too, T' = T − C where no save follows the end of the job
-    (then K − 1 pieces of (T − C)/K are followed by a last one C longer).
+    (then N_τ − 1 pieces of (T − C)/N_τ are followed by a last one C longer).
 
     Parameters
     ----------
@@ -199,11 +199,12 @@ def optimal_chunks(work_s: Number, save_s: Number, mtbf_s: Number, final_save: b
 
     Returns
     -------
-    Number of pieces K (an int, or an array of them); K − 1 saves are made (K with ``final_save``).
+    Number of pieces N_τ (an int, or an array of them); N_τ − 1 saves are made (N_τ with ``final_save``).
 
     Notes
     -----
-    Exact for exponential failures: the cost is convex in K (derived; equal to brute force in the tests).
+    Exact for exponential failures: the cost is convex in the number of pieces (derived; equal to brute force in the
+    tests).
 
     Examples
     --------

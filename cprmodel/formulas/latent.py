@@ -2,7 +2,7 @@ r"""Silent errors that show by themselves, late: under exponential failures, err
 
 Semantics (the simulator plays the same)
     Training works for τ and saves for C, errors or not. Silent errors come while it works, at the rate 1/μₛ.
-    One that is there shows at the rate 1/ℓ, while it works and while it saves. Then everybody loads the newest
+    One that is there shows at the rate 1/tₛ, while it works and while it saves. Then everybody loads the newest
     save from before the error, and works again. A failure goes back to the last save: an error since then is gone
     with it, one that the save holds stays. Recoveries are those of the exact makespan. As many saves are kept as
     that takes.
@@ -42,25 +42,25 @@ def latent_interval(save_s: Number, mtbf_s: Number, silent_mtbf_s: Number, whole
 
 
 @formula(
-    "k", DERIVED, Evidence.DERIVED, (), "exponential delays; failures meanwhile only make it fewer; rounded up"
+    "m_R", DERIVED, Evidence.DERIVED, (), "exponential delays; failures meanwhile only make it fewer; rounded up"
 )
 def kept_for_clean(interval_s: Number, save_s: Number, latency_s: Number, surely: Number) -> Number:
     r"""How many saves to keep so that, when an error shows, one from before it is among them with a probability.
 
-    .. math:: k = 1 + \frac{1}{x} \log\frac{1 - e^{-x}}{x (1 - P)}, \qquad x = \frac{\tau + C}{\ell}
+    .. math:: m_R = 1 + \frac{1}{x} \log\frac{1 - e^{-x}}{x (1 - p_R)}, \qquad x = \frac{\tau + C}{t_s}
 
-    An error falls anywhere between two saves; k of them or more follow before it shows with probability
-    (1 − e^(−x))/x · e^(−(k−1)x).
+    An error falls anywhere between two saves; i of them or more follow before it shows with probability
+    (1 − e^(−x))/x · e^(−(i−1)x).
 
     Parameters
     ----------
     interval_s, save_s : τ and C [s]
-    latency_s : mean time until an error shows, ℓ [s]
-    surely : the probability, P
+    latency_s : mean time until an error shows, tₛ [s]
+    surely : the probability, p_R
 
     Returns
     -------
-    k; where it is below 1 the last save will do.
+    m_R; where it is below 1 the last save will do.
 
     Examples
     --------
@@ -73,7 +73,7 @@ def kept_for_clean(interval_s: Number, save_s: Number, latency_s: Number, surely
 
 
 @formula(
-    "P",
+    "1 − p_R",
     DERIVED,
     Evidence.DERIVED,
     (),
@@ -84,18 +84,19 @@ def no_clean_save(
 ) -> Number:
     r"""How likely it is, when an error shows, that none of the saves kept is from before it and can be read.
 
-    .. math:: P = a r^{k-1} + (1 - a) u^k + a (1 - r)\, u\, \frac{u^{k-1} - r^{k-1}}{u - r}, \qquad
-              x = \frac{\tau + C}{\ell}, \quad r = e^{-x}, \quad a = \frac{1 - e^{-x}}{x}
+    .. math:: 1 - p_R = z y^{m_R-1} + (1 - z) p_u^{m_R}
+              + z (1 - y)\, p_u\, \frac{p_u^{m_R-1} - y^{m_R-1}}{p_u - y}, \qquad
+              x = \frac{\tau + C}{t_s}, \quad y = e^{-x}, \quad z = \frac{1 - e^{-x}}{x}
 
-    The error is in the newest j saves with probability a(1 − r)rʲ⁻¹, in none with 1 − a; those before it are all
-    bad with uᵏ⁻ʲ.
+    The error is in the newest j saves with probability z(1 − y)yʲ⁻¹, in none with 1 − z; those before it are all
+    bad with pᵤ to the power m_R − j.
 
     Parameters
     ----------
-    kept : saves that are kept, k
+    kept : saves that are kept, m_R
     interval_s, save_s : τ and C [s]
-    latency_s : mean time until an error shows, ℓ [s]
-    unreadable : share of the saves that turn out unreadable, u, above 0
+    latency_s : mean time until an error shows, tₛ [s]
+    unreadable : share of the saves that turn out unreadable, pᵤ, above 0
 
     Examples
     --------
@@ -115,7 +116,7 @@ def no_clean_save(
     DERIVED,
     Evidence.DERIVED,
     (),
-    "exponential failures, errors and delays, ℓ < μₛ; a job much longer than τ",
+    "exponential failures, errors and delays, tₛ < μₛ; a job much longer than τ",
 )
 def latent_overhead(
     interval_s: Number,
@@ -135,22 +136,22 @@ def latent_overhead(
 ) -> Breakdown:
     r"""Overhead of saves where silent errors show late.
 
-    For full recovery, with λ, σ and δ the rates of failures, errors and of showing, an attempt at an interval ends
-    in a clean save with s = e^(−λ(τ+C)−στ), in one that holds an error with d, and lasts E on average:
+    For full recovery, with λ, λₑ and λ_t the rates of failures, errors and of showing, an attempt at an interval
+    ends in a clean save with y = e^(−λ(τ+C)−λₑτ), in one that holds an error with z, and lasts x on average:
 
-    .. math:: d = \frac{\sigma\left(e^{-\sigma\tau} - e^{-\delta\tau}\right)}{\delta - \sigma}\,
-              e^{-\lambda(\tau + C) - \delta C}, \qquad
-              1 + \frac{O}{T} = \frac{E + d\,\ell}{s\,\tau} + \text{recoveries}.
+    .. math:: z = \frac{\lambda_e\left(e^{-\lambda_e\tau} - e^{-\lambda_t\tau}\right)}{\lambda_t - \lambda_e}\,
+              e^{-\lambda(\tau + C) - \lambda_t C}, \qquad
+              1 + \frac{O}{T} = \frac{x + z\,t_s}{y\,\tau} + \text{recoveries}.
 
-    Once a save holds an error all is in vain until it shows, which takes ℓ, whatever fails meanwhile. Failures come
-    at the rate λ in all of that time, errors show as often as attempts end otherwise. Partial recovery as in
+    Once a save holds an error all is in vain until it shows, which takes tₛ, whatever fails meanwhile. Failures
+    come at the rate λ in all of that time, errors show as often as attempts end otherwise. Partial recovery as in
     :func:`verified_overhead`.
 
     Of unreadable saves those that hold the error may all be bad, so that the first failure before it shows, which
-    comes with f = λ/(λ + δ), leads back to a clean one, and the error is gone. With q = e^(−(λ+δ)(τ+C)) that is so
-    with c = f u (1 − q)/(1 − uq), and all is in vain for 1/(λ + δ) + (f − c)ℓ instead of ℓ. Loads in vain meanwhile
-    are fu/(1 − uq) in the first failure, and q times as many in each of the (f − c)/(1 − f) that follow. Who goes
-    back from clean saves does as in :func:`verified_overhead`.
+    comes with i = λ/(λ + λ_t), leads back to a clean one, and the error is gone. With q = e^(−(λ+λ_t)(τ+C)) that is
+    so with c = i pᵤ (1 − q)/(1 − pᵤq), and all is in vain for 1/(λ + λ_t) + (i − c)tₛ instead of tₛ. Loads in vain
+    meanwhile are ipᵤ/(1 − pᵤq) in the first failure, and q times as many in each of the (i − c)/(1 − i) that
+    follow. Who goes back from clean saves does as in :func:`verified_overhead`.
 
     Parameters
     ----------
@@ -158,12 +159,12 @@ def latent_overhead(
     save_s : time of the save, C [s]
     mtbf_s : mean time between failures, μ [s]
     silent_mtbf_s : mean time at work between silent errors, μₛ [s]
-    latency_s : mean time at work and in saves until an error shows, ℓ [s]
+    latency_s : mean time at work and in saves until an error shows, tₛ [s]
     load_s, reschedule_s : L and D of everybody [s]; after a silent error L alone
     partial_load_s, partial_reschedule_s : L' and D' of a shard failure [s]
     shard_share, trainer_share, whole_job_share : shares of failures; by default all send everybody back
     trainer_reschedule_s : Dₜ of a trainer failure [s]
-    unreadable : share of the saves that turn out unreadable, u
+    unreadable : share of the saves that turn out unreadable, pᵤ
 
     Examples
     --------

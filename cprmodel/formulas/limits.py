@@ -2,12 +2,12 @@ r"""Jobs that end at a time limit and are queued again: chains of them, under ex
 
 Semantics (the simulator plays the same)
     A job of the chain begins by loading the last save; its clock starts then. It works, with a save after every τ.
-    With a save before the limit it stops so that this save ends at the limit H, and no regular save is begun that
-    would end later than that one must begin; nothing is lost. Without, it is ended without notice at a moment as
-    likely anywhere in half an interval around H, work and save together, for where in the cycle of saves a limit
-    falls is not known to anybody; all returns to the last save. The next job begins when it was queued for Q. A
-    failure that sends everybody back ends the job, too: after D the next one begins, with a clock of its own.
-    Failures that a part repairs (partial recovery) stop the job, while its clock goes on.
+    With a save before the limit it stops so that this save ends at the limit T_lim, and no regular save is begun
+    that would end later than that one must begin; nothing is lost. Without, it is ended without notice at a moment
+    as likely anywhere in half an interval around T_lim, work and save together, for where in the cycle of saves a
+    limit falls is not known to anybody; all returns to the last save. The next job begins when it was queued for
+    D_Q. A failure that sends everybody back ends the job, too: after D the next one begins, with a clock of its
+    own. Failures that a part repairs (partial recovery) stop the job, while its clock goes on.
 
 Results are :class:`~cprmodel.facts.results.Breakdown`, as fractions of the useful time, of a chain of many jobs.
 The waits in the queue are among ``reschedule``, the loads that follow them among ``load``.
@@ -107,14 +107,15 @@ def limit_reach(
 ) -> tuple[Number, Number]:
     r"""What of a time limit is left for work and saves, and what a save takes of it.
 
-    .. math:: H' = \frac{H}{g} - L, \qquad C' = \frac{\mu}{b} \log\left(1 + b\left(e^{C/\mu} - 1\right)\right)
+    .. math:: x = \frac{T_{\mathrm{lim}}}{y} - L, \qquad
+              C' = \frac{\mu}{b} \log\left(1 + b\left(e^{C/\mu} - 1\right)\right)
 
-    with g − 1 the expected stop of a second's failures that a part repairs, and b the probability that a failure
+    with y − 1 the expected stop of a second's failures that a part repairs, and b the probability that a failure
     ends in a roll-back of everybody.
 
     Returns
     -------
-    H' and C' [s].
+    x and C' [s].
 
     Examples
     --------
@@ -155,26 +156,26 @@ def time_limited_overhead(
 ) -> Breakdown:
     r"""Overhead of a chain of jobs that each make a last save just before their time limit.
 
-    A job makes K saves after τ of work each and a last one after r. For full recovery, λ = 1/μ,
-    A = L + K(τ + C) + r + C the time until that is complete and q = e^(−λ(τ + C)),
+    A job makes m saves after τ of work each and a last one after τ_lim. For full recovery, λ = 1/μ,
+    x = L + m(τ + C) + τ_lim + C the time until that is complete and q = e^(−λ(τ + C)),
 
-    .. math:: 1 + \frac{O}{T} = \frac{\left(1 - e^{-\lambda A}\right) \mu\, e^{\lambda D} + e^{-\lambda A} Q}
-              {\tau e^{-\lambda L} q \dfrac{1 - q^K}{1 - q} + r e^{-\lambda A}}
+    .. math:: 1 + \frac{O}{T} = \frac{\left(1 - e^{-\lambda x}\right) \mu\, e^{\lambda D} + e^{-\lambda x} D_Q}
+              {\tau e^{-\lambda L} q \dfrac{1 - q^m}{1 - q} + \tau_{\mathrm{lim}}\, e^{-\lambda x}}
 
     the mean length of a job with the wait after it, over the work that it keeps. Under partial recovery
-    λ becomes b/μ, C of the regular saves becomes C' and a job's time g times as long (``limit_reach``); the
-    last save comes off with probability :math:`e^{-C(1 - b)/\mu}/g`, for there is no time for another.
+    λ becomes b/μ, C of the regular saves becomes C' and a job's time y times as long (``limit_reach``); the
+    last save comes off with probability :math:`e^{-C(1 - b)/\mu}/y`, for there is no time for another.
 
     Parameters
     ----------
     interval_s : useful work before each of the regular saves, τ [s]
-    last_s : useful work before the last save, r [s]: what the limit leaves
-    saves : regular saves in a job that no failure ends, K
+    last_s : useful work before the last save, τ_lim [s]: what the limit leaves
+    saves : regular saves in a job that no failure ends, m
     save_s : time a save blocks training, C [s]
     mtbf_s : mean time between failures of the job, μ [s]
     load_s : time to read a checkpoint back, L [s]
     reschedule_s : from a failure until the next job begins, D [s]
-    requeue_s : from the limit until the next job begins, Q [s], free of failures
+    requeue_s : from the limit until the next job begins, D_Q [s], free of failures
     partial_load_s, partial_reschedule_s : L' and D' of a shard failure [s]
     shard_share, trainer_share, whole_job_share : shares of failures; by default all send everybody back
     trainer_reschedule_s : Dₜ of a trainer failure [s]
@@ -231,26 +232,27 @@ def unannounced_limit_overhead(
     whole_job_share: Number = 1,
     trainer_reschedule_s: Number = 0,
 ) -> Breakdown:
-    r"""Overhead of a chain of jobs that are ended without notice, as likely anywhere in a cycle of saves around H.
+    r"""Overhead of a chain of jobs that are ended without notice, as likely anywhere in a cycle of saves around it.
 
-    With :math:`E = e^{-\lambda H} \sinh(\lambda c/2)/(\lambda c/2)`, c = τ + C, the probability to reach the limit,
+    With :math:`y = e^{-\lambda T_{\mathrm{lim}}} \sinh(\lambda x/2)/(\lambda x/2)`, x = τ + C, the probability
+    to reach the limit,
 
-    .. math:: 1 + \frac{O}{T} = \frac{(1 - E) \mu\, e^{\lambda D} + E\,Q}
-              {\tau e^{-\lambda L} \left( q \dfrac{1 - q^K}{1 - q} + f q^{K + 1} \right)}
+    .. math:: 1 + \frac{O}{T} = \frac{(1 - y) \mu\, e^{\lambda D} + y\,D_Q}
+              {\tau e^{-\lambda L} \left( q \dfrac{1 - q^m}{1 - q} + p_m q^{m + 1} \right)}
 
-    K saves are complete at the earliest end, and one more with probability f at the limit.
+    with q = e^(−λ(τ + C)): m saves are complete at the earliest end, and one more with probability pₘ at the limit.
 
     Parameters
     ----------
     interval_s : useful work before each save, τ [s]
-    limit_s : after which a job ends, on average, H [s]
-    saves : saves that are complete at the earliest end of a job that no failure ends, K
-    more : probability that there is one more, f
+    limit_s : after which a job ends, on average, T_lim [s]
+    saves : saves that are complete at the earliest end of a job that no failure ends, m
+    more : probability that there is one more, pₘ
     save_s : time a save blocks training, C [s]
     mtbf_s : mean time between failures of the job, μ [s]
     load_s : time to read a checkpoint back, L [s]
     reschedule_s : from a failure until the next job begins, D [s]
-    requeue_s : from the limit until the next job begins, Q [s], free of failures
+    requeue_s : from the limit until the next job begins, D_Q [s], free of failures
     partial_load_s, partial_reschedule_s : L' and D' of a shard failure [s]
     shard_share, trainer_share, whole_job_share : shares of failures; by default all send everybody back
     trainer_reschedule_s : Dₜ of a trainer failure [s]

@@ -129,9 +129,9 @@ def cpr_2021_pls_finite(
 ) -> Number:
     r"""First-order PLS of a job of finite length: its last interval is shorter.
 
-    .. math:: \mathrm{PLS} = \frac{a (m \tau^2 + r^2)}{2 T}, \qquad a = \frac{sk}{\mu N}
+    .. math:: \mathrm{PLS} = \frac{\lambda_s (m \tau^2 + \tau_m^2)}{2 T}, \qquad \lambda_s = \frac{sk}{\mu N}
 
-    with m whole intervals and a rest r, T = mτ + r.
+    with m whole intervals and a rest τₘ, T = mτ + τₘ.
 
     Parameters
     ----------

@@ -121,9 +121,9 @@ def full_recovery_makespan(
     r"""Expected time to train beyond the useful work, full recovery, a job of finite length.
 
     .. math:: \mu\, e^{(L + D)/\mu} \left[ m \left(e^{(\tau + C)/\mu} - 1\right)
-              + \left(e^{r/\mu} - 1\right) \right] - T
+              + \left(e^{\tau_m/\mu} - 1\right) \right] - T
 
-    with m = ⌈T/τ⌉ − 1 saves and a rest r = T − mτ that no save follows.
+    with m = ⌈T/τ⌉ − 1 saves and a rest τₘ = T − mτ that no save follows.
 
     Parameters
     ----------
@@ -155,8 +155,8 @@ def full_recovery_makespan(
 def _attempts_variance(length: Number, mtbf: Number, mean_between: Number, variance_between: Number) -> Number:
     """Variance of the time to get through ``length`` without a failure, with a pause after each failed attempt.
 
-    Failed attempts are geometric in number, g = e^(λa) − 1 on average with variance g(g + 1); each takes a time Y
-    (exponential, below a) and a pause Z.
+    Failed attempts are geometric in number, i = e^(λx) − 1 on average with variance i(i + 1); each takes a time Y
+    (exponential, below x) and a pause Z.
     """
     xp = namespace(length, mtbf, mean_between, variance_between)
     x = length / mtbf
@@ -177,11 +177,11 @@ def full_recovery_variance(
 ) -> Number:
     r"""Variance of the time to train under full recovery, a job of finite length.
 
-    .. math:: \operatorname{Var} = m\,V(\tau + C) + V(r), \qquad
-              V(a) = g (V_Y + V_Z) + g (g + 1)(E_Y + E_Z)^2, \quad g = e^{a/\mu} - 1
+    .. math:: \operatorname{Var} = m\,\operatorname{Var}(\tau + C) + \operatorname{Var}(\tau_m), \qquad
+              \operatorname{Var}(x) = i (V_Y + V_Z) + i (i + 1)(E_Y + E_Z)^2, \quad i = e^{x/\mu} - 1
 
-    with Y a failure's time given that it strikes within a, Z a recovery, itself attempts of L + D that may start
-    again, m saves and a rest r.
+    with Y a failure's time given that it strikes within x, Z a recovery, itself attempts of L + D that may start
+    again, m saves and a rest τₘ.
 
     Parameters
     ----------
@@ -217,7 +217,7 @@ def _partial_chunk_parts(pace: Pace, work: Number, saved: bool) -> Breakdown:
 
     Every attempt at the chunk ends in its complete save or in a roll-back; attempts are independent, so
     expected totals are those of one attempt times their expected number. A save phase ends in its save with
-    probability S, and 1/S = 1 + voids·(probability that a void save rolls back).
+    probability 1/(1 + voids·(probability that a void save rolls back)).
     """
     xp = namespace(work, *pace)
     save, voids = (pace.save, pace.voids) if saved else (0, 0)
@@ -264,11 +264,11 @@ def partial_recovery_makespan(
     for m = ⌈T/τ⌉ − 1 saves. With trainer and whole-job failures the stops are an absorbing Markov chain
     (docs/models/makespan.md); a chunk of W then takes
 
-    .. math:: \frac{e^{\rho W} - 1}{\rho S}\left(1 + \frac{G}{\mu}\right) + v\,(\mu + G)
-              + \left(\frac{e^{\rho W}}{S} - 1\right) E_w
+    .. math:: \frac{e^{\rho W} - 1}{\rho}(1 + b v)\left(1 + \frac{G}{\mu}\right) + v\,(\mu + G)
+              + \left(e^{\rho W} (1 + b v) - 1\right) E_w
 
     with b the probability that a failure ends in a roll-back of everybody, ρ = b/μ, G the expected stop after
-    a failure, v = e^(C/μ) − 1 void saves per complete one, 1/S = 1 + bv, and E_w the recovery of the whole job.
+    a failure, v = e^(C/μ) − 1 void saves per complete one, and E_w the recovery of the whole job.
 
     Parameters
     ----------
@@ -333,8 +333,8 @@ def partial_recovery_exact_interval(
     .. math:: \tau = \frac{\mu}{b}\, R\!\left(\log\left(1 + b\left(e^{C/\mu} - 1\right)\right)\right)
 
     with b the probability that a failure, of whatever kind, ends in a roll-back of everybody. (A chunk of W
-    costs A e^(ρW) − B with ρ = b/μ and B/A = 1/(1 + b(e^(C/μ) − 1)); its ratio to W is least where
-    (1 − ρW) e^(ρW) = B/A. Recovery times enter through b alone.)
+    costs x e^(ρW) − y with ρ = b/μ and y/x = 1/(1 + b(e^(C/μ) − 1)); its ratio to W is least where
+    (1 − ρW) e^(ρW) = y/x. Recovery times enter through b alone.)
 
     Parameters
     ----------

@@ -15,14 +15,14 @@ def cheapest_interval(
 ) -> Number:
     r"""The interval that costs the least money, where a save has a price beside its time.
 
-    .. math:: \tau = \sqrt{\frac{2 \left(C + c/p\right) \mu}{w}}
+    .. math:: \tau = \sqrt{\frac{2 \left(C + c_C/c_t\right) \mu}{w}}
 
     Parameters
     ----------
     save_s : time a save blocks training, C [s]
     mtbf_s : mean time between failures of the job, μ [s]
-    save_price : what one save costs beside its time (bytes written), c [currency]
-    price_per_s : what a second of the job costs, nodes and storage kept, p [currency/s]
+    save_price : what one save costs beside its time (bytes written), c_C [currency]
+    price_per_s : what a second of the job costs, nodes and storage kept, cₜ [currency/s]
     whole_job_share : share of failures that send everybody back, w: 1 under full recovery
 
     Returns
@@ -31,8 +31,8 @@ def cheapest_interval(
 
     Notes
     -----
-    Money a second of useful work: p(1 + C/τ + R/μ + wτ/(2μ)) + c/τ. A price c is worth c/p seconds, so this is
-    Young's interval with a save that is so much longer.
+    Money a second of useful work: cₜ(1 + C/τ + D_L/μ + wτ/(2μ)) + c_C/τ. A price c_C is worth c_C/cₜ seconds, so
+    this is Young's interval with a save that is so much longer.
 
     Examples
     --------
@@ -52,15 +52,15 @@ def price_to_train(
 ) -> Number:
     r"""What a job costs from start to end.
 
-    .. math:: p\, T\, (1 + O) + K c
+    .. math:: c_t\, T\, (1 + o) + m\, c_C
 
     Parameters
     ----------
     work_s : useful training time, T [s]
-    overhead : extra time as a fraction of the useful time, O
-    price_per_s : what a second of the job costs, nodes and storage kept, p [currency/s]
-    saves : saves that are made, K
-    save_price : what one save costs beside its time, c [currency]
+    overhead : extra time as a fraction of the useful time, o
+    price_per_s : what a second of the job costs, nodes and storage kept, cₜ [currency/s]
+    saves : complete saves, m
+    save_price : what one save costs beside its time, c_C [currency]
 
     Examples
     --------

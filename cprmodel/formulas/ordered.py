@@ -25,7 +25,7 @@ def _fresh_lost(risk: Struck, x: Number, voids: Number) -> Number:
 _STRUCK = "exponential failures, which strike saves and recoveries too; rows spread evenly over the shards"
 
 
-@formula("share", DERIVED, Evidence.DERIVED, (), _STRUCK)
+@formula("f", DERIVED, Evidence.DERIVED, (), _STRUCK)
 def fresh_loss(
     interval_s: Number,
     save_s: Number,
@@ -75,7 +75,7 @@ def fresh_loss(
     return _fresh_lost(risk, risk.hit * interval_s / mtbf_s, risk.voids)
 
 
-@formula("share", DERIVED, Evidence.DERIVED, (), _STRUCK)
+@formula("g", DERIVED, Evidence.DERIVED, (), _STRUCK)
 def stale_loss(
     interval_s: Number,
     save_s: Number,
@@ -141,10 +141,10 @@ def priority_pls(
 ) -> Number:
     r"""Expected portion of lost updates when some rows are saved before others, failures in saves and stops too.
 
-    .. math:: \mathrm{PLS} = \frac{m\,(\tau f + U_0\, g) + \rho f' + U_1\, g'}{T}
+    .. math:: \mathrm{PLS} = \frac{m\,(\tau f + U_0\, g) + \tau_m f' + U_1\, g'}{T}
 
-    for m saves, a rest ρ = T − mτ, and the shares f and g of :func:`fresh_loss` and :func:`stale_loss`, with a dash
-    those of the rest, which no save ends.
+    for m saves, a rest τₘ = T − mτ, and the shares f and g of :func:`fresh_loss` and :func:`stale_loss`, with a
+    dash those of the rest, which no save ends.
 
     Parameters
     ----------
@@ -207,9 +207,9 @@ def levelled_priority_pls(
 ) -> Number:
     r"""Expected portion of lost updates when everything is saved to some levels and the first rows to the last one.
 
-    .. math:: \mathrm{PLS} = \frac{m\,(\tau f + U_0\, g) + \rho f' + U_1\, g'}{T}
+    .. math:: \mathrm{PLS} = \frac{m\,(\tau f + U_0\, g) + \tau_m f' + U_1\, g'}{T}
 
-    for m saves to the last level and a rest ρ = T − mτ, which none ends; with a dash what belongs to it.
+    for m saves to the last level and a rest τₘ = T − mτ, which none ends; with a dash what belongs to it.
 
     Parameters
     ----------

@@ -141,13 +141,13 @@ def partial_recovery_overhead(
 
 @formula("effective time", DERIVED, Evidence.DEFINITION)
 def effective_time_ratio(overhead: Number) -> Number:
-    r"""Share of the elapsed time that is useful work, 1/(1 + O/T) ("goodput", ETTR without queueing).
+    r"""Share of the elapsed time that is useful work, 1/(1 + o) ("goodput", ETTR without queueing).
 
-    .. math:: \mathrm{ETTR} = \frac{1}{1 + O/T}
+    .. math:: \mathrm{ETTR} = \frac{1}{1 + o}
 
     Parameters
     ----------
-    overhead : extra time as a fraction of the useful time, O/T
+    overhead : extra time as a fraction of the useful time, o = O/T
 
     Examples
     --------

@@ -9,16 +9,16 @@ from cprmodel.facts.special import Number, namespace
 __all__ = ["elastic_overhead", "reshape_loss", "straggling_overhead", "straggling_pace"]
 
 
-@formula("v", DERIVED, Evidence.DEFINITION, (), "spells come whatever the job does")
+@formula("ψ", DERIVED, Evidence.DEFINITION, (), "spells come whatever the job does")
 def straggling_pace(slow_share: Number, slow_rate: Number) -> Number:
     r"""Speed of training with stragglers, on average over time.
 
-    .. math:: v = 1 - \sigma (1 - r)
+    .. math:: \psi = 1 - \zeta (1 - \psi_\zeta)
 
     Parameters
     ----------
-    slow_share : share of the time in which the job trains slower, σ
-    slow_rate : at this rate of its speed then, r
+    slow_share : share of the time in which the job trains slower, ζ
+    slow_rate : at this rate of its speed then, ψ_ζ
 
     Examples
     --------
@@ -40,17 +40,19 @@ def straggling_overhead(
 ) -> Number:
     r"""Overhead of a job with stragglers, from that of one that is slower all the time.
 
-    .. math:: \frac{O}{T} = \frac{1 + o + \epsilon\, o_C}{v} - 1, \qquad
-              \epsilon = \frac{\sigma (1 - \sigma)(1 - r)^2}{v^2}\, \frac{1 - e^{-x}}{x}, \qquad
-              x = \frac{C}{\ell (1 - \sigma)}
+    .. math:: \frac{O}{T} = \frac{1 + o + y\, o_C}{\psi} - 1, \qquad
+              y = \frac{\zeta (1 - \zeta)(1 - \psi_\zeta)^2}{\psi^2}\, \frac{1 - e^{-x}}{x}, \qquad
+              x = \frac{C}{t_\zeta (1 - \zeta)}
+
+    with ψ of :func:`straggling_pace`.
 
     Parameters
     ----------
-    overhead : O/T of a job that needs T/v and saves after τ/v, o
+    overhead : O/T of a job that needs T/ψ and saves after τ/ψ, o
     save_overhead : the part of it that saves are, o_C
-    slow_share : share of the time in which the job trains slower, σ
-    slow_rate : at this rate of its speed then, r
-    spell_s : how long such a spell lasts on average, ℓ [s]
+    slow_share : share of the time in which the job trains slower, ζ
+    slow_rate : at this rate of its speed then, ψ_ζ
+    spell_s : how long such a spell lasts on average, t_ζ [s]
     save_s : time a save blocks training, C [s]
 
     Returns
@@ -60,8 +62,8 @@ def straggling_overhead(
     Notes
     -----
     A save after so much work begins where work is done, so it finds the job at full speed more often than time
-    does: the speed that it stops is E[s²]/v on average, not v, at its beginning, and goes back to v as spells end,
-    at the rate 1/(ℓ(1 − σ)). Who saves by the clock has ε = 0. A failure strikes at any time, and what is lost is
+    does: the speed that it stops is E[ψ²]/ψ on average, not ψ, at its beginning, and goes back to ψ as spells end,
+    at the rate 1/(t_ζ(1 − ζ)). Who saves by the clock has y = 0. A failure strikes at any time, and what is lost is
     work, so recoveries and lost work know no such difference.
 
     Examples
@@ -91,7 +93,7 @@ def cut_short(
 
 
 @formula(
-    "G",
+    "Wₙ",
     DERIVED,
     Evidence.DERIVED,
     (),
@@ -114,28 +116,29 @@ def reshape_loss(
 ) -> Number:
     r"""What it costs to shrink at a failure and to grow again when a node is back, beside the failure itself.
 
-    .. math:: G = p \left( A s' + (A + L) s \right) + \left( z\, p_R\, y_1 + (1 - z) \frac{p}{2} \right) C s
-              - \left( z\, p_R (y_1 - y_2) + (1 - z) \frac{p}{6} \right) w \tau \frac{P - C}{2 \mu'}
-              - (s - s')\, b \left(1 - e^{-R/b}\right)
+    .. math:: W_n = x \left( D_n \psi' + (D_n + L) \psi \right)
+              + \left( b_n x_L\, y_1 + (1 - b_n) \frac{x}{2} \right) C \psi
+              - \left( b_n x_L (y_1 - y_2) + (1 - b_n) \frac{x}{6} \right) w \tau \frac{\tau_C - C}{2 \mu}
+              - (\psi - \psi')\, t_b \left(1 - e^{-D_L/t_b}\right)
 
-    .. math:: p = e^{-D/b}, \quad p_R = e^{-R/b}, \quad y = \frac{P}{b}, \quad
+    .. math:: x = e^{-D/t_b}, \quad x_L = e^{-D_L/t_b}, \quad y = \frac{\tau_C}{t_b}, \quad
               y_1 = \frac{\varphi_2(-y)}{\varphi_1(-y)}, \quad y_2 = \frac{2 \varphi_3(-y)}{\varphi_1(-y)}
 
     Parameters
     ----------
-    pace : useful work in a second before, s: the speed over 1 + o, where o is the overhead there
-    fewer_pace : the same on the nodes that are left, s'
-    reshape_s : time to shrink or to grow, A [s]
-    return_s : mean time until a node is back, b [s]
+    pace : useful work in a second before, ψ: the speed over 1 + o, where o is the overhead there
+    fewer_pace : the same on the nodes that are left, ψ'
+    reshape_s : time to shrink or to grow, Dₙ [s]
+    return_s : mean time until a node is back, t_b [s]
     interval_s : useful work between two saves, τ [s]
-    cycle_s : time from save to save on the nodes that are left, the save included, P [s]
+    cycle_s : time from save to save on the nodes that are left, the save included, τ_C [s]
     save_s : time of the save before it grows, C [s]
     load_s : time to load when it grows, L [s]
     reschedule_s : time after a failure until it goes on with the nodes that there are, D [s]
-    recovery_s : the whole stop after a failure, R [s]
-    mtbf_s : mean time between failures on the nodes that are left, μ' [s]
+    recovery_s : the whole stop after a failure, D_L [s]
+    mtbf_s : mean time between failures on the nodes that are left, μ [s]
     whole_job_share : share of failures that send everybody back, w: 1 under full recovery
-    rolled_back : 1 where the failure does so, 0 where it does not, z
+    rolled_back : 1 where the failure does so, 0 where it does not, bₙ
 
     Returns
     -------
@@ -143,7 +146,7 @@ def reshape_loss(
 
     Notes
     -----
-    A node that is back before rescheduling ends spares both reshapes, hence p. It grows at a save: of the interval
+    A node that is back before rescheduling ends spares both reshapes, hence x. It grows at a save: of the interval
     that this cuts short, a share is left, y₁ on average where the failure began the interval, and its square y₂ (½
     and ⅓ where it did not); so much of a save comes on top, and work is at risk for shorter. The last term: the
     stop itself falls into the time on fewer nodes, where time is worth less.
@@ -174,14 +177,15 @@ def reshape_loss(
 def elastic_overhead(net_pace: Number, reshaping: Number) -> Number:
     r"""Overhead of a job that goes on with fewer nodes while others are repaired.
 
-    .. math:: \frac{O}{T} = \frac{1}{\sum_r \pi_r \frac{s_r}{1 + o_r} - \sum_r f_r G_r} - 1
+    .. math:: \frac{O}{T} = \frac{1}{\Psi - \Psi_n} - 1, \qquad
+              \Psi = \sum_i \pi_i \frac{\psi_i}{1 + o_i}, \quad \Psi_n = \sum_i x_i W_i
 
     Parameters
     ----------
-    net_pace : useful work in a second, over the numbers of replicas r: their share of the time π_r, times their
-        speed s_r over 1 + o_r, where o_r is the overhead of a job that has no more; nothing where it waits
-    reshaping : work that reshapes take of a second: how often it shrinks from r, f_r [1/s], times what that costs,
-        G_r (:func:`reshape_loss`)
+    net_pace : useful work in a second, Ψ, over the numbers of broken nodes i: their share of the time πᵢ, times the
+        speed ψᵢ then over 1 + oᵢ, where oᵢ is the overhead of a job that has no more; nothing where it waits
+    reshaping : work that reshapes take of a second, Ψₙ: how often it shrinks then, xᵢ [1/s], times what
+        that costs, Wᵢ (:func:`reshape_loss`)
 
     Examples
     --------

@@ -22,12 +22,12 @@ def planned_overhead(
 ) -> Breakdown:
     r"""Overhead of planned stops, beside that of saves and failures.
 
-    .. math:: \frac{O}{T} = \frac{n}{T} \left( U + L + \frac{C}{2} \right)
+    .. math:: \frac{O}{T} = \frac{n_p}{T} \left( U + L + \frac{C}{2} \right)
 
     Parameters
     ----------
     work_s : useful training time, T [s]
-    planned : planned stops that fall into the job, n
+    planned : planned stops that fall into the job, nₚ
     outage_s : how long one lasts, U [s]
     save_s : time of the save before it, C [s]: of a regular save half an interval is left, on average
     load_s : time to read a checkpoint back after it, L [s]

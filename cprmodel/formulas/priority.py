@@ -77,7 +77,7 @@ def uniform_lost_updates(total_updates_per_s: Number, size_bytes: Number, bandwi
     return total_updates_per_s * size_bytes / (2 * bandwidth_bytes_per_s)
 
 
-@formula("P", DERIVED, Evidence.DERIVED, (), "any rates and sizes")
+@formula("Pᵢ", DERIVED, Evidence.DERIVED, (), "any rates and sizes")
 def proportional_interval(
     row_bytes: Number, updates_per_s: Number, total_updates_per_s: Number, bandwidth_bytes_per_s: Number
 ) -> Number:
@@ -105,7 +105,7 @@ def proportional_interval(
     return xp.quotient(row_bytes * total_updates_per_s / bandwidth_bytes_per_s, updates_per_s)
 
 
-@formula("P", DERIVED, Evidence.DERIVED, (), _AT_RANDOM)
+@formula("Pᵢ", DERIVED, Evidence.DERIVED, (), _AT_RANDOM)
 def square_root_interval(
     row_bytes: Number, updates_per_s: Number, root_sum: Number, bandwidth_bytes_per_s: Number
 ) -> Number:
@@ -161,7 +161,7 @@ def square_root_lost_updates(root_sum: Number, bandwidth_bytes_per_s: Number) ->
     return root_sum**2 / (2 * bandwidth_bytes_per_s)
 
 
-@formula("P", DERIVED, Evidence.DERIVED, (), _FLUID)
+@formula("Pᵢ", DERIVED, Evidence.DERIVED, (), _FLUID)
 def fluid_mfu_interval(updates_per_s: Number, least_interval_s: Number, threshold_updates: Number) -> Number:
     r"""Interval of a row when the rows with the most updates since their last save go first (CPR-MFU).
 
@@ -187,19 +187,19 @@ def fluid_mfu_interval(updates_per_s: Number, least_interval_s: Number, threshol
     return xp.maximum(least_interval_s, xp.quotient(threshold_updates, updates_per_s))
 
 
-@formula("P", DERIVED, Evidence.DERIVED, (), _FLUID)
+@formula("Pᵢ", DERIVED, Evidence.DERIVED, (), _FLUID)
 def fluid_update_age_interval(
     updates_per_s: Number, least_interval_s: Number, threshold_update_s: Number
 ) -> Number:
     r"""Interval of a row when the rows with the largest (updates since the last save × age) go first.
 
-    .. math:: P_i = \max\left(\delta, \sqrt{\frac{\theta}{\lambda_i}}\right)
+    .. math:: P_i = \max\left(\delta, \sqrt{\frac{\theta_t}{\lambda_i}}\right)
 
     Parameters
     ----------
     updates_per_s : updates of the row, λᵢ [1/s]
     least_interval_s : time between two choices of rows, δ [s]
-    threshold_update_s : updates × age at which a row is saved, θ [s]
+    threshold_update_s : updates × age at which a row is saved, θₜ [s]
 
     Notes
     -----
@@ -262,7 +262,7 @@ def cho_2000_age(updates_per_s: Number, row_interval_s: Number) -> Number:
     return row_interval_s * x * xp.phi3(-x)
 
 
-@formula("P", DERIVED, Evidence.DERIVED, (), _POISSON)
+@formula("Pᵢ", DERIVED, Evidence.DERIVED, (), _POISSON)
 def freshness_interval(row_bytes: Number, updates_per_s: Number, price_s_per_byte: Number) -> Number:
     r"""Interval of a row that makes the sum of the rows' freshness largest at a price of bandwidth.
 
@@ -294,11 +294,11 @@ def freshness_interval(row_bytes: Number, updates_per_s: Number, price_s_per_byt
     return xp.quotient(x, updates_per_s)
 
 
-@formula("P² dA/dP", DERIVED, Evidence.DERIVED, (), _POISSON)
+@formula("P² d age/dP", DERIVED, Evidence.DERIVED, (), _POISSON)
 def marginal_age(updates_per_s: Number, row_interval_s: Number) -> Number:
     r"""What :func:`cho_2000_age` gains when a row is saved a little more often.
 
-    .. math:: P_i^2 \frac{\mathrm{d}A}{\mathrm{d}P_i}
+    .. math:: P_i^2 \frac{\mathrm{d}\,\text{age}}{\mathrm{d}P_i}
               = P_i^2 \left(\frac12 - \frac{1 - (1 + x) e^{-x}}{x^2}\right)
               = P_i^2\, x \left(\varphi_2(-x) - \varphi_3(-x)\right), \qquad x = \lambda_i P_i
 

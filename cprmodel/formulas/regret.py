@@ -36,18 +36,18 @@ def mtbf_regret(mtbf_error: Number) -> Number:
 
 @formula("regret", DERIVED, Evidence.DERIVED, (), _FIRST_ORDER + "; exponential failures")
 def expected_regret(observed_failures: Number) -> Number:
-    r"""Expected :func:`mtbf_regret` of an MTBF that was estimated from n failures; about 1/(8n).
+    r"""Expected :func:`mtbf_regret` of an MTBF that was estimated from n_τ failures; about 1/(8n_τ).
 
-    .. math:: \frac12\left(\frac{\Gamma(n+\frac12)}{\Gamma(n)\sqrt n}
-              + \frac{\sqrt n\,\Gamma(n-\frac12)}{\Gamma(n)}\right) - 1
+    .. math:: \frac12\left(\frac{\Gamma(n_\tau+\frac12)}{\Gamma(n_\tau)\sqrt{n_\tau}}
+              + \frac{\sqrt{n_\tau}\,\Gamma(n_\tau-\frac12)}{\Gamma(n_\tau)}\right) - 1
 
     Parameters
     ----------
-    observed_failures : failures that were seen before the interval was chosen, n
+    observed_failures : failures that were seen before the interval was chosen, n_τ
 
     Notes
     -----
-    The estimate over the truth, the time until the n-th failure over nμ, is Gamma(n)/n.
+    The estimate over the truth, the time until the last of these failures over n_τμ, is Gamma(n_τ)/n_τ.
 
     Examples
     --------

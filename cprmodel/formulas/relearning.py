@@ -1,6 +1,6 @@
 r"""What training makes good of a row that was put back, and what its optimizer's state does, put back with it.
 
-Of one row, along one eigenvector of its table's curvature: its loss is ½hw² with w the way to its best value. Steps
+Of one row, along one eigenvector of its table's curvature: its loss is ½hu² with u the way to its best value. Steps
 are linearised; other parameters do as they did in the run that lost nothing. With everything else held to that run,
 rows that were put back end as they do when all is free (docs/models/harm.md).
 """
@@ -33,22 +33,22 @@ _LINEARISED = (
 def relearning_rate(learning_rate: Number, curvature: Number, batch_samples: Number, divisor: Number = 1) -> Number:
     r"""Share of what a row was put back that one access makes good.
 
-    .. math:: l = \frac{\eta h}{B r}, \qquad
-              r = 1\ \text{(SGD)}, \quad \sqrt{G}\ \text{(Adagrad, one a weight or one a row)}, \quad
-              \sqrt{v}\ \text{(Adam)}
+    .. math:: l = \frac{\eta h}{n_B r_g}, \qquad
+              r_g = 1\ \text{(SGD)}, \quad \sqrt{G_\Sigma}\ \text{(Adagrad, one a weight or one a row)}, \quad
+              \sqrt{y}\ \text{(Adam)}
 
     Parameters
     ----------
-    learning_rate : η; with momentum β, η/(1 − β) [weight]
+    learning_rate : η; with momentum, η over (1 − momentum) [weight]
     curvature : curvature of the log loss at an access, along what is to be learned again, h [nat]
-    batch_samples : samples of a step, over which gradients are averaged, B [sample]
-    divisor : what the optimizer divides a row's gradient by, r
+    batch_samples : samples of a step, over which gradients are averaged, n_B [sample]
+    divisor : what the optimizer divides a row's gradient by, r_g
 
     Notes
     -----
-    The gradient at the row that was put back is −HΔ more than at the row that was not, so a step takes (η/B)HΔ/r of
-    Δ away. For Adam as for SGD with momentum this is the sum over all steps that an access has a part in, where an
-    access is one of many within 1/(1 − β₂) steps.
+    The gradient at the row that was put back is −ℋΔ more than at the row that was not, so a step takes
+    (η/n_B)ℋΔ/r_g of Δ away. For Adam as for SGD with momentum this is the sum over all steps that an access has a
+    part in, where an access is one of many within 1/(1 − β₂) steps.
 
     Examples
     --------
@@ -62,20 +62,20 @@ def relearning_rate(learning_rate: Number, curvature: Number, batch_samples: Num
 def expected_gradient_square(curvature: Number, batch_samples: Number) -> Number:
     r"""What an access adds to the sum of squared gradients of a weight, on average.
 
-    .. math:: \gamma = \frac{\mathrm{E}[(\sigma - y)^2 J^2]}{B^2} = \frac{\mathrm{E}[\sigma' J^2]}{B^2}
-              = \frac{h}{B^2}
+    .. math:: \gamma = \frac{\mathrm{E}[(\sigma - y)^2 J^2]}{n_B^2} = \frac{\mathrm{E}[\sigma' J^2]}{n_B^2}
+              = \frac{h}{n_B^2}
 
     Parameters
     ----------
     curvature : curvature of the log loss at an access, of a weight; for one sum a row, its mean over the
         weights, h [nat]
-    batch_samples : samples of a step, over which gradients are averaged, B [sample]
+    batch_samples : samples of a step, over which gradients are averaged, n_B [sample]
 
     Notes
     -----
     Labels scatter about σ with variance σ', so curvature and mean square of the gradient are one (Fisher's
-    identity). It says what Adagrad's sums will be before anything is trained: G = hn/B² after n accesses, and so
-    l = η√(h/n), whatever the batch.
+    identity). It says what Adagrad's sums will be before anything is trained: G_Σ = hi/n_B² after i accesses, and
+    so l = η√(h/i), whatever the batch.
 
     Examples
     --------
@@ -89,18 +89,18 @@ def expected_gradient_square(curvature: Number, batch_samples: Number) -> Number
 def share_left(relearning: Number, accesses_left: Number) -> Number:
     r"""Share of a row's harm that is left after so many accesses, where each makes good the same share.
 
-    .. math:: e^{-2 l n}
+    .. math:: e^{-2 l n_a}
 
     Parameters
     ----------
     relearning : share of Δ that an access makes good, l [1/access]
-    accesses_left : accesses until training ends, n
+    accesses_left : accesses until training ends, nₐ
 
     Notes
     -----
-    What is left of Δ is e^(−ln), and the quadratic goes with its square. So does the gradient term where the best
-    value of the row stays: then what the row has still to go shrinks as e^(−ln), too. A best value that moves on at
-    the same pace keeps it, and that part goes as e^(−ln) alone.
+    What is left of Δ is e^(−lnₐ), and the quadratic goes with its square. So does the gradient term where the best
+    value of the row stays: then what the row has still to go shrinks as e^(−lnₐ), too. A best value that moves on
+    at the same pace keeps it, and that part goes as e^(−lnₐ) alone.
 
     Examples
     --------
@@ -121,22 +121,24 @@ def adagrad_share_left(
 ) -> Number:
     r"""Share of a row's harm that is left after so many accesses under Adagrad, whose sum grows meanwhile.
 
-    .. math:: \exp\left(-\frac{2 \eta h}{B} \int_0^n \frac{\mathrm{d}i}{\sqrt{G + \gamma i}}\right)
-              = \exp\left(-\frac{4 \eta h}{B} \cdot \frac{n}{\sqrt{G + \gamma n} + \sqrt{G}}\right)
+    .. math:: \exp\left(-\frac{2 \eta h}{n_B} \int_0^{n_a} \frac{\mathrm{d}i}{\sqrt{G_\Sigma + \gamma i}}\right)
+              = \exp\left(-\frac{4 \eta h}{n_B}
+              \cdot \frac{n_a}{\sqrt{G_\Sigma + \gamma n_a} + \sqrt{G_\Sigma}}\right)
 
     Parameters
     ----------
     learning_rate : η [weight]
     curvature : curvature of the log loss at an access, along Δ, h [nat]
-    batch_samples : samples of a step, over which gradients are averaged, B [sample]
-    gradient_sum : sum of squared gradients that the row goes on with, G (its mean over the weights if one a row)
+    batch_samples : samples of a step, over which gradients are averaged, n_B [sample]
+    gradient_sum : sum of squared gradients that the row goes on with, G_Σ (its mean over the weights if one a row)
     gradient_square : what an access adds to it, γ (:func:`expected_gradient_square`)
-    accesses_left : accesses until training ends, n
+    accesses_left : accesses until training ends, nₐ
 
     Notes
     -----
-    With γ = 0 it is :func:`share_left` at l = ηh/(B√G). That counts the exponent (1 + √(1 + x))/2 times too large,
-    x = γn/G: by 21% where as many accesses are to come as there were, twice where eight times as many are.
+    With γ = 0 it is :func:`share_left` at l = ηh/(n_B√G_Σ). That counts the exponent (1 + √(1 + x))/2 times too
+    large, x = γnₐ/G_Σ: by 21% where as many accesses are to come as there were, twice where eight times as many
+    are.
 
     Examples
     --------
@@ -156,15 +158,15 @@ def adam_relearning(
 ) -> Number:
     r"""Share of what a row was put back that a sample makes good under Adam, which moves all rows in each step.
 
-    .. math:: \kappa = \frac{p \eta h}{B \sqrt{v}} = \eta \sqrt{\frac{h p}{B}}, \qquad
-              v = p B \cdot \frac{h}{B^2}
+    .. math:: \kappa = \frac{p_a \eta h}{n_B \sqrt{y}} = \eta \sqrt{\frac{h p_a}{n_B}}, \qquad
+              y = p_a n_B \cdot \frac{h}{n_B^2}
 
     Parameters
     ----------
     learning_rate : η [weight]
     curvature : curvature of the log loss at an access, of a weight, h [nat]
-    accesses_per_sample : accesses of the row per sample, p [1/sample]
-    batch_samples : samples of a step, over which gradients are averaged, B [sample]
+    accesses_per_sample : accesses of the row per sample, pₐ [1/sample]
+    batch_samples : samples of a step, over which gradients are averaged, n_B [sample]
 
     Notes
     -----
@@ -185,12 +187,12 @@ def adam_relearning(
 def mean_share_left(relearning_per_sample: Number, run_samples: Number) -> Number:
     r"""Share of the harm at once that is left at the end of the run, on average over when failures strike.
 
-    .. math:: \frac{1 - e^{-2 \kappa T}}{2 \kappa T}
+    .. math:: \frac{1 - e^{-2 \kappa T_s}}{2 \kappa T_s}
 
     Parameters
     ----------
-    relearning_per_sample : share of Δ that a sample makes good, κ = lp [1/sample]
-    run_samples : samples of the run, T [sample]
+    relearning_per_sample : share of Δ that a sample makes good, κ = lpₐ [1/sample]
+    run_samples : samples of the run, Tₛ [sample]
 
     Examples
     --------
@@ -234,28 +236,28 @@ def joint_share_left(contraction: Number, crossed: Number) -> Number:
 def progress_left_fixed(contraction: Number, twin_contraction: Number, contraction_of_age: Number) -> Number:
     r"""Share of the gradient term that is left at the end, of rows whose best value stands still.
 
-    .. math:: e^{-2x} - \frac{e^{-2x'} - e^{-2x}}{2\,(e^{x_a} - 1)}
+    .. math:: e^{-2\chi} - \frac{e^{-2\chi'} - e^{-2\chi}}{2\,(e^{\chi_a} - 1)}
 
     Parameters
     ----------
-    contraction : exponent of the row that was put back, until the end, x = hp ∫ l ds with its step l
-    twin_contraction : exponent of its twin, which was not, x'
-    contraction_of_age : exponent of the twin in the time that was lost, x_a
+    contraction : exponent of the row that was put back, until the end, χ = ∫ lpₐ over the samples
+    twin_contraction : exponent of its twin, which was not, χ'
+    contraction_of_age : exponent of the twin in the time that was lost, χₐ
 
     Notes
     -----
-    With w still to go, Δ = w(e^(x_a) − 1) was gone, and the harm at the end is
-    ½ph[(w + Δ)²e^(−2x) − w²e^(−2x')]: e^(−2x) of the quadratic and this share of the gradient term phwΔ. With
-    x' = x both fade alike. Under Adagrad the sum of squared gradients is put back too: it is smaller than the
-    twin's, steps are larger, x > x'. A row that is still far (h → 0) is learned again by nothing else:
-    (x_a − x + x')/x_a is left. From a sum of 0, x ∝ √n: after n accesses were lost and m more were trained
-    √(1 + m/n) − √(m/n).
+    With u still to go, Δ = u(e^(χₐ) − 1) was gone, and the harm at the end is
+    ½pₐh[(u + Δ)²e^(−2χ) − u²e^(−2χ')]: e^(−2χ) of the quadratic and this share of the gradient term pₐhuΔ. With
+    χ' = χ both fade alike. Under Adagrad the sum of squared gradients is put back too: it is smaller than the
+    twin's, steps are larger, χ > χ'. A row that is still far (h → 0) is learned again by nothing else:
+    (χₐ − χ + χ')/χₐ is left. From a sum of 0, χ ∝ √i for i accesses: after i were lost and j more were trained
+    √(1 + j/i) − √(j/i).
 
     Examples
     --------
     >>> round(progress_left_fixed(contraction=1.0, twin_contraction=1.0, contraction_of_age=0.5), 6)
     0.135335
-    >>> round(progress_left_fixed(1e-6 * 18.97, 1e-6 * 8.996, 1e-6 * 15.492), 2)  # m = 360, n = 240
+    >>> round(progress_left_fixed(1e-6 * 18.97, 1e-6 * 8.996, 1e-6 * 15.492), 2)  # j = 360, i = 240
     0.36
     """
     xp = namespace(contraction, twin_contraction, contraction_of_age)
@@ -269,21 +271,22 @@ def progress_left_moving(
 ) -> Number:
     r"""Share of the gradient term that is left at the end, of rows whose best value goes on moving.
 
-    .. math:: e^{-x} - \frac{c}{x_a} - c e^{-x} + \frac{c^2}{2 x_a}, \qquad
-              c = (1 - \varrho)(1 - e^{-x}) + 2\left(\varrho - \frac{x'}{x}\right) \frac{1 - (1 + x) e^{-x}}{x}
+    .. math:: e^{-\chi} - \frac{c}{\chi_a} - c e^{-\chi} + \frac{c^2}{2 \chi_a}, \qquad
+              c = (1 - r_l)(1 - e^{-\chi})
+              + 2\left(r_l - \frac{\chi'}{\chi}\right) \frac{1 - (1 + \chi) e^{-\chi}}{\chi}
 
     Parameters
     ----------
-    contraction : exponent of the row that was put back, until the end, x
-    twin_contraction : exponent of its twin, which was not, x'
-    contraction_of_age : exponent of the twin in the time that was lost, x_a
-    last_ratio : the twin's step over the row's at the end, ϱ
+    contraction : exponent of the row that was put back, until the end, χ
+    twin_contraction : exponent of its twin, which was not, χ'
+    contraction_of_age : exponent of the twin in the time that was lost, χₐ
+    last_ratio : the twin's step over the row's at the end, rₗ
 
     Notes
     -----
-    The row follows at the distance w, by steps that make good a share k' of it in a sample; Δ = wx_a. Put back with
-    its optimizer's state, it makes good a share k of w + Δ: dΔ = −kΔ − (k − k')w, so that Δe^(−x) − wc is lacking
-    at the end, with k'/k along a line in x. With x' = x the gradient term fades as e^(−x): what Δ meets there has
+    The row follows at the distance u, by steps that make good a share κ' of it in a sample; Δ = uχₐ. Put back with
+    its optimizer's state, it makes good a share κ of u + Δ: dΔ = −κΔ − (κ − κ')u, so that Δe^(−χ) − uc is lacking
+    at the end, with κ'/κ along a line in χ. With χ' = χ the gradient term fades as e^(−χ): what Δ meets there has
     stayed.
 
     Examples
@@ -301,25 +304,26 @@ def progress_left_moving(
 
 
 @formula(
-    "V", DERIVED, Evidence.DERIVED, (), f"{_LINEARISED}; the model is calibrated; steps change along a line in x"
+    "V_J", DERIVED, Evidence.DERIVED, (), f"{_LINEARISED}; the model is calibrated; steps change along a line in χ"
 )
 def jitter_variance(contraction: Number, mean_step: Number, last_step: Number) -> Number:
     r"""Variance that the noise of the samples' gradients gives a row which began at its best value.
 
-    .. math:: V = \frac{m'}{2}\left(1 - e^{-2x}\right) + (m - m')\,\frac{1 - (1 + 2x) e^{-2x}}{2x}
+    .. math:: V_J = \frac{l_1'}{2}\left(1 - e^{-2\chi}\right)
+              + (l_1 - l_1')\,\frac{1 - (1 + 2\chi) e^{-2\chi}}{2\chi}
 
     Parameters
     ----------
-    contraction : exponent of the row so far, x
+    contraction : exponent of the row so far, χ
     mean_step : size of a step for a gradient of 1 (:func:`relearning_rate` over h), mean over the
-        contraction, m [weight²]
-    last_step : the same at the end, m' [weight²]
+        contraction, l₁ [weight²]
+    last_step : the same at the end, l₁' [weight²]
 
     Notes
     -----
-    An access has a gradient of variance h (:func:`expected_gradient_square`), so dV/dx = −2V + m. It costs ½phV for
-    good. Put back with its optimizer's state, an Adagrad row has larger steps than its twin and jitters more: that
-    is harm which Δ does not show. And of what a row moved, this is what costs nothing to lose.
+    An access has a gradient of variance h (:func:`expected_gradient_square`), so dV_J/dχ = −2V_J + l₁. It costs
+    ½pₐhV_J for good. Put back with its optimizer's state, an Adagrad row has larger steps than its twin and jitters
+    more: that is harm which Δ does not show. And of what a row moved, this is what costs nothing to lose.
 
     Examples
     --------

@@ -1,10 +1,10 @@
 r"""Failures with memory that renew the clock: saving at equal spacing, and by age.
 
-After every failure the job is as new: the time to the next one has the survival function S and the mean μ, counted
+After every failure the job is as new: the time to the next one has the survival function F̄ and the mean μ, counted
 from the moment that the job works again; nothing fails during D + L. The work of a piece counts once its save is
-complete. So, with x_j the clock at the end of the j-th save and w_j the work before it,
+complete. So, with x_j the clock at the end of the j-th save and y_j the work before it,
 
-.. math:: \text{efficiency} = \frac{\sum_j w_j S(x_j)}{\mu + D + L}, \qquad x_j = \sum_{i \le j} (w_i + C)
+.. math:: \text{efficiency} = \frac{\sum_j y_j \bar F(x_j)}{\mu + D + L}, \qquad x_j = \sum_{i \le j} (y_i + C)
 
 is the share of the time, of a long job under full recovery, that is useful work.
 """
@@ -38,14 +38,14 @@ def renewal_efficiency(
 ) -> float:
     r"""Useful share of the time when saves are equally spaced and failures renew the clock.
 
-    .. math:: \frac{\tau \sum_{k \ge 1} S(k(\tau + C))}{\mu + D + L}
+    .. math:: \frac{\tau \sum_{i \ge 1} \bar F(i(\tau + C))}{\mu + D + L}
 
     Parameters
     ----------
     interval_s : useful work between two saves, τ [s], greater than 0
     save_s : time a save blocks training, C [s]
     mtbf_s : mean of the time to a failure, μ [s], that of ``survival``
-    survival : S(t), the probability that nothing fails before t [s]; takes arrays, such as a scipy ``law.sf``
+    survival : F̄(x), the probability that nothing fails before x [s]; takes arrays, such as a scipy ``law.sf``
     load_s, reschedule_s : L and D [s]
 
     Notes
@@ -68,7 +68,7 @@ def renewal_efficiency(
 
 
 def _sum_of(survival: Survival, start_s: float, cycle_s: float) -> float:
-    """Σ S(start + k·cycle) over k = 1, 2, …"""
+    """Σ F̄(start + i·cycle) over i = 1, 2, …"""
     terms = survival(start_s + cycle_s * np.arange(1, _TERMS + 1))
     total = float(np.sum(terms))
     if terms[-1] > 0:  # the rest is ∫ S(start + x·cycle) dx from the last term + ½, to second order
@@ -82,16 +82,16 @@ def schedule_efficiency(
 ) -> float:
     r"""Useful share of the time when the j-th save since the last failure follows on the j-th of these works.
 
-    .. math:: \frac{\sum_j w_j S\left(\sum_{i \le j} (w_i + C)\right)}{\mu + D + L}
+    .. math:: \frac{\sum_j y_j \bar F\left(\sum_{i \le j} (y_i + C)\right)}{\mu + D + L}
 
     The last work repeats for ever.
 
     Parameters
     ----------
-    works_s : useful work before each save since the last failure, w₁, w₂, … [s]; the last of them repeats
+    works_s : useful work before each save since the last failure, y₁, y₂, … [s]; the last of them repeats
     save_s : time a save blocks training, C [s]
     mtbf_s : mean of the time to a failure, μ [s], that of ``survival``
-    survival : S(t), the probability that nothing fails before t [s]; takes arrays
+    survival : F̄(x), the probability that nothing fails before x [s]; takes arrays
     load_s, reschedule_s : L and D [s]
 
     Notes
@@ -115,20 +115,21 @@ def schedule_efficiency(
     return committed / (mtbf_s + load_s + reschedule_s)
 
 
-@formula("t", LING_2001, Evidence.DERIVED, (), f"{_RENEWS}; to first order in the save's length")
+@formula("t_F", LING_2001, Evidence.DERIVED, (), f"{_RENEWS}; to first order in the save's length")
 def weibull_save_time(
     save_number: Number, save_s: Number, weibull_shape: Number, weibull_scale_s: Number
 ) -> Number:
-    r"""When the j-th save since the last failure is best complete, under Weibull failures.
+    r"""When the m_F-th save since the last failure is best complete, under Weibull failures.
 
-    .. math:: t_j = \left[j\,\frac{\beta + 1}{2}\sqrt{\frac{2 C \eta^\beta}{\beta}}\right]^{2/(\beta + 1)}
+    .. math:: t_F = \left[m_F\,\frac{\beta_W + 1}{2}
+              \sqrt{\frac{2 C \eta_W^{\beta_W}}{\beta_W}}\right]^{2/(\beta_W + 1)}
 
     Parameters
     ----------
-    save_number : which save since the last failure, j = 1, 2, …
+    save_number : which save since the last failure, m_F = 1, 2, …
     save_s : time a save blocks training, C [s]
-    weibull_shape : β; below 1 the hazard falls with age and the saves thin out, above 1 they grow denser
-    weibull_scale_s : η [s]
+    weibull_shape : β_W; below 1 the hazard falls with age and the saves thin out, above 1 they grow denser
+    weibull_scale_s : η_W [s]
 
     Returns
     -------
@@ -136,8 +137,8 @@ def weibull_save_time(
 
     Notes
     -----
-    The saves lie with the density √(h/2C) that balances their cost against the hazard h: ∫₀^{t_j} √(h/2C) dt = j.
-    For β = 1 they are Young's interval apart. Where two are less than C apart (β > 1, far beyond the mean) there is
+    The saves lie with the density √(y/2C) that balances their cost against the hazard y: ∫ √(y/2C) dx = m_F. For
+    β_W = 1 they are Young's interval apart. Where two are less than C apart (β_W > 1, far beyond the mean) there is
     no room for work between them.
 
     Examples

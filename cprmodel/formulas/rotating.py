@@ -1,10 +1,10 @@
 r"""What failures take of the experts that the last save did not hold, where saves rotate.
 
-Saves are numbered as they are completed, and hold K of N experts in turn. Between two of them no failure comes with
-probability q = e^(−(τ + C)/μ), whatever came before. When one does, everybody goes back to the last save: an expert
-that was saved a saves before it loses what it learned in the a intervals between, less what an earlier failure has
-taken already. So an interval of work that a save follows is lost for an expert whose next turn comes a saves later
-where a failure strikes between those saves, 1 − q^a.
+Saves are numbered as they are completed, and hold K of Nₑ experts in turn. Between two of them no failure comes
+with probability q = e^(−(τ + C)/μ), whatever came before. When one does, everybody goes back to the last save: an
+expert that was saved i saves before it loses what it learned in the i intervals between, less what an earlier
+failure has taken already. So an interval of work that a save follows is lost for an expert whose next turn comes i
+saves later where a failure strikes between those saves, 1 − q^i.
 """
 
 from __future__ import annotations
@@ -18,30 +18,31 @@ __all__ = ["rotating_loss", "rotating_pls"]
 _STRUCK = "exponential failures, which strike saves and recoveries too; experts that learn alike"
 
 
-@formula("share", DERIVED, Evidence.DERIVED, (), _STRUCK)
+@formula("ξ", DERIVED, Evidence.DERIVED, (), _STRUCK)
 def rotating_loss(
     experts: Number, rotated: Number, turns: Number, interval_s: Number, save_s: Number, mtbf_s: Number
 ) -> Number:
     r"""Share of an interval's updates of all experts that a failure between two saves takes, on average.
 
-    .. math:: x_c = \frac{K}{N} \sum_{a=0}^{c-1} (1 - q^a) + \left(1 - \frac{cK}{N}\right)(1 - q^c), \qquad
+    .. math:: \xi = \frac{K}{N_e} \sum_{i=0}^{m_K-1} (1 - q^i)
+              + \left(1 - \frac{m_K K}{N_e}\right)\left(1 - q^{m_K}\right), \qquad
               q = e^{-(\tau + C)/\mu}
 
-    In the long run, where c is as often as K goes into N, it is the portion of lost updates; to first order
-    (N/K − 1) τ/(2μ) where K divides N.
+    In the long run, where m_K is as often as K goes into Nₑ, it is the portion of lost updates; to first order
+    (Nₑ/K − 1) τ/(2μ) where K divides Nₑ.
 
     Parameters
     ----------
-    experts : experts (or shards) that saves rotate over, N
+    experts : experts (or shards) that saves rotate over, Nₑ
     rotated : how many of them a save holds, K
-    turns : saves since a failure or the beginning, at most as often as K goes into N, c
+    turns : saves since a failure or the beginning, at most as often as K goes into Nₑ, m_K
     interval_s : useful work between two saves, τ [s]
     save_s : time that training loses to one of them, C [s]
     mtbf_s : mean time between failures of the job, all kinds together, μ [s]
 
     Examples
     --------
-    One of 16 experts every 32 s, a failure every 2,000 s, of which (N/K − 1) τ/(2μ) makes 0.12:
+    One of 16 experts every 32 s, a failure every 2,000 s, of which (Nₑ/K − 1) τ/(2μ) makes 0.12:
 
     >>> round(rotating_loss(experts=16, rotated=1, turns=16, interval_s=32.0, save_s=0.0, mtbf_s=2000.0), 4)
     0.1107
@@ -65,20 +66,20 @@ def rotating_pls(
 ) -> Number:
     r"""Expected portion of lost updates of the experts (PLT of mixtures of experts) in a job of finite length.
 
-    .. math:: \mathrm{PLS} = \frac{\tau}{T} \left( (m - 1)\, \bar x + x_m\, \frac{1 - e^{-r/\mu}}{1 - q} \right)
+    .. math:: \mathrm{PLS} = \frac{\tau}{T} \left( (m - 1)\, \bar\xi + \xi_m\, \frac{1 - e^{-x/\mu}}{1 - q} \right)
 
-    for m saves, after which r of work is left.
+    for m saves, after the last of which x = τₘ − ωC_d of work is left, and q of :func:`rotating_loss`.
 
     Parameters
     ----------
-    updates_lost : mean of :func:`rotating_loss` over the saves that another one follows, 0 where there are none
-    last_updates_lost : :func:`rotating_loss` after the last save, 0 where there is none
+    updates_lost : mean of :func:`rotating_loss` over the saves that another one follows, ξ̄; 0 where there are none
+    last_updates_lost : :func:`rotating_loss` after the last save, ξₘ; 0 where there is none
     work_s : useful training time, T [s]
     interval_s : useful work between two saves, τ [s]
     save_s : time that training loses to one of them, C [s]
     mtbf_s : mean time between failures of the job, all kinds together, μ [s]
-    drain_s : of which it drains in the background, so long [s] ...
-    overlap : ... while this share of the compute goes on
+    drain_s : of which it drains in the background, so long, C_d [s] ...
+    overlap : ... while this share of the compute goes on, ω
 
     Notes
     -----

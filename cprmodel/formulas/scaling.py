@@ -43,14 +43,14 @@ def fastest_nodes(
     r"""The node count beyond which adding nodes slows training, when the interval is always the best one.
 
     .. math:: n = \mu_n \left(\frac{2\alpha}
-              {(\tfrac12 - \alpha) b + \sqrt{(\tfrac12 - \alpha)^2 b^2 + 4 \alpha (1 - \alpha) R}}\right)^2,
-              \qquad b = \sqrt{2 C w}
+              {(\tfrac12 - \alpha) x + \sqrt{(\tfrac12 - \alpha)^2 x^2 + 4 \alpha (1 - \alpha) D_L}}\right)^2,
+              \qquad x = \sqrt{2 C w}
 
     Parameters
     ----------
     node_mtbf_s : mean time between failures of one node, μₙ [s]
     save_s : time a save blocks training, C [s]
-    recovery_s : mean stop after a failure (detect, reschedule and load), R [s]
+    recovery_s : mean stop after a failure (detect, reschedule and load), D_L [s]
     throughput_exponent : exponent of the throughput, α
     whole_job_share : share of failures that send everybody back, w: 1 under full recovery
 
@@ -60,9 +60,9 @@ def fastest_nodes(
 
     Notes
     -----
-    On n nodes the job's MTBF is μₙ/n. With Young's interval the first-order overhead is b·y + R·y² where
-    y = √(n/μₙ), and the time to train is in proportion to n^(−α)·(1 + b·y + R·y²). Its derivative is zero where
-    (1 − α)R·y² + (½ − α)b·y − α = 0, which has one positive root (tests/formulas/test_scaling.py, by SymPy).
+    On n nodes the job's MTBF is μₙ/n. With Young's interval the first-order overhead is x·y + D_L·y² where
+    y = √(n/μₙ), and the time to train is in proportion to n^(−α)·(1 + x·y + D_L·y²). Its derivative is zero where
+    (1 − α)D_L·y² + (½ − α)x·y − α = 0, which has one positive root (tests/formulas/test_scaling.py, by SymPy).
     The overhead there is large: of order α/(1 − α).
 
     Examples
@@ -90,14 +90,14 @@ def fastest_nodes_at_budget(
 ) -> Number:
     r"""The same under partial recovery whose interval an accuracy budget sets.
 
-    .. math:: n = \frac{\alpha}{1 - \alpha}\,\frac{1 + w\beta/2}{C/\beta + R}\,\mu_n,
-              \qquad \beta = \frac{2\, \mathrm{PLS}\, N}{s k}
+    .. math:: n = \frac{\alpha}{1 - \alpha}\,\frac{1 + w x/2}{C/x + D_L}\,\mu_n,
+              \qquad x = \frac{2\, \mathrm{PLS}\, N}{s k}
 
     Parameters
     ----------
     node_mtbf_s : mean time between failures of one node, μₙ [s]
     save_s : time a save blocks training, C [s]
-    recovery_s : mean stop after a failure, over its kinds, R [s]
+    recovery_s : mean stop after a failure, over its kinds, D_L [s]
     throughput_exponent : exponent of the throughput, α
     pls : the PLS budget
     shards : embedding shards, N
@@ -111,8 +111,8 @@ def fastest_nodes_at_budget(
 
     Notes
     -----
-    The budget's interval is β times the MTBF μₙ/n, so saves and failures alike cost in proportion to n, and the
-    time to train to n^(−α)·(1 + wβ/2 + (C/β + R)n/μₙ).
+    The budget's interval is x times the MTBF μₙ/n, so saves and failures alike cost in proportion to n, and the
+    time to train to n^(−α)·(1 + wx/2 + (C/x + D_L)n/μₙ).
 
     Examples
     --------

@@ -10,11 +10,11 @@ from cprmodel.facts.special import Number, namespace
 __all__ = ["lognormal_mean", "lognormal_scatter", "scattered_save"]
 
 
-@formula("σ", DERIVED, Evidence.DERIVED, (), "a lognormal law")
+@formula("σ_C", DERIVED, Evidence.DERIVED, (), "a lognormal law")
 def lognormal_scatter(p50_s: Number, p90_s: Number) -> Number:
     r"""Scatter of a lognormal law of which two quantiles are known.
 
-    .. math:: \sigma = \frac{\ln(P_{90}/P_{50})}{1.28155}
+    .. math:: \sigma_C = \frac{\ln(P_{90}/P_{50})}{1.28155}
 
     Parameters
     ----------
@@ -36,12 +36,12 @@ def lognormal_scatter(p50_s: Number, p90_s: Number) -> Number:
 def lognormal_mean(p50_s: Number, scatter: Number) -> Number:
     r"""Mean of a lognormal law.
 
-    .. math:: C = P_{50}\, e^{\sigma^2/2}
+    .. math:: C = P_{50}\, e^{\sigma_C^2/2}
 
     Parameters
     ----------
     p50_s : half of the saves take at most so long [s]
-    scatter : standard deviation of the time's logarithm, σ
+    scatter : standard deviation of the time's logarithm, σ_C
 
     Returns
     -------
@@ -61,13 +61,14 @@ def lognormal_mean(p50_s: Number, scatter: Number) -> Number:
 def scattered_save(save_s: Number, mtbf_s: Number, scatter: Number) -> Number:
     r"""The constant save that costs as much as lognormal ones do.
 
-    .. math:: C' = -\mu \ln E\left[e^{-X/\mu}\right] \approx C - \frac{C^2 \left(e^{\sigma^2} - 1\right)}{2\mu}
+    .. math:: C' = -\mu \ln \mathrm{E}\left[e^{-X/\mu}\right]
+              \approx C - \frac{C^2 \left(e^{\sigma_C^2} - 1\right)}{2\mu}
 
     Parameters
     ----------
     save_s : mean time of a save, C [s]
     mtbf_s : mean time between failures of the job, μ [s]
-    scatter : standard deviation of the time's logarithm, σ
+    scatter : standard deviation of the time's logarithm, σ_C
 
     Returns
     -------

@@ -9,17 +9,17 @@ from cprmodel.facts.special import Number, namespace
 __all__ = ["erlang_1917_loss", "nodes_in_repair", "waiting_overhead"]
 
 
-@formula("ρ", DERIVED, Evidence.DEFINITION, (), "Little's law: failures a second times the mean repair")
+@formula("ρ_r", DERIVED, Evidence.DEFINITION, (), "Little's law: failures a second times the mean repair")
 def nodes_in_repair(nodes: Number, node_mtbf_s: Number, repair_s: Number) -> Number:
     r"""Nodes that are being repaired, on average, while the job never waits.
 
-    .. math:: \rho = \frac{n\, t_r}{\mu_n}
+    .. math:: \rho_r = \frac{n\, t_r}{\mu_n}
 
     Parameters
     ----------
     nodes : nodes of the job, n
     node_mtbf_s : mean time between failures of one node, μₙ [s]
-    repair_s : mean time until a failed node can be used again [s]
+    repair_s : mean time until a failed node can be used again, t_r [s]
 
     Examples
     --------
@@ -30,7 +30,7 @@ def nodes_in_repair(nodes: Number, node_mtbf_s: Number, repair_s: Number) -> Num
 
 
 @formula(
-    "B",
+    "P_E",
     ERLANG_1917,
     Evidence.MEMORY,
     (),
@@ -40,25 +40,25 @@ def nodes_in_repair(nodes: Number, node_mtbf_s: Number, repair_s: Number) -> Num
 def erlang_1917_loss(spares: Number, in_repair: Number) -> Number:
     r"""Erlang's loss formula: how often a failure finds no spare node.
 
-    .. math:: B(m, \rho) = \frac{\rho^m / m!}{\sum_{i=0}^{m} \rho^i / i!}
-              = \frac{\rho^m e^{-\rho}}{\Gamma(m + 1, \rho)}
+    .. math:: P_E(n_s, \rho_r) = \frac{\rho_r^{n_s} / n_s!}{\sum_{i=0}^{n_s} \rho_r^i / i!}
+              = \frac{\rho_r^{n_s} e^{-\rho_r}}{\Gamma(n_s + 1, \rho_r)}
 
     Parameters
     ----------
-    spares : spare nodes, m
-    in_repair : nodes in repair on average, ρ (:func:`nodes_in_repair`)
+    spares : spare nodes, nₛ
+    in_repair : nodes in repair on average, ρ_r (:func:`nodes_in_repair`)
 
     Returns
     -------
-    Share of the failures that find every spare in repair, so that the job waits for one; B(m + 1, ρ) is the
+    Share of the failures that find every spare in repair, so that the job waits for one; P_E(nₛ + 1, ρ_r) is the
     share of the time that it waits.
 
     Notes
     -----
-    A machine-repair model: with m spares the job waits when m + 1 nodes are broken, and nothing fails while it
-    waits. That is Erlang's system of m + 1 lines in which a failure is a call and a repair a conversation; of the
-    mean repair alone it depends, whatever its law (Sevastyanov 1957). Failures that come at random see B(m, ρ)
-    of those that are let in, and the time B(m + 1, ρ).
+    A machine-repair model: with nₛ spares the job waits when nₛ + 1 nodes are broken, and nothing fails while it
+    waits. That is Erlang's system of nₛ + 1 lines in which a failure is a call and a repair a conversation; of the
+    mean repair alone it depends, whatever its law (Sevastyanov 1957). Failures that come at random see P_E(nₛ, ρ_r)
+    of those that are let in, and the time P_E(nₛ + 1, ρ_r).
 
     Examples
     --------
@@ -80,17 +80,17 @@ def erlang_1917_loss(spares: Number, in_repair: Number) -> Number:
 def waiting_overhead(overhead: Number, spares: Number, in_repair: Number) -> Number:
     r"""Overhead of waiting for repaired nodes, beside that of a job that always finds a spare.
 
-    .. math:: \frac{W}{T} = \left(1 + \frac{O}{T}\right) \frac{p}{1 - p}, \qquad p = B(m + 1, \rho)
+    .. math:: \frac{O}{T} = (1 + o)\, \frac{x}{1 - x}, \qquad x = P_E(n_s + 1, \rho_r)
 
     Parameters
     ----------
-    overhead : O/T of the job without waiting
-    spares : spare nodes, m
-    in_repair : nodes in repair on average while the job does not wait, ρ (:func:`nodes_in_repair`)
+    overhead : overhead of the job without waiting, o
+    spares : spare nodes, nₛ
+    in_repair : nodes in repair on average while the job does not wait, ρ_r (:func:`nodes_in_repair`)
 
     Returns
     -------
-    Time of waiting over useful time: p is the share of all time in which the job waits (:func:`erlang_1917_loss`).
+    Time of waiting over useful time: x is the share of all time in which the job waits (:func:`erlang_1917_loss`).
 
     Examples
     --------

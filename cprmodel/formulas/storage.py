@@ -71,15 +71,15 @@ def aupy_2013_interval(
 def benoit_2017_overhead(save_s: Number, high_save_s: Number, mtbf_s: Number, survives: Number) -> Number:
     r"""Least overhead of two levels of saves.
 
-    .. math:: \frac{O}{T} = \sqrt{2 \lambda_1 C_1} + \sqrt{2 \lambda_2 C_2},
-              \qquad \lambda_1 = \frac{p}{\mu},\quad \lambda_2 = \frac{1 - p}{\mu}
+    .. math:: \frac{O}{T} = \sqrt{2 \lambda_1 C} + \sqrt{2 \lambda_2 C_2},
+              \qquad \lambda_1 = \frac{p_{\mathrm{ok}}}{\mu},\quad \lambda_2 = \frac{1 - p_{\mathrm{ok}}}{\mu}
 
     Parameters
     ----------
-    save_s : time that a save of the low level blocks training, C₁ [s]
+    save_s : time that a save of the low level blocks training, C [s]
     high_save_s : the same of the high level, C₂ [s]
     mtbf_s : mean time between failures of the job, μ [s]
-    survives : share of the failures after which the low level can be read, p
+    survives : share of the failures after which the low level can be read, p_ok
 
     Examples
     --------
@@ -90,16 +90,19 @@ def benoit_2017_overhead(save_s: Number, high_save_s: Number, mtbf_s: Number, su
     return xp.sqrt(2 * survives * save_s / mtbf_s) + xp.sqrt(2 * (1 - survives) * high_save_s / mtbf_s)
 
 
-@formula("n", DERIVED, Evidence.DERIVED, (), "first order in 1/μ; a save of the high level takes the n-th's place")
+@formula(
+    "n₂", DERIVED, Evidence.DERIVED, (), "first order in 1/μ; a save of the high level takes the n₂-th's place"
+)
 def two_level_saves(save_s: Number, high_save_s: Number, survives: Number) -> Number:
     r"""How many saves of the low level to one of the high level.
 
-    .. math:: n = \sqrt{\frac{\lambda_1 C_2}{\lambda_2 C_1}} = \sqrt{\frac{p\,C_2}{(1 - p)\,C_1}}
+    .. math:: n_2 = \sqrt{\frac{\lambda_1 C_2}{\lambda_2 C}}
+              = \sqrt{\frac{p_{\mathrm{ok}}\,C_2}{(1 - p_{\mathrm{ok}})\,C}}
 
     Parameters
     ----------
-    save_s, high_save_s : C₁ and C₂ [s]
-    survives : share of the failures after which the low level can be read, p
+    save_s, high_save_s : C and C₂ [s]
+    survives : share of the failures after which the low level can be read, p_ok
 
     Examples
     --------
@@ -114,17 +117,18 @@ def two_level_saves(save_s: Number, high_save_s: Number, survives: Number) -> Nu
 def two_level_interval(save_s: Number, high_save_s: Number, mtbf_s: Number, survives: Number) -> Number:
     r"""Useful work between two saves of any level, where the number of saves to one of the high level is optimal.
 
-    .. math:: \tau = \frac{1}{n} \sqrt{\frac{2 (n C_1 + C_2)}{\lambda_1/n + \lambda_2}}
+    .. math:: \tau = \frac{1}{n_2} \sqrt{\frac{2 (n_2 C + C_2)}{\lambda_1/n_2 + \lambda_2}}
 
     Parameters
     ----------
-    save_s, high_save_s : C₁ and C₂ [s]
+    save_s, high_save_s : C and C₂ [s]
     mtbf_s : mean time between failures of the job, μ [s]
-    survives : share of the failures after which the low level can be read, p
+    survives : share of the failures after which the low level can be read, p_ok
 
     Notes
     -----
-    At the optimal n it is Young's interval of the low level and its failures alone, √(2C₁μ/p).
+    With n₂, λ₁ and λ₂ of :func:`two_level_saves` it is Young's interval of the low level and its failures alone,
+    √(2Cμ/p_ok).
 
     Examples
     --------
@@ -142,20 +146,21 @@ def herault_2018_interval(
 ) -> Number:
     r"""The interval of a job that shares the bandwidth to storage with others.
 
-    .. math:: \tau_i = \sqrt{\frac{2 \mu_n N (q_i/N + \Lambda)\, C_i}{q_i^2}}
+    .. math:: \tau = \sqrt{\frac{2 \mu_n n_M (n/n_M + \Lambda_B)\, C}{n^2}}
 
     Parameters
     ----------
-    save_s : time that its save takes at the full bandwidth, Cᵢ [s]
+    save_s : time that its save takes at the full bandwidth, C [s]
     node_mtbf_s : mean time between failures of one node, μₙ [s]
-    nodes : its nodes, qᵢ (n elsewhere)
-    machine_nodes : nodes of the machine, N
-    multiplier : Λ, 0 where the bandwidth suffices; else such that all jobs together write all the time
+    nodes : its nodes, n
+    machine_nodes : nodes of the machine, n_M
+    multiplier : Λ_B, 0 where the bandwidth suffices; else such that all jobs together write all the time
 
     Notes
     -----
-    Source: Herault, Robert, Bouteiller, Arnold, Ferreira, Bosilca, Dongarra, INRIA RR-9109, eqs 6-8; with Λ from
-    Σ nᵢCᵢ/τᵢ = 1 it is what SLSQP finds (tests/costing/test_steady.py). At Λ = 0 it is Young's interval.
+    Source: Herault, Robert, Bouteiller, Arnold, Ferreira, Bosilca, Dongarra, INRIA RR-9109, eqs 6-8; with Λ_B from
+    Σ Cᵢ/τᵢ = 1 over all jobs it is what SLSQP finds (tests/costing/test_steady.py). At Λ_B = 0 it is Young's
+    interval.
 
     Examples
     --------
@@ -171,13 +176,13 @@ def herault_2018_interval(
 def warned_interval(save_s: Number, mtbf_s: Number, recall: Number) -> Number:
     r"""The interval where a share of the failures is announced in time for a save.
 
-    .. math:: \tau = \sqrt{\frac{2 C \mu}{1 - r}}
+    .. math:: \tau = \sqrt{\frac{2 C \mu}{1 - r_p}}
 
     Parameters
     ----------
     save_s : time a planned save blocks training, C [s]
     mtbf_s : mean time between failures of the job, μ [s]
-    recall : share of the failures that are announced, r
+    recall : share of the failures that are announced, rₚ
 
     Returns
     -------
@@ -205,14 +210,14 @@ def warned_overhead(
 ) -> Number:
     r"""Overhead of full recovery where a share of the failures is announced in time for a save.
 
-    .. math:: \frac{C}{\tau} + \frac{(1 - r)\tau/2 + D + L + (r/p)\,C_p}{\mu}
+    .. math:: \frac{C}{\tau} + \frac{(1 - r_p)\tau/2 + D + L + (r_p/p_p)\,C_p}{\mu}
 
     Parameters
     ----------
     interval_s : useful work between two planned saves, τ [s]
     save_s : a planned save, C [s]
     mtbf_s : mean time between failures of the job, μ [s]
-    recall, precision : r and p: announced failures over failures, announced failures over announcements
+    recall, precision : rₚ and pₚ: announced failures over failures, announced failures over announcements
     warned_save_s : a save on a warning, C_p [s]
     load_s, reschedule_s : L and D [s]
 
@@ -236,11 +241,11 @@ def warned_overhead(
 def quantised_share(bits: Number, embedding_dim: Number) -> Number:
     r"""Bytes of a quantised row over those of the row: its numbers, and two 32-bit ones for scale and offset.
 
-    .. math:: \frac{b}{32} + \frac{2}{d}
+    .. math:: \frac{b_q}{32} + \frac{2}{d}
 
     Parameters
     ----------
-    bits : bits of a quantised number, b
+    bits : bits of a quantised number, b_q
     embedding_dim : numbers in a row, d
 
     Examples

@@ -1,14 +1,14 @@
 r"""Errors that nobody sees until a check finds them, and saves that turn out bad, under exponential failures.
 
 Semantics (the simulator plays the same)
-    Training works for τ and saves for C. Before every K-th save it checks for V, and what is saved then is clean;
-    or it checks m times in each τ, evenly, the last time before the save. Silent errors come while it works, at the
-    rate 1/μₛ. A check finds every one; then everybody loads the last save that is known to be clean, and works
+    Training works for τ and saves for C. Before every K_V-th save it checks for V, and what is saved then is clean;
+    or it checks m_V times in each τ, evenly, the last time before the save. Silent errors come while it works, at
+    the rate 1/μₛ. A check finds every one; then everybody loads the last save that is known to be clean, and works
     again: with one check a save the whole interval is lost, not half of it as on average to a failure. A failure
     goes back to the last save, checked or not; one that holds an error keeps it. A failure during a check or a save
     makes that void; where it is repaired it is begun again. Recoveries are those of the exact makespan.
 
-    A share u of the saves turns out unreadable, each by itself. Who goes back reads the newest save, which takes a
+    A share pᵤ of the saves turns out unreadable, each by itself. Who goes back reads the newest save, which takes a
     load, and the one before as long as they are bad; in one recovery none is tried twice.
 """
 
@@ -33,10 +33,10 @@ def verified_interval(
     saves_per_check: Number = 1,
     checks_per_save: Number = 1,
 ) -> Number:
-    r"""Best work between saves, to first order, of every K-th of which is checked, or that has m checks in it.
+    r"""Best work between saves, to first order, of every K_V-th of which is checked, or that has m_V checks in it.
 
-    .. math:: \tau = \sqrt{\frac{mV/K + C}{\dfrac{f}{\mu_s} + \dfrac{w}{2\mu}}}, \qquad
-              f = K - \tfrac12\left(1 - \tfrac1m\right)
+    .. math:: \tau = \sqrt{\frac{m_V V/K_V + C}{\dfrac{x}{\mu_s} + \dfrac{w}{2\mu}}}, \qquad
+              x = K_V - \tfrac12\left(1 - \tfrac{1}{m_V}\right)
 
     Without failures and with a check for each save it is √((V + C)μₛ), not √(2(V + C)μₛ).
 
@@ -46,7 +46,7 @@ def verified_interval(
     mtbf_s : mean time between failures, μ [s]
     silent_mtbf_s : mean time between silent errors, μₛ [s]
     whole_job_share : share of the failures that send everybody back, w
-    saves_per_check, checks_per_save : K and m, one of which is 1
+    saves_per_check, checks_per_save : K_V and m_V, one of which is 1
 
     Examples
     --------
@@ -60,7 +60,7 @@ def verified_interval(
 
 
 @formula(
-    "K",
+    "K_V",
     DERIVED,
     Evidence.DERIVED,
     (),
@@ -71,7 +71,7 @@ def saves_per_check(
 ) -> Number:
     r"""Best number of saves to a check, to first order: what a check costs against what an error takes.
 
-    .. math:: K = \sqrt{\frac{w V \mu_s}{2 C \mu}}
+    .. math:: K_V = \sqrt{\frac{w V \mu_s}{2 C \mu}}
 
     It is the ratio of √(Vμₛ), the best work between checks alone, and √(2Cμ/w), the best between saves alone.
 
@@ -92,14 +92,14 @@ def saves_per_check(
 
 
 @formula(
-    "m", BENOIT_2016, Evidence.MEMORY, (), "exponential failures and errors, first order; rounded to 1 or more"
+    "m_V", BENOIT_2016, Evidence.MEMORY, (), "exponential failures and errors, first order; rounded to 1 or more"
 )
 def benoit_2016_checks(
     save_s: Number, verify_s: Number, mtbf_s: Number, silent_mtbf_s: Number, whole_job_share: Number = 1
 ) -> Number:
     r"""Best number of checks to a save, to first order: errors are found sooner.
 
-    .. math:: m = \sqrt{\frac{C}{V} \cdot \frac{1/\mu_s}{1/\mu_s + w/\mu}}
+    .. math:: m_V = \sqrt{\frac{C}{V} \cdot \frac{1/\mu_s}{1/\mu_s + w/\mu}}
 
     Parameters
     ----------
@@ -117,16 +117,16 @@ def benoit_2016_checks(
     return xp.sqrt(save_s / verify_s / (1 + whole_job_share * silent_mtbf_s / mtbf_s))
 
 
-@formula("k", DERIVED, Evidence.DEFINITION, (), "saves turn out unreadable each by itself; rounded up")
+@formula("m_R", DERIVED, Evidence.DEFINITION, (), "saves turn out unreadable each by itself; rounded up")
 def kept_for_readable(unreadable: Number, surely: Number) -> Number:
     r"""How many saves to keep so that one of them can be read with a probability.
 
-    .. math:: k = \frac{\log(1 - P)}{\log u}
+    .. math:: m_R = \frac{\log(1 - p_R)}{\log p_u}
 
     Parameters
     ----------
-    unreadable : share of the saves that turn out unreadable, u
-    surely : the probability, P
+    unreadable : share of the saves that turn out unreadable, pᵤ
+    surely : the probability, p_R
 
     Examples
     --------
@@ -158,25 +158,25 @@ def verified_overhead(
 ) -> Breakdown:
     r"""Overhead of checked saves where errors are silent.
 
-    For full recovery and one check a save, with λ = 1/μ, p = 1 − e^(−τ/μₛ), a = τ + V and s = (1 − p)e^(−λ(a + C)),
+    For full recovery and one check a save, with λ = 1/μ, p = 1 − e^(−τ/μₛ), x = τ + V and y = (1 − p)e^(−λ(x + C)),
     an attempt at an interval takes on average
 
-    .. math:: E = \mu\left(1 - e^{-\lambda a}\right) + e^{-\lambda a}(1 - p)\,\mu\left(1 - e^{-\lambda C}\right)
-              + \left(1 - e^{-\lambda a} p - s\right) R + e^{-\lambda a} p\, R_s, \qquad
-              1 + \frac{O}{T} = \frac{E}{s\,\tau}
+    .. math:: z = \mu\left(1 - e^{-\lambda x}\right) + e^{-\lambda x}(1 - p)\,\mu\left(1 - e^{-\lambda C}\right)
+              + \left(1 - e^{-\lambda x} p - y\right) E_w + e^{-\lambda x} p\, E_L, \qquad
+              1 + \frac{O}{T} = \frac{z}{y\,\tau}
 
-    with R a recovery, and Rₛ a load after an error. Under partial recovery λ becomes that of roll-backs, V and C
+    with E_w a recovery, and E_L a load after an error. Under partial recovery λ becomes that of roll-backs, V and C
     what they come to with those made void, and time at work and in saves is longer by the stops that are repaired.
 
-    Of m checks each is reached where those before found nothing, a geometric sum. Before a check of every K-th save
-    there are K − 1 intervals without one, each begun again alone after a failure; whether they hold an error is a
-    matter of their completed attempts, so with probability e^(−(K−1)τ/μₛ) the last interval begins clean. Else its
-    check finds the error, once a failure lets it; a found error begins all K again.
+    Of m_V checks each is reached where those before found nothing, a geometric sum. Before a check of every K_V-th
+    save there are K_V − 1 intervals without one, each begun again alone after a failure; whether they hold an error
+    is a matter of their completed attempts, so with probability e^(−(K_V−1)τ/μₛ) the last interval begins clean.
+    Else its check finds the error, once a failure lets it; a found error begins all K_V again.
 
     Those who go back past unreadable saves find one that is good, and know it. From there on saves are made until a
-    failure strikes, 1/(1 − s) of them on average, any of which may be bad; of these the newest bad ones are lost,
-    u/(1 − su) on average. So an interval takes 1/(1 − z) = (1 − su)/(1 − u) times as much, with z/(1 − z) loads in
-    vain.
+    failure strikes, 1/(1 − y) of them on average, any of which may be bad; of these the newest bad ones are lost,
+    pᵤ/(1 − ypᵤ) on average. So an interval takes 1/(1 − q) = (1 − ypᵤ)/(1 − pᵤ) times as much, with q/(1 − q) loads
+    in vain.
 
     Parameters
     ----------
@@ -189,8 +189,8 @@ def verified_overhead(
     partial_load_s, partial_reschedule_s : L' and D' of a shard failure [s]
     shard_share, trainer_share, whole_job_share : shares of failures; by default all send everybody back
     trainer_reschedule_s : Dₜ of a trainer failure [s]
-    saves_per_check, checks_per_save : K and m, one of which is 1
-    unreadable : share of the saves that turn out unreadable, u (with K = 1)
+    saves_per_check, checks_per_save : K_V and m_V, one of which is 1
+    unreadable : share of the saves that turn out unreadable, pᵤ (with K_V = 1)
 
     Examples
     --------

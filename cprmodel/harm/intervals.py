@@ -17,12 +17,12 @@ __all__ = ["RowIntervals", "best_intervals", "intervals_of"]
 
 
 def best_intervals(drift: Any, noise: Any, row_bytes: Any, count: Any, bytes_per_sample: float) -> Floats:
-    """Intervals that make Σ count·(DP²/3 + NP/2) least, with Σ count·s/P the bandwidth.
+    """Intervals that make Σ count·(Dₕτₛ²/3 + Nₕτₛ/2) least, with Σ count·sᵢ/τₛ the bandwidth.
 
     Parameters
     ----------
-    drift, noise : growth of one row's harm, D [nat/sample²] and N [nat/sample], by class of rows
-    row_bytes, count : bytes of a row, s, and rows of each class
+    drift, noise : growth of one row's harm, Dₕ [nat/sample²] and Nₕ [nat/sample], by class of rows
+    row_bytes, count : bytes of a row, sᵢ, and rows of each class
     bytes_per_sample : what saves may use, per sample trained
 
     Returns

@@ -73,7 +73,7 @@ def later_of(
     frequency = hits / samples
     sums = {name: np.zeros((len(apart), len(left))) for name in BY_LEFT}
     whole = {name: np.zeros(len(apart)) for name in ("quadratic", "gradient", *OF_JITTER)}
-    # along eigenvector v of eigenvalue h, a row has h·(v·Δ)² of the quadratic; x = hu
+    # along an eigenvector of eigenvalue h, a row has h·Δ² of the quadratic, Δ its part along it; χ = hu
     for at, (h, square) in enumerate(zip(eigenvalues, ((apart @ vectors) ** 2).T, strict=True)):
         if not h > 0:
             continue

@@ -1,8 +1,8 @@
 r"""What each order of saving rows costs in the metric: played out over the rows of a record, nothing else needed.
 
 Every class of a record's rows has stand-ins. They are updated at random at their class's pace, an order chooses
-some of them at each save, and failures put a share of them back. A row that has seen k updates since its save at
-the age a costs k/(pa) times what its class costs on average at that age, and differs from others by chance as Δ
+some of them at each save, and failures put a share of them back. A row that has seen i updates since its save at
+the age a costs i/(pₐa) times what its class costs on average at that age, and differs from others by chance as Δ
 does.
 """
 
@@ -58,7 +58,7 @@ def harm_of_orders(
     lost_share : share of the rows that each puts back, by chance
     orders : of ``HARM_ORDERS``: ``everything`` at each save (whatever the fraction: what no order can go
         below); ``uniform``, all rows at every 1/fraction-th save; the largest distance moved (``scar``), updates
-        times age, updates (``mfu``), ½pΔᵀHΔ (``least-harm``), or the rate of updates times the age squared, used
+        times age, updates (``mfu``), ½pₐΔᵀℋΔ (``least-harm``), or the rate of updates times the age squared, used
         or not (``best-fixed``) first
     draws : runs that are played
     seed : of their randomness, the same for each order

@@ -30,7 +30,7 @@ _EARLY = 0.25  # of a run; before it other rows decide how little is left (docs/
 class Harm:
     """A rise of the log loss, by where it comes from; the four parts add up to ``rise``."""
 
-    quadratic: float  #: ½pΔᵀHΔ of each row
+    quadratic: float  #: ½pₐΔᵀℋΔ of each row
     gradient: float  #: progress of each row that is undone
     crossed: float  #: cross terms between rows of a sample
     beyond: float  #: what Taylor's two terms leave out, from the true rises in the record

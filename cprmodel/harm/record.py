@@ -137,10 +137,10 @@ class TableHarm(_Part):
 
     name: str = Field(min_length=1, description="name of the table")
     rows: Count = Field(description="its rows")
-    embedding_dim: Count = Field(description="numbers in a row, D")
-    curvature_trace: NotNegative = Field(description="trace of H = E[σ' J Jᵀ] of an access")
+    embedding_dim: Count = Field(description="numbers in a row, d")
+    curvature_trace: NotNegative = Field(description="trace of ℋ = E[σ' J Jᵀ] of an access")
     curvature_eigenvalues: NotNegatives = Field(description="its eigenvalues, the largest first")
-    curvature: Matrix | None = Field(None, description="H itself, D × D (up to 64 × 64)")
+    curvature: Matrix | None = Field(None, description="ℋ itself, d × d (up to 64 × 64)")
     bands: tuple[Band, ...] = Field(description="its rows by how often they are used, the rarest first")
     rise: Number | None = Field(None, description="true rise were the whole table put back, at the largest age")
     rise_error: Error | None = Field(None, description="its standard error")

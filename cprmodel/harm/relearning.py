@@ -1,12 +1,13 @@
 r"""How far training brings a row back that was put back, and how much it jitters: from its optimizer's state.
 
-An access of a row contracts what it lacks, along an eigenvector of its table's curvature with eigenvalue h, by
-h·l with the step l = η/(B·s), where s is what the optimizer divides by. After S more samples the harm along it is
-what it was times exp(−2hu), with
+An access of a row contracts what it lacks, along an eigenvector of its table's curvature with eigenvalue h, by l =
+hy with the step y = η/(n_B·r_g), where r_g is what the optimizer divides by. After z more samples the harm along it
+is what it was times exp(−2χ), χ = hu, with
 
-.. math:: u = p \int_0^S l(x)\,\mathrm{d}x
+.. math:: u = p_a \int_0^z y(x)\,\mathrm{d}x
 
-p accesses per sample, s = 1 for SGD, √v + ε for Adam, √G + ε for Adagrad, whose G goes on growing by γ a sample.
+p_a accesses per sample, r_g = 1 for SGD, the root of the mean square and a little for Adam, that of the sum G_Σ for
+Adagrad, which goes on growing by q a sample.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Course:
     """Of each row, over some numbers of samples [rows, numbers]."""
 
     u: Any  #: contraction per unit of curvature
-    mean: Any  #: step l, mean over the contraction
+    mean: Any  #: step y, mean over the contraction
     last: Any  #: step at the end
 
     def jitter(self, curvature: float) -> Any:
@@ -48,12 +49,12 @@ def course(
 
     Parameters
     ----------
-    accesses : p of each row, accesses per sample [rows]
-    sums : G (Adagrad) or v (Adam) of each row at the start [rows]; None for SGD
-    growth : what G grows by in a sample [rows], γ; None: not at all
-    samples : S, the same for all rows, or for each its own [rows, numbers]
-    before : what G has on average when the first access divides, more than at the start [rows]: Adagrad adds before
-        it divides. What an access adds, for accesses that come by chance; half of it for those that came
+    accesses : p_a of each row, accesses per sample [rows]
+    sums : G_Σ (Adagrad) or the mean square (Adam) of each row at the start [rows]; None for SGD
+    growth : what G_Σ grows by in a sample [rows], q; None: not at all
+    samples : z, the same for all rows, or for each its own [rows, numbers]
+    before : what G_Σ has on average when the first access divides, more than at the start [rows]: Adagrad adds
+        before it divides. What an access adds, for accesses that come by chance; half of it for those that came
 
     Examples
     --------
@@ -78,11 +79,11 @@ def course(
     gains = np.maximum(np.asarray(0.0 if growth is None else growth, dtype=float), 0.0).reshape(-1, 1)
     first = start + np.reshape(before, (-1, 1))
     last = first + gains * left
-    # ∫ dx/√(G + γx) = 2S/(√G + √(G + γS)), at γ = 0 too; ε is far below √G wherever a row has moved
+    # ∫ dx/√(G_Σ + qx) = 2z/(√G_Σ + √(G_Σ + qz)), at q = 0 too; eps is far below √G_Σ wherever a row has moved
     middle = (np.sqrt(first) + np.sqrt(last)) / 2
     u = p * left * _step(step, middle + optimizer.eps, last)
     at_end = np.broadcast_to(_step(step, np.sqrt(last) + optimizer.eps, last), u.shape)
-    # ∫ l² p dx / ∫ l p dx = l̄, with ∫ dx/(G + γx) = log(1 + γS/G)/γ
+    # ∫ y² dx / ∫ y dx, with ∫ dx/(G_Σ + qx) = log(1 + qz/G_Σ)/q
     moved = (gains > 0) & (first > 0) & (u > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = p * step**2 * np.log(last / first) / gains / u
@@ -90,6 +91,6 @@ def course(
 
 
 def _step(step: float, divisor: Any, sums: Any) -> Any:
-    """η/(B·s); 0 where the row never moved."""
+    """η/(n_B·r_g); 0 where the row never moved."""
     some = sums > 0
     return np.where(some, step / np.where(some, divisor, 1.0), 0.0)

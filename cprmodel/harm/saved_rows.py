@@ -54,7 +54,7 @@ class _Now:
     rows: _Rows
     slots: Floats  # saves since the row's own, 1 for one that was saved the last time
     at_once: Floats  # its expected quadratic harm [nat]
-    curvature: Floats  # trace of H of its table
+    curvature: Floats  # trace of ℋ of its table
 
 
 #: What each order sorts by, the largest first; None: all rows at once, where their turn comes.
@@ -260,7 +260,7 @@ def paces(low: float, high: float, mean: float, many: int) -> Floats:
 
 
 def _shapes(model: HarmModel) -> Floats:
-    """Of the gamma law of each class's luck: half the number of directions that ΔᵀHΔ sums up."""
+    """Of the gamma law of each class's luck: half the number of directions that ΔᵀℋΔ sums up."""
     found = []
     tables = {table.name: table for table in model.record.points[-1].tables}
     for one in model.classes:

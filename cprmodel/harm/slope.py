@@ -20,7 +20,7 @@ _FEW = 1e-6  # failures of a run: so few that none comes twice
 def slope_at(model: HarmModel, interval_samples: float, lost_share: float, metric: Metric = "auc") -> Any:
     """Metric lost per unit of PLS at one interval: its value and 90% interval; None where no AUC is in the record.
 
-    PLS = Fqτ/(2T) to first order.
+    PLS = nₖqₖτₛ/(2Tₛ) to first order.
     """
     found = model.run(_FEW, lost_share, interval_samples)
     pls = _FEW * lost_share * interval_samples / (2 * model.record.samples)

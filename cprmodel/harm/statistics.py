@@ -37,23 +37,23 @@ _MOST_LOST = 1e-12  # less than this share is never told apart from nothing
 
 @dataclass(frozen=True)
 class BandGrowth:
-    """How the harm at once of one band grows with its age a: quadratic Da² + Na, gradient term Γa."""
+    """How the harm at once of one band grows with its age a: quadratic Dₕa² + Nₕa, gradient term ca."""
 
     table: str
     accesses_from: float  #: accesses of a row per sample
     accesses_to: float
     rows: int
-    drift: float  #: D [nat/sample²]
+    drift: float  #: Dₕ [nat/sample²]
     drift_error: float
-    noise: float  #: N [nat/sample]
+    noise: float  #: Nₕ [nat/sample]
     noise_error: float
-    gradient: float  #: Γ [nat/sample]; below 0 where older rows would be better
+    gradient: float  #: c [nat/sample]; below 0 where older rows would be better
     gradient_error: float
     misfit: float  #: largest error of the fit at a probed age, as a share of the quadratic there
 
 
 def fit_drift_and_noise(ages: Any, quadratic: Any) -> tuple[Floats, Floats]:
-    """D and N ≥ 0 of Da² + Na, by least squares of relative errors; one fit for each row of ``quadratic``.
+    """Dₕ and Nₕ ≥ 0 of Dₕa² + Nₕa, by least squares of relative errors; one fit for each row of ``quadratic``.
 
     Relative, since the errors of a band at its ages go together: they are of the same samples.
 
@@ -109,7 +109,7 @@ def growth_of(point: Point) -> list[BandGrowth]:
 
 
 def _slope(ages: Floats, values: Floats, errors: Floats) -> tuple[float, float]:
-    """Γ of Γa; errors of one band are of the same samples, so they add up as they are."""
+    """c of ca; errors of one band are of the same samples, so they add up as they are."""
     known = errors > 0
     weight = np.where(known, 1 / np.maximum(errors, _TINY) ** 2, 0.0) if known.any() else np.ones(len(ages))
     scale = float((weight * ages**2).sum())

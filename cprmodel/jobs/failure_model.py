@@ -111,8 +111,8 @@ class FailureModel(Section):
     def at_time(self, at_s: float) -> FailureModel:
         """At a time since the beginning of the observation, by the power law.
 
-        As many failures are counted as would tell as much of the rate then, 1/(1 + (1 + β log(t/T))²) of those seen
-        [derived, to first order: the scatter of the rate's logarithm].
+        As many failures are counted as would tell as much of the rate then, 1/(1 + (1 + c log(x/T_F))²) of those
+        seen [derived, to first order: the scatter of the rate's logarithm].
         """
         law = self.power_law
         assert law is not None

@@ -134,9 +134,9 @@ def _fraction(lost: Floats, a: Floats, w: Floats, fraction: float) -> float:
 
 
 def _visits(a: Floats, most: int) -> Floats:
-    """Expected slots that begin with n updates unsaved, n up to ``most``, for a row that is not saved meanwhile.
+    """Expected slots that begin with j updates unsaved, j up to ``most``, for a row that is not saved meanwhile.
 
-    A walk with Poisson steps: u₀ = 1/(1 − p₀), uₙ = u₀·Σ_{k<n} uₖ pₙ₋ₖ.
+    A walk with Poisson steps: u₀ = 1/(1 − p₀), uⱼ = u₀·Σ_{c<j} u_c p_{j−c}.
     """
     from scipy.special import gammaln
 

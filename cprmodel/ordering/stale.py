@@ -72,7 +72,7 @@ class Unsaved:
         ``lost``: :func:`~cprmodel.formulas.stale_loss` of a slot; ``kept``: of the updates of a slot in which that
         happens the share that is made afterwards, and so is not lost.
 
-        E_j = q^j S_j + p Σ_{l<j} q^l (κ S_{l+1} + (1 − κ) S_l), with p = lost, q = 1 − p and κ = kept.
+        z_j = q^j x_j + g Σ_{i<j} q^i (y x_{i+1} + (1 − y) x_i), with g = lost, q = 1 − g and y = kept.
         """
         stale, steady = self._renewed(self.stale_s, lost, kept)
         return replace(self, stale_s=stale, steady_s=steady)

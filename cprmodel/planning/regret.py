@@ -80,8 +80,8 @@ def regret(job: Job, mtbf_error: float, model: CostModel | None = None) -> Regre
 def expected_regret(job: Job, observed_failures: int, model: CostModel | None = None) -> Regret:
     """The mean of :func:`regret` over the MTBF that n failures would have told (exponential failures).
 
-    The estimate is the time until the n-th failure over n: the truth times Gamma(n)/n. The interval of the result
-    is that of the median estimate.
+    The estimate is the time until the last of n_τ failures over n_τ: the truth times Gamma(n_τ)/n_τ. The interval
+    of the result is that of the median estimate.
     """
     from scipy.special import gammaincinv
 

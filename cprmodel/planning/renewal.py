@@ -2,12 +2,13 @@ r"""The best saves under a fitted law with memory, when failures renew the clock
 
 Equal spacing: the greatest :func:`~cprmodel.formulas.renewal_efficiency` over τ.
 
-By age: at the best times x₁ < x₂ < … of complete saves each derivative of Σ(x_j − x_{j−1} − C)S(x_j) is 0,
+By age: at the best times x₁ < x₂ < … of complete saves each derivative of Σ(x_j − x_{j−1} − C)F̄(x_j) is 0,
 
-.. math:: S(x_j) - (x_j - x_{j-1} - C) f(x_j) - S(x_{j+1}) = 0,
+.. math:: \bar F(x_j) + (x_j - x_{j-1} - C) \bar F'(x_j) - \bar F(x_{j+1}) = 0,
 
-which Newton's method solves (the second derivatives are tridiagonal), from saves that lie with the density √(h/2C)
-(after Ling, Mi & Lin 2001). A step that does not raise the sum is halved, so the end is never worse than the start.
+which Newton's method solves (the second derivatives are tridiagonal), from saves that lie with the density √(y/2C),
+y the hazard (after Ling, Mi & Lin 2001). A step that does not raise the sum is halved, so the end is never worse
+than the start.
 
 Both, and what they gain, are played beside (:mod:`cprmodel.simulation.renewals`), and priced for failures that
 have no memory after all.
@@ -160,7 +161,7 @@ def _by_density(law: Any, save_s: float) -> Any:
 
 
 def _committed(law: Any, save_s: float, times: Any) -> float:
-    """Σ w_j S(x_j): the work that is saved before a failure, on average [s]; −∞ where two saves overlap."""
+    """Σ y_j F̄(x_j): the work that is saved before a failure, on average [s]; −∞ where two saves overlap."""
     works = np.diff(times, prepend=0.0) - save_s
     return float(np.sum(works * law.sf(times))) if np.all(works > 0) else -math.inf
 

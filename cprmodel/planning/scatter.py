@@ -16,20 +16,21 @@ _BEYOND = 12.0  #: standard deviations above the mean, where nothing is left
 def chance_over(budget: float, mean: float, deviation: float) -> float:
     r"""The probability that one run's PLS is above the budget.
 
-    .. math:: P\Big(\sum_{i=1}^{K} U_i > b\Big), \qquad K \sim \mathrm{Poisson}\Big(\frac{4 m^2}{3 \sigma^2}\Big),
-        \quad U_i \sim \mathrm{uniform}\Big(0, \frac{3 \sigma^2}{2 m}\Big)
+    .. math:: \Pr\Big(\sum_{i=1}^{c} z_i > \mathrm{PLS}\Big), \qquad
+        c \sim \mathrm{Poisson}\Big(\frac{4 x^2}{3 y^2}\Big),
+        \quad z_i \sim \mathrm{uniform}\Big(0, \frac{3 y^2}{2 x}\Big)
 
     A run loses a Poisson number of times, each loss uniform between nothing and a whole interval's (a failure
-    strikes at any moment of it with equal chance). Mean m and standard deviation σ settle both numbers: of saves of
+    strikes at any moment of it with equal chance). Mean x and standard deviation y settle both numbers: of saves of
     everything they are those of the failures themselves; of orders and of experts in turn, whose losses are not
     uniform, it is an approximation. From 200 losses on, the sum is taken to be Pearson III, of the same mean,
     variance and skewness.
 
     Parameters
     ----------
-    budget : b, of the PLS, greater than 0
-    mean : m, expected PLS, greater than 0
-    deviation : σ, standard deviation of one run's PLS; with 0, a run's PLS is the mean
+    budget : PLS, greater than 0
+    mean : x, expected PLS, greater than 0
+    deviation : y, standard deviation of one run's PLS; with 0, a run's PLS is the mean
 
     Examples
     --------

@@ -5,14 +5,14 @@ r"""What few failures leave open of the MTBF, carried into a plan.
     overhead of a given interval falls with the MTBF, so the limits of the MTBF are their limits, with the same
     coverage.
 Expectations and probabilities
-    The posterior of the rate. n failures in an exposure T, known to be worth n* failures without memory
-    (:func:`cprmodel.fitting.effective_failures`; n* = n below ten failures, which cannot tell bursts), leave with
+    The posterior of the rate. n_F failures in an exposure T_F, known to be worth y failures without memory
+    (:func:`cprmodel.fitting.effective_failures`; y = n_F below ten failures, which cannot tell bursts), leave with
     Jeffreys' prior a gamma law,
 
-    .. math:: \lambda \sim \mathrm{Gamma}\!\left(n^* + \tfrac12\right) \Big/ \left(n^*\,\frac{T}{n}\right)
+    .. math:: \lambda \sim \mathrm{Gamma}\!\left(y + \tfrac12\right) \Big/ \left(y\,\frac{T_F}{n_F}\right)
 
-    of failures without memory (n* = n) the usual one, Gamma(n + ½)/T. From ten failures on its 5% and 95% quantiles
-    are the limits above. [derived here; coverage measured in tests/planning/test_uncertainty.py]
+    of failures without memory (y = n_F) the usual one, Gamma(n_F + ½)/T_F. From ten failures on its 5% and 95%
+    quantiles are the limits above. [derived here; coverage measured in tests/planning/test_uncertainty.py]
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 r"""Jobs whose failure rate goes on changing with calendar time, as a power law, while they train.
 
-With the MTBF μ at the time a of the observation at which the job begins, the rate at t is (1/μ)(t/a)^(β − 1). Its
-integral from t on is exponential with mean 1 at the next failure, so
+With the MTBF μ at the time y of the observation at which the job begins, the rate at x is (1/μ)(x/y)^(c − 1). Its
+integral from x on is exponential with mean 1 at the next failure, so
 
-.. math:: t' = a \left( (t/a)^\beta + \frac{\beta \mu}{a} E \right)^{1/\beta}, \qquad E \sim \mathrm{Exp}(1)
+.. math:: x' = y \left( (x/y)^c + \frac{c \mu}{y} z \right)^{1/c}, \qquad z \sim \mathrm{Exp}(1)
 
-(the power-law process of Crow and AMSAA; derived here). β = 1 is the memoryless law.
+(the power-law process of Crow and AMSAA; derived here). c = 1 is the memoryless law.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Drifting:
     'power-law process'
     """
 
-    shape: float  #: β; above 1: failures come more and more often
+    shape: float  #: c; above 1: failures come more and more often
     begins_s: float  #: since the beginning of the observation [s]
     name: str = "power-law process"
 

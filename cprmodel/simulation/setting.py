@@ -71,8 +71,8 @@ class Setting:
     def struck_variance_s2(self, failures: float) -> float:
         """Variance of a run's controlled time to train that comes from stops struck again, to first order.
 
-        They can be too rare for the runs to show it: the standard error gets it from here. A stop of length R is
-        struck with probability R/μ, at a time uniform in it, and what the control leaves of that is within R.
+        They can be too rare for the runs to show it: the standard error gets it from here. A stop of length x is
+        struck with probability x/μ, at a time uniform in it, and what the control leaves of that is within x.
         """
         stops = self.reschedule + self.load
         pairs = zip(self.shares, self.stop_of_kind, strict=True)

@@ -16,16 +16,16 @@ _ALONE = 1 << 18  # multiplications that BLAS does in the calling thread: others
 
 
 class LeastHarm(LargestChange):
-    r"""The rows whose loss would cost most first: accesses × ΔᵀHΔ, with Δ what they have moved since their save.
+    r"""The rows whose loss would cost most first: accesses × ΔᵀℋΔ, with Δ what they have moved since their save.
 
-    Put back, a row raises the log loss by ½ p ΔᵀHΔ at once, to second order (docs/models/harm.md): p accesses per
-    sample, H the curvature of an access, one matrix a table. Accesses are counted from the beginning and for ever,
-    not since the row's save: they stand for p, and how long a row has waited is in Δ already.
+    Put back, a row raises the log loss by ½ pₐ ΔᵀℋΔ at once, to second order (docs/models/harm.md): pₐ accesses per
+    sample, ℋ the curvature of an access, one matrix a table. Accesses are counted from the beginning and for ever,
+    not since the row's save: they stand for pₐ, and how long a row has waited is in Δ already.
 
     ``values`` is the table as training sees it, rows along the first axis, looked at when it chooses (see
-    :class:`LargestChange`). ``curvature``: H, [D, D] and symmetric, or its diagonal [D], or one number; a harm
+    :class:`LargestChange`). ``curvature``: ℋ, [d, d] and symmetric, or its diagonal [d], or one number; a harm
     record has it (``TableHarm.curvature``). Left out it is 1: accesses × distance². :meth:`renew` gives another one
-    while training goes on. Harms of several tables can be compared where each has its own H
+    while training goes on. Harms of several tables can be compared where each has its own ℋ
     (:func:`choose`).
 
     Memory: a copy of the table, 4 bytes a row, and 4 more while it chooses. The state is the copy and the counts,
@@ -44,7 +44,7 @@ class LeastHarm(LargestChange):
     def __init__(self, values: Any, curvature: ArrayLike | None = None) -> None:
         super().__init__(values)
         if self.values.ndim != 2:
-            raise DomainError("LeastHarm: expected a table of two axes, rows and their D numbers")
+            raise DomainError("LeastHarm: expected a table of two axes, rows and their d numbers")
         self.accesses = np.zeros(self.rows, dtype=np.uint32)
         self.renew(1.0 if curvature is None else curvature)
 
@@ -66,7 +66,7 @@ class LeastHarm(LargestChange):
         if held.min() < -1e-6 * scale:
             raise DomainError(f"LeastHarm: curvature: expected none below 0, not {held.min():g}")
         roots = np.sqrt(np.maximum(held, 0.0))
-        # ΔᵀHΔ = |ΔF|²
+        # ΔᵀℋΔ, as the square of Δ times this
         self._factor = (roots if vectors is None else vectors * roots).astype(self.values.dtype)
 
     def record(self, rows: ArrayLike, values: NDArray[Any] | None = None) -> None:

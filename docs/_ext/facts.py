@@ -5,7 +5,7 @@
 ``{formula} cprmodel.formulas.NAME``
     a formula's equation (printed by SymPy from its body), arguments, source, evidence and validity.
     ``:with: whole_job_share=0`` puts numbers for arguments first; ``:parts:`` prints a breakdown's parts rather
-    than its total; ``:rate:`` writes a for sk/(μN); ``:docstring:`` prints the equation in the docstring instead.
+    than its total; ``:rate:`` writes λ_s for sk/(μN); ``:docstring:`` prints the equation in the docstring instead.
 ``{jobfile}``
     the keys of a job file, from the pydantic models.
 """
@@ -35,13 +35,11 @@ from cprmodel.jobs.quantities import quantity_key
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-_LEFT = {"τ": r"\tau", "μ": r"\mu", "O/T": r"\frac{O}{T}", "PLS": r"\mathrm{PLS}", "E": "E", "f": "f"}
+#: What formulas give, where it is a symbol; words stay words.
+_LEFT = {name.symbol: name.latex for name in NOMENCLATURE.values()}
+_LEFT |= {"O/T": r"\frac{O}{T}", "E": "E", "C, L": "C, L", "C'": "C'", "n₂": "n_2", "μ_c": r"\mu_c", "t_F": "t_F"}
 _LEFT |= {"time beyond T": r"\text{time beyond } T", "SD/mean of PLS": r"\frac{\mathrm{SD}}{\mathrm{mean}}"}
-_LEFT |= {"T/(T + O)": r"\text{effective time ratio}", "C, L": "C, L"}
-_LEFT |= {"P": "P_i", "P² dA/dP": r"P_i^2 \frac{\mathrm{d}A}{\mathrm{d}P_i}"}
-_LEFT |= {"l": "l", "γ": r"\gamma", "κ": r"\kappa"}
-_LEFT |= {"t": "t_j", "k": "k", "p": "p", "μₙ": r"\mu_n"}
-_RATE = r", \qquad a = \frac{s k}{\mu N}"
+_RATE = r"\lambda_s"
 _PARTS = {"save": "saves", "load": "loads", "lost": "lost", "reschedule": "rescheduling"}
 
 
@@ -58,7 +56,7 @@ class _Phi2(sp.Function):  # type: ignore[misc]
 
 @contextmanager
 def _paper_style() -> Iterator[None]:
-    """Leave φ₂, the number of saves m and the rest r of a job as names, as a paper would."""
+    """Leave φ₂, the number of saves m and the rest τ_m of a job as names, as a paper would."""
     before = SYMPY.phi2, SYMPY.intervals
     SYMPY.phi2, SYMPY.intervals = _Phi2, lambda work, interval: sp.Symbol("m") + 1
     try:
@@ -80,9 +78,9 @@ class _Printer(LatexPrinter):  # type: ignore[misc]
 
 
 def _latex(expression: Any, names: dict[Any, str]) -> str:
-    work, interval, rest = sp.symbols("T τ r")
+    work, interval, rest = sp.symbols("T τ τ_m")
     expression = expression.subs(work - sp.Symbol("m") * interval, rest)
-    text = str(_Printer({"symbol_names": names}).doprint(expression))
+    text = str(_Printer({"symbol_names": {**names, rest: r"\tau_m"}}).doprint(expression))
     return text.replace(r"\sqrt{2} \sqrt{\frac{", r"\sqrt{\frac{2 ").replace(r"\sqrt{2} \sqrt{", r"\sqrt{2 ")
 
 
@@ -149,8 +147,9 @@ class FormulaFacts(SphinxDirective):
         left = _LEFT.get(formula.about.gives, rf"\text{{{formula.about.gives}}}")
         whole, let = value.total if isinstance(value, Breakdown) else value, ""
         if "rate" in self.options:
-            s, k, a, mtbf, shards = sp.symbols("s k a μ N")
-            whole, let = whole.subs(s * k, a * mtbf * shards), _RATE
+            s, k, rate, mtbf, shards = sp.symbols("s k λ_s μ N")
+            whole, let = whole.subs(s * k, rate * mtbf * shards), rf", \qquad {_RATE} = \frac{{s k}}{{\mu N}}"
+            names[rate] = _RATE
         return [rf"{left} = {_latex(whole, names)}{let}"]
 
     @staticmethod
