@@ -2,11 +2,11 @@
 
 Each failure that needs a repair takes a node, and each node comes back after a repair of its own, so with i broken
 there are i repairs at once. Nodes that stand by take the place of broken ones first: spares, and those that are
-left of a replica that is not whole. With i broken the job has y(i) whole replicas, and failures come in proportion
+left of a replica that is not whole. With i broken the job has c(i) whole replicas, and failures come in proportion
 to them. Below the fewest it waits, and then nothing fails. Whatever the law of the repairs, the share of the time
 with i broken is in proportion to
 
-    ρ_r^i / i! · y(0) y(1) … y(i − 1) / c^i,
+    ρ_r^i / i! · c(0) c(1) … c(i − 1) / c^i,
 
 with ρ_r the nodes in repair on average were there always all of c replicas: failures that depend on the number of
 customers, and a server for each, are Erlang's system with another input, and as insensitive. With one replica that

@@ -45,7 +45,7 @@ def harm_at_once(accesses_per_sample: Number, curvature: Number, gradient: Numbe
     accesses_per_sample : accesses of the row per sample, pₐ [1/sample]
     curvature : curvature of the log loss at an access, along Δ, h [nat]
     gradient : gradient of the log loss at an access, along Δ, g_Δ; below 0 where the row is still on its way [nat]
-    moved : how far the row moved since it was saved, the length |Δ| [weight]
+    moved : how far the row moved since it was saved, the length of Δ [weight]
 
     Returns
     -------
@@ -53,9 +53,9 @@ def harm_at_once(accesses_per_sample: Number, curvature: Number, gradient: Numbe
 
     Notes
     -----
-    A row that goes straight towards its best value, u further on, has g_Δ = −hu: the harm is pₐh(|Δ|²/2 + u|Δ|),
-    what the row gained since its save. A row that only jitters about its best value is no worse as it was: on
-    average −g_Δ|Δ| cancels h|Δ|²/2 (docs/models/harm.md).
+    A row that goes straight towards its best value, u further on, has g_Δ = −hu: the harm is pₐh(Δ²/2 + uΔ), Δ a
+    length, what the row gained since its save. A row that only jitters about its best value is no worse as it was:
+    on average −g_ΔΔ cancels hΔ²/2 (docs/models/harm.md).
 
     Examples
     --------
@@ -137,7 +137,7 @@ def mean_harm(drift: Number, noise: Number, interval_samples: Number) -> Number:
 def least_harm_interval(row_bytes: Number, drift: Number, noise: Number, harm_price: Number) -> Number:
     r"""The fixed interval of a row that costs the least harm at a price of bandwidth.
 
-    .. math:: \tau_{s,i} = \frac1x, \qquad x^3 = \frac{N_{h,i}}{2\nu_h s_i} x + \frac{2 D_{h,i}}{3\nu_h s_i}
+    .. math:: \tau_{s,i} = \frac1q, \qquad q^3 = \frac{N_{h,i}}{2\nu_h s_i} q + \frac{2 D_{h,i}}{3\nu_h s_i}
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def least_harm_interval(row_bytes: Number, drift: Number, noise: Number, harm_pr
     Notes
     -----
     Minimises Σ(Dₕτₛ²/3 + Nₕτₛ/2) under Σ sᵢ/τₛ = Bₛ, over rows, each with its own (Lagrange; convex in the
-    frequencies x; one root is above 0). With noise alone τₛ ∝ √(sᵢ/Nₕ), the square-root law; with drift alone
+    frequencies q; one root is above 0). With noise alone τₛ ∝ √(sᵢ/Nₕ), the square-root law; with drift alone
     τₛ ∝ ∛(sᵢ/Dₕ), :func:`cube_root_row_interval`.
 
     Examples

@@ -107,15 +107,15 @@ def limit_reach(
 ) -> tuple[Number, Number]:
     r"""What of a time limit is left for work and saves, and what a save takes of it.
 
-    .. math:: x = \frac{T_{\mathrm{lim}}}{y} - L, \qquad
-              C' = \frac{\mu}{b} \log\left(1 + b\left(e^{C/\mu} - 1\right)\right)
+    .. math:: x = \frac{T_{\mathrm{lim}}}{z} - L, \qquad
+              C_b = \frac{\mu}{b} \log\left(1 + b\left(e^{C/\mu} - 1\right)\right)
 
-    with y − 1 the expected stop of a second's failures that a part repairs, and b the probability that a failure
+    with z − 1 the expected stop of a second's failures that a part repairs, and b the probability that a failure
     ends in a roll-back of everybody.
 
     Returns
     -------
-    x and C' [s].
+    x and C_b [s].
 
     Examples
     --------
@@ -163,8 +163,8 @@ def time_limited_overhead(
               {\tau e^{-\lambda L} q \dfrac{1 - q^m}{1 - q} + \tau_{\mathrm{lim}}\, e^{-\lambda x}}
 
     the mean length of a job with the wait after it, over the work that it keeps. Under partial recovery
-    λ becomes b/μ, C of the regular saves becomes C' and a job's time y times as long (``limit_reach``); the
-    last save comes off with probability :math:`e^{-C(1 - b)/\mu}/y`, for there is no time for another.
+    λ becomes b/μ, C of the regular saves becomes C_b and a job's time z times as long (``limit_reach``); the
+    last save comes off with probability :math:`e^{-C(1 - b)/\mu}/z`, for there is no time for another.
 
     Parameters
     ----------
@@ -234,10 +234,10 @@ def unannounced_limit_overhead(
 ) -> Breakdown:
     r"""Overhead of a chain of jobs that are ended without notice, as likely anywhere in a cycle of saves around it.
 
-    With :math:`y = e^{-\lambda T_{\mathrm{lim}}} \sinh(\lambda x/2)/(\lambda x/2)`, x = τ + C, the probability
+    With :math:`u = e^{-\lambda T_{\mathrm{lim}}} \sinh(\lambda c/2)/(\lambda c/2)`, c = τ + C, the probability
     to reach the limit,
 
-    .. math:: 1 + \frac{O}{T} = \frac{(1 - y) \mu\, e^{\lambda D} + y\,D_Q}
+    .. math:: 1 + \frac{O}{T} = \frac{(1 - u) \mu\, e^{\lambda D} + u\,D_Q}
               {\tau e^{-\lambda L} \left( q \dfrac{1 - q^m}{1 - q} + p_m q^{m + 1} \right)}
 
     with q = e^(−λ(τ + C)): m saves are complete at the earliest end, and one more with probability pₘ at the limit.

@@ -178,14 +178,14 @@ def elastic_overhead(net_pace: Number, reshaping: Number) -> Number:
     r"""Overhead of a job that goes on with fewer nodes while others are repaired.
 
     .. math:: \frac{O}{T} = \frac{1}{\Psi - \Psi_n} - 1, \qquad
-              \Psi = \sum_i \pi_i \frac{\psi_i}{1 + o_i}, \quad \Psi_n = \sum_i x_i W_i
+              \Psi = \sum_i \pi_i \frac{\psi_i}{1 + o_i}, \quad \Psi_n = \sum_i z_i W_{n,i}
 
     Parameters
     ----------
     net_pace : useful work in a second, Ψ, over the numbers of broken nodes i: their share of the time πᵢ, times the
         speed ψᵢ then over 1 + oᵢ, where oᵢ is the overhead of a job that has no more; nothing where it waits
-    reshaping : work that reshapes take of a second, Ψₙ: how often it shrinks then, xᵢ [1/s], times what
-        that costs, Wᵢ (:func:`reshape_loss`)
+    reshaping : work that reshapes take of a second, Ψₙ: how often it shrinks then, zᵢ [1/s], times what
+        that costs, Wₙ,ᵢ (:func:`reshape_loss`)
 
     Examples
     --------

@@ -35,14 +35,14 @@ def relearning_rate(learning_rate: Number, curvature: Number, batch_samples: Num
 
     .. math:: l = \frac{\eta h}{n_B r_g}, \qquad
               r_g = 1\ \text{(SGD)}, \quad \sqrt{G_\Sigma}\ \text{(Adagrad, one a weight or one a row)}, \quad
-              \sqrt{y}\ \text{(Adam)}
+              \sqrt{q}\ \text{(Adam)}
 
     Parameters
     ----------
     learning_rate : η; with momentum, η over (1 − momentum) [weight]
     curvature : curvature of the log loss at an access, along what is to be learned again, h [nat]
     batch_samples : samples of a step, over which gradients are averaged, n_B [sample]
-    divisor : what the optimizer divides a row's gradient by, r_g
+    divisor : what the optimizer divides a row's gradient by, r_g: with q, Adam's mean of their squares
 
     Notes
     -----
@@ -158,8 +158,8 @@ def adam_relearning(
 ) -> Number:
     r"""Share of what a row was put back that a sample makes good under Adam, which moves all rows in each step.
 
-    .. math:: \kappa = \frac{p_a \eta h}{n_B \sqrt{y}} = \eta \sqrt{\frac{h p_a}{n_B}}, \qquad
-              y = p_a n_B \cdot \frac{h}{n_B^2}
+    .. math:: \kappa = \frac{p_a \eta h}{n_B \sqrt{q}} = \eta \sqrt{\frac{h p_a}{n_B}}, \qquad
+              q = p_a n_B \cdot \frac{h}{n_B^2}
 
     Parameters
     ----------

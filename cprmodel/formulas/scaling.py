@@ -11,7 +11,7 @@ __all__ = ["fastest_nodes", "fastest_nodes_at_budget", "scaled_work"]
 _POWER_LAW = "throughput follows a power of the nodes; a save costs the same on any number of nodes"
 
 
-@formula("T", DERIVED, Evidence.DEFINITION, (), "throughput follows a power of the nodes")
+@formula("T(n)", DERIVED, Evidence.DEFINITION, (), "throughput follows a power of the nodes")
 def scaled_work(work_s: Number, nodes: Number, reference_nodes: Number, throughput_exponent: Number) -> Number:
     r"""Useful training time on another number of nodes.
 

@@ -109,9 +109,9 @@ def pace_of(
 
 
 def until_complete(pace: Pace, voids: Number) -> Number:
-    """Activity of a save or a check until it is complete, those that stops make void included, C'.
+    """Activity of a save or a check until it is complete, those that stops make void included, C_b.
 
-    With ρ the rate of roll-backs, e^(−ρC') is how likely it is to be complete in the end. ``voids``: e^(C/μ) − 1.
+    With ρ the rate of roll-backs, e^(−ρC_b) is how likely it is to be complete in the end. ``voids``: e^(C/μ) − 1.
     """
     xp = namespace(*pace, voids)
     return xp.log1p(pace.rolled_back * voids) / (pace.stop_rate * pace.rolled_back)

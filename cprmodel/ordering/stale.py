@@ -72,7 +72,7 @@ class Unsaved:
         ``lost``: :func:`~cprmodel.formulas.stale_loss` of a slot; ``kept``: of the updates of a slot in which that
         happens the share that is made afterwards, and so is not lost.
 
-        z_j = q^j x_j + g Σ_{i<j} q^i (y x_{i+1} + (1 − y) x_i), with g = lost, q = 1 − g and y = kept.
+        z_j = q^j x_j + g Σ_{c<j} q^c (y x_{c+1} + (1 − y) x_c), with g = lost, q = 1 − g and y = kept.
         """
         stale, steady = self._renewed(self.stale_s, lost, kept)
         return replace(self, stale_s=stale, steady_s=steady)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 #: What formulas give, where it is a symbol; words stay words.
 _LEFT = {name.symbol: name.latex for name in NOMENCLATURE.values()}
 _LEFT |= {"O/T": r"\frac{O}{T}", "E": "E", "C, L": "C, L", "C'": "C'", "n₂": "n_2", "μ_c": r"\mu_c", "t_F": "t_F"}
+_LEFT |= {"T(n)": "T(n)", "metric drop": "M"}
 _LEFT |= {"time beyond T": r"\text{time beyond } T", "SD/mean of PLS": r"\frac{\mathrm{SD}}{\mathrm{mean}}"}
 _RATE = r"\lambda_s"
 _PARTS = {"save": "saves", "load": "loads", "lost": "lost", "reschedule": "rescheduling"}
