@@ -202,8 +202,8 @@ _ROWS = [
     ),
     (
         "updates_lost",
-        "ξ̄",
-        r"\bar\xi",
+        "ξ₀",
+        r"\xi_0",
         "1",
         "share of an interval's updates that failures take after a save that another one follows, on average",
         Domain.SHARE,

@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 _AT_RANDOM = "a failure strikes at a random moment between two saves"
-_FLUID = "updates come evenly (no scatter), and θ is such that the saves use the budget"
+_FLUID = "updates come evenly (no scatter), and the threshold is such that the saves use the budget"
 _POISSON = "updates are Poisson; a row is saved at fixed times"
 
 

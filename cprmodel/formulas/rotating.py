@@ -66,13 +66,13 @@ def rotating_pls(
 ) -> Number:
     r"""Expected portion of lost updates of the experts (PLT of mixtures of experts) in a job of finite length.
 
-    .. math:: \mathrm{PLS} = \frac{\tau}{T} \left( (m - 1)\, \bar\xi + \xi_m\, \frac{1 - e^{-x/\mu}}{1 - q} \right)
+    .. math:: \mathrm{PLS} = \frac{\tau}{T} \left( (m - 1)\, \xi_0 + \xi_m\, \frac{1 - e^{-x/\mu}}{1 - q} \right)
 
     for m saves, after the last of which x = τₘ − ωC_d of work is left, and q of :func:`rotating_loss`.
 
     Parameters
     ----------
-    updates_lost : mean of :func:`rotating_loss` over the saves that another one follows, ξ̄; 0 where there are none
+    updates_lost : mean of :func:`rotating_loss` over the saves that another one follows, ξ₀; 0 where there are none
     last_updates_lost : :func:`rotating_loss` after the last save, ξₘ; 0 where there is none
     work_s : useful training time, T [s]
     interval_s : useful work between two saves, τ [s]

@@ -15,12 +15,19 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 _SIZES = re.compile(r"\\[bB]igg?[lrm]?(?![A-Za-z])")  # MathML stretches by itself; docutils has no \big
+_HALVES = re.compile(
+    r"\\[td]?frac\s*(\d)\s*(\d)"
+)  # docutils reads the 12 of \frac12 as one number, over what follows
+_SIZE_OF = re.compile(
+    r"(?<!left)(?<!right)\|([^|]+)(?<!right)\|"
+)  # its bars hold together, and do not look like "divides"
 
 
 def to_mathml(tex: str, block: bool) -> str:
     """LaTeX to a ``<math>`` element; what the converter does not know stops the build."""
+    known = _SIZE_OF.sub(r"\\left|\1\\right|", _HALVES.sub(r"\\frac{\1}{\2}", _SIZES.sub("", tex)))
     try:
-        return str(tex2mathml(_SIZES.sub("", tex), as_block=block))
+        return str(tex2mathml(known, as_block=block))
     except MathError as error:
         raise ExtensionError(f"no MathML for {tex!r}: {error}") from error
 

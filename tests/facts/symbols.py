@@ -22,8 +22,8 @@ _SYMBOL = re.compile(
 def symbols_in(latex: str) -> Iterator[str]:
     r"""Each symbol with its index and its dashes.
 
-    >>> list(symbols_in(r"\frac{C_d}{\tau'} e^{-\bar\xi} + \mathrm{PLS} \text{ and } p_{\mathrm{ok}}"))
-    ['C_d', "\\tau'", 'e', '\\bar\\xi', '\\mathrm{PLS}', 'p_{\\mathrm{ok}}']
+    >>> list(symbols_in(r"\frac{C_d}{\tau'} e^{-\bar F} + \mathrm{PLS} \text{ and } p_{\mathrm{ok}}"))
+    ['C_d', "\\tau'", 'e', '\\bar F', '\\mathrm{PLS}', 'p_{\\mathrm{ok}}']
     """
     at = 0
     while at < len(latex):
