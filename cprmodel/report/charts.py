@@ -151,7 +151,7 @@ def _ceiling(marks: Rows, curves: Rows) -> float:
 
 
 def _marks(marks: Rows, x: str, x_title: str) -> Any:
-    base = _chart(marks)
+    base = _chart(sorted(marks, key=lambda row: bool(row["recommended"])))  # what is drawn last lies on top
     tooltip = [
         alt.Tooltip("strategy:N"),
         alt.Tooltip("interval:N", title="save every"),

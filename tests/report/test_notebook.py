@@ -11,7 +11,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from cprmodel import load_job, plan, plan_many, simulate
+from cprmodel import load_job, load_preset, plan, plan_many, simulate
 from cprmodel.facts.drawing import drawer_of
 from cprmodel.fitting import analyse, fit_accuracy, read_record, read_trace
 from cprmodel.logs import LogOptions
@@ -77,6 +77,15 @@ def test_frames_hold_the_answer_s_own_figures(answers: dict[str, Any]) -> None:
     )
     runs = answers["simulated"].to_frame("polars")
     assert runs["time_to_train_s"].mean() == pytest.approx(float(np.mean(answers["simulated"].times_s)))
+
+
+def test_frames_and_json_say_how_likely_a_run_is_to_go_over_the_budget() -> None:
+    answer = plan(load_preset("cpr-dlrm"))
+    over = answer.to_frame("polars")["probability_over_budget"].to_list()
+    assert over == [one["probability_over_budget"] for one in answer.to_dict()["strategies"]]
+    assert over == [one.probability_over_budget for one in answer.strategies]
+    assert [one is not None for one in over] == [one.expected_pls > 0 for one in answer.strategies]
+    assert 0 < answer.best.probability_over_budget < 1
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -70,6 +70,29 @@ def test_charts_mark_every_strategy(answer: Plan) -> None:
         assert f'"{one.name}"' in spec
 
 
+#: A job whose recommended strategy is neither the last of its plan nor alone.
+CROWDED = {
+    "job": {"work": "200 h", "current_interval": "2 h"},
+    "cluster": {"embedding_shards": 8},
+    "failures": {"mtbf": "20 h"},
+    "checkpoint": {"save": "30 s", "load": "30 s", "reschedule": "5 min"},
+    "accuracy": {"pls_budget": 1e-4},
+}
+
+
+@pytest.mark.parametrize("name", ["overhead_against_interval", "overhead_against_pls"])
+def test_the_recommended_mark_is_drawn_over_the_others(name: str) -> None:
+    import vl_convert
+
+    found = plan(Job.from_mapping(CROWDED))
+    names = [one.name for one in found.strategies]
+    assert names.index(found.recommended) < len(names) - 1
+    drawn = vl_convert.vegalite_to_svg(getattr(charts, name)(found).to_dict())
+    marks = re.findall(r'<path aria-label="([^"]*recommended[^"]*)"', drawn)  # an SVG's later elements lie on top
+    assert ["recommended: true" in one for one in marks] == [False] * (len(names) - 1) + [True]
+    assert f"strategy: {found.recommended};" in marks[-1]
+
+
 def test_the_curve_passes_through_the_marks(answer: Plan) -> None:
     """The full-recovery curve's lowest point is Young's interval."""
     full = [row for row in charts.curve_rows(answer) if row["recovery"] == "full"]
