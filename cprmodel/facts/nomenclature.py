@@ -313,7 +313,7 @@ _ROWS = [
         "o",
         "o",
         "1",
-        "time over the useful time, as a fraction of the useful time",
+        "time over the useful time, as a fraction of the useful time (O/T), where a formula starts from one",
         Domain.NON_NEGATIVE,
     ),
     ("accesses_per_sample", "pₐ", "p_a", "1/sample", "accesses of a row per sample", Domain.NON_NEGATIVE),

@@ -75,7 +75,7 @@ def _stale(of: _Slot, rest: Number, voids: Number) -> Number:
     return stale_lost(of.risk, of.rate * (of.risk.back + of.risk.hit) * rest, voids)
 
 
-@formula("τ", DERIVED, Evidence.DERIVED, (), _STRUCK)
+@formula("τ_e", DERIVED, Evidence.DERIVED, (), _STRUCK)
 def drained_slot(
     interval_s: Number,
     save_s: Number,

@@ -80,7 +80,7 @@ def erlang_1917_loss(spares: Number, in_repair: Number) -> Number:
 def waiting_overhead(overhead: Number, spares: Number, in_repair: Number) -> Number:
     r"""Overhead of waiting for repaired nodes, beside that of a job that always finds a spare.
 
-    .. math:: \frac{O}{T} = (1 + o)\, \frac{x}{1 - x}, \qquad x = P_E(n_s + 1, \rho_r)
+    .. math:: \frac{O_x}{T} = (1 + o)\, \frac{x}{1 - x}, \qquad x = P_E(n_s + 1, \rho_r)
 
     Parameters
     ----------
@@ -90,7 +90,8 @@ def waiting_overhead(overhead: Number, spares: Number, in_repair: Number) -> Num
 
     Returns
     -------
-    Time of waiting over useful time: x is the share of all time in which the job waits (:func:`erlang_1917_loss`).
+    Time of waiting over useful time, O_x/T: x is the share of all time in which the job waits
+    (:func:`erlang_1917_loss`).
 
     Examples
     --------
