@@ -85,8 +85,9 @@ def no_clean_save(
     r"""How likely it is, when an error shows, that none of the saves kept is from before it and can be read.
 
     .. math:: 1 - p_R = z y^{m_R-1} + (1 - z) p_u^{m_R}
-              + z (1 - y)\, p_u\, \frac{p_u^{m_R-1} - y^{m_R-1}}{p_u - y}, \qquad
-              x = \frac{\tau + C}{t_s}, \quad y = e^{-x}, \quad z = \frac{1 - e^{-x}}{x}
+              + z (1 - y)\, p_u\, \frac{p_u^{m_R-1} - y^{m_R-1}}{p_u - y},
+
+    .. math:: x = \frac{\tau + C}{t_s}, \quad y = e^{-x}, \quad z = \frac{1 - e^{-x}}{x}
 
     The error is in the newest j saves with probability z(1 − y)yʲ⁻¹, in none with 1 − z; those before it are all
     bad with pᵤ to the power m_R − j.

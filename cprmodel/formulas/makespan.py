@@ -177,8 +177,9 @@ def full_recovery_variance(
 ) -> Number:
     r"""Variance of the time to train under full recovery, a job of finite length.
 
-    .. math:: \operatorname{Var} = m\,\operatorname{Var}(\tau + C) + \operatorname{Var}(\tau_m), \qquad
-              \operatorname{Var}(x) = i (V_Y + V_Z) + i (i + 1)(E_Y + E_Z)^2, \quad i = e^{x/\mu} - 1
+    .. math:: \operatorname{Var} = m\,\operatorname{Var}(\tau + C) + \operatorname{Var}(\tau_m),
+
+    .. math:: \operatorname{Var}(x) = i (V_Y + V_Z) + i (i + 1)(E_Y + E_Z)^2, \quad i = e^{x/\mu} - 1
 
     with Y a failure's time given that it strikes within x, Z a recovery, itself attempts of L + D that may start
     again, m saves and a rest τₘ.

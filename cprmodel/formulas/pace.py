@@ -116,10 +116,10 @@ def reshape_loss(
 ) -> Number:
     r"""What it costs to shrink at a failure and to grow again when a node is back, beside the failure itself.
 
-    .. math:: W_n = x \left( D_n \psi' + (D_n + L) \psi \right)
-              + \left( b_n x_L\, y_1 + (1 - b_n) \frac{x}{2} \right) C \psi
-              - \left( b_n x_L (y_1 - y_2) + (1 - b_n) \frac{x}{6} \right) w \tau \frac{\tau_C - C}{2 \mu}
-              - (\psi - \psi')\, t_b \left(1 - e^{-D_L/t_b}\right)
+    .. math:: \begin{aligned} W_n &= x \left( D_n \psi' + (D_n + L) \psi \right)
+              + \left( b_n x_L\, y_1 + (1 - b_n) \frac{x}{2} \right) C \psi \\
+              &\quad - \left( b_n x_L (y_1 - y_2) + (1 - b_n) \frac{x}{6} \right) w \tau \frac{\tau_C - C}{2 \mu}
+              - (\psi - \psi')\, t_b \left(1 - e^{-D_L/t_b}\right) \end{aligned}
 
     .. math:: x = e^{-D/t_b}, \quad x_L = e^{-D_L/t_b}, \quad y = \frac{\tau_C}{t_b}, \quad
               y_1 = \frac{\varphi_2(-y)}{\varphi_1(-y)}, \quad y_2 = \frac{2 \varphi_3(-y)}{\varphi_1(-y)}

@@ -162,8 +162,9 @@ def verified_overhead(
     an attempt at an interval takes on average
 
     .. math:: z = \mu\left(1 - e^{-\lambda x}\right) + e^{-\lambda x}(1 - p)\,\mu\left(1 - e^{-\lambda C}\right)
-              + \left(1 - e^{-\lambda x} p - y\right) E_w + e^{-\lambda x} p\, E_L, \qquad
-              1 + \frac{O}{T} = \frac{z}{y\,\tau}
+              + \left(1 - e^{-\lambda x} p - y\right) E_w + e^{-\lambda x} p\, E_L,
+
+    .. math:: 1 + \frac{O}{T} = \frac{z}{y\,\tau}
 
     with E_w a recovery, and E_L a load after an error. Under partial recovery λ becomes that of roll-backs, V and C
     what they come to with those made void, and time at work and in saves is longer by the stops that are repaired.
