@@ -116,18 +116,17 @@ def test_what_is_said_to_be_mentioned_is(name: str) -> None:
     assert set(MENTIONED[name].split()) <= used
 
 
-#: What any page may speak of: the job, its saves and its recoveries.
-EVERYWHERE = (
-    "work_s interval_s save_s load_s reschedule_s partial_load_s partial_reschedule_s trainer_reschedule_s mtbf_s "
-    "nodes shards failed_shards shard_share trainer_share whole_job_share pls overhead saves"
-)
-
-#: And what a page speaks of without the formula that takes it.
+#: What any page may speak of, and what a page speaks of without the formula that takes it.
+EVERYWHERE = "work_s interval_s save_s mtbf_s"
 SAID = {
+    "cheatsheet": "pls shards",
     "choose": "accesses_per_sample",
+    "models/fleet": "reschedule_s",
     "models/interval": "mtbf_error",
-    "models/pace": "node_mtbf_s spares repair_s in_repair",
-    "simulation": "seen_failures exposure_s",
+    "models/pace": "nodes node_mtbf_s spares repair_s in_repair",
+    "simulation": (
+        "shards failed_shards partial_load_s partial_reschedule_s trainer_reschedule_s seen_failures exposure_s"
+    ),
     "validation-harm": "accesses_per_sample",
 }
 PAGES = {
