@@ -208,18 +208,18 @@ def mean_share_left(relearning_per_sample: Number, run_samples: Number) -> Numbe
 def joint_share_left(contraction: Number, crossed: Number) -> Number:
     r"""Share that is left at the end of what rows which were put back have in common: they make it good together.
 
-    .. math:: e^{-2 x (1 + \chi)}
+    .. math:: e^{-2 \chi (1 + c_J)}
 
     Parameters
     ----------
-    contraction : exponent with which a row makes good what it alone lacks, x
-    crossed : cross terms between the rows of a sample over the sum of their own quadratics, χ
+    contraction : exponent with which a row makes good what it alone lacks, χ
+    crossed : cross terms between the rows of a sample over the sum of their own quadratics, c_J
 
     Notes
     -----
-    Take n rows of a sample, with h each, whose errors meet with c: the curvature is h on the diagonal and ch beside
-    it. What they all lack alike is an eigenvector, of eigenvalue h(1 + (n − 1)c); there the cross terms are
-    χ = (n − 1)c of the quadratics. So each access takes 1 + χ times what the row alone would take. A shift of all
+    Take i rows of a sample, with h each, whose errors meet with c: the curvature is h on the diagonal and ch beside
+    it. What they all lack alike is an eigenvector, of eigenvalue h(1 + (i − 1)c); there the cross terms are c_J =
+    (i − 1)c of the quadratics. So each access takes 1 + c_J times what the row alone would take. A shift of all
     logits, which early rows of all tables have learned, is gone in a few steps.
 
     Examples

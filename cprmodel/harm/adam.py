@@ -1,12 +1,12 @@
 r"""How far training with Adam brings a row back that was put back: from its mean of squares, which forgets.
 
 With lazy updates (``SparseAdam``) a row's means move when it is accessed, else (``Adam``) in every step. Either way
-the mean of squares goes from v to what it settles at, s:
+the mean of squares goes from q to what it settles at, c:
 
-.. math:: v(x) = s + (v - s) \beta_2^{n(x)}
+.. math:: q(x) = c + (q - c) \beta_2^{i(x)}
 
-n being the row's updates in x samples. A step divides by :math:`\sqrt{v / (1 - \beta_2^t)} + \epsilon` after the
-access itself has added to v, with t the steps of the *run*, which a put-back does not turn back. And its gradient
+i being the row's updates in x samples. A step divides by :math:`\sqrt{q / (1 - \beta_2^j)}` and a little after the
+access itself has added to q, with j the steps of the *run*, which a put-back does not turn back. And its gradient
 is a mean, too: what an access sees comes to bear over the next updates, and where those are few, not at all.
 """
 

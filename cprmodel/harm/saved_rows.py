@@ -190,7 +190,7 @@ class SavedRows:
         of_classes: Any = sum(share * terms.power_at(ages) for terms, share in self.model.near(at))
         power = of_classes[rows.of, which]
         often = rows.pace * (at - since)
-        # E[k^γ] of a Poisson law of mean m is about m^γ (1 + 1/m)^(γ − 1): exact for noise and for drift
+        # E[i^j] of a Poisson law of mean x is about x^j (1 + 1/x)^(j − 1): exact for noise and for drift
         often = np.maximum(often, 1e-12)
         mean = (rows.pace / rows.mean_pace) ** power * (1 + 1 / often) ** (power - 1)
         found: Floats = over(updates, rows.mean_pace * (at - since)) ** power / self._in_class(mean)
