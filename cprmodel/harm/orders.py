@@ -1,9 +1,8 @@
 r"""What each order of saving rows costs in the metric: played out over the rows of a record, nothing else needed.
 
-Every class of a record's rows has stand-ins. They are updated at random at their class's pace, an order chooses
-some of them at each save, and failures put a share of them back. A row that has seen i updates since its save at
-the age a costs i/(pₐa) times what its class costs on average at that age, and differs from others by chance as Δ
-does.
+Every class of a record's rows has stand-ins. They are updated at random, each at a pace of its own, an order
+chooses some of them at each save, and failures put a share of them back. What a row costs goes with a power of its
+updates since the save, over the mean of that in its class at its age, and differs from others by chance as Δ does.
 """
 
 from __future__ import annotations
