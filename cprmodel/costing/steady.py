@@ -26,11 +26,13 @@ from cprmodel.facts.strategies import Recovery, Strategy, loses_samples
 from cprmodel.facts.units import format_share, format_time
 from cprmodel.jobs import Job
 
-__all__ = ["DRAIN", "SHARED", "SHORTEST", "SteadyState", "at_once", "long_run_of"]
+__all__ = ["DRAIN", "SHARED", "SHORTEST", "UNHEEDED", "SteadyState", "at_once", "long_run_of"]
 
 DRAIN = "the time that a save drains"
 SHARED = "the bandwidth that jobs share"
 SHORTEST = "the length of a training step"
+
+UNHEEDED = "warnings are better not heeded: saves on false ones would cost more than true ones spare"
 
 #: The field, its value and what is expected where the best interval is none.
 _UNBOUNDED = (
@@ -109,8 +111,7 @@ def _choice(setting: Setting, saving: StoredSave, limits: Limits) -> Choice:
     choice = _chosen(setting, saving, limits, found)
     if not ignored:
         return choice
-    said = "warnings are better not heeded: saves on false ones would cost more than true ones spare"
-    return replace(choice, notes=(*choice.notes, said))
+    return replace(choice, notes=(*choice.notes, UNHEEDED))
 
 
 def _begun(setting: Setting, saving: StoredSave, limits: Limits, found: Found) -> WarnedSave:

@@ -28,7 +28,7 @@ from cprmodel.costing.course import Course, LongRun
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.special import NUMPY
 
-__all__ = ["warned"]
+__all__ = ["Stretch", "Stretches", "stretches", "warned"]
 
 
 def warned(course: Course) -> LongRun:
@@ -39,8 +39,39 @@ def warned(course: Course) -> LongRun:
     saves = course.saving_s(course.top) * pattern.done + pattern.saving
     activity, load, reschedule = pattern.sums[-3:]
     spent = Breakdown(saves, load, activity - work - saves, reschedule)
-    on_warning = pattern.saves if run.level == course.top else 0.0
+    on_warning = pattern.saves * run.writes if run.level == course.top else 0.0
     return course.found(work, spent, pattern.kept, *course.written_to_last(pattern.done, on_warning, run.save_s))
+
+
+class Stretch(NamedTuple):
+    """What lies between two complete saves to the last level, planned or on a warning; probabilities, and [s]."""
+
+    done: float  #: it ends with a planned save, and nothing took what the last save there left out
+    warned: float  #: the same with a save on a warning
+    planned: float  #: it ends with a planned save, whatever was taken
+    kept_s: float  #: work that a shard keeps in it, were it ended so
+    kept_then_s: float  #: the same, were it ended by a save on a warning
+    ahead_s: float  #: work in it, were it so ended and nothing taken
+
+
+class Stretches(NamedTuple):
+    """Those after a planned save, which may have drained, and those after others; and what is at risk in them."""
+
+    after_planned: Stretch
+    after_other: Stretch
+    slot_s: float  #: work between two planned saves without one on a warning, that in void drains included
+    work_s: float  #: work of one, on average
+    carry_s: float  #: work done while a planned save drains
+    then_lost: float  #: probability that the failure after a warned save takes what that left out
+    hit_per_s: float  #: in a second of work, failures that need the last level and hit the given shard
+    lost_per_s: float  #: the same, and those after which everybody returns there
+    leaves_per_s: float  #: the same, and complete saves on a warning there
+
+
+def stretches(course: Course) -> Stretches:
+    """Of one interval; of saves on a warning to a lower level, all end with a planned save to the last one."""
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
+        return _Warned(course).stretches()
 
 
 class _Block(NamedTuple):
@@ -65,6 +96,7 @@ class _Warned:
         assert announced is not None
         self.course, self.top = course, course.top
         self.level = course.top if announced.level is None else announced.level
+        self.writes = announced.writes
         rate, stops = course.rate, course.stops
         other, told = stops.unannounced or stops, stops.announced or stops
         first, warnings = (1 - announced.recall) * rate, announced.recall * rate / announced.precision
@@ -76,7 +108,7 @@ class _Warned:
         self.saved, self.save_s = warnings * each.saved, each.saving_s / each.saved
         # after a complete save the announced failure, unless it was none: what needs a higher level
         then = (told, each.then_told / each.saved), (stops, each.then_other / each.saved)
-        above = range(self.level + 1, self.top + 1)
+        self.then, above = then, range(self.level + 1, self.top + 1)
         self.then_back = [
             sum(p * one.back[at] for one, p in then) if at in above else 0.0 for at in range(self.top + 1)
         ]
@@ -114,6 +146,49 @@ class _Warned:
         pairs = zip(first, other, strict=True)
         found = _Block(*(sums if a is first.sums else a * other.done + begins * b for a, b in pairs))
         return found._replace(done=other.done)
+
+    def stretches(self) -> Stretches:
+        """Attempts at a block of the last level, begun again where everybody returned to its beginning."""
+        top, course = self.top, self.course
+        first, other = self._attempt(top, top, course.carries, None), self._attempt(top, top, False, None)
+        ends = other.done + other.warned
+        again = first.sums[1 + top] / ends if course.carries else 1 / ends - 1
+        alike = first if course.carries else other
+        unhit = [self._attempt(top, top, carried, top) for carried in (course.carries, False)]
+        whole = [
+            (
+                alike.done + again * other.done,
+                alike.kept + again * other.kept,
+                alike.kept_then + again * other.kept_then,
+            ),
+            (other.done / ends, other.kept / ends, other.kept_then / ends),
+        ]
+        after_planned, after_other = (
+            Stretch(*(_number(part) for part in (one.done, one.warned, *parts, one.ahead)))
+            for one, parts in zip(unhit, whole, strict=True)
+        )
+        run, work = self.pattern(), course.tau * course.periods[-1]
+        each = work * run.done + run.more
+        more = 0.0
+        if self.level == top:  # the pattern is then one of many attempts
+            each = each / ends / (1 - after_planned.planned + after_other.planned)
+            more = _number(alike.more) / _number(alike.done) if course.carries and _number(alike.done) else 0.0
+        else:
+            more = _number(each - work)
+        hits = self.hit[top] + self.saved * self.then_hit[top]
+        backs = self.back[top] + self.saved * self.then_back[top]
+        lost = sum(p * (one.back[top] + one.hit[top]) for one, p in self.then)
+        return Stretches(
+            after_planned,
+            after_other,
+            slot_s=_number(work) + more,
+            work_s=_number(each),
+            carry_s=_number(course.carry) if course.carries else 0.0,
+            then_lost=_number(lost) if self.level == top else 0.0,
+            hit_per_s=_number(hits),
+            lost_per_s=_number(hits + backs),
+            leaves_per_s=_number(hits + backs + (self.saved if self.level == top else 0.0)),
+        )
 
     def _with_warned(self, once: _Block) -> _Block:
         """An attempt at a block of the last level, with what it keeps where it is warned."""
@@ -202,16 +277,13 @@ class _Warned:
             busy * self.spent[1] + goes * struck * stops.load_s,
             busy * self.spent[2] + goes * struck * stops.reschedule_s,
         )
-        found = _Block(done, saved * stay, sums)
+        ahead = _ahead(leaves, work, reached)
+        found = _Block(done, saved * stay, sums, ahead=self.saved * stay * (carry * busy + ahead))
         if unhit is not None:
             return found
-        ahead = _ahead(leaves, work, reached)
         again, drains = 1 - back, course.carries and end == self.top
         tries = 1 / (1 - struck + back * struck)
-        found = found._replace(
-            ahead=self.saved * stay * (carry * busy + ahead),
-            more=done * again * course.void * tries if drains else 0.0 * done,
-        )
+        found = found._replace(more=done * again * course.void * tries if drains else 0.0 * done)
         if not course.loses:
             return found
         hits, hitting = course.hits, sum(self.hit)
@@ -272,6 +344,11 @@ class _Warned:
                 kept_then=through(lambda of: of.kept_then) + middle * kept_on.warned + held * last_on.warned,
             )
         return found if not alone.any() else _Block(*_either(alone, only, found))
+
+
+def _number(value: Any) -> float:
+    """The one number of an array."""
+    return float(np.ravel(value)[0])
 
 
 def _ahead(leaves: Any, work: Any, reached: Any) -> Any:

@@ -50,6 +50,7 @@ class StoredPrioritySave(PrioritySave):
 
     whole: StoredSave  #: everything at once; of several levels, the last one takes the first rows
     rows: Dirty  #: share of the rows that one of these saves writes
+    warned_rows: float = 1.0  #: share of the rows that a save on a warning takes: all, or the first ones
 
     @property
     def timed(self) -> StoredSave:
@@ -58,7 +59,17 @@ class StoredPrioritySave(PrioritySave):
             return replace(self.whole, dirty=self.rows)
         *lower, last = self.whole.levels
         last = replace(last, save_s=last.save_s * self.fraction)
-        return replace(self.whole, levels=(*lower, last), drain_s=self.whole.drain_s * self.fraction)
+        warned = self.whole.warned
+        if warned is not None:  # in units of what a planned save to the last level writes
+            warned = replace(warned, writes=warned.writes / self.fraction)
+        drain_s = self.whole.drain_s * self.fraction
+        return replace(self.whole, levels=(*lower, last), drain_s=drain_s, warned=warned)
+
+    @property
+    def warned_of_all(self) -> bool:
+        """Whether a save on a warning takes what other saves to its level leave out."""
+        warned = self.whole.warned
+        return warned is not None and warned.level in (None, len(self.whole.levels) - 1)
 
     @property
     def levelled(self) -> bool:

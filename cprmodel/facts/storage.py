@@ -156,7 +156,7 @@ class SaveLevel:
 
 @dataclass(frozen=True)
 class WarnedSave:
-    """A save of everything when a failure is announced, just in time."""
+    """A save when a failure is announced, just in time: of everything, or of so much of it as there is time for."""
 
     save_s: float
     recall: float  #: share of the failures that are announced in time, r
@@ -166,6 +166,7 @@ class WarnedSave:
     scatter: Scatter | None = None  #: of ``save_s`` around its mean, ``fixed_s`` of it apart
     fixed_s: float = 0.0  #: the part of it that does not scatter
     ahead_s: float | None = None  #: the save begins so long before the announced failure, where its time scatters
+    writes: float = 1.0  #: share of everything that it writes
 
     @property
     def in_time(self) -> float:

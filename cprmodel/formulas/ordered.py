@@ -205,7 +205,7 @@ def levelled_priority_pls(
     last_fresh_lost: Number,
     last_stale_lost: Number,
 ) -> Number:
-    r"""Expected portion of lost updates when everything is saved to some levels and the first rows to the last one.
+    r"""Expected portion of lost updates when the first rows are saved beside other levels, or beside warnings.
 
     .. math:: \mathrm{PLS} = \frac{m\,(\tau f + U_0\, g) + \tau_m f' + U_1\, g'}{T}
 
@@ -226,6 +226,8 @@ def levelled_priority_pls(
     f is the PLS of saves of everything to all levels, and g the probability that a failure takes the last level's
     version in between: both from the recursion of the steady-state model (``cprmodel.costing.course``). Lower
     levels hold all rows as they were: failures after which these can be read take nothing that an order left out.
+    Where failures are announced, m counts saves on warnings to the last level, too, τ is the work between two
+    saves of either kind, on average, and U₀ and g come from a renewal sum (``cprmodel.ordering.warned``).
 
     Examples
     --------

@@ -17,7 +17,17 @@ from cprmodel.jobs.storage import Level
 if TYPE_CHECKING:
     from cprmodel.jobs.checkpoint import Checkpoint
 
-__all__ = ["Warnings", "check_leaves", "check_warning", "in_time", "leaves", "warned_save", "warning_words"]
+__all__ = [
+    "Warnings",
+    "check_leaves",
+    "check_warning",
+    "first_rows_save",
+    "in_time",
+    "leaves",
+    "rows_in_time",
+    "warned_save",
+    "warning_words",
+]
 
 #: A save that is so likely to be in time is one that fits; one that scatters begins early enough for so many.
 _LIKELY, _SURELY = 0.9, 0.99
@@ -138,8 +148,51 @@ def in_time(point: Checkpoint, level: int | None = None) -> float:
     return found.in_time if found.ahead_s is not None else float(found.save_s <= point.warning.lead_s)
 
 
-def warning_words(point: Checkpoint) -> str | None:
-    """Why warnings are of no use, where they are not; or to which level is saved, where that is not the last."""
+def rows_in_time(point: Checkpoint) -> float:
+    """Share of the rows that a save on a warning has time for: 1 where all fit, nine times in ten at the least.
+
+    What is written whatever rows are saved, and the stall of a save that is not the warning's own, must fit, too.
+    Beside several levels it is all or none.
+    """
+    of = point.warning
+    if of is None or not of.recall:
+        return 0.0
+    if in_time(point) >= _LIKELY:
+        return 1.0
+    if len(point.level or ()) > 1:
+        return 0.0
+    whole = warned_save(point)
+    stall_s, always = _whatever_it_writes(point)
+    likely = 1.0 if whole.scatter is None else whole.scatter.quantile(_LIKELY)
+    writes = (of.lead_s - stall_s) / ((whole.save_s - stall_s) * likely)
+    return max((writes - always) / (1 - always), 0.0) if always < 1 else 0.0
+
+
+def first_rows_save(point: Checkpoint, rows: float) -> WarnedSave:
+    """A save on a warning of so much of the rows, to the only level."""
+    of, whole = point.warning, warned_save(point)
+    assert of is not None
+    stall_s, always = _whatever_it_writes(point)
+    writes = always + (1 - always) * rows
+    save_s = stall_s + writes * (whole.save_s - stall_s)
+    found = replace(whole, save_s=save_s, writes=writes)
+    if whole.scatter is None:
+        return found
+    return replace(found, fixed_s=0.0, ahead_s=min(of.lead_s, save_s * whole.scatter.quantile(_SURELY)))
+
+
+def _whatever_it_writes(point: Checkpoint) -> tuple[float, float]:
+    """Stall of a save on a warning [s], and share of everything that it writes, whatever rows it takes."""
+    own = point.warning is not None and point.warning.save_s is not None
+    stall_s = 0.0 if own else point.stall_and_copy_s((point.level or (None,))[0])[0]
+    return stall_s, (point.always_written or 0.0) if point.incremental else 0.0
+
+
+def warning_words(point: Checkpoint, ordered: bool = False) -> str | None:
+    """Why warnings are of no use, where they are not; or to which level is saved, where that is not the last.
+
+    ``ordered``: whether there may be saves in an order of the rows.
+    """
     of, levels = point.warning, point.level or ()
     if of is None:
         return None
@@ -147,7 +200,10 @@ def warning_words(point: Checkpoint) -> str | None:
     name = f" to {levels[at].name or f'level {at + 1}'}" if len(levels) > 1 else ""
     save, chance = warned_save(point), in_time(point)
     if not chance:
-        save_s = format_time(save.save_s)
+        save_s, part = format_time(save.save_s), rows_in_time(point) if ordered else 0.0
+        if part:
+            fits = f"an order of the rows may save the first {format_share(part)} of them then"
+            return f"checkpoint.warning comes {lead} ahead, too late for a save of everything ({save_s}): {fits}"
         return f"checkpoint.warning comes {lead} ahead, too late for a save of {save_s}{name}: not used"
     if save.scatter is not None:
         said = f"is complete in time with a probability of up to {format_share(chance)}"

@@ -14,18 +14,18 @@ __all__ = ["OrderLoss", "mean_and_error"]
 class OrderLoss:
     """Expected PLS, weighted by updates, whenever failures strike; the scatter of the simulation behind it.
 
-    ``standard_deviation``: of one run's PLS; ``step``: the formula as it was used.
+    ``standard_deviation``: of one run's PLS, None where it is not known; ``step``: the formula as it was used.
     """
 
     pls: float
     standard_error: float
-    standard_deviation: float
+    standard_deviation: float | None
     step: Step
 
     def times(self, factor: float) -> OrderLoss:
         """So many times as many updates."""
-        pls, error, deviation = (factor * one for one in (self.pls, self.standard_error, self.standard_deviation))
-        return OrderLoss(pls, error, deviation, self.step)
+        deviation = None if self.standard_deviation is None else factor * self.standard_deviation
+        return OrderLoss(factor * self.pls, factor * self.standard_error, deviation, self.step)
 
 
 def mean_and_error(plays: Floats) -> tuple[float, float]:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from cprmodel.costing.kinds import Candidate, register
 from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB, Choice, Cost, CostModel, with_extra
+from cprmodel.costing.steady import UNHEEDED
 from cprmodel.costing.terms import WITHIN
 from cprmodel.facts.errors import JobError
 from cprmodel.facts.ordered import StoredPrioritySave
 from cprmodel.facts.strategies import PrioritySave, Strategy
-from cprmodel.facts.units import format_share
+from cprmodel.facts.units import format_share, format_time
 from cprmodel.jobs import Job
+from cprmodel.jobs.warned import rows_in_time
 
 if TYPE_CHECKING:
     from cprmodel.ordering.pls import OrderLoss
@@ -24,6 +26,10 @@ __all__ = ["OrderedSaves"]
 
 #: By how much an interval is shortened at a time, and how often, where a simulated loss is just above the budget.
 _WOBBLE, _TRIES = 0.003, 12
+#: An interval that keeps the budget may do so to this precision.
+_JUST = 1 + 1e-9
+#: Of its best interval, the shortest that may keep a budget; halvings of what lies between, in logarithms.
+_SHORTER, _HALVINGS = 1e4, 24
 
 
 #: The order of a harm record that a plan weighs, too.
@@ -33,7 +39,7 @@ LEAST_HARM = "least-harm"
 def unmodelled(job: Job) -> str:
     """What the job says beside which orders of rows are not modelled; "" where nothing does."""
     point = job.checkpoint
-    saves = ["checkpoint.dirty_curve", "checkpoint.warning", "checkpoint.scatter", "checkpoint.unreadable"]
+    saves = ["checkpoint.dirty_curve", "checkpoint.scatter", "checkpoint.unreadable"]
     said = job.given(*saves, "job.time_limit_s", "failures.silent", "job.elastic", "cluster.stragglers")
     levels = point.level or ()
     if len(levels) > 1 and (point.incremental or any(one.scatter or one.copies for one in levels)):
@@ -80,8 +86,32 @@ class OrderedSaves:
         """The interval of least overhead where it keeps the budget, else the longest that does, in whole steps.
 
         Where none does that costs no more than full recovery, the one of least overhead, which is above the budget.
+        Where failures are announced, whether to save then, and how much, is chosen, too.
         """
         assert budget is not None
+        saving = strategy.saving
+        if not isinstance(saving, StoredPrioritySave) or job.checkpoint.warning is None:
+            return self._choose(job, model, strategy, budget)
+        from cprmodel.ordering.stored import on_warnings
+
+        variants = [_at_best(job, model, replace(strategy, saving=one)) for one in on_warnings(job, saving)]
+        best, least, over = Choice(0.0, OPTIMUM), math.inf, math.inf
+        for _, spends, one in sorted(
+            ((_guessed(job, model, *one, budget), *one) for one in variants), key=lambda three: three[:2]
+        ):
+            # whatever it loses, it costs no less than at its best: what cannot be the best is not looked at
+            if over == 0 and (spends >= least or not _may_beat(job, model, one, budget, least)):
+                continue
+            choice = self._choose(job, model, one, budget)
+            found = _at(one, choice)
+            breaks, spent = max(_lost(job, model, found).pls - budget * _JUST, 0.0), _spent(job, model, found)
+            if (breaks, spent) < (over, least):
+                best, least, over = replace(choice, saving=found.saving), spent, breaks
+        if len(variants) > 1 and getattr(best.saving, "whole", saving.whole).warned is None:
+            best = replace(best, notes=(*best.notes, UNHEEDED))
+        return best
+
+    def _choose(self, job: Job, model: CostModel, strategy: Strategy, budget: float) -> Choice:
         assert isinstance(strategy.saving, PrioritySave)
         best = _best(job, model, strategy.saving)
         if _lost(job, model, _at(strategy, best)).pls > budget:
@@ -98,9 +128,10 @@ class OrderedSaves:
             if within_s is not None and best.saving is not None:  # the interval is another: so are numbers of saves
                 from cprmodel.ordering.stored import recounted
 
-                at = recounted(job, model, replace(at, interval_s=within_s))
-                best = replace(best, saving=at.saving)
-                within_s = interval_for_pls(job, at, budget, _is_exact(model), shortest_s)
+                counted = recounted(job, model, replace(at, interval_s=within_s))
+                best = replace(best, saving=counted.saving)
+                if counted.saving != at.saving:
+                    within_s = interval_for_pls(job, counted, budget, _is_exact(model), shortest_s)
             if within_s is not None and within_s <= best.interval_s:
                 best = Choice(within_s, BUDGET, saving=best.saving)
         return _in_steps(job, model, replace(strategy, saving=best.saving or strategy.saving), budget, best)
@@ -135,12 +166,55 @@ class OrderedSaves:
         if error:
             said.append(f"expected PLS, of updates, is from a simulation of the order (standard error {error:.1g})")
         saving = strategy.saving
+        if isinstance(saving, StoredPrioritySave):
+            said += _on_warning(job, saving)
         if isinstance(saving, StoredPrioritySave) and saving.levelled:
             said.append(f"saves {format_share(saving.fraction)} of the rows{strategy.beside}")
         if isinstance(saving, StoredPrioritySave) and saving.of_dirty:
             share = saving.written(strategy.saves_every_s)
             said.append(f"a save writes {format_share(share)} of the checkpoint")
         return said
+
+
+def _on_warning(job: Job, saving: StoredPrioritySave) -> list[str]:
+    """What is saved then, where that is not everything."""
+    fits = rows_in_time(job.checkpoint)
+    if saving.whole.warned is not None and saving.warned_rows < 1:
+        warning = job.checkpoint.warning
+        assert warning is not None
+        rows, takes = format_share(saving.warned_rows), format_time(saving.whole.warned.save_s)
+        return [
+            f"on a warning, {format_time(warning.lead_s)} ahead, the first {rows} of the rows are saved ({takes})"
+        ]
+    if saving.whole.warned is None and saving.order == "ssu" and 0 < fits < saving.fraction:
+        listed = f"the sampled list, {format_share(saving.fraction)} of the rows"
+        return [f"nothing is saved on a warning: {listed}, is taken whole, and {format_share(fits)} of them fit"]
+    return []
+
+
+def _at_best(job: Job, model: CostModel, strategy: Strategy) -> tuple[float, Strategy]:
+    """What it costs where it costs least, and the strategy there."""
+    assert isinstance(strategy.saving, PrioritySave)
+    best = _at(strategy, _best(job, model, strategy.saving))
+    return _spent(job, model, best), best
+
+
+def _guessed(job: Job, model: CostModel, spends: float, at_best: Strategy, budget: float) -> float:
+    """About what it costs within the budget: what is lost is nearly in proportion to the interval."""
+    pls = _lost(job, model, at_best).pls
+    if pls <= budget:
+        return spends
+    return _spent(job, model, replace(at_best, interval_s=at_best.interval_s * budget / pls))
+
+
+def _may_beat(job: Job, model: CostModel, at_best: Strategy, budget: float, least: float) -> bool:
+    """Whether it keeps the budget at the shortest interval that costs no more than the best so far."""
+    low, high = at_best.interval_s / _SHORTER, at_best.interval_s
+    for _ in range(_HALVINGS):
+        middle = math.sqrt(low * high)
+        cheaper = _spent(job, model, replace(at_best, interval_s=middle)) <= least
+        low, high = (low, middle) if cheaper else (middle, high)
+    return _lost(job, model, replace(at_best, interval_s=high)).pls <= budget * (1 + _WOBBLE)
 
 
 def _at(strategy: Strategy, choice: Choice) -> Strategy:
@@ -199,13 +273,19 @@ def _at_steps(job: Job, model: CostModel, strategy: Strategy, budget: float, ste
     step_s, fraction = _steps_s(job, strategy), strategy.saving.fraction
     assert step_s is not None
     one = replace(strategy, interval_s=min(steps * step_s, job.job.work_s) / fraction)
-    cost = float(model.cost(job, one).breakdown.total)
-    extra, saving = getattr(model, "extra_s", 0.0), strategy.saving
-    if extra:
-        written = saving.written(one.saves_every_s) if isinstance(saving, StoredPrioritySave) else fraction
-        cost += extra * written / one.saves_every_s
     pls = _lost(job, model, one).pls
-    return (max(pls - budget * WITHIN, 0.0), cost, one.interval_s)
+    return (max(pls - budget * WITHIN, 0.0), _spent(job, model, one), one.interval_s)
+
+
+def _spent(job: Job, model: CostModel, strategy: Strategy) -> float:
+    """The overhead, and what is paid for what is written."""
+    cost, saving = float(model.cost(job, strategy).breakdown.total), strategy.saving
+    extra = getattr(model, "extra_s", 0.0)
+    if extra:
+        stored = isinstance(saving, StoredPrioritySave)
+        written = saving.written(strategy.saves_every_s) if stored else saving.fraction  # type: ignore[attr-defined]
+        cost += extra * written / strategy.saves_every_s
+    return cost
 
 
 def _lost(job: Job, model: CostModel, strategy: Strategy) -> OrderLoss:

@@ -29,7 +29,7 @@ class _Trackers(Protocol):
 
     def record(self, counts: NDArray[np.int64]) -> None: ...
 
-    def save(self, number: int) -> Indices: ...
+    def save(self, number: int, fraction: float) -> Indices: ...
 
     def restored(self, rows: Indices) -> None: ...
 
@@ -38,14 +38,14 @@ class _Real:
     """One tracker, as a training loop has it."""
 
     def __init__(self, order: str, rates: Floats, fraction: float, random: np.random.Generator) -> None:
-        self.fraction, self.random = fraction, random
+        self.random = random
         self.tracker = PLAYED[order](rates, math.ceil(fraction * rates.size), int(random.integers(2**31)))
 
     def record(self, counts: NDArray[np.int64]) -> None:
         record(self.tracker, counts[0], self.random)
 
-    def save(self, number: int) -> Indices:
-        return save(self.tracker, number, self.fraction)
+    def save(self, number: int, fraction: float) -> Indices:
+        return save(self.tracker, number, fraction)
 
     def restored(self, rows: Indices) -> None:
         self.tracker.restored(rows)
@@ -54,8 +54,8 @@ class _Real:
 class _Alike:
     """Trackers of as many rows each, whose orders go by counts, ages and rates: all at once."""
 
-    def __init__(self, order: str, rates: Floats, fraction: float, random: np.random.Generator) -> None:
-        self.worth, self.rates, self.fraction, self.random = WORTH[order], rates, fraction, random
+    def __init__(self, order: str, rates: Floats, random: np.random.Generator) -> None:
+        self.worth, self.rates, self.random = WORTH[order], rates, random
         self.lot = 1.0 if order in BY_COUNTS else 0.0  # of equal rows, which are whole numbers apart from others
         self.counts: Floats = np.zeros(rates.shape)
         self.age: Floats = np.zeros(rates.shape)
@@ -64,9 +64,9 @@ class _Alike:
     def record(self, counts: NDArray[np.int64]) -> None:
         self.counts += counts
 
-    def save(self, number: int) -> Indices:
+    def save(self, number: int, fraction: float) -> Indices:
         rows = self.counts.shape[-1]
-        due = rows_due(number, self.fraction, rows)
+        due = rows_due(number, fraction, rows)
         self.age += 1
         worth = self.worth(self.counts, self.age, self.rates)
         by_lot = worth + self.random.random(worth.shape) * (worth > 0) * self.lot
@@ -120,7 +120,7 @@ class UpdateLedger:
         if order in WORTH:
             for size in sorted({part.size for part in parts}):
                 alike = np.array([part for part in parts if part.size == size])
-                self.groups.append((alike, _Alike(order, updates_per_s[alike], fraction, random)))
+                self.groups.append((alike, _Alike(order, updates_per_s[alike], random)))
         else:
             for part in parts:
                 self.groups.append((part[None, :], _Real(order, updates_per_s[part], fraction, random)))
@@ -167,7 +167,7 @@ class UpdateLedger:
         self.stale += self.fresh
         self.fresh[:] = 0
         for part, trackers in self.groups:
-            self.stale[part.ravel()[trackers.save(self.saves)]] = 0
+            self.stale[part.ravel()[trackers.save(self.saves, self.fraction)]] = 0
         self.saves += 1
         self.lost += self.lost_since_save
         self.lost_since_save = 0.0

@@ -7,15 +7,15 @@ rows are then as they are there, which at the last level is how each was when an
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from cprmodel.costing.stops import at_level, severities
+from cprmodel.costing.stops import at_level
 from cprmodel.facts.ordered import StoredPrioritySave
 from cprmodel.facts.strategies import FailureKind, Response, Strategy, together
-from cprmodel.ordering.draining import DrainedJob, DrainingLedger
+from cprmodel.ordering.draining import Announced, DrainedJob, DrainingLedger
 from cprmodel.simulation import GivenFailure, Played, Strikes
 
 __all__ = ["LevelledLedger", "play_levels"]
@@ -25,19 +25,18 @@ class LevelledLedger(DrainingLedger):
     """An account of rows of which some levels hold all, and the last one what was chosen.
 
     ``given``: as :class:`~cprmodel.ordering.ledger.UpdateLedger` takes them. ``needs``: share of the failures that
-    leave each level, and none below.
+    leave each level, and none below; of those that no one announces, and of those that are announced.
     """
 
-    def __init__(self, *given: Any, needs: Sequence[float]) -> None:
+    def __init__(self, *given: Any, needs: Mapping[Announced, Sequence[float]]) -> None:
         super().__init__(*given)
         rows = self.updates.size
-        self.needs, self.top = tuple(needs), len(needs) - 1
+        self.needs, self.top = needs, len(needs[Announced.ANY]) - 1
         self.lower = np.zeros((self.top, rows))  # saved to this level, and to none above
         self.gone = np.zeros(self.top + 1)  # lost since the last save of a level, as those hold it
         self.copies: list[list[Any]] = [self._trackers() for _ in self.needs]  # as of the last save of a level
         self.chosen_after: list[Any] = []
-        self.furthest = 0  # of a stop under way: the level that it needs,
-        self.doomed = False  # and whether all roll back
+        self.furthest = 0  # of a stop under way: the level that it needs
 
     @property
     def pls(self) -> float:
@@ -59,7 +58,7 @@ class LevelledLedger(DrainingLedger):
         """
         each, everybody = self.mix.shard_share * self.mix.shards_per_failure / self.shards, self.mix.whole_job_share
         held, stale, taken = float(self.fresh.sum()) + more, float(self.stale.sum()), 0.0
-        for level, share in enumerate(self.needs):
+        for level, share in enumerate(self.needs[self.of]):
             back, old = max(level, self.furthest), stale if level == self.top else 0.0
             all_old = stale if back == self.top else 0.0
             if self.doomed:  # who is hit loses no more than all do
@@ -69,7 +68,7 @@ class LevelledLedger(DrainingLedger):
                 continue
             taken += share * (each * (held + old) + everybody * (all_old - float(self.gone[: back + 1].sum())))
             held += float(self.lower[level].sum()) if level < self.top else 0.0
-        self.at_stake += seconds * self.slowed / self.mix.mtbf_s * taken
+        self.at_stake += seconds * self.risk / self.mix.mtbf_s * taken
 
     def saved_below(self, level: int) -> None:
         """Everything is safe at a level that is not the last."""
@@ -88,6 +87,15 @@ class LevelledLedger(DrainingLedger):
         self.lost += float(self.gone.sum())
         self.gone[:] = 0
         self.copies = [self.chosen_after] * (self.top + 1)
+
+    def saved_on_warning(self, share: float) -> None:
+        """Everything is safe at the last level, and so at the others."""
+        self.stale += self.lower.sum(axis=0)
+        self.lower[:] = 0
+        super().saved_on_warning(share)
+        self.lost += float(self.gone.sum())
+        self.gone[:] = 0
+        self.copies = [self._trackers()] * (self.top + 1)
 
     def failed_at(self, shards: Sequence[int], level: int) -> None:
         """Their rows are as a level has them."""
@@ -139,7 +147,8 @@ class _LevelledJob(DrainedJob):
         assert isinstance(strategy.saving, StoredPrioritySave)
         timed = strategy.saving.timed
         self.places = [at_level(strategy.recovery, level) for level in timed.levels]
-        self.levels, self.periods = severities(timed.levels), timed.periods
+        self.periods = timed.periods
+        self.warned_level = self.top if timed.warned is None or timed.warned.level is None else timed.warned.level
         self.kept = [0.0] * (self.top + 1)  # work in the last save of a level or a higher one
         self.index = [0] * (self.top + 1)  # ... and the segments of the pattern by then
         self.segment = 0
@@ -155,16 +164,23 @@ class _LevelledJob(DrainedJob):
         else:
             self.ledger.saved_below(level)
 
+    def complete_on_warning(self) -> None:
+        self.segment -= self.segment % self.periods[self.warned_level]  # those of its level are counted as before
+        self._held(self.warned_level, self.done)
+        if self.warned_level == self.top:
+            self.ledger.saved_on_warning(self.warned_rows)
+        else:
+            self.ledger.saved_below(self.warned_level)
+
     def _held(self, level: int, work_s: float) -> None:
         """A level and those below hold so much work."""
         self.kept[: level + 1] = [work_s] * (level + 1)
         self.index[: level + 1] = [self.segment] * (level + 1)
 
-    def struck(self, failure: GivenFailure, own: bool) -> None:
+    def struck(self, failure: GivenFailure, own: bool, of: Announced) -> None:
         if failure.kind is FailureKind.TRAINER:
             return
-        self.ledger.doomed |= failure.kind is FailureKind.WHOLE_JOB
-        level = int(self.ledger.random.choice(self.top + 1, p=self.levels))
+        level = int(self.ledger.random.choice(self.top + 1, p=self.ledger.needs[of]))
         self.ledger.furthest = max(self.ledger.furthest, level)
         if own:
             self.ledger.failed_at(failure.shards, level)
@@ -181,4 +197,4 @@ class _LevelledJob(DrainedJob):
     def recover(self) -> None:
         super().recover()
         if not self.pending:
-            self.ledger.furthest, self.ledger.doomed = 0, False
+            self.ledger.furthest = 0

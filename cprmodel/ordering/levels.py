@@ -11,6 +11,8 @@ from cprmodel.costing.course import Course
 from cprmodel.costing.models import recovery_arguments, use
 from cprmodel.costing.spread import of_either, pls_variance
 from cprmodel.costing.stops import Stops, severities, stops_of
+from cprmodel.costing.storage import long_run
+from cprmodel.costing.warned import stretches
 from cprmodel.facts.ordered import StoredPrioritySave
 from cprmodel.facts.special import NUMPY
 from cprmodel.facts.strategies import Strategy
@@ -19,48 +21,57 @@ from cprmodel.jobs import Access, Job
 from cprmodel.ordering.found_loss import OrderLoss, mean_and_error
 from cprmodel.ordering.stale import unsaved
 
-__all__ = ["levelled_loss"]
+__all__ = ["levelled_loss", "of_lower"]
 
 
-def _of_lower(stops: Stops) -> Stops:
+def of_lower(stops: Stops) -> Stops:
     """The same stops, of which those that need the last level take nothing from a shard."""
-    return replace(stops, hit=(*stops.hit[:-1], 0.0))
+    told, other = (None if one is None else of_lower(one) for one in (stops.announced, stops.unannounced))
+    return replace(stops, hit=(*stops.hit[:-1], 0.0), announced=told, unannounced=other)
 
 
 def levelled_loss(job: Job, strategy: Strategy, saving: StoredPrioritySave, access: Access) -> OrderLoss:
-    """Fresh updates as with saves of everything, and what saves to the last level leave out."""
+    """Fresh updates as with saves of everything, and what saves to the last level leave out.
+
+    Saves on a warning go to a lower level, if there are any.
+    """
     mix, shards, work_s = job.failure_mix, job.cluster.embedding_shards or 1, job.job.work_s
     timed, recovery = saving.timed, strategy.recovery
     every = min(strategy.saves_every_s, work_s) / timed.segments
-    stops = stops_of(mix, recovery, timed.levels, shards)
-    with np.errstate(all="ignore"):
-        course, lower = (
-            Course(timed, np.array([every]), mix.mtbf_s, one, timed.counts) for one in (stops, _of_lower(stops))
-        )
-        run, below = course.nested(), lower.nested()
-        fresh_lost, slot_s = float(run.pls[0]), float(run.work_s[0])
-        stale_lost = float(np.broadcast_to(course.stale_lost(), 1)[0])
-    slot_s, of_lower = min(slot_s, work_s), float(below.pls[0])
-    kept = max(stale_lost - (fresh_lost - of_lower), 0.0) / stale_lost if stale_lost else 0.0
+    stops = stops_of(mix, recovery, timed.levels, shards, timed.warned)
+    run, below = (long_run(timed, np.array([every]), mix.mtbf_s, one) for one in (stops, of_lower(stops)))
+    fresh_lost, slot_s = float(run.pls[0]), min(float(run.work_s[0]), work_s)
+    course = Course(timed, np.array([every]), mix.mtbf_s, stops, timed.counts)
+    hit_per_s, lost_per_s = stops.hit[-1] / mix.mtbf_s, (stops.hit[-1] + stops.back[-1]) / mix.mtbf_s
+    if timed.warned is None:
+        with np.errstate(all="ignore"):
+            stale_lost = float(np.broadcast_to(course.stale_lost(), 1)[0])
+    else:
+        each = stretches(course)
+        stale_lost, hit_per_s, lost_per_s = 1 - each.after_planned.done, each.hit_per_s, each.lost_per_s
+    lost_below = float(below.pls[0])
+    kept = max(stale_lost - (fresh_lost - lost_below), 0.0) / stale_lost if stale_lost else 0.0
     alone = unsaved(saving.plays, access, work_s, slot_s / saving.fraction)
     found = alone.struck(stale_lost, kept)
     # what failures took before is not left out, too
     (mean, error), (last, last_error) = (
-        mean_and_error(one * (1 - of_lower)) for one in (found.mean_s, found.last_s)
+        mean_and_error(one * (1 - lost_below)) for one in (found.mean_s, found.last_s)
     )
     rest_s = work_s - (float(NUMPY.intervals(work_s, slot_s)) - 1) * slot_s
-    x = rest_s / mix.mtbf_s * stops.hit[-1]
+    x = rest_s * hit_per_s
     given = {
         "work_s": work_s,
         "interval_s": slot_s,
         "fresh_lost": fresh_lost,
         "stale_lost": stale_lost,
-        "last_fresh_lost": of_lower + x * float(NUMPY.phi2(-x)),
-        "last_stale_lost": -math.expm1(-rest_s / mix.mtbf_s * (stops.back[-1] + stops.hit[-1])),
+        "last_fresh_lost": lost_below + x * float(NUMPY.phi2(-x)),
+        "last_stale_lost": -math.expm1(-rest_s * lost_per_s),
     }
     step = use(levelled_priority_pls, stale_s=mean, last_stale_s=last, **given)
     above = float(levelled_priority_pls.raw(stale_s=mean + error, last_stale_s=last + last_error, **given))
-    scatter = _deviation(job, strategy, saving, alone.squares_s2(stale_lost, kept), slot_s, every)
+    scatter = None
+    if timed.warned is None:
+        scatter = _deviation(job, strategy, saving, alone.squares_s2(stale_lost, kept), slot_s, every)
     return OrderLoss(float(step.value), above - float(step.value), scatter, step)
 
 
@@ -90,5 +101,5 @@ def _deviation(
         failed_shards=mix.shards_per_failure,
     )
     either = of_either(mix, shards)
-    below, of_two = (_of_lower(stops_of(one, recovery, timed.levels, shards)) for one in (mix, either))
+    below, of_two = (of_lower(stops_of(one, recovery, timed.levels, shards)) for one in (mix, either))
     return math.sqrt(float(of_last) ** 2 + pls_variance(timed, every, work_s, mix, shards, below, of_two))

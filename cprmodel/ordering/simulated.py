@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from cprmodel.costing.steady import SteadyState
-from cprmodel.costing.stops import severities
+from cprmodel.costing.stops import severities, told_apart
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.journal import note
 from cprmodel.facts.ordered import StoredPrioritySave
+from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import ORDERS, FailureKind, PrioritySave, Strategy, loses_samples
 from cprmodel.jobs import Job
-from cprmodel.ordering.draining import DrainingLedger, play_drained
+from cprmodel.ordering.draining import Announced, DrainingLedger, play_drained
 from cprmodel.ordering.ledger import MOST_SHARDS, UpdateLedger
 from cprmodel.ordering.levelled import LevelledLedger, play_levels
 from cprmodel.ordering.played import PLAYED
@@ -56,7 +57,7 @@ class _Exposing(AtRandom):
         super().__init__(ledger.mix, shards, random)
         self._ledger = ledger
         self.struck = dict.fromkeys(FailureKind, 0)
-        self._told = isinstance(ledger, LevelledLedger)  # which knows of stops itself
+        self._told = isinstance(ledger, DrainingLedger)  # which knows of stops itself
         self._doomed = False  # everybody rolls back at the end of the stop under way: nothing more can be taken
 
     def gap(self) -> float:
@@ -173,6 +174,13 @@ def _simulated(
 _LOST = COLUMNS.index("lost")
 
 
+def _needs(saving: StoredSave) -> dict[Announced, Sequence[float]]:
+    """Share of the failures that leave each level and none below: of all, and of announced ones and others."""
+    of_all = severities(saving.levels)
+    told, other = (of_all, of_all) if saving.warned is None else told_apart(of_all, saving.warned)
+    return {Announced.ANY: of_all, Announced.TOLD: told, Announced.UNTOLD: other}
+
+
 def _play(job: Job, strategy: Strategy, runs: int, streams: np.random.SeedSequence, law: FailureLaw) -> Any:
     """Runs played row by row: a row of :data:`COLUMNS` each, and the expected PLS of what was at stake."""
     saving, access = strategy.saving, job.access
@@ -193,7 +201,7 @@ def _play(job: Job, strategy: Strategy, runs: int, streams: np.random.SeedSequen
         random = np.random.default_rng(stream)
         given = (rates, saving.fraction, shards, mix, work, random, 0.0, copies > 1)
         if isinstance(saving, StoredPrioritySave) and saving.levelled:
-            needs = severities(saving.whole.levels)
+            needs = _needs(saving.whole)
             ledger: UpdateLedger = (levelled := LevelledLedger(saving.plays, *given, needs=needs))
             strikes = _Exposing(levelled, shards, random, law)
             one = play_levels(strategy, work, strikes, levelled)
@@ -206,6 +214,7 @@ def _play(job: Job, strategy: Strategy, runs: int, streams: np.random.SeedSequen
             strikes = _Exposing(ledger, shards, random, law)
             one = play(strategy, work, strikes, shards, ledger=ledger)
         spent = (one.spent.save, one.spent.load, one.spent.reschedule)
-        kinds = [strikes.struck[kind] for kind in FailureKind]
+        struck = ledger.struck if isinstance(ledger, DrainingLedger) else strikes.struck
+        kinds = [struck[kind] for kind in FailureKind]
         found[run] = (one.time_to_train_s, ledger.pls * work * shards, *spent, *kinds, ledger.expected_pls)
     return found

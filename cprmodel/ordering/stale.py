@@ -25,7 +25,7 @@ from cprmodel.ordering.sampled import listed
 from cprmodel.rows import Floats, classes_of
 from cprmodel.trackers.tracker import rows_due
 
-__all__ = ["ORDERS", "Unsaved", "played_rows", "unsaved", "unsaved_of"]
+__all__ = ["ORDERS", "Unsaved", "played_rows", "poisson_numbers", "rows_wanted", "unsaved", "unsaved_of"]
 
 BY_COUNTS = ("mfu", "update-age", "best-fixed-dirty")  #: of them, those that go by what was counted
 
@@ -152,6 +152,12 @@ def played_rows(access: Access, slot_s: float, fraction: float, rows: int = _ROW
     return updates * (most / mean) if mean > most else updates
 
 
+def rows_wanted(access: Access, slot_s: float, fraction: float, least: int = _ROWS, updates: float = _TOLD) -> int:
+    """How many rows are to stand for all: the more the fewer updates each of them gets."""
+    mean = classes_of(access).total_updates / classes_of(access).rows * slot_s / fraction
+    return int(np.clip(updates / mean if mean > 0 else 0.0, least, _MOST_ROWS))
+
+
 @lru_cache(maxsize=1024)
 def unsaved(order: str, access: Access, work_s: float, interval_s: float, seed: int = 1) -> Unsaved:
     """What an order leaves unsaved, from the beginning of a job.
@@ -206,9 +212,8 @@ def _stale(
     """
     if slots == 1 or fraction == 1:
         return [np.zeros((1, slots)) for _ in orders]
-    mean = classes_of(access).total_updates / classes_of(access).rows * slot_s / fraction
-    wanted = float(np.clip(_TOLD / mean if mean > 0 else 0.0, _ROWS, _MOST_ROWS))
-    updates = played_rows(access, slot_s, fraction, int(wanted))
+    wanted = rows_wanted(access, slot_s, fraction)
+    updates = played_rows(access, slot_s, fraction, wanted)
     plays = _PLAYS * min(max(1, round(wanted / updates.size)), _MOST_TIMES)
     by_counts = [order for order in orders if order in BY_COUNTS]
     counted = dict(zip(by_counts, _counted(by_counts, updates, fraction, slots, plays, seed), strict=True))
@@ -267,17 +272,22 @@ def _counted(
 
 
 def _poisson(means: Floats, random: np.random.Generator) -> Callable[[int], Floats]:
-    """Draws so many rows of Poisson numbers of these means, in descending order.
+    """Draws so many rows of Poisson numbers of these means, in descending order."""
+
+    def draw(plays: int) -> Floats:
+        return poisson_numbers(np.broadcast_to(means, (plays, means.size)), random)
+
+    return draw
+
+
+def poisson_numbers(means: Floats, random: np.random.Generator) -> Floats:
+    """Poisson numbers of means (plays × rows) that do not rise in a play.
 
     Large ones are rounded normal numbers with the skewness of Poisson's: mean, variance and third moment agree.
     """
-    large = int((means >= _LARGE).sum())
-    mean, small = means[:large], means[large:]
+    large = int((means.min(axis=0) >= _LARGE).sum()) if means.size else 0
+    mean, small = means[:, :large], means[:, large:]
     spread = np.sqrt(mean - 1 / 12 - 1 / 18)  # rounding and the square add these
-
-    def draw(plays: int) -> Floats:
-        z = random.standard_normal((plays, large))
-        many = np.maximum(np.rint(mean + spread * z + (z * z - 1) / 6), 0.0)
-        return np.concatenate([many, random.poisson(small, (plays, small.size))], axis=1)
-
-    return draw
+    z = random.standard_normal(mean.shape)
+    many = np.maximum(np.rint(mean + spread * z + (z * z - 1) / 6), 0.0)
+    return np.concatenate([many, random.poisson(small)], axis=1)

@@ -14,16 +14,18 @@ from cprmodel.costing.models import OPTIMUM, WHOLE_JOB, Choice, CostModel
 from cprmodel.costing.saving import as_stored, free_levels, saving_of
 from cprmodel.costing.steady import SteadyState
 from cprmodel.facts.ordered import FirstRows, StoredPrioritySave
-from cprmodel.facts.storage import Dirty
+from cprmodel.facts.storage import Dirty, WarnedSave
 from cprmodel.facts.strategies import Strategy
 from cprmodel.jobs import Access, Job
+from cprmodel.jobs.warned import first_rows_save, rows_in_time
 from cprmodel.ordering.sampled import listed
 from cprmodel.rows import classes_of
 
-__all__ = ["ListedRows", "best_stored", "recounted", "stored_saves"]
+__all__ = ["ListedRows", "best_stored", "on_warnings", "recounted", "stored_saves"]
 
 _CLASSES = 256  #: of rows, that the sampled list is followed with
 _FACTORS = (0.5, 0.8, 0.95, 1, 1.05, 1.25, 2.0)  #: numbers of saves times these (or one more) are tried
+_DOUBLED = 12  #: so often at the most are the rows of a planned save doubled, on a warning
 _POINTS = 40  #: at which it is followed; between them it is interpolated
 
 
@@ -71,6 +73,22 @@ def stored_saves(job: Job, orders: Sequence[str]) -> list[StoredPrioritySave]:
     return found
 
 
+def on_warnings(job: Job, saving: StoredPrioritySave) -> list[StoredPrioritySave]:
+    """What a save of this order may do on a warning: take everything, or first rows that fit; or there is none.
+
+    First rows are all that fit, and, to only one level, fewer: a quarter of those of a planned save, and each time
+    twice as many. A sampled list is taken whole or not at all: where fewer rows fit than it has, there is none.
+    """
+    found = [saving] if saving.whole.warned is not None else []
+    fits = rows_in_time(job.checkpoint)
+    shares = [] if saving.levelled else [saving.fraction * 2.0**power for power in range(-2, _DOUBLED)]
+    for rows in sorted({fits, *shares}, reverse=True):
+        if 0 < rows < 1 and rows <= fits and not (saving.order == "ssu" and rows < saving.fraction):
+            warned = first_rows_save(job.checkpoint, rows)
+            found.append(replace(saving, whole=replace(saving.whole, warned=warned), warned_rows=rows))
+    return [*found, replace(saving, whole=replace(saving.whole, warned=None))]
+
+
 def best_stored(job: Job, model: CostModel, saving: StoredPrioritySave) -> Choice:
     """Where the overhead is least, whatever is lost."""
     inner = getattr(model, "inner", model)
@@ -78,11 +96,22 @@ def best_stored(job: Job, model: CostModel, saving: StoredPrioritySave) -> Choic
     extra = getattr(model, "extra_s", 0.0)
     choice = SteadyState(extra_s=extra).best(job, job.partial_recovery, saving.timed)
     counts = getattr(choice.saving, "counts", ())
-    chosen = replace(saving, whole=replace(saving.whole, counts=counts)) if saving.levelled else None
-    every = choice.interval_s * (1 if chosen is None else chosen.segments)
+    chosen = None
+    if saving.levelled or saving.whole.warned is not None:
+        chosen = replace(saving, whole=replace(saving.whole, counts=counts, warned=_heeded(saving, choice)))
+    every = choice.interval_s * (chosen or saving).segments
     within = every < job.job.work_s
     set_by = (choice.set_by if choice.set_by != WHOLE_JOB else OPTIMUM) if within else WHOLE_JOB
     return Choice(every / saving.fraction, set_by, choice.steps, choice.notes, saving=chosen)
+
+
+def _heeded(saving: StoredPrioritySave, choice: Choice) -> WarnedSave | None:
+    """The save on a warning, begun so long before the failure as was chosen.
+
+    It is kept where saves without one cost less, for these are looked at, too, and within a budget may cost more.
+    """
+    warned, chosen = saving.whole.warned, getattr(choice.saving, "warned", None)
+    return warned if warned is None or chosen is None else replace(warned, ahead_s=chosen.ahead_s)
 
 
 def recounted(job: Job, model: CostModel, strategy: Strategy) -> Strategy:

@@ -3,7 +3,8 @@
 ``python -m tests.combinations --jobs 200`` plays many; tests play a few. Orders and rotation are among all of them,
 beside drains, dirty rows, quantised rows, stalls, a dense part, and every kind of failure; every third combination
 is of whole saves to levels, with warnings (:mod:`tests.combinations.stored`), every sixth of saves in an order to
-the last of some levels (:mod:`tests.combinations.levelled`).
+the last of some levels (:mod:`tests.combinations.levelled`). Half of the orders are warned
+(:mod:`tests.combinations.warned`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from cprmodel.ordering import simulate
 from cprmodel.ordering.stored import stored_saves
 from tests.combinations.levelled import drawn_levels
 from tests.combinations.stored import drawn_stored, found, simulated
+from tests.combinations.warned import warned
 
 __all__ = ["Compared", "compared", "drawn"]
 
@@ -113,7 +115,7 @@ def compared(seed: int, runs: int = 200) -> Compared:
     if seed % 3 == 2:
         return _whole_saves(seed)
     which = drawn_levels if seed % 6 == 1 else drawn
-    words, job, strategy = which(np.random.default_rng(seed))
+    words, job, strategy = warned(seed, *which(np.random.default_rng(seed)))
     blocking = job.plain
     cost = kinds.cost(job, Exact() if blocking else SteadyState(), strategy)
     played = simulate(job, strategy, runs=runs, seed=seed, workers=1)

@@ -128,13 +128,11 @@ def test_the_plan_says_what_goes_where() -> None:
     assert every["memory"] <= every["remote"]
 
 
-@pytest.mark.parametrize("more", ["warning", "incremental", "scatter"])
+@pytest.mark.parametrize("more", ["incremental", "scatter"])
 def test_what_is_not_modelled_beside_levels_is_said(more: str) -> None:
     data = JOB.model_dump(exclude_none=True)
     point = data["checkpoint"]
-    if more == "warning":
-        point["warning"] = {"lead_s": 1e4, "recall": 0.5}
-    elif more == "incremental":
+    if more == "incremental":
         point |= {"incremental": True, "always_written": 0.1}
     else:
         point["level"][1]["save_scatter"] = 0.5
@@ -142,7 +140,6 @@ def test_what_is_not_modelled_beside_levels_is_said(more: str) -> None:
     assert not any(one.order for one in answer.strategies)
     said = [line for line in answer.warnings if "saves in an order of the rows are left out" in line]
     named = {
-        "warning": "beside checkpoint.warning",
         "incremental": "beside checkpoint.incremental at several levels",
         "scatter": "beside copies or save times that scatter at several levels",
     }
