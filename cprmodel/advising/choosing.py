@@ -14,14 +14,22 @@ __all__ = ["check_job", "choose", "heeds", "periods_of", "recovery_of"]
 
 def check_job(job: Job) -> None:
     """Refuse what an advisor cannot learn (JobError): time limits, silent errors, dirty rows, shared storage."""
-    if job.job.time_limit_s is not None or job.doubts_saves:
-        check_plain(job, "the advisor")
+    if job.job.time_limit_s is not None:
+        nearest = "without the key, Advisor(time_limit_s=...) saves before the end of this run"
+        check_plain(job, "the advisor", nearest=nearest)
+    if job.doubts_saves:
+        check_plain(job, "the advisor", nearest="cprmodel plan says how often to save, and what to check")
     if job.checkpoint.incremental:
-        expected = "no such key: the advisor only knows saves that write everything"
+        nearest = (
+            "cprmodel plan has the interval of dirty rows; without the key the advisor has that of whole saves"
+        )
+        expected = f"no such key: the advisor only knows saves that write everything ({nearest})"
         raise JobError("job", [Problem("checkpoint.incremental", "true", expected)])
     check_whole(job, "the advisor", "cprmodel plan says how many experts a save holds, and how often")
     if job.storage is not None:
-        raise JobError("job", [Problem("storage", "", "no such table: the advisor knows of no other jobs")])
+        nearest = "cprmodel plan has the interval that leaves them room; without the table the advisor has its own"
+        expected = f"no such table: the advisor knows of no other jobs ({nearest})"
+        raise JobError("job", [Problem("storage", "", expected)])
 
 
 def recovery_of(job: Job, wanted: Recovery | str | None) -> Recovery:

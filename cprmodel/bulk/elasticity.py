@@ -2,17 +2,18 @@
 
 They are differences over numbers of 50 digits, between two points 2e-15 apart: what that leaves out (the third
 derivative times 1e-30) and what it rounds (1e-35) no float can hold. The symbolic derivative of a PLS has a hundred
-thousand terms.
+thousand terms. Jobs that these formulas do not describe are planned anew (:mod:`cprmodel.bulk.differences`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cprmodel.bulk.derived import derived, fields_of, is_plain
-from cprmodel.costing import FirstOrder
+from cprmodel.bulk.differences import slopes
+from cprmodel.costing import CostModel, FirstOrder, model_for
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.formulas import exact_loss, interval, overhead
 from cprmodel.jobs import Job
@@ -25,6 +26,7 @@ __all__ = ["Elasticity", "elasticities"]
 
 _DIGITS = 50
 _PLACES = 15  #: of the relative step
+_NONE = 1e-6  #: what planning anew finds where nothing changes
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,14 @@ class Elasticity:
 
 
 def elasticities(job: Job, strategy: str | None = None) -> tuple[Elasticity, ...]:
-    """Of a strategy's first-order overhead (the recommended one's), the largest first; those of 0 are left out.
+    """Of a strategy's overhead (the recommended one's), the largest first; those of 0 are left out.
 
     The interval follows what sets it: the least overhead, the accuracy budget, the length of the job, or what is
     done today. Where one share of failures grows, that of shard failures makes room.
 
-    Raises JobError for a job whose saving the first-order formulas do not describe.
+    Of a job that the first-order formulas describe they are these formulas' derivatives. Any other job is planned
+    anew with each number 1% less and 1% more, which takes a while: a second or so for each, and several where rows
+    are saved in an order. Losses of an order are simulated: there it is 5%, and two hundredths are noise.
 
     >>> from cprmodel import load_preset
     >>> found = elasticities(load_preset("bloom-176b"))
@@ -50,15 +54,10 @@ def elasticities(job: Job, strategy: str | None = None) -> tuple[Elasticity, ...
     [('failures.mtbf', -0.672)]
     """
     if not is_plain(job):
-        expected = "a job that the first-order formulas describe: elasticities are their derivatives"
-        raise JobError("job", [Problem("", "", expected)])
+        return _planned_anew(job, strategy)
     import mpmath
 
-    strategies = priced(job, FirstOrder()).strategies
-    named = [one for one in strategies if one.name == strategy]
-    if strategy is not None and not named:
-        raise JobError("job", [Problem("strategy", f'"{strategy}"', ", ".join(one.name for one in strategies))])
-    one = named[0] if named else best_of(strategies)
+    one = _named(job, FirstOrder(), strategy)
     fields = fields_of(job)
     if "failures.fit" in fields:
         fields["failures.mtbf_s"] = fields.pop("failures.fit").mtbf_s
@@ -81,7 +80,33 @@ def elasticities(job: Job, strategy: str | None = None) -> tuple[Elasticity, ...
             slope = float(change / (2 * step * one.overhead_fraction))
             if abs(slope) > 1e-12:
                 found.append(Elasticity(_file_key(name), value, slope))
+    return _sorted(found)
+
+
+def _named(job: Job, model: CostModel, strategy: str | None) -> StrategyPlan:
+    """The strategy of that name, or the recommended one."""
+    strategies = priced(job, model).strategies
+    named = [one for one in strategies if one.name == strategy]
+    if strategy is not None and not named:
+        raise JobError("job", [Problem("strategy", f'"{strategy}"', ", ".join(one.name for one in strategies))])
+    return named[0] if named else best_of(strategies)
+
+
+def _sorted(found: Sequence[Elasticity]) -> tuple[Elasticity, ...]:
     return tuple(sorted(found, key=lambda one: (-round(abs(one.elasticity), 9), one.key)))
+
+
+def _planned_anew(job: Job, strategy: str | None) -> tuple[Elasticity, ...]:
+    model = model_for(job, None)
+    one = _named(job, model, strategy)
+
+    def overhead(other: Job) -> float | None:
+        found = priced(other, model, only=(one.name,)).strategies
+        return next((each.overhead_fraction for each in found if each.name == one.name), None)
+
+    simulated = one.order is not None
+    slopes_of = slopes(job, overhead, simulated)
+    return _sorted([Elasticity(*three) for three in slopes_of if abs(three[2]) > _NONE])
 
 
 def _file_key(name: str) -> str:

@@ -33,6 +33,10 @@ from cprmodel.report.sweep import Summary, elasticity_rows, nodes_lines, spares_
 
 __all__ = ["Options", "run"]
 
+_NO_SLOPES = (
+    "What the overhead hangs on isn't shown: the first-order formulas do not describe this job. From Python, "
+    "cprmodel.bulk.elasticities plans it anew with each number a little less and more; --vary shows any number."
+)
 _LONG_ROWS = 200_000  # fewer are done before a progress bar could be read
 
 
@@ -86,6 +90,8 @@ def _run(source: str, job: Job, options: Options, as_json: bool, page: Page) -> 
     if nodes is not None:
         lines += nodes_lines(nodes, job)
     hangs = elasticities(job) if is_plain(job) else ()
+    if not hangs and not options.vary:
+        lines.append(_NO_SLOPES)
     if as_json:
         data = {"sweep": found.to_dict() if found else None, **_answers(job, nodes, spares)}
         data["elasticities"] = {one.key: one.elasticity for one in hangs}

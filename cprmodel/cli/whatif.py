@@ -16,7 +16,7 @@ def run(source: str, page: Page) -> None:
     job = load_job(source)
     from cprmodel.report.whatif import write_whatif
 
-    if job.access is not None and job.cluster.embedding_shards is not None:
+    if job.plain and job.access is not None and job.cluster.embedding_shards is not None:
         typer.echo("Simulating what orders of saving leave unsaved; this takes a while.", err=True)
     try:
         page.write(lambda path: write_whatif(job, path))

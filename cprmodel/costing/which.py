@@ -79,8 +79,8 @@ def _model_for(job: Job, model: CostModel | None) -> CostModel:
     return model
 
 
-def check_plain(job: Job, what: str, instead: str = "no such key") -> None:
-    """Refuse what knows only of saves that block while everything is written; JobError says so."""
+def check_plain(job: Job, what: str, instead: str = "no such key", nearest: str = "") -> None:
+    """Refuse what knows only of saves that block while everything is written; JobError names who knows more."""
     if job.plain:
         return
     knows = "saves that block and write everything"
@@ -90,7 +90,8 @@ def check_plain(job: Job, what: str, instead: str = "no such key") -> None:
         knows = "errors that are seen at once"
     elif job.checkpoint.unreadable is not None:
         knows = "saves that can be read back"
-    raise JobError("job", [Problem(job.plain_words, "", f"{instead}: {what} only knows {knows}")])
+    more = f" ({nearest})" if nearest else ""
+    raise JobError("job", [Problem(job.plain_words, "", f"{instead}: {what} only knows {knows}{more}")])
 
 
 def check_whole(job: Job, what: str, instead: str) -> None:
@@ -100,13 +101,13 @@ def check_whole(job: Job, what: str, instead: str) -> None:
         raise JobError("job", [Problem("checkpoint.rotating", str(job.checkpoint.rotating).lower(), expected)])
 
 
-def check_no_stops(job: Job, what: str) -> None:
-    """Refuse what knows of no stops beside failures; JobError says so."""
+def check_no_stops(job: Job, what: str, nearest: str) -> None:
+    """Refuse what knows of no stops beside failures, and name who knows more; JobError says so."""
     if job.stops_beside:
         key = "failures.planned" if job.failures.planned else "failures.repair"
-        expected = f"no such key: {what} only knows stops for failures and their recoveries"
+        expected = f"no such key: {what} only knows stops for failures and their recoveries ({nearest})"
         raise JobError("job", [Problem(key, "", expected)])
     if job.paced:
         key = "job.elastic" if job.elastic else "cluster.stragglers"
-        expected = f"no such key: {what} only knows jobs that always train at full speed (cprmodel plan knows it)"
+        expected = f"no such key: {what} only knows jobs that always train at full speed ({nearest})"
         raise JobError("job", [Problem(key, "...", expected)])

@@ -41,6 +41,7 @@ def test_storage_that_the_page_does_not_know_is_refused(tmp_path: Path, capsys: 
         job.write_text(changed)
         _, err = run("whatif", job, "-o", tmp_path / "page.html", capsys=capsys, status=2)
         assert err.startswith(f"cprmodel: {job}: {field}: expected no such key: the page only knows")
+        assert "cprmodel sweep --vary KEY=VALUES --report draws it" in err  # the nearest answer
         assert not (tmp_path / "page.html").exists()
 
 

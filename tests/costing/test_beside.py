@@ -234,7 +234,8 @@ def test_what_does_not_know_them_says_so() -> None:
         ({"planned": [{"every": "7 d", "lasts": "4 h"}]}, "planned"),
     ):
         with pytest.raises(
-            JobError, match=rf"failures\.{key}: expected no such key: the page only knows stops for"
+            JobError,
+            match=rf"failures\.{key}: expected no such key: the page only knows stops for.*\(cprmodel plan knows",
         ):
             render_whatif(job_of(failures=tables))
 

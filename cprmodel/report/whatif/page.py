@@ -41,6 +41,7 @@ _COLUMNS = {
     "feasible": "keeps budget",
 }
 _OF_LOSSES = ("expected_pls", "expected_metric_drop", "feasible")
+_NEAREST = "cprmodel plan knows it; cprmodel sweep --vary KEY=VALUES --report draws it for any of its numbers"
 _ORDERS = {"all": "compare all orders", "none": "no order: saves take all"}
 
 
@@ -136,12 +137,13 @@ def render_whatif(job: Job) -> str:
     """The page of a job as HTML text."""
     import jinja2
 
-    check_plain(job, "the page")
-    check_no_stops(job, "the page")
+    check_plain(job, "the page", nearest=_NEAREST)
+    check_no_stops(job, "the page", _NEAREST)
     check_whole(job, "the page", "cprmodel sweep --report draws those that rotate")
     if job.checkpoint.quantised_metric_drop:
         field = "checkpoint.quantised_metric_drop"
-        raise JobError("job", [Problem(field, "", "no such key: the page only knows the drop of lost samples")])
+        expected = f"no such key: the page only knows the drop of lost samples ({_NEAREST})"
+        raise JobError("job", [Problem(field, "", expected)])
     controls, tables = controls_of(job), order_tables(job)
     sharded = job.cluster.embedding_shards is not None
     orders = _orders(job, tables)
