@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cprmodel.facts.storage import Dirty, StoredSave
+from cprmodel.facts.storage import Dirty, StoredSave, WarnedSave
 from cprmodel.facts.strategies import PrioritySave
 from cprmodel.facts.units import format_time
 
@@ -66,10 +66,14 @@ class StoredPrioritySave(PrioritySave):
         return replace(self.whole, levels=(*lower, last), drain_s=drain_s, warned=warned)
 
     @property
+    def warned(self) -> WarnedSave | None:
+        """The save on a warning, if there is one."""
+        return self.whole.warned
+
+    @property
     def warned_of_all(self) -> bool:
         """Whether a save on a warning takes what other saves to its level leave out."""
-        warned = self.whole.warned
-        return warned is not None and warned.level in (None, len(self.whole.levels) - 1)
+        return self.warned is not None and self.warned.level in (None, len(self.whole.levels) - 1)
 
     @property
     def levelled(self) -> bool:

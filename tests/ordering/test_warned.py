@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cprmodel import Job, SteadyState, plan
+from cprmodel import Job, SteadyState
 from cprmodel.costing import kinds
 from cprmodel.costing.course import Course
 from cprmodel.costing.stops import stops_of
@@ -192,16 +192,19 @@ def test_nothing_else_costs_less_within_the_budget() -> None:
     assert spent <= best * 1.001
 
 
-def test_the_plan_says_what_is_saved_on_a_warning() -> None:
+def test_what_is_saved_on_a_warning_is_said() -> None:
     # a list of a quarter of the rows does not fit into 10 s
-    answer = plan(warned_job({**LATE, "lead": "10 s"}))
+    job = warned_job({**LATE, "lead": "10 s"})
     said = (
         "checkpoint.warning comes 10 s ahead, too late for a save of everything (2 min): an order of the rows may "
     )
-    assert any(said + "save the first 8.33% of them then" in line for line in answer.warnings)
-    assert any("partial-mfu: on a warning, 10 s ahead, the first " in line for line in answer.warnings)
-    said = "partial-ssu: nothing is saved on a warning: the sampled list, 25.0% of the rows, is taken whole"
-    assert any(line.startswith(said) for line in answer.warnings)
+    assert said + "save the first 8.33% of them then" in job.assumptions()
+    for order, words in (
+        ("best-fixed", "on a warning, 10 s ahead, the first 8.33% of the rows are saved (10 s)"),
+        ("ssu", "nothing is saved on a warning: the sampled list, 25.0% of the rows, is taken whole, and 8.33% of"),
+    ):
+        one, _ = chosen(job, order)
+        assert any(line.startswith(words) for line in kinds.remarks(job, SteadyState(), one)), order
     # hardly any announcement comes true
     one, choice = chosen(warned_job({**WARNING, "precision": 0.001}))
     assert one.saving.whole.warned is None  # type: ignore[attr-defined]
@@ -210,8 +213,8 @@ def test_the_plan_says_what_is_saved_on_a_warning() -> None:
 
 def test_another_law_is_played() -> None:
     """A gamma law of shape 1 is exponential; time and losses then come from the play row by row."""
-    job = warned_job(LATE, job={"work": "40 h"}, failures={"mtbf": "2 h"})
-    one = strategy(job, saves(job, "mfu")[0], 1500.0)
+    job = warned_job(LATE, job={"work": "20 h"}, failures={"mtbf": "1 h"})
+    one = strategy(job, saves(job)[0], 1500.0)
     first, second = (
         simulate(job, one, runs=16, seed=seed, workers=1, **law)  # type: ignore[arg-type]
         for seed, law in ((5, {}), (6, {"law": Gamma(1.0)}))
