@@ -55,6 +55,9 @@ def explain_stored(job: Job, one: StrategyPlan) -> Iterator[str]:
     if saving.warned is not None:
         seen, right = format_share(saving.warned.recall), format_share(saving.warned.precision)
         then, at = "a save then", saving.warned.level
+        rows = getattr(one.strategy.saving, "warned_rows", 1.0)
+        if rows < 1:
+            then += f" of the first {format_share(rows)} of the rows"
         if len(saving.levels) > 1:
             then += f" to {saving.levels[-1 if at is None else at].name}"
         then += f" takes {format_time(saving.warned.save_s)}"

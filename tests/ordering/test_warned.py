@@ -24,6 +24,8 @@ from cprmodel.ordering.draining import Announced, DrainingLedger, play_drained
 from cprmodel.ordering.kind import OrderedSaves
 from cprmodel.ordering.levelled import LevelledLedger, play_levels
 from cprmodel.ordering.stored import on_warnings, stored_saves
+from cprmodel.planning.pricing import price
+from cprmodel.report.stored import explain_stored
 from cprmodel.simulation import AtTimes, Gamma, GivenFailure
 from tests.ordering.test_stored import job_of
 
@@ -205,6 +207,11 @@ def test_what_is_saved_on_a_warning_is_said() -> None:
     ):
         one, _ = chosen(job, order)
         assert any(line.startswith(words) for line in kinds.remarks(job, SteadyState(), one)), order
+    one, choice = chosen(job)
+    priced = price(job, SteadyState(), one, choice)
+    assert any(
+        "a save then of the first 8.33% of the rows takes 10 s" in line for line in explain_stored(job, priced)
+    )
     # hardly any announcement comes true
     one, choice = chosen(warned_job({**WARNING, "precision": 0.001}))
     assert one.saving.whole.warned is None  # type: ignore[attr-defined]
