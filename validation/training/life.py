@@ -84,7 +84,7 @@ class Life:
 
     def now(self) -> float:
         """By the run's clock [s]."""
-        return self.clock.now_s if self.clock else time.monotonic()
+        return self.clock.now_s if self.clock else self.control.now()
 
     def struck(self, number: int) -> list[dict[str, Any]]:
         """Have a failure carried out; the ones to come."""
