@@ -46,6 +46,8 @@ class Guest:
         line.send_bytes(json.dumps(facts).encode())
         threading.Thread(target=_obey, args=(line, held), daemon=True).start()
         sys.argv[1:] = told["arguments"]
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # Ray would have it end by an exit status
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for the run's own process
         return _run(told["module"])
 
 
