@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import Field, model_validator
 
 from cprmodel.advising import Advisor
+from cprmodel.checkpoints.folders import folder_at
 from cprmodel.facts.errors import JobError
 from cprmodel.facts.rotation import RotatingSave
 from cprmodel.facts.strategies import (
@@ -184,7 +185,26 @@ class CheckpointSection(Section):
     """How checkpoints are written (``[checkpoint]``)."""
 
     backend: str = Field("files", pattern="^(files|dcp)$", description="files, or torch.distributed.checkpoint")
+    folder: str | None = Field(
+        None,
+        description="a URL that fsspec opens (s3://BUCKET/FOLDER), each run in a folder of its name; "
+        "default: the run's own folder",
+    )
     compact_after: Whole = Field(8, description="deltas after which a base is written anew")
+
+    @model_validator(mode="after")
+    def _check(self) -> CheckpointSection:
+        if self.folder is None:
+            return self
+        if "://" not in self.folder or self.folder.startswith("memory:"):
+            raise wrong("folder", self.folder, "a URL such as s3://bucket/folder, which all processes reach alike")
+        if self.backend != "files":
+            raise wrong("backend", self.backend, '"files", where folder is a URL')
+        try:
+            folder_at(self.folder)
+        except JobError as error:
+            raise wrong("folder", self.folder, f"a URL to write checkpoints to ({error})") from None
+        return self
 
 
 class EngineSection(Section):
@@ -385,6 +405,12 @@ class Case(Section):
         job = self.clock.charged
         name = self.clock.job if self.clock.job.startswith(PREFIX) else Path(self.clock.job).name
         return Charged(job, job.job.work_s / self.steps, name)
+
+    def checkpoints_of(self, run: str, folder: Path) -> str:
+        """Where a run of this name, in this folder, keeps its checkpoints: a path, or a URL."""
+        if self.checkpoint.folder is None:
+            return str(folder / "checkpoints")
+        return f"{self.checkpoint.folder.rstrip('/')}/{run}"
 
     def needs_of(self, what: str) -> dict[str, float]:
         """What an engine keeps for a "shard", or for the "trainer"."""

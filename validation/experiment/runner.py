@@ -20,6 +20,7 @@ from cprmodel.facts.errors import CprModelError, JobError, Problem
 from cprmodel.facts.strategies import FailureKind, FailureMix
 from cprmodel.facts.version import __version__
 from validation.case import Case
+from validation.checkpoint.manifest import clear
 from validation.claim import Claim, FolderTaken, alone, new_run
 from validation.events import end_torn_line, read_events, read_log, sealed, timestamp
 from validation.experiment.design import Experiment, Planned
@@ -298,6 +299,8 @@ def carry_out(case: Case, folder: Path, failures: list[Failure]) -> tuple[str, s
         return "failed", str(error), supervisor.run_name
     except CprModelError as error:
         status = "failed", str(error), supervisor.run_name
+    if case.checkpoint.folder is not None:
+        clear(case.checkpoints_of(supervisor.run_name, folder))
     for heavy in ("checkpoints", "journal", "replica.bin"):
         path = folder / heavy
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)

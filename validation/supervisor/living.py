@@ -53,7 +53,7 @@ class Living(Coming):
             lr=self.case.training.embedding_lr,
             seed=self.case.training.seed,
             device=self.case.shards.device,
-            folder=str(self.folder / "checkpoints"),
+            folder=self.case.checkpoints_of(self.run_name, self.folder),
             compact_after=self.case.checkpoint.compact_after,
             claim=self.claim,
             doors=self.meeting.place,
