@@ -22,6 +22,7 @@ from cprmodel.bulk import (
     writer_to,
 )
 from cprmodel.bulk.derived import is_plain
+from cprmodel.cli.cluster import cluster, workers_of
 from cprmodel.cli.options import check_report
 from cprmodel.cli.pages import Page
 from cprmodel.cli.progress import INTERRUPTED, interrupted, progress
@@ -45,6 +46,7 @@ class Options:
     model: str | None
     minimise: str
     workers: int
+    on: str | None = None
 
 
 def run(source: str, options: Options, as_json: bool, page: Page) -> None:
@@ -54,6 +56,8 @@ def run(source: str, options: Options, as_json: bool, page: Page) -> None:
         check_report(options.out, source, "--out")
     if options.out is not None and not options.vary:
         raise JobError("--out", [Problem("", "", "a --vary beside it: rows come from what varies")])
+    if options.on is not None and not options.vary:
+        raise JobError("--on", [Problem("", "", "a --vary beside it: it is rows that go to a cluster")])
     page.is_not(options.out)
     try:
         _run(source, job, options, as_json, page)
@@ -155,11 +159,13 @@ def _swept(sweep: Sweep, options: Options) -> Summary:
     found = Summary(sweep.grid, sweep.model_name, sweep.minimise)
     found.idle = tuple(key.name for key in sweep.keys_without_effect())
     size = sweep.grid.size
+    workers = workers_of(options.on, options.workers)
     try:
         with ExitStack() as stack:
             advance = stack.enter_context(progress("planning", size, size >= _LONG_ROWS))
             writer = stack.enter_context(writer_to(options.out, "--out")) if options.out is not None else None
-            for chunk in sweep.chunks(options.workers):
+            stack.enter_context(cluster(options.on))
+            for chunk in sweep.chunks(workers):
                 found.add(chunk)
                 if writer is not None:
                     writer.write(chunk)
