@@ -9,6 +9,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def submitting(on: str) -> Iterator[Callable[..., Any]]:
         if kind == "dask":
 
             def submit(work: Callable[..., Any], *arguments: Any) -> Any:
-                return client.submit(work, *arguments, pure=False)
+                return _bridged(client.submit(work, *arguments, pure=False))
         else:
             remote = client.remote(_called)
 
@@ -74,6 +75,21 @@ def submitting(on: str) -> Iterator[Callable[..., Any]]:
                 return remote.remote(work, *arguments).future()
 
         yield submit
+
+
+def _bridged(theirs: Any) -> Future[Any]:
+    """A future of the standard library, for one of Dask's."""
+    ours: Future[Any] = Future()
+
+    def done(found: Any) -> None:
+        error = found.exception()
+        if error is not None:
+            ours.set_exception(error)
+        else:
+            ours.set_result(found.result())
+
+    theirs.add_done_callback(done)
+    return ours
 
 
 def _called(work: Callable[..., Any], *arguments: Any) -> Any:

@@ -33,13 +33,20 @@ def sweep(
     ] = (Minimised.OVERHEAD),
     workers: Annotated[int, typer.Option(help="Cores to use; -1: all.")] = -1,
     on: On = None,
+    part: Annotated[
+        str | None,
+        typer.Option(metavar="I/N", help="Plan this part of the rows alone, as one of N machines."),
+    ] = None,
+    merge: Annotated[
+        int | None, typer.Option(min=1, max=10_000, metavar="N", help="Take the rows from N parts that are done.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Plan a job for many values of its numbers; how many nodes and spares; what moves the overhead."""
     from cprmodel.cli.pages import page_to
     from cprmodel.cli.sweep import Options, run
 
-    asked = Options(vary or [], out, model.value if model else None, minimise.value, workers, on)
+    asked = Options(vary or [], out, model.value if model else None, minimise.value, workers, on, part, merge)
     with page_to(report, job, as_json) as page:
         run(job, asked, as_json, page)
 
