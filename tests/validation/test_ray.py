@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from multiprocessing.connection import wait
@@ -27,6 +29,9 @@ from validation.engines.on_ray import RayEngine
 
 pytestmark = [pytest.mark.framework("ray"), pytest.mark.filterwarnings("ignore")]
 
+#: Where frameworks are installed for tests, if they are.
+FRAMEWORKS = Path(__file__).parents[2] / "build" / "frameworks"
+OWN = {"RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0"}
 ROOM = {"object_store_memory": 80_000_000}
 #: A node is missed, and a process that does not hear is ended, sooner than on a cluster of many.
 QUICK = {
@@ -40,6 +45,24 @@ QUICK = {
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """A head, for the trainer and this process, and three nodes for shards."""
+    with pytest.MonkeyPatch.context() as patched, tempfile.TemporaryDirectory(prefix="ray-") as folder:
+        patched.setattr(sys, "path", [*sys.path, str(FRAMEWORKS)])
+        patched.setenv(
+            "PYTHONPATH", os.pathsep.join([*filter(None, [os.environ.get("PYTHONPATH")]), str(FRAMEWORKS)])
+        )
+        for name, value in {"RAY_TMPDIR": folder, **OWN}.items():
+            patched.setenv(name, value)
+        yield from begun()
+
+
+@pytest.fixture(autouse=True)
+def as_the_cluster_was_begun(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its secret, which outlives a test."""
+    for name, value in OWN.items():
+        monkeypatch.setenv(name, value)
+
+
+def begun() -> Iterator[Any]:
     import ray
     from ray.cluster_utils import Cluster
 
