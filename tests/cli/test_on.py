@@ -7,8 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from cprmodel import Job, SteadyState, plan, plan_many, simulate
+from cprmodel.bulk import many
+from cprmodel.cli.cluster import cluster
 from tests.cli.test_commands import EXAMPLE
 
 RAY = pytest.mark.framework("ray")
@@ -23,19 +27,38 @@ def run(arguments: list[str], **environment: str) -> subprocess.CompletedProcess
     return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, timeout=300)
 
 
-@pytest.mark.parametrize("on", ["dask://local", pytest.param("ray://local", marks=RAY)])
-def test_the_same_as_on_this_machine(on: str, tmp_path: Path) -> None:
+def test_the_same_as_on_this_machine(tmp_path: Path) -> None:
     """Of a sweep every row of every column, of a simulation every figure; and nothing else on standard output."""
     here, there = tmp_path / "here.csv", tmp_path / "there.csv"
     alone = run([*SWEEP, "--out", str(here), "--workers", "1"])
-    spread = run([*SWEEP, "--out", str(there), "--on", on])
+    spread = run([*SWEEP, "--out", str(there), "--on", "dask://local"])
     assert spread.returncode == alone.returncode == 0, spread.stderr
     assert spread.stdout == alone.stdout
     assert there.read_bytes() == here.read_bytes()
     assert len(here.read_text().splitlines()) == 9 * 9 + 1
-    alone, spread = run([*SIMULATE, "--workers", "1"]), run([*SIMULATE, "--on", on])
+    alone, spread = run([*SIMULATE, "--workers", "1"]), run([*SIMULATE, "--on", "dask://local"])
     assert spread.returncode == 0, spread.stderr
     assert spread.stdout == alone.stdout
+
+
+@RAY
+@pytest.mark.filterwarnings("ignore")
+def test_the_same_on_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows in more than one task, of formulas over boxes and one by one, and runs."""
+    monkeypatch.setattr(many, "TASK", 30)
+    monkeypatch.setattr(many, "BOX", 5)
+    job = Job.from_file(EXAMPLE)
+    vary = {"failures.mtbf": np.geomspace(1e4, 2e5, 9), "checkpoint.save": np.geomspace(60, 600, 9)}
+    strategy = plan(job)["partial"].strategy
+    with cluster("ray://local"):
+        spread = [plan_many(job, vary, model, workers=None) for model in (None, SteadyState())]
+        played = simulate(job, strategy, 40_000, seed=1, workers=None)
+    for found, model in zip(spread, (None, SteadyState()), strict=True):
+        alone = plan_many(job, vary, model, workers=1)
+        assert list(found.columns) == list(alone.columns)
+        for name, column in alone.columns.items():
+            np.testing.assert_array_equal(found[name], column, err_msg=name)
+    np.testing.assert_array_equal(played.times_s, simulate(job, strategy, 40_000, seed=1, workers=1).times_s)
 
 
 @pytest.mark.parametrize(
