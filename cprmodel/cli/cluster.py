@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -138,7 +139,10 @@ def _ray(on: str, where: str) -> Iterator[Any]:
     begun: dict[str, Any] = {"address": where if where in ("auto", "local") else on}
     if where == "local":
         begun["include_dashboard"] = False
+    host, _, port = where.rpartition(":")
     try:
+        if host and port.isdecimal():  # where nobody listens, Ray itself would ask for long
+            socket.create_connection((host.strip("[]"), int(port)), _ANSWERS_S).close()
         # the workers find what this process finds
         paths = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
         begun["runtime_env"] = {"env_vars": {"PYTHONPATH": paths}}

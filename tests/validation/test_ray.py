@@ -66,7 +66,13 @@ def begun() -> Iterator[Any]:
     import ray
     from ray.cluster_utils import Cluster
 
-    head = {"num_cpus": 2, "include_dashboard": False, "_system_config": QUICK, "resources": {"head": 4}}
+    head = {
+        "num_cpus": 2,
+        "num_gpus": 1,
+        "include_dashboard": False,
+        "_system_config": QUICK,
+        "resources": {"head": 4},
+    }
     found = Cluster(initialize_head=True, head_node_args={**head, **ROOM})
     for _ in range(3):
         found.add_node(num_cpus=SHARDS, resources={"shards": SHARDS}, wait=False, **ROOM)
@@ -138,9 +144,13 @@ def test_what_ray_cannot_give_is_one_line(cluster: Any, tmp_path: Path) -> None:
         )
         none.send_signal(signal.SIGKILL)
         assert none.wait() == -signal.SIGKILL
-    engine = RayEngine(on(cluster, [], head=1), tmp_path)
+    engine = RayEngine(on(cluster, [], head=1, GPU=0.25), tmp_path)
     with engine.meeting(tmp_path / "sockets"):
         here = standing(started(engine, "code"))
+        until = time.monotonic() + 30
+        while engine.ray.available_resources()["GPU"] != 0.75 and time.monotonic() < until:
+            time.sleep(0.05)
+        assert engine.ray.available_resources()["GPU"] == 0.75
         with pytest.raises(
             CprModelError, match="shard-0 on a node that can be spared; it stands on the node of Ray"
         ):
