@@ -82,7 +82,7 @@ def test_parts_are_the_whole(whole: tuple[Experiment, Path], tmp_path: Path) -> 
 def test_runs_on_a_cluster(on: str, whole: tuple[Experiment, Path], tmp_path: Path) -> None:
     """One of them, which loses what it loses on this machine, and learns the same."""
     experiment, alone = whole
-    few = {"recommended": False, "pls_budget": None, "losses": (), "seeds": 1}
+    few = {"recommended": False, "losses": (), "seeds": 1}
     section = experiment.experiment.model_copy(update=few)
     with submitting(on) as submit:
         Runner(experiment.model_copy(update={"experiment": section}), tmp_path, submit=submit).run()
