@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from cprmodel.bulk.chunk import Chunk, Coded
 from cprmodel.bulk.many import Sweep
 from cprmodel.bulk.writing import Writer
 from cprmodel.facts.errors import JobError, Problem
-from cprmodel.facts.files import whole_file
+from cprmodel.facts.files import open_plain, whole_file
 from cprmodel.facts.parts import Part
 from cprmodel.facts.version import __version__
 
@@ -31,7 +31,18 @@ __all__ = ["merged", "part_file", "part_writer"]
 
 _ABOUT = "about.json"
 #: What reading says of a file that is not as it was written.
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, OSError, ValueError)
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 def part_file(out: Path, part: Part) -> Path:
@@ -72,17 +83,17 @@ def merged(out: Path, of: int, sweep: Sweep) -> Iterator[Chunk]:
     """The rows of all parts, in order; JobError where one is missing, damaged, or of another sweep."""
     wanted = _checksum(sweep)
     parts = [Part(number, of) for number in range(1, of + 1)]
-    found = [(part, part_file(out, part), _about(part, part_file(out, part), wanted)) for part in parts]
+    found = [(part_file(out, part), _about(part, part_file(out, part), wanted)) for part in parts]
     first = 0
-    for part, path, about in found:
-        with zipfile.ZipFile(path) as zipped:
+    for path, about in found:
+        with _opened(path) as file, zipfile.ZipFile(file) as zipped:
             for number, told in enumerate(about["chunks"]):
                 try:
                     chunk = _chunk(zipped, number, told)
                 except _DAMAGED as error:
-                    raise _wrong(part, path, f"it as it was written ({error})") from None
+                    raise _wrong(path, f"it as it was written ({error})") from None
                 if chunk.first != first:
-                    raise _wrong(part, path, f"rows from {first:,} on, not from {chunk.first:,}")
+                    raise _wrong(path, f"rows from {first:,} on, not from {chunk.first:,}")
                 first += len(chunk)
                 yield chunk
     if first != sweep.grid.size:
@@ -91,15 +102,27 @@ def merged(out: Path, of: int, sweep: Sweep) -> Iterator[Chunk]:
 
 def _about(part: Part, path: Path, wanted: str) -> dict[str, Any]:
     try:
-        with zipfile.ZipFile(path) as zipped:
+        with _opened(path) as file, zipfile.ZipFile(file) as zipped:
             found: dict[str, Any] = json.loads(zipped.read(_ABOUT))
-    except FileNotFoundError:
-        raise _wrong(part, path, "this part, which is not there") from None
+        ours = found["sweep"] == wanted and found["part"] == str(part)
+        found["chunks"] = list(found["chunks"])
+    except JobError:
+        raise
     except _DAMAGED as error:
-        raise _wrong(part, path, f"a part of a sweep as --part writes it ({error})") from None
-    if found["sweep"] != wanted or found["part"] != str(part):
-        raise _wrong(part, path, "a part of the same sweep: job, values, model and version")
+        raise _wrong(path, f"a part of a sweep as --part writes it ({error})") from None
+    if not ours:
+        raise _wrong(path, "a part of the same sweep: job, values, model and version")
     return found
+
+
+def _opened(path: Path) -> BinaryIO:
+    """A plain file, which ends."""
+    try:
+        return open_plain(path, "a part of a sweep")
+    except FileNotFoundError:
+        raise _wrong(path, "this part, which is not there") from None
+    except OSError as error:
+        raise _wrong(path, f"a file that can be read ({error.strerror})") from None
 
 
 def _chunk(zipped: zipfile.ZipFile, number: int, told: dict[str, Any]) -> Chunk:
@@ -123,5 +146,5 @@ def _checksum(sweep: Sweep) -> str:
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
 
 
-def _wrong(part: Part, path: Path, expected: str) -> JobError:
+def _wrong(path: Path, expected: str) -> JobError:
     return JobError(str(path), [Problem("", "", expected)])
