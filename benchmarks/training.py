@@ -3,11 +3,16 @@
 Both train the same samples with the same weights and optimizers on one thread; the figure is the median of the
 ratios of pairs, run in turn. Where the time of the sharded run goes is read off its event log.
 
+Where Ray is installed, a run with its actors, on a cluster begun here, beside local processes: steps a second, and
+bytes a second of saves, and of loads of everything after a kill. No limit is held against it.
+
 Run: python benchmarks/training.py
 """
 
 from __future__ import annotations
 
+import importlib.util
+import itertools
 import statistics
 import sys
 import tempfile
@@ -29,6 +34,7 @@ from validation.supervisor import Supervisor
 from validation.training.life import build_model
 
 PAIRS, STEPS, WARM = 5, 200, 20
+ENGINE_PAIRS, ENGINE_SHARDS = 3, 4
 LEAST = 1 / 3
 
 
@@ -56,6 +62,51 @@ def sharded(shards: int) -> tuple[float, dict[str, float]]:
     }
     parts["data, split, log"] = whole - sum(parts.values())
     return (STEPS - WARM) / whole, parts
+
+
+def engine_case(engine: str) -> Case:
+    """Saves every 40 steps, and one kill, after which everybody loads."""
+    case = case_of(ENGINE_SHARDS).model_dump(mode="json", exclude_none=True)
+    case |= {
+        "engine": {"name": engine, **({"shard_resources": {"CPU": 0.1}} if engine == "ray" else {})},
+        "strategy": {"recovery": "full", "interval_steps": 40},
+        "failures": {"plan": [{"kind": "shard", "shards": [1], "step": 130}]},
+    }
+    return Case.from_mapping(case)
+
+
+def by_engine(engine: str) -> dict[str, float]:
+    """Steps a second between two saves (the median of the gaps), and bytes a second of saves and loads."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder) / "run"
+        Supervisor(engine_case(engine), run).run()
+        events = list(read_events(run / "events.jsonl"))
+    gaps = [
+        later["at"] - before["at"]
+        for before, later in itertools.pairwise(events)
+        if before["event"] == later["event"] == "step"
+    ]
+    saves = [event for event in events if event["event"] == "save"]
+    loads = [event for event in events if event["event"] == "load" and event.get("size_bytes")]
+    return {
+        "steps/s": 1 / statistics.median(gaps[WARM:]),
+        "saved MB/s": statistics.median(event["size_bytes"] / event["seconds"] for event in saves) / 1e6,
+        # shards load at the same time: all bytes, over the time of the slowest
+        "loaded MB/s": sum(event["size_bytes"] for event in loads) / max(event["seconds"] for event in loads) / 1e6,
+    }
+
+
+def engines() -> None:
+    """Ray's actors beside local processes, in turn."""
+    local, ray = [], []
+    for _ in range(ENGINE_PAIRS):
+        local.append(by_engine("local"))
+        ray.append(by_engine("ray"))
+    print(f"{ENGINE_SHARDS} shards as actors of Ray, beside local processes (medians of {ENGINE_PAIRS} pairs):")
+    for what in local[0]:
+        ratio = statistics.median(there[what] / here[what] for here, there in zip(local, ray, strict=True))
+        here, there = (statistics.median(one[what] for one in found) for found in (local, ray))
+        print(f"  {what:12} {there:8.1f} and {here:8.1f}: {ratio:.2f} of it")
 
 
 def single() -> float:
@@ -95,6 +146,8 @@ def main() -> int:
     print(f"(pairs {', '.join(f'{r:.2f}' for r in ratios)})   at least {LEAST:.2f}: {'yes' if met else 'NO'}")
     whole = sum(parts.values())
     print("where a sharded step's time goes: " + ", ".join(f"{k} {v / whole:.0%}" for k, v in parts.items()))
+    if importlib.util.find_spec("ray"):
+        engines()
     return 0 if met else 1
 
 

@@ -196,6 +196,8 @@ WRITERS = {
     "validation.events": "a log is appended to",
     "validation.experiment.runner": "a log is appended to",
     "validation.processes.launcher": "what a process says is appended to its log",
+    "validation.experiment.parts": "runs are moved from their parts into the whole",
+    "validation.engines.guest": "what a process says is appended to its log",
     "validation.checkpoint.dcp": "a checkpoint is a folder that torch writes, beside",
     "validation.sabotage": "damages files on purpose",
 }

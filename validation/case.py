@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import Field, model_validator
 
 from cprmodel.advising import Advisor
+from cprmodel.checkpoints.folders import folder_at
 from cprmodel.facts.errors import JobError
 from cprmodel.facts.rotation import RotatingSave
 from cprmodel.facts.strategies import (
@@ -34,6 +35,7 @@ __all__ = ["ORDERS", "Case", "DataSection", "FailuresSection", "TrainingSection"
 Whole = Annotated[int, Field(ge=0, le=10**12)]
 Tables = Annotated[tuple[Annotated[int, Field(ge=2, le=10**9)], ...], Field(min_length=1)]
 Layers = Annotated[tuple[Count, ...], Field(min_length=1, max_length=10)]
+Resources = Annotated[dict[str, Annotated[float, Field(gt=0, le=1e18)]], Field(max_length=20)]
 OneOf = Field(pattern="^(cpu|cuda|auto)$")
 
 
@@ -183,7 +185,48 @@ class CheckpointSection(Section):
     """How checkpoints are written (``[checkpoint]``)."""
 
     backend: str = Field("files", pattern="^(files|dcp)$", description="files, or torch.distributed.checkpoint")
+    folder: str | None = Field(
+        None,
+        description="a URL that fsspec opens (s3://BUCKET/FOLDER), each run in a folder of its name; "
+        "default: the run's own folder",
+    )
     compact_after: Whole = Field(8, description="deltas after which a base is written anew")
+
+    @model_validator(mode="after")
+    def _check(self) -> CheckpointSection:
+        if self.folder is None:
+            return self
+        if "://" not in self.folder or self.folder.startswith("memory:"):
+            raise wrong("folder", self.folder, "a URL such as s3://bucket/folder, which all processes reach alike")
+        if self.backend != "files":
+            raise wrong("backend", self.backend, '"files", where folder is a URL')
+        try:
+            folder_at(self.folder)
+        except JobError as error:
+            raise wrong("folder", self.folder, f"a URL to write checkpoints to ({error})") from None
+        return self
+
+
+class EngineSection(Section):
+    """What starts the processes (``[engine]``); without this table this machine does."""
+
+    name: str = Field("local", pattern="^(local|ray)$", description="local processes, or actors of ray")
+    address: str | None = Field(
+        None, description="of Ray's cluster: HOST:PORT, auto, or ray://HOST:PORT; default: one that is begun here"
+    )
+    shard_resources: Resources | None = Field(
+        None, description="what Ray keeps for a shard: CPU, GPU, memory, or what your nodes name; default: a CPU"
+    )
+    trainer_resources: Resources | None = Field(None, description="what it keeps for the trainer")
+
+    @model_validator(mode="after")
+    def _check(self) -> EngineSection:
+        given = [
+            key for key in ("address", "shard_resources", "trainer_resources") if getattr(self, key) is not None
+        ]
+        if self.name == "local" and given:
+            raise wrong("name", self.name, f'"ray", where {given[0]} is said')
+        return self
 
 
 class PlannedFailure(Section):
@@ -194,6 +237,7 @@ class PlannedFailure(Section):
     step: Count | None = Field(None, description="when: the executed step, replayed ones counted too")
     time_s: float | None = Field(None, description="when: the time since training began")
     phase: str = Field("lookup", pattern=f"^({'|'.join(PHASES)})$", description="where in the step")
+    node: bool = Field(False, description="kill the machine of the shard (one) and all that stands on it (ray)")
     hang: bool = Field(False, description="stop the shard (SIGSTOP) instead of killing it")
 
     @model_validator(mode="after")
@@ -204,6 +248,8 @@ class PlannedFailure(Section):
             raise wrong("shards", list(self.shards), "the shards of a shard failure, and of no other")
         if len(set(self.shards)) != len(self.shards):
             raise wrong("shards", list(self.shards), "distinct shards")
+        if self.node and (self.kind != "shard" or len(self.shards) != 1 or self.hang):
+            raise wrong("node", True, "a shard failure of one shard, and no hang beside it")
         if self.hang and self.kind != "shard":
             raise wrong("hang", True, "a shard failure")
         return self
@@ -287,6 +333,7 @@ class Case(Section):
     failures: FailuresSection = FailuresSection()
     timeouts: TimeoutsSection = TimeoutsSection()
     clock: ClockSection | None = None
+    engine: EngineSection = EngineSection()
     journal: bool = Field(False, description="keep every update, to audit what shards hold (small cases)")
 
     @model_validator(mode="after")
@@ -295,6 +342,8 @@ class Case(Section):
         for planned in self.failures.plan:
             if any(shard >= count for shard in planned.shards):
                 raise wrong("failures.plan.shards", list(planned.shards), f"shards from 0 to {count - 1}")
+        if self.engine.name != "ray" and any(planned.node for planned in self.failures.plan):
+            raise wrong("failures.plan.node", True, '[engine] name = "ray": this machine is not to be killed')
         if self.data.source == "movielens" and self.model.num_embeddings is not None:
             given = list(self.model.num_embeddings)
             raise wrong("model.num_embeddings", given, "none: MovieLens has its own tables")
@@ -357,6 +406,21 @@ class Case(Section):
         name = self.clock.job if self.clock.job.startswith(PREFIX) else Path(self.clock.job).name
         return Charged(job, job.job.work_s / self.steps, name)
 
+    def checkpoints_of(self, run: str, folder: Path) -> str:
+        """Where a run of this name, in this folder, keeps its checkpoints: a path, or a URL."""
+        if self.checkpoint.folder is None:
+            return str(folder / "checkpoints")
+        return f"{self.checkpoint.folder.rstrip('/')}/{run}"
+
+    def needs_of(self, what: str) -> dict[str, float]:
+        """What an engine keeps for a "shard", or for the "trainer"."""
+        engine = self.engine
+        said = engine.trainer_resources if what == "trainer" else engine.shard_resources
+        if said is not None:
+            return dict(said)
+        device = self.training.device if what == "trainer" else self.shards.device
+        return {"CPU": 1.0, **({"GPU": 1.0} if device == "cuda" else {})}
+
     def recovery(self) -> Recovery:
         """The recovery that cprmodel plans with; where its times are measured, not given, they are 0 here."""
         if self.charged:
@@ -393,7 +457,15 @@ class Case(Section):
         section = self.failures
         if section.plan:
             return [
-                Failure(FailureKind(item.kind), item.shards, item.step, item.time_s, item.phase, item.hang)
+                Failure(
+                    FailureKind(item.kind),
+                    item.shards,
+                    item.step,
+                    item.time_s,
+                    item.phase,
+                    item.hang,
+                    node=item.node,
+                )
                 for item in section.plan
             ]
         mix = self.failure_mix

@@ -33,6 +33,7 @@ class Failure:
     phase: str = "lookup"
     stop: bool = False
     delay_s: float = 0.0  #: time to let the phase run before the signal
+    node: bool = False  #: the machine of the first of the shards dies, with all that stands on it
 
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "kind": self.kind.value}

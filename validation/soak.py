@@ -106,7 +106,7 @@ def _one_run(out: Soak, rng: Any, folder: Path, name: str) -> None:
     found = summarise(events)
     checked = audit(case, folder)
     complain = [
-        f"{name}: {text}" for text in (*checked.wrong, *_leftovers(folder, events, supervisor.meeting.folder))
+        f"{name}: {text}" for text in (*checked.wrong, *_leftovers(folder, events, supervisor.meeting.place))
     ]
     leaked = _open_handles() - before
     if leaked > 0:
@@ -181,7 +181,7 @@ def _resumed_run(out: Soak, rng: Any, folder: Path, name: str) -> None:
         out.wrong.append(f"{name}: {type(error).__name__}: {error}")
         return
     events = list(read_events(folder / "events.jsonl"))
-    left = _leftovers(folder, events, supervisor.meeting.folder)
+    left = _leftovers(folder, events, supervisor.meeting.place)
     out.wrong += [f"{name}: {text}" for text in (*audit(case, folder).wrong, *left)]
     found = summarise(events)
     out.resumed += 1
@@ -220,7 +220,7 @@ def _deleted_run(out: Soak, rng: Any, folder: Path, name: str) -> None:
         return
     events = list(read_events(folder / "events.jsonl"))
     events += [{"event": "respawn", "pid": pid} for pid in pids]
-    left = _leftovers(folder, events, second.meeting.folder)
+    left = _leftovers(folder, events, second.meeting.place)
     out.wrong += [f"{name}: {text}" for text in (*audit(other, folder).wrong, *left)]
     found = summarise(events[: len(events) - len(pids)])
     if found.steps != STEPS or found.corrupt:

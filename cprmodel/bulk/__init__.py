@@ -6,6 +6,7 @@ from cprmodel.bulk.front import Front, not_beaten, pareto_front
 from cprmodel.bulk.grammar import grid_from_options
 from cprmodel.bulk.grid import Grid, grid_of
 from cprmodel.bulk.many import PlannedMany, Sweep, plan_many
+from cprmodel.bulk.parts import merged, part_file, part_writer
 from cprmodel.bulk.ranges import Range, Value
 from cprmodel.bulk.solving import Solved, solve
 from cprmodel.bulk.targets import Target, target_of
@@ -26,9 +27,12 @@ __all__ = [
     "elasticities",
     "grid_from_options",
     "grid_of",
+    "merged",
     "nodes_answer",
     "not_beaten",
     "pareto_front",
+    "part_file",
+    "part_writer",
     "plan_many",
     "solve",
     "spares_answer",

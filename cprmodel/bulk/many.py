@@ -18,6 +18,7 @@ from cprmodel.bulk.rows import changed_job, planned_rows
 from cprmodel.costing import CostModel, Exact, FirstOrder, model_for
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.journal import note
+from cprmodel.facts.parts import Part
 from cprmodel.facts.shown import Shown
 from cprmodel.facts.units import format_share
 from cprmodel.jobs import Job
@@ -184,19 +185,25 @@ class Sweep:
                 return False
         return True
 
-    def chunks(self, workers: int | None = -1) -> Iterator[Chunk]:
-        """All rows in order. ``workers`` as for :func:`~cprmodel.plan_many`."""
+    def chunks(self, workers: int | None = -1, part: Part | None = None) -> Iterator[Chunk]:
+        """All rows in order, or those of one part. ``workers`` as for :func:`~cprmodel.plan_many`."""
         most = self._most
-        boxes = self.grid.boxes(most)
+        if part is not None:
+            most = max(1, min(most, self.grid.size // part.of))
+        boxes = self._boxes(most, part)
         if workers == 1 or (self.vectorised and workers is not None):
             yield from (self._chunk(box) for box in boxes)
             return
         from joblib import Parallel, delayed
 
         if self.vectorised:
-            boxes = self.grid.boxes(8 * most)  # worth sending
+            boxes = self._boxes(most if part is not None else 8 * most, part)  # worth sending
         while wave := list(islice(boxes, WAVE)):
             yield from Parallel(n_jobs=workers, return_as="generator")(delayed(self._chunk)(box) for box in wave)
+
+    def _boxes(self, most: int, part: Part | None) -> Iterator[Box]:
+        boxes = self.grid.boxes(most)
+        return boxes if part is None else (box for box in boxes if part.holds(box.first, self.grid.size))
 
     def _chunk(self, box: Box) -> Chunk:
         if self._fast is not None:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from cprmodel.cli import measured, varied
-from cprmodel.cli.arguments import AsJson, Clock, Column, JobSource, Minimised, ModelName, Report, Where
+from cprmodel.cli.arguments import AsJson, Clock, Column, JobSource, Minimised, ModelName, On, Report, Where
 from cprmodel.cli.completing import policies, strategies
 
 __all__ = ["app"]
@@ -160,6 +160,7 @@ def simulate(
     where: Where = None,
     strike: Annotated[StrikeName, typer.Option(help="What failures can strike.")] = StrikeName.ALWAYS,
     workers: Annotated[int, typer.Option(help="Cores to use; -1: all.")] = -1,
+    on: On = None,
     as_json: AsJson = False,
     report: Report = None,
 ) -> None:
@@ -180,6 +181,7 @@ def simulate(
         reading=LogOptions(unit=unit, clock=clock, column=tuple(column or ()), where=tuple(where or ())),
         strike=strike.value.replace("-", " "),
         workers=workers,
+        on=on,
     )
     with page_to(report, job, as_json) as page:
         run(job, asked, as_json, page)

@@ -10,7 +10,7 @@ import typer
 
 from cprmodel.cli.completing import job_sources
 
-__all__ = ["AsJson", "Clock", "Column", "JobSource", "Minimised", "ModelName", "Report", "Where"]
+__all__ = ["AsJson", "Clock", "Column", "JobSource", "Minimised", "ModelName", "On", "Report", "Where"]
 
 
 class ModelName(StrEnum):
@@ -34,6 +34,13 @@ JobSource = Annotated[
 Report = Annotated[
     Path | None,
     typer.Option(metavar="PAGE.html", help="Write a self-contained page with charts; -: to standard output."),
+]
+On = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CLUSTER",
+        help="A cluster to work on: dask://HOST:PORT, ray://HOST:PORT, ray://auto; dask://local, ray://local.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Where = Annotated[

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import typer
 
+from cprmodel.cli.cluster import cluster, workers_of
 from cprmodel.cli.options import time_option
 from cprmodel.cli.pages import Page
 from cprmodel.cli.progress import INTERRUPTED, interrupted, progress
@@ -51,6 +52,7 @@ class Options:
     reading: LogOptions
     strike: str
     workers: int
+    on: str | None = None
 
 
 def run(source: str, options: Options, as_json: bool, page: Page) -> None:
@@ -61,9 +63,14 @@ def run(source: str, options: Options, as_json: bool, page: Page) -> None:
     law, understood = _law(options)
     try:
         strategy = strategy_named(job, options.strategy, interval_s)
-        found = _simulate(job, strategy, law, options)
     except JobError as error:
         raise JobError(source, list(error.problems)) from None
+    workers = workers_of(options.on, options.workers)
+    with cluster(options.on):
+        try:
+            found = _simulate(job, strategy, law, options, workers)
+        except JobError as error:
+            raise JobError(source, list(error.problems)) from None
     if found.interrupted:
         interrupted(found.runs, found.wanted_runs, "runs")
     if as_json:
@@ -118,12 +125,16 @@ def _replay(options: Options) -> tuple[Replay, list[str]]:
     return Replay(tuple(gaps.tolist())), lines
 
 
-def _simulate(job: Job, strategy: Strategy, law: FailureLaw, options: Options) -> Simulated:
+def _simulate(job: Job, strategy: Strategy, law: FailureLaw, options: Options, workers: int | None) -> Simulated:
     drift = job.failures.drift
     drifts = drift is not None and isinstance(law, Exponential) and strategy.plain
     if drifts and FailuresStrike(options.strike) is not FailuresStrike.ALWAYS:
         expected = "always, since failures.rate_at asks for a rate that goes on changing"
         raise JobError("--strike", [Problem("", options.strike, expected)])
+
+    if drifts and options.on is not None:
+        expected = "none: a rate that drifts is played in one process"
+        raise JobError("--on", [Problem("--on", options.on, expected)])
 
     def played(progress: Callable[[int], None] | None = None) -> Simulated:
         if drifts and drift is not None:
@@ -135,7 +146,7 @@ def _simulate(job: Job, strategy: Strategy, law: FailureLaw, options: Options) -
             options.seed,
             law=law,
             strikes=FailuresStrike(options.strike),
-            workers=options.workers,
+            workers=workers,
             progress=progress,
         )
 

@@ -16,17 +16,22 @@ from cprmodel.bulk import (
     Sweep,
     elasticities,
     grid_from_options,
+    merged,
     nodes_answer,
     pareto_front,
+    part_file,
+    part_writer,
     spares_answer,
     writer_to,
 )
 from cprmodel.bulk.derived import is_plain
+from cprmodel.cli.cluster import cluster, workers_of
 from cprmodel.cli.options import check_report
 from cprmodel.cli.pages import Page
 from cprmodel.cli.progress import INTERRUPTED, interrupted, progress
 from cprmodel.costing import MODELS, CostModel, Exact, model_for
 from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.parts import Part, part_from
 from cprmodel.jobs import Job
 from cprmodel.loading import load_job
 from cprmodel.report.sweep import Summary, elasticity_rows, nodes_lines, spares_lines, summary_lines
@@ -49,6 +54,9 @@ class Options:
     model: str | None
     minimise: str
     workers: int
+    on: str | None = None
+    part: str | None = None
+    merge: int | None = None
 
 
 def run(source: str, options: Options, as_json: bool, page: Page) -> None:
@@ -58,13 +66,32 @@ def run(source: str, options: Options, as_json: bool, page: Page) -> None:
         check_report(options.out, source, "--out")
     if options.out is not None and not options.vary:
         raise JobError("--out", [Problem("", "", "a --vary beside it: rows come from what varies")])
+    if options.on is not None and not options.vary:
+        raise JobError("--on", [Problem("", "", "a --vary beside it: it is rows that go to a cluster")])
     page.is_not(options.out)
+    _check_parts(options, page)
     try:
         _run(source, job, options, as_json, page)
     except JobError as error:
         if error.source != "job":
             raise
         raise JobError(source, list(error.problems)) from None
+
+
+def _check_parts(options: Options, page: Page) -> None:
+    """JobError where what is asked for beside --part or --merge has no sense."""
+    asked = [f"--part {options.part}"] if options.part is not None else []
+    asked += [f"--merge {options.merge}"] if options.merge is not None else []
+    if not asked:
+        return
+    if len(asked) > 1:
+        raise JobError(asked[0], [Problem("", "", "no --merge beside it: parts are merged when all are done")])
+    if options.out is None:
+        raise JobError(asked[0], [Problem("", "", "--out beside it: parts are kept next to that file")])
+    if options.merge is not None and options.on is not None:
+        raise JobError(asked[0], [Problem("", "", "no --on beside it: nothing is planned again")])
+    if options.part is not None and (page.path is not None or page.stdout is not None):
+        raise JobError(asked[0], [Problem("", "", "no --report beside it: --merge writes the page, of all rows")])
 
 
 def _run(source: str, job: Job, options: Options, as_json: bool, page: Page) -> None:
@@ -75,6 +102,9 @@ def _run(source: str, job: Job, options: Options, as_json: bool, page: Page) -> 
     if options.vary:
         grid = grid_from_options(job, options.vary)
         sweep = Sweep(job, grid, asked, options.minimise, "--vary")
+        if options.part is not None:
+            _plan_part(sweep, part_from(options.part), options, as_json)
+            return
         found = _swept(sweep, options)
         lines += summary_lines(found, job)
         if found.interrupted:
@@ -156,16 +186,37 @@ def _answers(job: Job, nodes: NodesAnswer | None, spares: SparesAnswer | None) -
     return found
 
 
+def _plan_part(sweep: Sweep, part: Part, options: Options, as_json: bool) -> None:
+    """The rows of one part, into its file."""
+    assert options.out is not None
+    workers, path = workers_of(options.on, options.workers), part_file(options.out, part)
+    rows = 0
+    with cluster(options.on), part_writer(options.out, part, sweep) as writer:
+        for chunk in sweep.chunks(workers, part):
+            writer.write(chunk)
+            rows += len(chunk)
+    if as_json:
+        typer.echo(json.dumps({"part": str(part), "rows": rows, "file": str(path)}))
+    else:
+        typer.echo(f"{rows:,} of {sweep.grid.size:,} plans: {path}")
+        typer.echo(f"When all {part.of} parts are there: the same command with --merge {part.of} instead of --part")
+
+
 def _swept(sweep: Sweep, options: Options) -> Summary:
     """Every row, into the file and the summary, and forgotten; when interrupted, those so far and no file."""
     found = Summary(sweep.grid, sweep.model_name, sweep.minimise)
     found.idle = tuple(key.name for key in sweep.keys_without_effect())
     size = sweep.grid.size
+    workers = workers_of(options.on, options.workers)
     try:
         with ExitStack() as stack:
             advance = stack.enter_context(progress("planning", size, size >= _LONG_ROWS))
             writer = stack.enter_context(writer_to(options.out, "--out")) if options.out is not None else None
-            for chunk in sweep.chunks(options.workers):
+            stack.enter_context(cluster(options.on))
+            chunks = sweep.chunks(workers)
+            if options.merge is not None and options.out is not None:
+                chunks = merged(options.out, options.merge, sweep)
+            for chunk in chunks:
                 found.add(chunk)
                 if writer is not None:
                     writer.write(chunk)

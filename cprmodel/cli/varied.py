@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cprmodel.cli.arguments import AsJson, JobSource, Minimised, ModelName, Report
+from cprmodel.cli.arguments import AsJson, JobSource, Minimised, ModelName, On, Report
 from cprmodel.cli.completing import strategies
 
 __all__ = ["solve", "sweep"]
@@ -32,13 +32,21 @@ def sweep(
         Minimised, typer.Option(help="overhead, or dollars: what the job costs by the prices in [cost].")
     ] = (Minimised.OVERHEAD),
     workers: Annotated[int, typer.Option(help="Cores to use; -1: all.")] = -1,
+    on: On = None,
+    part: Annotated[
+        str | None,
+        typer.Option(metavar="I/N", help="Plan this part of the rows alone, as one of N machines."),
+    ] = None,
+    merge: Annotated[
+        int | None, typer.Option(min=1, max=10_000, metavar="N", help="Take the rows from N parts that are done.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Plan a job for many values of its numbers; how many nodes and spares; what moves the overhead."""
     from cprmodel.cli.pages import page_to
     from cprmodel.cli.sweep import Options, run
 
-    asked = Options(vary or [], out, model.value if model else None, minimise.value, workers)
+    asked = Options(vary or [], out, model.value if model else None, minimise.value, workers, on, part, merge)
     with page_to(report, job, as_json) as page:
         run(job, asked, as_json, page)
 

@@ -197,3 +197,68 @@ def test_what_changes_nothing_is_said(capsys: pytest.CaptureFixture[str]) -> Non
     assert "()" not in out
     out, _ = run("sweep", EXAMPLE, "--vary", "checkpoint.save=1 min,2 min", capsys=capsys)
     assert "warning" not in out
+
+
+@pytest.mark.parametrize(
+    ("vary", "of"),
+    [
+        (VARY, 3),  # formulas over boxes
+        ((*VARY, "--model", "exact"), 9),
+        (
+            ("--vary", "checkpoint.save=30s:20h:log7", "--model", "steady-state"),
+            10,
+        ),  # row by row; parts without any
+    ],
+)
+def test_parts_are_the_whole(
+    vary: tuple[str, ...], of: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is merged is what one machine writes and says, to the last byte, whatever order the parts came in."""
+    alone, out = tmp_path / "alone.csv", tmp_path / "out.csv"
+    said, _ = run("sweep", EXAMPLE, *vary, "--out", alone, "--json", capsys=capsys)
+    planned = 0
+    for number in reversed(range(1, of + 1)):
+        told, _ = run("sweep", EXAMPLE, *vary, "--out", out, "--part", f"{number}/{of}", "--json", capsys=capsys)
+        planned += json.loads(told)["rows"]
+    assert not out.exists()
+    assert planned == len(alone.read_text().splitlines()) - 1
+    merged, _ = run("sweep", EXAMPLE, *vary, "--out", out, "--merge", of, "--json", capsys=capsys)
+    assert out.read_bytes() == alone.read_bytes()
+    assert json.loads(merged) == json.loads(said)
+    rows = tmp_path / "out.parquet"
+    for number in range(1, of + 1):
+        run("sweep", EXAMPLE, *vary, "--out", rows, "--part", f"{number}/{of}", capsys=capsys)
+    run("sweep", EXAMPLE, *vary, "--out", rows, "--merge", of, capsys=capsys)
+    run("sweep", EXAMPLE, *vary, "--out", tmp_path / "alone.parquet", capsys=capsys)
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(rows), pd.read_parquet(tmp_path / "alone.parquet"), check_exact=True
+    )
+
+
+def test_parts_that_do_not_fit_together_are_not_merged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out.csv"
+
+    def sweep(*more: object, vary: tuple[str, ...] = VARY, status: int = 0) -> str:
+        return run("sweep", EXAMPLE, *vary, "--out", out, *more, capsys=capsys, status=status)[1]
+
+    def refused(*more: object) -> str:
+        return sweep(*more, status=2)
+
+    sweep("--part", "1/2")
+    second = tmp_path / "out.csv.part-2-of-2"
+    assert "2-of-2: expected this part, which is not there" in refused("--merge", "2")
+    sweep("--part", "2/2", vary=(*VARY[:3], "checkpoint.save=30s:21h:log7"))
+    assert "expected a part of the same sweep: job, values, model and version" in refused("--merge", "2")
+    sweep("--part", "2/2")
+    whole = second.read_bytes()
+    for damaged in (b"", whole[:-40], whole[:100] + bytes([whole[100] ^ 8]) + whole[101:]):
+        second.write_bytes(damaged)
+        said = refused("--merge", "2")
+        assert "expected a part of a sweep as --part writes it" in said or "expected it as it was written" in said
+        assert not out.exists()
+    second.write_bytes(whole)
+    assert "no --report beside it" in refused("--part", "1/2", "--report", tmp_path / "page.html")
+    assert "no --merge beside it" in refused("--part", "1/2", "--merge", "2")
+    assert "such as 3/8" in refused("--part", "3/2")
+    assert sweep("--merge", "2") == ""
+    assert out.exists()

@@ -196,6 +196,30 @@ def journals() -> list[bytes]:
         return [(Path(folder) / "000000.journal").read_bytes()]
 
 
+def small_sweep() -> Any:
+    """Of six rows."""
+    from cprmodel import load_preset
+    from cprmodel.bulk import Sweep, grid_of
+
+    job = load_preset("cpr-dlrm")
+    values = {"cluster.embedding_shards": [4, 8, 16], "checkpoint.save": ["1 min", "4 min"]}
+    return Sweep(job, grid_of(job, values))
+
+
+def sweep_parts() -> list[bytes]:
+    """The only part of a sweep."""
+    from cprmodel.bulk import part_file, part_writer
+    from cprmodel.facts.parts import Part
+
+    sweep, part = small_sweep(), Part(1, 1)
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "rows.csv"
+        with part_writer(out, part, sweep) as writer:
+            for chunk in sweep.chunks(1, part):
+                writer.write(chunk)
+        return [part_file(out, part).read_bytes()]
+
+
 def tensors() -> list[bytes]:
     import safetensors.numpy
 
@@ -220,6 +244,7 @@ _OF: dict[str, Callable[[], list[bytes]]] = {
     "partial manifest": partial_manifests,
     "event log": event_logs,
     "journal": journals,
+    "sweep part": sweep_parts,
     "tensors": tensors,
 }
 

@@ -148,6 +148,13 @@ def _replica(path: Path) -> Any:
     return Replica(path, 20, "a run", lambda reason: None).read()
 
 
+def _sweep_part(path: Path) -> Any:
+    from cprmodel.bulk import merged
+    from tests.fuzz.inputs import small_sweep
+
+    return list(merged(path.with_name(path.name.removesuffix(".part-1-of-1")), 1, small_sweep()))
+
+
 def _tensors(path: Path) -> Any:
     import hashlib
 
@@ -209,5 +216,6 @@ TARGETS: dict[str, Target] = {
     "resume": Target("event log", ".jsonl", _reader(_resume)),
     "journal": Target("journal", ".journal", _reader(_journal, "corrupt")),
     "replica": Target("journal", ".bin", _reader(_replica)),
+    "sweep part": Target("sweep part", ".csv.part-1-of-1", _reader(_sweep_part)),
     "tensors": Target("tensors", ".safetensors", _reader(_tensors, "corrupt")),
 }

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
-import socket
 import stat
 import tempfile
 import threading
@@ -23,12 +23,15 @@ from hypothesis import strategies as st
 
 from cprmodel.checkpoints.files import FileRef
 from tests.validation.helpers import claim_of
+from validation.shards.desk import desk
 from validation.shards.layout import PLACEMENTS, Layout
 from validation.shards.meeting import GREETING_S, Door, Meeting, connect, meeting_place
+from validation.shards.places import Afar
 from validation.shards.rows import NumpyRows
 from validation.shards.rows_torch import TorchRows
 from validation.shards.server import Server, ServerConfig
 from validation.shards.wire import PeerGone, PeerHung, receive, send
+from validation.training.control import Control
 
 
 @pytest.mark.parametrize("kind", PLACEMENTS.values())
@@ -90,10 +93,15 @@ def test_rows_on_a_torch_device_are_the_same(device: str, optimizer: str) -> Non
     assert (there.gather(np.array([3])) == here.gather(np.array([7]))).all()
 
 
-@pytest.fixture(scope="module")
-def meeting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Meeting]:
-    with meeting_place(tmp_path_factory.mktemp("run") / "sockets") as found:
-        yield found
+@pytest.fixture(scope="module", params=["one machine", "several"])
+def meeting(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Meeting]:
+    """Sockets in a folder; or ports, and a desk that knows them."""
+    if request.param == "several":
+        with desk("127.0.0.1", "a key of the run's") as found:
+            yield found.meeting
+        return
+    with meeting_place(tmp_path_factory.mktemp("run") / "sockets") as here:
+        yield here
 
 
 def greeted(door: Door) -> Any:
@@ -156,7 +164,7 @@ def test_silence_is_not_death(meeting: Meeting) -> None:
 
 def test_a_stranger_is_not_served(meeting: Meeting) -> None:
     """Nor does he end the one who listens."""
-    stranger = Meeting(meeting.folder, "another key")
+    stranger = Meeting(meeting.place, "another key")
     with Door(meeting, "guarded") as door:
         known: list[Any] = []
         thread = threading.Thread(target=lambda: known.append(greeted(door)))
@@ -164,8 +172,7 @@ def test_a_stranger_is_not_served(meeting: Meeting) -> None:
         with pytest.raises(PeerGone):
             connect(stranger, "guarded", 0.1, 1.0)
         for said in (b"", b"x" * 10, b"x" * 64, b"x" * 1000):
-            with socket.socket(socket.AF_UNIX) as other:
-                other.connect(meeting.address("guarded"))
+            with meeting.ways.reach("guarded", 1.0) as other:
                 other.sendall(said)
         connect(meeting, "guarded", 1.0, 5.0).close()
         thread.join()
@@ -178,10 +185,11 @@ def test_a_stranger_is_not_served(meeting: Meeting) -> None:
 
 def test_the_slow_keep_nobody_waiting(meeting: Meeting) -> None:
     """A byte now and then, or none, from as many as like: others come in at once, and the slow are sent away."""
-    slow = [socket.socket(socket.AF_UNIX) for _ in range(100)]
+    slow = []
     with Door(meeting, "busy") as door:
-        for number, one in enumerate(slow):
-            one.connect(meeting.address("busy"))
+        for number in range(100):
+            one = meeting.ways.reach("busy", 1.0)
+            slow.append(one)
             door.accept()
             if number % 2:
                 one.send(b"x")
@@ -196,7 +204,7 @@ def test_the_slow_keep_nobody_waiting(meeting: Meeting) -> None:
         assert time.monotonic() - begin < GREETING_S
         time.sleep(GREETING_S)
         for one in slow[-4:]:
-            with contextlib.suppress(BrokenPipeError):
+            with contextlib.suppress(ConnectionError):
                 one.send(b"x")  # one more byte does not give them more time
         assert door.accept() is None
         assert door._guests == {}
@@ -204,15 +212,104 @@ def test_the_slow_keep_nobody_waiting(meeting: Meeting) -> None:
         one.close()
 
 
+class Heard:
+    """Somebody whose line is waited for."""
+
+    def __init__(self) -> None:
+        self.lines: list[Any] = []
+        self.gone = threading.Event()
+
+    def lives(self, line: Any, facts: dict[str, Any]) -> None:
+        self.lines.append((line, facts["pid"]))
+
+    def is_gone(self) -> None:
+        self.gone.set()
+
+
+def test_a_desk_sees_who_lives() -> None:
+    """By a line that closes with its process; a token that nobody waits for, or that came before, opens none."""
+    with desk("127.0.0.1", "key") as found:
+        who, place = Heard(), found.meeting.ways
+        assert isinstance(place, Afar)
+        found.expect("token", who)
+        for unknown in ({"life": "guessed", "pid": 1}, {"life": ["x"]}, {"nothing": 1}, "x", {"here": "y"}):
+            with place.at_desk() as line:
+                line.send_bytes(json.dumps(unknown).encode())
+                with pytest.raises((EOFError, ConnectionError)):
+                    line.recv_bytes()
+        line = place.at_desk()
+        line.send_bytes(json.dumps({"life": "token", "pid": 7}).encode())
+        while not who.lines:
+            time.sleep(0.001)
+        theirs, pid = who.lines[0]
+        assert pid == 7
+        theirs.send_bytes(b"stop")
+        assert line.recv_bytes() == b"stop"
+        assert not who.gone.wait(0.05)
+        line.close()
+        assert who.gone.wait(5.0)
+        with place.at_desk() as again:
+            again.send_bytes(json.dumps({"life": "token", "pid": 8}).encode())
+            with pytest.raises((EOFError, ConnectionError)):
+                again.recv_bytes()
+        other = Meeting(found.meeting.place, "another key")
+        with pytest.raises(ConnectionError):
+            other.ways.clock_ahead_s()
+
+
+def test_a_port_that_another_took_is_not_mistaken_for_his() -> None:
+    """The desk still names the port of a dead shard; another shard of the run listens there by now."""
+    with desk("127.0.0.1", "key") as found, Door(found.meeting, "shard-2") as second:
+        place = found.meeting.ways
+        assert isinstance(place, Afar)
+        place.ask({"here": "shard-1", "address": place.ask({"where": "shard-2"})["address"]})
+        served = threading.Event()
+
+        def serve() -> None:
+            while not served.is_set():
+                wait([second.fileno()], 0.05)
+                assert second.accept() is None  # nobody meant this one
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with pytest.raises(PeerGone):
+            connect(found.meeting, "shard-1", 0.2, 1.0)
+        served.set()
+        thread.join()
+        first = answering(found.meeting, "shard-1", lambda connection: send(connection, {"x": 1}))
+        with connect(found.meeting, "shard-1", 5.0, 1.0) as connection:
+            assert receive(connection)[0] == {"x": 1}
+        first.join()
+
+
+@pytest.mark.parametrize("ahead", [-1e6, 0.0, 12.5])
+def test_another_machines_clock(ahead: float) -> None:
+    """Half of a round trip is the most by which it is wrong; the quickest of ten takes no 50 ms here."""
+    with desk("127.0.0.1", "key", lambda: time.monotonic() + ahead) as found:
+        assert found.meeting.ways.clock_ahead_s() == pytest.approx(ahead, abs=0.05)
+        told: list[Any] = []
+
+        def tell() -> None:
+            Control(found.meeting, 5.0).tell("alive")
+
+        with Door(found.meeting, "supervisor") as door:
+            trainer = threading.Thread(target=tell)
+            trainer.start()
+            with greeted(door) as connection:
+                told.append(json.loads(connection.recv_bytes())["at"])
+            trainer.join()
+        assert told[0] - time.monotonic() == pytest.approx(ahead, abs=5.0)
+
+
 def test_nobody_else_may_enter(tmp_path: Path) -> None:
     """The folder is ours alone, and gone at the end; one that a killed run left is taken away, another's is not."""
     remembered = tmp_path / "sockets"
     with meeting_place(remembered) as first:
-        assert stat.S_IMODE(os.stat(first.folder).st_mode) == 0o700
-        assert remembered.read_text() == first.folder
+        assert stat.S_IMODE(os.stat(first.place).st_mode) == 0o700
+        assert remembered.read_text() == first.place
         with Door(first, "a"):
             assert len(first.address("supervisor")) < 100
-    assert not os.path.exists(first.folder)
+    assert not os.path.exists(first.place)
     assert not remembered.exists()
     left = tempfile.mkdtemp(prefix="cprmodel-run-")
     remembered.write_text(left)
@@ -230,9 +327,9 @@ def test_a_copy_of_a_living_run_takes_nothing_away(tmp_path: Path) -> None:
     with meeting_place(tmp_path / "mine") as mine, Door(mine, "supervisor"):
         shutil.copy(tmp_path / "mine", tmp_path / "copied")
         with meeting_place(tmp_path / "copied") as other:
-            assert other.folder != mine.folder
+            assert other.place != mine.place
         assert os.path.exists(mine.address("supervisor"))
-        shutil.rmtree(mine.folder)
+        shutil.rmtree(mine.place)
         with pytest.raises(ConnectionError, match="the folder in which this run's processes meet; it was removed"):
             Door(mine, "shard-1")
 
@@ -254,7 +351,7 @@ def test_sockets_stand_where_nobody_else_can_put_his_own(tmp_path: Path, monkeyp
             base.chmod(mode)
             monkeypatch.setenv("XDG_RUNTIME_DIR", place)
             with meeting_place(tmp_path / "remembered") as meeting:
-                assert (Path(meeting.folder).parent == base) == taken, (place, oct(mode))
+                assert (Path(meeting.place).parent == base) == taken, (place, oct(mode))
     finally:
         shutil.rmtree(base)
 
@@ -375,4 +472,4 @@ def test_a_run_whose_temporary_folder_has_a_long_name_meets_elsewhere(
     monkeypatch.setattr(tempfile, "tempdir", str(long))
     with meeting_place(tmp_path / "remembered") as meeting, Door(meeting, "supervisor"):
         assert os.path.exists(meeting.address("supervisor"))
-    assert not os.path.exists(meeting.folder)
+    assert not os.path.exists(meeting.place)

@@ -18,6 +18,7 @@ from tests.slow_event_loop import Setting, play
 from tests.validation.helpers import INTERVAL, SHARDS, STEPS, FullDisk, small, train
 from tests.validation.test_data import CRITEO, MOVIELENS, needs_data
 from validation.audit import audit
+from validation.engines.engine import Local
 from validation.events import read_events
 from validation.failures import Failure
 from validation.summary import summarise
@@ -343,13 +344,14 @@ def test_processes_that_die_on_their_own_end_the_run(tmp_path: Path) -> None:
     case = small(training={"device": "cpu", "embedding_optimizer": "sgd"})
     supervisor = Supervisor(case, tmp_path / "run")
 
-    class Broken:
+    class Broken(Local):
         def start(self, name: str, module: str, arguments: Any, secret: str) -> Any:
             module = "validation.no_such_module" if name == "shard-1" else module
-            return real.start(name, module, arguments, secret)
+            return super().start(name, module, arguments, secret)
 
-    real = supervisor.launcher
-    supervisor.launcher = Broken()
+    real = supervisor.engine
+    assert isinstance(real, Local)
+    supervisor.engine = Broken(real.launcher)
     with pytest.raises(RunError, match=r"shard-1: it dies again and again on its own, last with exit status 1"):
         supervisor.run()
     assert not any(_lives(e["pid"]) for e in _events(tmp_path / "run") if e["event"] == "respawn")

@@ -39,8 +39,10 @@ __all__ = ["DcpStore"]
 class DcpStore(Store):
     """Every checkpoint is a folder that DCP writes; each is whole, there are no deltas."""
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
+    def __init__(self, folder: Path, *arguments: Any) -> None:
+        super().__init__(folder, *arguments)
+        self.folder = folder
+        folder.mkdir(exist_ok=True)
         self._gathered: dict[str, torch.Tensor] = {}
 
     def _save_shards(

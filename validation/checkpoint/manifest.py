@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +11,14 @@ from typing import Any, Self
 
 from cprmodel.checkpoints import manifest as generic
 from cprmodel.checkpoints.files import CorruptError, FileRef
+from cprmodel.checkpoints.folders import Folder, folder_at
 from cprmodel.checkpoints.manifest import kept_of, write_manifest
-from cprmodel.facts.files import remove
 
-__all__ = ["Manifest", "collect_garbage", "manifests", "write_manifest"]
+__all__ = ["NUMBERED", "Manifest", "clear", "collect_garbage", "manifests", "write_manifest"]
+
+#: Whether a name is that of a file, or a folder, of some checkpoint, which begins with its number.
+NUMBERED = re.compile(r"[0-9]{8}\..*").fullmatch
+_LEFT = re.compile(r"\..*\.tmp").fullmatch
 
 
 @dataclass(frozen=True)
@@ -63,17 +69,27 @@ class Manifest(generic.Manifest):
 
 
 def manifests(
-    folder: Path, run: str, on_corrupt: Callable[[CorruptError], None] | None = None
+    folder: Path | Folder, run: str, on_corrupt: Callable[[CorruptError], None] | None = None
 ) -> Iterator[Manifest]:
     """A run's manifests, newest first; ``on_corrupt`` hears of those that are damaged or another run's."""
     return generic.manifests(folder, Manifest, run, on_corrupt)
 
 
-def collect_garbage(folder: Path, run: str) -> None:
+def collect_garbage(folder: Path | Folder, run: str) -> None:
     """Remove what no kept checkpoint of the run needs."""
+    place = folder_at(folder)
     kept = kept_of(list(manifests(folder, run)))
     names = {manifest.name for manifest in kept} | set().union(*(manifest.files for manifest in kept))
     names = {Path(name).parts[0] for name in names}
-    for path in [*folder.glob("[0-9]" * 8 + ".*"), *folder.glob(".*.tmp")]:  # nobody else's
-        if path.name not in names:
-            remove(path)
+    for name in place.names():
+        if (NUMBERED(name) or _LEFT(name)) and name not in names:  # nobody else's
+            place.remove(name)
+
+
+def clear(folder: Path | Folder | str) -> None:
+    """Remove all checkpoints, of whatever run; what cannot be removed stays."""
+    place = folder_at(folder)
+    with contextlib.suppress(OSError):
+        for name in place.names():
+            if NUMBERED(name) or _LEFT(name):
+                place.remove(name)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from cprmodel.checkpoints.files import CorruptError, FileRef, read_arrays, write_arrays
-from validation.checkpoint.manifest import Manifest, collect_garbage, manifests, write_manifest
+from cprmodel.checkpoints.folders import folder_at
+from validation.checkpoint.manifest import NUMBERED, Manifest, collect_garbage, manifests, write_manifest
 from validation.claim import Claim
 from validation.shards.client import Request, ShardClients, ShardsLost
 
@@ -29,13 +30,12 @@ class Store:
     """
 
     def __init__(
-        self, folder: Path, clients: ShardClients, tell: Tell, claim: Claim, rotate: int | None = None
+        self, folder: str | Path, clients: ShardClients, tell: Tell, claim: Claim, rotate: int | None = None
     ) -> None:
-        self.folder, self.clients, self.tell, self.claim = folder, clients, tell, claim
+        self.place, self.clients, self.tell, self.claim = folder_at(folder), clients, tell, claim
         self.rotate = rotate  # so many shards in each save, in turn; None: all
         claim.check()
-        folder.mkdir(exist_ok=True)
-        names = [int(path.name[:8]) for path in folder.glob("[0-9]" * 8 + ".*")]
+        names = [int(name[:8]) for name in self.place.names() if NUMBERED(name)]
         self.sequence = max(names, default=-1) + 1
 
     def save(
@@ -62,7 +62,7 @@ class Store:
             turn = 0 if before is None else (before.turn + (self.rotate or 0)) % self.clients.shards
             manifest = Manifest(sequence, step, generation, cursor, trainer, chains, self.claim.run, turn)
             self.claim.check()
-            write_manifest(self.folder, manifest)
+            write_manifest(self.place, manifest)
         except ShardsLost:
             self.tell("save_void", sequence=sequence)
             raise
@@ -74,7 +74,10 @@ class Store:
         self.tell("save", sequence=sequence, step=step, seconds=seconds, **facts)
         with contextlib.suppress(ShardsLost):  # complete anyway; who was lost is noticed at the next message
             self.clients.broadcast({"op": "commit"})
-        collect_garbage(self.folder, self.claim.run)
+        try:
+            collect_garbage(self.place, self.claim.run)
+        except OSError as error:  # it takes room, and is tried again after the next save
+            self.tell("remark", text=f"what no checkpoint needs could not be removed: {error.strerror or error}")
         return True
 
     def load_shards(
@@ -109,7 +112,7 @@ class Store:
         return None
 
     def _manifests(self, on_corrupt: Callable[[CorruptError], None] | None = None) -> Iterator[Manifest]:
-        return manifests(self.folder, self.claim.run, on_corrupt)
+        return manifests(self.place, self.claim.run, on_corrupt)
 
     @property
     def newest_step(self) -> int:
@@ -144,10 +147,10 @@ class Store:
         return tuple(kept[shard] for shard in self.clients.all()), facts
 
     def _save_trainer(self, sequence: int, dense: dict[str, Any]) -> FileRef:
-        return write_arrays(self.folder, f"{sequence:08d}.trainer.safetensors", dense)
+        return write_arrays(self.place, f"{sequence:08d}.trainer.safetensors", dense)
 
     def _load_trainer(self, manifest: Manifest) -> dict[str, Any]:
-        return read_arrays(self.folder, manifest.trainer)
+        return read_arrays(self.place, manifest.trainer)
 
     def _load(
         self, manifest: Manifest, shards: Iterable[int], generation: int, sent: Callable[[], None]
@@ -196,9 +199,9 @@ class Store:
     def _forget_after(self, sequence: int) -> None:
         """Checkpoints after the one that everybody returned to belong to a past that did not happen."""
         self.claim.check()
-        for path in self.folder.glob("[0-9]*.json"):
-            if int(path.stem) > sequence:
-                path.unlink(missing_ok=True)
+        for name in self.place.names():
+            if NUMBERED(name) and name.endswith(".json") and int(name[:8]) > sequence:
+                self.place.remove(name)
 
     def _corrupt(self, error: CorruptError) -> None:
         self.tell("corrupt", file=error.name, reason=error.reason)

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from cprmodel.cli.arguments import On
+
 __all__ = ["app"]
 
 app = typer.Typer(
@@ -73,13 +75,22 @@ def run(
     ] = None,
     device: Annotated[Device | None, typer.Option(help="Instead of the case's training.device.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the experiment in the folder.")] = False,
+    part: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Do this part of it alone; other machines do the others.")
+    ] = None,
+    merge: Annotated[
+        int | None,
+        typer.Option(min=1, max=10_000, metavar="N", help="Make one of N parts that are done, and compare."),
+    ] = None,
+    on: On = None,
     as_json: AsJson = False,
 ) -> None:
     """Predict, train and kill, compare. Status 1 when a prediction does not hold."""
     from validation.cli.experiment import run
     from validation.cli.options import Asked
 
-    raise typer.Exit(run(Asked(case, out, device.value if device else None, resume, as_json)))
+    where = device.value if device else None
+    raise typer.Exit(run(Asked(case, out, where, resume, as_json, part, merge, on)))
 
 
 @app.command()

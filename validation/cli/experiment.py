@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from cprmodel.cli.cluster import submitting
+from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.files import write_whole
+from cprmodel.facts.parts import Part, part_from
 from validation.cli.options import Asked
 from validation.experiment.accuracy import record
 from validation.experiment.charts import figures
 from validation.experiment.compare import compare
 from validation.experiment.design import Experiment
 from validation.experiment.outcome import Outcome
+from validation.experiment.parts import merge
 from validation.experiment.report import markdown, page, remarks, tables, verdict_said
 from validation.experiment.runner import Runner
 from validation.experiment.verdict import Verdict
@@ -39,6 +44,10 @@ def run(asked: Asked) -> int:
     experiment = Experiment.from_file(path)
     if asked.device:
         experiment = experiment.on_device(asked.device)
+    part = _checked(asked, experiment)
+    if asked.merge is not None:
+        merge(experiment, folder, asked.merge)
+        return report(folder, None, asked.as_json)
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -47,12 +56,35 @@ def run(asked: Asked) -> int:
         def show(what: str, done: int, of: int) -> None:
             progress.update(task, description=what, completed=done, total=of)
 
+        more = f" --part {part}" if part else ""
         try:
-            Runner(experiment, folder, show).run(asked.resume)
+            with submitting(asked.on) if asked.on else nullcontext() as submit:
+                Runner(experiment, folder, show, part, submit).run(asked.resume)
         except KeyboardInterrupt:
-            typer.echo(f"Interrupted. To go on: python -m validation run {path} --out {folder} --resume", err=True)
+            command = f"python -m validation run {path} --out {folder}{more} --resume"
+            typer.echo(f"Interrupted. To go on: {command}", err=True)
             raise
+    if part is not None:
+        then = f"python -m validation run {path} --out {folder} --merge {part.of}"
+        typer.echo(f"Part {part} is done. When all are: {then}", err=asked.as_json)
+        return 0
     return report(folder, None, asked.as_json)
+
+
+def _checked(asked: Asked, experiment: Experiment) -> Part | None:
+    """The part that is asked for; JobError where options do not go together, or with the case."""
+    given = [name for name in ("part", "merge", "on") if getattr(asked, name) is not None]
+    if asked.merge is not None and (len(given) > 1 or asked.resume):
+        expected = "nothing beside it but --out and --json: nothing is trained"
+        raise JobError(f"--merge {asked.merge}", [Problem("", "", expected)])
+    section = experiment.experiment
+    if asked.on is not None and not (experiment.clock or section.losses or section.orders):
+        expected = "a case with a clock, losses or orders: runs whose times are measured go one by one, here"
+        raise JobError(f"--on {asked.on}", [Problem("", "", expected)])
+    if asked.on is not None and experiment.engine.name != "local":
+        expected = "a case without an engine of its own, whose processes are on a cluster already"
+        raise JobError(f"--on {asked.on}", [Problem("", "", expected)])
+    return part_from(asked.part) if asked.part is not None else None
 
 
 def report(folder: Path, spoil: str | None, as_json: bool, into: Path | None = None) -> int:

@@ -17,6 +17,9 @@ class Asked:
     device: str | None
     resume: bool
     as_json: bool
+    part: str | None = None  #: this part of an experiment alone
+    merge: int | None = None  #: make one of so many parts
+    on: str | None = None  #: a cluster for runs whose time does not matter
 
     @property
     def folder(self) -> Path:

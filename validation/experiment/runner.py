@@ -7,6 +7,8 @@ there: an experiment that goes on does that run again.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import platform
 import shutil
 import subprocess
@@ -17,21 +19,22 @@ from pathlib import Path
 from typing import Any
 
 from cprmodel.facts.errors import CprModelError, JobError, Problem
+from cprmodel.facts.parts import Part
 from cprmodel.facts.strategies import FailureKind, FailureMix
 from cprmodel.facts.version import __version__
 from validation.case import Case
+from validation.checkpoint.manifest import clear
 from validation.claim import Claim, FolderTaken, alone, new_run
 from validation.events import end_torn_line, read_events, read_log, sealed, timestamp
 from validation.experiment.design import Experiment, Planned
 from validation.experiment.measure import Measured, measure
+from validation.experiment.parts import LOG, decided, folder_of
 from validation.experiment.predict import Costs, expected, planned, recommend
 from validation.failures import Failure, draw_failures
-from validation.processes.pool import workers
+from validation.processes.pool import Submit, workers
 from validation.supervisor import Supervisor, host
 
 __all__ = ["LOG", "Runner", "draw"]
-
-LOG = "experiment.jsonl"
 
 Progress = Callable[[str, int, int], None]
 
@@ -47,9 +50,17 @@ class Runner:
     """One experiment in one folder."""
 
     def __init__(
-        self, experiment: Experiment, folder: Path, progress: Progress = lambda what, done, of: None
+        self,
+        experiment: Experiment,
+        folder: Path,
+        progress: Progress = lambda what, done, of: None,
+        part: Part | None = None,
+        submit: Submit | None = None,
     ) -> None:
-        self.experiment, self.folder, self.progress = experiment, folder, progress
+        """``part``: that one alone; ``submit``: hands runs whose time does not matter to a cluster."""
+        self.experiment, self.progress, self.whole = experiment, progress, folder
+        self.part, self.submit = part or Part(1, 1), submit
+        self.folder = folder if part is None else folder_of(part, folder)
         self.done: dict[str, dict[str, Any]] = {}  # runs by name
         self.costs: dict[int, Costs] = {}
         self.chosen: tuple[str, int] | None = None
@@ -75,7 +86,7 @@ class Runner:
             case=self.experiment.model_dump(mode="json"),
         )
         if section.strategies:
-            for seed in range(section.seeds):
+            for seed in filter(self.part.takes, range(section.seeds)):
                 self._block(seed)
         if section.losses:
             runs = [
@@ -83,13 +94,16 @@ class Runner:
                 for seed in range(section.loss_seeds or section.seeds)
                 for one in self.experiment.losses(seed)
             ]
-            self._all(runs, "losses")
+            self._all(self._mine(runs), "losses")
         if section.orders:
             ordered = [
                 (seed, one) for seed in range(self.experiment.order_seeds) for one in self.experiment.orders(seed)
             ]
-            self._all(ordered, "orders")
+            self._all(self._mine(ordered), "orders")
         self._note("end", date=timestamp())
+
+    def _mine(self, runs: list[tuple[int, Planned]]) -> list[tuple[int, Planned]]:
+        return [run for number, run in enumerate(runs) if self.part.takes(number)]
 
     def _check_devices(self) -> None:
         """A GPU that is not there is missed before anything runs."""
@@ -119,6 +133,9 @@ class Runner:
         mix = self._mix(costs)
         runs = list(experiment.tried(seed))
         if section.recommended:
+            if self.chosen is None and self.part.number > 1 and not experiment.clock:
+                known = decided(self.part, self.whole, "recommended")
+                self.chosen = known["recovery"], known["interval_steps"]
             if self.chosen is None:  # for good, before the first run
                 best = recommend(experiment, costs, mix, section.pls_budget)
                 steps = min(experiment.steps, max(1, round(best.interval_s / costs.step_s)))
@@ -160,6 +177,8 @@ class Runner:
         """What this block's calibration runs measured; of the first block's where only that one calibrates."""
         once = self.experiment.experiment.calibrate == "once"
         of = 0 if once else seed
+        if of not in self.costs and once and self.part.number > 1:
+            self.costs[of] = Costs.from_dict(decided(self.part, self.whole, "calibrated")["costs"])
         if of not in self.costs:
             killed = {}
             for one in self.experiment.calibrations(of):
@@ -194,14 +213,14 @@ class Runner:
         """Runs whose time does not matter: several at once."""
         waiting = [(seed, one) for seed, one in runs if self._name(seed, one) not in self.done]
         count = self.experiment.experiment.workers
-        if count == 1:
+        if count == 1 and self.submit is None:
             for seed, one in waiting:
                 self._one(seed, one)
             return
-        with workers(count) as submit:
+        with workers(count) if self.submit is None else contextlib.nullcontext(self.submit) as submit:
             futures = {}
             for seed, one in waiting:
-                folder = self.folder / self._name(seed, one)
+                folder = Path(os.path.abspath(self.folder / self._name(seed, one)))
                 futures[submit(carry_out, one.case, folder, list(one.failures or ()))] = seed, one
             self.progress(what, len(self.done), self.experiment.total)
             for future in as_completed(futures):  # those that are not done when it ends are done on a resume
@@ -298,6 +317,8 @@ def carry_out(case: Case, folder: Path, failures: list[Failure]) -> tuple[str, s
         return "failed", str(error), supervisor.run_name
     except CprModelError as error:
         status = "failed", str(error), supervisor.run_name
+    if case.checkpoint.folder is not None:
+        clear(case.checkpoints_of(supervisor.run_name, folder))
     for heavy in ("checkpoints", "journal", "replica.bin"):
         path = folder / heavy
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)

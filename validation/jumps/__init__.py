@@ -61,7 +61,7 @@ def jumping() -> Iterator[None]:
     with (
         mock.patch.dict(os.environ, {"PYTHONPATH": search}),
         mock.patch("validation.events.datetime", _Date),
-        mock.patch("validation.supervisor.state.on_this_machine", LocalLauncher),  # forks have their server's clock
+        mock.patch("validation.engines.engine.on_this_machine", LocalLauncher),  # forks have their server's clock
         mock.patch.object(time, "time", _time),
     ):
         yield

@@ -20,7 +20,8 @@ class Process(Protocol):
     """A process that was started, here or elsewhere."""
 
     @property
-    def pid(self) -> int: ...
+    def pid(self) -> int:
+        """0 where it is not known yet."""
 
     def fileno(self) -> int:
         """A handle that becomes readable when the process is dead (for ``multiprocessing.connection.wait``)."""
@@ -37,11 +38,13 @@ class Process(Protocol):
 class Launcher(Protocol):
     """Starts ``python -m MODULE ARGUMENTS`` somewhere; the first line of its standard input is ``secret``.
 
-    One that reaches other machines must carry the run's messages over a channel of its own that nobody else can
-    enter: the sockets are for one machine.
+    It is for one machine; what reaches others is an engine (:mod:`validation.engines`).
     """
 
     def start(self, name: str, module: str, arguments: Sequence[str], secret: str) -> Process: ...
+
+    def last_line(self, name: str) -> str:
+        """The last thing that a process said."""
 
 
 class LocalProcess:

@@ -1,11 +1,10 @@
 """Where the processes of a run meet, and how they know one another.
 
-Sockets stand in a folder of their own that nobody else may enter (mode 0700). Whoever knocks must be of the same
-user, as the system says, and both ends prove that they know the run's key, within one deadline for the whole
-greeting. The one who listens never waits for anybody: a greeting goes on when the next part of it has come.
-
-The greeting: the door sends a number that it drew; the guest sends one of his own and a code of both; the door
-sends its code. Both codes are HMAC-SHA256 under the run's key, each with a word that says who sends it.
+Sockets stand in a folder of their own that nobody else may enter (mode 0700), and whoever knocks must be of the
+same user, as the system says; or, between machines, at ports that the run's desk knows
+(:mod:`~validation.shards.places`). Both ends prove that they know the run's key, within one deadline for the whole
+greeting (:mod:`~validation.shards.greeting`). The one who listens never waits for anybody: a greeting goes on when
+the next part of it has come.
 """
 
 from __future__ import annotations
@@ -19,8 +18,6 @@ import selectors
 import shutil
 import socket
 import stat
-import struct
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -29,6 +26,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from cprmodel.facts.files import write_whole
+from validation.shards.greeting import NONCE, code, greet
+from validation.shards.places import Here, Place, place_at, soon
 from validation.shards.wire import PeerGone, PeerHung, set_deadline
 
 __all__ = ["GREETING_S", "Door", "Meeting", "connect", "meeting_place"]
@@ -37,25 +36,25 @@ __all__ = ["GREETING_S", "Door", "Meeting", "connect", "meeting_place"]
 GREETING_S = 2.0
 #: Guests whose greeting is under way; one more, and the first of them is sent away.
 _MOST = 64
-_NONCE = 32
 _PREFIX = "cprmodel-run-"
 _LONGEST = 40  # of the folder that a run's own is in: the address of a socket has room for some hundred letters
 
 
 @dataclass(frozen=True)
 class Meeting:
-    """A folder of sockets, and the key that those who meet there know."""
+    """A place, and the key that those who meet there know."""
 
-    folder: str
+    place: str  #: a folder of sockets, or ``tcp://HOST:PORT`` of a desk
     key: str = field(repr=False)
 
     def address(self, name: str) -> str:
-        """Where a process of the run listens."""
-        return os.path.join(self.folder, name)
+        """Where a process of the run listens, on one machine."""
+        return Here(self.place).address(name)
 
-    def code(self, role: str, door: bytes, guest: bytes) -> bytes:
-        """What proves that one knows the key, and has seen both numbers."""
-        return hmac.digest(self.key.encode(), role.encode() + door + guest, "sha256")
+    @property
+    def ways(self) -> Place:
+        """How names are listened to and reached there."""
+        return place_at(self.place, self.key)
 
 
 @contextlib.contextmanager
@@ -104,15 +103,6 @@ def _take_away(remembered: Path) -> None:
             os.close(held)
 
 
-def _is_us(end: socket.socket) -> bool:
-    """Whether the other end is a process of our user; where the system does not say, the folder keeps others."""
-    if not sys.platform.startswith("linux"):
-        return True
-    found = end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    _, user, _ = struct.unpack("3i", found)
-    return bool(user == os.geteuid())
-
-
 @dataclass
 class _Guest:
     """A greeting that is under way."""
@@ -126,19 +116,9 @@ class _Guest:
 class Door:
     """Where a process listens, also while it waits for other things (it has a ``fileno``)."""
 
-    def __init__(self, meeting: Meeting, name: str) -> None:
-        self._meeting = meeting
-        self._path = meeting.address(name)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._path)  # of a dead process
-        self._socket = socket.socket(socket.AF_UNIX)
-        try:
-            self._socket.bind(self._path)
-        except FileNotFoundError:
-            self._socket.close()
-            raise ConnectionError(
-                f"{meeting.folder}: expected the folder in which this run's processes meet; it was removed"
-            ) from None
+    def __init__(self, meeting: Meeting, name: str, listening: socket.socket | None = None) -> None:
+        self._meeting, self._name, self._ways = meeting, name, meeting.ways
+        self._socket = listening or self._ways.listen(name)
         self._socket.listen(16)
         self._socket.setblocking(False)
         self._waiting = selectors.DefaultSelector()
@@ -174,13 +154,14 @@ class Door:
             end, _ = self._socket.accept()
         except OSError:  # gone again
             return
-        if not _is_us(end):
+        if not self._ways.is_us(end):
             end.close()
             return
         if len(self._guests) >= _MOST:
             self._dismiss(next(iter(self._guests.values())))
+        soon(end)
         end.setblocking(False)
-        guest = _Guest(end, secrets.token_bytes(_NONCE), now + GREETING_S)
+        guest = _Guest(end, secrets.token_bytes(NONCE), now + GREETING_S)
         try:
             end.send(guest.nonce)  # the first bytes on a new socket: there is room
         except OSError:
@@ -192,7 +173,7 @@ class Door:
     def _listen(self, guest: _Guest) -> bool | None:
         """Whether the greeting ended well; None: it goes on."""
         try:
-            part = guest.end.recv(2 * _NONCE - len(guest.heard))
+            part = guest.end.recv(2 * NONCE - len(guest.heard))
         except BlockingIOError:
             return None
         except OSError:
@@ -200,16 +181,19 @@ class Door:
         if not part:
             return False
         guest.heard += part
-        if len(guest.heard) < 2 * _NONCE:
+        if len(guest.heard) < 2 * NONCE:
             return None
-        theirs, code = guest.heard[:_NONCE], guest.heard[_NONCE:]
-        if not hmac.compare_digest(code, self._meeting.code("guest", guest.nonce, theirs)):
+        theirs, code = guest.heard[:NONCE], guest.heard[NONCE:]
+        if not hmac.compare_digest(code, self._code("guest", guest.nonce, theirs)):
             return False
         try:
-            guest.end.send(self._meeting.code("door", guest.nonce, theirs))
+            guest.end.send(self._code("door", guest.nonce, theirs))
         except OSError:
             return False
         return True
+
+    def _code(self, role: str, door: bytes, guest: bytes) -> bytes:
+        return code(self._meeting.key, role, self._name, door, guest)
 
     def _forget(self, guest: _Guest) -> None:
         self._waiting.unregister(guest.end)
@@ -227,8 +211,7 @@ class Door:
             self._dismiss(guest)
         self._waiting.close()
         self._socket.close()
-        with contextlib.suppress(OSError):
-            os.unlink(self._path)
+        self._ways.leave(self._name)
 
 
 def _connection(end: socket.socket) -> Connection:
@@ -239,46 +222,29 @@ def _connection(end: socket.socket) -> Connection:
 def connect(meeting: Meeting, name: str, within_s: float, deadline_s: float) -> Connection:
     """Connect to a process that may still be starting; ``deadline_s``: for the greeting, and each answer later."""
     until = time.monotonic() + within_s
+    ways = meeting.ways
     while True:
-        with socket.socket(socket.AF_UNIX) as end:
-            end.settimeout(deadline_s)
+        try:
+            end = ways.reach(name, deadline_s)
+        except (TimeoutError, BlockingIOError):
+            raise PeerHung from None
+        except OSError:
+            if time.monotonic() > until:
+                raise PeerGone(f"nobody listens as {name} at {meeting.place}") from None
+            time.sleep(ways.pause_s)
+            continue
+        with end:
             try:
-                end.connect(meeting.address(name))
-            except (TimeoutError, BlockingIOError):
-                raise PeerHung from None
-            except OSError:
-                if time.monotonic() > until:
-                    raise PeerGone(f"nobody listens at {meeting.address(name)}") from None
-                time.sleep(0.001)
-                continue
-            try:
-                _greet(end, meeting, time.monotonic() + deadline_s)
+                if not ways.is_us(end):
+                    raise ConnectionError("another user listens there")
+                greet(end, meeting.key, name, time.monotonic() + deadline_s)
             except TimeoutError:
                 raise PeerHung from None
             except OSError as error:
+                if ways.changes and time.monotonic() <= until:  # another listens there by now
+                    time.sleep(ways.pause_s)
+                    continue
                 raise PeerGone(str(error)) from None
             end.setblocking(True)
             set_deadline(end, deadline_s)
             return Connection(end.detach())
-
-
-def _greet(end: socket.socket, meeting: Meeting, until: float) -> None:
-    """The guest's side."""
-    if not _is_us(end):
-        raise ConnectionError("another user listens there")
-    theirs = _receive(end, until)
-    ours = secrets.token_bytes(_NONCE)
-    end.sendall(ours + meeting.code("guest", theirs, ours))
-    if not hmac.compare_digest(_receive(end, until), meeting.code("door", theirs, ours)):
-        raise ConnectionError("it does not know the run's key")
-
-
-def _receive(end: socket.socket, until: float) -> bytes:
-    heard = b""
-    while len(heard) < _NONCE:
-        end.settimeout(max(until - time.monotonic(), 1e-3))
-        part = end.recv(_NONCE - len(heard))
-        if not part:
-            raise ConnectionError("it hung up")
-        heard += part
-    return heard

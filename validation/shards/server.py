@@ -15,12 +15,12 @@ import os
 import time
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cprmodel.checkpoints.files import CorruptError, FileRef, read_arrays, write_arrays
+from cprmodel.checkpoints.folders import folder_at
 from validation.claim import Claim, FolderTaken
 from validation.events import told_in
 from validation.processes.memory import one_line_without_memory
@@ -73,7 +73,7 @@ class Server:
     def __init__(self, config: ServerConfig) -> None:
         self.config = config
         self.layout = layout_of(config.placement, config.num_embeddings, config.shards)
-        self.folder = Path(config.folder)
+        self.folder = folder_at(config.folder)
         self.count = self.layout.rows_of(config.shard)
         self.rows: Rows | None = None  # None: empty
         self.settled = False  # whether the trainer has written down what was loaded

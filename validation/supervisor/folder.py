@@ -63,7 +63,7 @@ class Folder(State):
         now = self.case.model_dump(mode="json")
         for table in now:
             old, new = before.get(table), now[table]
-            if table == "timeouts" or old == new:
+            if table in ("timeouts", "engine") or old == new:
                 continue
             if not isinstance(new, dict) or not isinstance(old, dict):
                 raise self._folder_error(f"a run of the same case ({table} was {old})")

@@ -12,7 +12,6 @@ from cprmodel.facts.files import write_whole
 from cprmodel.facts.strategies import FailureKind
 from validation.data.tables import num_embeddings_of
 from validation.events import sealed
-from validation.processes.launcher import LocalLauncher
 from validation.shards.server import ServerConfig
 from validation.supervisor.coming import Coming
 from validation.supervisor.state import RunError
@@ -54,10 +53,10 @@ class Living(Coming):
             lr=self.case.training.embedding_lr,
             seed=self.case.training.seed,
             device=self.case.shards.device,
-            folder=str(self.folder / "checkpoints"),
+            folder=self.case.checkpoints_of(self.run_name, self.folder),
             compact_after=self.case.checkpoint.compact_after,
             claim=self.claim,
-            doors=self.meeting.folder,
+            doors=self.meeting.place,
             order=self.case.strategy.order,
             fraction=self.case.strategy.fraction,
         )
@@ -71,7 +70,7 @@ class Living(Coming):
         config = {
             "case": self.case.model_dump(mode="json"),
             "claim": self.claim.to_dict(),
-            "doors": self.meeting.folder,
+            "doors": self.meeting.place,
         }
         self._start("trainer", "validation.training", config)
         self.heard_at = time.monotonic()
@@ -83,7 +82,7 @@ class Living(Coming):
         path.parent.mkdir(exist_ok=True)
         write_whole(path, sealed(config))
         self.started_at[name] = time.monotonic()
-        self.processes[name] = self.launcher.start(name, module, [str(path)], self.meeting.key)
+        self.processes[name] = self.engine.start(name, module, [str(path)], self.meeting.key)
 
     def _bury(self, name: str, cause: str, kind: FailureKind | None = None) -> int:
         """A process is dead: see how, and start its successor."""
@@ -95,7 +94,7 @@ class Living(Coming):
                 return status
         self._note("died", what=name, status=status, cause=cause)
         if cause == "on its own":
-            last = self.launcher.last_line(name) if isinstance(self.launcher, LocalLauncher) else ""
+            last = self.engine.last_line(name)
             reason = self.unplanned.died(name, status, last, time.monotonic())
             if reason:
                 raise RunError(reason)

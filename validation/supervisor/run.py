@@ -13,9 +13,9 @@ from typing import Any
 from cprmodel.facts.strategies import FailureKind, together
 from validation.claim import Claim, alone
 from validation.events import EventLog, timestamp
-from validation.shards.meeting import Door, meeting_place
+from validation.shards.meeting import Door
 from validation.supervisor.living import Living
-from validation.supervisor.state import host
+from validation.supervisor.state import RunError, host
 
 __all__ = ["Supervisor"]
 
@@ -49,8 +49,10 @@ class Supervisor(Living):
                 )
                 if self.damaged_lines:
                     self._note("corrupt", file=path.name, reason=f"{self.damaged_lines} lines cannot be read")
-                place = meeting_place(self.folder / "sockets")
-                with place as self.meeting, Door(self.meeting, "supervisor") as door:
+                with (
+                    self.engine.meeting(self.folder / "sockets") as self.meeting,
+                    Door(self.meeting, "supervisor") as door,
+                ):
                     self._start_everybody()
                     while not self.finished:
                         self._turn(door)
@@ -94,6 +96,7 @@ class Supervisor(Living):
                 self._bury(name, "on its own")
                 return
         if time.monotonic() - self.heard_at > self.case.timeouts.trainer_s and "trainer" in self.processes:
+            self._may_start("trainer")
             self._note("hung", what="trainer")
             self.processes["trainer"].send_signal(signal.SIGKILL)
             self._bury("trainer", "hung")
@@ -147,6 +150,7 @@ class Supervisor(Living):
                 return  # give it its time; the trainer asks again
         elif facts["incarnation"] != self.incarnations[shard]:
             return  # replaced already
+        self._may_start(name)
         cause = "on its own"
         if facts["cause"] in ("hung", "silent") and not process.dead:
             self._note("hung", what=name)
@@ -156,6 +160,12 @@ class Supervisor(Living):
         if not process.dead:
             process.send_signal(signal.SIGKILL)
         self._bury(name, cause)
+
+    def _may_start(self, name: str) -> None:
+        """RunError where a process that was not reached in time never will be."""
+        reason = self.engine.cannot_start(self.processes[name])
+        if reason:
+            raise RunError(f"{name}: {reason}")
 
     def _decision(self) -> dict[str, Any]:
         """What everybody does now: the furthest roll-back that any death since the last recovery asks for."""
@@ -186,25 +196,36 @@ class Supervisor(Living):
             names = ["trainer"]
         elif failure.kind is FailureKind.WHOLE_JOB:
             names = ["trainer", *(f"shard-{shard}" for shard in range(self.case.shards.count))]
+        on_node: dict[str, Any] = {}
+        if failure.node:
+            node, names = self.engine.kill_node(names[0], self.processes)
+            on_node = {"node": node}
         number_sent = signal.SIGSTOP if failure.stop else signal.SIGKILL
         if not failure.stop:
             self._struck(failure.kind.value, time.monotonic())
         names = [name for name in names if name in self.processes]
-        for name in names:
-            self.processes[name].send_signal(number_sent)
+        if not failure.node:
+            for name in names:
+                self.processes[name].send_signal(number_sent)
         self._note(
             "failure",
             number=number,
             kind=failure.kind.value,
-            shards=list(failure.shards),
+            shards=sorted(_shards(names)) if failure.node else list(failure.shards),
             signal=number_sent.name,
             phase=failure.phase if failure.at_s is None else "at a time",
             executed=self.executed,
+            **on_node,
             **({"clock_s": self.clock_s} if self.case.clock else {}),
         )
         if failure.stop:
             return  # found by the deadline
         for name in names:
-            status = self._bury(name, "killed", failure.kind)
+            kind = FailureKind.TRAINER if failure.node and name == "trainer" else failure.kind
+            status = self._bury(name, "killed", kind)
             if status != -signal.SIGKILL:
                 self._note("remark", text=f"{name} was killed, but its status is {status}")
+
+
+def _shards(names: list[str]) -> list[int]:
+    return [int(name.split("-")[1]) for name in names if name != "trainer"]

@@ -14,10 +14,10 @@ from cprmodel.facts.errors import CprModelError, JobError, Problem
 from cprmodel.facts.strategies import FailureKind
 from validation.case import Case
 from validation.claim import Claim, new_run
+from validation.engines.engine import Engine, engine_of
 from validation.events import EventLog
 from validation.failures import Failure
-from validation.processes.launcher import Launcher, Process
-from validation.processes.warm import on_this_machine
+from validation.processes.launcher import Process
 from validation.shards.meeting import Meeting
 from validation.supervisor.deaths import Deaths
 
@@ -48,13 +48,13 @@ class State:
         failures: list[Failure] | None = None,
         observe: Callable[[dict[str, Any]], None] = lambda event: None,
         sabotage: Callable[[Failure, dict[str, Process]], None] = lambda failure, processes: None,
-        launcher: Launcher | None = None,
+        engine: Engine | None = None,
     ) -> None:
         self.case, self.folder = case, folder
         self.strategy = case.planned_strategy()
         self.failures = case.failure_plan() if failures is None else failures
         self.observe, self.sabotage = observe, sabotage
-        self.launcher = launcher or on_this_machine(folder / "logs")
+        self.engine = engine or engine_of(case, folder)
         self.run_name = new_run()  # or that of the run that is resumed
         self.damaged_lines = 0  # in its log
         self.processes: dict[str, Process] = {}  # "trainer" and "shard-0" to "shard-N"

@@ -1,4 +1,7 @@
-"""What trainer and supervisor say to each other: small JSON messages over one socket."""
+"""What trainer and supervisor say to each other: small JSON messages over one socket.
+
+All times are of the supervisor's clock: on another machine a monotonic clock began at another moment.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,16 @@ class Control:
 
     def __init__(self, meeting: Meeting, within_s: float) -> None:
         self._connection: Connection = connect(meeting, "supervisor", within_s, deadline_s=24 * 3600.0)
+        self._ahead_s = meeting.ways.clock_ahead_s()
         self.stamp: Callable[[], dict[str, Any]] = dict  #: what every message carries
+
+    def now(self) -> float:
+        """By the supervisor's monotonic clock [s]."""
+        return time.monotonic() + self._ahead_s
 
     def tell(self, event: str, **facts: Any) -> None:
         """Something happened, now."""
-        self._send({"tell": event, "at": time.monotonic(), **self.stamp(), **facts})
+        self._send({"tell": event, "at": self.now(), **self.stamp(), **facts})
 
     def ask(self, what: str, **facts: Any) -> dict[str, Any]:
         """Ask and wait for the answer."""

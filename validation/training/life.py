@@ -57,7 +57,7 @@ class Life:
         self.replica = Replica(folder / "replica.bin", self.dense.numbers, claim.run, self.damaged_copy)
         timeouts = Timeouts(case.timeouts.start_s, case.timeouts.shard_s)
         self.clients = ShardClients(case.shards.count, meeting, timeouts)
-        self.store: Store = _store(case, folder / "checkpoints", self.clients, control.tell, claim)
+        self.store: Store = _store(case, folder, self.clients, control.tell, claim)
         self.journal = Journal(folder / "journal", claim.run) if case.journal else None
         self.step = 0
         self.cursor: Cursor | None = None
@@ -84,7 +84,7 @@ class Life:
 
     def now(self) -> float:
         """By the run's clock [s]."""
-        return self.clock.now_s if self.clock else time.monotonic()
+        return self.clock.now_s if self.clock else self.control.now()
 
     def struck(self, number: int) -> list[dict[str, Any]]:
         """Have a failure carried out; the ones to come."""
@@ -108,5 +108,5 @@ def _store(case: Case, folder: Path, clients: ShardClients, tell: Callable[..., 
     if case.checkpoint.backend == "dcp":
         from validation.checkpoint.dcp import DcpStore
 
-        return DcpStore(folder, clients, tell, claim)
-    return Store(folder, clients, tell, claim, case.strategy.rotate)
+        return DcpStore(folder / "checkpoints", clients, tell, claim)
+    return Store(case.checkpoints_of(claim.run, folder), clients, tell, claim, case.strategy.rotate)
