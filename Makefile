@@ -8,6 +8,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Archives whose hashes are in requirements/ or none; wheels, but for one package that comes as its sources.
 HASHED := --require-hashes --no-deps --no-build-isolation --only-binary :all: --no-binary autograd-gamma
 TOOLS := .venv-tools
+# Frameworks of training, which only tests that ask for them see (tests/conftest.py).
+FRAMEWORKS := build/frameworks
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' cprmodel/facts/version.py)
 
 # Of `make gpu`: a Python with CUDA torch, NumPy, SciPy, SymPy and Numba, and wheels for what it has not.
@@ -51,6 +53,12 @@ $(VENV)/installed-test: $(VENV)/created pyproject.toml $(wildcard requirements/*
 	$(PIP) install $(HASHED) -r requirements/torchrec.txt || test -z "$$CPRMODEL_CI"
 	@touch $@ $(VENV)/installed
 
+# whatever is not built for this machine leaves its tests out, but for CI
+$(FRAMEWORKS)/installed: requirements/frameworks.txt | $(VENV)/created
+	rm -rf $(FRAMEWORKS)
+	$(PIP) install $(HASHED) --no-compile --target $(FRAMEWORKS) -r $< || test -z "$$CPRMODEL_CI"
+	@mkdir -p $(FRAMEWORKS) && touch $@
+
 $(TOOLS)/installed: requirements/tools.txt
 	@$(PYTHON) -m venv $(TOOLS)
 	$(TOOLS)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --no-deps --only-binary :all: -r $<
@@ -64,7 +72,7 @@ lint: $(VENV)/installed-test
 types: $(VENV)/installed-test
 	$(BIN)/mypy
 
-unit: $(VENV)/installed-test
+unit: $(VENV)/installed-test $(FRAMEWORKS)/installed
 	$(BIN)/python -m pytest -n auto -m "not experiment"
 
 experiment: $(VENV)/installed-test ## the quick validation case, alone on the machine; spoiled models must fail
@@ -91,8 +99,8 @@ bench: $(VENV)/installed-test ## speed, as ratios in one run
 fuzz: $(VENV)/installed-test ## an hour of spoiled inputs for every reader and command
 	$(BIN)/python -m tests.fuzz --minutes 60
 
-frameworks: $(VENV)/installed-test ## adaptors against transformers, ray, orbax: FRAMEWORKS=folders of pip install --target, with colons
-	PYTHONPATH="$(FRAMEWORKS)" $(BIN)/python -m pytest -n 0 -m framework tests/adaptors
+frameworks: $(VENV)/installed-test $(FRAMEWORKS)/installed ## the tests with transformers, Ray and Orbax alone
+	$(BIN)/python -m pytest -n 0 -m framework tests
 
 soak: $(VENV)/installed-test ## a thousand kills of every sort, each run audited (about three minutes)
 	$(BIN)/python -m validation soak --kills 1000
@@ -119,7 +127,7 @@ formulas: $(VENV)/installed ## equations as text and as JavaScript, and the page
 	$(BIN)/python -c "from cprmodel.report.equations import renew; renew()"
 
 audit: $(TOOLS)/installed ## known vulnerabilities in what make installs; asks PyPI, and without an answer fails and says so
-	@for file in build demo test torch torchrec tools; do \
+	@for file in build demo test torch torchrec frameworks tools; do \
 	  $(TOOLS)/bin/pip-audit --strict --progress-spinner off --timeout 30 --require-hashes --disable-pip -r requirements/$$file.txt \
 	  || { echo "audit: requirements/$$file.txt: a vulnerability, or no answer (it needs a network that reaches PyPI)" >&2; exit 1; }; \
 	done

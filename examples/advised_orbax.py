@@ -22,7 +22,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from cprmodel import Advisor, Job
 from cprmodel.adaptors.policies import OrbaxPolicy
 
-STEPS = 3000
+STEPS = 1200
 JOB = Job.from_mapping(  # at the pace of a demonstration
     {
         "job": {"work": "5 s"},

@@ -38,6 +38,8 @@ TORCHREC = (
     "pyre-extensions",
     "typing-inspect",
 )
+#: Those of training that adaptors and an engine are for, beside what is there already.
+FRAMEWORKS = ("transformers", "accelerate", "ray[train]", "orbax-checkpoint", "jax")
 #: What the validation on a GPU needs beside CUDA torch, NumPy, SciPy, SymPy and Numba and what these need: what the
 #: harness imports on its way from a case to a report, and what its tests import.
 GPU = (
@@ -77,7 +79,7 @@ def main() -> None:
     torch = [block for block in everything if block.startswith(TORCH)]
     test = [block for block in everything if block not in (*cuda, *torch, *build)]
     write(HERE / "test.txt", test, "What make test installs, without torch")
-    gpu = [block for block in everything if pin(block).split("==")[0] in GPU]
+    gpu = [block for block in everything if name_of(block) in GPU]
     write(HERE / "gpu.txt", gpu, "What make gpu-wheels fetches for a machine that has CUDA torch and no network")
     version = next(iter(TORCH_CPU)).split("-")[1]
     cpu = "".join([f"torch=={version}", *(f" \\\n    --hash=sha256:{one}" for one in TORCH_CPU.values())])
@@ -86,6 +88,12 @@ def main() -> None:
     torchrec = HERE / "torchrec.txt"
     old = torchrec.read_text() if torchrec.exists() and not upgrade else ""
     write(torchrec, locked([], TORCHREC, old, "--no-deps"), "torchrec and what it imports, installed as it is")
+    frameworks = HERE / "frameworks.txt"
+    old = frameworks.read_text() if frameworks.exists() and not upgrade else ""
+    there = {name_of(block) for block in everything}
+    beside = locked([], FRAMEWORKS, old, "--constraint", str(constraints))
+    added = [block for block in beside if name_of(block) not in there]
+    write(frameworks, added, "Frameworks of training, beside what is in test.txt and torch.txt")
     tools = HERE / "tools.txt"
     old = tools.read_text() if tools.exists() and not upgrade else ""
     write(tools, locked([], TOOLS, old), "What make uses beside the project, in .venv-tools")
@@ -106,6 +114,11 @@ def locked(sources: list[str], names: Iterable[str], before: str, *options: str)
 def pin(block: str) -> str:
     """Name, version and marker of a package."""
     return block.split(" \\", 1)[0]
+
+
+def name_of(block: str) -> str:
+    """Its name alone."""
+    return block.split("==", 1)[0]
 
 
 def write(path: Path, blocks: Iterable[str], what: str) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import secrets
 import shutil
 import signal
 import sys
+import tempfile
 import tomllib
 from collections.abc import Iterator
+from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,6 +22,8 @@ import pytest
 HERE = Path(__file__).parent
 SLOW_S = 30.0
 EXAMPLE = HERE.parent / "examples" / "production-dlrm.toml"
+#: Frameworks of training, which only the tests marked ``framework`` see (``make build/frameworks/installed``).
+FRAMEWORKS = HERE.parent / "build" / "frameworks"
 
 hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("fixed")
@@ -30,7 +35,7 @@ def literature(name: str) -> dict[str, Any]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Browser and torchrec tests run where these are (CI installs them), GPU tests on a GPU; else deselected."""
+    """Those run whose needs are there (CI has all but a GPU); the others are deselected."""
     absent = set()
     if not (shutil.which("chromium") or os.environ.get("CPRMODEL_CI")):
         absent.add("browser")
@@ -44,10 +49,37 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [item for item in items if any(item.get_closest_marker(name) for name in absent)]
     for item in items:
         framework = item.get_closest_marker("framework")
-        if framework and importlib.util.find_spec(framework.args[0]) is None:
+        if framework and not (there(framework.args[0]) or os.environ.get("CPRMODEL_CI")):
             left_out.append(item)
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
+
+
+def there(framework: str) -> bool:
+    """Whether a framework of training is installed, in its folder or beside the project."""
+    return PathFinder.find_spec(framework, [*sys.path, str(FRAMEWORKS)]) is not None
+
+
+@pytest.fixture(autouse=True)
+def frameworks(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that is marked ``framework`` finds it, and so does what it starts; no other test does.
+
+    Ray keeps its files, and the address by which its processes find each other, in a folder of this test, asks
+    for a secret of this test, and calls nobody outside.
+    """
+    marked = request.node.get_closest_marker("framework")
+    if marked is None:
+        yield
+        return
+    folders = [*filter(None, [os.environ.get("PYTHONPATH")]), str(FRAMEWORKS)]
+    with pytest.MonkeyPatch.context() as patched, tempfile.TemporaryDirectory(prefix="ray-") as folder:
+        patched.setattr(sys, "path", [*sys.path, str(FRAMEWORKS)])
+        patched.setenv("PYTHONPATH", os.pathsep.join(folders))
+        if marked.args[0] == "ray":
+            patched.setenv("RAY_TMPDIR", folder)  # pytest's own are longer than a socket's name may be
+            patched.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+            patched.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        yield
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

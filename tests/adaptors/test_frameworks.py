@@ -1,7 +1,7 @@
-"""Examples for frameworks that make does not install, killed and started again (``make frameworks``).
+"""Examples for frameworks of training, two ranks each: killed, and started again.
 
-Those that are not there are deselected. What the adaptors do is tried without them in test_transformers.py and
-test_policies.py, called as the frameworks call them.
+On a clock of the test's own, and called as the frameworks call them, the adaptors are tried in test_transformers.py
+and its neighbours.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.adaptors.test_torch import EXAMPLE, two_ranks
 
@@ -49,27 +50,36 @@ def test_a_trainer_of_two_ranks_of_which_one_is_killed(tmp_path: Path) -> None:
     assert left_in(tmp_path / "calm")["whole_job"] == 0
 
 
+def trained_alone(steps: int) -> float:
+    """The weights of examples/advised_ray.py by one process, which adds up the gradients of both ranks itself."""
+    torch.manual_seed(1)
+    model = torch.nn.Sequential(torch.nn.Linear(8, 32), torch.nn.ReLU(), torch.nn.Linear(32, 1))
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    for step in range(1, steps + 1):
+        optimizer.zero_grad()
+        for rank in range(2):
+            inputs = torch.randn(64, 8, generator=torch.Generator().manual_seed(2 * step + rank))
+            wanted = inputs.sum(dim=1, keepdim=True).sin()
+            (torch.nn.functional.mse_loss(model(inputs), wanted) / 2).backward()
+        optimizer.step()
+    return torch.cat([one.flatten() for one in model.parameters()]).double().sum().item()
+
+
 @pytest.mark.framework("ray")
-def test_ray_starts_two_workers_anew(tmp_path: Path) -> None:
-    ended = []
-    for folder, how in (("calm", []), ("killed", ["--die-at", "150"])):
-        command = [sys.executable, str(EXAMPLES / "advised_ray.py"), str(tmp_path / folder), *how]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-        assert done.returncode == 0, done.stderr
-        ended.append(done.stdout)
-    calm, killed = ended
-    assert "went back to step 0;" in calm
-    step = re.search(r"went back to step (\d+);", killed)
+def test_ray_starts_two_workers_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")  # of clouds: a process less
+    command = [sys.executable, str(EXAMPLES / "advised_ray.py"), str(tmp_path), "--die-at", "150"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    step = re.search(r"went back to step (\d+);", done.stdout)
     assert step is not None
     assert 0 < int(step[1]) <= 150
-    assert weights(killed) == weights(calm)
-    assert left_in(tmp_path / "killed")["whole_job"] == 1
-    assert left_in(tmp_path / "calm")["whole_job"] == 0
+    assert float(weights(done.stdout)) == pytest.approx(trained_alone(200), abs=1e-12)
+    assert left_in(tmp_path)["whole_job"] == 1
 
 
 @pytest.mark.framework("orbax")
-@pytest.mark.parametrize("processes", [1, 2])
-def test_orbax_goes_on_where_it_was_killed(processes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_orbax_goes_on_where_it_was_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JAX_PLATFORMS", "cpu")
 
     def run(folder: str, *how: str) -> list[tuple[int, str, str]]:
@@ -77,17 +87,15 @@ def test_orbax_goes_on_where_it_was_killed(processes: int, tmp_path: Path, monke
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         began = []
-        for number in range(processes):
+        for number in range(2):
             command = [sys.executable, str(EXAMPLES / "advised_orbax.py"), str(tmp_path / folder), *how]
-            if processes > 1:
-                command += ["--processes", str(processes), "--process", str(number)]
-                command += ["--coordinator", f"127.0.0.1:{port}"]
+            command += ["--processes", "2", "--process", str(number), "--coordinator", f"127.0.0.1:{port}"]
             began.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
         said = [one.communicate(timeout=200) for one in began]
         return [(one.returncode, *texts) for one, texts in zip(began, said, strict=True)]
 
-    calm, killed, again = run("calm"), run("killed", "--die-at", "2000"), run("killed")
-    assert [status for status, _, _ in calm + again] == [0] * 2 * processes, calm + again
+    calm, killed, again = run("calm"), run("killed", "--die-at", "800"), run("killed")
+    assert [status for status, _, _ in calm + again] == [0] * 4, calm + again
     assert killed[0][0] == -signal.SIGKILL
     assert all("went back to step" in output for _, output, _ in again)
     assert {weights(output) for _, output, _ in again} == {weights(output) for _, output, _ in calm}

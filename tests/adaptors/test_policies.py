@@ -1,6 +1,6 @@
 """Policies asked as Orbax and Composer ask them, by their sources, on a clock of the test's own.
 
-Neither is installed here: ``tests/frameworks`` has the real ones (``make frameworks``).
+``tests/adaptors/test_frameworks.py`` has the real Orbax.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Ray Train's report loop against a stand-in for ``ray.train``: what is reported, when, and what is told.
 
-Ray is not installed here: ``tests/adaptors/test_frameworks.py`` has the real one (``make frameworks``).
+On a clock of the test's own: ``tests/adaptors/test_frameworks.py`` has the real one.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The Trainer's callback, called as transformers 5's Trainer calls it, on a clock of the test's own.
 
-transformers is not installed here: ``tests/adaptors/test_frameworks.py`` has the real one (``make frameworks``).
+``tests/adaptors/test_frameworks.py`` has the real one.
 """
 
 from __future__ import annotations
