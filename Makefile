@@ -54,9 +54,9 @@ $(VENV)/installed-test: $(VENV)/created pyproject.toml $(wildcard requirements/*
 	@touch $@ $(VENV)/installed
 
 # whatever is not built for this machine leaves its tests out, but for CI
-$(FRAMEWORKS)/installed: requirements/frameworks.txt | $(VENV)/created
+$(FRAMEWORKS)/installed: requirements/frameworks.txt requirements/composer.txt | $(VENV)/created
 	rm -rf $(FRAMEWORKS)
-	$(PIP) install $(HASHED) --no-compile --target $(FRAMEWORKS) -r $< || test -z "$$CPRMODEL_CI"
+	$(PIP) install $(HASHED) --no-compile --target $(FRAMEWORKS) $(^:%=-r %) || test -z "$$CPRMODEL_CI"
 	@mkdir -p $(FRAMEWORKS) && touch $@
 
 $(TOOLS)/installed: requirements/tools.txt
@@ -99,7 +99,7 @@ bench: $(VENV)/installed-test ## speed, as ratios in one run
 fuzz: $(VENV)/installed-test ## an hour of spoiled inputs for every reader and command
 	$(BIN)/python -m tests.fuzz --minutes 60
 
-frameworks: $(VENV)/installed-test $(FRAMEWORKS)/installed ## the tests with transformers, Ray and Orbax alone
+frameworks: $(VENV)/installed-test $(FRAMEWORKS)/installed ## the tests with transformers, Ray, Orbax and Composer alone
 	$(BIN)/python -m pytest -n 0 -m framework tests
 
 soak: $(VENV)/installed-test ## a thousand kills of every sort, each run audited (about three minutes)
@@ -127,7 +127,7 @@ formulas: $(VENV)/installed ## equations as text and as JavaScript, and the page
 	$(BIN)/python -c "from cprmodel.report.equations import renew; renew()"
 
 audit: $(TOOLS)/installed ## known vulnerabilities in what make installs; asks PyPI, and without an answer fails and says so
-	@for file in build demo test torch torchrec frameworks tools; do \
+	@for file in build demo test torch torchrec frameworks composer tools; do \
 	  $(TOOLS)/bin/pip-audit --strict --progress-spinner off --timeout 30 --require-hashes --disable-pip -r requirements/$$file.txt \
 	  || { echo "audit: requirements/$$file.txt: a vulnerability, or no answer (it needs a network that reaches PyPI)" >&2; exit 1; }; \
 	done

@@ -40,6 +40,9 @@ TORCHREC = (
 )
 #: Those of training that adaptors and an engine are for, beside what is there already.
 FRAMEWORKS = ("transformers", "accelerate", "ray[train]", "orbax-checkpoint", "jax")
+#: Composer asks for an older torch, and older ones of what comes with it: it gets ours, and ours' torchvision.
+COMPOSER, TORCHVISION = "mosaicml", "torchvision==0.28.0"
+COMPOSER_GETS_OURS = ("importlib-metadata", "numpy", "packaging", "pillow", "torch", "torchmetrics")
 #: What the validation on a GPU needs beside CUDA torch, NumPy, SciPy, SymPy and Numba and what these need: what the
 #: harness imports on its way from a case to a report, and what its tests import.
 GPU = (
@@ -88,12 +91,16 @@ def main() -> None:
     torchrec = HERE / "torchrec.txt"
     old = torchrec.read_text() if torchrec.exists() and not upgrade else ""
     write(torchrec, locked([], TORCHREC, old, "--no-deps"), "torchrec and what it imports, installed as it is")
-    frameworks = HERE / "frameworks.txt"
-    old = frameworks.read_text() if frameworks.exists() and not upgrade else ""
-    there = {name_of(block) for block in everything}
-    beside = locked([], FRAMEWORKS, old, "--constraint", str(constraints))
-    added = [block for block in beside if name_of(block) not in there]
+    frameworks, composer = HERE / "frameworks.txt", HERE / "composer.txt"
+    added = beside(FRAMEWORKS, frameworks, upgrade, everything)
     write(frameworks, added, "Frameworks of training, beside what is in test.txt and torch.txt")
+    forced = [*(one for one in everything if name_of(one) in COMPOSER_GETS_OURS), TORCHVISION]
+    added = beside([COMPOSER], composer, upgrade, [*everything, *added], forced)
+    write(
+        composer,
+        added,
+        "Composer, beside those; it asks for an older torch, and for older ones of what comes with it",
+    )
     tools = HERE / "tools.txt"
     old = tools.read_text() if tools.exists() and not upgrade else ""
     write(tools, locked([], TOOLS, old), "What make uses beside the project, in .venv-tools")
@@ -109,6 +116,20 @@ def locked(sources: list[str], names: Iterable[str], before: str, *options: str)
         words += ["--no-header", "--no-annotate", "--quiet", "-o", str(out), *options]
         subprocess.run([sys.executable, "-m", "uv", "pip", "compile", *words, *sources, str(asked)], check=True)
         return re.findall(r"^\w(?:.*\\\n)*.*", out.read_text(), re.MULTILINE)
+
+
+def beside(
+    names: Iterable[str], path: Path, upgrade: bool, there: list[str], forced: Iterable[str] = ()
+) -> list[str]:
+    """What these need besides what is there; of those forced they get the ones named, whatever they ask for."""
+    with tempfile.TemporaryDirectory() as folder:
+        ours, given = Path(folder, "ours.txt"), Path(folder, "given.txt")
+        ours.write_text("".join(f"{pin(block)}\n" for block in there))
+        given.write_text("".join(f"{pin(block)}\n" for block in forced))
+        old = path.read_text() if path.exists() and not upgrade else ""
+        found = locked([], names, old, "--constraint", str(ours), "--override", str(given))
+    known = {name_of(block) for block in there}
+    return [block for block in found if name_of(block) not in known]
 
 
 def pin(block: str) -> str:

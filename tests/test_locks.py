@@ -45,7 +45,7 @@ def test_constraints_hold_the_same_pins() -> None:
     installed = set()
     for path in LOCKS:
         # an environment of its own; a build of torch; what is installed without what it asks for, or in a folder
-        if path.name not in ("tools.txt", "torch-cpu.txt", "torchrec.txt", "frameworks.txt"):
+        if path.name not in ("tools.txt", "torch-cpu.txt", "torchrec.txt", "frameworks.txt", "composer.txt"):
             installed |= {(str(one.specifier), name) for name, many in locked(path).items() for one, _ in many}
     assert installed == pins
 
@@ -81,9 +81,13 @@ def test_a_demo_needs_no_more_than_the_tests() -> None:
 def test_frameworks_come_beside_what_the_tests_have() -> None:
     """In a folder of their own, where nothing may hide what is tested elsewhere."""
     lock = load_script(ROOT / "requirements" / "lock.py")
-    names = {name: set(locked(ROOT / "requirements" / f"{name}.txt")) for name in ("frameworks", "test", "torch")}
-    assert {Requirement(one).name for one in lock.FRAMEWORKS} <= names["frameworks"]
-    assert not names["frameworks"] & (names["test"] | names["torch"])
+    frameworks, composer, test, torch = (
+        set(locked(ROOT / "requirements" / f"{name}.txt")) for name in ("frameworks", "composer", "test", "torch")
+    )
+    assert {Requirement(one).name for one in lock.FRAMEWORKS} <= frameworks
+    assert {lock.COMPOSER, Requirement(lock.TORCHVISION).name} <= composer
+    assert not (frameworks | composer) & (test | torch)
+    assert not frameworks & composer
 
 
 def test_what_is_carried_to_a_gpu_is_what_is_tested_here() -> None:

@@ -156,7 +156,7 @@ def composer_interval(ranks: Any, *, clock: Callable[[], float] = time.monotonic
     -----
     ``AdvisedRanks`` is made after ``composer.utils.dist.initialize_dist``, on every rank, and closed after ``fit``.
     A process that ended without a word counts as one failure of the whole job. Evaluation after a batch counts as
-    part of its step.
+    part of its step. ``examples/advised_composer.py`` is a whole script.
 
     Examples
     --------

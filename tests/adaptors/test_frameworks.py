@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -50,16 +51,15 @@ def test_a_trainer_of_two_ranks_of_which_one_is_killed(tmp_path: Path) -> None:
     assert left_in(tmp_path / "calm")["whole_job"] == 0
 
 
-def trained_alone(steps: int) -> float:
-    """The weights of examples/advised_ray.py by one process, which adds up the gradients of both ranks itself."""
+def trained_alone(steps: int, batch_of: Callable[[int, int], tuple[torch.Tensor, torch.Tensor]]) -> float:
+    """The weights of the examples for Ray and Composer by one process, which adds up both ranks' gradients."""
     torch.manual_seed(1)
     model = torch.nn.Sequential(torch.nn.Linear(8, 32), torch.nn.ReLU(), torch.nn.Linear(32, 1))
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     for step in range(1, steps + 1):
         optimizer.zero_grad()
         for rank in range(2):
-            inputs = torch.randn(64, 8, generator=torch.Generator().manual_seed(2 * step + rank))
-            wanted = inputs.sum(dim=1, keepdim=True).sin()
+            inputs, wanted = batch_of(step, rank)
             (torch.nn.functional.mse_loss(model(inputs), wanted) / 2).backward()
         optimizer.step()
     return torch.cat([one.flatten() for one in model.parameters()]).double().sum().item()
@@ -74,7 +74,37 @@ def test_ray_starts_two_workers_anew(tmp_path: Path, monkeypatch: pytest.MonkeyP
     step = re.search(r"went back to step (\d+);", done.stdout)
     assert step is not None
     assert 0 < int(step[1]) <= 150
-    assert float(weights(done.stdout)) == pytest.approx(trained_alone(200), abs=1e-12)
+
+    def batch_of(step: int, rank: int) -> tuple[torch.Tensor, torch.Tensor]:
+        inputs = torch.randn(64, 8, generator=torch.Generator().manual_seed(2 * step + rank))
+        return inputs, inputs.sum(dim=1, keepdim=True).sin()
+
+    assert float(weights(done.stdout)) == pytest.approx(trained_alone(200, batch_of), abs=1e-12)
+    assert left_in(tmp_path)["whole_job"] == 1
+
+
+@pytest.mark.framework("composer")
+def test_composer_resumes_two_ranks_of_which_one_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    monkeypatch.setenv("NODE_RANK", "0")  # the two that Composer's launcher adds
+    command = [str(EXAMPLES.parent / "tests" / "adaptors" / "composer_script.py")]
+    command += [str(EXAMPLES / "advised_composer.py"), str(tmp_path)]
+    killed = two_ranks(*command, "--die-at", "150")
+    assert killed[0][0] == -signal.SIGKILL, killed
+    again = two_ranks(*command)
+    assert [status for status, _, _ in again] == [0, 0], again
+    batch = re.search(r"went back to batch (\d+)\n", again[0][1])
+    assert batch is not None
+    assert 0 < int(batch[1]) <= 150
+    data = torch.randn(1600, 8, generator=torch.Generator().manual_seed(1)).view(50, 16, 2, 8)
+
+    def batch_of(step: int, rank: int) -> tuple[torch.Tensor, torch.Tensor]:
+        inputs = data[(step - 1) % 50, :, rank]
+        return inputs, inputs.sum(dim=1, keepdim=True).sin()
+
+    assert float(weights(again[0][1])) == pytest.approx(trained_alone(200, batch_of), abs=1e-12)
     assert left_in(tmp_path)["whole_job"] == 1
 
 

@@ -1,6 +1,6 @@
 """Policies asked as Orbax and Composer ask them, by their sources, on a clock of the test's own.
 
-``tests/adaptors/test_frameworks.py`` has the real Orbax.
+``tests/adaptors/test_frameworks.py`` has the real ones.
 """
 
 from __future__ import annotations
