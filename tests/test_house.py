@@ -191,7 +191,7 @@ WRITERS = {
     "cprmodel.facts.files": "it is the writer",
     "cprmodel.advising.state": "puts a damaged file aside",
     "cprmodel.adaptors.lightning_io": "a checkpoint is written by Lightning, beside, and may be a folder",
-    "cprmodel.checkpoints.partial": "torch writes into memory",
+    "cprmodel.checkpoints.writing": "torch writes into memory",
     "cprmodel.logs.training": "a log is appended to",
     "validation.events": "a log is appended to",
     "validation.experiment.runner": "a log is appended to",

@@ -12,7 +12,8 @@ import math
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +25,15 @@ from cprmodel.checkpoints.chosen import Chosen, chosen_rows
 from cprmodel.checkpoints.contents import Manifest
 from cprmodel.checkpoints.files import CorruptError, FileRef, read_checked, write_file, write_tensors
 from cprmodel.checkpoints.folders import folder_at
-from cprmodel.checkpoints.manifest import kept_of, manifests, write_manifest
+from cprmodel.checkpoints.manifest import manifests, write_manifest
 from cprmodel.checkpoints.reading import Loaded, apply, listed, none_whole, tell
 from cprmodel.checkpoints.saving import Saved, SaveFailed, held_twice, highest, refuse, said
 from cprmodel.checkpoints.tables import Table
+from cprmodel.checkpoints.writing import collect_garbage, content_of, cut_files
 from cprmodel.facts.errors import CprModelError, DomainError, JobError, Problem
 from cprmodel.trackers import TRACKERS, Tracker
 
 __all__ = ["PartialCheckpoints"]
-
-#: Rows are written in files of about this size, so that a base takes no second copy of them all.
-FILE_BYTES = 256 << 20
 
 _NUMBERED = re.compile(r"\.?\d{8}\..*").fullmatch
 
@@ -158,7 +157,8 @@ class PartialCheckpoints:
                 if table.before_save is not None:
                     table.before_save()
             chosen = self._choose()
-            refs = tuple(self._write(sequence, chosen))
+            files = cut_files(self.tables, chosen, partial(self._name, sequence))
+            refs = tuple(write_tensors(self.folder, name, file) for name, file in files)
         except Exception as error:  # the others must hear of it, or wait for ever
             failed = error
         chain = refs if chosen.base else (*self._chain, *refs)
@@ -193,29 +193,8 @@ class PartialCheckpoints:
             table.heard()
         return Chosen(tuple(None for _ in self.tables), rows)
 
-    def _write(self, sequence: int, chosen: Chosen) -> Iterator[FileRef]:
-        """This process's files, each of about FILE_BYTES."""
-        kind = "base" if chosen.base else "delta"
-        file: dict[str, torch.Tensor] = {}
-        number = 0
-
-        def written() -> FileRef:
-            nonlocal file, number
-            name = f"{sequence:08d}.{self._tag}.shard-{self.shard}.{kind}-{number}.{self._mark}.safetensors"
-            found, file, number = write_tensors(self.folder, name, file), {}, number + 1
-            return found
-
-        for table, rows in zip(self.tables, chosen.rows, strict=True):
-            total = table.rows if rows is None else len(rows)
-            block = max(1, FILE_BYTES // max(1, table.row_bytes))
-            for start in range(0, total, block):
-                end = min(start + block, total)
-                file |= table.cut(slice(start, end) if rows is None else torch.from_numpy(rows[start:end]))
-                if end < total or sum(tensor.nbytes for tensor in file.values()) >= FILE_BYTES:
-                    yield written()
-            file |= table.whole()
-        if file:
-            yield written()
+    def _name(self, sequence: int, kind: str, number: int) -> str:
+        return f"{sequence:08d}.{self._tag}.shard-{self.shard}.{kind}-{number}.{self._mark}.safetensors"
 
     def _complete(self, sequence: int, step: int, content: bytes | None, told: list[Any]) -> str:
         """Process 0 writes the rest and the manifest, and removes what nobody needs. What went wrong, or ""."""
@@ -232,40 +211,17 @@ class PartialCheckpoints:
         except Exception as error:  # the others must hear of it
             return said(error, "process 0")
         try:
-            self._collect_garbage()
+            collect_garbage(self.folder, self.run, self._tag, self._void)
         except Exception as error:
             self._untold = said(error, f"{self.folder}: old checkpoints cannot be removed")
         return ""
 
-    def _collect_garbage(self) -> None:
-        """Remove what no kept checkpoint of this run needs, and nobody else's files."""
-        damaged: list[CorruptError] = []
-        mine = list(manifests(self.folder, Manifest, self.run, damaged.append))
-        kept = kept_of([one for one in mine if one.name not in self._void])
-        used = {one.name for one in kept}.union(*(one.files for one in kept))
-        oldest = min(one.name for one in kept)
-        gone = {one.name for one in mine}
-        gone |= {one.name for one in damaged if one.name < oldest and "another run" not in one.reason}
-        gone |= {name for name in self.folder.names() if re.match(rf"\.?\d{{8}}\.{self._tag}\.", name)}
-        for name in sorted(gone - used, key=lambda name: not name.endswith(".json")):  # first what names the others
-            self.folder.remove(name)
-
     def _content(self, rest: Any) -> bytes | None:
         if rest is None or self.shard != 0:
             return None
-        file = io.BytesIO()
-        torch.save(rest, file)
-        if not self._checked:  # better now than when it is needed
-            file.seek(0)
-            try:
-                torch.load(file, weights_only=True, map_location="cpu")
-            except Exception as error:
-                expected = (
-                    "what torch.load(weights_only=True) reads: tensors, numbers, text, lists and dicts of them"
-                )
-                raise DomainError(f"rest: expected {expected} ({str(error).splitlines()[0]})") from None
-            self._checked = True
-        return file.getvalue()
+        found = content_of(rest, check=not self._checked)
+        self._checked = True
+        return found
 
     # -- reading -------------------------------------------------------------------------------------------------
 
