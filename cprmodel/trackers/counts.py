@@ -43,6 +43,14 @@ class MostFrequentlyUpdated(Ranked):
         """Their count starts again."""
         self.updates[self.ids(rows)] = 0
 
+    def held(self, rows: ArrayLike) -> Any:
+        """Their counts."""
+        return self.updates[self.ids(rows)]
+
+    def unsaved(self, rows: ArrayLike, held: Any) -> None:
+        """Their counts go on where they were."""
+        self.updates[self.ids(rows)] += held
+
 
 class UpdateAge(MostFrequentlyUpdated):
     """The rows with the largest (updates since the last save × ticks since then) first.
@@ -74,3 +82,14 @@ class UpdateAge(MostFrequentlyUpdated):
         at = self.ids(rows)
         self.updates[at] = 0
         self.age[at] = 0
+
+    def held(self, rows: ArrayLike) -> Any:
+        """Their counts and ages."""
+        at = self.ids(rows)
+        return self.updates[at], self.age[at]
+
+    def unsaved(self, rows: ArrayLike, held: Any) -> None:
+        """Both go on where they were."""
+        at, (updates, age) = self.ids(rows), held
+        self.updates[at] += updates
+        self.age[at] = np.minimum(self.age[at].astype(np.uint32) + age, np.iinfo(np.uint16).max)

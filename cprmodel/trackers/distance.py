@@ -58,3 +58,11 @@ class LargestChange(Ranked):
         """They are compared with what they hold now."""
         at = self.ids(rows)
         self.copy[at] = self.values[at]
+
+    def held(self, rows: ArrayLike) -> Any:
+        """What they were compared with."""
+        return self.copy[self.ids(rows)]
+
+    def unsaved(self, rows: ArrayLike, held: Any) -> None:
+        """They are compared with that again."""
+        self.copy[self.ids(rows)] = held

@@ -59,3 +59,13 @@ class SubSampledUpdated(Tracker):
         left = on_list[self.listed[on_list]]
         self.list[: left.size] = left
         self.counters[0] = left.size
+
+    def unsaved(self, rows: ArrayLike, held: Any) -> None:
+        """They are put on the list again, as if each had been met in the sample; a full one gives up others."""
+        from cprmodel.trackers.kernels import sample
+
+        pass_over, self.counters[1] = self.counters[1], 0
+        try:
+            self.known(sample(self.indices(rows), 1, self.list, self.listed, self.counters, self.generator))
+        finally:
+            self.counters[1] = pass_over

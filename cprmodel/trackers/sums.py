@@ -58,3 +58,11 @@ class GrownSums(Ranked):
         """They are compared with what they are now."""
         at = self.ids(rows)
         self.before[at] = self.sums[at]
+
+    def held(self, rows: ArrayLike) -> Any:
+        """What they were compared with."""
+        return self.before[self.ids(rows)]
+
+    def unsaved(self, rows: ArrayLike, held: Any) -> None:
+        """They are compared with that again."""
+        self.before[self.ids(rows)] = held

@@ -21,7 +21,8 @@ class Tracker(ABC):
 
     A training loop calls :meth:`record` with the rows of each batch. Whenever it is time to save some rows, it
     calls :meth:`tick`, then :meth:`select`, writes those rows, and calls :meth:`saved` once they are safe. After
-    rows were read back from a checkpoint it calls :meth:`restored`.
+    rows were read back from a checkpoint it calls :meth:`restored`. Where rows are copied, to be
+    written while training goes on, it calls :meth:`held` and :meth:`saved` then, and :meth:`unsaved` if that fails.
 
     Not thread-safe: calls on one tracker must not overlap.
     """
@@ -48,6 +49,17 @@ class Tracker(ABC):
     @abstractmethod
     def saved(self, rows: ArrayLike) -> None:
         """These rows are safe as they are: they have nothing to lose."""
+
+    def held(self, rows: ArrayLike) -> Any:
+        """What is known of these rows, for :meth:`unsaved`; asked before :meth:`saved` where that may yet fail."""
+        return None
+
+    def unsaved(self, rows: ArrayLike, held: Any) -> None:
+        """The save of these rows failed, after :meth:`saved`: they have to lose what they had, and what came since.
+
+        ``held`` is what :meth:`held` said of them. A tracker that holds nothing records each of them once.
+        """
+        self.record(rows)
 
     def restored(self, rows: ArrayLike) -> None:
         """These rows were read back from a checkpoint: they have nothing to lose either."""

@@ -260,6 +260,96 @@ def test_state_saves_and_restores(name: str) -> None:
     }
 
 
+def feed(tracker: Tracker, rows: list[int], number: float) -> None:
+    """An update of these rows, of a size that is its own."""
+    if isinstance(tracker, GrownSums):
+        tracker.sums[rows] += number
+    elif isinstance(tracker, LargestChange):
+        tracker.record(rows, tracker.values[rows] + np.float32(number))
+    else:
+        tracker.record(rows)
+    tracker.tick()
+
+
+@pytest.mark.parametrize("name", sorted(MAKE.keys() - {"ssu"}))
+@given(before=batches, after=batches, n=st.integers(0, ROWS))
+def test_a_save_that_failed_is_as_if_it_had_not_been(
+    name: str, before: list[list[int]], after: list[list[int]], n: int
+) -> None:
+    """Beside a twin of which no row was saved, whatever was recorded since."""
+    tracker, twin = MAKE[name](), MAKE[name]()
+    for at, rows in enumerate(before):
+        for one in (tracker, twin):
+            feed(one, rows, 1.0 + at)
+    chosen = tracker.select(n)
+    held = tracker.held(chosen)
+    tracker.saved(chosen)
+    assert not np.isin(chosen, tracker.select(ROWS)).any()
+    for at, rows in enumerate(after):
+        for one in (tracker, twin):
+            feed(one, rows, 100.0 + at)
+    tracker.unsaved(chosen, held)
+    state, expected = tracker.state_dict(), twin.state_dict()
+    assert state.keys() == expected.keys()
+    for part, array in state.items():
+        assert np.array_equal(array, expected[part]), part
+    for one in (tracker, twin):
+        one.tick()
+    assert np.array_equal(np.sort(tracker.select(n)), np.sort(twin.select(n)))
+
+
+@given(before=batches, after=batches, capacity=st.integers(1, ROWS), every=st.integers(1, 3))
+def test_rows_whose_save_failed_are_on_the_list_again(
+    before: list[list[int]], after: list[list[int]], capacity: int, every: int
+) -> None:
+    tracker = SubSampledUpdated(ROWS, capacity, every)
+    for rows in before:
+        tracker.record(rows)
+    chosen = tracker.select(capacity)
+    tracker.saved(chosen)
+    for rows in after:
+        tracker.record(rows)
+    came, pass_over = set(tracker.select(ROWS).tolist()), int(tracker.counters[1])
+    tracker.unsaved(chosen, tracker.held(chosen))
+    now = set(tracker.select(ROWS).tolist())
+    assert now == set(np.flatnonzero(tracker.listed).tolist())
+    assert now <= came | set(chosen.tolist())
+    assert len(now) == min(capacity, len(came | set(chosen.tolist())))
+    assert tracker.counters[1] == pass_over
+
+
+def test_ages_given_back_stop_at_their_largest() -> None:
+    tracker = UpdateAge(2)
+    tracker.age[:] = 65_000
+    held = tracker.held([0])
+    tracker.saved([0])
+    tracker.age[0] = 1000
+    tracker.unsaved([0], held)
+    assert tracker.age.tolist() == [65_535, 65_000]
+
+
+def test_a_tracker_that_holds_nothing_records_what_was_not_saved() -> None:
+    class Dirty(Tracker):
+        def __init__(self) -> None:
+            super().__init__(ROWS)
+            self.rows_due: set[int] = set()
+
+        def record(self, rows: Any, values: Any = None) -> None:
+            self.rows_due |= set(self.ids(rows).tolist())
+
+        def select(self, n: int) -> Any:
+            return np.array(sorted(self.rows_due)[:n], dtype=np.intp)
+
+        def saved(self, rows: Any) -> None:
+            self.rows_due -= set(self.ids(rows).tolist())
+
+    tracker = Dirty()
+    tracker.record([3, 5])
+    tracker.saved([3])
+    tracker.unsaved([3], tracker.held([3]))
+    assert tracker.select(ROWS).tolist() == [3, 5]
+
+
 @pytest.mark.parametrize("name", MAKE)
 def test_restored_rows_have_nothing_to_lose(name: str) -> None:
     tracker = MAKE[name]()
