@@ -1,10 +1,10 @@
 """A plain PyTorch recommendation model that saves the rows that changed, and goes on where it was killed.
 
-Run: python examples/partial_loop.py FOLDER [--die-at STEP] [--fraction SHARE]
+Run: python examples/partial_loop.py FOLDER [--die-at STEP] [--fraction SHARE] [--background]
 
 Run it with --die-at 250, and again without: it goes on from the last save, with the weights of a run that nobody
 killed. With --fraction 0.1 a save takes a tenth of the rows, those that are worth most: saves are cheaper, and rows
-that were not saved lately are older after a failure.
+that were not saved lately are older after a failure. With --background it trains while a save is written.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from cprmodel import Advisor, Job
+from cprmodel import Job
 from cprmodel.adaptors.embeddings import embedding_tables
+from cprmodel.adaptors.torch import AdvisedRanks
 from cprmodel.checkpoints import PartialCheckpoints
 
 STEPS, BATCH, ROWS, DIM = 400, 64, 20_000, 16
@@ -54,6 +55,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--die-at", type=int, default=0)
     parser.add_argument("--fraction", type=float, default=1.0)
+    parser.add_argument("--background", action="store_true")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
 
@@ -72,7 +74,7 @@ def main() -> None:
         print(f"went back to step {found.step}")
 
     rows = 0
-    with Advisor(JOB, state=options.folder / "advisor.json") as advisor:
+    with AdvisedRanks(JOB, "full", options.folder / "advisor.json") as advisor:
         if advisor.interrupted:
             advisor.failed("whole_job", recovery_s=0.02)
         for step in range(found.step + 1 if found else 1, STEPS + 1):
@@ -84,13 +86,19 @@ def main() -> None:
             for optimizer in (sparse, dense):
                 optimizer.step()
             if advisor.step():
-                saved = saves.save(step, {"top": model.top.state_dict(), "dense": dense.state_dict()})
-                advisor.saved(saved.seconds)
-                rows += saved.rows
+                rest = {"top": model.top.state_dict(), "dense": dense.state_dict()}
+                if options.background:
+                    saving = saves.async_save(step, rest)
+                    advisor.save_started(saving.blocked_s, saving)
+                else:
+                    saved = saves.save(step, rest)
+                    advisor.saved(saved.seconds)
+                    rows += saved.rows
             if step == options.die_at:
                 os.kill(os.getpid(), signal.SIGKILL)
     saves.save(STEPS, {"top": model.top.state_dict(), "dense": dense.state_dict()})
-    print(f"{rows} rows saved in all; there are {2 * ROWS}")
+    if not options.background:
+        print(f"{rows} rows saved in all; there are {2 * ROWS}")
     weights = torch.cat([one.detach().flatten() for one in model.parameters()])
     print(f"steps {STEPS}, weights {weights.double().sum().item():.12f}")
 

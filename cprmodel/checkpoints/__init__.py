@@ -12,6 +12,7 @@ __all__ = [
     "PartialCheckpoints",
     "SaveFailed",
     "Saved",
+    "Saving",
     "Table",
     "read_tables",
 ]
@@ -24,6 +25,7 @@ __getattr__ = loaded_when_used(
         "PartialCheckpoints": "cprmodel.checkpoints.partial",
         "SaveFailed": "cprmodel.checkpoints.saving",
         "Saved": "cprmodel.checkpoints.saving",
+        "Saving": "cprmodel.checkpoints.background",
         "Table": "cprmodel.checkpoints.tables",
         "read_tables": "cprmodel.checkpoints.reading",
     },

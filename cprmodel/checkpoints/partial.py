@@ -13,23 +13,25 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import distributed
 
+from cprmodel.checkpoints.background import Saving, Taken, handed_out
 from cprmodel.checkpoints.chosen import Chosen, chosen_rows
 from cprmodel.checkpoints.contents import Manifest
 from cprmodel.checkpoints.files import CorruptError, FileRef, read_checked, write_file, write_tensors
 from cprmodel.checkpoints.folders import folder_at
-from cprmodel.checkpoints.manifest import manifests, write_manifest
+from cprmodel.checkpoints.manifest import write_manifest
 from cprmodel.checkpoints.reading import Loaded, apply, listed, none_whole, tell
 from cprmodel.checkpoints.saving import Saved, SaveFailed, held_twice, highest, refuse, said
 from cprmodel.checkpoints.tables import Table
-from cprmodel.checkpoints.writing import collect_garbage, content_of, cut_files
+from cprmodel.checkpoints.together import Processes
+from cprmodel.checkpoints.writing import collect_garbage, content_of, cut_files, own_folder
 from cprmodel.facts.errors import CprModelError, DomainError, JobError, Problem
 from cprmodel.trackers import TRACKERS, Tracker
 
@@ -57,8 +59,8 @@ class PartialCheckpoints:
     Notes
     -----
     The first save is a base. Tables with rows of one size and trackers of one kind share what a save may take; else
-    each has its own part. A save blocks, and takes all processes: call :meth:`save` on each, between two steps.
-    Many processes meet over gloo, on the CPU, whatever the backend.
+    each has its own part. A save takes all processes: call :meth:`save`, which blocks, or :meth:`async_save` on
+    each, between two steps. Many processes meet over gloo, on the CPU, whatever the backend.
 
     A checkpoint is complete when its manifest is there. It has each row as of its last save: with a ``fraction``
     below 1 rows are of different steps. What training has besides (``rest``: dense parameters, their optimizer,
@@ -106,11 +108,8 @@ class PartialCheckpoints:
             raise DomainError("PartialCheckpoints: tables: expected each by a name of its own")
         self.folder, self.tables, self.fraction, self.run = folder_at(folder), tuple(tables), fraction, run
         self.compact_after, self.compact_at = compact_after, compact_at
-        many = shards is None and distributed.is_available() and distributed.is_initialized()
-        self.shard = shard if shard is not None else distributed.get_rank() if many else 0
-        self.shards = shards if shards is not None else distributed.get_world_size() if many else 1
-        if not 0 <= self.shard < self.shards:
-            raise DomainError(f"PartialCheckpoints: shard = {self.shard}: expected one of {self.shards}")
+        self._processes = Processes(shard, shards)
+        self.shard, self.shards = self._processes.shard, self._processes.shards
         for table in self.tables:
             table.tracker = self._tracker(order, table)
         self._number = 0  # of saves that took a fraction
@@ -120,7 +119,8 @@ class PartialCheckpoints:
         self._void: frozenset[str] = frozenset()  # manifests of a past that did not happen
         self._met = self._checked = False
         self._untold = ""
-        self._group: Any = None  # made where all processes first meet
+        self._thread: ThreadPoolExecutor | None = None
+        self._under_way: tuple[Taken, Saving] | None = None
         self._tag = hashlib.sha256(run.encode()).hexdigest()[:8]  # of the run's files
         self._mark = secrets.token_hex(4)  # of this process's: no other one writes over them
 
@@ -132,8 +132,13 @@ class PartialCheckpoints:
         return TRACKERS[order](values, most, self.shard)
 
     def regroup(self) -> None:
-        """The processes have formed a new group (one of them was replaced): meet in it from now on."""
-        self._met, self._group = False, None
+        """The processes have formed a new group (one of them was replaced): meet in it from now on.
+
+        A save that was under way when the other one was lost is waited for; it fails.
+        """
+        self._settle()
+        self._met = False
+        self._processes.regroup()
 
     # -- writing -------------------------------------------------------------------------------------------------
 
@@ -143,43 +148,120 @@ class PartialCheckpoints:
         ``rest`` is what ``torch.save`` writes and ``torch.load(weights_only=True)`` reads. SaveFailed, on every
         process, where some part could not be written: nothing is lost by it, and the next save may succeed.
         """
+        self._settle()
+        taken = self._taken(step, rest)
+        saved = self._finished(taken)
+        self._account(taken)
+        for table, rows in zip(self.tables, taken.chosen.rows, strict=True):
+            assert table.tracker is not None
+            table.tracker.saved(np.arange(table.rows) if rows is None else rows)
+        return saved
+
+    def async_save(self, step: int, rest: Any = None, *, copy_base: bool = True) -> Saving:
+        """As :meth:`save`, but for the writing, which a thread does while training goes on.
+
+        Returns when the rows, their optimizer state and ``rest`` have been copied; an earlier save is waited for
+        first. It is durable when its manifest is there, and until then the checkpoint before is the newest. Rows
+        that are updated meanwhile belong to the next save. Where it fails, ``result()`` says why on every process
+        (a CheckpointWarning, where nobody asks), and its rows have to be saved again.
+
+        ``copy_base=False``: a base, which is a copy of all rows, is written before it returns.
+        """
+        called = time.perf_counter()
+        self._settle()
+        queued_s = time.perf_counter() - called
+        taken = self._taken(step, rest)
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, "saves")
+        self._processes.prepare_behind()
+        try:
+            if taken.chosen.base and not copy_base:
+                taken.refs = self._written(taken)
+            else:
+                taken.files = handed_out(taken.files)
+            if taken.failed is None:
+                taken.held = []
+                for table, rows in zip(self.tables, taken.chosen.rows, strict=True):
+                    tracker = table.tracker
+                    assert tracker is not None
+                    taken.held.append(None if rows is None else tracker.held(rows))
+                    tracker.saved(np.arange(table.rows) if rows is None else rows)
+        except Exception as error:  # the others must hear of it
+            taken.failed = taken.failed or error
+        blocked_s = time.perf_counter() - taken.begin
+        future = self._thread.submit(self._finished, taken, behind=True)
+        self._under_way = taken, Saving(future, blocked_s, queued_s)
+        return self._under_way[1]
+
+    def _settle(self) -> None:
+        """Wait for a save in the background; where it failed, its rows have to be saved again."""
+        if self._under_way is None:
+            return
+        taken, saving = self._under_way
+        asked = saving.asked
+        try:
+            saving.result()
+        except Exception as error:
+            for table, rows, held in zip(self.tables, taken.chosen.rows, taken.held or (), strict=False):
+                if rows is not None and table.tracker is not None:
+                    table.tracker.unsaved(rows, held)
+            if taken.chosen.base and taken.held is not None:
+                self._chain = ()  # the next one has all rows again
+            if not asked:
+                tell([f"{self.folder}: the save of step {taken.step}: {error}"])
+        else:
+            self._account(taken)
+        self._under_way = None
+
+    def _taken(self, step: int, rest: Any) -> Taken:
+        """What the next save takes; nothing is copied yet but the rest."""
         begin = time.perf_counter()
         self._meet()
-        sequence = self._next
+        taken = Taken(self._next, step, begin)
         self._next += 1
-        chosen = Chosen((), 0)
-        refs: tuple[FileRef, ...] = ()
-        content: bytes | None = None
-        failed: Exception | None = None
         try:
-            content = self._content(rest)
+            taken.content = self._content(rest)
             for table in self.tables:
                 if table.before_save is not None:
                     table.before_save()
-            chosen = self._choose()
-            files = cut_files(self.tables, chosen, partial(self._name, sequence))
-            refs = tuple(write_tensors(self.folder, name, file) for name, file in files)
+            taken.chosen = self._choose()
+            taken.files = cut_files(self.tables, taken.chosen, partial(self._name, taken.sequence))
         except Exception as error:  # the others must hear of it, or wait for ever
-            failed = error
-        chain = refs if chosen.base else (*self._chain, *refs)
-        delta_rows = 0 if chosen.base else self._delta_rows + chosen.number
+            taken.failed = error
+        return taken
+
+    def _written(self, taken: Taken) -> tuple[FileRef, ...]:
+        return tuple(write_tensors(self.folder, name, file) for name, file in taken.files)
+
+    def _finished(self, taken: Taken, *, behind: bool = False) -> Saved:
+        """Write it, and have all processes agree that it is complete: SaveFailed on all where it is not."""
+        gather = self._processes.gather_behind if behind else self._processes.gather
+        sequence, step, chosen = taken.sequence, taken.step, taken.chosen
+        if taken.failed is None:
+            try:
+                taken.refs = (*taken.refs, *self._written(taken))
+            except Exception as error:
+                taken.failed = error
+        taken.chain = taken.refs if chosen.base else (*self._chain, *taken.refs)
+        taken.delta_rows = 0 if chosen.base else self._delta_rows + chosen.number
         parts = tuple(table.part for table in self.tables)
-        told = self._gather((said(failed, f"process {self.shard}"), step, parts, chain, delta_rows))
-        refuse((one[0] for one in told), failed)
+        failed = said(taken.failed, f"process {self.shard}")
+        told = gather((failed, step, parts, taken.chain, taken.delta_rows))
+        refuse((one[0] for one in told), taken.failed)
         if len({one[1] for one in told}) > 1:
             raise SaveFailed(f"save: step: expected the same on all processes, not {[one[1] for one in told]}")
         refuse([held_twice([one[2] for one in told])])
-        refuse(self._gather(self._complete(sequence, step, content, told) if self.shard == 0 else ""))
-        self._chain, self._delta_rows = chain, delta_rows
-        self._number += not chosen.base
-        for table, rows in zip(self.tables, chosen.rows, strict=True):
-            assert table.tracker is not None
-            table.tracker.saved(np.arange(table.rows) if rows is None else rows)
+        refuse(gather(self._complete(sequence, step, taken.content, told) if self.shard == 0 else ""))
+        size = sum(ref.size_bytes for ref in taken.refs)
+        return Saved(sequence, step, chosen.base, chosen.number, size, time.perf_counter() - taken.begin)
+
+    def _account(self, taken: Taken) -> None:
+        """It is complete: the next one lies on it."""
+        self._chain, self._delta_rows = taken.chain, taken.delta_rows
+        self._number += not taken.chosen.base
         if self._untold:
             line, self._untold = self._untold, ""
             tell([line])
-        size = sum(ref.size_bytes for ref in refs)
-        return Saved(sequence, step, chosen.base, chosen.number, size, time.perf_counter() - begin)
 
     def _choose(self) -> Chosen:
         """The rows of the next save."""
@@ -231,6 +313,7 @@ class PartialCheckpoints:
         Damage is told as a CheckpointWarning, a line for each file, and an older checkpoint is taken. NothingWhole
         where no checkpoint is whole, JobError where the tables are others; rows are of no use after either.
         """
+        self._settle()
         told: list[str] = []
         found: list[Manifest] = []
         failed: Exception | None = None
@@ -241,7 +324,9 @@ class PartialCheckpoints:
                 found = listed(self.folder, self.run, told)
             except (OSError, CprModelError) as error:
                 failed = error
-        problem, found, told, top = self._gather((said(failed, "process 0"), found, told, highest(names)))[0]
+        problem, found, told, top = self._processes.gather(
+            (said(failed, "process 0"), found, told, highest(names))
+        )[0]
         if problem:
             raise failed or JobError("checkpoints", [Problem("", "", f"a folder that can be read: {problem}")])
         for manifest in found:
@@ -258,7 +343,7 @@ class PartialCheckpoints:
                 damage = f"{self.folder}: {error}"
             except Exception as error:
                 failed = error
-            answers = self._gather((damage, said(failed, f"process {self.shard}")))
+            answers = self._processes.gather((damage, said(failed, f"process {self.shard}")))
             wrong = [text for _, text in answers if text]
             if wrong:
                 raise failed or JobError("checkpoints", [Problem(manifest.name, "", f"this run's: {wrong[0]}")])
@@ -278,6 +363,7 @@ class PartialCheckpoints:
         For a process that takes the place of one that was lost, while the others go on as they are. It talks to
         nobody, and reads no ``rest``. Else as :meth:`load`; the others call :meth:`regroup` before the next save.
         """
+        self._settle()
         told: list[str] = []
         top = highest(self.folder.names())
         for manifest in listed(self.folder, self.run, told):
@@ -313,31 +399,15 @@ class PartialCheckpoints:
         try:
             names = self.folder.names()
             if self.shard == 0 and self._newest < 0:
-                self._own_folder()
+                own_folder(self.folder, self.run)
         except (OSError, CprModelError) as error:
             failed = error
         numbers = [int(name.lstrip(".")[:8]) for name in names if _NUMBERED(name)]
-        answers = self._gather((said(failed, f"process {self.shard}"), max(numbers, default=-1), highest(names)))
+        answers = self._processes.gather(
+            (said(failed, f"process {self.shard}"), max(numbers, default=-1), highest(names))
+        )
         refuse((problem for problem, _, _ in answers), failed)
         self._next = max(self._next, 1 + max(number for _, number, _ in answers))
         if self._newest < 0:
             self._newest = max(top for _, _, top in answers)
         self._met = True
-
-    def _own_folder(self) -> None:
-        """JobError where the folder has another run's checkpoints and none of this one's."""
-        other: list[CorruptError] = []
-        mine = next(iter(manifests(self.folder, Manifest, self.run, other.append)), None)
-        if mine is None and any("another run" in error.reason for error in other):
-            expected = f"an empty folder, or one of run {self.run!r}, not another run's"
-            raise JobError("checkpoints", [Problem("folder", str(self.folder), expected)])
-
-    def _gather(self, own: Any) -> list[Any]:
-        """Everybody's, by number of process."""
-        if self.shards == 1:
-            return [own]
-        if self._group is None:
-            self._group = distributed.new_group(backend="gloo")
-        found: list[Any] = [None] * self.shards
-        distributed.all_gather_object(found, own, group=self._group)
-        return found

@@ -15,9 +15,9 @@ from cprmodel.checkpoints.files import CorruptError
 from cprmodel.checkpoints.folders import Folder
 from cprmodel.checkpoints.manifest import kept_of, manifests
 from cprmodel.checkpoints.tables import Table
-from cprmodel.facts.errors import DomainError
+from cprmodel.facts.errors import DomainError, JobError, Problem
 
-__all__ = ["collect_garbage", "content_of", "cut_files"]
+__all__ = ["collect_garbage", "content_of", "cut_files", "own_folder"]
 
 #: Rows are written in files of about this size, so that a base takes no second copy of them all.
 FILE_BYTES = 256 << 20
@@ -73,3 +73,12 @@ def collect_garbage(folder: Folder, run: str, tag: str, void: Collection[str]) -
     gone |= {name for name in folder.names() if re.match(rf"\.?\d{{8}}\.{tag}\.", name)}
     for name in sorted(gone - used, key=lambda name: not name.endswith(".json")):  # first what names the others
         folder.remove(name)
+
+
+def own_folder(folder: Folder, run: str) -> None:
+    """JobError where the folder has another run's checkpoints and none of this one's."""
+    other: list[CorruptError] = []
+    mine = next(iter(manifests(folder, Manifest, run, other.append)), None)
+    if mine is None and any("another run" in error.reason for error in other):
+        expected = f"an empty folder, or one of run {run!r}, not another run's"
+        raise JobError("checkpoints", [Problem("folder", str(folder), expected)])

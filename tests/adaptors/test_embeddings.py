@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,9 @@ import pytest
 import torch
 from torch import nn
 
-from cprmodel import DomainError
+from cprmodel import AdvisorWarning, DomainError, Job
 from cprmodel.adaptors.embeddings import embedding_tables
+from cprmodel.adaptors.torch import AdvisedRanks
 from cprmodel.checkpoints import PartialCheckpoints, Table
 
 ROWS = 30
@@ -118,3 +121,61 @@ def test_models_without_tables_of_their_own(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(nn.parallel, "DistributedDataParallel", nn.Sequential)  # which would want a process group
     with pytest.raises(DomainError, match=r"model: other ranks' batches change its rows too: expected tables that"):
         embedding_tables(nn.Sequential(net()))
+
+
+def test_an_advisor_hears_what_became_of_saves_in_the_background(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None is asked for while one is under way; one that failed is tried again, with its rows."""
+    plan = {
+        "job": {"work": "1000 h"},
+        "failures": {"mtbf": "28 h"},
+        "checkpoint": {"save": "4 min", "load": "4 min", "reschedule": "10 min"},
+    }
+    now = 0.0
+    model = net()
+    by = torch.optim.SGD(model["bag"].parameters(), lr=0.1)
+    tables = embedding_tables(model, [by, torch.optim.SGD(model["one"].parameters(), lr=0.1)])
+    saves = PartialCheckpoints(tmp_path, tables, compact_at=99.0)
+    saves.save(0)
+    go, fails, writes = threading.Event(), False, type(saves.folder).write
+
+    def write(name: str, content: bytes) -> None:
+        assert go.wait(60)
+        if fails and name.endswith(".json"):
+            raise OSError(28, "No space left on device")
+        writes(saves.folder, name, content)
+
+    monkeypatch.setattr(saves.folder, "write", write)
+    asked: list[int] = []
+    saving: Any = None
+    copied: Any = None
+    with AdvisedRanks(Job.from_mapping(plan), "full", None, clock=lambda: now) as ranks:
+        advisor = ranks.advisor
+        assert advisor is not None
+        for step in range(1, 900):
+            now += 60.0
+            by.zero_grad()
+            model["bag"](torch.tensor([step % ROWS]), torch.tensor([0])).sum().backward()
+            by.step()
+            over = bool(asked) and step == asked[-1] + 7  # a save takes seven steps
+            if over:
+                fails = len(asked) == 2
+                go.set()
+                saving.exception(60)
+            with pytest.warns(AdvisorWarning, match="No space left") if over and fails else nullcontext():
+                due = ranks.step()
+            if over and len(asked) == 3:
+                break
+            if due:
+                asked.append(step)
+                go.clear()
+                saving, copied = saves.async_save(step), images(tables)
+                ranks.save_started(0.0, saving, queued_s=saving.queued_s)
+    assert len(asked) == 3
+    assert asked[2] - asked[1] < (asked[1] - asked[0]) / 2  # what failed is tried again
+    assert saving.result().rows == min(ROWS, asked[2] - asked[0])  # with its rows
+    assert (advisor.seen.drains, advisor.seen.drain_s) == (2, 2 * 7 * 60.0)
+    others = embedding_tables(net())
+    assert PartialCheckpoints(tmp_path, others).load().step == asked[2]  # type: ignore[union-attr]
+    assert equal(images(others), copied)

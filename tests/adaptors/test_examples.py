@@ -21,17 +21,17 @@ def run(name: str, *arguments: str, dies: bool = False) -> str:
 
 
 @pytest.mark.parametrize(
-    ("name", "step", "how"),
+    ("name", "step", "how", "calmly"),
     [
-        ("advised_loop.py", "2500", []),
-        ("advised_lightning.py", "300", ["--devices", "2"]),
-        ("partial_loop.py", "250", []),
+        ("advised_loop.py", "2500", [], []),
+        ("advised_lightning.py", "300", ["--devices", "2"], ["--devices", "2"]),
+        ("partial_loop.py", "250", ["--background"], []),
     ],
 )
 def test_killed_it_goes_on_and_ends_with_the_same_weights(
-    name: str, step: str, how: list[str], tmp_path: Path
+    name: str, step: str, how: list[str], calmly: list[str], tmp_path: Path
 ) -> None:
-    calm = run(name, str(tmp_path / "calm"), *how)
+    calm = run(name, str(tmp_path / "calm"), *calmly)
     run(name, str(tmp_path / "killed"), "--die-at", step, *how, dies=True)
     left = json.loads((tmp_path / "killed" / "advisor.json").read_text())["advisor"]
     assert left["open"]

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,16 @@ def equal(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return True
 
 
+def differ(one: dict[str, Any], other: dict[str, Any]) -> int:
+    """Rows whose sums have grown."""
+    return sum(int((arrays["state1"] != other[key]["state1"]).sum()) for key, arrays in one.items())
+
+
+def learn(net: torch.nn.Module, step: int) -> None:
+    for one in net.values():
+        one(batch(step, distributed.get_rank())).wait().values().square().sum().backward()
+
+
 def train(folder: Path) -> dict[str, Any]:
     rank = distributed.get_rank()
     net = model(2)
@@ -101,17 +112,29 @@ def train(folder: Path) -> dict[str, Any]:
         before = images(tables)
         with torch.no_grad():  # an evaluation updates nothing
             net["main"](batch(50, rank)).wait()
-        for one in net.values():
-            one(batch(step, rank)).wait().values().square().sum().backward()
-        changed = 0
-        for key, arrays in images(tables).items():
-            changed += int((arrays["state1"] != before[key]["state1"]).sum())
+        learn(net, step)
+        changed = differ(before, images(tables))
         saved = saves.save(step)
         found["rows"].append([saved.base, saved.rows, changed])
+    before, go = images(tables), threading.Event()
+    writes = type(saves.folder).write
+
+    def held(name: str, content: bytes) -> None:
+        assert go.wait(60)
+        writes(saves.folder, name, content)
+
+    saves.folder.write = held  # type: ignore[method-assign]
+    learn(net, 4)
     live = images(tables)
+    saving = saves.async_save(4)
+    learn(net, 5)  # before anything is written
+    go.set()
+    found["rows"].append([saving.result().base, saving.result().rows, differ(before, live)])
+    assert differ(live, images(tables)) > 0
+    go.clear()
     other = embedding_tables(model(2))  # as a new job makes them
     loaded = PartialCheckpoints(folder / "sharded", other, run="torchrec").load()
-    found["whole"] = loaded is not None and loaded.step == 3 and equal(images(other), live)
+    found["whole"] = loaded is not None and loaded.step == 4 and equal(images(other), live)
     for table in other:
         for array in table.arrays().values():
             array.fill_(7.0)
@@ -119,6 +142,7 @@ def train(folder: Path) -> dict[str, Any]:
         PartialCheckpoints(folder / "sharded", other, run="torchrec", shard=1, shards=2).load_shard()
         found["shard"] = equal(images(other), live)
     torch.save(live, folder / f"live-{rank}.pt")
+    saves.async_save(5)  # in the middle of which all are killed
     return found | plain(folder / f"plain-{rank}")
 
 

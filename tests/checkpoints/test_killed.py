@@ -73,3 +73,29 @@ def test_one_shard_is_lost_and_then_the_whole_job(tmp_path: Path) -> None:
         assert (loaded["step"], loaded["told"]) == (8, [])
         assert loaded["digest"] == said(tmp_path, "safe-8", rank)["digest"]
     whole_is_what_was_safe(tmp_path)
+
+
+def test_the_same_where_saves_go_on_in_the_background(tmp_path: Path) -> None:
+    """A shard is lost within its delta, and the whole job within a manifest, each after a step of training."""
+    first = begin(tmp_path, 0, "--background", "--survive", "--die-in-save", "10")
+    ends(begin(tmp_path, 1, "--background", "--die-in-delta", "6"), -signal.SIGKILL)
+    other = begin(tmp_path, 1, "--background", "--alone", "--epoch", "1")
+    ends(first, -signal.SIGKILL)
+    other.kill()
+    ends(other, -signal.SIGKILL, 1)
+
+    safe, loaded = said(tmp_path, "safe-4", 1), said(tmp_path, "loaded", 1)
+    assert (loaded["step"], loaded["told"], loaded["digest"]) == (4, [], safe["digest"])
+    assert "another process was lost" in said(tmp_path, "failed-6", 0)["error"]
+    survived = said(tmp_path, "survived", 0)
+    assert survived["step"] >= 6
+    assert survived["digest"] == said(tmp_path, "rejoined", 0)["digest"]
+
+    began = [begin(tmp_path, rank, "--background", "--epoch", "2") for rank in range(2)]
+    for process in began:
+        ends(process, 0)
+    for rank in range(2):
+        loaded = said(tmp_path, "loaded", rank)
+        assert (loaded["step"], loaded["told"]) == (8, [])
+        assert loaded["digest"] == said(tmp_path, "safe-8", rank)["digest"]
+    whole_is_what_was_safe(tmp_path)

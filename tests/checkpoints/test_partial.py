@@ -385,9 +385,7 @@ def test_rows_dealt_out_anew(tmp_path: Path) -> None:
 
 def three_processes(folder: Path, shards: list[Table], made: torch.Generator) -> None:
     """Three writers in turn, who hear of one another what gloo would tell them."""
-    saves = [PartialCheckpoints(folder, [one], shard=0, shards=1) for one in shards]
-    for at, one in enumerate(saves):
-        one.shard, one.shards = at, 3
+    saves = [PartialCheckpoints(folder, [one], shard=at, shards=3) for at, one in enumerate(shards)]
     barrier, told = threading.Barrier(3), [None] * 3
 
     def gather(at: int) -> Any:
@@ -409,7 +407,7 @@ def three_processes(folder: Path, shards: list[Table], made: torch.Generator) ->
                 shards[at].record(rows)
 
     for at, one in enumerate(saves):
-        one._gather = gather(at)  # type: ignore[method-assign]
+        one._processes.gather = gather(at)  # type: ignore[method-assign]
     threads = [threading.Thread(target=run, args=(at,)) for at in range(3)]
     for thread in threads:
         thread.start()
@@ -420,7 +418,7 @@ def three_processes(folder: Path, shards: list[Table], made: torch.Generator) ->
 def test_rows_that_two_processes_hold_are_refused(tmp_path: Path) -> None:
     """Each would be read over by the other."""
     saves = PartialCheckpoints(tmp_path, [table("a", 1)])
-    saves._gather = lambda own: [own, own]  # type: ignore[method-assign]
+    saves._processes.gather = lambda own: [own, own]  # type: ignore[method-assign]
     with pytest.raises(
         SaveFailed, match="table a: processes 0 and 1 hold the same rows: expected names of their own"
     ):
