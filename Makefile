@@ -8,8 +8,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Archives whose hashes are in requirements/ or none; wheels, but for one package that comes as its sources.
 HASHED := --require-hashes --no-deps --no-build-isolation --only-binary :all: --no-binary autograd-gamma
 TOOLS := .venv-tools
-# Frameworks of training, which only tests that ask for them see (tests/conftest.py).
+# Frameworks of training, which only tests that ask for them see (tests/conftest.py); Composer's torchvision, no other.
 FRAMEWORKS := build/frameworks
+COMPOSER := build/composer
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' cprmodel/facts/version.py)
 
 # Of `make gpu`: a Python with CUDA torch, NumPy, SciPy, SymPy and Numba, and wheels for what it has not.
@@ -55,8 +56,9 @@ $(VENV)/installed-test: $(VENV)/created pyproject.toml $(wildcard requirements/*
 
 # whatever is not built for this machine leaves its tests out, but for CI
 $(FRAMEWORKS)/installed: requirements/frameworks.txt requirements/composer.txt | $(VENV)/created
-	rm -rf $(FRAMEWORKS)
-	$(PIP) install $(HASHED) --no-compile --target $(FRAMEWORKS) $(^:%=-r %) || test -z "$$CPRMODEL_CI"
+	rm -rf $(FRAMEWORKS) $(COMPOSER)
+	$(PIP) install $(HASHED) --no-compile --target $(FRAMEWORKS) -r requirements/frameworks.txt || test -z "$$CPRMODEL_CI"
+	$(PIP) install $(HASHED) --no-compile --target $(COMPOSER) -r requirements/composer.txt || test -z "$$CPRMODEL_CI"
 	@mkdir -p $(FRAMEWORKS) && touch $@
 
 $(TOOLS)/installed: requirements/tools.txt

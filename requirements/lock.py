@@ -95,12 +95,8 @@ def main() -> None:
     added = beside(FRAMEWORKS, frameworks, upgrade, everything)
     write(frameworks, added, "Frameworks of training, beside what is in test.txt and torch.txt")
     forced = [*(one for one in everything if name_of(one) in COMPOSER_GETS_OURS), TORCHVISION]
-    added = beside([COMPOSER], composer, upgrade, [*everything, *added], forced)
-    write(
-        composer,
-        added,
-        "Composer, beside those; it asks for an older torch, and for older ones of what comes with it",
-    )
+    added = beside([COMPOSER], composer, upgrade, everything, forced)
+    write(composer, added, "Composer, beside the same; it asks for older ones of them")
     tools = HERE / "tools.txt"
     old = tools.read_text() if tools.exists() and not upgrade else ""
     write(tools, locked([], TOOLS, old), "What make uses beside the project, in .venv-tools")

@@ -22,8 +22,9 @@ import pytest
 HERE = Path(__file__).parent
 SLOW_S = 30.0
 EXAMPLE = HERE.parent / "examples" / "production-dlrm.toml"
-#: Frameworks of training, which only the tests marked ``framework`` see (``make build/frameworks/installed``).
-FRAMEWORKS = HERE.parent / "build" / "frameworks"
+BUILD = HERE.parent / "build"
+#: Frameworks that make installs there.
+MADE = ("transformers", "ray", "orbax", "composer")
 
 hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("fixed")
@@ -36,7 +37,7 @@ def literature(name: str) -> dict[str, Any]:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Those run whose needs are there (CI has all but a GPU); the others are deselected."""
-    absent = set()
+    absent, ci = set(), bool(os.environ.get("CPRMODEL_CI"))
     if not (shutil.which("chromium") or os.environ.get("CPRMODEL_CI")):
         absent.add("browser")
     if not (importlib.util.find_spec("torchrec") or os.environ.get("CPRMODEL_CI")):
@@ -49,7 +50,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [item for item in items if any(item.get_closest_marker(name) for name in absent)]
     for item in items:
         framework = item.get_closest_marker("framework")
-        if framework and not (there(framework.args[0]) or os.environ.get("CPRMODEL_CI")):
+        if framework and not there(framework.args[0]) and not (ci and framework.args[0] in MADE):
             left_out.append(item)
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
@@ -57,7 +58,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def there(framework: str) -> bool:
     """Whether a framework of training is installed, in its folder or beside the project."""
-    return PathFinder.find_spec(framework, [*sys.path, str(FRAMEWORKS)]) is not None
+    return PathFinder.find_spec(framework, [*sys.path, str(folder_of(framework))]) is not None
+
+
+def folder_of(framework: str) -> Path:
+    """Where ``make build/frameworks/installed`` puts it; Composer brings what the others would trip over."""
+    return BUILD / ("composer" if framework == "composer" else "frameworks")
 
 
 @pytest.fixture(autouse=True)
@@ -71,9 +77,10 @@ def frameworks(request: pytest.FixtureRequest) -> Iterator[None]:
     if marked is None:
         yield
         return
-    folders = [*filter(None, [os.environ.get("PYTHONPATH")]), str(FRAMEWORKS)]
+    place = str(folder_of(marked.args[0]))
+    folders = [*filter(None, [os.environ.get("PYTHONPATH")]), place]
     with pytest.MonkeyPatch.context() as patched, tempfile.TemporaryDirectory(prefix="ray-") as folder:
-        patched.setattr(sys, "path", [*sys.path, str(FRAMEWORKS)])
+        patched.setattr(sys, "path", [*sys.path, place])
         patched.setenv("PYTHONPATH", os.pathsep.join(folders))
         if marked.args[0] == "ray":
             patched.setenv("RAY_TMPDIR", folder)  # pytest's own are longer than a socket's name may be

@@ -87,7 +87,6 @@ def test_frameworks_come_beside_what_the_tests_have() -> None:
     assert {Requirement(one).name for one in lock.FRAMEWORKS} <= frameworks
     assert {lock.COMPOSER, Requirement(lock.TORCHVISION).name} <= composer
     assert not (frameworks | composer) & (test | torch)
-    assert not frameworks & composer
 
 
 def test_what_is_carried_to_a_gpu_is_what_is_tested_here() -> None:

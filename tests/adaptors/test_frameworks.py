@@ -69,7 +69,7 @@ def trained_alone(steps: int, batch_of: Callable[[int, int], tuple[torch.Tensor,
 def test_ray_starts_two_workers_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")  # of clouds: a process less
     command = [sys.executable, str(EXAMPLES / "advised_ray.py"), str(tmp_path), "--die-at", "150"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stderr
     step = re.search(r"went back to step (\d+);", done.stdout)
     assert step is not None

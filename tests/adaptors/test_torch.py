@@ -41,7 +41,7 @@ def two_ranks(*command: str) -> list[tuple[int, str, str]]:
         )
     ended = []
     for one in began:
-        output, errors = one.communicate(timeout=120)
+        output, errors = one.communicate(timeout=240)
         ended.append((one.returncode, output, errors))
     return ended
 
