@@ -58,7 +58,7 @@ class Job:
         self.kept = [0.0] * of.shards
         self.slow = rng.random() < of.slow_share
         self.turn = self._spell() if of.slow_share else math.inf
-        self.waited = 0.0
+        self.waited, self.saves_made = 0.0, 0
 
     def _spell(self) -> float:
         of = self.of
@@ -143,6 +143,7 @@ class Job:
         if how != "done":
             return False
         self.saved, self.lost, self.lost_since = self.done, self.lost + self.lost_since, 0.0
+        self.saves_made += 1
         return True
 
     def grows(self) -> None:
@@ -174,8 +175,8 @@ class Job:
                     self.stops()
 
 
-def play(of: Setting, rng: random.Random) -> tuple[float, float, float]:
-    """The time to train, the portion of lost samples, and the time spent waiting for nodes."""
+def play(of: Setting, rng: random.Random) -> tuple[float, float, float, int]:
+    """The time to train, the portion of lost samples, the time spent waiting for nodes, and the saves made."""
     job = Job(of, rng)
     job.run()
-    return job.now, job.lost / (of.work * of.shards), job.waited
+    return job.now, job.lost / (of.work * of.shards), job.waited, job.saves_made

@@ -35,10 +35,10 @@ class Setting:
 
 
 def play(setting: Setting, rng: random.Random) -> tuple[float, float, int]:
-    """The time to train, what of it was spent waiting for a node, and how many planned stops came."""
+    """The time to train, what of it was spent waiting for a node, and how many saves were made."""
     now = done = saved = waited = 0.0
     broken: list[float] = []  # when each comes back
-    stops, gap = 0, rng.expovariate(1 / setting.mtbf)
+    saves, gap = 0, rng.expovariate(1 / setting.mtbf)
     phase, left = "work", 0.0
     due = setting.every
     while True:
@@ -56,12 +56,11 @@ def play(setting: Setting, rng: random.Random) -> tuple[float, float, int]:
             if phase == "work":
                 done += left
                 if done >= setting.work * (1 - 1e-12):
-                    return now, waited, stops
+                    return now, waited, saves
                 phase, left = "save", setting.save
             elif phase in ("save", "last save"):
-                saved = done
+                saved, saves = done, saves + 1
                 if phase == "last save":
-                    stops += 1
                     now += setting.lasts
                     phase, left = "load", setting.load
                 else:

@@ -27,7 +27,9 @@ NUMBERS: Mapping[str, Any] = {
     "overhead_save": lambda one: one.breakdown.save,
     "overhead_load": lambda one: one.breakdown.load,
     "overhead_lost": lambda one: one.breakdown.lost,
-    "overhead_reschedule": lambda one: one.breakdown.reschedule,
+    "overhead_reschedule": lambda one: one.parts["reschedule"],
+    "overhead_fewer_nodes": lambda one: one.parts["fewer_nodes"],
+    "overhead_stragglers": lambda one: one.parts["stragglers"],
     "effective_time_ratio": lambda one: one.effective_time_ratio,
     "expected_pls": lambda one: one.expected_pls,
     "expected_metric_drop": lambda one: one.expected_metric_drop,
@@ -43,6 +45,7 @@ TODAY: Mapping[str, Any] = {
     "current_expected_pls": lambda one: one.expected_pls,
 }
 _STORED = ("space_kept_bytes", "write_bytes_per_month")
+_SLOWER = ("overhead_fewer_nodes", "overhead_stragglers")
 _PAID = ("dollars_per_month", "dollars_to_train")
 
 
@@ -117,6 +120,8 @@ class _Cells:
         """Of many rows; the long run has no range to leave."""
         for name, values in found.numbers.items():
             self.numbers[name][found.rows] = values
+        for name in _SLOWER:  # such jobs always train at full speed
+            self.numbers[name][found.rows] = 0.0
         for at, name, recovery in zip(found.rows.tolist(), found.names, found.recoveries, strict=True):
             self.names[at], self.recoveries[at] = name, recovery
         self.within[found.rows] = self.feasible[found.rows] = True
@@ -136,6 +141,8 @@ class _Cells:
         sized = "size_bytes" in data["checkpoint"] or any(key.path[-1] == "size_bytes" for key in keys)
         left_out: tuple[str, ...] = () if sized else _STORED
         left_out += () if "cost" in data else _PAID
+        left_out += () if "elastic" in data["job"] else _SLOWER[:1]
+        left_out += () if "stragglers" in data.get("cluster", ()) or _varies(keys, "stragglers") else _SLOWER[1:]
         left_out += () if "rotating" in data["checkpoint"] else ("experts_saved",)
         found: dict[str, Any] = {"recommended": coded(self.names), "recovery": coded(self.recoveries)}
         for name in NUMBERS:
@@ -144,6 +151,10 @@ class _Cells:
             if name == "time_to_train_s" and says_today(data, keys):
                 found.update({more: self.numbers[more] for more in TODAY})
         return {**found, "within_validity": self.within, "feasible": self.feasible, "reason": coded(self.reasons)}
+
+
+def _varies(keys: Iterable[Key], table: str) -> bool:
+    return any(table in key.path for key in keys)
 
 
 def _words(error: JobError) -> str:

@@ -48,7 +48,8 @@ class Solved:
     shown_low: str
     shown_high: str
     planned: int  #: how many values were planned
-    apart: float  #: neighbours at first: their ratio less 1, or their difference where 0 is a bound; 0: all of them
+    apart: float  #: neighbours at first: their ratio less 1, or their difference; 0: all of them
+    in_ratio: bool  #: which of the two
     kind: str | None = field(repr=False, default=None)  #: of the number: time, size, bandwidth, or None
 
     def holds_at(self, number: float) -> bool:
@@ -147,7 +148,7 @@ def solve(
     search.check_strategy(given, low, high)
     own = search.model
     first = points or (FEWER if target.is_played or own.name == "steady-state" or job.access else POINTS)
-    numbers, apart = _spread(of, low, high, first)
+    numbers, apart, in_ratio = _spread(of, low, high, first)
     values = search.look(sorted({*numbers, *([given] if given is not None and low <= given <= high else [])}))
     best = max(values, key=lambda one: search.margin(one))
     if best.quantity is None and given is None:
@@ -166,6 +167,7 @@ def solve(
         shown_high=rounded_within(high, of.kind, up=False),
         planned=len(search.seen),
         apart=apart,
+        in_ratio=in_ratio,
         kind=of.kind,
     )
 
@@ -187,12 +189,13 @@ def _bounds(job: Job, key: Key, given: float | None, between: tuple[Any, Any] | 
     if share:
         bottom = 0.0 if key.wrong(0.0) is None else (given or 1.0) / REACH
         return bottom, 1.0 if key.wrong(1.0) is None else 1 - 1e-6
-    if not given:
+    if not given and not (given == 0 and key.integer):
         expected = "--between LOW:HIGH beside it, for the job file gives no number to start from"
         raise JobError("--for", [Problem(key.name, "", expected)])
     low, high = given / REACH, given * REACH
-    if key.integer:
-        low, high = max(1.0, math.floor(low)), math.ceil(high)
+    if key.integer:  # a count that may be none, such as spares
+        least = 0.0 if key.wrong(0.0) is None else 1.0
+        low, high = max(least, math.floor(low)), math.ceil(high) or REACH
     if key.field_name == "job.current_interval_s":
         low, high = max(low, job.job.step_s or 0.0), min(high, job.job.work_s)
     while key.wrong(low) is not None and low < given:
@@ -202,17 +205,21 @@ def _bounds(job: Job, key: Key, given: float | None, between: tuple[Any, Any] | 
     return low, high
 
 
-def _spread(key: Key, low: float, high: float, points: int) -> tuple[list[float], float]:
-    """Values all over the bounds, ends included, and how far apart they are."""
+def _spread(key: Key, low: float, high: float, points: int) -> tuple[list[float], float, bool]:
+    """Values all over the bounds, ends included, and how far apart they are: in ratio, or not."""
     if key.integer and high - low < ALL:
-        return [float(one) for one in range(math.ceil(low), math.floor(high) + 1)], 0.0
-    if low > 0 and (high > 20 * low or key.kind is not None):
+        return [float(one) for one in range(math.ceil(low), math.floor(high) + 1)], 0.0, False
+    in_ratio = low > 0 and (high > 20 * low or key.kind is not None)
+    if in_ratio:
         found = np.geomspace(low, high, points)
         apart = float((high / low) ** (1 / (points - 1)) - 1)
     else:
         found = np.linspace(low, high, points)
         apart = float((high - low) / (points - 1))
+    if low == 0 and key.integer and high > 20 and points > 2:  # none, and as many in equal ratios
+        found = np.append(0.0, np.geomspace(1.0, high, points - 1))
+        apart, in_ratio = float(high ** (1 / (points - 2)) - 1), True
     found[0], found[-1] = low, high
     if key.integer:
         found = np.unique(np.round(found))
-    return [float(one) for one in found], apart
+    return [float(one) for one in found], apart, in_ratio

@@ -26,7 +26,7 @@ def run(log: Path, job: str | None, strategy: str | None, as_json: bool, page: P
         data = found.to_dict()
         if planned is not None:
             shown = {"strategy": planned.name, "interval_s": planned.interval_s}
-            data["planned"] = shown | {"overhead_fractions": planned.breakdown._asdict()}
+            data["planned"] = shown | {"overhead_fractions": planned.parts}
         typer.echo(json.dumps(data, indent=2, allow_nan=False))
     else:
         print_goodput(found, planned)

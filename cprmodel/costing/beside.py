@@ -94,10 +94,11 @@ class WithStops:
 
     def cost(self, job: Job, strategy: Strategy) -> Cost:
         """The cost of the model inside, and of what stops the job besides."""
-        return self._with_stops(job, self._inner.cost(job, strategy))
+        return self._with_stops(job, strategy, self._inner.cost(job, strategy))
 
-    def _with_stops(self, job: Job, cost: Cost) -> Cost:
+    def _with_stops(self, job: Job, strategy: Strategy, cost: Cost) -> Cost:
         parts, steps, waiting, planned = cost.breakdown, list(cost.steps), 0.0, 0.0
+        written = cost.written_beside_per_s
         if not math.isfinite(parts.total):
             return cost
         if job.waits_for_repairs:
@@ -118,7 +119,16 @@ class WithStops:
             planned = float(step.value.reschedule)
             parts = Breakdown(*(one + more for one, more in zip(parts, step.value, strict=True)))
             steps.append(step)
-        return replace(cost, breakdown=parts, steps=tuple(steps), planned=planned, waiting=waiting)
+            a_save = 1.0 if cost.written_per_s is None else cost.written_per_s * strategy.saves_every_s
+            written += number / work * min(a_save, 1.0) / 2
+        return replace(
+            cost,
+            breakdown=parts,
+            steps=tuple(steps),
+            planned=planned,
+            waiting=waiting,
+            written_beside_per_s=written,
+        )
 
     def curve(self, job: Job, strategy: Strategy, intervals_s: Any) -> tuple[Any, Any]:
         """Overhead and PLS of a strategy at each of many intervals."""

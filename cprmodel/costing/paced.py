@@ -49,6 +49,7 @@ def _at(strategy: Strategy, speed: float) -> Strategy:
 class _Reshapes(NamedTuple):
     lost: float  # of a second, in seconds at full speed
     spared: float  # of a second, seconds of work times the samples lost, for which nothing is lost
+    saves: float  # of a second, saves before it grows
     steps: tuple[Step, ...]  # of what happens most often
 
 
@@ -58,7 +59,7 @@ def _reshapes(
     """What all reshapes take of the work; by the speeds of the course, time at work in a second, and the PLS."""
     elastic, fleet = job.job.elastic, course.fleet
     if elastic is None or fleet is None:
-        return _Reshapes(0.0, 0.0, ())
+        return _Reshapes(0.0, 0.0, 0.0, ())
     mix = job.failure_mix
     known = dict(zip(fleet.replicas, zip(course.speeds, course.rates, nets, pls, strict=True), strict=True))
     responses = {kind: strategy.recovery.response(kind) for kind in FailureKind}
@@ -70,7 +71,7 @@ def _reshapes(
         "load_s": responses[FailureKind.WHOLE_JOB].load_s,
         "whole_job_share": sum(mix.share(kind) * back for kind, back in returns.items()),
     }
-    total, spared, most, main = 0.0, 0.0, 0.0, None
+    total, spared, saves, most, main = 0.0, 0.0, 0.0, 0.0, None
     for one in fleet.crossings:
         if one.replicas not in known or one.replicas - 1 not in known:
             continue  # one of the two is never there
@@ -93,12 +94,12 @@ def _reshapes(
                 **fixed,
             )
             total += often * float(step.value)
-            if lost > 0:
-                given = {name: step.arguments[name] for name in _CUT}
-                spared += often * lost * strategy.interval_s * float(cut_short(**given)[1])
+            left, sooner = cut_short(**{name: step.arguments[name] for name in _CUT})
+            spared += often * lost * strategy.interval_s * float(sooner)
+            saves += often * float(left)
             if often > most:
                 most, main = often, step
-    return _Reshapes(total, spared, () if main is None else (main,))
+    return _Reshapes(total, spared, saves, () if main is None else (main,))
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,8 @@ class Paced:
 
         def value(interval_s: float) -> float:
             cost = self.cost(job, replace(start, interval_s=interval_s))
-            total = float(cost.breakdown.total) + self.extra_s / interval_s
+            saves = 1 / interval_s + cost.written_beside_per_s
+            total = float(cost.breakdown.total) + self.extra_s * saves
             return total if cost.pls <= budget * WITHIN else math.inf
 
         def even(interval_s: float) -> float:
@@ -204,6 +206,7 @@ class Paced:
             pls=max(lost / sum(works) - scale * reshapes.spared, 0.0),
             pls_standard_deviation=_together(works, found),
             written_per_s=_written(course, found[0]),
+            written_beside_per_s=scale * reshapes.saves,
             steps=self._steps(job, strategy, course, found[0], step, reshapes),
             waiting=waiting,
             fewer=fewer,

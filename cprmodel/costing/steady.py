@@ -23,7 +23,7 @@ from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.storage import StoredSave, WarnedSave
 from cprmodel.facts.strategies import Recovery, Strategy, loses_samples
-from cprmodel.facts.units import format_share, format_time
+from cprmodel.facts.units import count_of, format_share, format_time
 from cprmodel.jobs import Job
 
 __all__ = ["DRAIN", "SHARED", "SHORTEST", "UNHEEDED", "SteadyState", "at_once", "long_run_of"]
@@ -317,8 +317,8 @@ class SteadyState:
         every = strategy.interval_s * saving.segments
         if job.job.work_s < _SHORT * every and strategy.interval_s < job.job.work_s:
             notes.append(
-                f"the job is only {job.job.work_s / every:.3g} intervals long, and this overhead that of a long "
-                "one: cprmodel simulate plays it as it is"
+                f"the job is only {count_of(job.job.work_s / every, 'interval')} long, and this overhead that of a "
+                "long one: cprmodel simulate plays it as it is"
             )
         return notes
 

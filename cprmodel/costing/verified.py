@@ -103,7 +103,7 @@ class Verified:
         notes.append(self._without(job, strategy))
         if job.job.work_s < _SHORT * strategy.interval_s:
             long = job.job.work_s / strategy.interval_s
-            notes.append(f"the job is only {long:.3g} intervals long, and this is a long one's")
+            notes.append(f"the job is only {count_of(long, 'interval')} long, and this is a long one's")
         return notes
 
     def _without(self, job: Job, strategy: Strategy) -> str:

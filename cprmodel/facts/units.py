@@ -217,13 +217,14 @@ def format_chance(chance: float) -> str:
     return "under 1%" if chance < 0.01 else "over 99%" if chance > 0.99 else f"{100 * chance:.0f}%"
 
 
-def count_of(number: int, what: str = "failure") -> str:
+def count_of(number: float, what: str = "failure") -> str:
     """So many things, in words.
 
-    >>> count_of(1), count_of(2000), count_of(3, "seed")
-    ('1 failure', '2,000 failures', '3 seeds')
+    >>> count_of(1), count_of(2000), count_of(3, "seed"), count_of(1.004), count_of(2.5)
+    ('1 failure', '2,000 failures', '3 seeds', '1 failure', '2.5 failures')
     """
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+    shown = f"{number:.3g}" if isinstance(number, float) else f"{number:,}"
+    return f"{shown} {what}{'' if shown == '1' else 's'}"
 
 
 #: Units in which a quantity is written as one number, each from so many of the SI unit on.

@@ -21,7 +21,7 @@ def price(job: Job, model: CostModel, strategy: Strategy, choice: Choice | None 
     """What one strategy costs and loses."""
     cost = kinds.cost(job, model, strategy)
     total, step_s = float(cost.breakdown.total), job.job.step_s
-    kept = upkeep(job, model.name, strategy, total, cost.written_per_s)
+    kept = upkeep(job, model.name, strategy, total, cost.written_per_s, cost.written_beside_per_s)
     return StrategyPlan(
         strategy=strategy,
         model=model.name,

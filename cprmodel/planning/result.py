@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from cprmodel.costing.models import BUDGET, CostModel, Step
 from cprmodel.facts.drawing import drawer_of
-from cprmodel.facts.results import Breakdown
+from cprmodel.facts.results import Breakdown, parts_of
 from cprmodel.facts.shown import Shown, columns_of
 from cprmodel.facts.strategies import Strategy
 from cprmodel.facts.units import format_share, format_time
@@ -56,8 +56,8 @@ class StrategyPlan:
     refused: str = ""  #: why it may not be done, whatever it costs
     planned_fraction: float = 0.0  #: planned stops, a part of the rescheduling
     waiting_fraction: float = 0.0  #: waiting for a repair, another part of it
-    fewer_nodes_fraction: float = 0.0  #: training on fewer nodes, and reshapes, another
-    stragglers_fraction: float = 0.0  #: training slower in spells, another
+    fewer_nodes_fraction: float = 0.0  #: training on fewer nodes, and reshapes, another; see ``parts``
+    stragglers_fraction: float = 0.0  #: training slower in spells, another; see ``parts``
     saves_every_steps: int | None = None  #: steps between two saves, of whatever each of them takes
     steps: tuple[Step, ...] = field(repr=False, compare=False, default=())
     #: 90% interval of the best interval [s], for a job whose MTBF comes from a trace; None where none is chosen
@@ -136,6 +136,11 @@ class StrategyPlan:
         return float(self.breakdown.total)
 
     @property
+    def parts(self) -> dict[str, float]:
+        """What the overhead is made of, summing to it: the breakdown's parts, slower training apart from them."""
+        return parts_of(self.breakdown, self.fewer_nodes_fraction, self.stragglers_fraction)
+
+    @property
     def time_to_train_s(self) -> float:
         """Expected time from start to end [s]."""
         return self.work_s * (1 + self.overhead_fraction)
@@ -160,7 +165,7 @@ class StrategyPlan:
             "saves_every_s": self.strategy.saves_every_s,
             "saves_every_steps": self.saves_every_steps,
             "overhead_fraction": self.overhead_fraction,
-            "breakdown": self.breakdown._asdict(),
+            "breakdown": self.parts,
             "planned_fraction": self.planned_fraction,
             "waiting_fraction": self.waiting_fraction,
             "fewer_nodes_fraction": self.fewer_nodes_fraction,

@@ -107,14 +107,24 @@ def _space_kept(job: Job) -> float:
     return job.checkpoint.retained * (job.checkpoint.stored_bytes or 0.0)
 
 
-def upkeep(job: Job, model: str, strategy: Strategy, overhead: float, written_per_s: float | None = None) -> Upkeep:
-    """Of a strategy whose overhead is known, and what it writes in a second of work [whole checkpoints]."""
-    work, every = job.job.work_s, strategy.saves_every_s
+def upkeep(
+    job: Job,
+    model: str,
+    strategy: Strategy,
+    overhead: float,
+    written_per_s: float | None = None,
+    beside_per_s: float = 0.0,
+) -> Upkeep:
+    """Of a strategy whose overhead is known, and what it writes in a second of work [whole checkpoints].
+
+    ``beside_per_s``: what saves beside the regular ones write.
+    """
+    work, every, beside = job.job.work_s, strategy.saves_every_s, beside_per_s * job.job.work_s
     if written_per_s is not None:
-        return Prices.of(job).upkeep(work, overhead, written_per_s * work)
+        return Prices.of(job).upkeep(work, overhead, written_per_s * work + beside)
     # as the models count them: the first order charges a save for each interval, the others none at the end
     saves = work / every if model == "first-order" else float(NUMPY.intervals(work, every)) - 1
-    return Prices.of(job).upkeep(work, overhead, saves * strategy.saving.fraction)
+    return Prices.of(job).upkeep(work, overhead, saves * strategy.saving.fraction + beside)
 
 
 def with_prices(job: Job, model: CostModel) -> CostModel:

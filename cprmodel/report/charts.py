@@ -15,7 +15,15 @@ from cprmodel.facts.units import format_share, format_time
 from cprmodel.formulas.exact_loss import exact_pls_interval
 from cprmodel.planning.pricing import price
 from cprmodel.planning.result import Plan, StrategyPlan
-from cprmodel.report.looks import OVERHEAD, PART_COLORS, PART_LABELS, RECOVERIES, RECOVERY_COLORS
+from cprmodel.report.looks import (
+    OVERHEAD,
+    PART_COLORS,
+    PART_LABELS,
+    RECOVERIES,
+    RECOVERY_COLORS,
+    SLOWER_COLORS,
+    SLOWER_LABELS,
+)
 
 __all__ = [
     "breakdown_rows",
@@ -112,18 +120,27 @@ def data_rows(plan: Plan, curves: Rows | None = None) -> Rows:
     return [{key: row.get(key, "") for key in keys} for row in rows]
 
 
+def _parts(plan: Plan) -> dict[str, str]:
+    """The parts of its overheads, with their labels."""
+    slower = {
+        part: label for part, label in SLOWER_LABELS.items() if any(one.parts[part] for one in plan.strategies)
+    }
+    return PART_LABELS | slower
+
+
 def breakdown_rows(plan: Plan) -> Rows:
     """One row per strategy and part of its overhead."""
+    labels = _parts(plan)
     return clean(
         [
             {
                 "strategy": one.name,
-                "part": PART_LABELS[part],
+                "part": labels[part],
                 "order": order,
-                "fraction": float(getattr(one.breakdown, part)),
+                "fraction": one.parts[part],
             }
             for one in plan.strategies
-            for order, part in enumerate(PART_LABELS)
+            for order, part in enumerate(labels)
         ]
     )
 
@@ -197,7 +214,10 @@ def overhead_against_interval(plan: Plan, curves: Rows | None = None) -> Any:
 def breakdown_stacked(plan: Plan) -> Any:
     """What each strategy's overhead is made of."""
     order = [one.name for one in plan.strategies]
-    labels = list(PART_LABELS.values())
+    labels = list(_parts(plan).values())
+    colors = dict(
+        zip([*PART_LABELS.values(), *SLOWER_LABELS.values()], [*PART_COLORS, *SLOWER_COLORS], strict=True)
+    )
     chart = (
         _chart(breakdown_rows(plan))
         .mark_bar()
@@ -213,7 +233,7 @@ def breakdown_stacked(plan: Plan) -> Any:
                 title=None,
                 sort=labels,
                 legend=alt.Legend(columns=2),
-                scale=alt.Scale(domain=labels, range=PART_COLORS),
+                scale=alt.Scale(domain=labels, range=[colors[label] for label in labels]),
             ),
             order=alt.Order("order:Q"),
             tooltip=[
@@ -270,7 +290,7 @@ def in_words(plan: Plan) -> dict[str, str]:
     interval = f"Recommended: {stands(best)}."
     if others:
         interval += f" Others: {', '.join(map(stands, others))}."
-    parts = {label: float(getattr(best.breakdown, part)) for part, label in PART_LABELS.items()}
+    parts = {label: best.parts[part] for part, label in _parts(plan).items()}
     largest = max(parts, key=lambda label: parts[label])
     made = f"Of the {format_share(best.overhead_fraction)} of {best.name}, {largest} are the most, "
     accuracy = f"{best.name} loses a portion of {best.expected_pls:.3g} of the samples"

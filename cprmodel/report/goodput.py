@@ -9,9 +9,11 @@ from cprmodel.facts.units import count_of, format_share, format_time
 from cprmodel.logs import Goodput
 from cprmodel.planning.result import StrategyPlan
 from cprmodel.report.charts import framed
-from cprmodel.report.looks import OVERHEAD, PART_COLORS, PART_LABELS
+from cprmodel.report.looks import OVERHEAD, PART_COLORS, PART_LABELS, SLOWER_COLORS, SLOWER_LABELS
 
 __all__ = ["goodput_lines", "goodput_rows", "print_goodput", "write_goodput_report"]
+
+_LABELS = {**PART_LABELS, **SLOWER_LABELS}
 
 
 def headings(planned: StrategyPlan | None) -> list[str]:
@@ -26,8 +28,10 @@ def goodput_rows(found: Goodput, planned: StrategyPlan | None) -> list[list[str]
         cells = [name, format_time(seconds), format_share(seconds / found.useful_s)]
         return [*cells, *([("" if plan is None else format_share(plan))] if planned else [])]
 
-    plan = planned.breakdown._asdict() if planned else {}
+    plan = planned.parts if planned else {}
     rows = [row(PART_LABELS[part], seconds, plan.get(part)) for part, seconds in found.parts._asdict().items()]
+    slower = {label: plan[part] for part, label in SLOWER_LABELS.items() if plan.get(part)}
+    rows += [[label, "", "", format_share(share)] for label, share in slower.items()]  # a log has no part for it
     total = float(planned.breakdown.total) if planned else None
     rows.append(row("overhead", float(found.parts.total), total))
     return [*rows, *(row(f"other: {name}", seconds, None) for name, seconds in found.other)]
@@ -57,27 +61,30 @@ def print_goodput(found: Goodput, planned: StrategyPlan | None) -> None:
 
 
 def _rows(found: Goodput, planned: StrategyPlan | None) -> list[dict[str, Any]]:
-    bars = [("measured", found.overhead)] + ([("planned", planned.breakdown)] if planned else [])
+    bars = [("measured", found.overhead._asdict())] + ([("planned", planned.parts)] if planned else [])
     rows: list[dict[str, Any]] = [
-        {"run": run, "part": PART_LABELS[part], "order": at, "fraction": float(fraction)}
+        {"run": run, "part": _LABELS[part], "order": at, "fraction": float(fraction)}
         for run, parts in bars
-        for at, (part, fraction) in enumerate(parts._asdict().items())
+        for at, (part, fraction) in enumerate(parts.items())
+        if part in PART_LABELS or fraction
     ]
     other = found.other_s / found.useful_s
-    return [*rows, {"run": "measured", "part": "other", "order": len(PART_LABELS), "fraction": other}]
+    return [*rows, {"run": "measured", "part": "other", "order": len(_LABELS), "fraction": other}]
 
 
 def _figure(found: Goodput, planned: StrategyPlan | None) -> dict[str, Any]:
     import altair as alt
 
     rows = _rows(found, planned)
-    labels = [*PART_LABELS.values(), "other"]
+    drawn = {row["part"] for row in rows}
+    colors = dict(zip([*_LABELS.values(), "other"], [*PART_COLORS, *SLOWER_COLORS, "#b8bdc0"], strict=True))
+    labels = [label for label in colors if label in drawn]
     colour = alt.Color(
         "part:N",
         title=None,
         sort=labels,
         legend=alt.Legend(columns=3, orient="top"),
-        scale=alt.Scale(domain=labels, range=[*PART_COLORS, "#b8bdc0"]),
+        scale=alt.Scale(domain=labels, range=[colors[label] for label in labels]),
     )
     chart = (
         alt.Chart(alt.InlineData(values=rows))
@@ -113,6 +120,6 @@ def write_goodput_report(found: Goodput, planned: StrategyPlan | None, path: str
         headings=headings(planned),
         rows=goodput_rows(found, planned),
         lines=goodput_lines(found, planned),
-        best=len(PART_LABELS),
+        best=[row[0] for row in goodput_rows(found, planned)].index("overhead"),
     )
     write_whole(path, page)

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["OVERHEAD", "PART_COLORS", "PART_LABELS", "RECOVERIES", "RECOVERY_COLORS", "distinct"]
+__all__ = [
+    "OVERHEAD",
+    "PART_COLORS",
+    "PART_LABELS",
+    "RECOVERIES",
+    "RECOVERY_COLORS",
+    "SLOWER_COLORS",
+    "SLOWER_LABELS",
+    "distinct",
+]
 
 RECOVERIES = ["full", "partial"]
 RECOVERY_COLORS = ["#c1440e", "#1f6f8b"]
 PART_LABELS = {"save": "saves", "load": "loads", "lost": "lost work", "reschedule": "rescheduling"}
 PART_COLORS = ["#1f6f8b", "#99c1b9", "#c1440e", "#f2b880"]
+#: What only some jobs have.
+SLOWER_LABELS = {"fewer_nodes": "fewer nodes", "stragglers": "stragglers"}
+SLOWER_COLORS = ["#8e4b8a", "#7d8a90"]
 OVERHEAD = "overhead (extra time / useful time)"
 
 #: Colours that are told apart, on paper and on a dark page, each with a mark of its own.

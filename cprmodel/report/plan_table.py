@@ -66,11 +66,6 @@ def _share(part: float) -> str:
     return format_share(part) if part > _TOLD else ""
 
 
-def _rescheduling(one: StrategyPlan) -> float:
-    """Without what has rows of its own beside it."""
-    return float(one.breakdown.reschedule) - one.fewer_nodes_fraction - one.stragglers_fraction
-
-
 def _several(one: StrategyPlan, which: int) -> str:
     return "" if one.pattern is None or one.pattern[which] == 1 else f"{one.pattern[which]:,}"
 
@@ -104,7 +99,7 @@ _ROWS: list[tuple[str, Callable[[StrategyPlan], str]]] = [
     ("  saves", lambda one: format_share(one.breakdown.save)),
     ("  loads", lambda one: format_share(one.breakdown.load)),
     ("  lost work", lambda one: format_share(one.breakdown.lost)),
-    ("  rescheduling", lambda one: format_share(_rescheduling(one))),
+    ("  rescheduling", lambda one: format_share(one.parts["reschedule"])),
     ("    of it waiting", lambda one: _share(one.waiting_fraction)),
     ("    of it planned", lambda one: _share(one.planned_fraction)),
     ("  on fewer nodes", lambda one: _share(one.fewer_nodes_fraction)),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from cprmodel.facts.units import format_share, format_time
+from cprmodel.report.looks import SLOWER_LABELS
 from cprmodel.report.unchecked import unchecked
 from cprmodel.simulation import Estimate, Simulated
 
@@ -74,11 +75,14 @@ def simulated_lines(found: Simulated, deadline_s: float | None) -> list[str]:
         if mean > 0
     )
     lines.append(f"failures in a run, mean: {by_kind or 'none'}")
-    parts = found.breakdown
+    parts = found.parts
+    slower = [(label, parts[part]) for part, label in SLOWER_LABELS.items() if parts[part]]
+    named = [("rescheduling", parts["reschedule"]), *slower]
+    rest = ", ".join(f"{label} {format_share(share)}" for label, share in named)
     plain = " (plain means, which scatter more)" if found.time_to_train_s.fewer_runs > 1 else ""
     lines.append(
-        f"overhead, mean parts{plain}: saves {format_share(parts.save)}, loads {format_share(parts.load)}, "
-        f"lost work {format_share(max(parts.lost, 0.0))}, rescheduling {format_share(parts.reschedule)}"
+        f"overhead, mean parts{plain}: saves {format_share(parts['save'])}, loads {format_share(parts['load'])}, "
+        f"lost work {format_share(max(parts['lost'], 0.0))}, {rest}"
     )
     if deadline_s is not None:
         share, error = found.probability_by(deadline_s)

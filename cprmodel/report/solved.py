@@ -87,7 +87,7 @@ def about_looking(found: Solved, job: Job) -> list[str]:
         "planned, and meets the target"
     ]
     if found.apart:
-        apart = f"{100 * found.apart:.2g}%" if found.low > 0 and found.apart < 1 else f"{found.apart:.2g}"
+        apart = f"{100 * found.apart:.2g}%" if found.in_ratio and found.apart < 1 else f"{found.apart:.2g}"
         lines[0] += f"; a range narrower than {apart} of its values could be missed (more --points look closer)"
     if found.target.is_played:
         lines.append(

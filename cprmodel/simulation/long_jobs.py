@@ -19,7 +19,11 @@ from cprmodel.simulation.result import Estimate, Prediction, Simulated
 __all__ = ["COLUMNS", "expected_failures", "found_of", "played"]
 
 #: What is counted of a run: times, shard-seconds lost, and failures by kind.
-COLUMNS = ("time_s", "lost", "save_s", "load_s", "reschedule_s", "shard", "trainer", "whole_job")
+COLUMNS = (
+    *("time_s", "lost", "save_s", "load_s", "reschedule_s"),
+    *("shard", "trainer", "whole_job"),
+    *("fewer_nodes_s", "stragglers_s"),
+)
 
 
 def expected_failures(job: Job, cost: Cost) -> float:
@@ -79,6 +83,8 @@ def found_of(
     work, shards = job.job.work_s, job.cluster.embedding_shards or 1
     times, pls = column["time_s"], column["lost"] / (work * shards)
     mean = {name: float(column[f"{name}_s"].mean()) / work for name in ("save", "load", "reschedule")}
+    slower = [float(column[name].mean()) / work for name in ("fewer_nodes_s", "stragglers_s")]
+    mean["reschedule"] += sum(slower)
     lost = float(times.mean()) / work - 1 - sum(mean.values())
     return Simulated(
         job=job,
@@ -94,4 +100,6 @@ def found_of(
         predicted=Prediction(float(cost.breakdown.total), cost.pls, model, True, True),
         times_s=times,
         pls_of_runs=pls,
+        fewer_nodes_fraction=slower[0],
+        stragglers_fraction=slower[1],
     )

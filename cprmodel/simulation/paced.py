@@ -26,7 +26,7 @@ from cprmodel.simulation.result import Simulated
 __all__ = ["simulate_paced"]
 
 # Columns of a run.
-_TIME, _LOST, _SAVE, _LOAD, _RESCHEDULE, _SHARD = range(6)
+_TIME, _LOST, _SAVE, _LOAD, _RESCHEDULE, _SHARD, _FEWER_TIME, _STRAGGLED = 0, 1, 2, 3, 4, 5, 8, 9
 
 # Numbers of a job.
 (
@@ -52,7 +52,7 @@ _TIME, _LOST, _SAVE, _LOAD, _RESCHEDULE, _SHARD = range(6)
 ) = range(19)
 
 # What a job does.
-_WORKING, _SAVING, _GROWING, _RESHAPING, _WAITING, _RESCHEDULING, _LOADING = range(7)
+_WORKING, _SAVING, _GROWING, _RESHAPING, _WAITING, _RESCHEDULING, _LOADING, _SHRINKING = range(8)
 
 # What an event is.
 _NONE, _FAILS, _BACK, _TURNS = range(4)
@@ -110,11 +110,14 @@ def _job(row: Any, rng: Any, of: Any, speeds: Any, waits: Any, loads: Any, limit
         row[_TIME] += spent
         if phase == _WORKING:
             done = done + speed * spent if event != _NONE else done + left
-            row[_RESCHEDULE] += (1.0 - speed) * spent
+            row[_FEWER_TIME] += (1.0 - speeds[replicas]) * spent
+            row[_STRAGGLED] += (speeds[replicas] - speed) * spent
         else:
             left -= spent
-        if phase in (_WAITING, _RESCHEDULING, _RESHAPING):
+        if phase in (_WAITING, _RESCHEDULING):
             row[_RESCHEDULE] += spent
+        elif phase in (_RESHAPING, _SHRINKING):
+            row[_FEWER_TIME] += spent
         elif phase == _LOADING:
             row[_LOAD] += spent
         if event == _TURNS:
@@ -164,8 +167,10 @@ def _job(row: Any, rng: Any, of: Any, speeds: Any, waits: Any, loads: Any, limit
                 replicas = _replicas(of, broken)
         elif phase == _RESCHEDULING:
             there = _replicas(of, broken)
-            phase, left = _LOADING, loads[pending] + (of[_RESHAPE] if there != replicas else 0.0)
+            phase, left = (_LOADING, loads[pending]) if there == replicas else (_SHRINKING, of[_RESHAPE])
             replicas = there
+        elif phase == _SHRINKING:
+            phase, left = _LOADING, loads[pending]
         else:  # loaded
             if pending >= 4:
                 done, since = saved, 0.0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from cprmodel.facts.results import Breakdown
+from cprmodel.facts.results import Breakdown, parts_of
 from cprmodel.facts.shown import Shown
 from cprmodel.facts.strategies import Strategy
 from cprmodel.facts.units import format_share, format_time
@@ -101,6 +101,10 @@ class Simulated(Shown):
     predicted: Prediction
     times_s: Any = field(repr=False, compare=False)
     pls_of_runs: Any = field(repr=False, compare=False)
+    fewer_nodes_fraction: float = (
+        0.0  #: training on fewer nodes, and reshapes: a part of the rescheduling; see ``parts``
+    )
+    stragglers_fraction: float = 0.0  #: training slower in spells, another
 
     @property
     def interrupted(self) -> bool:
@@ -111,6 +115,11 @@ class Simulated(Shown):
     def overhead_fraction(self) -> Estimate:
         """Extra time over useful time."""
         return self.time_to_train_s.scaled(1 / self.job.job.work_s, -1.0)
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """What the overhead is made of, on average: the breakdown's parts, and slower training apart from them."""
+        return parts_of(self.breakdown, self.fewer_nodes_fraction, self.stragglers_fraction)
 
     def probability_by(self, deadline_s: float) -> tuple[float, float]:
         """Probability to have finished by a deadline, and its standard error (at least 1/(2n))."""
@@ -183,7 +192,7 @@ class Simulated(Shown):
             "overhead_fraction": self.overhead_fraction.to_dict(),
             "pls": self.pls.to_dict(),
             "pls_runs": len(self.pls_of_runs),
-            "breakdown": self.breakdown._asdict(),
+            "breakdown": self.parts,
             "predicted": {
                 "overhead_fraction": self.predicted.overhead_fraction,
                 "pls": self.predicted.pls,

@@ -65,7 +65,7 @@ def compare(
             "overhead_save": best.breakdown.save,
             "overhead_load": best.breakdown.load,
             "overhead_lost": best.breakdown.lost,
-            "overhead_reschedule": best.breakdown.reschedule,
+            "overhead_reschedule": best.parts["reschedule"],
             "effective_time_ratio": best.effective_time_ratio,
             "expected_pls": best.expected_pls,
             "expected_metric_drop": best.expected_metric_drop,

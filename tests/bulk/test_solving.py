@@ -272,3 +272,19 @@ def test_a_narrow_peak_between_values_is_found() -> None:
     (one,) = found.ranges
     assert one.low.number < best.interval_s < one.high.number
     assert one.high.number / one.low.number < 1.02
+
+
+def test_a_count_that_may_be_none_is_looked_for_from_none_on() -> None:
+    """How many spares: also of a job that has none."""
+    fails = {"mtbf": "24 h", "repair": "12 h"}
+    for spares in (0, 2):
+        job = job_of(cluster={"spares": spares}, failures=fails)
+        found = solve(job, "cluster.spares", "overhead >= 0.1", strategy="full")
+        assert found.low == 0
+        (one,) = found.ranges
+        assert one.open_below
+        last = one.high.number
+        at, over = (planned(job, "cluster.spares", n, "overhead", "full", None) for n in (last, last + 1))
+        assert at is not None
+        assert over is not None
+        assert at >= 0.1 > over

@@ -6,14 +6,16 @@ import math
 import random
 import statistics
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from cprmodel import Exact, FirstOrder, Job, JobError, formulas, load_preset, plan, plan_many, simulate
 from cprmodel.costing import model_for
 from cprmodel.costing.beside import WithStops, planned_stops
+from cprmodel.jobs import HOURS_PER_MONTH
 from cprmodel.loading import load_job
+from cprmodel.planning.pricing import price
 from cprmodel.report.explain import explain_lines
 from cprmodel.report.whatif.page import render_whatif
 from cprmodel.simulation import Weibull
@@ -32,8 +34,14 @@ def job_of(**tables: dict[str, Any]) -> Job:
     return Job.from_mapping({name: {k: v for k, v in one.items() if v is not None} for name, one in data.items()})
 
 
-def played(job: Job, interval_s: float, runs: int, seed: int, fixed: bool = False) -> tuple[float, float, float]:
-    """Mean overhead, its standard error, and the share of the work that was waited."""
+class Played(NamedTuple):
+    overhead: float
+    error: float
+    waited: float  # of the work
+    saves: tuple[float, float]  # and their standard error
+
+
+def played(job: Job, interval_s: float, runs: int, seed: int, fixed: bool = False) -> Played:
     (planned,) = job.failures.planned or (None,)
     setting = loop.Setting(
         work=job.job.work_s,
@@ -53,7 +61,14 @@ def played(job: Job, interval_s: float, runs: int, seed: int, fixed: bool = Fals
     found = [loop.play(setting, rng) for _ in range(runs)]
     times = [one[0] / setting.work - 1 for one in found]
     waits = statistics.mean(one[1] / setting.work for one in found)
-    return statistics.mean(times), statistics.stdev(times) / math.sqrt(runs), waits
+    saves = [one[2] for one in found]
+    root = math.sqrt(runs)
+    return Played(
+        statistics.mean(times),
+        statistics.stdev(times) / root,
+        waits,
+        (statistics.mean(saves), statistics.stdev(saves) / root),
+    )
 
 
 @pytest.mark.parametrize("fixed", [False, True])
@@ -62,7 +77,7 @@ def test_waiting_against_a_play_of_it(spares: int, repair: str, share: float, fi
     """Repairs of any law, as the formula says; 400 days of 24 h between failures, 30 times."""
     job = job_of(cluster={"spares": spares}, failures={"repair": repair, "repair_share": share})
     one = plan(job, Exact()).best
-    mean, error, waits = played(job, one.interval_s, 30, seed=7, fixed=fixed)
+    mean, error, waits, _ = played(job, one.interval_s, 30, seed=7, fixed=fixed)
     assert abs(mean - one.overhead_fraction) < 3.5 * error
     assert waits == pytest.approx(one.waiting_fraction, abs=3.5 * error)
     assert one.breakdown.reschedule > one.waiting_fraction > 0
@@ -72,12 +87,18 @@ def test_waiting_against_a_play_of_it(spares: int, repair: str, share: float, fi
 def test_planned_stops_against_a_play_of_them(every: str, lasts: str) -> None:
     job = job_of(failures={"planned": [{"every": every, "lasts": lasts}]})
     one = plan(job, Exact()).best
-    mean, error, _ = played(job, one.interval_s, 30, seed=3)
+    mean, error, _, saves = played(job, one.interval_s, 30, seed=3)
     stops = 400 * 86400 / (job.failures.planned or ())[0].every_s  # type: ignore[operator]
     # how many come is right to one; of each, half a save is taken to be spared
     within = ((job.failures.planned or ())[0].lasts_s + stops * job.save_s / 4) / job.job.work_s
     assert abs(mean - one.overhead_fraction) < 3.5 * error + within
     assert one.planned_fraction == pytest.approx(mean, rel=0.9)
+    size = {"size": "120 GB", "bandwidth": "1 GB/s", "save": None}
+    sized = job_of(failures={"planned": [{"every": every, "lasts": lasts}]}, checkpoint=size)
+    month = price(sized, model_for(sized, Exact()), one.strategy).write_bytes_per_month or 0.0
+    written = month / 120e9 * one.time_to_train_s / (HOURS_PER_MONTH * 3600)
+    assert abs(saves[0] - written) < 3.5 * saves[1] + stops / 4 + 1  # those before the stops, too
+    assert saves[0] - 400 * 86400 / one.interval_s > stops / 4
 
 
 def test_both_at_once_and_at_random() -> None:
@@ -100,7 +121,7 @@ def test_both_at_once_and_at_random() -> None:
             }
         )
         one = plan(job, Exact()).best
-        mean, error, _ = played(job, one.interval_s, 20, seed)
+        mean, error, _, _ = played(job, one.interval_s, 20, seed)
         within = (job.failures.planned or ())[0].lasts_s / job.job.work_s + save / 2 / every
         beyond += abs(mean - one.overhead_fraction) > 3 * error + within
     assert beyond <= 1

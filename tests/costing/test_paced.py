@@ -23,7 +23,10 @@ from cprmodel.costing.pace import course_of, slower
 from cprmodel.costing.paced import Paced
 from cprmodel.facts.strategies import Strategy
 from cprmodel.facts.units import format_share
+from cprmodel.jobs import HOURS_PER_MONTH
 from cprmodel.loading import load_job
+from cprmodel.planning.pricing import price
+from cprmodel.report.charts import breakdown_rows
 from cprmodel.report.explain import explain_lines
 from cprmodel.report.sweep import spares_lines
 from cprmodel.report.text import plan_rows
@@ -80,6 +83,15 @@ def setting_of(job: Job, one: Strategy, fixed: bool = False) -> loop.Setting:
     return setting
 
 
+def saves_of(job: Job, one: Strategy) -> float:
+    """How many saves are written, by what a month writes: those before a job grows, too."""
+    rate = {"size_bytes": 1e9 * job.save_s, "bandwidth_bytes_per_s": 1e9, "save_s": None}
+    sized = job.model_copy(update={"checkpoint": job.checkpoint.model_copy(update=rate)})
+    found = price(sized, model_for(sized, Exact()), one)
+    month = (found.write_bytes_per_month or 0.0) / (1e9 * job.save_s)
+    return month * found.time_to_train_s / (HOURS_PER_MONTH * 3600)
+
+
 def compared(job: Job, name: str, runs: int, fixed: bool = False) -> None:
     """Predicted, played by the clock, and simulated."""
     one = plan(job, Exact())[name]
@@ -89,11 +101,27 @@ def compared(job: Job, name: str, runs: int, fixed: bool = False) -> None:
         values = [each[at] / (1.0 if at == 1 else job.job.work_s) for each in found]
         error = statistics.stdev(values) / math.sqrt(runs)
         assert abs(statistics.mean(values) - predicted) <= 3.5 * error + 1e-9
+    saves = [each[3] for each in found]
+    error = statistics.stdev(saves) / math.sqrt(runs)
+    expected = saves_of(job, one.strategy)
+    within = 3.5 * error + 1  # whether the end is saved
+    if (
+        job.elastic and job.cluster.stragglers is not None
+    ):  # intervals of mean length are cut short, not each its own
+        within += 0.1 * (expected - job.job.work_s / one.interval_s)
+    assert abs(statistics.mean(saves) - expected) <= within
+    if job.elastic:
+        assert expected > job.job.work_s / one.interval_s + 5
     if not fixed:
         played = simulate(job, one.strategy, 400, seed=3, workers=1)
         overhead = played.overhead_fraction
         assert abs(overhead.mean - one.overhead_fraction) < 3.5 * overhead.standard_error
         assert abs(played.pls.mean - one.expected_pls) <= 3.5 * played.pls.standard_error
+        assert sum(played.parts.values()) == pytest.approx(overhead.mean, rel=1e-9)
+        # the simulation counts slow work that is lost, too, and saves before it grows among the saves
+        lost = played.parts["lost"]
+        assert played.parts["fewer_nodes"] == pytest.approx(one.parts["fewer_nodes"], rel=0.1 + lost, abs=2e-3)
+        assert played.parts["stragglers"] == pytest.approx(one.parts["stragglers"], rel=0.1 + lost, abs=2e-3)
         assert played.predicted.overhead_fraction == one.overhead_fraction
 
 
@@ -379,6 +407,16 @@ def test_it_has_rows_of_its_own_and_is_explained() -> None:
     assert any("one spare more than 2 would make that" in line for line in two.warnings)
     data = answer["full"].to_dict()
     assert data["fewer_nodes_fraction"] > 0
+    parts = data["breakdown"]
+    assert sum(parts.values()) == pytest.approx(data["overhead_fraction"], rel=1e-12)
+    assert parts["fewer_nodes"] == data["fewer_nodes_fraction"]
+    assert parts["stragglers"] == data["stragglers_fraction"]
+    frame = answer.frame_columns()
+    row = [frame[f"overhead_{name}"][0] for name in parts]
+    assert sum(row) == pytest.approx(frame["overhead_fraction"][0], rel=1e-12)
+    drawn = {each["part"]: each["fraction"] for each in breakdown_rows(answer) if each["strategy"] == "full"}
+    assert drawn["fewer nodes"] == parts["fewer_nodes"]
+    assert sum(drawn.values()) == pytest.approx(data["overhead_fraction"], rel=1e-12)
     assert data["stragglers_fraction"] == pytest.approx(1 / (1 - 0.25 * 0.5) - 1, rel=0.2)
     assert any("by the clock its interval lasts" in line for line in answer.warnings)
 
@@ -395,6 +433,8 @@ def test_rows_of_a_sweep_are_the_plans_and_numbers_are_solved_for() -> None:
         least = {"min_nodes": int(found["job.elastic.min_nodes"][at]), "reshape": "10 min"}
         other = plan(job_of(job={"elastic": least}, cluster={**cluster, "embedding_shards": 4})).best
         assert found["overhead_fraction"][at] == pytest.approx(other.overhead_fraction, rel=1e-12)
+        for name, part in other.parts.items():
+            assert found[f"overhead_{name}"][at] == pytest.approx(part, rel=1e-12)
     asked = solve(job_of(), "failures.repair", "overhead <= 0.2", strategy="full", points=12)
     repair = asked.ranges[-1].high.number
     at, over = (plan(job_of(failures={"repair": f"{repair * f} s"}))["full"] for f in (1, 1.01))
