@@ -13,6 +13,10 @@ Deliberately plain and slow: no formula, no array, no import from cprmodel. What
 * A shard's failure stops the job until its shards are back, a trainer's until it is replaced; a failure meanwhile
   starts that again for all that is pending. The clock goes on. A save that is struck is void and is taken anew.
 * A job whose clock runs out in a stop or in a save is cut off.
+* Planned stops come by the clock on the wall, from a half to one and a half of a period after the last one ended. A job that it would
+  strike ends before it
+  as before a limit that it knows of, and the next job begins after it. One that comes while the job is down, or
+  fails, ends before the next job begins.
 * A shard loses what it learned since it was last saved or restored; for good, unless everybody goes back before the
   next complete save.
 """
@@ -21,7 +25,7 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass
@@ -41,6 +45,8 @@ class Setting:
     trainer_reschedule: float = 0.0
     shards: int = 8
     failed_shards: int = 1
+    every: float = math.inf  # mean time from a planned stop to the next
+    lasts: float = 0.0
 
 
 @dataclass
@@ -50,13 +56,15 @@ class Chain:
     lost: float = 0.0  # shard-seconds, for good
     saves: int = 0
     limits: int = 0
+    stops: int = 0  # planned ones that are over
+    stop: float = math.inf  # when that one begins
     kept: list[float] = field(default_factory=list)  # per shard: since when it has lost nothing
     since: float = 0.0  # shard-seconds lost since the last save
 
 
 def play(setting: Setting, jobs: int, rng: random.Random) -> Chain:
     """So many jobs, one after the other."""
-    chain = Chain(kept=[0.0] * setting.shards)
+    chain = Chain(kept=[0.0] * setting.shards, stop=setting.every)
     for _ in range(jobs):
         _job(setting, chain, rng)
     return chain
@@ -67,9 +75,20 @@ def _gap(setting: Setting, rng: random.Random) -> float:
 
 
 def _job(setting: Setting, chain: Chain, rng: random.Random) -> None:
-    limit, cycle = setting.limit, setting.interval + setting.save
-    if not setting.save_before:
+    if chain.stop <= chain.time:
+        chain.time = max(chain.time, chain.stop + setting.lasts)
+        chain.stops += 1
+        chain.stop = chain.time + setting.every * rng.uniform(0.5, 1.5)
+        return
+    limit, cycle, save_before = setting.limit, setting.interval + setting.save, setting.save_before
+    if not save_before:
         limit += rng.uniform(-cycle / 2, cycle / 2)
+    if chain.stop - chain.time < limit:
+        limit, save_before = chain.stop - chain.time, True
+        setting = replace(setting, requeue=0.0)  # it is over when the stop is
+    if limit < setting.load:
+        chain.time += limit
+        return
     clock, until, saved = 0.0, _gap(setting, rng), chain.work
     done = saved
     if until < setting.load:
@@ -79,7 +98,7 @@ def _job(setting: Setting, chain: Chain, rng: random.Random) -> None:
     due, final = saved + setting.interval, False
     saving = False
     while True:
-        if not saving and setting.save_before:
+        if not saving and save_before:
             # how much work fits before the save that ends at the limit; a regular save only where there is room
             fits = limit - setting.save - clock
             final = done + fits <= due or clock + (due - done) + setting.save >= limit - setting.save
@@ -154,6 +173,19 @@ def _failed(setting: Setting, chain: Chain, rng: random.Random, saved: float) ->
 
 def _back(setting: Setting, chain: Chain, saved: float) -> None:
     chain.work, chain.since, chain.kept = saved, 0.0, [saved] * setting.shards
+
+
+def with_stops(setting: Setting, batches: int, stops: int, seed: int) -> tuple[float, float]:
+    """Overhead of chains that each end with as many planned stops, less what the stops last; its standard error."""
+    rng, found = random.Random(seed), []
+    for _ in range(batches):
+        chain = Chain(kept=[0.0] * setting.shards, stop=setting.every * rng.uniform(0.5, 1.5))
+        while chain.stops < stops:
+            _job(setting, chain, rng)
+        found.append((chain.time - stops * setting.lasts, chain.work))
+    time, work = sum(one[0] for one in found), sum(one[1] for one in found)
+    square = sum((one[0] - time / work * one[1]) ** 2 for one in found) / (batches - 1)
+    return time / work - 1, math.sqrt(square * batches) / work
 
 
 def overhead(setting: Setting, batches: int, jobs: int, seed: int) -> tuple[float, float, float]:

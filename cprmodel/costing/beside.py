@@ -6,7 +6,8 @@ they come on top of any cost model, and with it of any storage and any order of 
 Waiting: a failure sends a node to repair and takes a spare; where all spares are in repair the job waits, and
 nothing fails meanwhile. Failures come at the job's rate whenever it does not wait, so waiting is Erlang's system
 beside all else that the job does (:mod:`cprmodel.formulas.spares`), exactly. Planned stops are counted in the time
-that this leaves: as many as come before the job's expected end.
+that this leaves: as many as come before the job's expected end. In a chain of jobs with a time limit each begins
+a clock anew, and spares a part of a limit.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cprmodel.costing.models import Choice, Cost, CostModel, Step, one_by_one, use, with_extra
+from cprmodel.costing.models import Choice, Cost, CostModel, Step, everybody_returns, one_by_one, use, with_extra
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.strategies import Strategy
 from cprmodel.facts.units import count_of, format_share, format_time
-from cprmodel.formulas.planned import planned_overhead
+from cprmodel.formulas.planned import chain_planned_overhead, planned_overhead
 from cprmodel.formulas.spares import nodes_in_repair, waiting_overhead
 from cprmodel.jobs import Job
 from cprmodel.jobs.planned import planned_moments
@@ -62,6 +63,22 @@ def planned_stops(job: Job, elapsed_s: float, save_s: float) -> tuple[int, float
 def in_repair_of(job: Job) -> float:
     """Nodes in repair on average while the job does not wait."""
     return float(nodes_in_repair.raw(1, job.failure_mix.mtbf_s, job.repair_s or 0.0)) * job.repair_share
+
+
+def _of_chain(job: Job, strategy: Strategy, overhead: float) -> dict[str, Any] | None:
+    """What a planned stop meets of the time limits of a chain of jobs; None where there is no chain."""
+    from cprmodel.costing.limited import fits_into_one
+
+    if job.job.time_limit_s is None or fits_into_one(job, strategy.interval_s):
+        return None
+    return {
+        "overhead": overhead,
+        "limit_s": job.job.time_limit_s,
+        "mtbf_s": job.failure_mix.mtbf_s,
+        "requeue_s": job.job.requeue_s or 0.0,
+        "unsaved_s": 0.0 if job.saves_before_limit else strategy.interval_s / 2,
+        "whole_job_share": 1.0 if everybody_returns(strategy.recovery) else job.failure_mix.whole_job_share,
+    }
 
 
 def _waiting(job: Job, overhead: float, spares: int) -> Step:
@@ -115,12 +132,15 @@ class WithStops:
                 "save_s": job.save_s,
                 "load_s": job.load_s,
             }
-            step = use(planned_overhead, work_s=work, **given)
+            chain = _of_chain(job, strategy, float(parts.total))
+            formula = planned_overhead if chain is None else chain_planned_overhead
+            step = use(formula, work_s=work, **given, **(chain or {}))
             planned = float(step.value.reschedule)
             parts = Breakdown(*(one + more for one, more in zip(parts, step.value, strict=True)))
             steps.append(step)
             a_save = 1.0 if cost.written_per_s is None else cost.written_per_s * strategy.saves_every_s
-            written += number / work * min(a_save, 1.0) / 2
+            more = float(step.value.save) / job.save_s if job.save_s > 0 else number / work / 2
+            written += more * min(a_save, 1.0)
         return replace(
             cost,
             breakdown=parts,

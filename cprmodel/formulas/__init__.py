@@ -70,7 +70,7 @@ from cprmodel.formulas.ordered import (
 )
 from cprmodel.formulas.overhead import effective_time_ratio, full_recovery_overhead, partial_recovery_overhead
 from cprmodel.formulas.pace import elastic_overhead, reshape_loss, straggling_overhead, straggling_pace
-from cprmodel.formulas.planned import planned_overhead
+from cprmodel.formulas.planned import chain_planned_overhead, planned_overhead
 from cprmodel.formulas.priority import (
     cho_2000_age,
     cho_2000_freshness,
@@ -130,6 +130,7 @@ __all__ = [
     "benoit_2017_overhead",
     "bougeret_2011_chunk",
     "calibrated_rise",
+    "chain_planned_overhead",
     "cheapest_interval",
     "cho_2000_age",
     "cho_2000_freshness",

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from cprmodel.facts.formula import formula
+from cprmodel.facts.formula import Validity, formula
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.sources import DERIVED, Evidence
-from cprmodel.facts.special import Number
+from cprmodel.facts.special import Number, namespace
 
-__all__ = ["planned_overhead"]
+__all__ = ["chain_planned_overhead", "planned_overhead"]
+
+
+_LONGER = Validity(
+    "Q/U",
+    lambda requeue_s, outage_s: requeue_s / outage_s,
+    at_most=1,
+    because="a stop that is over before the queue is spares less of it than this says",
+)
 
 
 @formula(
@@ -43,3 +51,80 @@ def planned_overhead(
     """
     each = planned / work_s
     return Breakdown(save=each * save_s / 2, load=each * load_s, lost=0 * each, reschedule=each * outage_s)
+
+
+@formula(
+    "O/T",
+    DERIVED,
+    Evidence.DERIVED,
+    (_LONGER,),
+    "exponential failures; planned stops longer than the queue, much rarer than time limits, anywhere in a job",
+)
+def chain_planned_overhead(
+    work_s: Number,
+    planned: Number,
+    outage_s: Number,
+    overhead: Number,
+    save_s: Number,
+    load_s: Number,
+    limit_s: Number,
+    mtbf_s: Number,
+    requeue_s: Number = 0,
+    unsaved_s: Number = 0,
+    whole_job_share: Number = 1,
+) -> Breakdown:
+    r"""Overhead of planned stops in a chain of jobs with a time limit, beside that of the chain.
+
+    .. math:: \frac{O}{T} = \frac{n}{T} \left( U + (1 + o) \left( (1 - g) \left( L + \frac{C}{2} \right)
+              - \left( g - \frac{Q}{2 Z} \right) Q - \left( g - \frac{Q}{Z} \right) u \right) \right)
+
+    .. math:: g = \frac12 - \left( \frac12 - \frac{e^x \varphi_2(-x)}{\varphi_1(x)^2} \right) \frac{m^2}{Z^2}, \quad
+              x = \frac{w A}{\mu}, \quad m = A \varphi_1(x), \quad Z = m + Q
+
+    Parameters
+    ----------
+    work_s : useful training time, T [s]
+    planned : planned stops that fall into the job, n
+    outage_s : how long one lasts, U [s]
+    overhead : O/T of the chain without them, o
+    save_s : time of the save before it, C [s]: of a regular save half an interval is left, on average
+    load_s : time to read a checkpoint back after it, L [s]
+    limit_s : time limit of each job of the chain, A [s]
+    mtbf_s : mean time between failures, μ [s]
+    requeue_s : time from a limit until the next job begins, Q [s]
+    unsaved_s : work that is lost at a limit, u [s]: half an interval where nothing is saved before it
+    whole_job_share : share of the failures that end a job, w: 1 under full recovery
+
+    Returns
+    -------
+    Breakdown as fractions of the useful time; below 0 where a stop spares more than it takes.
+
+    Notes
+    -----
+    A stop begins a clock anew. Limits are renewals of the chain, Z apart on average: as long as until a time A has
+    passed without a failure (mean m, variance m² less twice the fraction above), and the queue. In a time t after a
+    fresh start come t/Z − g of them. A stop that comes in the queue, Q/Z of all, takes the place of the rest of it.
+    Work that a load or a save displaces takes 1 + o of the time.
+
+    Examples
+    --------
+    >>> chain = {"limit_s": 72000.0, "mtbf_s": 604800.0, "requeue_s": 1500.0}
+    >>> each = chain_planned_overhead(864000.0, 2, 14400.0, 0.04, 40.0, 300.0, **chain)
+    >>> round(each.reschedule * 864000.0 / 2)
+    13656
+    """
+    xp = namespace(limit_s, mtbf_s, requeue_s, whole_job_share)
+    x = whole_job_share * limit_s / mtbf_s
+    mean = limit_s * xp.exprel(x)
+    apart = mean + requeue_s
+    alone = xp.exp(x) * xp.phi2(-x) / xp.exprel(x) ** 2
+    spared = 0.5 - (0.5 - alone) * (mean / apart) ** 2
+    queued = requeue_s / apart
+    each = planned / work_s
+    working = each * (1 + overhead)
+    return Breakdown(
+        save=working * (1 - spared) * save_s / 2,
+        load=working * (1 - spared) * load_s,
+        lost=-working * (spared - queued) * unsaved_s,
+        reschedule=each * outage_s - working * (spared - queued / 2) * requeue_s,
+    )

@@ -218,9 +218,6 @@ def check_stops(work: Work, cluster: Cluster, failures: Failures, other_repair_s
     for at, one in enumerate(failures.planned or ()):
         if one.dates is not None and work.start is None:
             raise wrong("job.start", "", f"the date on which the job starts, since failures.planned.{at} has dates")
-    if failures.planned and work.time_limit_s is not None:
-        expected = f"no time limit beside failures.planned: together they aren't modelled{_nearest()}"
-        raise wrong("job.time_limit", format_time(work.time_limit_s), expected)
 
 
 def about_unannounced(work: Work, point: Checkpoint) -> str:

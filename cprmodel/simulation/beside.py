@@ -69,16 +69,36 @@ def inner_of(model: CostModel) -> CostModel:
     return model.inner if isinstance(model, WithStops) else model
 
 
-def with_stops(found: Simulated, model: CostModel, streams: np.random.SeedSequence) -> Simulated:
-    """A simulation of a job that also waits for repairs and has planned stops."""
+def _outages(job: Job, length_s: float) -> float:
+    """What planned stops last in all that begin in so long a time with them [s]."""
+    total = 0.0
+    for one in job.failures.planned or ():
+        moments = planned_moments(one, job.job.start)
+        if moments is None:
+            total += np.floor(length_s / (one.every_s or np.inf)) * one.lasts_s
+        else:
+            total += sum(moment < length_s for moment in moments) * one.lasts_s
+    return float(total)
+
+
+def with_stops(
+    found: Simulated, model: CostModel, streams: np.random.SeedSequence, planned_played: bool
+) -> Simulated:
+    """A simulation of a job that also waits for repairs and has planned stops.
+
+    ``planned_played``: the planned ones are in it already, as in a chain of jobs.
+    """
     job, work = found.job, found.job.job.work_s
     times = found.times_s.copy()
     waited = np.zeros(len(times))
     if job.waits_for_repairs and job.repair_s:
         rng = np.random.default_rng(streams)
-        _waits(times, job.repair_share / job.failure_mix.mtbf_s, job.repair_s, job.cluster.spares or 0, rng, waited)
+        rate, spares = job.repair_share / job.failure_mix.mtbf_s, job.cluster.spares or 0
+        fails = times - [_outages(job, float(one)) for one in times] if planned_played else times
+        _waits(fails, rate, job.repair_s, spares, rng, waited)
     times += waited
-    stopped = [_by_the_calendar(job, float(one)) for one in times] if job.failures.planned else []
+    calendar = job.failures.planned and not planned_played
+    stopped = [_by_the_calendar(job, float(one)) for one in times] if calendar else []
     number, out = np.array(stopped).T if stopped else (np.zeros(len(times)), np.zeros(len(times)))
     times += out + number * (job.load_s + job.save_s / 2)
     parts = found.breakdown

@@ -20,6 +20,7 @@ from cprmodel.costing import model_for
 from cprmodel.facts.compiled import compiled
 from cprmodel.facts.strategies import FailureKind, Strategy, together
 from cprmodel.jobs import Job
+from cprmodel.jobs.planned import planned_moments
 from cprmodel.simulation.limits import most_failures, never_ends, sizes_of
 from cprmodel.simulation.long_jobs import COLUMNS, expected_failures, found_of
 from cprmodel.simulation.result import Simulated
@@ -35,10 +36,15 @@ _BOTH, _NOTHING = 2, 3  # what is pending, beside a shard or a trainer
 _WORK, _LIMIT, _REQUEUE, _EVERY, _SAVES, _LOADS, _WAITS, _MTBF, _BEFORE, _STEP = range(10)
 _OF_SHARDS, _OF_ALL, _FAILED, _CHECK, _SILENT, _SAVES_A_CHECK, _CHECKS_A_SAVE, _BAD, _LATENCY = range(10, 19)
 _CLOCK, _GAP, _DONE, _SAVED, _SINCE, _ENDS, _FAILURES, _CLEAN = range(8)
+_KNOWN = 16  # whether the end of this job of the chain is known: its last save is made just before
 # ... the last save that was checked, saves since then, checks since the last save, losses in saves not yet checked,
 # loads that are still to be made, complete saves that are kept, loads of a shard's in vain, and the time until the
 # error that is there shows
 _SURE, _UNCHECKED, _CHECKS, _PENDING, _LOADING, _KEPT, _VAIN, _SHOWS = range(8, 16)
+
+#: Planned stops are listed for jobs so many times as long as expected, and no more than so many.
+_LONGEST, _MOST_STOPS = 20.0, 10**6
+_NONE = np.zeros((0, 2))
 
 # How a phase, or a job, goes on.
 _ON, _CUT, _BACK, _SEEN = 0, 1, 2, 3
@@ -134,7 +140,7 @@ def _until(of: Any, now: Any) -> Any:
     """The work after which the next save begins, and whether it is the job's last."""
     due, work = now[_SAVED] + of[_EVERY], of[_WORK]
     left = now[_ENDS] - now[_CLOCK]
-    if of[_BEFORE] == 0.0 or (due >= work and work - now[_DONE] <= left):
+    if now[_KNOWN] == 0.0 or (due >= work and work - now[_DONE] <= left):
         return min(due, work), False
     fits = left - of[_SAVES]  # work before a save that ends at the limit
     if now[_DONE] + fits > due and due - now[_DONE] + of[_SAVES] < fits:
@@ -232,9 +238,13 @@ def _job(of: Any, stops: Any, now: Any, kept: Any, stack: Any, row: Any, rng: An
 
 
 @compiled
-def _played(of: Any, stops: Any, rows: Any, kept: Any, most: int, rng: Any) -> bool:
-    """Play a run for each row; False where one has more failures than ``most``."""
-    now = np.zeros(16)
+def _played(of: Any, stops: Any, planned: Any, rows: Any, kept: Any, most: int, rng: Any) -> bool:
+    """Play a run for each row; False where one has more failures than ``most``.
+
+    ``planned``: when stops that are known beforehand begin and end. A job of the chain ends at the next one, if that
+    comes before its limit, and the next job begins after it.
+    """
+    now = np.zeros(17)
     kept_all = of[_BAD] > 0.0 or of[_LATENCY] > 0.0
     stack = np.zeros((int(of[_WORK] / of[_EVERY]) + 2 if kept_all else 1, 3))
     for run in range(len(rows)):
@@ -243,11 +253,18 @@ def _played(of: Any, stops: Any, rows: Any, kept: Any, most: int, rng: Any) -> b
         now[_SHOWS] = np.inf
         kept[:] = 0.0
         _next_gap(of, now, rng)
-        how = _CUT
+        how, ahead = _CUT, 0
         while how != _ON:
-            now[_CLOCK], now[_ENDS] = 0.0, of[_LIMIT]
+            now[_CLOCK], now[_ENDS], now[_KNOWN] = 0.0, of[_LIMIT], of[_BEFORE]
             if of[_BEFORE] == 0.0:
                 now[_ENDS] += (rng.random() - 0.5) * (of[_EVERY] + of[_SAVES])
+            while ahead < len(planned) and planned[ahead, 0] <= row[_TIME]:  # it has begun while the job was down
+                down = max(planned[ahead, 1] - row[_TIME], 0.0)
+                row[_RESCHEDULE] += down
+                row[_TIME] += down
+                ahead += 1
+            if ahead < len(planned) and planned[ahead, 0] - row[_TIME] < now[_ENDS]:
+                now[_ENDS], now[_KNOWN] = planned[ahead, 0] - row[_TIME], 2.0
             how, shows = _ON, now[_SHOWS]
             now[_SHOWS] = np.inf  # nothing shows while it loads
             while how == _ON and now[_LOADING] > 0.0:
@@ -268,6 +285,9 @@ def _played(of: Any, stops: Any, rows: Any, kept: Any, most: int, rng: Any) -> b
             if how == _ON:
                 break
             waits = of[_REQUEUE]
+            if how == _CUT and now[_KNOWN] == 2.0:
+                waits = planned[ahead, 1] - row[_TIME]
+                ahead += 1
             if how == _BACK:
                 waits = of[_WAITS]
                 _next_gap(of, now, rng)
@@ -288,6 +308,23 @@ def _played(of: Any, stops: Any, rows: Any, kept: Any, most: int, rng: Any) -> b
                 return False
         row[_LOST] += now[_SINCE] + now[_PENDING]
     return True
+
+
+def _planned(job: Job, until_s: float) -> Any:
+    """When planned stops begin and end, in order; those that begin in another one are a part of it."""
+    found = []
+    for one in job.failures.planned or ():
+        moments = planned_moments(one, job.job.start)
+        if moments is None and one.every_s is not None:
+            moments = (one.every_s * np.arange(1, min(int(until_s / one.every_s), _MOST_STOPS) + 1)).tolist()
+        found += [(moment, moment + one.lasts_s) for moment in moments or ()]
+    merged: list[tuple[float, float]] = []
+    for begins, ends in sorted(found):
+        if merged and begins <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(ends, merged[-1][1]))
+        else:
+            merged.append((begins, ends))
+    return np.array(merged).reshape(-1, 2)
 
 
 def _numbers(job: Job, strategy: Strategy) -> tuple[Any, Any]:
@@ -323,12 +360,14 @@ def simulate_chains(
     failures = expected_failures(job, cost)
     most, shards = most_failures(failures), job.cluster.embedding_shards or 1
     of, stops = _numbers(job, strategy)
+    limited = job.job.time_limit_s is not None  # else planned stops are played on top
+    planned = _planned(job, _LONGEST * (1 + float(cost.breakdown.total)) * job.job.work_s) if limited else _NONE
     saves = failures * job.failure_mix.mtbf_s / strategy.interval_s
     sizes = sizes_of(runs, failures + saves, events=4e6, most=4096)
     parts = []
     for size, stream in zip(sizes, streams.spawn(len(sizes)), strict=True):
         rows = np.zeros((size, len(COLUMNS)))
-        if not _played(of, stops, rows, np.zeros(shards), most, np.random.default_rng(stream)):
+        if not _played(of, stops, planned, rows, np.zeros(shards), most, np.random.default_rng(stream)):
             raise never_ends(most)
         parts.append(rows)
         if progress:

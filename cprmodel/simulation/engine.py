@@ -120,7 +120,13 @@ def simulate(
     if job.paced and not isinstance(model, Paced):
         model = Paced(model)
     apart = np.random.SeedSequence(streams.entropy, spawn_key=(*streams.spawn_key, _STOPS_BESIDE))
-    return with_stops(found, model, apart)
+    pace = course_of(job).pace
+    planned_played = _is_chain(slower(job, pace), replace(strategy, interval_s=strategy.interval_s / pace))
+    return with_stops(found, model, apart, planned_played)
+
+
+def _is_chain(job: Job, strategy: Strategy) -> bool:
+    return job.job.time_limit_s is not None and not fits_into_one(job, strategy.interval_s)
 
 
 def _at_mean_pace(job: Job, strategy: Strategy, play: Callable[[Job, Strategy], Simulated]) -> Simulated:
@@ -151,8 +157,7 @@ def _simulate(
     player = player_of(strategy.saving)
     if player is not None:
         return player(job, strategy, runs, streams, law, strikes, workers, progress)
-    limited = job.job.time_limit_s is not None and not fits_into_one(job, strategy.interval_s)
-    if limited or job.doubts_saves:
+    if _is_chain(job, strategy) or job.doubts_saves:
         if not isinstance(law, Exponential) or strikes is not FailuresStrike.ALWAYS:
             expected = "exponential failures that strike always, for jobs with a time limit or saves in doubt"
             raise JobError("simulate", [Problem("law", law.name, expected)])

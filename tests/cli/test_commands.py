@@ -51,7 +51,7 @@ def test_plan_json(capsys: pytest.CaptureFixture[str]) -> None:
         "current",
     ]
     for one in answer["strategies"]:
-        assert set(one["breakdown"]) == {"save", "load", "lost", "reschedule"}
+        assert set(one["breakdown"]) == {"save", "load", "lost", "reschedule", "fewer_nodes", "stragglers"}
         assert sum(one["breakdown"].values()) == pytest.approx(one["overhead_fraction"], rel=1e-14)
         assert {"feasible", "model", "interval_s", "expected_pls", "expected_metric_drop"} <= set(one)
 

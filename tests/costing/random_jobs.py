@@ -62,6 +62,10 @@ def drawn(seed: int) -> tuple[str, Job, Strategy]:
     if "limit" not in has[0] and draw.random() < 0.3:
         failures["planned"] = [{"every": f"{20 * mtbf} s", "lasts": part(-2, -0.5)}]
         has.append("planned stops")
+    if "limit" in has[0] and random.Random(f"{seed} planned").random() < 0.6:
+        lasts = mtbf * 10 ** random.Random(f"{seed} lasts").uniform(-1, -0.5)  # longer than the queue
+        failures["planned"] = [{"every": f"{20 * mtbf} s", "lasts": f"{lasts} s"}]
+        has.append("planned stops")
     if draw.random() < 0.4:
         failures |= {"repair": f"{mtbf * draw.uniform(0.05, 0.5)} s", "repair_share": draw.uniform(0.2, 1)}
         data["cluster"]["spares"] = draw.choice([0, 1, 2])
@@ -214,6 +218,8 @@ def compared(seed: int) -> Compared | None:
     if job.failures.planned:  # the last one comes or does not
         (one,) = job.failures.planned
         ends += one.lasts_s / 2
+        if job.job.time_limit_s is not None and one.every_s is not None:  # each where in a job the period has it
+            ends += work * (1 + predicted) / one.every_s * 0.2 * ((job.job.requeue_s or 0.0) + job.load_s)
     return Compared(features, predicted, found.mean, found.standard_error, ends / work)
 
 

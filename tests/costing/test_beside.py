@@ -292,10 +292,6 @@ def test_what_does_not_know_them_says_so() -> None:
             'job.start = "soon": expected a date such as "2027-01-15"',
         ),
         (
-            {"job": {"time_limit": "20 h"}, "failures": {"planned": [{"lasts": "1 h", "every": "7 d"}]}},
-            'job.time_limit = "20 h": expected no time limit beside failures.planned',
-        ),
-        (
             {"failures": {"repair": "2 d", "nodes": 8}, "scaling": {"repair": "2 d"}},
             'failures.repair and scaling.repair = "48 h" and "48 h": expected only one of the two',
         ),

@@ -45,6 +45,7 @@ def setting_of(job: Job, strategy: Strategy) -> loop.Setting:
     mix, partial = job.failure_mix, job.partial_recovery
     shares = (mix.shard_share, mix.trainer_share, mix.whole_job_share)
     assert job.job.time_limit_s is not None
+    (planned,) = job.failures.planned or (None,)
     return loop.Setting(
         limit=job.job.time_limit_s,
         requeue=job.job.requeue_s or 0.0,
@@ -61,6 +62,8 @@ def setting_of(job: Job, strategy: Strategy) -> loop.Setting:
         trainer_reschedule=partial.trainer_reschedule_s,
         shards=job.cluster.embedding_shards or 1,
         failed_shards=int(mix.shards_per_failure),
+        every=math.inf if planned is None else (planned.every_s or math.inf) - planned.lasts_s,
+        lasts=planned.lasts_s if planned is not None else 0.0,
     )
 
 
@@ -90,6 +93,47 @@ def test_against_a_long_chain_played_out(before: bool, step: str | None) -> None
         off, pls = long_chain(job, one, 400, seed=3)
         assert abs(off) < 3.5, one.name
         assert pls == pytest.approx(1, abs=0.06)
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize(("every", "requeue", "mtbf"), [("12 d", "8 h", "50 h"), ("5 d", "1 h", "200 h")])
+def test_planned_stops_against_a_chain_played_out(before: bool, every: str, requeue: str, mtbf: str) -> None:
+    """Each begins a clock anew, and so spares a part of a limit, which in the queue is much here."""
+    planned = {"every": every, "lasts": "10 h"}
+    job = job_of(
+        PARTIAL,
+        job={"work": "30000 d", "requeue": requeue},
+        failures={"mtbf": mtbf, "planned": [planned]},
+        checkpoint={"save_before_limit": before},
+    )
+    for name in ("full", "partial"):
+        one = plan(job)[name]
+        (step,) = [step for step in one.steps if step.formula.__name__ == "chain_planned_overhead"]
+        outages = step.arguments["planned"] * 36000.0 / job.job.work_s
+        played, error = loop.with_stops(setting_of(job, one.strategy), 40, 60, seed=5)
+        spared = float(step.value.total) - outages
+        assert spared < 0
+        within = 3.5 * error + 0.08 * -spared  # where the job is down when a stop comes, it is not exact
+        assert abs(played - (one.overhead_fraction - outages)) < within, name
+
+
+def test_planned_stops_are_simulated_in_the_chain() -> None:
+    dates = [f"2027-0{month}-01 06:00" for month in (1, 2, 3, 4, 5)]
+    for planned in ([{"every": "7 d", "lasts": "6 h"}], [{"dates": dates, "lasts": "1 d"}]):
+        job = job_of(job={"start": "2026-12-20"}, failures={"planned": planned})
+        one = plan(job)["full"]
+        assert one.planned_fraction > 0
+        found = simulate(job, one.strategy, 600, seed=2)
+        edge = (job.failures.planned or ())[0].lasts_s / job.job.work_s  # whether the last one comes
+        assert abs(found.overhead_fraction.mean - one.overhead_fraction) < (
+            3.5 * found.overhead_fraction.standard_error + 0.7 * edge
+        )
+        assert sum(found.parts.values()) == pytest.approx(found.overhead_fraction.mean, rel=1e-9)
+        # with spares, nothing breaks while it stops
+        waits = job_of(job={"start": "2026-12-20"}, failures={"planned": planned, "repair": "1 d"})
+        other = simulate(waits, one.strategy, 600, seed=2)
+        within = 3.5 * other.overhead_fraction.standard_error + edge + 0.02
+        assert abs(other.overhead_fraction.mean - plan(waits)["full"].overhead_fraction) < within
 
 
 def _random_job(random: np.random.Generator) -> Job:

@@ -52,6 +52,7 @@ POINT = {
     "surely": 0.999,
     "kept": 7.0,
     "outage_s": 14_400.0,
+    "unsaved_s": 1_700.0,
     "pls": 0.1,
     "metric_drop_per_pls": 0.005,
     "max_metric_drop": 0.0005,
@@ -250,9 +251,9 @@ def test_a_number_outside_its_domain_is_named(name: str) -> None:
                 formula(**{**at(formula), argument: value})
 
 
-#: Intervals and budgets that are too large, and too small for their saves.
+#: Intervals, queues and budgets that are too large, and too small for their saves.
 FAR = (
-    {"pls": 0.5, "interval_s": 30 * POINT["mtbf_s"], "save_s": POINT["mtbf_s"]},
+    {"requeue_s": 1e6, "pls": 0.5, "interval_s": 30 * POINT["mtbf_s"], "save_s": POINT["mtbf_s"]},
     {"pls": 1e-6, "interval_s": POINT["mtbf_s"], "save_s": POINT["mtbf_s"]},
 )
 

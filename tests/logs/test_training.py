@@ -187,7 +187,7 @@ def test_beside_the_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     data = json.loads(out)
     planned = data["planned"]
     assert (planned["strategy"], planned["interval_s"]) == ("current", 30)
-    expected = {"save": 1 / 6, "load": 0.1, "lost": 0.25, "reschedule": 26 / 60}
+    expected = {"save": 1 / 6, "load": 0.1, "lost": 0.25, "reschedule": 26 / 60, "fewer_nodes": 0, "stragglers": 0}
     assert planned["overhead_fractions"] == pytest.approx(expected)
     assert data["overhead_fractions"]["lost"] == pytest.approx(24 / 60)
     out, _ = run("goodput", log, "--job", job, capsys=capsys)
