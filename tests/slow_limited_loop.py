@@ -13,10 +13,9 @@ Deliberately plain and slow: no formula, no array, no import from cprmodel. What
 * A shard's failure stops the job until its shards are back, a trainer's until it is replaced; a failure meanwhile
   starts that again for all that is pending. The clock goes on. A save that is struck is void and is taken anew.
 * A job whose clock runs out in a stop or in a save is cut off.
-* Planned stops come by the clock on the wall, from a half to one and a half of a period after the last one ended. A job that it would
-  strike ends before it
-  as before a limit that it knows of, and the next job begins after it. One that comes while the job is down, or
-  fails, ends before the next job begins.
+* Planned stops come by the clock on the wall, a half to one and a half of a period after the last one ended. A job
+  that one would strike ends before it as before a limit that it knows of, and the next job begins after it. One
+  that comes while the job is down ends before the next job begins.
 * A shard loses what it learned since it was last saved or restored; for good, unless everybody goes back before the
   next complete save.
 """
@@ -79,7 +78,7 @@ def _job(setting: Setting, chain: Chain, rng: random.Random) -> None:
         chain.time = max(chain.time, chain.stop + setting.lasts)
         chain.stops += 1
         chain.stop = chain.time + setting.every * rng.uniform(0.5, 1.5)
-        return
+        return None
     limit, cycle, save_before = setting.limit, setting.interval + setting.save, setting.save_before
     if not save_before:
         limit += rng.uniform(-cycle / 2, cycle / 2)
@@ -88,7 +87,7 @@ def _job(setting: Setting, chain: Chain, rng: random.Random) -> None:
         setting = replace(setting, requeue=0.0)  # it is over when the stop is
     if limit < setting.load:
         chain.time += limit
-        return
+        return None
     clock, until, saved = 0.0, _gap(setting, rng), chain.work
     done = saved
     if until < setting.load:

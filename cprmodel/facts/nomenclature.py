@@ -280,7 +280,7 @@ _ROWS = [
     ("surely", "p_R", "p_R", "1", "probability with which a good save is among those kept", Domain.OPEN_SHARE),
     ("planned", "nₚ", "n_p", "1", "planned stops that fall into the job", Domain.NON_NEGATIVE),
     ("outage_s", "U", "U", "s", "how long a planned stop lasts", Domain.NON_NEGATIVE),
-    ("unsaved_s", "u", "u", "s", "work that is lost at a time limit", Domain.NON_NEGATIVE),
+    ("unsaved_s", "τᵤ", r"\tau_u", "s", "work that is lost at a time limit", Domain.NON_NEGATIVE),
     ("drain_s", "C_d", "C_d", "s", "time a save drains in the background", Domain.NON_NEGATIVE),
     ("overlap", "ω", r"\omega", "1", "share of the compute that goes on while a save drains", Domain.SHARE),
     ("high_save_s", "C₂", "C_2", "s", "time a save of the high level blocks training", Domain.NON_NEGATIVE),

@@ -11,7 +11,7 @@ __all__ = ["chain_planned_overhead", "planned_overhead"]
 
 
 _LONGER = Validity(
-    "Q/U",
+    "D_Q/U",
     lambda requeue_s, outage_s: requeue_s / outage_s,
     at_most=1,
     because="a stop that is over before the queue is spares less of it than this says",
@@ -75,24 +75,28 @@ def chain_planned_overhead(
 ) -> Breakdown:
     r"""Overhead of planned stops in a chain of jobs with a time limit, beside that of the chain.
 
-    .. math:: \frac{O}{T} = \frac{n}{T} \left( U + (1 + o) \left( (1 - g) \left( L + \frac{C}{2} \right)
-              - \left( g - \frac{Q}{2 Z} \right) Q - \left( g - \frac{Q}{Z} \right) u \right) \right)
+    .. math:: \frac{O}{T} = \frac{n_p}{T} \left( U + (1 + o)\, c \right)
 
-    .. math:: g = \frac12 - \left( \frac12 - \frac{e^x \varphi_2(-x)}{\varphi_1(x)^2} \right) \frac{m^2}{Z^2}, \quad
-              x = \frac{w A}{\mu}, \quad m = A \varphi_1(x), \quad Z = m + Q
+    .. math:: c = (1 - p) \left( L + \frac{C}{2} \right) - \left( p - \frac{D_Q}{2 z} \right) D_Q
+              - \left( p - \frac{D_Q}{z} \right) \tau_u
+
+    .. math:: p = \frac{1}{2}
+              - \left( \frac{1}{2} - \frac{e^x \varphi_2(-x)}{\varphi_1(x)^2} \right) \frac{y^2}{z^2}
+
+    .. math:: x = \frac{w\, T_{\mathrm{lim}}}{\mu}, \qquad y = T_{\mathrm{lim}}\, \varphi_1(x), \qquad z = y + D_Q
 
     Parameters
     ----------
     work_s : useful training time, T [s]
-    planned : planned stops that fall into the job, n
+    planned : planned stops that fall into the job, nₚ
     outage_s : how long one lasts, U [s]
     overhead : O/T of the chain without them, o
     save_s : time of the save before it, C [s]: of a regular save half an interval is left, on average
     load_s : time to read a checkpoint back after it, L [s]
-    limit_s : time limit of each job of the chain, A [s]
+    limit_s : time limit of each job of the chain, T_lim [s]
     mtbf_s : mean time between failures, μ [s]
-    requeue_s : time from a limit until the next job begins, Q [s]
-    unsaved_s : work that is lost at a limit, u [s]: half an interval where nothing is saved before it
+    requeue_s : time from a limit until the next job begins, D_Q [s]
+    unsaved_s : work that is lost at a limit, τᵤ [s]: half an interval where nothing is saved before it
     whole_job_share : share of the failures that end a job, w: 1 under full recovery
 
     Returns
@@ -101,10 +105,10 @@ def chain_planned_overhead(
 
     Notes
     -----
-    A stop begins a clock anew. Limits are renewals of the chain, Z apart on average: as long as until a time A has
-    passed without a failure (mean m, variance m² less twice the fraction above), and the queue. In a time t after a
-    fresh start come t/Z − g of them. A stop that comes in the queue, Q/Z of all, takes the place of the rest of it.
-    Work that a load or a save displaces takes 1 + o of the time.
+    A stop begins a clock anew. Limits are renewals of the chain, z apart on average: until a time T_lim has passed
+    without a failure, y, and the queue. In a time t after a fresh start come t/z − p of them: p is half of what
+    the variance of that leaves of 1, and without failures a half. A stop that comes in the queue, D_Q/z of all,
+    takes the place of the rest of it. Work that a load or a save displaces takes 1 + o of the time.
 
     Examples
     --------

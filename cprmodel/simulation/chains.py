@@ -241,8 +241,8 @@ def _job(of: Any, stops: Any, now: Any, kept: Any, stack: Any, row: Any, rng: An
 def _played(of: Any, stops: Any, planned: Any, rows: Any, kept: Any, most: int, rng: Any) -> bool:
     """Play a run for each row; False where one has more failures than ``most``.
 
-    ``planned``: when stops that are known beforehand begin and end. A job of the chain ends at the next one, if that
-    comes before its limit, and the next job begins after it.
+    ``planned``: when stops that are known beforehand begin and end. A job ends at the next one, if that comes
+    before its limit, and the next job begins after it.
     """
     now = np.zeros(17)
     kept_all = of[_BAD] > 0.0 or of[_LATENCY] > 0.0
