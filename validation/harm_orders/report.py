@@ -29,9 +29,13 @@ def markdown(case: OrdersCase, name: str, found: dict[str, list[SettingJudged]])
     compared = [one for each in right for one in each.compared if one.verdict]
     counts = {word: sum(one.verdict == word for one in compared) for word in ("PASS", "FAIL", "not resolved")}
     resolved, wrong = sum(one.pairs.resolved for one in right), sum(len(one.pairs.wrong) for one in right)
-    real = {one.data.source for one in case.settings} - {"synthetic"}
+    where = ""
+    if all(one.data.source != "synthetic" for one in case.settings):
+        where = ", on real clicks"
+    elif all(one.training.embedding_optimizer == "adam" for one in case.settings):
+        where = " under Adam"
     lines = [
-        f"# What to save first{', on real clicks' if real else ''}: orders predicted and measured in the metric",
+        f"# What to save first{where}: orders predicted and measured in the metric",
         "",
         f"cprmodel {__version__}; `python -m validation harm-orders validation/cases/{name}.toml`.",
         "",
