@@ -35,6 +35,12 @@ def literature(name: str) -> dict[str, Any]:
     return tomllib.loads((HERE / "literature" / f"{name}.toml").read_text(encoding="utf-8"))
 
 
+def pytest_configure() -> None:
+    """What a shell starts in the background ignores SIGINT, and so would all that tests start."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Those run whose needs are there (CI has all but a GPU); the others are deselected."""
     absent, ci = set(), bool(os.environ.get("CPRMODEL_CI"))
