@@ -36,7 +36,11 @@ def literature(name: str) -> dict[str, Any]:
 
 
 def pytest_configure() -> None:
-    """What a shell starts in the background ignores SIGINT, and so would all that tests start."""
+    """What a shell starts in the background ignores SIGINT, and so would all that tests start.
+
+    A process of Ray's reads the secret of its cluster once.
+    """
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -77,7 +81,7 @@ def frameworks(request: pytest.FixtureRequest) -> Iterator[None]:
     """A test that is marked ``framework`` finds it, and so does what it starts; no other test does.
 
     Ray keeps its files, and the address by which its processes find each other, in a folder of this test, asks
-    for a secret of this test, and calls nobody outside.
+    for a secret of these tests, and calls nobody outside.
     """
     marked = request.node.get_closest_marker("framework")
     if marked is None:
@@ -90,7 +94,6 @@ def frameworks(request: pytest.FixtureRequest) -> Iterator[None]:
         patched.setenv("PYTHONPATH", os.pathsep.join(folders))
         if marked.args[0] == "ray":
             patched.setenv("RAY_TMPDIR", folder)  # pytest's own are longer than a socket's name may be
-            patched.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
             patched.setenv("RAY_USAGE_STATS_ENABLED", "0")
         yield
 

@@ -29,6 +29,7 @@ from cprmodel.jobs import Job
 __all__ = [
     "BUDGET",
     "OPTIMUM",
+    "UNHEEDED",
     "WHOLE_JOB",
     "Choice",
     "Cost",
@@ -119,6 +120,8 @@ def one_by_one(model: CostModel, job: Job, strategy: Strategy, intervals_s: Any)
 WHOLE_JOB = "the length of the job"
 OPTIMUM = "the least overhead"
 BUDGET = "the accuracy budget"
+#: A note of plans that could have heeded warnings.
+UNHEEDED = "warnings are better not heeded: saves on false ones would cost more than true ones spare"
 
 
 def with_extra(model: CostModel, extra_s: float) -> CostModel:

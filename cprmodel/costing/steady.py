@@ -12,7 +12,7 @@ import numpy as np
 
 from cprmodel.costing.given import chosen
 from cprmodel.costing.many import Jobs, Priced
-from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB, Choice, Cost
+from cprmodel.costing.models import BUDGET, OPTIMUM, UNHEEDED, WHOLE_JOB, Choice, Cost
 from cprmodel.costing.saving import as_stored, free_levels, saving_of
 from cprmodel.costing.searching import Found, search
 from cprmodel.costing.setting import Limits, Setting, drains_in, tried
@@ -26,13 +26,12 @@ from cprmodel.facts.strategies import Recovery, Strategy, loses_samples
 from cprmodel.facts.units import count_of, format_share, format_time
 from cprmodel.jobs import Job
 
-__all__ = ["DRAIN", "SHARED", "SHORTEST", "UNHEEDED", "SteadyState", "at_once", "long_run_of"]
+__all__ = ["DRAIN", "SHARED", "SHORTEST", "SteadyState", "at_once", "long_run_of"]
 
 DRAIN = "the time that a save drains"
 SHARED = "the bandwidth that jobs share"
 SHORTEST = "the length of a training step"
 
-UNHEEDED = "warnings are better not heeded: saves on false ones would cost more than true ones spare"
 
 #: The field, its value and what is expected where the best interval is none.
 _UNBOUNDED = (

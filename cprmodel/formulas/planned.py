@@ -115,7 +115,7 @@ def chain_planned_overhead(
     >>> chain = {"limit_s": 72000.0, "mtbf_s": 604800.0, "requeue_s": 1500.0}
     >>> each = chain_planned_overhead(864000.0, 2, 14400.0, 0.04, 40.0, 300.0, **chain)
     >>> round(each.reschedule * 864000.0 / 2)
-    13656
+    13665
     """
     xp = namespace(limit_s, mtbf_s, requeue_s, whole_job_share)
     x = whole_job_share * limit_s / mtbf_s

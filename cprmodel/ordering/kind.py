@@ -8,8 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cprmodel.costing.kinds import Candidate, register
-from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB, Choice, Cost, CostModel, with_extra
-from cprmodel.costing.steady import UNHEEDED
+from cprmodel.costing.models import BUDGET, OPTIMUM, UNHEEDED, WHOLE_JOB, Choice, Cost, CostModel, with_extra
 from cprmodel.costing.terms import WITHIN
 from cprmodel.facts.errors import JobError
 from cprmodel.facts.ordered import StoredPrioritySave

@@ -216,5 +216,14 @@ def _play(job: Job, strategy: Strategy, runs: int, streams: np.random.SeedSequen
         spent = (one.spent.save, one.spent.load, one.spent.reschedule)
         struck = ledger.struck if isinstance(ledger, DrainingLedger) else strikes.struck
         kinds = [struck[kind] for kind in FailureKind]
-        found[run] = (one.time_to_train_s, ledger.pls * work * shards, *spent, *kinds, ledger.expected_pls)
+        # no order is saved beside fewer nodes or stragglers
+        found[run] = (
+            one.time_to_train_s,
+            ledger.pls * work * shards,
+            *spent,
+            *kinds,
+            0.0,
+            0.0,
+            ledger.expected_pls,
+        )
     return found

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import signal
 import subprocess
 import sys
@@ -31,7 +30,7 @@ pytestmark = [pytest.mark.framework("ray"), pytest.mark.filterwarnings("ignore")
 
 #: Where frameworks are installed for tests, if they are.
 FRAMEWORKS = Path(__file__).parents[2] / "build" / "frameworks"
-OWN = {"RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0"}
+OWN = {"RAY_USAGE_STATS_ENABLED": "0"}
 ROOM = {"object_store_memory": 80_000_000}
 #: A node is missed, and a process that does not hear is ended, sooner than on a cluster of many.
 QUICK = {
@@ -57,7 +56,7 @@ def cluster() -> Iterator[Any]:
 
 @pytest.fixture(autouse=True)
 def as_the_cluster_was_begun(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With its secret, which outlives a test."""
+    """It calls nobody outside."""
     for name, value in OWN.items():
         monkeypatch.setenv(name, value)
 
