@@ -75,7 +75,7 @@ class Cost:
     steps: tuple[Step, ...] = field(repr=False, default=())
     #: whole checkpoints' worth that is written in a second of work, where it is not one in an interval
     written_per_s: float | None = None
-    #: and what saves beside those write: before a job grows, before planned stops
+    #: and what is written by saves beside those, before a job grows or a planned stop
     written_beside_per_s: float = 0.0
     refused: str = ""  #: why it may not be done, whatever it costs
     pls_standard_deviation: float | None = None  #: of one run's PLS; None where this model does not say

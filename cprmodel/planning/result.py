@@ -137,7 +137,7 @@ class StrategyPlan:
 
     @property
     def parts(self) -> dict[str, float]:
-        """What the overhead is made of, summing to it: the breakdown's parts, slower training apart from them."""
+        """The parts of the breakdown and, apart from them, what slower training takes; they sum to the overhead."""
         return parts_of(self.breakdown, self.fewer_nodes_fraction, self.stragglers_fraction)
 
     @property

@@ -118,7 +118,7 @@ class Simulated(Shown):
 
     @property
     def parts(self) -> dict[str, float]:
-        """What the overhead is made of, on average: the breakdown's parts, and slower training apart from them."""
+        """The parts of the breakdown and, apart from them, what slower training takes, on average over runs."""
         return parts_of(self.breakdown, self.fewer_nodes_fraction, self.stragglers_fraction)
 
     def probability_by(self, deadline_s: float) -> tuple[float, float]:
