@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import os
 import secrets
@@ -11,6 +12,7 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
@@ -76,6 +78,24 @@ def folder_of(framework: str) -> Path:
     return BUILD / ("composer" if framework == "composer" else "frameworks")
 
 
+@contextmanager
+def alone_with_ray() -> Iterator[None]:
+    """Clusters of Ray on one machine find each other (``auto``): tests that have one come one after the other."""
+    if _ALONE:
+        yield
+        return
+    with open(Path(tempfile.gettempdir()) / f"cprmodel-ray-{os.getuid()}.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        _ALONE.append(True)
+        try:
+            yield
+        finally:
+            _ALONE.clear()
+
+
+_ALONE: list[bool] = []  # whether this process is the one
+
+
 @pytest.fixture(autouse=True)
 def frameworks(request: pytest.FixtureRequest) -> Iterator[None]:
     """A test that is marked ``framework`` finds it, and so does what it starts; no other test does.
@@ -89,7 +109,11 @@ def frameworks(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     place = str(folder_of(marked.args[0]))
     folders = [*filter(None, [os.environ.get("PYTHONPATH")]), place]
-    with pytest.MonkeyPatch.context() as patched, tempfile.TemporaryDirectory(prefix="ray-") as folder:
+    with (
+        alone_with_ray() if marked.args[0] == "ray" else nullcontext(),
+        pytest.MonkeyPatch.context() as patched,
+        tempfile.TemporaryDirectory(prefix="ray-") as folder,
+    ):
         patched.setattr(sys, "path", [*sys.path, place])
         patched.setenv("PYTHONPATH", os.pathsep.join(folders))
         if marked.args[0] == "ray":

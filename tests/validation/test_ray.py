@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from cprmodel.facts.errors import CprModelError
+from tests.conftest import alone_with_ray, folder_of
 from tests.validation.helpers import SHARDS, STEPS, small, train
 from tests.validation.test_processes import gone
 from validation.audit import audit
@@ -28,8 +29,6 @@ from validation.engines.on_ray import RayEngine
 
 pytestmark = [pytest.mark.framework("ray"), pytest.mark.filterwarnings("ignore")]
 
-#: Where frameworks are installed for tests, if they are.
-FRAMEWORKS = Path(__file__).parents[2] / "build" / "frameworks"
 OWN = {"RAY_USAGE_STATS_ENABLED": "0"}
 ROOM = {"object_store_memory": 80_000_000}
 #: A node is missed, and a process that does not hear is ended, sooner than on a cluster of many.
@@ -44,12 +43,15 @@ QUICK = {
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """A head, for the trainer and this process, and three nodes for shards."""
-    with pytest.MonkeyPatch.context() as patched, tempfile.TemporaryDirectory(prefix="ray-") as folder:
-        patched.setattr(sys, "path", [*sys.path, str(FRAMEWORKS)])
-        patched.setenv(
-            "PYTHONPATH", os.pathsep.join([*filter(None, [os.environ.get("PYTHONPATH")]), str(FRAMEWORKS)])
-        )
-        for name, value in {"RAY_TMPDIR": folder, **OWN}.items():
+    with (
+        alone_with_ray(),
+        pytest.MonkeyPatch.context() as patched,
+        tempfile.TemporaryDirectory(prefix="ray-") as own,
+    ):
+        folder = str(folder_of("ray"))
+        patched.setattr(sys, "path", [*sys.path, folder])
+        patched.setenv("PYTHONPATH", os.pathsep.join([*filter(None, [os.environ.get("PYTHONPATH")]), folder]))
+        for name, value in {"RAY_TMPDIR": own, **OWN}.items():
             patched.setenv(name, value)
         yield from begun()
 
