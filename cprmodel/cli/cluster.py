@@ -16,7 +16,10 @@ from typing import Any
 
 from cprmodel.facts.errors import JobError, Problem
 
-__all__ = ["cluster", "submitting", "workers_of"]
+__all__ = ["RAY_SILENT", "cluster", "first_line", "join_ray", "submitting", "workers_of"]
+
+#: What Ray raises where a cluster cannot be joined.
+RAY_SILENT = (OSError, RuntimeError, ValueError, ImportError)
 
 _FORMS = "dask://HOST:PORT, ray://HOST:PORT, ray://auto (that of this machine), dask://local or ray://local"
 #: Seconds that a cluster may take to answer.
@@ -139,20 +142,30 @@ def _ray(on: str, where: str) -> Iterator[Any]:
     begun: dict[str, Any] = {"address": where if where in ("auto", "local") else on}
     if where == "local":
         begun["include_dashboard"] = False
-    host, _, port = where.rpartition(":")
+    # the workers find what this process finds
+    paths = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
     try:
-        if host and port.isdecimal():  # where nobody listens, Ray itself would ask for long
-            socket.create_connection((host.strip("[]"), int(port)), _ANSWERS_S).close()
-        # the workers find what this process finds
-        paths = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
-        begun["runtime_env"] = {"env_vars": {"PYTHONPATH": paths}}
-        ray.init(**begun, log_to_driver=False, logging_level="ERROR")
-    except (OSError, RuntimeError, ValueError, ImportError) as error:
+        join_ray(ray, paths, **begun)
+    except RAY_SILENT as error:
         raise _silent(on, error) from None
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def join_ray(ray: Any, paths: str, **begun: Any) -> None:
+    """``ray.init``, with a path on which workers find modules; one of RAY_SILENT where that fails."""
+    host, _, port = begun["address"].removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():  # where nobody listens, Ray itself would ask for minutes
+        socket.create_connection((host.strip("[]"), int(port)), _ANSWERS_S).close()
+    environment = {"env_vars": {"PYTHONPATH": paths}}
+    ray.init(**begun, runtime_env=environment, log_to_driver=False, logging_level="ERROR")
+
+
+def first_line(error: Exception) -> str:
+    """Of what it says; else its kind."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _missing(on: str, what: str, names: str) -> JobError:
@@ -162,8 +175,8 @@ def _missing(on: str, what: str, names: str) -> JobError:
 
 
 def _silent(on: str, error: Exception) -> JobError:
-    first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return JobError(f"--on {on}", [Problem("", "", f"a cluster that answers within {_ANSWERS_S} s ({first})")])
+    expected = f"a cluster that answers within {_ANSWERS_S} s ({first_line(error)})"
+    return JobError(f"--on {on}", [Problem("", "", expected)])
 
 
 @contextlib.contextmanager

@@ -18,11 +18,10 @@ from typing import Any
 import numpy as np
 
 from cprmodel.harm.record import OptimizerUsed
-from cprmodel.harm.relearning import Course
+from cprmodel.harm.relearning import Course, of_each
 
 __all__ = ["AdamRows"]
 
-_FEW = 4.0  # updates of a row; with fewer it is taken for one of its band
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 
 
@@ -78,10 +77,7 @@ class AdamRows:
         """What the mean settles at that went from ``old`` to ``new``: the row's own, as far as it had updates."""
         forgot = -np.expm1(np.log(self.optimizer.beta_2) * updates)
         gained = np.where(updates > 0, np.maximum(new - old * (1 - forgot), 0.0), 0.0)
-        whole, of = (np.bincount(self.band, weights=one, minlength=self.bands) for one in (gained, forgot))
-        of_band = np.where(of > 0, whole / np.where(of > 0, of, 1.0), 0.0)[self.band]
-        few = _FEW * (1 - self.optimizer.beta_2)
-        return (gained + few * of_band) / (forgot + few)
+        return of_each(gained, forgot, self.band, self.bands, 1 - self.optimizer.beta_2)
 
     def _course(
         self, accesses: Any, start: Any, settled: Any, samples: Any, at: float, updates: Any, own: float = 1.0

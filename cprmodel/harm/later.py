@@ -17,11 +17,10 @@ import numpy as np
 from cprmodel.formulas.relearning import progress_left_fixed, progress_left_moving
 from cprmodel.harm.adam import AdamRows
 from cprmodel.harm.record import OptimizerUsed
-from cprmodel.harm.relearning import Course, course
+from cprmodel.harm.relearning import Course, course, of_each
 
 __all__ = ["BY_LEFT", "OF_JITTER", "Then", "later_of"]
 
-_FEW = 4.0  # accesses of a row; with fewer it is taken for one of its band, as for what an access adds
 _NO_WAY, _MOST_WAY = 1e-12, 50.0  # exponents of the time that was lost: less is none, more is all
 BY_LEFT = ("quadratic_left", "gradient_left", "progress_fixed", "progress_moving", "jitter")
 OF_JITTER = ("jitter_quadratic", "jitter_gradient")
@@ -143,19 +142,12 @@ def _courses(
     often = accesses * age
     often = np.where(new > old, often / np.maximum(-np.expm1(-often), 1e-12), 0.0)
     grown = np.maximum(new - old, 0.0)
-    each = _of_access(grown, often, band, number)
+    each = of_each(grown, often, band, number)
     back, twin = (run(one, accesses * each, left, before=each) for one in (old, new))
     past = run(old, grown / age, [age], often / age, before=each / 2)
     today = accesses * each * position
     noise = np.where(today > 0, old / np.where(today > 0, today, 1.0), 1.0)
     return back, twin, past, run(np.zeros_like(old), old / position, [position], before=noise * each / 2), noise
-
-
-def _of_access(grown: Any, accesses: Any, band: Any, number: int) -> Any:
-    """What an access adds to each row's sum: its own, as far as it had some, else that of its band."""
-    whole, all_accesses = (np.bincount(band, weights=one, minlength=number) for one in (grown, accesses))
-    of_band = np.where(all_accesses > 0, whole / np.where(all_accesses > 0, all_accesses, 1.0), 0.0)[band]
-    return (grown + _FEW * of_band) / (accesses + _FEW)
 
 
 def _scalar(sums: Any | None, apart: Any) -> Any | None:

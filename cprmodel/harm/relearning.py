@@ -20,7 +20,9 @@ import numpy as np
 from cprmodel.formulas.relearning import jitter_variance
 from cprmodel.harm.record import OptimizerUsed
 
-__all__ = ["Course", "course"]
+__all__ = ["Course", "course", "of_each"]
+
+_FEW = 4.0  # accesses of a row; with fewer it is taken for one of its band
 
 
 @dataclass(frozen=True)
@@ -94,3 +96,14 @@ def _step(step: float, divisor: Any, sums: Any) -> Any:
     """η/(n_B·r_g); 0 where the row never moved."""
     some = sums > 0
     return np.where(some, step / np.where(some, divisor, 1.0), 0.0)
+
+
+def of_each(gained: Any, accesses: Any, band: Any, bands: int, one: float = 1.0) -> Any:
+    """What an access adds to each row, by what each has gained: its own, as far as it had some, else its band's.
+
+    ``one``: what a single access counts for in ``accesses``.
+    """
+    whole, of = (np.bincount(band, weights=each, minlength=bands) for each in (gained, accesses))
+    of_band = np.where(of > 0, whole / np.where(of > 0, of, 1.0), 0.0)[band]
+    few = _FEW * one
+    return (gained + few * of_band) / (accesses + few)

@@ -139,6 +139,7 @@ class SavedRows:
     def _put_back(self, share: Floats, at: float, saved: Floats, behind: Floats, luck: Floats) -> PutBack:
         rows = self.rows
         some = (share > 0) & (behind > 0)
+        of_mean = self._of_mean(behind, *np.unique(at - saved, return_inverse=True), at)
         ages, which = np.unique((at - saved)[some], return_inverse=True)
         weight = (rows.weight * share)[some]
         return PutBack(
@@ -146,7 +147,7 @@ class SavedRows:
             ages=ages,
             which=which,
             updates=weight * behind[some],
-            of_mean=weight * self._of_mean(behind, saved, at)[some],
+            of_mean=weight * of_mean[some],
             luck=luck[some],
         )
 
@@ -177,23 +178,23 @@ class SavedRows:
             share * terms.quadratic_at(ages) / np.maximum(terms.rows, 1.0)[:, None]
             for terms, share in self.model.near(at)
         )
-        of_mean = self._of_mean(rows.updates, rows.since, at)
+        of_mean = self._of_mean(rows.updates, ages, which, at)
         return quadratic[rows.of, which] * of_mean * rows.luck  # type: ignore[no-any-return]
 
-    def _of_mean(self, updates: Floats, since: Floats, at: float) -> Floats:
-        """What rows have moved, in harm, over the mean of their class at that age: a power of their updates.
+    def _of_mean(self, updates: Floats, ages: Floats, which: Any, at: float) -> Floats:
+        """What rows have moved, in harm, over the mean of their class at their age: a power of their updates.
 
         Their class's power of the age, between noise (1) and drift (2).
         """
         rows = self.rows
-        ages, which = np.unique(at - since, return_inverse=True)
         of_classes: Any = sum(share * terms.power_at(ages) for terms, share in self.model.near(at))
         power = of_classes[rows.of, which]
-        often = rows.pace * (at - since)
+        age = ages[which]
+        often = rows.pace * age
         # E[i^j] of a Poisson law of mean x is about x^j (1 + 1/x)^(j − 1): exact for noise and for drift
         often = np.maximum(often, 1e-12)
         mean = (rows.pace / rows.mean_pace) ** power * (1 + 1 / often) ** (power - 1)
-        found: Floats = over(updates, rows.mean_pace * (at - since)) ** power / self._in_class(mean)
+        found: Floats = over(updates, rows.mean_pace * age) ** power / self._in_class(mean)
         return found
 
     def _in_class(self, each: Floats) -> Floats:

@@ -213,17 +213,12 @@ def _play(job: Job, strategy: Strategy, runs: int, streams: np.random.SeedSequen
             ledger = UpdateLedger(saving.order, *given)
             strikes = _Exposing(ledger, shards, random, law)
             one = play(strategy, work, strikes, shards, ledger=ledger)
-        spent = (one.spent.save, one.spent.load, one.spent.reschedule)
         struck = ledger.struck if isinstance(ledger, DrainingLedger) else strikes.struck
-        kinds = [struck[kind] for kind in FailureKind]
-        # no order is saved beside fewer nodes or stragglers
-        found[run] = (
-            one.time_to_train_s,
-            ledger.pls * work * shards,
-            *spent,
-            *kinds,
-            0.0,
-            0.0,
-            ledger.expected_pls,
-        )
+        told = {
+            "time_s": one.time_to_train_s,
+            "lost": ledger.pls * work * shards,
+            **{f"{name}_s": getattr(one.spent, name) for name in ("save", "load", "reschedule")},
+            **{kind.value: struck[kind] for kind in FailureKind},
+        }
+        found[run] = [*(told.get(name, 0.0) for name in COLUMNS), ledger.expected_pls]
     return found

@@ -21,7 +21,9 @@ from cprmodel.jobs import Job
 from cprmodel.jobs.planned import planned_moments
 from cprmodel.simulation.result import Estimate, Simulated
 
-__all__ = ["inner_of", "with_stops"]
+__all__ = ["inner_of", "planned_until", "with_stops"]
+
+_MOST_STOPS = 10**6
 
 
 @compiled
@@ -69,16 +71,24 @@ def inner_of(model: CostModel) -> CostModel:
     return model.inner if isinstance(model, WithStops) else model
 
 
-def _outages(job: Job, length_s: float) -> float:
-    """What planned stops last in all that begin in so long a time with them [s]."""
-    total = 0.0
+def planned_until(job: Job, until_s: float) -> list[tuple[float, float]]:
+    """When planned stops begin, and how long each lasts [s]: those with dates, and others until then.
+
+    By the clock, in order; of a kind at most a million.
+    """
+    found = []
     for one in job.failures.planned or ():
         moments = planned_moments(one, job.job.start)
-        if moments is None:
-            total += np.floor(length_s / (one.every_s or np.inf)) * one.lasts_s
-        else:
-            total += sum(moment < length_s for moment in moments) * one.lasts_s
-    return float(total)
+        if moments is None and one.every_s is not None:
+            moments = (one.every_s * np.arange(1, min(int(until_s / one.every_s), _MOST_STOPS) + 1)).tolist()
+        found += [(moment, one.lasts_s) for moment in moments or ()]
+    return sorted(found)
+
+
+def _outages(job: Job, lengths_s: Any) -> Any:
+    """What planned stops last in all that begin in times so long with them [s]."""
+    begins, lasts = np.array(planned_until(job, float(lengths_s.max()))).reshape(-1, 2).T
+    return np.concatenate([[0.0], np.cumsum(lasts)])[np.searchsorted(begins, lengths_s)]
 
 
 def with_stops(
@@ -94,7 +104,7 @@ def with_stops(
     if job.waits_for_repairs and job.repair_s:
         rng = np.random.default_rng(streams)
         rate, spares = job.repair_share / job.failure_mix.mtbf_s, job.cluster.spares or 0
-        fails = times - [_outages(job, float(one)) for one in times] if planned_played else times
+        fails = times - _outages(job, times) if planned_played else times
         _waits(fails, rate, job.repair_s, spares, rng, waited)
     times += waited
     calendar = job.failures.planned and not planned_played

@@ -20,7 +20,7 @@ from cprmodel.costing import model_for
 from cprmodel.facts.compiled import compiled
 from cprmodel.facts.strategies import FailureKind, Strategy, together
 from cprmodel.jobs import Job
-from cprmodel.jobs.planned import planned_moments
+from cprmodel.simulation.beside import planned_until
 from cprmodel.simulation.limits import most_failures, never_ends, sizes_of
 from cprmodel.simulation.long_jobs import COLUMNS, expected_failures, found_of
 from cprmodel.simulation.result import Simulated
@@ -42,8 +42,8 @@ _KNOWN = 16  # whether the end of this job of the chain is known: its last save 
 # error that is there shows
 _SURE, _UNCHECKED, _CHECKS, _PENDING, _LOADING, _KEPT, _VAIN, _SHOWS = range(8, 16)
 
-#: Planned stops are listed for jobs so many times as long as expected, and no more than so many.
-_LONGEST, _MOST_STOPS = 20.0, 10**6
+#: Planned stops are listed for jobs so many times as long as expected.
+_LONGEST = 20.0
 _NONE = np.zeros((0, 2))
 
 # How a phase, or a job, goes on.
@@ -312,14 +312,9 @@ def _played(of: Any, stops: Any, planned: Any, rows: Any, kept: Any, most: int, 
 
 def _planned(job: Job, until_s: float) -> Any:
     """When planned stops begin and end, in order; those that begin in another one are a part of it."""
-    found = []
-    for one in job.failures.planned or ():
-        moments = planned_moments(one, job.job.start)
-        if moments is None and one.every_s is not None:
-            moments = (one.every_s * np.arange(1, min(int(until_s / one.every_s), _MOST_STOPS) + 1)).tolist()
-        found += [(moment, moment + one.lasts_s) for moment in moments or ()]
     merged: list[tuple[float, float]] = []
-    for begins, ends in sorted(found):
+    for begins, lasts in planned_until(job, until_s):
+        ends = begins + lasts
         if merged and begins <= merged[-1][1]:
             merged[-1] = (merged[-1][0], max(ends, merged[-1][1]))
         else:

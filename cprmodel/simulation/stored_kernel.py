@@ -58,6 +58,9 @@ class Account(NamedTuple):
 
     held: Any
     gone: Any
+    spent: Any  # on saves since the last one of a level, as gone
+    kept: Any  # work in the last complete save of a level or a higher one
+    index: Any  # segments of the pattern that were done by then
     permutation: Any
     row: Any
 
@@ -129,6 +132,39 @@ def _stop(rng: Any, strikes: Struck, account: Account, of: int) -> int:  # pragm
 
 
 @compiled
+def _complete(
+    account: Account, end: int, took: float, work: float, segment: int, drained: float
+) -> float:  # pragma: no cover (compiled)
+    """A save to a level is complete, of so much work; what shards have lost for good by then.
+
+    ``drained``: work done since it was begun, which it does not hold.
+    """
+    held, gone, spent = account.held, account.gone, account.spent
+    last = end == gone.size - 1
+    lost = 0.0
+    for level in range(end + 1):
+        took += spent[level]
+        lost += gone[level]
+        spent[level] = gone[level] = 0.0
+        account.kept[level] = work
+        account.index[level] = segment
+    for shard in range(held.shape[0]):
+        safe = 0.0
+        for level in range(end + 1):
+            safe += held[shard, level]
+            held[shard, level] = 0.0
+        if not last:
+            held[shard, end + 1] += safe
+        held[shard, 0] = drained
+    if last:
+        account.row[2] += took
+        return lost
+    spent[end + 1] += took
+    gone[end + 1] += lost
+    return 0.0
+
+
+@compiled
 def _job(row: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: no cover (compiled)
     """One job; False where it exceeds ``limit`` failures."""
     work, tau, blocking, periods = saved.work, saved.tau, saved.blocking, saved.periods
@@ -140,10 +176,9 @@ def _job(row: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: 
     warnings = recall / precision / mtbf
     held = np.zeros((shards, levels))
     gone = np.zeros(levels)
-    spent_saving = np.zeros(levels)  # on saves since the last one of a level, as gone
-    account = Account(held, gone, np.arange(shards), row)
-    kept = np.zeros(levels)  # work in the last complete save of a level or a higher one
-    index = np.zeros(levels, dtype=np.int64)  # segments of the pattern that were done by then
+    spent_saving, kept = np.zeros(levels), np.zeros(levels)
+    index = np.zeros(levels, dtype=np.int64)
+    account = Account(held, gone, spent_saving, kept, index, np.arange(shards), row)
     done = 0.0
     begin = 0.0  # the work that the last snapshot held
     segment = 0
@@ -191,32 +226,9 @@ def _job(row: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: 
                     of = 2
                 else:
                     row[0] += takes
-                    moved = takes
-                    for level in range(saves_to + 1):
-                        moved += spent_saving[level]
-                        spent_saving[level] = 0.0
-                    lose = 0.0
-                    for level in range(saves_to + 1):
-                        lose += gone[level]
-                        gone[level] = 0.0
                     # the saves of its level are counted as before, those below it anew
                     segment -= segment % periods[saves_to]
-                    for level in range(saves_to + 1):
-                        kept[level] = done
-                        index[level] = segment
-                    for shard in range(shards):
-                        safe = 0.0
-                        for level in range(saves_to + 1):
-                            safe += held[shard, level]
-                            held[shard, level] = 0.0
-                        if saves_to < levels - 1:
-                            held[shard, saves_to + 1] += safe
-                    if saves_to < levels - 1:
-                        spent_saving[saves_to + 1] += moved
-                        gone[saves_to + 1] += lose
-                    else:
-                        row[2] += moved
-                        lost += lose
+                    lost += _complete(account, saves_to, takes, done, segment, 0.0)
                     begin = done
                     if saved.ahead < 0.0:
                         true = rng.random() < precision
@@ -260,37 +272,9 @@ def _job(row: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: 
                 # once repaired, a new snapshot at once: nothing more to work before it
                 begin = done - tau
             else:
-                moved = phase + (1.0 - overlap) * drained
-                for level in range(end + 1):
-                    moved += spent_saving[level]
-                    spent_saving[level] = 0.0
-                if last:
-                    row[2] += moved
-                else:
-                    spent_saving[end + 1] += moved
-                for level in range(end + 1):
-                    kept[level] = snapshot
-                segment += 1
-                if last:
-                    segment = 0
-                for level in range(end + 1):
-                    index[level] = segment
-                for shard in range(shards):
-                    moved = 0.0
-                    for level in range(end + 1):
-                        moved += held[shard, level]
-                        held[shard, level] = 0.0
-                    if not last:
-                        held[shard, end + 1] += moved
-                    held[shard, 0] = worked
-                moved = 0.0
-                for level in range(end + 1):
-                    moved += gone[level]
-                    gone[level] = 0.0
-                if last:
-                    lost += moved
-                else:
-                    gone[end + 1] += moved
+                segment = 0 if last else segment + 1
+                takes = phase + (1.0 - overlap) * drained
+                lost += _complete(account, end, takes, snapshot, segment, worked)
                 begin = snapshot
                 continue
         stops += 1

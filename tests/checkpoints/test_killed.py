@@ -49,6 +49,18 @@ def whole_is_what_was_safe(folder: Path) -> None:
             assert torch.equal(by_name[name][part].view(torch.uint8), array.view(torch.uint8)), (name, part)
 
 
+def both_go_on(folder: Path, *more: str) -> None:
+    """Begun again, both load what was safe at step 8, and end."""
+    began = [begin(folder, rank, *more, "--epoch", "2") for rank in range(2)]
+    for process in began:
+        ends(process, 0)
+    for rank in range(2):
+        loaded = said(folder, "loaded", rank)
+        assert (loaded["step"], loaded["told"]) == (8, [])
+        assert loaded["digest"] == said(folder, "safe-8", rank)["digest"]
+    whole_is_what_was_safe(folder)
+
+
 def test_one_shard_is_lost_and_then_the_whole_job(tmp_path: Path) -> None:
     """A shard alone goes back, the other one's rows are touched by nothing; then one dies within a manifest."""
     first = begin(tmp_path, 0, "--survive", "--die-in-save", "10")
@@ -65,14 +77,7 @@ def test_one_shard_is_lost_and_then_the_whole_job(tmp_path: Path) -> None:
     assert survived["digest"] != said(tmp_path, "safe-6", 0)["digest"]  # it had gone on
     assert list((tmp_path / "saves").glob(".*.tmp"))  # half a manifest
 
-    began = [begin(tmp_path, rank, "--epoch", "2") for rank in range(2)]
-    for process in began:
-        ends(process, 0)
-    for rank in range(2):
-        loaded = said(tmp_path, "loaded", rank)
-        assert (loaded["step"], loaded["told"]) == (8, [])
-        assert loaded["digest"] == said(tmp_path, "safe-8", rank)["digest"]
-    whole_is_what_was_safe(tmp_path)
+    both_go_on(tmp_path)
 
 
 def test_the_same_where_saves_go_on_in_the_background(tmp_path: Path) -> None:
@@ -91,11 +96,4 @@ def test_the_same_where_saves_go_on_in_the_background(tmp_path: Path) -> None:
     assert survived["step"] >= 6
     assert survived["digest"] == said(tmp_path, "rejoined", 0)["digest"]
 
-    began = [begin(tmp_path, rank, "--background", "--epoch", "2") for rank in range(2)]
-    for process in began:
-        ends(process, 0)
-    for rank in range(2):
-        loaded = said(tmp_path, "loaded", rank)
-        assert (loaded["step"], loaded["told"]) == (8, [])
-        assert loaded["digest"] == said(tmp_path, "safe-8", rank)["digest"]
-    whole_is_what_was_safe(tmp_path)
+    both_go_on(tmp_path, "--background")

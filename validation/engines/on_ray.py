@@ -18,13 +18,13 @@ import math
 import os
 import secrets
 import signal
-import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from cprmodel.cli.cluster import RAY_SILENT, first_line, join_ray
 from cprmodel.facts.errors import CprModelError, JobError, Problem
 from validation.case import Case
 from validation.engines.guest import NODE, Guest
@@ -43,8 +43,6 @@ _SAID_S = 2.0
 _KILLED_S = 60.0
 #: What a cluster that is begun here may hold in memory for objects: none of a run's numbers pass through it.
 _OBJECTS = 100_000_000
-#: Seconds within which something must listen at a cluster's address.
-_ANSWERS_S = 10.0
 #: How often an actor is begun that never stood: Ray may put it on a node that it does not know yet to be dead.
 _BEGINNINGS = 4
 _HEAD = "node:__internal_head__"
@@ -246,26 +244,14 @@ def connected(case: Case) -> Any:
         begun |= {"num_cpus": math.ceil(needs.pop("CPU", 0)), "include_dashboard": False}
         begun |= {"object_store_memory": _OBJECTS, "resources": {k: v for k, v in needs.items() if k != "GPU"}}
     try:
-        _answers(address or "")
-        ray.init(
-            **begun,
-            runtime_env={"env_vars": {"PYTHONPATH": search_path()}},
-            log_to_driver=False,
-            logging_level="ERROR",
-        )
-    except (OSError, RuntimeError, ValueError, ImportError) as error:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        join_ray(ray, search_path(), **begun)
+    except RAY_SILENT as error:
         shown = "" if address is None else f'"{address}"'
-        raise JobError("case", [Problem(field, shown, f"a cluster of Ray that answers ({first})")]) from None
+        raise JobError(
+            "case", [Problem(field, shown, f"a cluster of Ray that answers ({first_line(error)})")]
+        ) from None
     _say_less(ray)
     return ray
-
-
-def _answers(address: str) -> None:
-    """OSError where nobody listens at HOST:PORT; Ray itself would ask there for minutes."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if host and port.isdecimal():
-        socket.create_connection((host.strip("[]"), int(port)), _ANSWERS_S).close()
 
 
 def _say_less(ray: Any) -> None:
