@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -155,12 +157,20 @@ def _ray(on: str, where: str) -> Iterator[Any]:
 
 
 def join_ray(ray: Any, paths: str, **begun: Any) -> None:
-    """``ray.init``, with a path on which workers find modules; one of RAY_SILENT where that fails."""
+    """``ray.init``, with a path on which workers find modules; one of RAY_SILENT where that fails.
+
+    Who listened to SIGTERM goes on: Ray would end the process by a status of its own, and what it has is lost.
+    """
     host, _, port = begun["address"].removeprefix("ray://").rpartition(":")
     if host and port.isdecimal():  # where nobody listens, Ray itself would ask for minutes
         socket.create_connection((host.strip("[]"), int(port)), _ANSWERS_S).close()
     environment = {"env_vars": {"PYTHONPATH": paths}}
-    ray.init(**begun, runtime_env=environment, log_to_driver=False, logging_level="ERROR")
+    heard = signal.getsignal(signal.SIGTERM)
+    try:
+        ray.init(**begun, runtime_env=environment, log_to_driver=False, logging_level="ERROR")
+    finally:
+        if callable(heard) and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, heard)
 
 
 def first_line(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from cprmodel import Job, SteadyState, plan, plan_many, simulate
 from cprmodel.bulk import many
 from cprmodel.cli.cluster import cluster
+from cprmodel.cli.ending import Ending
 from tests.cli.test_commands import EXAMPLE
 
 RAY = pytest.mark.framework("ray")
@@ -59,6 +61,18 @@ def test_the_same_on_ray(monkeypatch: pytest.MonkeyPatch) -> None:
         for name, column in alone.columns.items():
             np.testing.assert_array_equal(found[name], column, err_msg=name)
     np.testing.assert_array_equal(played.times_s, simulate(job, strategy, 40_000, seed=1, workers=1).times_s)
+
+
+@RAY
+@pytest.mark.filterwarnings("ignore")
+def test_a_command_on_ray_is_ended_in_order() -> None:
+    """Ray, once it is joined, would end the process by a status of its own: what was half written stayed."""
+    ending = Ending()
+    ending.begin()
+    with cluster("ray://local"), pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGTERM)
+    ending.end()
+    assert ending.status(0) == 128 + signal.SIGTERM
 
 
 @pytest.mark.parametrize(
