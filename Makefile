@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Archives whose hashes are in requirements/ or none; wheels, but for one package that comes as its sources.
 HASHED := --require-hashes --no-deps --no-build-isolation --only-binary :all: --no-binary autograd-gamma
 TOOLS := .venv-tools
-# Frameworks of training, which only tests that ask for them see (tests/conftest.py); Composer's torchvision, no other.
+# Frameworks of training and a store that speaks S3, which only tests that ask for them see (tests/conftest.py); Composer's torchvision, no other.
 FRAMEWORKS := build/frameworks
 COMPOSER := build/composer
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' cprmodel/facts/version.py)
@@ -101,7 +101,7 @@ bench: $(VENV)/installed-test ## speed, as ratios in one run
 fuzz: $(VENV)/installed-test ## an hour of spoiled inputs for every reader and command
 	$(BIN)/python -m tests.fuzz --minutes 60
 
-frameworks: $(VENV)/installed-test $(FRAMEWORKS)/installed ## the tests with transformers, Ray, Orbax and Composer alone
+frameworks: $(VENV)/installed-test $(FRAMEWORKS)/installed ## the tests with transformers, Ray, Orbax, Composer and S3 alone
 	$(BIN)/python -m pytest -n 0 -m framework tests
 
 soak: $(VENV)/installed-test ## a thousand kills of every sort, each run audited (about three minutes)

@@ -38,8 +38,12 @@ TORCHREC = (
     "pyre-extensions",
     "typing-inspect",
 )
+#: A store that speaks S3, and its server.
+S3 = ("s3fs", "moto[s3]", "flask", "flask-cors")
 #: Those of training that adaptors and an engine are for, beside what is there already.
-FRAMEWORKS = ("transformers", "accelerate", "ray[train]", "orbax-checkpoint", "jax")
+FRAMEWORKS = ("transformers", "accelerate", "ray[train]", "orbax-checkpoint", "jax", *S3)
+#: botocore asks for an older one than the others' python-dateutil, and works with theirs.
+BOTOCORE_GETS_OURS = ("python-dateutil",)
 #: Composer asks for an older torch, and older ones of what comes with it: it gets ours, and ours' torchvision.
 COMPOSER, TORCHVISION = "mosaicml", "torchvision==0.28.0"
 COMPOSER_GETS_OURS = ("importlib-metadata", "numpy", "packaging", "pillow", "torch", "torchmetrics")
@@ -92,7 +96,8 @@ def main() -> None:
     old = torchrec.read_text() if torchrec.exists() and not upgrade else ""
     write(torchrec, locked([], TORCHREC, old, "--no-deps"), "torchrec and what it imports, installed as it is")
     frameworks, composer = HERE / "frameworks.txt", HERE / "composer.txt"
-    added = beside(FRAMEWORKS, frameworks, upgrade, everything)
+    forced = [one for one in everything if name_of(one) in BOTOCORE_GETS_OURS]
+    added = beside(FRAMEWORKS, frameworks, upgrade, everything, forced)
     write(frameworks, added, "Frameworks of training, beside what is in test.txt and torch.txt")
     forced = [*(one for one in everything if name_of(one) in COMPOSER_GETS_OURS), TORCHVISION]
     added = beside([COMPOSER], composer, upgrade, everything, forced)

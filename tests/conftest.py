@@ -26,7 +26,7 @@ SLOW_S = 30.0
 EXAMPLE = HERE.parent / "examples" / "production-dlrm.toml"
 BUILD = HERE.parent / "build"
 #: Frameworks that make installs there.
-MADE = ("transformers", "ray", "orbax", "composer")
+MADE = ("transformers", "ray", "orbax", "composer", "moto")
 
 hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("fixed")
