@@ -1,12 +1,12 @@
-// Charts: specifications from Python, data from the planner. Drawn once, then filled anew as controls move.
+// Charts: specifications from Python, data from the page. Drawn once, then filled anew as controls move.
 const charts = (() => {
-  const { formatTime, formatShare, general, grouped } = quantities;
-  const POINTS = 120;
+  const { formatTime, formatShare, formatBytes, general, grouped } = quantities;
   const drawn = {};
   let theme = null, wanted = null, busy = false;
 
   const quantity = (value, kind) =>
-    kind === "time" ? formatTime(value) : kind === "count" ? grouped(Math.round(value)) : general(value, 3);
+    kind === "time" ? formatTime(value) : kind === "count" ? grouped(Math.round(value)) : kind === "size" ? formatBytes(value)
+      : kind === "bandwidth" ? `${formatBytes(value)}/s` : general(value, 3);
 
   const between = (low, high, count, linear) => Array.from({ length: count }, (_, i) =>
     linear ? low + ((high - low) * i) / (count - 1) : low * (high / low) ** (i / (count - 1)));
@@ -54,19 +54,6 @@ const charts = (() => {
     }).reverse();
   };
 
-  const curvesOf = (answer) => {
-    const intervals = answer.strategies.map((one) => one.interval_s);
-    const work = answer.x.work_s, model = planner.MODELS[answer.model];
-    const low = Math.min(...intervals) / 4, longest = Math.max(...intervals);
-    const high = Math.max(Math.min(longest * 4, work), longest);
-    const recoveries = answer.x.sharded ? ["full", "partial"] : ["full"];
-    const rows = recoveries.flatMap((recovery) => between(low, high, POINTS).map((interval_s) => {
-      const cost = model.cost(answer.x, recovery, interval_s);
-      return { recovery, interval_s, overhead_fraction: cost.parts.total, expected_pls: cost.pls };
-    }));
-    return { low, high, rows: finite(rows) };
-  };
-
   const FILL = {
     interval(answer, sweep, curves) {
       const { low, high, rows } = curves, ceiling = ceilingOf(answer, rows);
@@ -90,26 +77,17 @@ const charts = (() => {
     },
     sweep(answer, sweep) {
       const { control, at } = sweep;
-      const linear = control.kind === "share";
+      const { linear } = control;
       const now = at(null);
-      const low = linear ? 0 : Math.min(control.least, now || control.least);
-      const high = linear ? 1 : Math.max(control.most, now);
-      const values = between(low, high, 90, linear).map((one) => (control.kind === "count" ? Math.round(one) : one));
-      const curves = finite(values.flatMap((setting) => {
-        const there = planner.plan(at(setting), answer.model);
-        if (there.problem) return [];
-        return ["full", "partial"].flatMap((recovery) => {
-          const those = there.strategies.filter((one) =>
-            one.feasible && one.recovery === recovery && !["current", "partial-at-full-interval"].includes(one.name));
-          const least = Math.min(...those.map((one) => one.overhead_fraction));
-          return those.length ? [{ recovery, setting, overhead_fraction: least }] : [];
-        });
-      }));
+      const share = control.kind === "share";
+      const low = share ? 0 : Math.min(control.least, now || control.least);
+      const high = share ? 1 : Math.max(control.most, now);
+      const curves = finite(sweep.curves(low, high, linear));
       const near = curves.filter((row) => linear || (row.setting > now / 10 && row.setting < now * 10));
       const ceiling = 1.15 * Math.max(...(near.length ? near : curves).map((row) => row.overhead_fraction), 1e-12);
       const label = quantity(now, control.kind);
       const signals = { low, high, ceiling: Math.min(ceiling, 5), kind: control.kind, ticks: ticksOf(low, high, control.kind) };
-      if (linear) signals.ticks = [0, 0.2, 0.4, 0.6, 0.8, 1];
+      if (share) signals.ticks = [0, 0.2, 0.4, 0.6, 0.8, 1];
       return { data: { curves, now: now === null ? [] : [{ setting: now, label }] }, signals };
     },
   };
@@ -132,17 +110,17 @@ const charts = (() => {
       const spec = { ...DRAWINGS[theme].breakdown, height: 40 * answer.strategies.length + 20 };
       return [spec, `${theme}-${answer.strategies.length}`];
     }
-    const name = id === "sweep" ? (sweep.control.kind === "share" ? "sweep-linear" : "sweep-log") : id;
+    const name = id === "sweep" ? (sweep.control.linear ? "sweep-linear" : "sweep-log") : id;
     return [DRAWINGS[theme][name], `${theme}-${name}`];
   };
 
   // What a chart shows, for whoever cannot see it.
   const stands = (one) => `${one.name} ${formatShare(one.overhead_fraction)} at ${formatTime(one.interval_s)}`;
-  const describe = ({ answer }) => {
+  const describe = ({ answer, sweep }) => {
     const others = answer.strategies.filter((one) => one !== answer.best).map(stands).join(", ");
     const words = {
       interval: `Overhead against the interval between saves. Recommended: ${stands(answer.best)}. Others: ${others}.`,
-      sweep: `Overhead of each recovery against one setting. Where you are: ${stands(answer.best)}.`,
+      sweep: `Overhead against ${sweep.control.label}. Where you are: ${stands(answer.best)}.`,
       breakdown: `What the overhead of ${answer.best.name}, ${formatShare(answer.best.overhead_fraction)}, and of the others is made of; the figures are in the table of strategies.`,
       pls: `Overhead against accuracy. ${answer.best.name} loses a portion of ${general(answer.best.expected_pls, 3)} of the samples.`,
     };
@@ -153,7 +131,7 @@ const charts = (() => {
   };
 
   const fill = async ({ answer, sweep }) => {
-    const curves = curvesOf(answer);
+    const curves = answer.curves ? answer.curves() : null; // which the charts over intervals and losses draw
     for (const id of Object.keys(FILL)) {
       if (!document.querySelector(`#chart-${id}`)) continue;
       const [spec, look] = specOf(id, answer, sweep);
@@ -167,7 +145,7 @@ const charts = (() => {
       for (const [name, rows] of Object.entries(filling.data)) view.data(name, rows);
       await view.runAsync();
     }
-    describe({ answer }); // Vega calls them all "Vega visualization"
+    describe({ answer, sweep }); // Vega calls them all "Vega visualization"
   };
 
   // Draw what was asked for last. What is asked for meanwhile waits, as long again as drawing took, so that controls
@@ -189,5 +167,5 @@ const charts = (() => {
     }
   };
 
-  return { draw, setTheme: (name) => { theme = name; }, get idle() { return !busy && !wanted; } };
+  return { draw, between, finite, setTheme: (name) => { theme = name; }, get idle() { return !busy && !wanted; } };
 })();

@@ -1,6 +1,7 @@
 // The page: controls to a setting, a setting to a plan, a plan to what is shown. Its state is in the fragment.
 const page = (() => {
   const { parse, write, EXPECTED, formatTime, formatShare, general, grouped } = quantities;
+  const POINTS = 120; // of a curve
   const $ = (selector) => document.querySelector(selector);
   const SHARES = CONTROLS.filter((one) => one.kind === "share").map((one) => one.name);
   const BY_NAME = Object.fromEntries(CONTROLS.map((one) => [one.name, one]));
@@ -245,17 +246,46 @@ const page = (() => {
     $("#notes").replaceChildren(...answer.notes.map((note) => element("li", note)));
     $("#notes-box").hidden = !answer.notes.length;
   };
-  const sweepOf = (x) => {
-    const control = BY_NAME[$("#against").value];
+  const curvesOf = (answer) => {
+    const intervals = answer.strategies.map((one) => one.interval_s);
+    const work = answer.x.work_s, model = planner.MODELS[answer.model];
+    const low = Math.min(...intervals) / 4, longest = Math.max(...intervals);
+    const high = Math.max(Math.min(longest * 4, work), longest);
+    const recoveries = answer.x.sharded ? ["full", "partial"] : ["full"];
+    const rows = recoveries.flatMap((recovery) => charts.between(low, high, POINTS).map((interval_s) => {
+      const cost = model.cost(answer.x, recovery, interval_s);
+      return { recovery, interval_s, overhead_fraction: cost.parts.total, expected_pls: cost.pls };
+    }));
+    return { low, high, rows: charts.finite(rows) };
+  };
+
+  const sweepOf = () => {
+    const control = BY_NAME[$("#against").value], linear = control.kind === "share";
+    const { values: set, choices } = state, { model } = answer; // as they are now: charts are drawn when there is time
+    const label = $("#against").selectedOptions[0].textContent;
     const at = (value) => {
-      if (value === null) return valueOf(control.name, state.values);
-      const values = withValue(state.values, control.name, value);
-      return settingOf({ values, choices: state.choices });
+      if (value === null) return valueOf(control.name, set);
+      const values = withValue(set, control.name, value);
+      return settingOf({ values, choices });
     };
-    return { control, at };
+    const curves = (low, high) => {
+      const values = charts.between(low, high, 90, linear).map((one) => (control.kind === "count" ? Math.round(one) : one));
+      return values.flatMap((setting) => {
+        const there = planner.plan(at(setting), model);
+        if (there.problem) return [];
+        return ["full", "partial"].flatMap((recovery) => {
+          const those = there.strategies.filter((one) =>
+            one.feasible && one.recovery === recovery && !["current", "partial-at-full-interval"].includes(one.name));
+          const least = Math.min(...those.map((one) => one.overhead_fraction));
+          return those.length ? [{ recovery, setting, overhead_fraction: least }] : [];
+        });
+      });
+    };
+    return { control: { ...control, linear, label }, at, curves };
   };
   const redraw = () => {
-    if (answer && !answer.problem) charts.draw(answer, sweepOf(answer.x));
+    const now = answer;
+    if (now && !now.problem) charts.draw({ ...now, curves: () => curvesOf(now) }, sweepOf());
   };
   const show = (source) => {
     CONTROLS.forEach((control) => showControl(control, source));
@@ -278,24 +308,6 @@ const page = (() => {
     redraw();
   };
 
-  // ---- light and dark ----
-  const system = matchMedia("(prefers-color-scheme: dark)");
-  const paper = { now: false };  // which is always light
-  const applyTheme = () => {
-    const chosen = paper.now ? "light" : $("#theme").value;
-    if (chosen === "system") delete document.documentElement.dataset.theme;
-    else document.documentElement.dataset.theme = chosen;
-    charts.setTheme(chosen === "system" ? (system.matches ? "dark" : "light") : chosen);
-    redraw();
-  };
-  const remembered = (value) => {
-    try {
-      if (value === undefined) return localStorage.getItem("cprmodel-theme");
-      localStorage.setItem("cprmodel-theme", value);
-    } catch { /* a browser that keeps nothing for files */ }
-    return null;
-  };
-
   const start = () => {
     CONTROLS.forEach(connect);
     for (const { name } of CHOICES) {
@@ -314,19 +326,9 @@ const page = (() => {
       show(null);
       writeFragment();
     });
-    const theme = remembered();
-    if (["light", "dark"].includes(theme)) $("#theme").value = theme;
-    $("#theme").addEventListener("change", () => { remembered($("#theme").value); applyTheme(); });
-    system.addEventListener("change", applyTheme);
-    addEventListener("beforeprint", () => {
-      document.querySelectorAll("details").forEach((one) => { one.open = true; });
-      paper.now = true;
-      applyTheme();
-    });
-    addEventListener("afterprint", () => { paper.now = false; applyTheme(); });
     addEventListener("hashchange", readFragment);
     addEventListener("resize", redraw);
-    applyTheme();
+    colours.start(redraw);
     readFragment();
   };
   start();

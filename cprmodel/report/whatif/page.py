@@ -30,7 +30,7 @@ from cprmodel.report.whatif.printed import printed_formulas
 
 __all__ = ["render_whatif", "write_whatif"]
 
-_SCRIPTS = ("special.js", "formulas.js", "quantities.js", "planner.js", "charts.js", "page.js")
+_SCRIPTS = ("special.js", "formulas.js", "quantities.js", "planner.js", "charts.js", "colours.js", "page.js")
 _COLUMNS = {
     "interval_s": "save every",
     "overhead_fraction": "overhead",
@@ -175,8 +175,9 @@ def render_whatif(job: Job) -> str:
     left_out = set() if sharded else set(_OF_LOSSES)
     if job.accuracy is None or job.accuracy.slope is None:
         left_out.add("expected_metric_drop")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    return environment.from_string(_file("page.html.j2")).render(
+    loader = jinja2.PackageLoader("cprmodel", "report/whatif")
+    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+    return environment.get_template("page.html.j2").render(
         title=(job.preset.title if job.preset else source_name()) or "a training job",
         summary=job.preset.summary if job.preset else "",
         style=file_of("theme.css") + _file("style.css"),

@@ -71,6 +71,16 @@ const quantities = (() => {
     return `${fixed(percent, Math.min(digits, 8))}%`;
   };
 
+  const formatBytes = (size) => {
+    let left = size;
+    for (const unit of ["B", "kB", "MB", "GB", "TB"]) {
+      if (Number(general(left, 3)) < 1000) return `${general(left, 3)} ${unit}`;
+      left /= 1000;
+    }
+    const shown = general(left, 4);
+    return `${/e/.test(shown) ? shown : shown.replace(/^[0-9]+/, grouped)} PB`;
+  };
+
   const SECONDS = {
     s: 1, sec: 1, secs: 1, second: 1, seconds: 1, ms: 1e-3, us: 1e-6, ns: 1e-9,
     min: 60, mins: 60, minute: 60, minutes: 60, h: 3600, hr: 3600, hrs: 3600, hour: 3600, hours: 3600,
@@ -121,5 +131,5 @@ const quantities = (() => {
     return `${String(value)} s`;
   };
 
-  return { fixed, general, grouped, formatTime, formatShare, parse, write, EXPECTED };
+  return { fixed, general, grouped, formatTime, formatShare, formatBytes, parse, write, EXPECTED };
 })();
