@@ -11,13 +11,13 @@ from cprmodel.bulk.rows import changed_job
 from cprmodel.facts.errors import JobError
 from cprmodel.jobs import Job
 
-__all__ = ["slopes"]
+__all__ = ["LEFT_OUT", "slopes", "value_in"]
 
 #: Each number is changed by this part of it: an order's loss is simulated, and tells no less apart.
 _STEP, _STEP_SIMULATED = 0.01, 0.05
 
 #: What are no numbers that a job could have a little more of.
-_LEFT_OUT = ("preset", "accuracy.model")
+LEFT_OUT = ("preset", "accuracy.model")
 
 
 def slopes(
@@ -33,8 +33,8 @@ def slopes(
     step = _STEP_SIMULATED if simulated else _STEP
     found = []
     for key in dict.fromkeys(keys_of(job).values()):
-        value = _value(data, key)
-        if key.integer or key.name.startswith(_LEFT_OUT) or not value > 0:
+        value = value_in(data, key)
+        if key.integer or key.name.startswith(LEFT_OUT) or not value > 0:
             continue
         low, high = (_at(data, key, value * factor, overhead) for factor in (1 - step, 1 + step))
         if low and high and math.isfinite(low) and math.isfinite(high):
@@ -43,7 +43,7 @@ def slopes(
     return found
 
 
-def _value(data: Any, key: Key) -> float:
+def value_in(data: Any, key: Key) -> float:
     """The number in a job's dump; 0 where there is none."""
     for part in key.path:
         if isinstance(data, Mapping):

@@ -307,6 +307,13 @@ def whatif(
         Path | None,
         typer.Option("--out", "-o", metavar="PAGE.html", help="The page to write; -: to standard output."),
     ] = None,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUES",
+            help="A number that the page has, and its values, as for sweep; may be given again.",
+        ),
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", hidden=True)] = None,
 ) -> None:
     """Write a page to play with: sliders, and the plan that follows in the browser."""
@@ -314,7 +321,7 @@ def whatif(
     from cprmodel.cli.whatif import run
 
     with page_to(needed(out or output), job, option="--out", what="Page") as page:
-        run(job, page)
+        run(job, vary or [], page)
 
 
 @app.command()

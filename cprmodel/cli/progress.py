@@ -15,7 +15,7 @@ INTERRUPTED = 130
 
 
 @contextmanager
-def progress(what: str, total: int, long: bool = True) -> Iterator[Callable[[int], None] | None]:
+def progress(what: str, total: int, long: bool = True) -> Iterator[Callable[[float], None] | None]:
     """A function that takes how many more are done; None where nobody looks on, or it does not take ``long``.
 
     >>> with progress("planning", 100, long=False) as advance:

@@ -25,24 +25,37 @@ def test_writes_one_page_that_needs_nothing_else(tmp_path: Path, capsys: pytest.
     assert len(page.encode()) < 1.2e6
 
 
-def test_storage_that_the_page_does_not_know_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    text = EXAMPLE.read_text()
-    for key, field in (
-        ('overlap = 0.9\ndrain = "4 min"', "checkpoint.overlap"),
-        (
-            "quantised_bits = 8\nembedding_dim = 64\nquantised_metric_drop = 1e-6",
-            "checkpoint.quantised_metric_drop",
-        ),
+def test_a_job_without_formulas_is_planned_at_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "page.html"
+    out, err = run("whatif", EXAMPLE.with_name("late-errors.toml"), "-o", page, capsys=capsys)
+    assert out == f"Page: {page}\n"
+    assert not err
+    text = page.read_text(encoding="utf-8")
+    assert "<title>What if: late-errors.toml</title>" in text
+    assert "<code>failures.silent.mtbf</code>" in text
+    assert re.search(r"those of cprmodel plan: \d+ plans", text)
+    assert len(text.encode()) < 1.3e6
+
+
+def test_numbers_and_values_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of any job, and with two numbers each on its own; the file's own values are there to come back to."""
+    page = tmp_path / "page.html"
+    vary = ("--vary", "failures.mtbf=14 h,56 h", "--vary", "cluster.embedding_shards=4,16")
+    run("whatif", EXAMPLE, *vary, "-o", page, capsys=capsys)
+    text = page.read_text(encoding="utf-8")
+    assert re.findall(r'class="control" data-key="([^"]*)"', text) == ["failures.mtbf", "cluster.embedding_shards"]
+    assert re.findall(r'"texts": (\[[^]]*\])', text) == ['["14 h", "28 h", "56 h"]', '["4", "8", "16"]']
+    assert "those of cprmodel plan: 5 plans" in text
+    for wrong, said in (
+        ("failures.mtbf", "KEY=lo:hi:logN"),
+        ("failures.mtb=1 h", 'failures.mtb: expected a number of the job file, perhaps "failures.mtbf"'),
+        ("failures.mtbf=0 h", 'failures.mtbf = "0 h": expected a time'),
     ):
-        job = tmp_path / "JOB.toml"
-        changed = text.replace("[checkpoint]\n", f"[checkpoint]\n{key}\n")
-        if field.endswith("drop"):
-            changed = changed.replace('save = "4 min"', 'size = "1 TB"\nbandwidth = "5 GB/s"')
-        job.write_text(changed)
-        _, err = run("whatif", job, "-o", tmp_path / "page.html", capsys=capsys, status=2)
-        assert err.startswith(f"cprmodel: {job}: {field}: expected no such key: the page only knows")
-        assert "cprmodel sweep --vary KEY=VALUES --report draws it" in err  # the nearest answer
-        assert not (tmp_path / "page.html").exists()
+        _, err = run("whatif", EXAMPLE, "--vary", wrong, "-o", tmp_path / "no.html", capsys=capsys, status=2)
+        assert err.startswith("cprmodel: --vary: ")
+        assert said in err
+        assert len(err.splitlines()) == 1
+    assert not (tmp_path / "no.html").exists()
 
 
 def test_never_over_the_job_file_nor_into_nowhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,14 +6,23 @@ ticks. Colours are parameters too: there are a light and a dark set.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
 
-from cprmodel.report.looks import OVERHEAD, PART_COLORS, PART_LABELS, RECOVERIES, RECOVERY_COLORS
+from cprmodel.report.looks import (
+    OVERHEAD,
+    PART_COLORS,
+    PART_LABELS,
+    RECOVERIES,
+    RECOVERY_COLORS,
+    SLOWER_COLORS,
+    distinct,
+)
 from cprmodel.report.unchecked import specification
 
-__all__ = ["DARK", "LIGHT", "drawings"]
+__all__ = ["DARK", "LIGHT", "drawings", "settings_drawings"]
 
 LIGHT = {
     "ink": "#1d2326",
@@ -122,9 +131,9 @@ def _against_interval(theme: dict[str, Any], present: list[str]) -> dict[str, An
     return _framed(chart, theme, 320, low=1, high=10, ceiling=1, ticks=[], kind="time")
 
 
-def _breakdown(theme: dict[str, Any], strategies: int) -> dict[str, Any]:
-    labels = list(PART_LABELS.values())
-    scale = alt.Scale(domain=labels, range=theme["parts"])
+def _breakdown(theme: dict[str, Any], strategies: int, labels: Sequence[str] = (*PART_LABELS.values(),)) -> Any:
+    labels = list(labels)
+    scale = alt.Scale(domain=labels, range=[*theme["parts"], *SLOWER_COLORS][: len(labels)])
     chart = (
         alt.Chart(alt.NamedData("parts"))
         .mark_bar()
@@ -177,3 +186,40 @@ def drawings(theme: dict[str, Any], sharded: bool, strategies: int) -> dict[str,
         "sweep-linear": _sweep(theme, present, "linear"),
     }
     return {**found, "pls": _against_pls(theme, present)} if sharded else found
+
+
+def settings_drawings(names: Sequence[str], labels: Sequence[str]) -> dict[str, Any]:
+    """Those of a page of settings, by colours and names: a curve each strategy, bars of parts with these labels."""
+    colors, _ = distinct(names)
+    found = {}
+    for name, theme in (("light", LIGHT), ("dark", {**DARK, "curves": [_lighter(one) for one in colors]})):
+        curves = theme.get("curves", colors)
+        scale = alt.Scale(domain=list(names), range=curves)
+        color = alt.Color("strategy:N", title=None, scale=scale, legend=alt.Legend(columns=3, labelLimit=220))
+        found[name] = {
+            "breakdown": _breakdown(theme, len(names), labels),
+            "sweep-log": _against_number(theme, color, "log"),
+            "sweep-linear": _against_number(theme, color, "linear"),
+        }
+    return found
+
+
+def _against_number(theme: dict[str, Any], color: alt.Color, kind: str) -> dict[str, Any]:
+    """Overhead of each strategy at the settings of a number, where each was planned."""
+    x = _ranged("setting", "", kind)
+    line = alt.Chart(alt.NamedData("curves")).mark_line(
+        clip=True, strokeWidth=2.5, point={"filled": True, "size": 30}
+    )
+    tooltip = [alt.Tooltip("strategy:N"), alt.Tooltip("text:N", title="at"), alt.Tooltip("overhead:N")]
+    rule = alt.Chart(alt.NamedData("now")).mark_rule(strokeDash=[5, 4], color=theme["soft"])
+    chart = alt.layer(
+        line.encode(x=x, y=_overhead(), color=color, tooltip=tooltip),
+        rule.encode(x=x, tooltip=[alt.Tooltip("label:N", title="now")]),
+    )
+    return _framed(chart, theme, 280, low=1, high=10, ceiling=1, ticks=[], kind="time")
+
+
+def _lighter(color: str) -> str:
+    """A colour of paper's for a dark page: nearer to white."""
+    parts = (int(color[at : at + 2], 16) for at in (1, 3, 5))
+    return "#" + "".join(f"{round(one + 0.4 * (255 - one)):02x}" for one in parts)

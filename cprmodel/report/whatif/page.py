@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cprmodel.costing import check_no_stops, check_plain, check_whole
+from cprmodel.bulk.grid import Grid
 from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB
 from cprmodel.costing.terms import WITHIN
-from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.files import write_whole
 from cprmodel.facts.special import series
 from cprmodel.facts.units import format_time
-from cprmodel.facts.version import __version__
 from cprmodel.jobs import Job
 from cprmodel.planning.pricing import NEVER
 from cprmodel.planning.ranking import AS_MUCH, TIE
 from cprmodel.planning.telling import FIRST
-from cprmodel.report.literals import literal
 from cprmodel.report.looks import PART_LABELS
-from cprmodel.report.origin import source_name
-from cprmodel.report.page import file_of, job_inputs
-from cprmodel.report.vega import vega_bundle
 from cprmodel.report.whatif.controls import Control, controls_of, fixed_of
 from cprmodel.report.whatif.drawn import drawn
+from cprmodel.report.whatif.frame import rendered
 from cprmodel.report.whatif.orders import OrderTable, order_tables
 from cprmodel.report.whatif.printed import printed_formulas
 
-__all__ = ["render_whatif", "write_whatif"]
+__all__ = ["has_formulas", "render_whatif", "write_whatif"]
 
 _SCRIPTS = ("special.js", "formulas.js", "quantities.js", "planner.js", "charts.js", "colours.js", "page.js")
 _COLUMNS = {
@@ -41,11 +36,7 @@ _COLUMNS = {
     "feasible": "keeps budget",
 }
 _OF_LOSSES = ("expected_pls", "expected_metric_drop", "feasible")
-_NEAREST = "cprmodel plan knows it; cprmodel sweep --vary KEY=VALUES --report draws it for any of its numbers"
 _ORDERS = {"all": "compare all orders", "none": "no order: saves take all"}
-
-
-_file = partial(file_of, room=__package__)
 
 
 def _orders(job: Job, tables: list[OrderTable]) -> dict[str, Any]:
@@ -133,17 +124,21 @@ def _against(controls: list[Control]) -> dict[str, str]:
     return {one.name: own.get(one.name, f"the time: {one.label.lower()}") for one in controls}
 
 
-def render_whatif(job: Job) -> str:
-    """The page of a job as HTML text."""
-    import jinja2
+def render_whatif(job: Job, grid: Grid | None = None, progress: Callable[[int, int], None] | None = None) -> str:
+    """The page of a job as HTML text.
 
-    check_plain(job, "the page", nearest=_NEAREST)
-    check_no_stops(job, "the page", _NEAREST)
-    check_whole(job, "the page", "cprmodel sweep --report draws those that rotate")
-    if job.checkpoint.quantised_metric_drop:
-        field = "checkpoint.quantised_metric_drop"
-        expected = f"no such key: the page only knows the drop of lost samples ({_NEAREST})"
-        raise JobError("job", [Problem(field, "", expected)])
+    It computes as its sliders move where its formulas describe the job. Any other job is planned at settings of the
+    numbers that move it most, one at a time; so is every job where a ``grid`` says which numbers and values.
+    ``progress`` is told how many of how many are planned. JobError where the job itself cannot be planned.
+    """
+    if grid is not None or not has_formulas(job):
+        from cprmodel.report.whatif.settings_page import render_settings
+
+        return render_settings(job, grid, progress)
+    return _render_formulas(job)
+
+
+def _render_formulas(job: Job) -> str:
     controls, tables = controls_of(job), order_tables(job)
     sharded = job.cluster.embedding_shards is not None
     orders = _orders(job, tables)
@@ -166,23 +161,15 @@ def render_whatif(job: Job) -> str:
         "PARTS": PART_LABELS,
         "DRAWINGS": drawn(sharded),
     }
-    script = "\n".join(
-        [
-            *(f"const {name} = {literal(value)};" for name, value in data.items()),
-            *(_file(name) for name in _SCRIPTS),
-        ]
-    )
     left_out = set() if sharded else set(_OF_LOSSES)
     if job.accuracy is None or job.accuracy.slope is None:
         left_out.add("expected_metric_drop")
-    loader = jinja2.PackageLoader("cprmodel", "report/whatif")
-    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
-    return environment.get_template("page.html.j2").render(
-        title=(job.preset.title if job.preset else source_name()) or "a training job",
-        summary=job.preset.summary if job.preset else "",
-        style=file_of("theme.css") + _file("style.css"),
-        script=script,
-        vega=vega_bundle(),
+    return rendered(
+        "page.html.j2",
+        job,
+        data,
+        _SCRIPTS,
+        _about(job, tables),
         controls=controls,
         follows=_follows(controls),
         against=_against(controls),
@@ -191,13 +178,23 @@ def render_whatif(job: Job) -> str:
         columns=[
             (key, label.replace("resch", "re\u00adsch")) for key, label in _COLUMNS.items() if key not in left_out
         ],
-        about=_about(job, tables),
         formulas=[(name, one.about) for name, one in printed_formulas()],
-        inputs=job_inputs(job),
-        version=__version__,
     )
 
 
-def write_whatif(job: Job, path: str | Path) -> None:
+def has_formulas(job: Job) -> bool:
+    """Whether the page's formulas describe all of a job: saves that block and write everything, and no other stops.
+
+    >>> from cprmodel import load_preset
+    >>> has_formulas(load_preset("cpr-dlrm"))
+    True
+    """
+    beside = job.stops_beside or job.paced or job.checkpoint.rotating is not None
+    return job.plain and not beside and not job.checkpoint.quantised_metric_drop
+
+
+def write_whatif(
+    job: Job, path: str | Path, grid: Grid | None = None, progress: Callable[[int, int], None] | None = None
+) -> None:
     """Write the page; it appears whole or not at all."""
-    write_whole(path, render_whatif(job))
+    write_whole(path, render_whatif(job, grid, progress))
