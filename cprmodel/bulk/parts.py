@@ -11,11 +11,10 @@ import hashlib
 import io
 import json
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -23,35 +22,14 @@ from cprmodel.bulk.chunk import Chunk, Coded
 from cprmodel.bulk.many import Sweep
 from cprmodel.bulk.writing import Writer
 from cprmodel.facts.errors import JobError, Problem
-from cprmodel.facts.files import open_plain, whole_file
+from cprmodel.facts.files import whole_file
+from cprmodel.facts.part_files import DAMAGED, opened, part_file, wrong
 from cprmodel.facts.parts import Part
 from cprmodel.facts.version import __version__
 
 __all__ = ["merged", "part_file", "part_writer"]
 
 _ABOUT = "about.json"
-#: What reading says of a file that is not as it was written.
-_DAMAGED = (
-    zipfile.BadZipFile,
-    zlib.error,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-
-
-def part_file(out: Path, part: Part) -> Path:
-    """Where a part is written.
-
-    >>> part_file(Path("rows.csv"), Part(3, 8)).name
-    'rows.csv.part-3-of-8'
-    """
-    return out.with_name(f"{out.name}.part-{part.number}-of-{part.of}")
 
 
 @contextmanager
@@ -86,14 +64,14 @@ def merged(out: Path, of: int, sweep: Sweep) -> Iterator[Chunk]:
     found = [(part_file(out, part), _about(part, part_file(out, part), wanted)) for part in parts]
     first = 0
     for path, about in found:
-        with _opened(path) as file, zipfile.ZipFile(file) as zipped:
+        with opened(path, "sweep") as file, zipfile.ZipFile(file) as zipped:
             for number, told in enumerate(about["chunks"]):
                 try:
                     chunk = _chunk(zipped, number, told)
-                except _DAMAGED as error:
-                    raise _wrong(path, f"it as it was written ({error})") from None
+                except DAMAGED as error:
+                    raise wrong(path, f"it as it was written ({error})") from None
                 if chunk.first != first:
-                    raise _wrong(path, f"rows from {first:,} on, not from {chunk.first:,}")
+                    raise wrong(path, f"rows from {first:,} on, not from {chunk.first:,}")
                 first += len(chunk)
                 yield chunk
     if first != sweep.grid.size:
@@ -102,27 +80,17 @@ def merged(out: Path, of: int, sweep: Sweep) -> Iterator[Chunk]:
 
 def _about(part: Part, path: Path, wanted: str) -> dict[str, Any]:
     try:
-        with _opened(path) as file, zipfile.ZipFile(file) as zipped:
+        with opened(path, "sweep") as file, zipfile.ZipFile(file) as zipped:
             found: dict[str, Any] = json.loads(zipped.read(_ABOUT))
         ours = found["sweep"] == wanted and found["part"] == str(part)
         found["chunks"] = list(found["chunks"])
     except JobError:
         raise
-    except _DAMAGED as error:
-        raise _wrong(path, f"a part of a sweep as --part writes it ({error})") from None
+    except DAMAGED as error:
+        raise wrong(path, f"a part of a sweep as --part writes it ({error})") from None
     if not ours:
-        raise _wrong(path, "a part of the same sweep: job, values, model and version")
+        raise wrong(path, "a part of the same sweep: job, values, model and version")
     return found
-
-
-def _opened(path: Path) -> BinaryIO:
-    """A plain file, which ends."""
-    try:
-        return open_plain(path, "a part of a sweep")
-    except FileNotFoundError:
-        raise _wrong(path, "this part, which is not there") from None
-    except OSError as error:
-        raise _wrong(path, f"a file that can be read ({error.strerror})") from None
 
 
 def _chunk(zipped: zipfile.ZipFile, number: int, told: dict[str, Any]) -> Chunk:
@@ -144,7 +112,3 @@ def _checksum(sweep: Sweep) -> str:
     known = [__version__, sweep.job.model_dump(mode="json"), list(sweep.grid.lengths), values]
     known += [sweep.model_name, sweep.minimise]
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
-
-
-def _wrong(path: Path, expected: str) -> JobError:
-    return JobError(str(path), [Problem("", "", expected)])

@@ -161,6 +161,16 @@ def simulate(
     strike: Annotated[StrikeName, typer.Option(help="What failures can strike.")] = StrikeName.ALWAYS,
     workers: Annotated[int, typer.Option(help="Cores to use; -1: all.")] = -1,
     on: On = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE.json", help="Write what --json prints there, too.")
+    ] = None,
+    part: Annotated[
+        str | None,
+        typer.Option(metavar="I/N", help="Play this part of the runs alone, as one of N machines."),
+    ] = None,
+    merge: Annotated[
+        int | None, typer.Option(min=1, max=10_000, metavar="N", help="Take the runs from N parts that are done.")
+    ] = None,
     as_json: AsJson = False,
     report: Report = None,
 ) -> None:
@@ -182,6 +192,9 @@ def simulate(
         strike=strike.value.replace("-", " "),
         workers=workers,
         on=on,
+        out=out,
+        part=part,
+        merge=merge,
     )
     with page_to(report, job, as_json) as page:
         run(job, asked, as_json, page)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import typer
 
 from cprmodel.cli.cluster import cluster, workers_of
-from cprmodel.cli.options import time_option
+from cprmodel.cli.options import check_report, time_option
 from cprmodel.cli.pages import Page
 from cprmodel.cli.progress import INTERRUPTED, interrupted, progress
 from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.files import write_whole
+from cprmodel.facts.parts import part_from
 from cprmodel.facts.strategies import Strategy
 from cprmodel.facts.units import format_time
+from cprmodel.facts.version import __version__
 from cprmodel.jobs import Job
 from cprmodel.loading import load_job
 from cprmodel.logs import LogOptions, read_log
@@ -31,6 +36,8 @@ from cprmodel.simulation import (
     simulate_drifting,
 )
 from cprmodel.simulation.laws import LAWS
+from cprmodel.simulation.part_files import merged_share, write_part
+from cprmodel.simulation.shares import NothingToPlay, Share, sharing
 
 __all__ = ["Options", "run"]
 
@@ -53,10 +60,17 @@ class Options:
     strike: str
     workers: int
     on: str | None = None
+    out: Path | None = None
+    part: str | None = None
+    merge: int | None = None
 
 
 def run(source: str, options: Options, as_json: bool, page: Page) -> None:
     """Simulate and print, or write, what was found."""
+    _check_parts(options, page)
+    if options.out is not None:
+        check_report(options.out, source, "--out")
+        page.is_not(options.out)
     job = load_job(source)
     deadline_s = time_option("deadline", options.deadline) if options.deadline is not None else None
     interval_s = time_option("interval", options.interval) if options.interval is not None else None
@@ -66,16 +80,23 @@ def run(source: str, options: Options, as_json: bool, page: Page) -> None:
     except JobError as error:
         raise JobError(source, list(error.problems)) from None
     workers = workers_of(options.on, options.workers)
-    with cluster(options.on):
-        try:
-            found = _simulate(job, strategy, law, options, workers)
-        except JobError as error:
-            raise JobError(source, list(error.problems)) from None
+    which = _which(job, strategy, law, options)
+    if options.part is not None:
+        share = Share(part_from(options.part))
+        with cluster(options.on), sharing(share), _of(source), suppress(NothingToPlay):
+            _simulate(job, strategy, law, options, workers)
+        _write_part(share, options, which, as_json)
+        return
+    with cluster(options.on), sharing(_merged(options, which)), _of(source):
+        found = _simulate(job, strategy, law, options, workers)
     if found.interrupted:
         interrupted(found.runs, found.wanted_runs, "runs")
+    data = {**found.to_dict(deadline_s), "seed": options.seed} | ({"times": understood} if understood else {})
+    told = json.dumps(data, indent=2, allow_nan=False)
+    if options.out is not None and not found.interrupted:
+        write_whole(options.out, told + "\n")
     if as_json:
-        data = {**found.to_dict(deadline_s), "seed": options.seed}
-        typer.echo(json.dumps(data | ({"times": understood} if understood else {}), indent=2, allow_nan=False))
+        typer.echo(told)
     else:
         for line in understood:
             typer.echo(line)
@@ -91,6 +112,62 @@ def run(source: str, options: Options, as_json: bool, page: Page) -> None:
     page.write(write)
     if found.interrupted:
         raise typer.Exit(INTERRUPTED)
+
+
+@contextmanager
+def _of(source: str) -> Iterator[None]:
+    """What is wrong with the job is told with its file's name."""
+    try:
+        yield
+    except JobError as error:
+        raise JobError(source, list(error.problems)) from None
+
+
+def _check_parts(options: Options, page: Page) -> None:
+    """JobError where what is asked for beside --part or --merge has no sense."""
+    asked = f"--part {options.part}" if options.part is not None else f"--merge {options.merge}"
+    expected = ""
+    if options.part is None and options.merge is None:
+        return
+    if options.part is not None and options.merge is not None:
+        expected = "no --merge beside it: parts are merged when all are done"
+    elif options.out is None:
+        expected = "--out beside it: parts are kept next to that file"
+    elif options.merge is not None and options.on is not None:
+        expected = "no --on beside it: nothing is played again"
+    elif options.part is not None and (page.path is not None or page.stdout is not None):
+        expected = "no --report beside it: --merge writes the page, of all runs"
+    if expected:
+        raise JobError(asked, [Problem("", "", expected)])
+
+
+def _which(job: Job, strategy: Strategy, law: FailureLaw, options: Options) -> str:
+    """A checksum of what is simulated: parts of one simulation have the same."""
+    known: list[object] = [__version__, job.model_dump(mode="json"), repr(strategy), repr(law)]
+    known += [options.runs, options.seed, options.strike]
+    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
+
+
+def _merged(options: Options, which: str) -> Share:
+    if options.merge is None or options.out is None:
+        return Share()
+    return merged_share(options.out, options.merge, which)
+
+
+def _write_part(share: Share, options: Options, which: str, as_json: bool) -> None:
+    """What a part played, into its file; none where it was cut off."""
+    if share.cut_off:
+        raise KeyboardInterrupt
+    assert share.part is not None
+    assert options.out is not None
+    path = write_part(options.out, share, which)
+    if as_json:
+        told = {"part": str(share.part), "batches": len(share.gave), "of_batches": share.batches, "file": str(path)}
+        typer.echo(json.dumps(told))
+    else:
+        typer.echo(f"{len(share.gave):,} of {share.batches:,} batches of runs: {path}")
+        same = f"the same command with --merge {share.part.of} instead of --part"
+        typer.echo(f"When all {share.part.of} parts are there: {same}")
 
 
 def _law(options: Options) -> tuple[FailureLaw, list[str]]:
@@ -132,9 +209,9 @@ def _simulate(job: Job, strategy: Strategy, law: FailureLaw, options: Options, w
         expected = "always, since failures.rate_at asks for a rate that goes on changing"
         raise JobError("--strike", [Problem("", options.strike, expected)])
 
-    if drifts and options.on is not None:
-        expected = "none: a rate that drifts is played in one process"
-        raise JobError("--on", [Problem("--on", options.on, expected)])
+    for name, value in (("--on", options.on), ("--part", options.part), ("--merge", options.merge)):
+        if drifts and value is not None:
+            raise JobError(name, [Problem(name, str(value), "none: a rate that drifts is played in one process")])
 
     def played(progress: Callable[[int], None] | None = None) -> Simulated:
         if drifts and drift is not None:

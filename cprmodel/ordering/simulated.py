@@ -38,6 +38,7 @@ from cprmodel.simulation import (
 from cprmodel.simulation import simulate as simulate_time
 from cprmodel.simulation.laws import Exponential, FailureLaw, Replay
 from cprmodel.simulation.long_jobs import COLUMNS, found_of
+from cprmodel.simulation.shares import Batches
 
 __all__ = ["simulate"]
 
@@ -150,9 +151,9 @@ def _simulated(
     stored = isinstance(saving, StoredPrioritySave)
     memoryless = isinstance(law, Exponential)
     known = job.with_mtbf(float(np.mean(law.times_s))) if isinstance(law, Replay) else job
+    played = _play(job, strategy, runs, streams, law)
     if memoryless or not stored:
         found = simulate_time(job, strategy.in_time, runs, streams, law=law, workers=workers, progress=progress)
-    played = _play(job, strategy, runs, streams, law)
     if not memoryless and stored:  # whose times no kernel knows
         cost = SteadyState().cost(known, strategy)
         found = found_of(job, strategy, cost, [played[:, :-1]], "of a long job, exponential failures")
@@ -195,9 +196,9 @@ def _play(job: Job, strategy: Strategy, runs: int, streams: np.random.SeedSequen
     saves = _SAVES / _SLOWER.get(saving.order, 1) / (1 + (getattr(saving, "segments", 1) - 1) / 4)
     saves /= 1 + (copies - 1) / 2
     times = int(np.clip(saves / (work / slot_s), _FEWEST, max(_FEWEST, min(_MOST, runs))))
-    found = np.zeros((times, len(COLUMNS) + 1))
+    found, loop = [], Batches(times)
     rows = np.random.SeedSequence(streams.entropy, spawn_key=(*streams.spawn_key, _ROW_BY_ROW))
-    for run, stream in enumerate(rows.spawn(times)):
+    for stream in loop.of(rows.spawn(times)):
         random = np.random.default_rng(stream)
         given = (rates, saving.fraction, shards, mix, work, random, 0.0, copies > 1)
         if isinstance(saving, StoredPrioritySave) and saving.levelled:
@@ -220,5 +221,5 @@ def _play(job: Job, strategy: Strategy, runs: int, streams: np.random.SeedSequen
             **{f"{name}_s": getattr(one.spent, name) for name in ("save", "load", "reschedule")},
             **{kind.value: struck[kind] for kind in FailureKind},
         }
-        found[run] = [*(told.get(name, 0.0) for name in COLUMNS), ledger.expected_pls]
-    return found
+        found.append(np.array([*(told.get(name, 0.0) for name in COLUMNS), ledger.expected_pls]))
+    return np.array(loop.all(found))

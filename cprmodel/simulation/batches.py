@@ -14,6 +14,7 @@ from cprmodel.simulation import kernel
 from cprmodel.simulation.control import expected_losses, time_control
 from cprmodel.simulation.limits import never_ends
 from cprmodel.simulation.setting import KINDS, Setting
+from cprmodel.simulation.shares import Batches
 
 __all__ = ["Part", "play_all", "undisturbed"]
 
@@ -30,7 +31,8 @@ def play_all(
     None is played in this thread, so that Ctrl-C is heard at once; ``setting.stop`` then ends the kernels.
     """
     parts: list[Part] = []
-    pairs = zip(sizes, streams, strict=True)
+    loop = Batches(len(sizes))
+    pairs = zip(loop.of(sizes), loop.of(streams), strict=True)
     with warnings.catch_warnings():
         # joblib says that work in flight is thrown away when a run is given up: that is the point
         warnings.filterwarnings("ignore", "[0-9]+ tasks ", UserWarning)
@@ -54,7 +56,7 @@ def play_all(
         finally:
             setting.stop[0] = 1
             batches.close()
-    return parts
+    return loop.all(parts)
 
 
 def _one_after_the_other(setting: Setting, pairs: Iterable[Any]) -> Generator[Any, None, None]:

@@ -24,6 +24,7 @@ from cprmodel.simulation.beside import planned_until
 from cprmodel.simulation.limits import most_failures, never_ends, sizes_of
 from cprmodel.simulation.long_jobs import COLUMNS, expected_failures, found_of
 from cprmodel.simulation.result import Simulated
+from cprmodel.simulation.shares import Batches
 
 __all__ = ["simulate_chains"]
 
@@ -359,8 +360,8 @@ def simulate_chains(
     planned = _planned(job, _LONGEST * (1 + float(cost.breakdown.total)) * job.job.work_s) if limited else _NONE
     saves = failures * job.failure_mix.mtbf_s / strategy.interval_s
     sizes = sizes_of(runs, failures + saves, events=4e6, most=4096)
-    parts = []
-    for size, stream in zip(sizes, streams.spawn(len(sizes)), strict=True):
+    parts, loop = [], Batches(len(sizes))
+    for size, stream in zip(loop.of(sizes), loop.of(streams.spawn(len(sizes))), strict=True):
         rows = np.zeros((size, len(COLUMNS)))
         if not _played(of, stops, planned, rows, np.zeros(shards), most, np.random.default_rng(stream)):
             raise never_ends(most)
@@ -368,4 +369,4 @@ def simulate_chains(
         if progress:
             progress(size)
     of_what = "of a long job" if job.doubts_saves else "of a long chain of jobs"
-    return found_of(job, strategy, cost, parts, of_what)
+    return found_of(job, strategy, cost, loop.all(parts), of_what)

@@ -15,6 +15,7 @@ from cprmodel.jobs import Job
 from cprmodel.simulation.laws import Exponential, FailuresStrike
 from cprmodel.simulation.limits import check_length, never_ends
 from cprmodel.simulation.result import Estimate, Prediction, Simulated
+from cprmodel.simulation.shares import Batches
 
 __all__ = ["COLUMNS", "expected_failures", "found_of", "played"]
 
@@ -49,9 +50,10 @@ def played(
     """
     from joblib import Parallel, delayed
 
-    work = delayed(play)
+    work, loop = delayed(play), Batches(len(sizes))
+    pairs = zip(loop.of(list(sizes)), loop.of(streams.spawn(len(sizes))), strict=True)
     batches = Parallel(n_jobs=workers, prefer="threads", return_as="generator")(
-        work(*arguments, *pair) for pair in zip(sizes, streams.spawn(len(sizes)), strict=True)
+        work(*arguments, *pair) for pair in pairs
     )
     parts = []
     with warnings.catch_warnings():
@@ -69,7 +71,7 @@ def played(
                 raise
         finally:
             batches.close()
-    return parts
+    return loop.all(parts)
 
 
 def found_of(
