@@ -41,6 +41,10 @@ from cprmodel.facts.special import NUMPY
 __all__ = ["deviation", "updates_lost"]
 
 
+#: Less than this is what sums of ones leave of nothing.
+_ROUNDING = 1e-13
+
+
 def updates_lost(
     saving: RotatingLevelSave, work_s: float, mtbf_s: float, stops: Stops, interval_s: Any, counts: Any = None
 ) -> Any:
@@ -154,8 +158,8 @@ def _lost(
     sums = np.cumsum(powers, axis=0)
     safe = np.maximum(more - waits, 0) * powers + ending.r * _at(sums, np.minimum(waits, more) - 1)
     lost = lost + more - (memory[:, None] * safe).sum(axis=0)
-    found = np.where(np.isfinite(lost), tau / work_s * np.maximum(lost, 0.0), 1.0)
-    return found.reshape(shape)
+    found = np.where(np.isfinite(lost), tau / work_s * lost, 1.0)
+    return np.where(found > _ROUNDING, found, 0.0).reshape(shape)
 
 
 def deviation(

@@ -42,6 +42,11 @@ class RotatingSave:
         return self.always + (1 - self.always) * self.rotated / self.experts
 
     @property
+    def shares(self) -> tuple[float]:
+        """The same, of its one level."""
+        return (self.share,)
+
+    @property
     def timed(self) -> SavingPolicy:
         """Saves of everything that stop training as long as these."""
         if isinstance(self.whole, StoredSave):
