@@ -46,14 +46,22 @@ _ROUNDING = 1e-13
 
 
 def updates_lost(
-    saving: RotatingLevelSave, work_s: float, mtbf_s: float, stops: Stops, interval_s: Any, counts: Any = None
+    saving: RotatingLevelSave,
+    work_s: float,
+    mtbf_s: float,
+    stops: Stops,
+    interval_s: Any,
+    counts: Any = None,
+    ends: bool = True,
 ) -> Any:
     """Expected portion of the experts' updates that is lost in a job of this length, at each of the intervals.
 
     ``counts``: saves to one of the last level, in the place of the saving's own; a number or as the intervals.
+    Without its ``ends``, that of a long job: a little more, and sooner found for many turns.
     """
+    every = saving.counts[0] if counts is None else counts
     with np.errstate(all="ignore"):
-        found = _lost(saving, work_s, mtbf_s, stops, interval_s, saving.counts[0] if counts is None else counts)
+        found = _lost(saving, work_s, mtbf_s, stops, interval_s, every, ends)
     return found if np.ndim(interval_s) or np.ndim(counts) else float(found)
 
 
@@ -88,12 +96,18 @@ def _turns(experts: int, rotated: int) -> Any:
 def _at(table: Any, place: Any) -> Any:
     """A table's rows at places, point by point; 0 before its first, the last one beyond."""
     place = np.asarray(place, dtype=int)
-    found = np.take_along_axis(table, np.clip(place, 0, len(table) - 1), axis=0)
+    found = table[np.minimum(np.maximum(place, 0), len(table) - 1), np.arange(table.shape[1])]
     return np.where(place < 0, 0.0, found)
 
 
 def _lost(
-    saving: RotatingLevelSave, work_s: float, mtbf_s: float, stops: Stops, interval_s: Any, counts: Any
+    saving: RotatingLevelSave,
+    work_s: float,
+    mtbf_s: float,
+    stops: Stops,
+    interval_s: Any,
+    counts: Any,
+    with_ends: bool,
 ) -> Any:
     shape = np.broadcast(np.asarray(interval_s), np.asarray(counts)).shape
     tau = np.broadcast_to(np.asarray(interval_s, dtype=float), shape).ravel()
@@ -143,6 +157,8 @@ def _lost(
             far = far + tail * np.where(x <= n * left + ends[2], spared * y, q)
         return n - within * whole - (beyond * far).sum(axis=0)
 
+    if not with_ends:
+        return (block(None) / n).reshape(shape)
     saves = NUMPY.intervals(work_s, tau) - 1
     complete = np.floor(saves / n + 1e-9)
     more = saves - complete * n

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,8 @@ _ALL, _SOME = 16, 18
 _COUNTS = 14
 #: Valleys of one way to save that are closed in on.
 _VALLEYS = 3
+#: Ways that have more turns at both levels are looked at as those of a long job at first.
+_TURNS = 300
 #: Ways that are looked into at once, and the most that is worth it, over the best.
 _LOOKED, _WORTH = 12, 1.06
 #: The shortest interval tried, over the best one of a job that loses nothing.
@@ -43,7 +45,9 @@ _SHORTEST = 1e-3
 #: And the longest.
 _LONGEST = 30.0
 #: Numbers times these are neighbours.
-_FACTORS = (0.5, 0.8, 1.25, 2.0)
+_FACTORS = (0.5, 0.8, 0.92, 1.09, 1.25, 2.0)
+#: The best few whose neighbours are looked at, until that is better by less than this.
+_VARIED, _BETTER = 3, 1e-6
 
 
 @dataclass(frozen=True)
@@ -96,14 +100,13 @@ class _Search:
         fits = intervals * every <= of.work_s * (1 + 1e-9)
         return np.where(ends & fits & np.isfinite(total), total, np.inf)
 
-    def keeps(self, way: _Way, intervals: Any, counts: Any = None) -> Any:
+    def keeps(self, way: _Way, intervals: Any, counts: Any = None, ends: bool = True) -> Any:
         """Whether an interval loses no more than the budget."""
         if not math.isfinite(self.budget):
             return True
         every = way.every if counts is None else counts
-        of = self.of
-        lost = updates_lost(self.saving_of(way), of.work_s, of.mix.mtbf_s, self.stops, intervals, every)
-        return lost <= self.budget * WITHIN
+        of = (self.saving_of(way), self.of.work_s, self.of.mix.mtbf_s, self.stops)
+        return updates_lost(*of, intervals, every, ends) <= self.budget * WITHIN
 
     def values(self, way: _Way, intervals: Any) -> Any:
         """What is minimised, infinite beyond the budget."""
@@ -112,12 +115,13 @@ class _Search:
     def best(self) -> Choice:
         """Of all ways, and of none."""
         self.closed_in(self.likely())
-        while self.found:
-            order = sorted(self.found, key=lambda way: self.found[way][0])[:3]
-            before = self.found[order[0]][0]
-            self.closed_in(new for way in order for new in self.beside(way) if new not in self.found)
-            if not min(value for value, _ in self.found.values()) < before * (1 - 1e-12):
-                break
+        for neighbours in (self.farther, self.beside):
+            better = bool(self.found)
+            while better:
+                order = sorted(self.found, key=lambda way: self.found[way][0])[:_VARIED]
+                before = self.found[order[0]][0]
+                self.closed_in(new for way in order for new in neighbours(way))
+                better = min(value for value, _ in self.found.values()) < before * (1 - _BETTER)
         way = min(self.found, key=lambda one: self.found[one][0]) if self.found else None
         value, every = (math.inf, 0.0) if way is None else self.found[way]
         none = float(self.of.unsaved()[0].total)
@@ -168,7 +172,8 @@ class _Search:
         for least, way, intervals, spent in pairs:
             if least > best * _WORTH or not math.isfinite(least):
                 break
-            keeps = self.keeps(way, intervals, np.broadcast_to(counts[:, None], intervals.shape))
+            ends = self.saving.experts**2 <= _TURNS * way.snapshot * way.persisted
+            keeps = self.keeps(way, intervals, np.broadcast_to(counts[:, None], intervals.shape), ends)
             values = np.where(keeps, spent, np.inf).min(axis=1)
             rows += [
                 (float(value), replace(way, every=int(one)))
@@ -180,22 +185,35 @@ class _Search:
         found = [way for value, way in rows if value <= best * _WORTH]
         return _spread_out(found)[:_LOOKED]
 
-    def beside(self, way: _Way) -> list[_Way]:
-        """Neighbours: one number changed, or all of them by one."""
+    def most(self) -> tuple[int, int, int]:
+        """The most of each of the numbers; 0 where it is given."""
         experts = self.saving.experts
-        most = (*(1 if given else experts for given in self.given), 1 if self.every else MOST_SAVES)
-        free = (*(not given for given in self.given), not self.every)
+        first, last = (0 if given else experts for given in self.given)
+        return first, last, 0 if self.every else MOST_SAVES
+
+    def beside(self, way: _Way) -> list[_Way]:
+        """Neighbours: each of the numbers one less, as it is, or one more."""
         numbers = (way.snapshot, way.persisted, way.every)
         near = [
-            {number, *(min(max(one, 1), top) for one in (number - 1, number + 1) if may)}
-            for number, top, may in zip(numbers, most, free, strict=True)
+            {number, *(min(max(one, 1), top) for one in (number - 1, number + 1) if top)}
+            for number, top in zip(numbers, self.most(), strict=True)
         ]
-        found = set(product(*near))
-        for at in (at for at, may in enumerate(free) if may):
-            for factor in _FACTORS:
-                one = min(max(round(numbers[at] * factor), 1), most[at])
-                found.add((*numbers[:at], one, *numbers[at + 1 :]))
-        return [_Way(*one) for one in sorted(found)]
+        return [_Way(*one) for one in sorted(product(*near))]
+
+    def farther(self, way: _Way) -> list[_Way]:
+        """Neighbours: one of the numbers by a factor, or two against each other."""
+        numbers, most = (way.snapshot, way.persisted, way.every), self.most()
+        free = [at for at, top in enumerate(most) if top]
+
+        def moved(factors: dict[int, float]) -> _Way:
+            of = enumerate(numbers)
+            return _Way(*(min(max(round(n * factors[at]), 1), most[at]) if at in factors else n for at, n in of))
+
+        found = {moved({at: factor}) for at in free for factor in _FACTORS}
+        found |= {
+            moved({at: factor, other: 1 / factor}) for at, other in combinations(free, 2) for factor in _FACTORS
+        }
+        return sorted(found, key=lambda one: (one.snapshot, one.persisted, one.every))
 
     # which interval
 
@@ -209,7 +227,11 @@ class _Search:
     def closest(self, way: _Way) -> tuple[float, float]:
         """The least value of a way, and where."""
         intervals = self.intervals(way, np.array([float(way.every)]))[0]
-        found = self.values(way, intervals)
+        spent = self.spent(way, intervals)
+        best = min((value for value, _ in self.found.values()), default=math.inf)
+        if spent.min() > best * _WORTH:  # whatever it loses
+            return math.inf, float(intervals[0])
+        found = np.where(self.keeps(way, intervals), spent, np.inf)
         if not np.isfinite(found).any():
             return math.inf, float(intervals[0])
         places = np.flatnonzero(lowest(found) & np.isfinite(found))
