@@ -44,6 +44,8 @@ _LOOKED, _WORTH = 12, 1.06
 _SHORTEST = 1e-3
 #: And the longest.
 _LONGEST = 30.0
+#: A job whose failures cost so many times the useful work without any save is not saved by making none.
+_NEVER = 1e9
 #: Numbers times these are neighbours.
 _FACTORS = (0.5, 0.8, 0.92, 1.09, 1.25, 2.0)
 #: The best few whose neighbours are looked at, until that is better by less than this.
@@ -125,7 +127,7 @@ class _Search:
         way = min(self.found, key=lambda one: self.found[one][0]) if self.found else None
         value, every = (math.inf, 0.0) if way is None else self.found[way]
         none = float(self.of.unsaved()[0].total)
-        if none <= value and math.isfinite(none):
+        if none <= value and none < _NEVER:
             return Choice(self.of.work_s, WHOLE_JOB, saving=self.saving)
         if way is None or math.isinf(value):
             return self.least_lost()

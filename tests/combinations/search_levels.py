@@ -89,5 +89,5 @@ def levels_worse_than_by_force(seed: int) -> float:
     answer = plan(job, SteadyState())["full-rotating"]
     best = levels_by_force(job)
     if answer.expected_pls > (job.pls_budget or 0.0) * (1 + 1e-9):  # where nothing keeps it, force finds nothing
-        return 0.0 if not math.isfinite(best) else math.inf
+        return 0.0 if best > 1e9 else math.inf  # … but not to save at all, and never to end
     return answer.overhead_fraction / best - 1

@@ -348,9 +348,12 @@ def test_what_is_planned_is_said() -> None:
 
 
 def test_what_nothing_keeps_is_shown_as_such() -> None:
-    answer = plan(leveled(1, 1, 2, accuracy={"pls_budget": 1e-7}))
-    assert not answer["full-rotating"].feasible or answer["full-rotating"].interval_s >= 10_000.0
-    assert answer.best.name != "full-rotating" or answer.best.expected_pls == 0
+    answer = plan(leveled(1, 1, 2, accuracy={"pls_budget": 1e-7}, job={"work": "1000000 s", "step": "10 s"}))
+    assert "is above the budget 1e-07" in answer["full-rotating"].reason
+    assert answer.best.name == "full"
+    short = plan(leveled(1, 1, 2, accuracy={"pls_budget": 1e-7}, job={"work": "500 s", "step": "10 s"}))
+    assert short["full-rotating"].interval_s == 500  # no save at all loses nothing
+    assert short["full-rotating"].expected_pls == 0
 
 
 def test_numbers_are_columns_of_a_sweep() -> None:
