@@ -138,6 +138,12 @@ def test_nobody_draws_what_is_not_registered() -> None:
 OWNERS = {
     "PrioritySave": ("cprmodel.ordering",),
     "StoredPrioritySave": ("cprmodel.ordering",),
+    "RotatingLevelSave": (
+        "cprmodel.costing.rotating",
+        "cprmodel.costing.rotating_levels",
+        "cprmodel.costing.rotating_levels_search",
+        "cprmodel.simulation.rotating_levels",
+    ),
     "RotatingSave": (
         "cprmodel.costing.rotating",
         "cprmodel.costing.rotating_search",

@@ -23,6 +23,8 @@ __all__ = ["NUMBERS", "TODAY", "changed_job", "planned_rows", "says_today"]
 NUMBERS: Mapping[str, Any] = {
     "interval_s": lambda one: one.interval_s,
     "experts_saved": lambda one: one.experts_saved[0] if one.experts_saved else None,
+    "experts_at_last_level": lambda one: [*one.experts_by_level.values()][-1] if one.experts_by_level else None,
+    "last_level_s": lambda one: one.last_level_s,
     "overhead_fraction": lambda one: one.overhead_fraction,
     "overhead_save": lambda one: one.breakdown.save,
     "overhead_load": lambda one: one.breakdown.load,
@@ -45,6 +47,7 @@ TODAY: Mapping[str, Any] = {
     "current_expected_pls": lambda one: one.expected_pls,
 }
 _STORED = ("space_kept_bytes", "write_bytes_per_month")
+_AT_LEVELS = ("experts_at_last_level", "last_level_s")
 _SLOWER = ("overhead_fewer_nodes", "overhead_stragglers")
 _PAID = ("dollars_per_month", "dollars_to_train")
 
@@ -143,7 +146,9 @@ class _Cells:
         left_out += () if "cost" in data else _PAID
         left_out += () if "elastic" in data["job"] else _SLOWER[:1]
         left_out += () if "stragglers" in data.get("cluster", ()) or _varies(keys, "stragglers") else _SLOWER[1:]
-        left_out += () if "rotating" in data["checkpoint"] else ("experts_saved",)
+        at_levels = any("rotating" in one for one in data["checkpoint"].get("level", ()))
+        left_out += () if at_levels else _AT_LEVELS
+        left_out += () if at_levels or "rotating" in data["checkpoint"] else ("experts_saved",)
         found: dict[str, Any] = {"recommended": coded(self.names), "recovery": coded(self.recoveries)}
         for name in NUMBERS:
             if name not in left_out:

@@ -62,7 +62,7 @@ def run(source: str, mtbf_error: float | None, observed_failures: int | None, as
             f"{what:36}{one.model:>12}{format_time(one.interval_s):>14}{format_share(one.overhead_fraction):>10}"
             f"{format_share(one.extra_fraction):>9}{f'+{100 * one.relative:.3g}%':>14}"
         )
-    if job.checkpoint.rotating is not None:
+    if job.checkpoint.rotates:
         typer.echo(
             "(of saves of everything; those that rotate: cprmodel sweep --vary failures.mtbf=..., the plan of each)"
         )

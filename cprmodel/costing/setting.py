@@ -41,6 +41,10 @@ class Setting:
         """The long run of a saving, or of other numbers of saves in their place."""
         return long_run(saving, interval_s, self.mix.mtbf_s, self.stops(saving), counts)
 
+    def run_with(self, saving: StoredSave, interval_s: Any, stops: Stops, counts: Any) -> LongRun:
+        """The same with stops that are known."""
+        return long_run(saving, interval_s, self.mix.mtbf_s, stops, counts)
+
     def stops(self, saving: StoredSave) -> Stops:
         """What a failure comes to."""
         return _stops(self.mix, self.recovery, saving.levels, self.shards, saving.warned)  # type: ignore[arg-type]

@@ -96,9 +96,10 @@ def check_plain(job: Job, what: str, instead: str = "no such key", nearest: str 
 
 def check_whole(job: Job, what: str, instead: str) -> None:
     """Refuse what knows only saves that take everything, and name who knows more; JobError says so."""
-    if job.checkpoint.rotating is not None:
+    key, value = job.rotating_words
+    if key:
         expected = f"no such key: {what} only knows saves that take everything ({instead})"
-        raise JobError("job", [Problem("checkpoint.rotating", str(job.checkpoint.rotating).lower(), expected)])
+        raise JobError("job", [Problem(key, value, expected)])
 
 
 def check_no_stops(job: Job, what: str, nearest: str) -> None:

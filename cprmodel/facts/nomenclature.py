@@ -192,6 +192,8 @@ _ROWS = [
     ("stale_square_s2", "A₀", "A_0", "s²", "the same of a roll-back of everybody", Domain.NON_NEGATIVE),
     ("experts", "Nₑ", "N_e", "1", "experts (or shards) that saves rotate over", Domain.AT_LEAST_ONE),
     ("rotated", "K", "K", "1", "how many of them a save holds", Domain.AT_LEAST_ONE),
+    ("rotated_last", "K₂", "K_2", "1", "how many of them it holds at the last level", Domain.AT_LEAST_ONE),
+    ("last_every", "nₗ", "n_l", "1", "saves to one of the last of two levels that rotate", Domain.AT_LEAST_ONE),
     (
         "turns",
         "m_K",

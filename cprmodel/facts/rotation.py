@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar
 
 from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import BlockingSave, SavingPolicy
 
-__all__ = ["RotatingSave"]
+__all__ = ["RotatingLevelSave", "RotatingSave"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,11 @@ class RotatingSave:
         return self.always + (1 - self.always) * self.rotated / self.experts
 
     @property
+    def shares(self) -> tuple[float]:
+        """The same, of its one level."""
+        return (self.share,)
+
+    @property
     def timed(self) -> SavingPolicy:
         """Saves of everything that stop training as long as these."""
         if isinstance(self.whole, StoredSave):
@@ -67,4 +73,68 @@ class RotatingSave:
     @property
     def save_s(self) -> float:
         """Time that training loses to a save [s]."""
+        return self.timed.save_s
+
+
+@dataclass(frozen=True)
+class RotatingLevelSave:
+    """A save writes some of the experts in turn to each of two levels: a snapshot's, and a last one.
+
+    Every save leaves the first level's experts there; every ``counts[0]``-th writes the last level's, too, and
+    takes as long as the longer of the two. All that is no expert's is in each copy.
+
+    >>> from cprmodel.facts.storage import SaveLevel
+    >>> levels = (SaveLevel("memory", 8.0, 8.0, 1.0, 0.9), SaveLevel("storage", 80.0, 80.0, 10.0))
+    >>> one_of_16 = RotatingLevelSave(StoredSave(levels, counts=(3,)), experts=16, rotated=(4, 1), always=0.2)
+    >>> one_of_16.shares, [round(one.save_s, 3) for one in one_of_16.timed.levels]
+    ((0.4, 0.25), [3.2, 20.0])
+    """
+
+    whole: StoredSave  #: saves of everything to the two levels
+    experts: int
+    rotated: tuple[int, int]  #: how many of them are written at each level
+    always: float = 0.0  #: share of the checkpoint that is no expert's, and so is in every copy
+    fraction: ClassVar[float] = 1.0
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Saves of any level to one of the last."""
+        return self.whole.counts
+
+    @property
+    def in_turn(self) -> tuple[int, int]:
+        """How many of how many experts a save leaves at the first level."""
+        return self.rotated[0], self.experts
+
+    @property
+    def in_turn_by_level(self) -> dict[str, int]:
+        """How many experts are written at each level, by its name."""
+        return {one.name: many for one, many in zip(self.whole.levels, self.rotated, strict=True)}
+
+    @property
+    def by_level(self) -> dict[str, int] | None:
+        """For each level, saves of any level to one of it or a higher one."""
+        return self.whole.by_level
+
+    @property
+    def shares(self) -> tuple[float, float]:
+        """Share of the checkpoint that is written at each level."""
+        first, last = (self.always + (1 - self.always) * one / self.experts for one in self.rotated)
+        return first, last
+
+    @cached_property
+    def timed(self) -> StoredSave:
+        """Saves of everything that stop training as long as these."""
+        first, last = (
+            one.stall_s + share * one.save_s for one, share in zip(self.whole.levels, self.shares, strict=True)
+        )
+        takes = (first, max(first, last))
+        levels = tuple(
+            replace(one, save_s=blocks, stall_s=0.0) for one, blocks in zip(self.whole.levels, takes, strict=True)
+        )
+        return replace(self.whole, levels=levels, drain_s=self.whole.drain_s * self.shares[1])
+
+    @property
+    def save_s(self) -> float:
+        """Time that training loses to a save to the last level [s]."""
         return self.timed.save_s

@@ -324,6 +324,12 @@ class Strategy:
         return getattr(self.saving, "in_turn", None)
 
     @property
+    def experts_by_level(self) -> dict[str, int] | None:
+        """How many experts are written at each of several levels, by its name; else None."""
+        many: dict[str, int] | None = getattr(self.saving, "in_turn_by_level", None)
+        return many
+
+    @property
     def level_intervals_s(self) -> dict[str, float] | None:
         """Useful work between two saves of each of several levels or a higher one [s], by its name; else None."""
         saves: dict[str, float] | None = getattr(self.saving, "by_level", None)

@@ -98,7 +98,7 @@ from cprmodel.formulas.relearning import (
     share_left,
 )
 from cprmodel.formulas.renewal import renewal_efficiency, schedule_efficiency, weibull_save_time
-from cprmodel.formulas.rotating import rotating_loss, rotating_pls
+from cprmodel.formulas.rotating import rotating_levels_pls, rotating_loss, rotating_pls
 from cprmodel.formulas.scaling import fastest_nodes, fastest_nodes_at_budget, scaled_work
 from cprmodel.formulas.scattering import lognormal_mean, lognormal_scatter, scattered_save
 from cprmodel.formulas.spares import erlang_1917_loss, nodes_in_repair, waiting_overhead
@@ -214,6 +214,7 @@ __all__ = [
     "relearning_rate",
     "renewal_efficiency",
     "reshape_loss",
+    "rotating_levels_pls",
     "rotating_loss",
     "rotating_pls",
     "saves_per_check",

@@ -11,18 +11,13 @@ from cprmodel.formulas.cost import transfer_time
 from cprmodel.formulas.storage import quantised_share
 from cprmodel.jobs.quantities import Count, Number, OpenShare, Plain, Share, wrong
 from cprmodel.jobs.scattering import Scattering
-from cprmodel.jobs.storage import Level, dirty_points, rotating_number
+from cprmodel.jobs.storage import Level, Rotating, dirty_points
 from cprmodel.jobs.warned import Warnings, check_warning
 
 __all__ = ["Checkpoint"]
 
 _Bits = Annotated[float, Field(ge=1, lt=32, allow_inf_nan=False), Plain]
 _Drop = Annotated[Number, Field(ge=0)]
-_Rotating = Annotated[
-    bool | int | None,
-    BeforeValidator(rotating_number),
-    WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "integer", "minimum": 1}]}),
-]
 _Curve = Annotated[
     tuple[tuple[float, float], ...] | None,
     BeforeValidator(dirty_points),
@@ -90,7 +85,7 @@ class Checkpoint(Scattering):
         None, description="a save drains in the background: share of the compute that goes on meanwhile"
     )
     drain_s: float | None = Field(None, description="time it drains (after save); default: size/bandwidth")
-    rotating: _Rotating = Field(
+    rotating: Rotating = Field(
         None,
         description="a save holds so many of the experts (or shards) in turn, and all that is no expert's; "
         "true: the best number",
@@ -130,7 +125,8 @@ class Checkpoint(Scattering):
         return self
 
     def _check_levels(self, levels: tuple[Level, ...]) -> None:
-        for name in ("save_s", "save_shrinks", "stall_s", "bandwidth_bytes_per_s", "load_s", "partial_load_s"):
+        alone = ("save_s", "save_shrinks", "stall_s", "bandwidth_bytes_per_s", "load_s", "partial_load_s")
+        for name in (*alone, "rotating"):
             if getattr(self, name) is not None:
                 key = name.removesuffix("_s").removesuffix("_bytes_per")
                 raise wrong(key, getattr(self, name), "it with each level, since there are levels")
@@ -199,7 +195,12 @@ class Checkpoint(Scattering):
     @property
     def shrinks(self) -> bool:
         """Whether some saves write less than everything."""
-        return bool(self.incremental or self.rotating)
+        return bool(self.incremental) or self.rotates
+
+    @property
+    def rotates(self) -> bool:
+        """Whether some saves hold some of the experts in turn."""
+        return bool(self.rotating) or any(one.rotating for one in self.level or ())
 
     def stall_and_copy_s(self, level: Level | None = None) -> tuple[float, float]:
         """What blocks training in a save (to a level), whatever it writes, and while everything is copied [s].
@@ -306,7 +307,7 @@ class Checkpoint(Scattering):
         said = []
         tables: tuple[Checkpoint | Level, ...] = self.level or (self,)
         for at, one in enumerate(tables):
-            if one.save_s is None or one.save_shrinks is not None:
+            if one.save_s is None or one.save_shrinks is not None or not (self.incremental or one.rotating):
                 continue
             field = "checkpoint.save" if self.level is None else f"checkpoint.level.{at}.save"
             _, copy = self.stall_and_copy_s(None if self.level is None else self.level[at])

@@ -127,6 +127,15 @@ class Job(Section):
         return self.cluster.experts or self.cluster.embedding_shards
 
     @property
+    def rotating_words(self) -> tuple[str, str]:
+        """The first key that says that saves rotate, and its value; "" where none does."""
+        of = [("checkpoint.rotating", self.checkpoint.rotating)]
+        of += [
+            (f"checkpoint.level.{at}.rotating", one.rotating) for at, one in enumerate(self.checkpoint.level or ())
+        ]
+        return next(((key, str(value).lower()) for key, value in of if value), ("", ""))
+
+    @property
     def repair_s(self) -> float | None:
         """Mean time until a failed node can be used again [s]; None where it is not known."""
         if self.failures.repair_s is not None:

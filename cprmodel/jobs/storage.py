@@ -4,13 +4,31 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from cprmodel.jobs.quantities import Count, OpenShare, Plain, Section, wrong
 from cprmodel.jobs.scattering import Scattering
 
-__all__ = ["Level", "Neighbour", "Storage", "dirty_points", "rotating_number"]
+__all__ = ["Level", "Neighbour", "Rotating", "Storage", "dirty_points"]
 
+
+def _rotating_number(value: Any) -> Any:
+    """``true``, or a number of experts; ``false`` says nothing."""
+    if value is None or value is False:
+        return None
+    if value is True:
+        return True
+    if not isinstance(value, int) or not 1 <= value <= 10**9:
+        raise wrong("", value, "true, or a whole number of experts (or shards) of at least 1")
+    return value
+
+
+#: How many experts a save holds in turn.
+Rotating = Annotated[
+    bool | int | None,
+    BeforeValidator(_rotating_number),
+    WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "integer", "minimum": 1}]}),
+]
 _Survives = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False), Plain]
 
 
@@ -48,6 +66,11 @@ class Level(Scattering):
     )
     every: Count | None = Field(
         None, description="every how many saves of the level below one goes here instead; default: the best"
+    )
+    rotating: Rotating = Field(
+        None,
+        description="a save there holds so many of the experts (or shards) in turn, and all that is no expert's; "
+        "true: the best number; default: all",
     )
 
     @model_validator(mode="after")
@@ -108,17 +131,6 @@ class Storage(Section):
         assert one.size_bytes is not None
         assert self.bandwidth_bytes_per_s is not None
         return one.size_bytes / self.bandwidth_bytes_per_s
-
-
-def rotating_number(value: Any) -> Any:
-    """``true``, or a number of experts; ``false`` says nothing."""
-    if value is None or value is False:
-        return None
-    if value is True:
-        return True
-    if not isinstance(value, int) or not 1 <= value <= 10**9:
-        raise wrong("", value, "true, or a whole number of experts (or shards) of at least 1")
-    return value
 
 
 def dirty_points(value: Any) -> Any:

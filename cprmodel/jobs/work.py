@@ -69,9 +69,7 @@ class Cluster(Section):
 
     embedding_shards: Count | None = Field(None, description="embedding shards (Emb PS nodes); none: dense model")
     trainers: Count | None = Field(None, description="trainer nodes")
-    experts: Count | None = Field(
-        None, description="experts of a mixture, over which saves may rotate (checkpoint.rotating)"
-    )
+    experts: Count | None = Field(None, description="experts of a mixture, over which saves may rotate (rotating)")
     spares: AnyCount | None = Field(
         None, description="nodes that stand by for failed ones (with failures.repair or scaling.repair)"
     )
@@ -80,23 +78,35 @@ class Cluster(Section):
 
 def check_rotating(work: Work, cluster: Cluster, point: Checkpoint) -> None:
     """That saves that rotate have something to rotate over."""
-    rotating, today = point.rotating, work.current_recovery == "rotating"
-    if rotating is None:
+    today, levels = work.current_recovery == "rotating", point.level or ()
+    of: list[tuple[str, bool | int | None]] = [("rotating", point.rotating)]
+    of = [(f"level.{at}.rotating", one.rotating) for at, one in enumerate(levels)] or of
+    if not point.rotates:
         if today:
-            expected = "checkpoint.rotating beside it: how many experts (or shards) a save holds"
+            where = "checkpoint.rotating" if point.level is None else "rotating in a level of checkpoint.level"
+            expected = f"{where} beside it: how many experts (or shards) a save holds"
             raise wrong("job.current_recovery", "rotating", expected)
         return
     experts = cluster.experts or cluster.embedding_shards
     if experts is None:
         raise wrong("cluster.experts", "", "experts (or embedding_shards), over which saves rotate")
-    if rotating is True and today:
+    for key, rotating in of:
+        if rotating is True and today:
+            expected = (
+                "how many experts (or shards) a save holds today, since job.current_recovery says that it rotates"
+            )
+            raise wrong(f"checkpoint.{key}", True, expected)
+        if rotating is not None and rotating > experts:
+            known = "experts" if cluster.experts is not None else "embedding_shards"
+            raise wrong(f"checkpoint.{key}", rotating, f"at most cluster.{known} ({experts})")
+    if levels and len(levels) != 2:
+        at = next(at for at, one in enumerate(levels) if one.rotating)
+        many = f"{len(levels)} levels" if len(levels) > 1 else "one level"
         expected = (
-            "how many experts (or shards) a save holds today, since job.current_recovery says that it rotates"
+            f"no such key beside {many}: saves that rotate are modelled at one place ([checkpoint] rotating) or at "
+            "two levels, a snapshot's and a last one"
         )
-        raise wrong("checkpoint.rotating", True, expected)
-    if rotating > experts:
-        key = "experts" if cluster.experts is not None else "embedding_shards"
-        raise wrong("checkpoint.rotating", rotating, f"at most cluster.{key} ({experts})")
+        raise wrong(f"checkpoint.level.{at}.rotating", levels[at].rotating, expected)
 
 
 def check_limit(work: Work, point: Checkpoint, load_s: float, storage: str) -> None:

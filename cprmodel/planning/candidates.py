@@ -5,7 +5,7 @@ from __future__ import annotations
 import cprmodel.ordering  # noqa: F401 (which registers its kind of saving policy)
 from cprmodel.costing import kinds, saving_of
 from cprmodel.costing.kinds import Candidate
-from cprmodel.costing.rotating import rotating_of
+from cprmodel.costing.rotating import today_of
 from cprmodel.facts.strategies import Recovery
 from cprmodel.facts.units import count_of, format_time
 from cprmodel.jobs import Job
@@ -72,9 +72,7 @@ def _today(job: Job) -> tuple[Candidate, list[str]]:
             )
         every = min(steps * step_s, work_s)
     if job.job.current_recovery == "rotating":
-        assert job.checkpoint.rotating is not None
-        saving = rotating_of(job, int(job.checkpoint.rotating))
-        return Candidate("current", job.full_recovery, saving, given_s=every), notes
+        return Candidate("current", job.full_recovery, today_of(job), given_s=every), notes
     recovery: Recovery = job.partial_recovery if job.job.current_recovery == "partial" else job.full_recovery
     return Candidate("current", recovery, saving_of(job), given_s=every), notes
 

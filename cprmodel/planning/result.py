@@ -120,6 +120,11 @@ class StrategyPlan:
         return self.strategy.experts_saved
 
     @property
+    def experts_by_level(self) -> dict[str, int] | None:
+        """How many experts are written at each of several levels, by its name; else None."""
+        return self.strategy.experts_by_level
+
+    @property
     def last_level_s(self) -> float | None:
         """Useful work between two saves of the last of several levels [s]; None where there is one."""
         every = self.level_intervals_s
@@ -161,6 +166,7 @@ class StrategyPlan:
             "saves_per_check": self.pattern[0] if self.pattern else None,
             "checks_per_save": self.pattern[1] if self.pattern else None,
             "experts_saved": list(self.experts_saved) if self.experts_saved else None,
+            "experts_by_level": self.experts_by_level,
             "save_fraction": self.strategy.saving.fraction,
             "saves_every_s": self.strategy.saves_every_s,
             "saves_every_steps": self.saves_every_steps,
@@ -188,6 +194,10 @@ class StrategyPlan:
         }
 
 
+#: What is nested, or nothing.
+_NESTED = ("level_intervals_s", "experts_saved", "experts_by_level")
+
+
 def _flat(data: dict[str, Any]) -> dict[str, Any]:
     """Plain columns: a breakdown's parts and both ends of an interval each in one; the rest that is nested goes."""
     found: dict[str, Any] = {}
@@ -197,7 +207,7 @@ def _flat(data: dict[str, Any]) -> dict[str, Any]:
         elif name in ("expected_metric_drop_interval_90", "interval_ci90_s", "overhead_ci90"):
             low, high = value or (None, None)
             found |= {f"{name}_low": low, f"{name}_high": high}
-        elif not isinstance(value, (dict, list)) and name not in ("level_intervals_s", "experts_saved"):
+        elif not isinstance(value, (dict, list)) and name not in _NESTED:
             found[name] = value
     return found
 

@@ -65,6 +65,13 @@ def _what(one: StrategyPlan) -> str:
     """What to save, and how often."""
     if one.experts_saved is not None:
         held, of = one.experts_saved
+        levels, every_s = one.experts_by_level, one.level_intervals_s
+        if levels is not None and every_s is not None:
+            (first, _), (last, persisted) = levels.items()
+            return (
+                f"{held} of {count_of(of, 'expert')} in turn to {first}, and all that is none of theirs, every "
+                f"{_interval(one)}, and {persisted} to {last} every {format_time(every_s[last])}"
+            )
         return f"{held} of {count_of(of, 'expert')} in turn, and all that is none of theirs, every {_interval(one)}"
     if one.order is None:
         return f"every {_interval(one)}"

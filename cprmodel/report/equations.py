@@ -42,6 +42,7 @@ _USED = {
     "partial_recovery_exact_interval": "shard_share trainer_share whole_job_share",
     "exact_pls": "shard_share trainer_share whole_job_share",
     "exact_pls_interval": "shard_share trainer_share whole_job_share",
+    "rotating_levels_pls": "",
     "rotating_loss": "",
     "rotating_pls": "",
     "priority_pls": "shard_share trainer_share whole_job_share",

@@ -70,6 +70,12 @@ def _several(one: StrategyPlan, which: int) -> str:
     return "" if one.pattern is None or one.pattern[which] == 1 else f"{one.pattern[which]:,}"
 
 
+def _persisted(one: StrategyPlan) -> str:
+    """Experts in what is written at the last level."""
+    levels, of = one.experts_by_level, one.experts_saved
+    return "" if levels is None or of is None else f"{[*levels.values()][-1]} of {of[1]}"
+
+
 def _kept(one: StrategyPlan) -> str:
     if not one.feasible:
         return "no"
@@ -89,6 +95,7 @@ _ROWS: list[tuple[str, Callable[[StrategyPlan], str]]] = [
     ("  saves to a check", lambda one: _several(one, 0)),
     ("  checks to a save", lambda one: _several(one, 1)),
     ("  experts in each", lambda one: "{} of {}".format(*one.experts_saved) if one.experts_saved else ""),
+    ("  at the last level", lambda one: _persisted(one)),
     ("  a part, every", lambda one: format_time(one.strategy.saves_every_s) if one.order else ""),
     ("    in steps", lambda one: _steps(one.saves_every_steps) if one.order else ""),
     ("  best, 90%: from", lambda one: _interval_limit(one, 0)),
@@ -131,7 +138,7 @@ def plan_rows(plan: Plan, strategies: Sequence[StrategyPlan] | None = None) -> l
     """The table: one row per quantity, one cell per strategy; rows that say nothing are left out."""
     shown = plan.strategies if strategies is None else strategies
     rows = [(label, [show(one) for one in shown]) for label, show in _ROWS]
-    if plan.job.cluster.embedding_shards is None and plan.job.checkpoint.rotating is None:
+    if plan.job.cluster.embedding_shards is None and not plan.job.checkpoint.rotates:
         rows = [row for row in rows if row[0] not in _OF_LOSSES]  # a dense model loses no samples
     if plan.job.cost is not None:
         currency = plan.job.cost.currency

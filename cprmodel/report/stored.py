@@ -25,8 +25,9 @@ def explain_stored(job: Job, one: StrategyPlan) -> Iterator[str]:
         every = one.strategy.in_time.interval_s
     _, drain_s = save_times_s(saving, every)
     needs = severities(saving.levels)
-    for level, segments, share in zip(saving.levels, saving.periods, needs, strict=True):
-        written = float(saving.written(every * segments))
+    turns = getattr(one.strategy.saving, "shares", (1.0,) * len(needs))  # what some experts in turn are
+    for level, segments, share, part in zip(saving.levels, saving.periods, needs, turns, strict=True):
+        written = part * float(saving.written(every * segments))
         after = format_time(every * segments)
         blocks = f"{format_time(level.blocks_s)}{level.scatter_words(level.blocks_s)}"
         if saving.dirty is not None:
@@ -77,3 +78,6 @@ def explain_stored(job: Job, one: StrategyPlan) -> Iterator[str]:
         f"shard alone with {sum(stops.hit):.4g}"
     )
     yield "  minimised numerically: exact in a long job, exponential failures [docs/models/storage.md]"
+    if one.experts_by_level is not None:
+        lost = f"{one.expected_pls:.4g}"
+        yield f"  PLS = {lost}, exact in a job of this length [docs/models/rotating.md]; to first order"

@@ -22,7 +22,7 @@ from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.strategies import Strategy
 from cprmodel.jobs import Job
-from cprmodel.simulation import rotating, storage  # noqa: F401 (which register who plays their saves)
+from cprmodel.simulation import rotating, rotating_levels, storage  # noqa: F401 (which register who plays their saves)
 from cprmodel.simulation.batches import Part, play_all, undisturbed
 from cprmodel.simulation.chains import simulate_chains
 from cprmodel.simulation.laws import Exponential, FailureLaw, FailuresStrike, Replay

@@ -26,7 +26,7 @@ from cprmodel.simulation.long_jobs import COLUMNS, expected_failures, found_of, 
 from cprmodel.simulation.players import register
 from cprmodel.simulation.result import Prediction, Simulated
 
-__all__ = ["simulate_rotating"]
+__all__ = ["next_gap", "said_of", "simulate_rotating"]
 
 _EXPONENTIAL, _WEIBULL, _GAMMA, _LOGNORMAL = kernel.EXPONENTIAL, kernel.WEIBULL, kernel.GAMMA, kernel.LOGNORMAL
 
@@ -58,7 +58,7 @@ class _Saves(NamedTuple):
 
 
 @compiled
-def _gap(rng: Any, of: Any, at: int) -> float:  # pragma: no cover (compiled)
+def next_gap(rng: Any, of: Any, at: int) -> float:  # pragma: no cover (compiled)
     if of.law == _EXPONENTIAL:
         return float(of.scale * rng.standard_exponential())
     if of.law == _WEIBULL:
@@ -79,7 +79,7 @@ def _job(row: Any, rng: Any, saves: Any, strikes: Any, first: int) -> bool:  # p
     stored = np.zeros(experts)  # learned by each in its last complete save
     done = saved = began = 0.0
     turn = failures = 0
-    gap = _gap(rng, strikes, first)
+    gap = next_gap(rng, strikes, first)
     while True:
         due = began + tau
         if due > work * (1.0 - 1e-9):  # whole intervals end with the job, whatever their sum rounds to
@@ -127,7 +127,7 @@ def _job(row: Any, rng: Any, saves: Any, strikes: Any, first: int) -> bool:  # p
                 return False
             u = rng.random()
             row[5 + (0 if u < strikes.kinds[0] else (1 if u < strikes.kinds[0] + strikes.kinds[1] else 2))] += 1.0
-            gap = _gap(rng, strikes, first + failures)
+            gap = next_gap(rng, strikes, first + failures)
             struck = strikes.reschedule + strikes.load
             passes = min(gap, struck)
             row[0] += strikes.safe + passes
@@ -180,11 +180,11 @@ def simulate_rotating(
     for part in parts:
         part[:, 1] *= job.cluster.embedding_shards or 1  # of which found_of takes the mean
     found = found_of(job, strategy, cost, parts, "exact, exponential failures", runs)
-    said = Prediction(float(cost.breakdown.total), cost.pls, _model(stored, law, strikes), stored, stored)
+    said = Prediction(float(cost.breakdown.total), cost.pls, said_of(stored, law, strikes), stored, stored)
     return replace(found, law=law, strikes=strikes, predicted=said)
 
 
-def _model(stored: bool, law: FailureLaw, strikes: FailuresStrike) -> str:
+def said_of(stored: bool, law: FailureLaw, strikes: FailuresStrike) -> str:
     said = "of a long job, exponential failures" if stored else "exact, exponential failures"
     if isinstance(law, Replay):
         said += " of the trace's mean"

@@ -1,4 +1,7 @@
-"""Many random combinations: ``python -m tests.combinations --jobs 200``, or searches by force: ``--search 100``."""
+"""Many random combinations: ``python -m tests.combinations --jobs 200``.
+
+Searches by force of saves that rotate: ``--search 100``, and at two levels ``--search-levels 100``.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import sys
 
 from tests.combinations import compared
 from tests.combinations.search import worse_than_by_force
+from tests.combinations.search_levels import levels_worse_than_by_force
 
 
 def main() -> int:
@@ -16,10 +20,17 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=1000)
     parser.add_argument("--runs", type=int, default=32, help="row by row, of each, at most")
     parser.add_argument("--search", type=int, default=0)
+    parser.add_argument("--search-levels", type=int, default=0)
     given = parser.parse_args()
     if given.search:
         worst = max(worse_than_by_force(seed) for seed in range(given.first, given.first + given.search))
         print(f"{given.search} jobs whose saves rotate: by force at most {max(worst, 0):.3%} better")
+        return int(worst > 0.001)
+    if given.search_levels:
+        seeds = range(given.first, given.first + given.search_levels)
+        worst = max(levels_worse_than_by_force(seed) for seed in seeds)
+        said = "jobs whose saves rotate at two levels: by force at most"
+        print(f"{given.search_levels} {said} {max(worst, 0):.3%} better")
         return int(worst > 0.001)
     far = []
     for seed in range(given.first, given.first + given.jobs):

@@ -96,6 +96,8 @@ POINT = {
     "scatter": 0.6,
     "experts": 16.0,
     "rotated": 3.0,
+    "rotated_last": 2.0,
+    "last_every": 6.0,
     "turns": 5.0,
     "updates_lost": 0.11,
     "last_updates_lost": 0.12,
