@@ -143,7 +143,7 @@ def _sorted(key: Key, values: Any, own: float) -> list[float]:
 
 
 def _that_move(job: Job, data: Mapping[str, Any], own: Plan, slow: bool) -> list[tuple[Key, list[float]]]:
-    """Numbers whose neighbours have another overhead, those that move it most first."""
+    """Numbers whose neighbours have another overhead, those that move it most first; no points of curves."""
     model = model_for(job, None)
     overhead = best_of(own.strategies).overhead_fraction
 
@@ -157,7 +157,7 @@ def _that_move(job: Job, data: Mapping[str, Any], own: Plan, slow: bool) -> list
     found = []
     for key in dict.fromkeys(keys_of(job).values()):
         value = value_in(data, key)
-        if key.name.startswith((*LEFT_OUT, "failures.fit")) or not value > 0:
+        if key.field is None or key.name.startswith((*LEFT_OUT, "failures.fit")) or not value > 0:
             continue
         values = _around(key, value, VALUES_SLOW if slow else VALUES)
         at = values.index(value)
