@@ -67,6 +67,7 @@ def changed_job(data: Mapping[str, Any], values: Mapping[Key, Any]) -> Job:
     """The job of a dump with some numbers replaced; raises JobError where there is no such job.
 
     With [scaling], other ``failures.nodes`` are a move to that number of nodes: useful time and failures follow.
+    Another ``failures.mtbf`` takes the place of one that was fitted, and of what is known of how sure that is.
     """
     changed: Any = dict(data)
     nodes = None
@@ -76,6 +77,8 @@ def changed_job(data: Mapping[str, Any], values: Mapping[Key, Any]) -> Job:
             nodes = int(number)
             continue
         changed = _set(changed, key.path, number)
+        if key.path == ("failures", "mtbf_s"):
+            changed["failures"].pop("fit", None)
     job = job_from_mapping(changed)
     return job if nodes is None or nodes == job.nodes else job.scaled_to(nodes)
 

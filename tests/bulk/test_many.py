@@ -137,6 +137,18 @@ def test_todays_overhead_stands_beside_each_row() -> None:
             assert pls == today.expected_pls == 0
 
 
+@pytest.mark.parametrize("limit", [None, "20 h"])
+def test_another_mtbf_takes_the_place_of_a_fitted_one(limit: str | None) -> None:
+    """Rows of formulas, and rows that are planned one by one."""
+    fit = {"source": "t", "events": 12, "exposure_s": 12 * 50_000.0, "weibull_shape": 1.0}
+    more = {} if limit is None else {"time_limit": limit, "requeue": "10 min"}
+    job = job_of(failures={"mtbf": None, "fit": fit}, job=more)
+    known = [job_of(failures={"mtbf": f"{mtbf} s"}, job=more) for mtbf in (20_000.0, 80_000.0)]
+    found = plan_many(job, {"failures.mtbf": [20_000.0, 80_000.0]})
+    expected = [plan(one).best.overhead_fraction for one in known]
+    np.testing.assert_allclose(found["overhead_fraction"], expected, rtol=1e-12)
+
+
 def test_fitted_models_in_a_job() -> None:
     """An MTBF from a trace and a slope from training runs, also with [scaling]."""
     fit = {"source": "t", "events": 12, "exposure_s": 12 * 50_000.0, "weibull_shape": 1.0}

@@ -122,18 +122,24 @@ def settings_of(job: Job, grid: Grid | None = None, progress: Callable[[int, int
     if grid is None:
         chosen = _that_move(job, data, own, slow)
     else:
-        chosen = [(key, _sorted(key, grid.values(key), value_in(data, key))) for key in grid.keys]
+        chosen = [(key, _sorted(key, grid.values(key), _own(job, data, key))) for key in grid.keys]
     parts = PART_LABELS | (SLOWER_LABELS if job.paced else {})
-    wanted = [(key, value) for key, values in chosen for value in values if value != value_in(data, key)]
+    wanted = [(key, value) for key, values in chosen for value in values if value != _own(job, data, key)]
     found = _points(data, wanted, parts, slow, progress)
     here, numbers = _point(own, parts), []
     for key, values in chosen:
-        value = value_in(data, key)
+        value = _own(job, data, key)
         at = values.index(value) if value in values else None
         points = [here if each == value else found[key, each] for each in values]
         texts = [_shown(key, each) for each in values]
         numbers.append(Number(key, values, texts, at, points))
     return Settings(here, numbers, parts)
+
+
+def _own(job: Job, data: Mapping[str, Any], key: Key) -> float:
+    """The job's number, also an MTBF that was fitted; 0 where there is none."""
+    fit = job.failures.fit
+    return fit.mtbf_s if fit is not None and key.path == ("failures", "mtbf_s") else value_in(data, key)
 
 
 def _sorted(key: Key, values: Any, own: float) -> list[float]:
@@ -156,7 +162,7 @@ def _that_move(job: Job, data: Mapping[str, Any], own: Plan, slow: bool) -> list
 
     found = []
     for key in dict.fromkeys(keys_of(job).values()):
-        value = value_in(data, key)
+        value = _own(job, data, key)
         if key.field is None or key.name.startswith((*LEFT_OUT, "failures.fit")) or not value > 0:
             continue
         values = _around(key, value, VALUES_SLOW if slow else VALUES)

@@ -190,3 +190,17 @@ def test_a_setting_that_cannot_be_planned_says_why() -> None:
     (number,) = settings_of(job, grid_of(job, {"job.time_limit": ["10 s", "20 h"]})).numbers
     assert "expected" in number.points[0]["problem"]
     assert "sentence" in number.points[1]
+
+
+def test_a_fitted_mtbf_has_a_slider() -> None:
+    """In the middle the plan from the log, with what it leaves open; beside it those of a known MTBF."""
+    fit = {"source": "a log", "events": 12, "exposure_s": 12 * 50_000.0, "weibull_shape": 1.0}
+    told = tomllib.loads(example("time-limit").read_text())
+    known = Job.from_mapping({**told, "failures": {"mtbf": "12 h"}})
+    fitted = Job.from_mapping({**told, "failures": {"fit": fit}})
+    (number,) = settings_of(fitted, grid_of(fitted, {"failures.mtbf": ["12 h", "1 d"]})).numbers
+    assert number.texts == ["12 h", "13 h 53 min", "24 h"]
+    assert number.at == 1
+    assert "12 failures leave the MTBF uncertain" in number.points[1]["sentence"]
+    assert number.points[0]["sentence"] == plan(known).sentence
+    assert "failures.mtbf" in [one.key.name for one in settings_of(fitted).numbers]
