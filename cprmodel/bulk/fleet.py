@@ -48,8 +48,9 @@ def _scaled(job: Job) -> Any:
 def nodes_answer(job: Job, model: CostModel | None = None) -> NodesAnswer:
     """The node count beyond which adding nodes slows training, whichever strategy is best on each.
 
-    Found numerically, to the node: where full recovery is best the first order has a closed form
-    (:func:`~cprmodel.formulas.fastest_nodes`), which is given beside it. Nothing is said beyond measured points.
+    Found numerically, to the node (to the replica of an elastic job): where full recovery is best the first order
+    has a closed form (:func:`~cprmodel.formulas.fastest_nodes`), which is given beside it. Nothing is said beyond
+    measured points.
 
     >>> from cprmodel.jobs import job_from_mapping
     >>> job = job_from_mapping({
@@ -75,8 +76,10 @@ def nodes_answer(job: Job, model: CostModel | None = None) -> NodesAnswer:
         # where the MTBF is as short as a save, the nodes end
         low, high = max(low, here / 64), min(high, max(2 * here, 2 * job.failure_mix.mtbf_s * here / job.save_s))
     low, high = math.ceil(low), math.floor(high)
-    nodes = np.unique(np.round(np.geomspace(low, high, _POINTS)).astype(np.int64))
-    planned = _plans(job, model, nodes)
+    elastic = job.job.elastic
+    if elastic is not None:
+        low = max(low, elastic.min_nodes)
+    planned = _plans(job, model, _counts(job, np.geomspace(low, max(low, high), _POINTS)))
     fastest, at = _least(job, model, planned, "time_to_train_s")
     cheapest = dollars = None
     if job.cost is not None:
@@ -99,6 +102,17 @@ def nodes_answer(job: Job, model: CostModel | None = None) -> NodesAnswer:
     )
 
 
+def _replica(job: Job) -> int:
+    """Nodes that come and go together."""
+    return 1 if job.job.elastic is None else job.job.elastic.replica_nodes
+
+
+def _counts(job: Job, nodes: Any) -> np.ndarray:
+    """Numbers of nodes near these on which the job can run: whole replicas."""
+    each = _replica(job)
+    return np.unique(np.maximum(np.round(np.asarray(nodes) / each), 1).astype(np.int64)) * each
+
+
 def _plans(job: Job, model: CostModel, nodes: np.ndarray) -> PlannedMany:
     return plan_many(job, {"failures.nodes": nodes}, model, workers=1)
 
@@ -113,9 +127,9 @@ def _least(job: Job, model: CostModel, planned: PlannedMany, column: str) -> tup
         at = int(np.nanargmin(values))
         nodes = planned["failures.nodes"]
         low, high = int(nodes[max(at - 1, 0)]), int(nodes[min(at + 1, len(nodes) - 1)])
-        if np.all(np.diff(nodes[max(at - 1, 0) : at + 2]) <= 1):
+        if np.all(np.diff(nodes[max(at - 1, 0) : at + 2]) <= _replica(job)):
             return int(nodes[at]), {name: float(planned[name][at]) for name in _READ if name in planned.columns}
-        planned = _plans(job, model, np.unique(np.linspace(low, high, 100).astype(np.int64)))
+        planned = _plans(job, model, _counts(job, np.linspace(low, high, 100)))
 
 
 _READ = ("time_to_train_s", "overhead_fraction", "dollars_to_train", "within_validity")

@@ -33,17 +33,18 @@ def _p90(one: StrategyPlan, job: Job) -> float:
 class _Quantity:
     kind: str  # share, time, date, money or number
     read: Callable[[StrategyPlan, Job], float | None]
+    most: float = math.inf  # that it can be
 
 
 _QUANTITIES: dict[str, _Quantity] = {
     "overhead": _Quantity("share", lambda one, job: one.overhead_fraction),
-    "effective_time": _Quantity("share", lambda one, job: one.effective_time_ratio),
+    "effective_time": _Quantity("share", lambda one, job: one.effective_time_ratio, 1.0),
     "time_to_train": _Quantity("time", lambda one, job: one.time_to_train_s),
     "time_to_train_p90": _Quantity("time", _p90),
     "finish_p90": _Quantity("date", _p90),
     "dollars_to_train": _Quantity("money", lambda one, job: one.dollars_to_train),
     "dollars_per_month": _Quantity("money", lambda one, job: one.dollars_per_month),
-    "pls": _Quantity("number", lambda one, job: one.expected_pls),
+    "pls": _Quantity("number", lambda one, job: one.expected_pls, 1.0),
     "metric_drop": _Quantity("number", lambda one, job: one.expected_metric_drop),
 }
 
@@ -123,7 +124,12 @@ def target_of(text: str, job: Job, start: str | None = None, source: str = "--un
         except QuantityError as error:
             raise JobError(source, [Problem(name, f'"{limit}"', str(error))]) from None
     else:
-        number = _number(name, limit, kind == "share", source)
+        number, most = _number(name, limit, kind == "share", source), _QUANTITIES[name].most
+        if not 0 <= number <= most:  # 95 for 95%, say
+            expected = f"a number {'of at least 0' if math.isinf(most) else 'between 0 and 1'}"
+            raise JobError(
+                source, [Problem(name, f'"{limit}"', expected + (", or one with %" if kind == "share" else ""))]
+            )
     return Target(name, at_most, number, " ".join(text.split()), begins)
 
 

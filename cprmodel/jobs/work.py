@@ -131,6 +131,8 @@ def check_limit(work: Work, point: Checkpoint, load_s: float, storage: str) -> N
     if not limit > least:
         expected = f"more than a load, two saves and a step take ({format_time(least)})"
         raise wrong("job.time_limit", format_time(limit), expected)
+    if lead is not None and lead >= limit:
+        raise wrong("job.limit_lead", format_time(lead), f"less than the time limit ({format_time(limit)})")
     if before and lead is not None and lead < save_s:
         expected = f"no save before the limit, or a job.limit_lead of at least a save ({format_time(save_s)})"
         raise wrong("checkpoint.save_before_limit", before, expected)

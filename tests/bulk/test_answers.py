@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tomllib
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from cprmodel.bulk import elasticities, grid_of, nodes_answer, pareto_front, spa
 from cprmodel.bulk.differences import slopes
 from cprmodel.bulk.rows import changed_job
 from cprmodel.facts.strategies import Strategy
+from cprmodel.jobs import job_from_mapping
 from cprmodel.planning.pricing import price
 from tests.bulk.test_many import FLEET, job_of
 from tests.conftest import EXAMPLE
@@ -198,6 +200,23 @@ def test_where_nodes_end() -> None:
     assert not perfect.within_validity
     with pytest.raises(JobError, match="scaling: expected a table"):
         nodes_answer(Job.from_file(EXAMPLE))
+
+
+def test_nodes_of_an_elastic_job_are_whole_replicas() -> None:
+    """On other numbers it cannot be planned; no other replica more or less trains faster."""
+    data = tomllib.loads(EXAMPLE.with_name("elastic.toml").read_text())
+    data["failures"]["nodes"], data["job"]["elastic"] = 60, {"min_nodes": 40, "replica_nodes": 20}
+    data["failures"]["node_mtbf"], data["scaling"]["exponent"] = "30 d", 0.3
+    job = job_from_mapping(data)
+    answer = nodes_answer(job)
+    assert set(answer.planned["failures.nodes"] % 20) == {0}
+    assert min(answer.planned["failures.nodes"]) == 40
+    times = {nodes: plan(job.scaled_to(nodes)).best.time_to_train_s for nodes in (40, 60, 80)}
+    around = [answer.fastest + more for more in (-20, 0, 20)]
+    assert answer.time_to_train_s <= min(times.values())
+    assert answer.time_to_train_s <= min(
+        plan(job.scaled_to(one)).best.time_to_train_s for one in around if one >= 40
+    )
 
 
 def test_spares() -> None:

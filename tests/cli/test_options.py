@@ -51,7 +51,13 @@ def test_what_a_command_writes_is_named_alike_everywhere() -> None:
         assert given.get("report", ["--report"]) == ["--report"]
         assert given.get("out", ["--out", "-o"]) == ["--out", "-o"]
         assert not {"output", "job_file"} & set(given)
-    assert {name for name, given in found.items() if "out" in given} == {"fit", "accuracy", "sweep", "whatif"}
+    assert {name for name, given in found.items() if "out" in given} == {
+        "fit",
+        "accuracy",
+        "simulate",
+        "sweep",
+        "whatif",
+    }
 
 
 def test_old_names_still_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,9 +50,13 @@ def test_numbers_and_values_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFi
         ("failures.mtbf", "KEY=lo:hi:logN"),
         ("failures.mtb=1 h", 'failures.mtb: expected a number of the job file, perhaps "failures.mtbf"'),
         ("failures.mtbf=0 h", 'failures.mtbf = "0 h": expected a time'),
+        (
+            "failures.silent.mtbf=1 d,5 d",
+            "values that can be planned (checkpoint.verify: expected the time of a check",
+        ),
     ):
         _, err = run("whatif", EXAMPLE, "--vary", wrong, "-o", tmp_path / "no.html", capsys=capsys, status=2)
-        assert err.startswith("cprmodel: --vary: ")
+        assert err.startswith(("cprmodel: --vary: ", f"cprmodel: {EXAMPLE}: "))
         assert said in err
         assert len(err.splitlines()) == 1
     assert not (tmp_path / "no.html").exists()

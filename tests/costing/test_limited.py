@@ -303,6 +303,7 @@ def test_of_least_money() -> None:
         ),
         ({"job": {"time_limit": None}}, "requeue"),
         ({"job": {"time_limit": None, "requeue": None}}, 'limit_lead = "10 min": expected time_limit beside it'),
+        ({"job": {"limit_lead": "25 h"}}, 'limit_lead = "25 h": expected less than the time limit (20 h)'),
         ({"job": {"time_limit": "20"}}, 'job.time_limit = "20": expected a time with its unit'),
         (
             {"job": {"limit_lead": "30 s"}, "checkpoint": {"save_before_limit": True}},

@@ -13,13 +13,14 @@ const charts = (() => {
   const finite = (rows) => rows.filter((row) => Number.isFinite(row.overhead_fraction));
 
   const TIMES = [1e-3, 1e-2, 0.1, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 18000, 43200,
-    86400, 172800, 432000, 864000, 1728000, 4320000, 8640000, 31557600, 157788000, 315576000];
-  const ticksOf = (low, high, kind) => {
+    86400, 172800, 432000, 864000, 1728000, 4320000, 8640000, 31536000, 157680000, 315360000];
+  const ticksOf = (low, high, kind, linear = false) => {
     let nice = TIMES;
     if (kind !== "time") {
       const powers = between(-12, 12, 25, true);
       nice = powers.flatMap((power) => [1, 2, 5].map((digit) => Number(`${digit}e${Math.round(power)}`)));
     }
+    if (kind === "count") nice = linear && high <= 20 ? between(0, 20, 21, true).map(Math.round) : [0, ...nice].filter(Number.isInteger);
     const within = nice.filter((one) => one >= low && one <= high);
     const most = Math.max(3, Math.floor(document.querySelector("#charts").clientWidth / 110));
     const every = Math.ceil(within.length / most);
@@ -86,7 +87,7 @@ const charts = (() => {
       const near = curves.filter((row) => linear || (row.setting > now / 10 && row.setting < now * 10));
       const ceiling = 1.15 * Math.max(...(near.length ? near : curves).map((row) => row.overhead_fraction), 1e-12);
       const label = quantity(now, control.kind);
-      const signals = { low, high, ceiling: Math.min(ceiling, 5), kind: control.kind, ticks: ticksOf(low, high, control.kind) };
+      const signals = { low, high, ceiling: Math.min(ceiling, 5), kind: control.kind, ticks: ticksOf(low, high, control.kind, linear) };
       if (share) signals.ticks = [0, 0.2, 0.4, 0.6, 0.8, 1];
       return { data: { curves, now: now === null ? [] : [{ setting: now, label }] }, signals };
     },
@@ -167,5 +168,5 @@ const charts = (() => {
     }
   };
 
-  return { draw, between, finite, setTheme: (name) => { theme = name; }, get idle() { return !busy && !wanted; } };
+  return { draw, between, ticksOf, finite, setTheme: (name) => { theme = name; }, get idle() { return !busy && !wanted; } };
 })();

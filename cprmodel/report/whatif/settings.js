@@ -61,7 +61,7 @@ const page = (() => {
     $("#strategies tbody").replaceChildren(...rows.map(([number, cells]) => {
       const label = TEXTS[number];
       const row = document.createElement("tr");
-      row.append(element("th", label.trim(), { scope: "row", className: label.startsWith(" ") ? "part" : "" }));
+      row.append(element("th", label.trim(), { scope: "row", className: label.startsWith("    ") ? "part deeper" : label.startsWith(" ") ? "part" : "" }));
       row.append(...cells.map((cell, at) => element("td", cell, { className: best(at) })));
       return row;
     }));

@@ -19,7 +19,7 @@ from cprmodel.bulk.grid import Grid
 from cprmodel.bulk.keys import Key, keys_of
 from cprmodel.bulk.rows import changed_job
 from cprmodel.costing import model_for
-from cprmodel.facts.errors import JobError
+from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.units import format_bytes, format_time
 from cprmodel.jobs import Job
 from cprmodel.planning.planner import answered, priced
@@ -132,6 +132,10 @@ def settings_of(job: Job, grid: Grid | None = None, progress: Callable[[int, int
         at = values.index(value) if value in values else None
         points = [here if each == value else found[key, each] for each in values]
         texts = [_shown(key, each) for each in values]
+        if grid is not None and all("problem" in one for one in points if one is not here):
+            raise JobError(
+                "--vary", [Problem(key.name, texts[0], f"values that can be planned ({points[0]['problem']})")]
+            )
         numbers.append(Number(key, values, texts, at, points))
     return Settings(here, numbers, parts)
 

@@ -187,7 +187,7 @@ def test_values_read_well_and_are_what_they_say() -> None:
 
 def test_a_setting_that_cannot_be_planned_says_why() -> None:
     job = load_job(example("time-limit"))
-    (number,) = settings_of(job, grid_of(job, {"job.time_limit": ["10 s", "20 h"]})).numbers
+    (number,) = settings_of(job, grid_of(job, {"job.time_limit": ["10 s", "9 h", "20 h"]})).numbers
     assert "expected" in number.points[0]["problem"]
     assert "sentence" in number.points[1]
 
@@ -204,3 +204,15 @@ def test_a_fitted_mtbf_has_a_slider() -> None:
     assert "12 failures leave the MTBF uncertain" in number.points[1]["sentence"]
     assert number.points[0]["sentence"] == plan(known).sentence
     assert "failures.mtbf" in [one.key.name for one in settings_of(fitted).numbers]
+
+
+@pytest.mark.browser
+def test_whole_numbers_have_ticks_at_whole_numbers(visit: Visit, folder: Path) -> None:
+    """Also where they begin at none, on an axis that is not logarithmic."""
+    job, path = load_job(example("spares")), folder / "spares.html"
+    write_whatif(job, path, grid_of(job, {"cluster.spares": [0, 1, 2, 3, 5], "failures.nodes": [256, 512, 1024]}))
+    page = visit(path)
+    page.wait_for_function("charts.idle")
+    ticks = page.locator("#chart-sweep .role-axis-label").first.locator("text")
+    assert ticks.all_text_contents() == ["0", "1", "2", "3", "4", "5"]
+    assert page.evaluate("charts.ticksOf(100, 2000, 'count')") == [100, 200, 500, 1000, 2000]
