@@ -14,7 +14,7 @@ from cprmodel.costing.models import OPTIMUM, WHOLE_JOB, Choice, CostModel
 from cprmodel.costing.saving import as_stored, free_levels, saving_of
 from cprmodel.costing.steady import SteadyState
 from cprmodel.facts.ordered import FirstRows, StoredPrioritySave
-from cprmodel.facts.storage import Dirty, WarnedSave
+from cprmodel.facts.storage import Dirty, StoredSave, WarnedSave
 from cprmodel.facts.strategies import Strategy
 from cprmodel.jobs import Access, Job
 from cprmodel.jobs.warned import first_rows_save, rows_in_time
@@ -59,9 +59,15 @@ class ListedRows:
 
 
 def stored_saves(job: Job, orders: Sequence[str]) -> list[StoredPrioritySave]:
-    """A save of the first rows by each order, of a job whose saves are more than one blocking copy."""
+    """A save of the first rows by each order, of a job whose saves are more than one blocking copy.
+
+    Where everything is saved to a level above theirs, nothing is saved on a warning.
+    """
     assert job.access is not None
     whole, fraction = as_stored(saving_of(job), job.partial_recovery), job.access.priority_fraction
+    at, last = job.checkpoint.ordered_level, len(whole.levels) - 1
+    if at is not None and at < last:
+        return [_topped(replace(whole, warned=None), fraction, order, at) for order in orders]
     level, found = whole.levels[-1], []
     for order in orders:
         rows: Dirty = FirstRows(fraction, whole.dirty)
@@ -71,6 +77,12 @@ def stored_saves(job: Job, orders: Sequence[str]) -> list[StoredPrioritySave]:
         save_s = level.stall_s + most * (level.save_s + (1 - whole.overlap) * whole.drain_s)
         found.append(StoredPrioritySave(save_s, fraction, order, whole, rows))
     return found
+
+
+def _topped(whole: StoredSave, fraction: float, order: str, at: int) -> StoredPrioritySave:
+    one = whole.levels[at]
+    save_s = one.stall_s + fraction * one.save_s
+    return StoredPrioritySave(save_s, fraction, order, whole, FirstRows(fraction, None), level=at)
 
 
 def on_warnings(job: Job, saving: StoredPrioritySave) -> list[StoredPrioritySave]:
