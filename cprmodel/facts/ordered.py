@@ -65,11 +65,18 @@ class StoredPrioritySave(PrioritySave):
 
     @property
     def timed(self) -> StoredSave:
-        """Saves of everything that stop training as long as these."""
+        """Saves of everything that stop training as long as these.
+
+        Rows that an ordered save leaves out go to the level below, if there is one: else they would be nowhere.
+        """
         if not self.levelled:
             return replace(self.whole, dirty=self.rows)
         one = self.whole.levels[self.at]
-        one = replace(one, save_s=one.save_s * self.fraction)
+        below_s = 0.0
+        if self.at and self.fraction < 1:
+            below = self.whole.levels[self.at - 1]
+            below_s = below.stall_s + (1 - self.fraction) * below.save_s
+        one = replace(one, save_s=one.save_s * self.fraction, stall_s=one.stall_s + below_s)
         levels = (*self.whole.levels[: self.at], one, *self.whole.levels[self.at + 1 :])
         if self.topped:
             return replace(self.whole, levels=levels)

@@ -130,7 +130,7 @@ class OrderedSaves:
             if within_s is not None and best.saving is not None:  # the interval is another: so are numbers of saves
                 from cprmodel.ordering.stored import recounted
 
-                counted = recounted(job, model, replace(at, interval_s=within_s))
+                counted = recounted(job, model, replace(at, interval_s=within_s), budget, _is_exact(model))
                 best = replace(best, saving=counted.saving)
                 if counted.saving != at.saving:
                     within_s = interval_for_pls(job, counted, budget, _is_exact(model), shortest_s)

@@ -37,7 +37,9 @@ class LevelledLedger(DrainingLedger):
         self.at = self.top if at is None else at
         self.held = np.zeros((self.top, rows))  # saved to this level, and to none above
         self.gone = np.zeros(self.top + 1)  # lost since the last save of a level, as those hold it
-        self.copies: list[list[Any]] = [self._trackers() for _ in self.needs]  # as of the last save of a level
+        self.copies: list[list[Any]] = [
+            self._trackers() for _ in range(self.top + 1)
+        ]  # as of the last save of a level
         self.chosen_after: list[Any] = []
         self.furthest = 0  # of a stop under way: the level that it needs
 

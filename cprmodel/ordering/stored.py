@@ -18,6 +18,7 @@ from cprmodel.facts.storage import Dirty, StoredSave, WarnedSave
 from cprmodel.facts.strategies import Strategy
 from cprmodel.jobs import Access, Job
 from cprmodel.jobs.warned import first_rows_save, rows_in_time
+from cprmodel.ordering.pls import expected_pls
 from cprmodel.ordering.sampled import listed
 from cprmodel.rows import classes_of
 
@@ -126,8 +127,12 @@ def _heeded(saving: StoredPrioritySave, choice: Choice) -> WarnedSave | None:
     return warned if warned is None or chosen is None else replace(warned, ahead_s=chosen.ahead_s)
 
 
-def recounted(job: Job, model: CostModel, strategy: Strategy) -> Strategy:
-    """The same interval of ordered saves, with as many saves to lower levels as cost least beside it."""
+def recounted(job: Job, model: CostModel, strategy: Strategy, budget: float, exact: bool) -> Strategy:
+    """The same interval of ordered saves, with as many saves to lower levels as cost least beside it.
+
+    Fewer of them lose more, so that all saves must come sooner: each number is priced at about the interval that
+    keeps the budget with it.
+    """
     saving = strategy.saving
     assert isinstance(saving, StoredPrioritySave)
     free, best = free_levels(saving.whole), strategy
@@ -135,8 +140,10 @@ def recounted(job: Job, model: CostModel, strategy: Strategy) -> Strategy:
         return strategy
 
     def spent(counts: tuple[int, ...]) -> float:
-        """Overhead with so many saves."""
-        return float(model.cost(job, _with_counts(strategy, counts)).breakdown.total)
+        """Overhead with so many saves, where they keep the budget: losses are nearly as long as the interval."""
+        one = _with_counts(strategy, counts)
+        over = max(expected_pls(job, one, exact).pls / budget, 1e-9)
+        return float(model.cost(job, replace(one, interval_s=one.interval_s / over)).breakdown.total)
 
     counts = list(saving.whole.counts)
     least, again = spent(tuple(counts)), True
