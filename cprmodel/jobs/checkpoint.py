@@ -157,7 +157,7 @@ class Checkpoint(Scattering):
         if len(ordered) > 1:
             first = levels[ordered[0]].name or f"level {ordered[0] + 1}"
             expected = f'one level at most that takes the first rows, which "{first}" does'
-            raise wrong(f"level.{ordered[1]}.ordered", "true", expected)
+            raise wrong(f"level.{ordered[1]}.ordered", True, expected)
 
     @model_validator(mode="after")
     def _storage_fits(self) -> Checkpoint:
