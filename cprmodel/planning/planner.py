@@ -94,6 +94,8 @@ def answered(job: Job, model: CostModel | None = None, robust: bool = False, min
         said = about_fit(fit)
         strategies = [_with_intervals(one, job, model, fit, found, minimise) for one in strategies]
     notes = found.notes(job, model)
+    if robust:
+        notes += telling.about_robust_orders(strategies)
     best = best_of(strategies, notes, "expected" if robust else minimise)
     today = next((one for one in strategies if one.name == "current"), None)
     bare = Plan(
