@@ -119,6 +119,19 @@ class StoredPrioritySave(PrioritySave):
         return f" to {self.whole.levels[self.at].name}, and everything {', '.join(others)}"
 
     @property
+    def shares(self) -> tuple[float, ...]:
+        """What a save to each of several levels writes of a checkpoint; of one level it hangs on the work."""
+        levels = range(len(self.whole.levels))
+        return tuple(self.fraction if self.levelled and level == self.at else 1.0 for level in levels)
+
+    @property
+    def rests(self) -> tuple[str, ...]:
+        """Where what a save to each level leaves out goes, in words."""
+        below = self.whole.levels[: self.at]
+        said = f" (the other rows go to {below[-1].name})" if below and self.fraction < 1 else ""
+        return tuple(said if level == self.at else "" for level in range(len(self.whole.levels)))
+
+    @property
     def segments(self) -> int:
         """Saves of any level to one of the level that takes the first rows, or of a higher one."""
         return self.whole.periods[self.at]

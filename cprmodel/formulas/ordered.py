@@ -229,8 +229,8 @@ def levelled_priority_pls(
     levels hold all rows as they were: failures after which these can be read take nothing that an order left out.
     Where failures are announced, m counts saves on warnings to the last level, too, τ is the work between two
     saves of either kind, on average, and U₀ and g come from a renewal sum (``cprmodel.ordering.warned``).
-    Where everything is saved to a level above that of the order, now and then, a save of everything leaves nothing out,
-    and g is the share of U₀ that is lost because it was left out, by ``cprmodel.ordering.topped``; f' = f.
+    Where everything is saved to a level above that of the order, now and then, a save of everything leaves nothing
+    out, and g is the share of U₀ that is lost because it was left out, by ``cprmodel.ordering.topped``; f' = f.
 
     Examples
     --------

@@ -227,8 +227,9 @@ def about_robust_orders(strategies: Sequence[StrategyPlan]) -> list[str]:
     if not names:
         return []
     return [
-        f"{', '.join(names)}: the interval is that for the estimated MTBF, since one over what the MTBF may be would "
-        "take minutes to find; planned with the lower limit of the MTBF it is on the safe side"
+        f"{', '.join(names)}: the interval is that for the estimated MTBF, since beside checkpoint.warning one "
+        "over what the MTBF may be would take minutes to find; planned with the lower limit of the MTBF it is on "
+        "the safe side"
     ]
 
 
