@@ -7,19 +7,19 @@ first rows. What these left out is lost where a failure needs just their level: 
 shards where it sends everybody back there. One that needs a higher level takes from a shard all that it learned
 since the save of everything, left out or not; where everybody returns there, all is made again.
 
-With a the probability that a slot is done before everybody must return further than to its beginning, b that it is
-and no failure takes from the given shard what the level holds, c that it is and none takes what was left out, and
-so q = c/a and β = b/a, a shard has left out after j saves, on average
+A slot is done before everybody must return further than to its beginning. Of one that is, let u be the probability
+that no failure takes from the given shard what the level holds, and q that none takes what was left out either.
+Then a shard has left out after j saves, on average
 
 .. math:: z_j = q^j x_j + (1 - q) \sum_{c < j} q^c \left(y x_{c+1} + (1 - y) x_c\right)
 
 with x of a shard that no failure took anything from, and y as in :class:`~cprmodel.ordering.Unsaved`. Of what n
 slots make is lost, beyond what saves of everything would lose,
 
-.. math:: \sum_{j=1}^{n-1} z_j (\beta - q) \beta^{n-1-j}
+.. math:: \sum_{j=1}^{n-1} z_j (u - q) u^{n-1-j}
 
-(of the last slot with its own a, b and c, and of the first one after a drain with its own a and c). It is taken
-from what the shard keeps of that block, and the recursion of ``cprmodel.costing.course`` goes on with that.
+(of the last slot with its own u and q, and of the first one after a drain with its own q). It is taken from what
+the shard keeps of that block, and the recursion of ``cprmodel.costing.course`` goes on with that.
 [derived here; played row by row in tests/combinations]
 """
 
@@ -103,7 +103,7 @@ class Chances(NamedTuple):
     """Of a slot that is done: nothing took what was left out, or what the level holds."""
 
     untaken: Any  # q
-    unhit: Any  # β
+    unhit: Any  # u
 
     @property
     def taken(self) -> Any:

@@ -3,8 +3,8 @@
 As :func:`cprmodel.planning.uncertainty.robust_choice`: the least expected overhead whose expected PLS keeps the
 budget. An order's PLS comes from a play of its slot, which is the same at every MTBF: an interval is quickly priced
 over the posterior, and a best one slowly found. So few are looked at: expected PLS is nearly a power of the
-interval, and expected overhead has one valley. Numbers of saves to each of several levels stay those that are best at the
-estimated MTBF, and where nothing keeps the budget there, so does the interval.
+interval, and expected overhead has one valley. Numbers of saves to each of several levels stay those that are best
+at the estimated MTBF, and where nothing keeps the budget there, so does the interval.
 """
 
 from __future__ import annotations
