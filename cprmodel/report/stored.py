@@ -36,7 +36,7 @@ def explain_stored(job: Job, one: StrategyPlan) -> Iterator[str]:
         if saving.dirty is not None:
             blocks = level.blocking_words(written)
         yield (
-            f"  to {level.name}: after {after} of work; writes {format_share(written)} of a checkpoint, "
+            f"  to {level.name}: after {after} of work; writes {format_share(written)} of a checkpoint{rest}, "
             f"blocks training for {blocks}; {format_share(share)} of the failures need it"
         )
     rate = 1 / job.failure_mix.mtbf_s
