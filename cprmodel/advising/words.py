@@ -16,6 +16,11 @@ INTERRUPTED = (
     "the process before this one ended without a word: if a failure ended it, say so with failed() before a step, "
     "else with interrupted = False"
 )
+#: Of a job whose plan has saves in an order of the rows.
+ORDERED = (
+    "This is for saves that write everything: how often to save the first rows of an order, cprmodel plan says "
+    '(plan(job)["partial-update-age"].strategy.saves_every_s).'
+)
 
 
 def reasons(
@@ -41,6 +46,8 @@ def reasons(
     ]
     if announced:
         said.append("A failure is announced.")
+    if job.access is not None and loses_samples(recovery):
+        said.append(ORDERED)
     spent = seen.overhead_fraction
     if spent is not None and (seen.saves or seen.failures or seen.announced):
         parts = (("saves", seen.waiting_s), ("lost work", seen.lost_s), ("recoveries", seen.recovering_s))

@@ -13,7 +13,7 @@ __all__ = ["rows_of", "side_by_side"]
 T = TypeVar("T")
 
 #: What is no number, or the same for all.
-_SAME = frozenset({"name", "every", "dirty", "warned", "scatter", "shared"})
+_SAME = frozenset({"name", "every", "dirty", "warned", "scatter", "shared", "left"})
 
 
 def side_by_side(objects: Sequence[T]) -> T:

@@ -271,48 +271,65 @@ class Course:
         only = self._block(below, end, first)
         return _Block(*(np.where(alone, a, b) for a, b in zip(only, found, strict=True)))
 
-    # what saves to the last level left out
+    # what saves in an order of the rows left out
 
     def stale_lost(self) -> Any:
         """Probability that what a save to the last level left out is lost before the next one is complete.
 
         A failure that needs that level takes it, of the given shard or where everybody rolls back.
         """
-        return 1 - self._left_out(self.top, self.top, True)
+        return 1 - self.untaken(self.top, self.top, True, self.top)
 
-    def _left_out(self, level: int, end: int, first: bool) -> Any:
-        """Probability that a block is done without such a failure."""
+    def untaken(self, level: int, end: int, first: bool, of: int) -> Any:
+        """Probability that a block is done without a failure that takes what saves to a level ``of`` left out.
+
+        Such a failure needs that level or a higher one; it takes it of the given shard, or sends everybody back.
+        ``level``, of the block, is at most ``of``; ``end``: of the save at its end.
+        """
         first = first and self.carries
 
         def find() -> Any:
             if level == 0:
-                return self._segment_left_out(end, first)
+                return self._segment_untaken(end, first, of)
             below, count = level - 1, self.counts[level - 1]
             head, one, last = (
-                self._left_out(below, at, start) for at, start in ((below, first), (below, False), (end, False))
+                self.untaken(below, at, start, of) for at, start in ((below, first), (below, False), (end, False))
             )
             done = head * _power(one, np.maximum(count - 2, 0)) * last
-            done = np.where(count == 1, self._left_out(below, end, first), done)
-            if level == self.top:
+            done = np.where(count == 1, self.untaken(below, end, first, of), done)
+            if level == of:
                 return done
-            share = self._share(level, self.top)
+            share = self._share(level, of)
             if first:
-                return done + (1 - done) * share * self._left_out(level, end, False)
+                return done + (1 - done) * share * self.untaken(level, end, False, of)
             return done / (1 - share + share * done)
 
-        return self._once(("left out", level, end, first), find)
+        return self._once(("untaken", level, end, first, of), find)
 
-    def _segment_left_out(self, end: int, first: bool) -> Any:
-        back, fails = self.stops.back[0], sum(self.stops.back) + self._taken(self.top)
+    def _segment_untaken(self, end: int, first: bool, of: int) -> Any:
+        back, fails = self.stops.back[0], sum(self.stops.back) + self._taken(of)
         struck = self.struck(end)
-        reached, busy = self._reached("short" if first else "whole", self.top)
+        reached, busy = self._reached("short" if first else "whole", of)
         goes = reached / (1 - struck + fails * struck)
         done, failed = goes * (1 - struck), self.rate * busy + goes * struck
-        if self.top == 0:
+        if of == 0:
             return done
         if first:
-            return done + back * failed * self._left_out(0, end, False)
+            return done + back * failed * self.untaken(0, end, False, of)
         return done / (done + (fails - back) * failed)
+
+    def done(self, level: int, end: int, first: bool) -> Any:
+        """Probability that a block is done before everybody must return beyond its beginning."""
+        return self._block(level, end, first).success
+
+    def unhit(self, level: int, end: int, above: int) -> Any:
+        """Probability that it is, and no failure that needs a level ``above`` hits the given shard."""
+        return self._success(level, end, above)
+
+    def kept(self, level: int, end: int) -> Any:
+        """Work of a block that the given shard keeps, were it done [s]."""
+        block = self._block(level, end, False)
+        return block.kept / block.success
 
     def nested(self) -> LongRun:
         """Blocks within blocks, each pattern after a complete drain."""

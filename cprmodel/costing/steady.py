@@ -26,7 +26,7 @@ from cprmodel.facts.strategies import Recovery, Strategy, loses_samples
 from cprmodel.facts.units import count_of, format_share, format_time
 from cprmodel.jobs import Job
 
-__all__ = ["DRAIN", "SHARED", "SHORTEST", "SteadyState", "at_once", "long_run_of"]
+__all__ = ["DRAIN", "SHARED", "SHORT", "SHORTEST", "SteadyState", "at_once", "long_run_of"]
 
 DRAIN = "the time that a save drains"
 SHARED = "the bandwidth that jobs share"
@@ -45,7 +45,7 @@ _UNBOUNDED = (
 _IN_TIME = (0.5, 0.6, 0.7, 0.75, 0.8, 0.84, 0.87, 0.9, 0.92, 0.94, 0.95, 0.96, 0.97, 0.975, 0.98, 0.985)
 
 #: A job with fewer intervals (of the last level) than this is not long.
-_SHORT = 10
+SHORT = 10
 
 
 def _setting(job: Job, recovery: Recovery) -> Setting:
@@ -216,9 +216,9 @@ class SteadyState:
         """
         return self._best(job, recovery, pls_budget if loses_samples(recovery) else None)
 
-    def best(self, job: Job, recovery: Recovery, saving: StoredSave) -> Choice:
-        """The interval of least overhead of another way to save, whatever it loses."""
-        return self._best(job, recovery, None, saving)
+    def best(self, job: Job, recovery: Recovery, saving: StoredSave, budget: float | None = None) -> Choice:
+        """The interval of least overhead of another way to save, within a budget or whatever it loses."""
+        return self._best(job, recovery, budget, saving)
 
     def _best(self, job: Job, recovery: Recovery, budget: float | None, saving: StoredSave | None = None) -> Choice:
         setting, saving = _setting(job, recovery), saving or _stored(job)
@@ -314,7 +314,7 @@ class SteadyState:
             found = _at(_setting(job, strategy.recovery), saving, strategy.interval_s)
             notes.append(f"it writes {format_share(float(found.io_s))} of the time")
         every = strategy.interval_s * saving.segments
-        if job.job.work_s < _SHORT * every and strategy.interval_s < job.job.work_s:
+        if job.job.work_s < SHORT * every and strategy.interval_s < job.job.work_s:
             notes.append(
                 f"the job is only {count_of(job.job.work_s / every, 'interval')} long, and this overhead that of a "
                 "long one: cprmodel simulate plays it as it is"

@@ -48,22 +48,43 @@ class StoredPrioritySave(PrioritySave):
     0.125
     """
 
-    whole: StoredSave  #: everything at once; of several levels, the last one takes the first rows
+    whole: StoredSave  #: everything at once; of several levels, one takes the first rows, and the others everything
     rows: Dirty  #: share of the rows that one of these saves writes
     warned_rows: float = 1.0  #: share of the rows that a save on a warning takes: all, or the first ones
+    level: int | None = None  #: the level that takes the first rows; the last one where None
+
+    @property
+    def at(self) -> int:
+        """The level that takes the first rows."""
+        return len(self.whole.levels) - 1 if self.level is None else self.level
+
+    @property
+    def topped(self) -> bool:
+        """Whether saves to a higher level take everything, now and then."""
+        return self.at < len(self.whole.levels) - 1
 
     @property
     def timed(self) -> StoredSave:
-        """Saves of everything that stop training as long as these."""
+        """Saves of everything that stop training as long as these.
+
+        Rows that an ordered save leaves out go to the level below, if there is one: else they would be nowhere.
+        """
         if not self.levelled:
             return replace(self.whole, dirty=self.rows)
-        *lower, last = self.whole.levels
-        last = replace(last, save_s=last.save_s * self.fraction)
+        one = self.whole.levels[self.at]
+        below_s = 0.0
+        if self.at and self.fraction < 1:
+            below = self.whole.levels[self.at - 1]
+            below_s = below.stall_s + (1 - self.fraction) * below.save_s
+        one = replace(one, save_s=one.save_s * self.fraction, stall_s=one.stall_s + below_s)
+        levels = (*self.whole.levels[: self.at], one, *self.whole.levels[self.at + 1 :])
+        if self.topped:
+            return replace(self.whole, levels=levels)
         warned = self.whole.warned
         if warned is not None:  # in units of what a planned save to the last level writes
             warned = replace(warned, writes=warned.writes / self.fraction)
         drain_s = self.whole.drain_s * self.fraction
-        return replace(self.whole, levels=(*lower, last), drain_s=drain_s, warned=warned)
+        return replace(self.whole, levels=levels, drain_s=drain_s, warned=warned)
 
     @property
     def warned(self) -> WarnedSave | None:
@@ -82,24 +103,38 @@ class StoredPrioritySave(PrioritySave):
 
     @property
     def by_level(self) -> dict[str, float] | None:
-        """Of several levels, work between two saves of each over that in which all rows are saved to the last."""
+        """Of several levels, work between two saves of each over that in which as much as all is saved in order."""
         if not self.levelled:
             return None
         pairs = zip(self.whole.levels, self.whole.periods, strict=True)
         return {level.name: self.fraction * many / self.segments for level, many in pairs}
 
     def beside_words(self, saves_every_s: float) -> str:
-        """What is saved to the other levels, where the last one takes the first rows every so much work [s]."""
+        """What is saved to the other levels, where one takes the first rows every so much work [s]."""
         if not self.levelled:
             return ""
-        pairs = zip(self.whole.levels[:-1], self.whole.periods, strict=False)
-        lower = [f"to {one.name} every {format_time(saves_every_s / self.segments * n)}" for one, n in pairs]
-        return f" to {self.whole.levels[-1].name}, and everything {', '.join(lower)}"
+        pairs = zip(self.whole.levels, self.whole.periods, strict=True)
+        each = [f"to {one.name} every {format_time(saves_every_s / self.segments * n)}" for one, n in pairs]
+        others = [*each[: self.at], *each[self.at + 1 :]]
+        return f" to {self.whole.levels[self.at].name}, and everything {', '.join(others)}"
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """What a save to each of several levels writes of a checkpoint; of one level it hangs on the work."""
+        levels = range(len(self.whole.levels))
+        return tuple(self.fraction if self.levelled and level == self.at else 1.0 for level in levels)
+
+    @property
+    def rests(self) -> tuple[str, ...]:
+        """Where what a save to each level leaves out goes, in words."""
+        below = self.whole.levels[: self.at]
+        said = f" (the other rows go to {below[-1].name})" if below and self.fraction < 1 else ""
+        return tuple(said if level == self.at else "" for level in range(len(self.whole.levels)))
 
     @property
     def segments(self) -> int:
-        """Saves of any level to one of the first rows."""
-        return self.whole.segments
+        """Saves of any level to one of the level that takes the first rows, or of a higher one."""
+        return self.whole.periods[self.at]
 
     def written(self, work_s: float) -> float:
         """Share of a checkpoint that a save of the first rows writes, after so much work since the last one [s]."""
@@ -109,7 +144,7 @@ class StoredPrioritySave(PrioritySave):
     def least_s(self) -> float:
         """What a save takes from training however little it writes [s]."""
         if self.levelled:
-            return self.whole.levels[0].blocks_s
+            return self.timed.levels[0].blocks_s
         level, always = self.whole.levels[0], self.whole.always if self.of_dirty else self.fraction
         return level.stall_s + always * (level.save_s + (1 - self.whole.overlap) * self.whole.drain_s)
 

@@ -209,14 +209,15 @@ def levelled_priority_pls(
 
     .. math:: \mathrm{PLS} = \frac{m\,(\tau f + U_0\, g) + \tau_m f' + U_1\, g'}{T}
 
-    for m saves to the last level and a rest τₘ = T − mτ, which none ends; with a dash what belongs to it.
+    for m saves to the level that takes the rows in order, or a higher one, and a rest τₘ = T − mτ, which none ends;
+    with a dash what belongs to it.
 
     Parameters
     ----------
-    stale_s : updates that a save to the last level left out, on average, over the rate of updates, U₀ [s]
+    stale_s : updates that a save to that level left out, on average, over the rate of updates, U₀ [s]
     last_stale_s : the same of the last one, U₁ [s]
     work_s : useful training time, T [s]
-    interval_s : useful work between two saves to the last level, τ [s]
+    interval_s : useful work between two saves to that level, τ [s]
     fresh_lost : share of the updates that is lost before a save to a level that survives has them, f
     stale_lost : share of what a save left out that is lost before the next one to that level, g
     last_fresh_lost, last_stale_lost : f' and g'
@@ -228,6 +229,8 @@ def levelled_priority_pls(
     levels hold all rows as they were: failures after which these can be read take nothing that an order left out.
     Where failures are announced, m counts saves on warnings to the last level, too, τ is the work between two
     saves of either kind, on average, and U₀ and g come from a renewal sum (``cprmodel.ordering.warned``).
+    Where everything is saved to a level above that of the order, now and then, a save of everything leaves nothing
+    out, and g is the share of U₀ that is lost because it was left out, by ``cprmodel.ordering.topped``; f' = f.
 
     Examples
     --------

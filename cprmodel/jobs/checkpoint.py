@@ -153,6 +153,11 @@ class Checkpoint(Scattering):
             raise wrong(f"level.{len(levels) - 1}.survives", before, "1: the last level survives every failure")
         if self.overlap is not None and self.drain_s is None:
             raise wrong("drain", "", "the time that a save to the last level drains, since overlap is given")
+        ordered = [at for at, one in enumerate(levels) if one.ordered]
+        if len(ordered) > 1:
+            first = levels[ordered[0]].name or f"level {ordered[0] + 1}"
+            expected = f'one level at most that takes the first rows, which "{first}" does'
+            raise wrong(f"level.{ordered[1]}.ordered", True, expected)
 
     @model_validator(mode="after")
     def _storage_fits(self) -> Checkpoint:
@@ -191,6 +196,11 @@ class Checkpoint(Scattering):
                 how = "drains in the background" if one.save_shrinks is None else "has save_shrinks = false"
                 expected = f"save_shrinks = true beside it: save is itself a stall where a save {how}"
                 raise wrong(place + "stall", one.stall_s, expected)
+
+    @property
+    def ordered_level(self) -> int | None:
+        """The level that the file has take the first rows of an order; None where it does not say."""
+        return next((at for at, one in enumerate(self.level or ()) if one.ordered), None)
 
     @property
     def shrinks(self) -> bool:

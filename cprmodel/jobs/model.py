@@ -96,6 +96,10 @@ class Job(Section):
         if self.checkpoint.incremental and self.access is None and self.checkpoint.dirty_curve is None:
             expected = "[access], or checkpoint.dirty_curve beside it: which rows an interval touches"
             raise wrong("checkpoint.incremental", True, expected)
+        ordered = self.checkpoint.ordered_level
+        if ordered is not None and self.access is None:
+            expected = "[access] beside it: how rows are updated, which an order of them goes by"
+            raise wrong(f"checkpoint.level.{ordered}.ordered", True, expected)
         shards = self.cluster.embedding_shards
         lost, together = self.failures.shards_per_failure, self.failures.group_nodes
         if together is not None and shards is not None and together > shards:

@@ -73,6 +73,12 @@ class Level(Scattering):
         "true: the best number; default: all",
     )
 
+    ordered: bool | None = Field(
+        None,
+        description="saves there take the first rows of an order ([access]), those to other levels everything; "
+        "default: the last level",
+    )
+
     @model_validator(mode="after")
     def _one_cost(self) -> Level:
         if (self.save_s is None) == (self.bandwidth_bytes_per_s is None):

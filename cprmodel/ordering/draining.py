@@ -28,7 +28,7 @@ from cprmodel.ordering.ledger import UpdateLedger
 from cprmodel.rows import Floats
 from cprmodel.simulation import Activity, GivenFailure, Played, Strikes
 
-__all__ = ["Announced", "DrainedJob", "DrainingLedger", "play_drained"]
+__all__ = ["Announced", "Begun", "DrainedJob", "DrainingLedger", "play_drained"]
 
 
 class Announced(Enum):
@@ -39,8 +39,8 @@ class Announced(Enum):
     TOLD = 2
 
 
-class _Begun(NamedTuple):
-    """A save under way."""
+class Begun(NamedTuple):
+    """A save under way, of what may be lost until it is complete."""
 
     fresh: Floats  # updates since the last complete save, of each row, when it began
     chosen: list[Any]  # rows of each group
@@ -50,7 +50,7 @@ class _Begun(NamedTuple):
 class DrainingLedger(UpdateLedger):
     """An account of rows whose saves are begun and completed at different times."""
 
-    begun: _Begun | None = None
+    begun: Begun | None = None
     since: Floats  # updates since it began
     rows_saved = 0  #: in complete saves, that had something new
     risk = 1.0  #: failures that strike in a second of work, over those of a second
@@ -66,7 +66,7 @@ class DrainingLedger(UpdateLedger):
         """The rows that come first are chosen, as they are now."""
         trackers = [copy.deepcopy(one) for _, one in self.groups]
         chosen = [part.ravel()[one.save(self.saves, self.fraction)] for part, one in self.groups]
-        self.begun = _Begun(self.fresh.copy(), chosen, trackers)
+        self.begun = Begun(self.fresh.copy(), chosen, trackers)
         self.since = np.zeros(self.fresh.size, dtype=np.int64)
 
     def worked(self, done: float) -> None:
@@ -148,10 +148,10 @@ class DrainedJob:
         saving = strategy.saving
         assert isinstance(saving, StoredPrioritySave)
         timed = saving.timed
-        self.every = strategy.saves_every_s / timed.segments
+        self.every = strategy.saves_every_s / saving.segments
         blocks, drains = save_times_s(timed, self.every)
         self.blocks, self.drains, self.overlap = [float(one) for one in blocks], float(drains), timed.overlap
-        self.top = len(self.blocks) - 1  # the level that drains, and that takes some rows first
+        self.top = len(self.blocks) - 1  # the level that drains
         self.recovery, self.work, self.strikes, self.ledger = strategy.recovery, work_s, strikes, ledger
         self.warned, self.warned_rows = timed.warned, saving.warned_rows
         self.done = self.saved = self.time = 0.0
@@ -171,6 +171,10 @@ class DrainedJob:
     def goes_to(self) -> int:
         """The level of the next save."""
         return self.top
+
+    def begin(self, level: int) -> None:
+        """A save to a level begins."""
+        self.ledger.began()
 
     def complete(self, level: int, snapshot: float) -> None:
         """A save to a level is complete, of the work that was done when it began."""
@@ -210,8 +214,7 @@ class DrainedJob:
             return
         level, snapshot = self.goes_to(), self.done
         left = self.drains if level == self.top else 0.0
-        if level == self.top:
-            self.ledger.began()
+        self.begin(level)
         if not self.passes(Activity.SAVE, self.blocks[level], 0.0):
             self.due = self.done
             return

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from cprmodel.costing.kinds import Candidate, register
 from cprmodel.costing.models import BUDGET, OPTIMUM, UNHEEDED, WHOLE_JOB, Choice, Cost, CostModel, with_extra
+from cprmodel.costing.steady import SHORT
 from cprmodel.costing.terms import WITHIN
 from cprmodel.facts.errors import JobError
 from cprmodel.facts.ordered import StoredPrioritySave
 from cprmodel.facts.strategies import PrioritySave, Strategy
-from cprmodel.facts.units import format_share, format_time
+from cprmodel.facts.units import count_of, format_share, format_time
 from cprmodel.jobs import Job
 from cprmodel.jobs.warned import rows_in_time
 
@@ -89,6 +90,8 @@ class OrderedSaves:
         """
         assert budget is not None
         saving = strategy.saving
+        if isinstance(saving, StoredPrioritySave) and saving.topped:
+            return self._topped(job, model, strategy, budget)
         if not isinstance(saving, StoredPrioritySave) or job.checkpoint.warning is None:
             return self._choose(job, model, strategy, budget)
         from cprmodel.ordering.stored import on_warnings
@@ -127,7 +130,7 @@ class OrderedSaves:
             if within_s is not None and best.saving is not None:  # the interval is another: so are numbers of saves
                 from cprmodel.ordering.stored import recounted
 
-                counted = recounted(job, model, replace(at, interval_s=within_s))
+                counted = recounted(job, model, replace(at, interval_s=within_s), budget, _is_exact(model))
                 best = replace(best, saving=counted.saving)
                 if counted.saving != at.saving:
                     within_s = interval_for_pls(job, counted, budget, _is_exact(model), shortest_s)
@@ -135,12 +138,29 @@ class OrderedSaves:
                 best = Choice(within_s, BUDGET, saving=best.saving)
         return _in_steps(job, model, replace(strategy, saving=best.saving or strategy.saving), budget, best)
 
+    def _topped(self, job: Job, model: CostModel, strategy: Strategy, budget: float) -> Choice:
+        """The interval and the numbers of saves of least overhead within the budget, both at once."""
+        from cprmodel.ordering.pls import interval_for_pls
+        from cprmodel.ordering.topped_search import best_topped
+
+        assert isinstance(strategy.saving, PrioritySave)
+        choice = best_topped(job, model, strategy, budget)
+        if choice is not None and (
+            choice.set_by == BUDGET or _lost(job, model, _at(strategy, choice)).pls > budget
+        ):
+            shortest_s = _not_worth(job, model, strategy)
+            within_s = interval_for_pls(job, _at(strategy, choice), budget, _is_exact(model), shortest_s)
+            choice = None if within_s is None else replace(choice, interval_s=within_s, set_by=BUDGET)
+        if choice is None:
+            choice = _best(job, model, strategy.saving)
+        return _in_steps(job, model, replace(strategy, saving=choice.saving or strategy.saving), budget, choice)
+
     def cost(self, job: Job, model: CostModel, strategy: Strategy) -> Cost:
         """The time of saves as often and as long, and the order's own PLS."""
         cost = model.cost(job, strategy)
         found = _lost(job, model, strategy)
         saving = strategy.saving  # stored: the model knows what it writes, but where the last level takes a part
-        stored = isinstance(saving, StoredPrioritySave) and not saving.levelled
+        stored = isinstance(saving, StoredPrioritySave) and (saving.topped or not saving.levelled)
         whole = cost.written_per_s
         return replace(
             cost,
@@ -169,6 +189,8 @@ class OrderedSaves:
             said += _on_warning(job, saving)
         if isinstance(saving, StoredPrioritySave) and saving.levelled:
             said.append(f"saves {format_share(saving.fraction)} of the rows{strategy.beside}")
+        if isinstance(saving, StoredPrioritySave) and saving.topped:
+            said += _topped_notes(job, saving, strategy.saves_every_s)
         if isinstance(saving, StoredPrioritySave) and saving.of_dirty:
             share = saving.written(strategy.saves_every_s)
             said.append(f"a save writes {format_share(share)} of the checkpoint")
@@ -189,6 +211,23 @@ def _on_warning(job: Job, saving: StoredPrioritySave) -> list[str]:
         listed = f"the sampled list, {format_share(saving.fraction)} of the rows"
         return [f"nothing is saved on a warning: {listed}, is taken whole, and {format_share(fits)} of them fit"]
     return []
+
+
+def _topped_notes(job: Job, saving: StoredPrioritySave, saves_every_s: float) -> list[str]:
+    """What a plan does not do, or does not know exactly, where everything is saved to a level above the order's."""
+    said, levels = [], saving.whole.levels
+    if job.checkpoint.warning is not None:
+        said.append(
+            f"nothing is saved on a warning: beside an order that goes to {levels[saving.at].name} that is not "
+            f"modelled (it is where the order goes to {levels[-1].name}, and with saves of everything)"
+        )
+    every_s = saves_every_s * saving.whole.segments / saving.segments
+    if job.job.work_s < SHORT * every_s and saves_every_s < job.job.work_s:
+        said.append(
+            f"the job is only {count_of(job.job.work_s / every_s, 'interval')} of saves to {levels[-1].name} long, "
+            "and this overhead that of a long one: cprmodel simulate plays it as it is"
+        )
+    return said
 
 
 def _at_best(job: Job, model: CostModel, strategy: Strategy) -> tuple[float, Strategy]:
@@ -278,9 +317,11 @@ def _at_steps(job: Job, model: CostModel, strategy: Strategy, budget: float, ste
 
 def _spent(job: Job, model: CostModel, strategy: Strategy) -> float:
     """The overhead, and what is paid for what is written."""
-    cost, saving = float(model.cost(job, strategy).breakdown.total), strategy.saving
-    extra = getattr(model, "extra_s", 0.0)
-    if extra:
+    priced, saving = model.cost(job, strategy), strategy.saving
+    cost, extra = float(priced.breakdown.total), getattr(model, "extra_s", 0.0)
+    if extra and isinstance(saving, StoredPrioritySave) and saving.topped:
+        cost += extra * (priced.written_per_s or 0.0)
+    elif extra:
         stored = isinstance(saving, StoredPrioritySave)
         written = saving.written(strategy.saves_every_s) if stored else saving.fraction  # type: ignore[attr-defined]
         cost += extra * written / strategy.saves_every_s

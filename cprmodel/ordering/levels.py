@@ -24,10 +24,11 @@ from cprmodel.ordering.stale import unsaved
 __all__ = ["levelled_loss", "of_lower"]
 
 
-def of_lower(stops: Stops) -> Stops:
-    """The same stops, of which those that need the last level take nothing from a shard."""
-    told, other = (None if one is None else of_lower(one) for one in (stops.announced, stops.unannounced))
-    return replace(stops, hit=(*stops.hit[:-1], 0.0), announced=told, unannounced=other)
+def of_lower(stops: Stops, level: int = -1) -> Stops:
+    """The same stops, of which those that need a level (the last one) or a higher one take nothing from a shard."""
+    told, other = (None if one is None else of_lower(one, level) for one in (stops.announced, stops.unannounced))
+    spared = (0.0,) * len(stops.hit[level:])
+    return replace(stops, hit=(*stops.hit[:level], *spared), announced=told, unannounced=other)
 
 
 def levelled_loss(job: Job, strategy: Strategy, saving: StoredPrioritySave, access: Access) -> OrderLoss:

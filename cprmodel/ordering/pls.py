@@ -16,6 +16,7 @@ from cprmodel.jobs import Access, Job
 from cprmodel.ordering.found_loss import OrderLoss, mean_and_error
 from cprmodel.ordering.levels import levelled_loss
 from cprmodel.ordering.stale import ORDERS, unsaved
+from cprmodel.ordering.topped_loss import topped_loss
 from cprmodel.ordering.warned import warned_loss
 
 __all__ = ["OrderLoss", "expected_pls", "interval_for_pls", "mean_and_error"]
@@ -46,6 +47,8 @@ def expected_pls(job: Job, strategy: Strategy, exact: bool) -> OrderLoss:
         expected = "a job with [access], partial recovery, and saves that take some rows before others"
         raise JobError("expected_pls", [Problem("strategy", f'"{strategy.name}"', expected)])
     work_s = job.job.work_s
+    if isinstance(saving, StoredPrioritySave) and saving.topped:
+        return topped_loss(job, strategy, saving, access)
     if isinstance(saving, StoredPrioritySave) and saving.warned_of_all:
         return warned_loss(job, strategy, saving, access)
     if isinstance(saving, StoredPrioritySave) and saving.levelled:

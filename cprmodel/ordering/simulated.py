@@ -203,7 +203,7 @@ def _play(job: Job, strategy: Strategy, runs: int, streams: np.random.SeedSequen
         given = (rates, saving.fraction, shards, mix, work, random, 0.0, copies > 1)
         if isinstance(saving, StoredPrioritySave) and saving.levelled:
             needs = _needs(saving.whole)
-            ledger: UpdateLedger = (levelled := LevelledLedger(saving.plays, *given, needs=needs))
+            ledger: UpdateLedger = (levelled := LevelledLedger(saving.plays, *given, needs=needs, at=saving.at))
             strikes = _Exposing(levelled, shards, random, law)
             one = play_levels(strategy, work, strikes, levelled)
         elif isinstance(saving, StoredPrioritySave):

@@ -14,10 +14,11 @@ from cprmodel.costing.models import OPTIMUM, WHOLE_JOB, Choice, CostModel
 from cprmodel.costing.saving import as_stored, free_levels, saving_of
 from cprmodel.costing.steady import SteadyState
 from cprmodel.facts.ordered import FirstRows, StoredPrioritySave
-from cprmodel.facts.storage import Dirty, WarnedSave
+from cprmodel.facts.storage import Dirty, StoredSave, WarnedSave
 from cprmodel.facts.strategies import Strategy
 from cprmodel.jobs import Access, Job
 from cprmodel.jobs.warned import first_rows_save, rows_in_time
+from cprmodel.ordering.pls import expected_pls
 from cprmodel.ordering.sampled import listed
 from cprmodel.rows import classes_of
 
@@ -59,9 +60,15 @@ class ListedRows:
 
 
 def stored_saves(job: Job, orders: Sequence[str]) -> list[StoredPrioritySave]:
-    """A save of the first rows by each order, of a job whose saves are more than one blocking copy."""
+    """A save of the first rows by each order, of a job whose saves are more than one blocking copy.
+
+    Where everything is saved to a level above theirs, nothing is saved on a warning.
+    """
     assert job.access is not None
     whole, fraction = as_stored(saving_of(job), job.partial_recovery), job.access.priority_fraction
+    at, last = job.checkpoint.ordered_level, len(whole.levels) - 1
+    if at is not None and at < last:
+        return [_topped(replace(whole, warned=None), fraction, order, at) for order in orders]
     level, found = whole.levels[-1], []
     for order in orders:
         rows: Dirty = FirstRows(fraction, whole.dirty)
@@ -71,6 +78,12 @@ def stored_saves(job: Job, orders: Sequence[str]) -> list[StoredPrioritySave]:
         save_s = level.stall_s + most * (level.save_s + (1 - whole.overlap) * whole.drain_s)
         found.append(StoredPrioritySave(save_s, fraction, order, whole, rows))
     return found
+
+
+def _topped(whole: StoredSave, fraction: float, order: str, at: int) -> StoredPrioritySave:
+    one = whole.levels[at]
+    save_s = one.stall_s + fraction * one.save_s
+    return StoredPrioritySave(save_s, fraction, order, whole, FirstRows(fraction, None), level=at)
 
 
 def on_warnings(job: Job, saving: StoredPrioritySave) -> list[StoredPrioritySave]:
@@ -114,8 +127,12 @@ def _heeded(saving: StoredPrioritySave, choice: Choice) -> WarnedSave | None:
     return warned if warned is None or chosen is None else replace(warned, ahead_s=chosen.ahead_s)
 
 
-def recounted(job: Job, model: CostModel, strategy: Strategy) -> Strategy:
-    """The same interval of ordered saves, with as many saves to lower levels as cost least beside it."""
+def recounted(job: Job, model: CostModel, strategy: Strategy, budget: float, exact: bool) -> Strategy:
+    """The same interval of ordered saves, with as many saves to lower levels as cost least beside it.
+
+    Fewer of them lose more, so that all saves must come sooner: each number is priced at about the interval that
+    keeps the budget with it.
+    """
     saving = strategy.saving
     assert isinstance(saving, StoredPrioritySave)
     free, best = free_levels(saving.whole), strategy
@@ -123,8 +140,10 @@ def recounted(job: Job, model: CostModel, strategy: Strategy) -> Strategy:
         return strategy
 
     def spent(counts: tuple[int, ...]) -> float:
-        """Overhead with so many saves."""
-        return float(model.cost(job, _with_counts(strategy, counts)).breakdown.total)
+        """Overhead with so many saves, where they keep the budget: losses are nearly as long as the interval."""
+        one = _with_counts(strategy, counts)
+        over = max(expected_pls(job, one, exact).pls / budget, 1e-9)
+        return float(model.cost(job, replace(one, interval_s=one.interval_s / over)).breakdown.total)
 
     counts = list(saving.whole.counts)
     least, again = spent(tuple(counts)), True

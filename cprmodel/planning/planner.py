@@ -94,6 +94,8 @@ def answered(job: Job, model: CostModel | None = None, robust: bool = False, min
         said = about_fit(fit)
         strategies = [_with_intervals(one, job, model, fit, found, minimise) for one in strategies]
     notes = found.notes(job, model)
+    if robust and any(one.order is not None and one.name not in fixed for one in strategies):
+        notes += telling.about_robust_orders(strategies)
     best = best_of(strategies, notes, "expected" if robust else minimise)
     today = next((one for one in strategies if one.name == "current"), None)
     bare = Plan(
@@ -199,6 +201,14 @@ def _robust(job: Job, model: CostModel, fit: FailureModel) -> tuple[dict[str, Ch
         except JobError:  # no interval keeps the budget; the strategies say so
             continue
         fixed[one.name] = choice
+        compared.append(said)
+    if job.access is None:
+        return fixed, tuple(compared)
+    from cprmodel.planning.robust_orders import beyond_robust, robust_order
+
+    ordered = [] if beyond_robust(job) else candidates(job)[0]
+    for one in (one for one in ordered if one.at(job.job.work_s).order is not None):
+        fixed[one.name], said = robust_order(job, model, fit, one)
         compared.append(said)
     return fixed, tuple(compared)
 

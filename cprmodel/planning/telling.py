@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FIRST",
+    "about_robust_orders",
     "advice",
     "dollars_saved_per_month",
     "hours_saved_per_month",
@@ -218,6 +219,18 @@ def notes_on(job: Job, model: CostModel, chosen: Sequence[Chosen], priced: Seque
             charged = " (the first-order overhead charges one)" if model.name == "first-order" else ""
             notes.append(f"{name}: the interval reaches the end of the job, so no save is needed{charged}")
     return [*notes, *_about_beyond(job, beyond)]
+
+
+def about_robust_orders(strategies: Sequence[StrategyPlan]) -> list[str]:
+    """That the intervals of orders are those for the estimated MTBF, in a plan that asks for robust ones."""
+    names = [one.name for one in strategies if one.order is not None]
+    if not names:
+        return []
+    return [
+        f"{', '.join(names)}: the interval is that for the estimated MTBF, since beside checkpoint.warning one "
+        "over what the MTBF may be would take minutes to find; planned with the lower limit of the MTBF it is on "
+        "the safe side"
+    ]
 
 
 def _may_drop_more(job: Job, one: StrategyPlan) -> bool:

@@ -25,15 +25,18 @@ def explain_stored(job: Job, one: StrategyPlan) -> Iterator[str]:
         every = one.strategy.in_time.interval_s
     _, drain_s = save_times_s(saving, every)
     needs = severities(saving.levels)
-    turns = getattr(one.strategy.saving, "shares", (1.0,) * len(needs))  # what some experts in turn are
-    for level, segments, share, part in zip(saving.levels, saving.periods, needs, turns, strict=True):
+    # what some experts in turn are, or the first rows, and where the others go
+    turns = getattr(one.strategy.saving, "shares", (1.0,) * len(needs))
+    rests = getattr(one.strategy.saving, "rests", ("",) * len(needs))
+    each = zip(saving.levels, saving.periods, needs, turns, rests, strict=True)
+    for level, segments, share, part, rest in each:
         written = part * float(saving.written(every * segments))
         after = format_time(every * segments)
         blocks = f"{format_time(level.blocks_s)}{level.scatter_words(level.blocks_s)}"
         if saving.dirty is not None:
             blocks = level.blocking_words(written)
         yield (
-            f"  to {level.name}: after {after} of work; writes {format_share(written)} of a checkpoint, "
+            f"  to {level.name}: after {after} of work; writes {format_share(written)} of a checkpoint{rest}, "
             f"blocks training for {blocks}; {format_share(share)} of the failures need it"
         )
     rate = 1 / job.failure_mix.mtbf_s

@@ -17,6 +17,7 @@ from cprmodel.advising.learning import PRIOR_FAILURES
 from cprmodel.advising.state import State, digest_of, read_state, write_state
 from cprmodel.facts.strategies import PartialRecovery
 from cprmodel.formulas import exact_interval, exact_pls, mtbf_with_prior
+from cprmodel.jobs import Access, Table
 
 MTBF, SAVE = 28 * 3600.0, 240.0
 
@@ -98,6 +99,17 @@ def test_the_update_is_bayes(clock: Clock) -> None:
 
     least = optimize.minimize_scalar(overhead, bounds=(1e-3, 1), method="bounded", options={"xatol": 1e-9}).x
     assert least == pytest.approx(math.sqrt(2 * save / mean), rel=1e-4)
+
+
+@pytest.mark.parametrize("recovery", ["partial", "full"])
+def test_beside_an_order_of_rows_it_says_what_its_interval_is_for(clock: Clock, recovery: str) -> None:
+    """Of saves of everything; orders are of partial recovery."""
+    access = Access(tables=(Table(rows=10**6, zipf=1.05, updates_per_second=1e5),))
+    ordered = job().model_copy(update={"access": access})
+    advisor, plain = (Advisor(one, recovery, None, clock=clock) for one in (ordered, job()))
+    assert advisor.interval_s == plain.interval_s
+    assert ("for saves that write everything" in advisor.why()) == (recovery == "partial")
+    assert "for saves that write everything" not in plain.why()
 
 
 def test_kinds_are_learned_apart(clock: Clock) -> None:

@@ -3,9 +3,9 @@
 ``python -m tests.combinations --jobs 200`` plays many; tests play a few. Orders and rotation are among all of them,
 beside drains, dirty rows, quantised rows, stalls, a dense part, and every kind of failure; every third combination
 is of whole saves to levels, with warnings (:mod:`tests.combinations.stored`), every sixth of saves in an order to
-the last of some levels (:mod:`tests.combinations.levelled`), every twelfth of some experts in turn to each of two
-(:mod:`tests.combinations.rotating_levels`). Half of the orders are warned
-(:mod:`tests.combinations.warned`).
+the last of some levels (:mod:`tests.combinations.levelled`) or to another (:mod:`tests.combinations.topped`),
+every twelfth of some experts in turn to each of two (:mod:`tests.combinations.rotating_levels`). Half of the other
+orders are warned (:mod:`tests.combinations.warned`).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from cprmodel.ordering.stored import stored_saves
 from tests.combinations.levelled import drawn_levels
 from tests.combinations.rotating_levels import drawn_rotating_levels
 from tests.combinations.stored import drawn_stored, found, simulated
+from tests.combinations.topped import drawn_topped
 from tests.combinations.warned import warned
 
 __all__ = ["Compared", "compared", "drawn"]
@@ -116,14 +117,18 @@ def compared(seed: int, runs: int = 200) -> Compared:
     """A combination planned and played; row by row in no more runs than that."""
     if seed % 3 == 2:
         return _whole_saves(seed)
-    which = drawn_rotating_levels if seed % 12 == 4 else drawn_levels if seed % 6 == 1 else drawn
-    words, job, strategy = warned(seed, *which(np.random.default_rng(seed)))
+    random = np.random.default_rng(seed)
+    if seed % 12 == 7:
+        words, job, strategy = drawn_topped(random)
+    else:
+        which = drawn_rotating_levels if seed % 12 == 4 else drawn_levels if seed % 6 == 1 else drawn
+        words, job, strategy = warned(seed, *which(random))
     blocking = job.plain
     cost = kinds.cost(job, Exact() if blocking else SteadyState(), strategy)
     played = simulate(job, strategy, runs=runs, seed=seed, workers=1)
     total, over = float(cost.breakdown.total), played.overhead_fraction
     # a job of finite length begins saved, and ends without a save: that is worth about an interval of its overhead
-    pattern_s = strategy.saves_every_s * max((getattr(strategy.saving, "by_level", None) or {"": 1}).values())
+    pattern_s = max((strategy.level_intervals_s or {"": strategy.saves_every_s}).values())
     ends = 0.0 if blocking else total * pattern_s / job.job.work_s
     apart = max(abs(over.mean - total) - ends, 0.0) / over.standard_error
     error = math.hypot(played.pls.standard_error, cost.pls_standard_error or 0.0)

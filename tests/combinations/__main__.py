@@ -1,6 +1,7 @@
 """Many random combinations: ``python -m tests.combinations --jobs 200``.
 
-Searches by force of saves that rotate: ``--search 100``, and at two levels ``--search-levels 100``.
+Searches by force of saves that rotate: ``--search 100``, and at two levels ``--search-levels 100``; of saves in an
+order to a level below the last, ``--search-topped 100``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 from tests.combinations import compared
 from tests.combinations.search import worse_than_by_force
 from tests.combinations.search_levels import levels_worse_than_by_force
+from tests.combinations.search_topped import topped_worse_than_by_force
 
 
 def main() -> int:
@@ -21,6 +23,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=32, help="row by row, of each, at most")
     parser.add_argument("--search", type=int, default=0)
     parser.add_argument("--search-levels", type=int, default=0)
+    parser.add_argument("--search-topped", type=int, default=0)
     given = parser.parse_args()
     if given.search:
         worst = max(worse_than_by_force(seed) for seed in range(given.first, given.first + given.search))
@@ -31,6 +34,12 @@ def main() -> int:
         worst = max(levels_worse_than_by_force(seed) for seed in seeds)
         said = "jobs whose saves rotate at two levels: by force at most"
         print(f"{given.search_levels} {said} {max(worst, 0):.3%} better")
+        return int(worst > 0.001)
+    if given.search_topped:
+        seeds = range(given.first, given.first + given.search_topped)
+        worst = max(topped_worse_than_by_force(seed) for seed in seeds)
+        said = "jobs whose first rows go to a level below the last: by force at most"
+        print(f"{given.search_topped} {said} {max(worst, 0):.3%} better")
         return int(worst > 0.001)
     far = []
     for seed in range(given.first, given.first + given.jobs):

@@ -273,6 +273,17 @@ WRONG: dict[str, tuple[str, str]] = {
         LEVELS.replace("survives = 0.9", "survives = 0.9\nevery = 2"),
         "checkpoint.level.0.every = 2: expected no such key in the first level",
     ),
+    "two levels in an order": (
+        LEVELS.replace("survives = 0.9", "survives = 0.9\nordered = true").replace(
+            "4 min", '4 min"\nordered = true #'
+        ),
+        "checkpoint.level.1.ordered = true: expected one level at most that takes the first rows, "
+        'which "level 1" does',
+    ),
+    "an order of what": (
+        LEVELS.replace("survives = 0.9", "survives = 0.9\nordered = true"),
+        "checkpoint.level.0.ordered = true: expected [access] beside it",
+    ),
     "a misspelt key of a level": (
         LEVELS.replace("survives", "survive"),
         'checkpoint.level.0.survive = 0.9: expected a known key, perhaps "survives"',

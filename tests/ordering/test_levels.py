@@ -66,6 +66,7 @@ def test_of_one_level_the_recursion_is_the_closed_form(seed: int) -> None:
 def test_a_level_that_survives_nothing_and_is_skipped_is_none(order: str) -> None:
     two = saving_of(JOB, order, (1,))
     low, last = two.whole.levels
+    low = replace(low, save_s=0.0)
     alone = replace(two, whole=StoredSave((last,)))
     skipped = replace(two, whole=StoredSave((replace(low, survives=1e-13), last), (1,)))
     every = 2 * 3600.0

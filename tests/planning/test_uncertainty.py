@@ -15,10 +15,14 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from cprmodel import Exact, FirstOrder, Job, JobError, formulas, plan
+from cprmodel.costing import kinds
 from cprmodel.facts.strategies import Strategy
 from cprmodel.fitting.likelihood import fit_weibull
 from cprmodel.jobs import FailureModel
-from cprmodel.planning.uncertainty import Posterior, about_fit, uncertainty_of
+from cprmodel.planning.candidates import candidates
+from cprmodel.planning.robust_orders import beyond_robust, robust_order
+from cprmodel.planning.telling import about_robust_orders
+from cprmodel.planning.uncertainty import ROBUST, Posterior, about_fit, uncertainty_of
 from cprmodel.planning.uncertainty import expected as mean_of
 
 HOUR = 3600.0
@@ -283,3 +287,43 @@ def test_any_fit_plans(events: int, mtbf_h: float, shape: float | None, model: A
         assert most is None or least <= most
         assert one["overhead_fraction"] >= least * (1 - 1e-9)
     assert Job.from_mapping(data["inputs"]) == answer.job
+
+
+def ordered_job(fit: FailureModel, **more: Any) -> Job:
+    table = {"rows": 1_000_000, "zipf": 1.05, "updates_per_second": 1e5}
+    return job(fit, access={"tables": [table]}, accuracy={"pls_budget": 0.01}, **more)
+
+
+@pytest.mark.parametrize("whole_job_share", [0.0, 0.3])
+def test_no_interval_of_an_order_is_better_over_what_the_mtbf_may_be(whole_job_share: float) -> None:
+    """Within the budget, which sets the interval, or where failures of the whole job do."""
+    fit = seen(5)
+    budget = {"pls_budget": 0.01 if whole_job_share == 0 else 0.5}
+    one = ordered_job(fit).model_copy(update={"accuracy": job(fit, accuracy=budget).accuracy})
+    failures = one.failures.model_copy(update={"whole_job_share": whole_job_share})
+    one = one.model_copy(update={"failures": failures})
+    (candidate,) = (each for each in candidates(one)[0] if each.name == "partial-best-fixed")
+    choice, said = robust_order(one, Exact(), fit, candidate)
+    assert choice.set_by == ROBUST
+    assert said.expected_pls <= budget["pls_budget"] * (1 + 1e-9)
+    posterior, best = Posterior.of(fit), math.inf
+    for ratio in np.geomspace(0.25, 4, 24):
+        each = candidate.at(said.plain_interval_s * float(ratio))
+        points = posterior.points()
+        lost = sum(w * kinds.cost(one.with_mtbf(mtbf), Exact(), each).pls for mtbf, w in points)
+        if lost <= budget["pls_budget"]:
+            best = min(best, mean_of(one, Exact(), each, posterior)[0])
+    assert said.expected_overhead_fraction is not None
+    assert said.expected_overhead_fraction < best * 1.001
+
+
+def test_a_robust_plan_says_where_orders_keep_their_intervals() -> None:
+    """Beside warnings."""
+    warned = ordered_job(
+        seen(5), checkpoint={"save": "4 min", "warning": {"lead": "1 min", "recall": 0.5, "precision": 1.0}}
+    )
+    assert beyond_robust(warned)
+    assert not beyond_robust(ordered_job(seen(5)))
+    (said,) = about_robust_orders(plan(ordered_job(seen(5)), Exact()).strategies)
+    assert "partial-mfu" in said
+    assert "for the estimated MTBF" in said
