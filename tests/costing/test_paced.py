@@ -532,7 +532,7 @@ def test_what_does_not_know_them_says_so() -> None:
         ({"job": {"elastic": {"replica_nodes": 2}}}, "job.elastic.min_nodes: expected this key, but it is missing"),
         (
             {"checkpoint": {"drain": "3 min", "overlap": 0.9}},
-            'job.elastic = "...": expected no such key beside',
+            'job.elastic = { min_nodes = 2, replica_nodes = 1, reshape = "10 min" }: expected no such key beside',
         ),
         (
             {"scaling": {"exponent": None, "points": [[3, 3.0], [4, 4.0]]}},
