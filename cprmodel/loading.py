@@ -38,14 +38,14 @@ def load_job(source: str | Path) -> Job:
     """
     if str(source).startswith(PREFIX):
         return load_preset(str(source).removeprefix(PREFIX))
-    data = toml_from_file(source, "a job file")
+    data = written = toml_from_file(source, "a job file")
     failures = data.get("failures")
     if isinstance(failures, Mapping) and "trace" in failures:
         data = {**data, "failures": _fitted(failures, source)}
     told = data.get("accuracy")
     if isinstance(told, Mapping) and isinstance(told.get("model"), str):
         data = {**data, "accuracy": _predicted(told, data, source)}
-    return model_from_mapping(Job, data, str(source), Path(source).parent)
+    return model_from_mapping(Job, data, str(source), Path(source).parent, written)
 
 
 def _predicted(told: Mapping[str, Any], data: Mapping[str, Any], source: str | Path) -> Mapping[str, Any]:

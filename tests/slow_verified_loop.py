@@ -15,7 +15,8 @@ Deliberately plain and slow: no formula, no array, no import from cprmodel.
   starts that again for all that is pending, of two kinds for the longer. Then work goes on; a check or a save that
   was struck begins anew.
 * A shard loses what it learned since it was last saved or restored; for good, unless everybody goes back before the
-  next complete save.
+  next complete save. Where the newest saves are unreadable it loses what it learned since the one before them; what
+  it had lost already it does not lose again.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ class Save:
     readable: bool
     checked: bool
     lost: float  # for good, as long as this one stands
+    taken: list[float] = field(default_factory=list)  # by shard, of the work since the save before, lost until now
 
 
 def play(setting: Setting, rng: random.Random) -> tuple[float, float]:
@@ -128,7 +130,8 @@ def play(setting: Setting, rng: random.Random) -> tuple[float, float]:
                 phase = "save"
             elif phase == "save":
                 sure = unchecked() + 1 >= setting.saves
-                stack.append(Save(done, bad, rng.random() >= setting.unreadable, sure, since))
+                taken = [one - stack[-1].done for one in kept]
+                stack.append(Save(done, bad, rng.random() >= setting.unreadable, sure, since, taken))
                 since, phase, passed, kept = 0.0, "work", 0, [done] * setting.shards
             elif reads > 1:
                 reads, phase = reads - 1, "load"
@@ -148,8 +151,11 @@ def play(setting: Setting, rng: random.Random) -> tuple[float, float]:
                 shard = rng.randrange(setting.shards)
                 at = next(at for at, one in enumerate(reversed(stack)) if one.readable)
                 vain = max(vain, at)
-                since += done - kept[shard] + stack[-1].done - stack[-1 - at].done
+                since += done - kept[shard]
                 kept[shard] = done
+                for before, one in zip(stack[-1 - at :], stack[len(stack) - at :], strict=False):
+                    since += one.done - before.done - one.taken[shard]
+                    one.taken[shard] = one.done - before.done
             pending.add(kind)
             shard_s = setting.partial_reschedule + setting.partial_load * (1 + vain)
             stop = max({"shard": shard_s, "trainer": setting.trainer_reschedule}[one] for one in pending)

@@ -66,7 +66,12 @@ class _Whole:
 
     def remarks(self, job: Job, model: CostModel, strategy: Strategy) -> Sequence[str]:
         said = getattr(model, "remarks", None)
-        return said(job, strategy) if said is not None else ()
+        notes = said(job, strategy) if said is not None else ()
+        if job.job.time_limit_s is None and not job.doubts_saves:
+            return notes
+        from cprmodel.costing.against import about_what_is_priced_alone
+
+        return (*notes, *about_what_is_priced_alone(model, job, strategy))
 
 
 _WHOLE: Kind = _Whole()

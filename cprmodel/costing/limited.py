@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 
-from cprmodel.costing.against import costs_against
 from cprmodel.costing.blocking import Exact, terms_of
 from cprmodel.costing.models import (
     BUDGET,
@@ -265,13 +264,13 @@ class TimeLimited:
         return one_by_one(self, job, strategy, intervals_s)
 
     def remarks(self, job: Job, strategy: Strategy) -> list[str]:
-        """What the limit costs, and how a job of the chain goes."""
+        """How a job of the chain goes; :mod:`cprmodel.costing.against` says what the limit costs."""
         limit = format_time(job.job.time_limit_s or 0.0)
         if fits_into_one(job, strategy.interval_s):
             return [f"all of the work fits into one job: its time limit of {limit} is never reached"]
         chains = _Chains(job, strategy.recovery)
         here = self.cost(job, strategy).breakdown.total
-        notes = [_about_jobs(job, chains, strategy.interval_s, limit), _about_limit(job, strategy, here)]
+        notes = [_about_jobs(job, chains, strategy.interval_s, limit)]
         if (job.job.work_s * (1 + here)) < _SHORT * (job.job.time_limit_s or 0.0):
             many = job.job.work_s * (1 + here) / (job.job.time_limit_s or 1.0)
             notes.append(f"the work takes only {many:.3g} such jobs, and this overhead is that of a long chain")
@@ -284,14 +283,3 @@ def _about_jobs(job: Job, chains: _Chains, interval_s: float, limit: str) -> str
         return f"a job of {limit} completes {saves} to {count_of(saves + 1, 'save')}, and what follows is lost"
     last = format_time(float(chains.last_s(interval_s)))
     return f"a job of {limit} makes {count_of(saves, 'save')}, and a last one {last} of work later, at its limit"
-
-
-def _about_limit(job: Job, strategy: Strategy, here: float) -> str:
-    """What the limit costs: against the same job without one, at its own best interval."""
-    free = job.model_copy(
-        update={
-            "job": job.job.model_copy(update={"time_limit_s": None, "requeue_s": None, "limit_lead_s": None}),
-            "checkpoint": job.checkpoint.model_copy(update={"save_before_limit": None}),
-        }
-    )
-    return costs_against(free, strategy, here, "the time limit", "it")

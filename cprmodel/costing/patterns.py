@@ -19,7 +19,7 @@ from cprmodel.costing.models import Step, everybody_returns, recovery_arguments,
 from cprmodel.costing.saving import without_shards
 from cprmodel.costing.terms import WITHIN
 from cprmodel.facts.strategies import Recovery, loses_samples
-from cprmodel.formulas.exact_loss import hits_of, lost_of
+from cprmodel.formulas.exact_loss import hits_of, lost_behind, lost_of
 from cprmodel.formulas.latent import latent_interval, latent_overhead
 from cprmodel.formulas.verified import benoit_2016_checks, saves_per_check, verified_interval, verified_overhead
 from cprmodel.jobs import Job
@@ -127,14 +127,17 @@ class Checked:
         if not loses_samples(self.recovery):
             return np.zeros_like(np.asarray(interval_s, dtype=float) * self.pattern.saves)
         losses, verify, work = terms_of(self.job).losses, self.job.checkpoint.verify_s or 0.0, self.job.job.work_s
+        losses = {**losses, "partial_load_s": losses["partial_load_s"] * (1 + self._again)}
         with np.errstate(all="ignore"):
             # checks in the middle of the work find less of it to lose
             checked = hits_of(**{**losses, "save_s": self.job.save_s + verify * (self.pattern.checks + 1) / 2})
-            lost = lost_of(checked, work, interval_s)
+            silent, bad = self._given["silent_mtbf_s"], self.job.checkpoint.unreadable
+            behind = 0.0 if bad is None else lost_behind(checked, interval_s, bad, silent)
+            lost = lost_of(checked, work, interval_s, behind)
             if np.any(np.greater(self.pattern.saves, 1)):
                 alone = lost_of(hits_of(**losses), work, interval_s)
                 lost = alone + (lost - alone) / self.pattern.saves
-            return lost + (checked.rate * interval_s + checked.saving) * self._again
+            return lost
 
     def values(self, intervals: Any, extra_s: float, budget: float | None) -> Any:
         """What an interval is chosen by; infinite beyond a budget."""

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from cprmodel.costing.against import costs_against
 from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB, Choice, Cost
 from cprmodel.costing.patterns import Checked, Pattern, best_pattern
 from cprmodel.costing.terms import WITHIN
@@ -92,7 +91,7 @@ class Verified:
         return checked.values(every, 0.0, None), checked.pls(every)
 
     def remarks(self, job: Job, strategy: Strategy) -> list[str]:
-        """What the errors cost, and how long one goes unseen; how many saves to keep."""
+        """How long an error goes unseen; how many saves to keep."""
         notes = []
         if job.failures.silent is not None and job.failures.silent.latency_s is not None:
             notes.append(_about_late(job, strategy, job.failures.silent.latency_s))
@@ -100,27 +99,10 @@ class Verified:
             notes.append(_about_errors(job, strategy))
         if job.checkpoint.unreadable is not None:
             notes.append(_about_kept(job))
-        notes.append(self._without(job, strategy))
         if job.job.work_s < _SHORT * strategy.interval_s:
             long = job.job.work_s / strategy.interval_s
             notes.append(f"the job is only {count_of(long, 'interval')} long, and this is a long one's")
         return notes
-
-    def _without(self, job: Job, strategy: Strategy) -> str:
-        """What silent errors and unreadable saves cost: against the same job without, at its own best interval."""
-        here = float(self.cost(job, strategy).breakdown.total)
-        gone = dict.fromkeys(("verify_s", "verify_every", "checks_per_save", "unreadable"))
-        free = job.model_copy(
-            update={
-                "failures": job.failures.model_copy(update={"silent": None}),
-                "checkpoint": job.checkpoint.model_copy(update=gone),
-            }
-        )
-        checked = job.checkpoint.verify_s is not None
-        errors = "silent errors and their checks" if checked else "silent errors"
-        what = [] if job.failures.silent is None else [errors]
-        what += [] if job.checkpoint.unreadable is None else ["unreadable saves"]
-        return costs_against(free, strategy, here, " and ".join(what))
 
 
 def _about_errors(job: Job, strategy: Strategy) -> str:

@@ -111,4 +111,4 @@ def check_no_stops(job: Job, what: str, nearest: str) -> None:
     if job.paced:
         key = "job.elastic" if job.elastic else "cluster.stragglers"
         expected = f"no such key: {what} only knows jobs that always train at full speed ({nearest})"
-        raise JobError("job", [Problem(key, "...", expected)])
+        raise JobError("job", [Problem(key, "", expected)])

@@ -12,7 +12,7 @@ from cprmodel.formulas.drained import (
     drained_slot,
     drained_stale_loss,
 )
-from cprmodel.formulas.exact_loss import exact_pls, exact_pls_deviation, exact_pls_interval
+from cprmodel.formulas.exact_loss import exact_pls, exact_pls_deviation, exact_pls_interval, unreadable_pls
 from cprmodel.formulas.failures import (
     mtbf_from_groups,
     mtbf_from_node_days,
@@ -234,6 +234,7 @@ __all__ = [
     "two_level_saves",
     "unannounced_limit_overhead",
     "uniform_lost_updates",
+    "unreadable_pls",
     "verified_interval",
     "verified_overhead",
     "waiting_overhead",

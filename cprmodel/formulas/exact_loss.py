@@ -15,7 +15,17 @@ from cprmodel.facts.sources import DERIVED, Evidence
 from cprmodel.facts.special import Number, namespace
 from cprmodel.formulas.stops import struck_of
 
-__all__ = ["Hits", "exact_pls", "exact_pls_deviation", "exact_pls_interval", "hits_of", "longest_within", "lost_of"]
+__all__ = [
+    "Hits",
+    "exact_pls",
+    "exact_pls_deviation",
+    "exact_pls_interval",
+    "hits_of",
+    "longest_within",
+    "lost_behind",
+    "lost_of",
+    "unreadable_pls",
+]
 
 _ASSUMES = "exponential failures, which strike saves and recoveries too"
 
@@ -27,6 +37,8 @@ class Hits(NamedTuple):
     saving: Number  # probability that it is hit while saving
     both_rate: Number  # hits that two given shards share, per second of progress
     joint_saving: Number  # by how much both escape while saving more often than two that know nothing of each other
+    backs: Number  # roll-backs of everybody per second of progress: b/μ
+    complete: Number  # probability that a save is complete before everybody rolls back
 
 
 @remembered
@@ -50,20 +62,33 @@ def hits_of(
     calm = 1 + voids * back  # over the chance of a save phase that ends in its save
     tried = calm + voids * one
     if both is None:
-        return Hits(one / mtbf_s, voids * one / tried, 0, 0)
+        return Hits(one / mtbf_s, voids * one / tried, 0, 0, back / mtbf_s, 1 / calm)
     either = struck_of(*given, 2 * failed_shards / shards - both).hit
     two = 2 * one - either
     joint = calm * voids * (calm * two + voids * one**2) / ((calm + voids * either) * tried**2)
-    return Hits(one / mtbf_s, voids * one / tried, two / mtbf_s, joint)
+    return Hits(one / mtbf_s, voids * one / tried, two / mtbf_s, joint, back / mtbf_s, 1 / calm)
 
 
-def lost_of(hits: Hits, work_s: Number, interval_s: Number) -> Number:
-    """:func:`exact_pls` where the hits are known."""
+def lost_behind(hits: Hits, interval_s: Number, unreadable: Number, silent_mtbf_s: Number) -> Number:
+    """Share of the work that no failure takes before its save, but a later one: its save can't be read, and others.
+
+    In the pass that stands the bad saves after it are fewer than drawn: a roll-back meanwhile would begin it anew.
+    """
+    xp = namespace(interval_s, unreadable, silent_mtbf_s, *hits)
+    x = hits.rate * interval_s
+    hit = hits.saving * xp.exp(-x) - xp.expm1(-x)
+    goes_on = unreadable * hits.complete * xp.exp(-interval_s * (hits.backs + 1 / silent_mtbf_s))
+    return goes_on * hit / (1 - goes_on + goes_on * hit)
+
+
+def lost_of(hits: Hits, work_s: Number, interval_s: Number, behind: Number = 0) -> Number:
+    """:func:`exact_pls` where the hits are known; ``behind``: :func:`lost_behind`."""
     xp = namespace(work_s, interval_s, hits.rate, hits.saving)
     saves = xp.intervals(work_s, interval_s) - 1
     rest = work_s - saves * interval_s
     x, last = hits.rate * interval_s, hits.rate * rest
     whole = x * xp.phi2(-x) + hits.saving * xp.exprel(-x)
+    whole = whole + behind * (1 - whole)
     return (saves * interval_s * whole + rest * last * xp.phi2(-last)) / work_s
 
 
@@ -139,6 +164,69 @@ def exact_pls(
         trainer_reschedule_s,
     )
     return lost_of(hits, work_s, interval_s)
+
+
+@formula("PLS", DERIVED, Evidence.DERIVED, (), _ASSUMES + "; enough saves are kept")
+def unreadable_pls(
+    work_s: Number,
+    interval_s: Number,
+    mtbf_s: Number,
+    shards: Number,
+    unreadable: Number,
+    shard_share: Number = 1,
+    failed_shards: Number = 1,
+    save_s: Number = 0,
+    partial_load_s: Number = 0,
+    partial_reschedule_s: Number = 0,
+    trainer_share: Number = 0,
+    whole_job_share: Number = 0,
+    trainer_reschedule_s: Number = 0,
+    silent_mtbf_s: Number = 1e300,
+) -> Number:
+    r"""Expected PLS where a share of the saves turns out unreadable: a failed shard goes back to an older one.
+
+    .. math:: \mathrm{PLS} = 1 - q\,\frac{1 - e^{-x}}{x} \cdot \frac{1 - p_u y}{1 - p_u y\, q e^{-x}}, \qquad
+              y = \frac{e^{-b\tau/\mu - \tau/\mu_s}}{1 + v b}
+
+    in a long job, with x, q, b and v of :func:`exact_pls`. What a shard learns outlives failures before its save as
+    there. It is lost still if its save is bad, and each after it up to a failure of that shard. Roll-backs of
+    everybody meanwhile, for a failure or a silent error, begin the interval anew: y is how likely an interval ends
+    without one. So of the passes that stand pᵤy, not pᵤ, go on from one bad save to the next. In a finite job the
+    last interval, which no save follows, loses as in :func:`exact_pls`.
+
+    Parameters
+    ----------
+    work_s : useful training time, T [s]
+    interval_s : useful work between two saves, τ [s]
+    mtbf_s : mean time between failures of the job, all kinds together, μ [s]
+    shards : embedding shards, N
+    unreadable : share of the saves that turn out unreadable, pᵤ
+    shard_share : share of failures that take a shard, s
+    failed_shards : shards lost per shard failure, k (its mean where random)
+    save_s : time a save blocks training, C [s]
+    partial_load_s, partial_reschedule_s : L' and D' of a shard failure [s]
+    trainer_share, whole_job_share : shares of the other failures, t and w
+    trainer_reschedule_s : Dₜ of a trainer failure [s]
+    silent_mtbf_s : mean time at work between silent errors, μₛ [s]
+
+    Examples
+    --------
+    >>> round(unreadable_pls(19200.0, 10.0, 37.5, 4, 0.5, shard_share=0.5, whole_job_share=0.5), 4)
+    0.0409
+    """
+    hits = hits_of(
+        mtbf_s,
+        shards,
+        shard_share,
+        failed_shards,
+        save_s,
+        partial_load_s,
+        partial_reschedule_s,
+        trainer_share,
+        whole_job_share,
+        trainer_reschedule_s,
+    )
+    return lost_of(hits, work_s, interval_s, lost_behind(hits, interval_s, unreadable, silent_mtbf_s))
 
 
 @formula("τ", DERIVED, Evidence.DERIVED, (), _ASSUMES + "; a finite job's PLS is at most this budget")

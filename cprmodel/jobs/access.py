@@ -51,14 +51,15 @@ class Table(Section):
                 raise wrong("counts", self.counts, "either counts, or zipf with rows")
             if (self.counted_over_s is None) == (self.updates_per_second is None):
                 both = self.counted_over_s is not None
-                shown = (f"{self.counted_over_s:g} s", self.updates_per_second) if both else ""
-                raise wrong("counted_over", shown, "counts with one of counted_over and updates_per_second")
+                shown = (self.counted_over_s, self.updates_per_second) if both else ""
+                keys = "counted_over and updates_per_second" if both else "counted_over"
+                raise wrong(keys, shown, "counts with one of counted_over and updates_per_second")
             return self
         if self.zipf is None or self.rows is None:
             missing = "zipf" if self.rows is not None else "rows" if self.zipf is not None else "zipf and rows"
             raise wrong(missing, "", "zipf with rows, or counts")
         if self.counted_over_s is not None:
-            raise wrong("counted_over", f"{self.counted_over_s:g} s", "counts beside it")
+            raise wrong("counted_over", self.counted_over_s, "counts beside it")
         if self.updates_per_second is None:
             raise wrong("updates_per_second", "", "how many updates the table gets (samples a second x lookups)")
         return self

@@ -243,6 +243,11 @@ class Job(Section):
         shards, trainers = self.cluster.embedding_shards, self.cluster.trainers
         return None if shards is None or trainers is None else shards + trainers
 
+    @property
+    def paid_nodes(self) -> int:
+        """Nodes that are paid for as long as the job is there: its own and its spares; 0 where unknown."""
+        return 0 if self.nodes is None else self.nodes + (self.cluster.spares or 0)
+
     def scaled_to(self, nodes: int) -> Job:
         """The same job on another number of nodes, for a job with [scaling].
 

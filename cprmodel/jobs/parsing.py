@@ -16,6 +16,7 @@ from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.files import read_text
 from cprmodel.jobs.quantities import Slip, quantity_key
 from cprmodel.jobs.slips import toml_slip
+from cprmodel.jobs.written import as_written, shown
 
 __all__ = ["model_from_mapping", "problems_of", "toml_from_file", "toml_from_text"]
 
@@ -49,25 +50,37 @@ def toml_from_text(text: str, source: str) -> dict[str, Any]:
         raise JobError(source, [Problem("", "", "TOML with numbers of at most some hundred digits")]) from None
 
 
-def model_from_mapping(model: type[Model], data: Mapping[str, Any], source: str, folder: str | Path = ".") -> Model:
-    """Read nested mappings, such as parsed TOML or JSON; files that they name are looked for from the folder."""
+def model_from_mapping(
+    model: type[Model], data: Mapping[str, Any], source: str, folder: str | Path = ".", written: Any = None
+) -> Model:
+    """Read nested mappings, such as parsed TOML or JSON; files that they name are looked for from the folder.
+
+    ``written``: as the file has them, for errors to show, where something was put in the place of what it says.
+    """
     if not isinstance(data, Mapping):
         raise JobError(source, [Problem("", "", f"a mapping of tables, not {type(data).__name__}")])
     try:
         return model.model_validate(dict(data), context={"folder": folder})
     except ValidationError as error:
-        raise JobError(source, problems_of(error, model)) from None
+        raise JobError(source, problems_of(error, model, data if written is None else written)) from None
 
 
-def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
-    """pydantic's findings in our words: field, value, what is expected."""
+def problems_of(error: ValidationError, model: type[BaseModel], data: Any = None) -> list[Problem]:
+    """pydantic's findings in our words: field, value, what is expected. ``data``: what was read, to be shown."""
     findings = sorted(error.errors(include_url=False), key=lambda finding: finding["type"] == "missing")
     inside = [finding["loc"] for finding in findings]
-    return [  # a misspelt key before the one it leaves missing
-        _problem(dict(finding), model)
+    misspelt = [one["loc"] for one in findings if one["type"] == "extra_forbidden"]
+    meant = {(*path[:-1], _close_key([str(part) for part in path], model)) for path in misspelt}
+    return [
+        _problem(dict(finding), model, data)
         for finding in findings
         if not _is_empty_of_slips(finding["type"], finding["loc"], inside)
+        and not (finding["type"] == "missing" and _file_path(finding["loc"]) in meant)  # it is told as misspelt
     ]
+
+
+def _file_path(path: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (*path[:-1], *_file_keys([str(path[-1])])) if path else path
 
 
 def _is_empty_of_slips(kind: str, path: tuple[Any, ...], others: list[tuple[Any, ...]]) -> bool:
@@ -75,28 +88,27 @@ def _is_empty_of_slips(kind: str, path: tuple[Any, ...], others: list[tuple[Any,
     return kind == "too_short" and any(len(one) > len(path) and one[: len(path)] == path for one in others)
 
 
-def _problem(finding: dict[str, Any], model: type[BaseModel]) -> Problem:
+def _problem(finding: dict[str, Any], model: type[BaseModel], data: Any) -> Problem:
     path = [str(part) for part in finding["loc"]]
     kind = finding["type"]
     context = finding.get("ctx", {})
     value = finding.get("input")
     if isinstance(value, Slip):
-        return Problem(".".join([*path[:-1], value.field]), _show(value.value), value.expected)
+        return Problem(".".join([*path[:-1], value.field]), shown(value.value), value.expected)
     if kind == "cprmodel":
-        field = context["field"]
-        shown = context["value"]
-        return Problem(
-            ".".join([*path, field] if field else path),
-            "" if shown == "" else _show(shown),
-            context["expected"],
-        )
+        field, told = context["field"], context["value"]
+        if field:
+            *table, last = field.split(".")
+            path = [*path, *table, last]
+        said = "" if isinstance(told, str) and told == "" else as_written(path, told, data, _section(path, model))
+        return Problem(".".join(path), said, context["expected"])
     field = ".".join(_file_keys(path))
     if kind == "missing":
         what = "this table" if len(path) == 1 else "this key"
         return Problem(field, "", f"{what}, but it is missing")
     if kind == "extra_forbidden":
-        return Problem(field, "" if isinstance(value, dict) else _show(value), _known_keys(path, model))
-    return Problem(field, _show(value), _EXPECTED.get(kind, lambda c: finding["msg"].lower())(context))
+        return Problem(field, "" if isinstance(value, dict) else shown(value), _known_keys(path, model))
+    return Problem(field, shown(value), _EXPECTED.get(kind, lambda c: finding["msg"].lower())(context))
 
 
 _EXPECTED: dict[str, Any] = {
@@ -123,19 +135,6 @@ _EXPECTED: dict[str, Any] = {
 }
 
 
-def _show(value: Any) -> str:
-    if isinstance(value, tuple):
-        return " and ".join(_show(item) for item in value)
-    if isinstance(value, str):
-        return f'"{value}"' if len(value) <= 80 else f'"{value[:77]}..."'
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return f"{value:.10g}"
-    text = str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
 def _file_keys(path: list[str]) -> list[str]:
     last = quantity_key(path[-1]) if path else None
     return [*path[:-1], last[0]] if last else path
@@ -149,6 +148,14 @@ def _model_at(path: list[str], model: type[BaseModel]) -> type[BaseModel]:
     return model
 
 
+def _section(path: list[str], model: type[BaseModel]) -> type[BaseModel] | None:
+    """The model of the table in which a path ends; None where it leads to none."""
+    try:
+        return _model_at(path[:-1], model)
+    except (KeyError, StopIteration):
+        return None
+
+
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
     """The models of an annotation, such as those of a list of tables that may be left out."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -158,9 +165,15 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _known_keys(path: list[str], model: type[BaseModel]) -> str:
-    model = _model_at(path[:-1], model)
-    names = [(quantity_key(field) or (field,))[0] for field in model.model_fields]
-    close = difflib.get_close_matches(path[-1], names, n=1)
-    if close:
-        return f'a known key, perhaps "{close[0]}"'
-    return f"a known key: {', '.join(names)}"
+    close = _close_key(path, model)
+    return f'a known key, perhaps "{close}"' if close else f"a known key: {', '.join(_keys_beside(path, model))}"
+
+
+def _close_key(path: list[str], model: type[BaseModel]) -> str:
+    """The key that a misspelt one is likely meant to be; "" for none."""
+    return next(iter(difflib.get_close_matches(path[-1], _keys_beside(path, model), n=1)), "")
+
+
+def _keys_beside(path: list[str], model: type[BaseModel]) -> list[str]:
+    fields = _model_at(path[:-1], model).model_fields
+    return [(quantity_key(field) or (field,))[0] for field in fields]

@@ -83,7 +83,7 @@ class Level(Scattering):
     def _one_cost(self) -> Level:
         if (self.save_s is None) == (self.bandwidth_bytes_per_s is None):
             shown = "" if self.save_s is None else (self.save_s, self.bandwidth_bytes_per_s)
-            raise wrong("save", shown, "one of save and bandwidth")
+            raise wrong("save and bandwidth" if shown else "save", shown, "one of save and bandwidth")
         for key, value in (("apart", self.apart), ("held_by", self.held_by)):
             if value is not None and self.copies is None:
                 raise wrong(key, value, "copies beside it")
@@ -105,7 +105,7 @@ class Neighbour(Section):
     def _one_cost(self) -> Neighbour:
         if (self.save_s is None) == (self.size_bytes is None):
             shown = "" if self.save_s is None else (self.save_s, self.size_bytes)
-            raise wrong("save", shown, "one of save and size")
+            raise wrong("save and size" if shown else "save", shown, "one of save and size")
         return self
 
 

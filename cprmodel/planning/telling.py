@@ -1,4 +1,4 @@
-"""The answer in words: notes on the strategies, and the recommendation. Nothing is priced here."""
+"""The answer in words: notes on the strategies, and the recommendation."""
 
 from __future__ import annotations
 
@@ -211,7 +211,12 @@ def notes_on(job: Job, model: CostModel, chosen: Sequence[Chosen], priced: Seque
             notes.append(f"{name}: left out, for {reason}")
             continue
         if name != "partial-at-full-interval":  # whose saves are those of full, as is said there
-            said = (*choice.notes, *kinds.remarks(job, model, one.strategy), *_about_drop(job, one))
+            said = (
+                *choice.notes,
+                *kinds.remarks(job, model, one.strategy),
+                *_about_spares(job, model, one),
+                *_about_drop(job, one),
+            )
             notes += [f"{name}: {note}" for note in said]
             if _may_drop_more(job, one):
                 beyond.append(one)
@@ -231,6 +236,15 @@ def about_robust_orders(strategies: Sequence[StrategyPlan]) -> list[str]:
         "over what the MTBF may be would take minutes to find; planned with the lower limit of the MTBF it is on "
         "the safe side"
     ]
+
+
+def _about_spares(job: Job, model: CostModel, one: StrategyPlan) -> list[str]:
+    """What one spare more or less does to what the job costs; looked at only where there may be spares to pay."""
+    if job.cost is None or not (job.waits_for_repairs or job.elastic):
+        return []
+    from cprmodel.planning.spares_paid import about_spares
+
+    return about_spares(job, model, one)
 
 
 def _may_drop_more(job: Job, one: StrategyPlan) -> bool:

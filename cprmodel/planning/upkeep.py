@@ -41,7 +41,7 @@ class Prices:
     size_bytes: Any  #: of a checkpoint as it is written; None where not known
     space_kept_bytes: Any
     per_s: Any  #: a second of the job; None where nothing is priced
-    nodes_per_s: Any  #: of which its nodes
+    nodes_per_s: Any  #: of which its nodes, without spares
     save_price: Any
     archived: Any = 0.0  #: share of the saves that is kept until the job ends, beside the others
     archive_price: Any = 0.0  #: what that costs of each save, in a second of the job
@@ -61,7 +61,7 @@ class Prices:
         """Of a strategy whose overhead is known and that writes so many whole checkpoints.
 
         A month is one of elapsed time, saves and recoveries included; its money is what the overhead takes of the
-        nodes, and what storage and writing cost, not what the useful work costs.
+        nodes, and what spares, storage and writing cost, not what the useful work costs.
         """
         elapsed_months = work_s * (1 + overhead) / _MONTH_S
         space = written = a_month = in_all = None
@@ -76,10 +76,10 @@ class Prices:
 
 
 def price_per_s(job: Job) -> float:
-    """What a second of the job costs: its nodes, and the checkpoints that are kept [currency/s]."""
+    """What a second of the job costs: its nodes, its spares, and the checkpoints that are kept [currency/s]."""
     assert job.cost is not None
     kept = job.cost.storage_gb_month * _space_kept(job) / BYTES_PER_GB / _MONTH_S
-    return job.cost.node_hour * (job.nodes or 0) / 3600 + kept
+    return job.cost.node_hour * job.paid_nodes / 3600 + kept
 
 
 def save_price(job: Job) -> float:

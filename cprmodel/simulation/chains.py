@@ -66,7 +66,7 @@ def _good(now: Any, stack: Any) -> Any:
 
 
 @compiled
-def _goes_back(of: Any, now: Any, kept: Any, stack: Any, row: Any) -> None:
+def _goes_back(of: Any, now: Any, kept: Any, gone: Any, stack: Any, row: Any) -> None:
     """Everybody returns to the newest save that can be read; of those after it nothing is left."""
     now[_LOADING] = 1.0
     if of[_BAD] > 0.0:
@@ -77,7 +77,7 @@ def _goes_back(of: Any, now: Any, kept: Any, stack: Any, row: Any) -> None:
         now[_LOADING] += vain
         now[_SURE] = now[_SAVED]
     now[_DONE], now[_SINCE], now[_CHECKS] = now[_SAVED], 0.0, 0.0
-    kept[:] = now[_SAVED]
+    kept[:], gone[:] = now[_SAVED], 0.0
 
 
 @compiled
@@ -90,8 +90,12 @@ def _before_error(now: Any, stack: Any, row: Any) -> None:
 
 
 @compiled
-def _strikes(of: Any, now: Any, kept: Any, stack: Any, row: Any, rng: Any) -> int:
-    """A failure strikes: its kind is drawn, and shards lose what they learned."""
+def _strikes(of: Any, now: Any, kept: Any, gone: Any, stack: Any, row: Any, rng: Any) -> int:
+    """A failure strikes: its kind is drawn, and shards lose what they learned, each update once.
+
+    ``kept``: the work up to which each has lost what it learned since the last save; ``gone``: what each has lost
+    of the work between the newest save that can be read and the last.
+    """
     now[_FAILURES] += 1
     u = rng.random()
     kind = 0 if u < of[_OF_SHARDS] else (_ALL if u >= 1 - of[_OF_ALL] else _TRAINER)
@@ -107,18 +111,18 @@ def _strikes(of: Any, now: Any, kept: Any, stack: Any, row: Any, rng: Any) -> in
         for shard in range(shards):  # each of the shards that are left is as likely as any
             if rng.random() * (shards - shard) < wanted:
                 wanted -= 1
-                now[_SINCE] += now[_DONE] - kept[shard] + further
-                kept[shard] = now[_DONE]
+                now[_SINCE] += now[_DONE] - kept[shard] + further - gone[shard]
+                kept[shard], gone[shard] = now[_DONE], further
     return kind
 
 
 @compiled
-def _stops(of: Any, stops: Any, now: Any, kept: Any, stack: Any, row: Any, rng: Any) -> int:
+def _stops(of: Any, stops: Any, now: Any, kept: Any, gone: Any, stack: Any, row: Any, rng: Any) -> int:
     """A failure at work or in a save, and all until training goes on, the limit comes, or everybody goes back."""
     pending = _NOTHING
     now[_VAIN] = 0.0
     while True:
-        kind = _strikes(of, now, kept, stack, row, rng)
+        kind = _strikes(of, now, kept, gone, stack, row, rng)
         if kind == _ALL:
             return _BACK
         pending = kind if pending in (_NOTHING, kind) else _BOTH
@@ -169,7 +173,7 @@ def _phase(now: Any, length: float) -> Any:
 
 
 @compiled
-def _job(of: Any, stops: Any, now: Any, kept: Any, stack: Any, row: Any, rng: Any) -> Any:
+def _job(of: Any, stops: Any, now: Any, kept: Any, gone: Any, stack: Any, row: Any, rng: Any) -> Any:
     """One job of the chain, after it has loaded: cut off or over (1), everybody back (2), or all work done (0)."""
     silent, late = of[_SILENT] > 0.0, of[_LATENCY] > 0.0
     if (silent or late) and now[_SAVED] <= now[_CLEAN]:  # else the save that was loaded has an error already
@@ -213,7 +217,7 @@ def _job(of: Any, stops: Any, now: Any, kept: Any, stack: Any, row: Any, rng: An
             how = _phase(now, of[_SAVES])
             if how == _ON:
                 row[_SAVE] += of[_SAVES]
-                lost = now[_SINCE]
+                lost, before = now[_SINCE], now[_SAVED]
                 now[_PENDING] += lost
                 now[_SAVED], now[_SINCE], now[_CHECKS] = now[_DONE], 0.0, 0.0
                 now[_UNCHECKED] += 1.0
@@ -225,6 +229,7 @@ def _job(of: Any, stops: Any, now: Any, kept: Any, stack: Any, row: Any, rng: An
                     new = stack[int(now[_KEPT])]
                     new[0], new[1], new[2] = now[_DONE], (1.0 if rng.random() < of[_BAD] else 0.0), lost
                     now[_KEPT] += 1.0
+                    gone[:] = (gone + kept - before) * new[1]  # of saves that can be read nothing is taken any more
                 kept[:] = now[_DONE]
                 if last:
                     return _CUT
@@ -233,7 +238,7 @@ def _job(of: Any, stops: Any, now: Any, kept: Any, stack: Any, row: Any, rng: An
             now[_SHOWS] = np.inf
             return _SEEN
         if how == _BACK:
-            how = _stops(of, stops, now, kept, stack, row, rng)
+            how = _stops(of, stops, now, kept, gone, stack, row, rng)
         if how != _ON:
             return how
 
@@ -245,14 +250,14 @@ def _played(of: Any, stops: Any, planned: Any, rows: Any, kept: Any, most: int, 
     ``planned``: when stops that are known beforehand begin and end. A job ends at the next one, if that comes
     before its limit, and the next job begins after it.
     """
-    now = np.zeros(17)
+    now, gone = np.zeros(17), np.zeros(len(kept))
     kept_all = of[_BAD] > 0.0 or of[_LATENCY] > 0.0
     stack = np.zeros((int(of[_WORK] / of[_EVERY]) + 2 if kept_all else 1, 3))
     for run in range(len(rows)):
         row = rows[run]
         now[:] = 0.0
         now[_SHOWS] = np.inf
-        kept[:] = 0.0
+        kept[:], gone[:] = 0.0, 0.0
         _next_gap(of, now, rng)
         how, ahead = _CUT, 0
         while how != _ON:
@@ -274,14 +279,14 @@ def _played(of: Any, stops: Any, planned: Any, rows: Any, kept: Any, most: int, 
             now[_SHOWS] = shows
             row[_LOAD] += now[_CLOCK]
             if how == _BACK:  # while it loads
-                _strikes(of, now, kept, stack, row, rng)
+                _strikes(of, now, kept, gone, stack, row, rng)
             elif how == _ON:
-                how = _job(of, stops, now, kept, stack, row, rng)
+                how = _job(of, stops, now, kept, gone, stack, row, rng)
                 if how == _SEEN:
                     _before_error(now, stack, row)
                     how = _CUT
                 if how != _ON:
-                    _goes_back(of, now, kept, stack, row)
+                    _goes_back(of, now, kept, gone, stack, row)
             row[_TIME] += now[_CLOCK]
             if how == _ON:
                 break
@@ -295,7 +300,7 @@ def _played(of: Any, stops: Any, planned: Any, rows: Any, kept: Any, most: int, 
                 while now[_GAP] < waits:
                     row[_RESCHEDULE] += now[_GAP]
                     row[_TIME] += now[_GAP]
-                    _strikes(of, now, kept, stack, row, rng)
+                    _strikes(of, now, kept, gone, stack, row, rng)
                     now[_SINCE] = 0.0
                     _next_gap(of, now, rng)
                     if now[_FAILURES] > most:

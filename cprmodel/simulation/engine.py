@@ -140,8 +140,9 @@ def _at_mean_pace(job: Job, strategy: Strategy, play: Callable[[Job, Strategy], 
         overhead_fraction=(1 + predicted.overhead_fraction) / pace - 1,
         model=f"{predicted.model}, at the mean speed that stragglers leave",
     )
-    parts = parts._replace(reschedule=parts.reschedule + 1 / pace - 1)
-    return replace(found, job=job, strategy=strategy, breakdown=parts, predicted=said)
+    slow = 1 / pace - 1  # in the rescheduling, as in a plan's
+    parts = parts._replace(reschedule=parts.reschedule + slow)
+    return replace(found, job=job, strategy=strategy, breakdown=parts, predicted=said, stragglers_fraction=slow)
 
 
 def _simulate(

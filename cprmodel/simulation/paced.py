@@ -205,7 +205,7 @@ def _numbers(job: Job, strategy: Strategy) -> tuple[Any, Any, Any, Any]:
     if slow is not None and slow.share > 0:
         lasts = slow.lasts_s or _SPELL * (strategy.saving.save_s + strategy.interval_s)
         if lasts < _SHORT * min(strategy.saving.save_s, strategy.interval_s):
-            speeds *= 1 - slow.share * (1 - slow.rate)
+            rate, to_slow = 1 - slow.share * (1 - slow.rate), 1.0  # it begins slow, and stays so
         else:
             rate, to_fast = slow.rate, 1 / lasts
             to_slow = to_fast * slow.share / (1 - slow.share)

@@ -218,7 +218,7 @@ def test_what_is_kept_besides_takes_space_and_money() -> None:
     [
         (
             {"checkpoint": {"verify": "2 min"}},
-            "checkpoint.verify = 120: expected no such key beside failures.silent",
+            'checkpoint.verify = "2 min": expected no such key beside failures.silent',
         ),
         (
             {"failures": {"silent": {"mtbf": "5 d", "latency": "3 d"}}},

@@ -485,6 +485,13 @@ def test_stragglers_beside_everything(source: str) -> None:
     best = answer["full"]
     found = simulate(job, best.strategy, 60, seed=2, workers=1)
     assert found.predicted.overhead_fraction == pytest.approx(best.overhead_fraction, rel=0.05)
+    assert found.parts["stragglers"] == pytest.approx(1 / pace - 1, rel=0.1)
+    assert found.fewer_nodes_fraction == 0
+    assert sum(found.parts.values()) == pytest.approx(found.overhead_fraction.mean, rel=0.02)
+    alone = replace(best.strategy, interval_s=best.interval_s / pace)
+    other = simulate(Job.from_mapping(data), alone, 60, seed=2, workers=1)
+    stops = [one.parts["reschedule"] * scale for one, scale in ((found, 1.0), (other, 1 / pace))]
+    assert stops[0] == pytest.approx(stops[1], rel=0.2, abs=1e-3)
 
 
 def test_what_does_not_know_them_says_so() -> None:
@@ -525,7 +532,7 @@ def test_what_does_not_know_them_says_so() -> None:
         ({"job": {"elastic": {"replica_nodes": 2}}}, "job.elastic.min_nodes: expected this key, but it is missing"),
         (
             {"checkpoint": {"drain": "3 min", "overlap": 0.9}},
-            'job.elastic = "...": expected no such key beside',
+            'job.elastic = { min_nodes = 2, replica_nodes = 1, reshape = "10 min" }: expected no such key beside',
         ),
         (
             {"scaling": {"exponent": None, "points": [[3, 3.0], [4, 4.0]]}},

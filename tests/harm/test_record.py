@@ -93,7 +93,7 @@ FIRST_BAND = (*POINT, "tables", 0, "bands", 0)
         (("points",), [], "points = []: expected at least 1 of them"),
         (("optimizer", "name"), "lamb", 'optimizer.name = "lamb": expected "sgd"'),
         (("optimizer", "learning_rate"), "0.1", "expected a plain number, without quotes"),
-        ((*POINT, "ages_samples"), [1024, 512], "ages_samples = [1024.0, 512.0]: expected ascending numbers"),
+        ((*POINT, "ages_samples"), [1024, 512], "ages_samples = [1024, 512]: expected ascending numbers"),
         ((*POINT, "ages_samples"), [512, 5000], "expected at most position_samples (4096)"),
         ((*POINT, "whole"), [WHOLE], "whole = 1: expected as many numbers as ages_samples (2)"),
         ((*POINT, "whole"), [WHOLE, WHOLE], "expected an entry for each of ages_samples, here for 1024"),

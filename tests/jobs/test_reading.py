@@ -108,7 +108,7 @@ BAD = [
         'save = "4 min"',
         'save = "4 min"\nsize = "1 TB"',
         "checkpoint.save and size",
-        "240 and 1e+12",
+        '"4 min" and "1 TB"',
         "either save, or",
     ),
     ('save = "4 min"', 'size = "1 TB"', "checkpoint.bandwidth", "", "either save, or size with bandwidth"),
@@ -145,7 +145,7 @@ BAD = [
         'mtbf = "28 h"',
         'mtbf = "28 h"\nnode_mtbf = "3 h"\nnodes = 2',
         "failures.mtbf and node_mtbf",
-        "100800 and 10800",
+        '"28 h" and "3 h"',
         "exactly one",
     ),
     ("embedding_shards = 8", "embedding_shards = 0", "cluster.embedding_shards", "0", "at least 1"),
@@ -176,7 +176,7 @@ def test_one_clear_line(old: str, new: str, field: str, value: str, expected: st
     with pytest.raises(JobError) as caught:
         job_from_text(TEXT.replace(old, new, 1), "JOB.toml")
     line, *others = str(caught.value).splitlines()
-    assert all("is missing" in other for other in others)  # what is misspelt is missing, too
+    assert not others
     assert line.startswith("JOB.toml: ")
     assert field in line
     assert expected in line
@@ -276,7 +276,7 @@ BAD_MODELS: list[tuple[object, str]] = [
     (MODEL | {"metric_drop_per_pls": "1"}, f'{FIELD}metric_drop_per_pls = "1": expected a plain number'),
     (MODEL | {"metric_drop_per_pls": math.nan}, f"{FIELD}metric_drop_per_pls = nan: expected a finite number"),
     ({"kind": "accuracy model", "runs": 1, "seeds": 1}, f"{FIELD}metric_drop_per_pls: expected this key, but"),
-    (MODEL | {"interval_90": [1, 2]}, f"{FIELD}interval_90 = [1.0, 2.0]: expected an interval that holds"),
+    (MODEL | {"interval_90": [1, 2]}, f"{FIELD}interval_90 = [1, 2]: expected an interval that holds"),
     (MODEL | {"interval_90": 3}, f"{FIELD}interval_90 = 3: expected a list"),
     (MODEL | {"linear_to_pls": 0}, f"{FIELD}linear_to_pls = 0: expected a number greater than 0"),
     (MODEL | {"seeds": 0}, f"{FIELD}seeds = 0: expected a number of at least 1"),
@@ -311,7 +311,7 @@ def test_a_model_that_cannot_be_used_is_one_line(model: object, expected: str, t
         (
             'model = "model.json"',
             'model = "model.json"\nmetric_drop_per_pls = 0.1',
-            "accuracy.metric_drop_per_pls and model = 0.1 and 0.005: expected only one of the two",
+            'accuracy.metric_drop_per_pls and model = 0.1 and "model.json": expected only one of the two',
         ),
         (
             'model = "model.json"',

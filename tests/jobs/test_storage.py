@@ -199,7 +199,8 @@ WRONG: dict[str, tuple[str, str]] = {
     "an overlap above 1": (SIZE + "overlap = 1.5", "checkpoint.overlap = 1.5: expected a number of at most 1"),
     "a stall of whole saves": (
         'save = "4 min"\nstall = "8 s"',
-        "checkpoint.stall = 8: expected incremental = true (or rotating) beside it: else save is all that blocks",
+        'checkpoint.stall = "8 s": expected incremental = true (or rotating) beside it: else save is all that '
+        "blocks",
     ),
     "whole saves that shrink": (
         LEVELS + "save_shrinks = true",
@@ -207,13 +208,13 @@ WRONG: dict[str, tuple[str, str]] = {
     ),
     "a stall beside a snapshot": (
         DRAINS + CURVE + 'save = "8 s"\nstall = "1 s"',
-        "checkpoint.stall = 1: expected save_shrinks = true beside it: save is itself a stall where a save drains "
-        "in the background",
+        'checkpoint.stall = "1 s": expected save_shrinks = true beside it: save is itself a stall where a save '
+        "drains in the background",
     ),
     "a stall beside a stall": (
         CURVE + LEVELS + 'save_shrinks = false\nstall = "1 s"',
-        "checkpoint.level.1.stall = 1: expected save_shrinks = true beside it: save is itself a stall where a save "
-        "has save_shrinks = false",
+        'checkpoint.level.1.stall = "1 s": expected save_shrinks = true beside it: save is itself a stall where a '
+        "save has save_shrinks = false",
     ),
     "a bandwidth that doesn't shrink": (
         SIZE + CURVE + "save_shrinks = false",
@@ -221,20 +222,20 @@ WRONG: dict[str, tuple[str, str]] = {
     ),
     "levels and a stall": (
         CURVE + 'stall = "1 s"\n' + LEVELS,
-        "checkpoint.stall = 1: expected it with each level, since there are levels",
+        'checkpoint.stall = "1 s": expected it with each level, since there are levels',
     ),
     "no access": (SIZE + "incremental = true", "checkpoint.incremental = true: expected [access], or"),
     "a curve for nothing": (
         SIZE + 'dirty_curve = [["1 h", 0.2]]',
-        'checkpoint.dirty_curve = "...": expected incremental = true beside it',
+        'checkpoint.dirty_curve = [["1 h", 0.2]]: expected incremental = true beside it',
     ),
     "a curve that falls": (
         SIZE + 'incremental = true\ndirty_curve = [["1 h", 0.3], ["2 h", 0.2]]',
-        "checkpoint.dirty_curve = ['2 h', 0.2]: expected pairs of useful work and share touched, both rising",
+        'checkpoint.dirty_curve = ["2 h", 0.2]: expected pairs of useful work and share touched, both rising',
     ),
     "a curve without units": (
         SIZE + "incremental = true\ndirty_curve = [[true, 0.3]]",
-        "checkpoint.dirty_curve = [True, 0.3]: expected pairs",
+        "checkpoint.dirty_curve = [true, 0.3]: expected pairs",
     ),
     "a curve with a wrong unit": (
         SIZE + 'incremental = true\ndirty_curve = [["1 GB", 0.3]]',
@@ -252,7 +253,7 @@ WRONG: dict[str, tuple[str, str]] = {
         SIZE + "quantised_bits = 8\nembedding_dim = 64\nquantised_metric_drop = 0.001",
         "checkpoint.quantised_metric_drop = 0.001: expected less than accuracy.max_metric_drop (0.0005)",
     ),
-    "levels and a save": ('save = "4 min"\n' + LEVELS, "checkpoint.save = 240: expected it with each level"),
+    "levels and a save": ('save = "4 min"\n' + LEVELS, 'checkpoint.save = "4 min": expected it with each level'),
     "levels that survive less": (
         LEVELS.replace('save = "4 min"', 'save = "4 min"\nsurvives = 0.8'),
         "checkpoint.level.1.survives = 0.8: expected more than the level below survives (0.9; default: 1)",
@@ -267,7 +268,7 @@ WRONG: dict[str, tuple[str, str]] = {
     ),
     "a level by size": (
         LEVELS.replace('save = "4 min"', 'bandwidth = "4 GB/s"'),
-        "checkpoint.level.1.bandwidth = 4000000000: expected checkpoint.size beside it",
+        'checkpoint.level.1.bandwidth = "4 GB/s": expected checkpoint.size beside it',
     ),
     "how often the first": (
         LEVELS.replace("survives = 0.9", "survives = 0.9\nevery = 2"),
@@ -312,7 +313,7 @@ WRONG: dict[str, tuple[str, str]] = {
     "storage shared with nobody": (SIZE + "[storage]\nnodes = 8", "storage.jobs: expected one of share and jobs"),
     "a neighbour by size": (
         SIZE + '[storage]\nnodes = 8\n[[storage.jobs]]\nnodes = 4\nsize = "1 TB"',
-        "storage.jobs.0.size = 1e+12: expected storage.bandwidth beside it",
+        'storage.jobs.0.size = "1 TB": expected storage.bandwidth beside it',
     ),
 }
 

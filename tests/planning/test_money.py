@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cprmodel import Exact, FirstOrder, Job, JobError, plan
+from cprmodel import Exact, FirstOrder, Job, JobError, plan, plan_many
 from cprmodel.facts.strategies import Strategy
 from cprmodel.jobs import job_from_mapping
 from cprmodel.planning.pricing import price
@@ -200,3 +200,80 @@ def test_on_other_nodes() -> None:
         Job.from_file(EXAMPLE).scaled_to(4)
     by_mtbf = changed(failures={"node_mtbf": None, "mtbf": "16 h"})
     assert by_mtbf.scaled_to(512).failure_mix.mtbf_s == pytest.approx(4 * 3600)
+
+
+def spared(spares: int, **tables: dict[str, Any]) -> Job:
+    """64 nodes at 12 an hour, half of the failures repaired in two days; no price but the nodes'."""
+    data: dict[str, Any] = {
+        "job": {"work": "90 d"},
+        "cluster": {"spares": spares},
+        "failures": {"nodes": 64, "node_mtbf": "200 d", "repair": "2 d", "repair_share": 0.5},
+        "checkpoint": {"save": "4 min", "load": "4 min", "reschedule": "10 min"},
+        "cost": {"node_hour": 12.0},
+    }
+    return job_from_mapping({**data, **tables})
+
+
+def test_a_spare_is_a_node_that_is_paid_for_all_the_time() -> None:
+    """By hand: Young's overhead, Erlang's waiting on top, and the node-hours of all nodes, spares among them."""
+    mu = 200 * 86400 / 64
+    young = math.sqrt(2 * 240 / mu) + 840 / mu
+    load, blocked, paid = 64 / 200 * 2 * 0.5, 1.0, {}
+    for spares in range(8):
+        blocked = load * blocked / (spares + 1 + load * blocked)  # of a failure, with so many spares and one more
+        time = (1 + young) / (1 - blocked)
+        one = plan(spared(spares))["full"]
+        assert one.overhead_fraction == pytest.approx(time - 1, rel=1e-9)
+        paid[spares] = 12 * (64 + spares) * 90 * 24 * time
+        assert one.dollars_to_train == pytest.approx(paid[spares], rel=1e-9)
+        overhead = paid[spares] - 12 * 64 * 90 * 24
+        assert one.dollars_per_month == pytest.approx(overhead / (90 * 24 * time / 730.485), rel=1e-9)
+    best = min(paid, key=lambda spares: paid[spares])
+    assert 0 < best < 7
+    answer = plan(spared(best), minimise="dollars")
+    said = [note for note in answer.warnings if "paid for all the time" in note]
+    assert said == [
+        f"full: with {best} spares, paid for all the time, it costs {paid[best]:,.0f} USD to train; "
+        f"with one more {paid[best + 1]:,.0f} USD, with one less {paid[best - 1]:,.0f} USD"
+    ]
+    assert not any("paid for" in note for note in plan(spared(0).model_copy(update={"cost": None})).warnings)
+
+
+def test_spares_that_nobody_needs_cost_their_node_hours() -> None:
+    """The limit of none that waits: the job without repairs, with so many nodes more to pay."""
+    alone = plan(job_from_mapping({
+        "job": {"work": "90 d"},
+        "failures": {"nodes": 64, "node_mtbf": "200 d"},
+        "checkpoint": {"save": "4 min", "load": "4 min", "reschedule": "10 min"},
+        "cost": {"node_hour": 12.0},
+    }))["full"]  # fmt: skip
+    assert alone.dollars_to_train is not None
+    for spares in (30, 200):
+        one = plan(spared(spares))["full"]
+        assert one.time_to_train_s == pytest.approx(alone.time_to_train_s, rel=1e-9)
+        assert one.dollars_to_train == pytest.approx(alone.dollars_to_train * (64 + spares) / 64, rel=1e-9)
+    rows = plan_many(spared(0), {"cluster.spares": [0, 2, 30]}, minimise="dollars")
+    for at, spares in enumerate((0, 2, 30)):
+        expected = plan(spared(spares), minimise="dollars").best
+        assert rows["dollars_to_train"][at] == pytest.approx(expected.dollars_to_train, rel=1e-12)
+        assert rows["dollars_per_month"][at] == pytest.approx(expected.dollars_per_month, rel=1e-12)
+
+
+def test_an_elastic_jobs_spares_are_paid_for_too() -> None:
+    """Where by node-hours one spare more is worth it, it costs less money, and otherwise more."""
+    for spares, repair, worth in ((0, "2 d", True), (3, "1 d", False)):
+        job = spared(
+            spares,
+            job={"work": "90 d", "elastic": {"min_nodes": 8, "replica_nodes": 8, "reshape": "4 min"}},
+            failures={"nodes": 64, "node_mtbf": "200 d", "repair": repair},
+            scaling={"exponent": 0.95},
+        )
+        answer = plan(job)
+        one = answer["full"]
+        assert one.dollars_to_train == pytest.approx(12 * (64 + spares) * one.time_to_train_s / 3600, rel=1e-12)
+        more = job.model_copy(update={"cluster": job.cluster.model_copy(update={"spares": spares + 1})})
+        costs = price(more, answer.model, one.strategy).dollars_to_train
+        assert costs is not None
+        assert (costs < one.dollars_to_train) is worth  # type: ignore[operator]
+        assert any(("is worth it" in note) is worth for note in answer.warnings if "by node-hours" in note)
+        assert any(f"with one more {costs:,.0f} USD" in note for note in answer.warnings)
