@@ -23,13 +23,15 @@ from cprmodel.facts.units import count_of, format_share, format_time
 from cprmodel.formulas.planned import chain_planned_overhead, planned_overhead
 from cprmodel.formulas.spares import nodes_in_repair, waiting_overhead
 from cprmodel.jobs import Job
-from cprmodel.jobs.planned import planned_moments
+from cprmodel.jobs.planned import planned_calendar
 
 __all__ = ["WithStops", "in_repair_of", "planned_stops"]
 
 
 #: A job shorter than so many repairs is not long.
 _SHORT = 20
+#: More planned stops than this are not counted.
+_MOST_STOPS = 10**6
 
 
 def planned_stops(job: Job, elapsed_s: float, save_s: float) -> tuple[int, float]:
@@ -40,24 +42,16 @@ def planned_stops(job: Job, elapsed_s: float, save_s: float) -> tuple[int, float
     ...     "failures": {"mtbf": "1 d", "planned": [{"every": "7 d", "lasts": "4 h"}]},
     ... }), 31 * 86400.0, 60.0)
     (4, 14400.0)
+
+    Those that overlap are one.
     """
-    kinds = [(one, planned_moments(one, job.job.start)) for one in job.failures.planned or ()]
-    counts, until = [0] * len(kinds), elapsed_s
-    while True:  # each stop makes room for more
-        found = []
-        for one, moments in kinds:
-            if moments is not None:
-                found.append(sum(moment < until for moment in moments))
-            else:
-                found.append(math.ceil(until / (one.every_s or math.inf)) - 1)
-        if found == counts or sum(found) > 1e7:
+    number, out, until = 0, 0.0, elapsed_s
+    for begins, ends in planned_calendar(job.failures.planned or (), job.job.start):
+        if begins >= until or number >= _MOST_STOPS:
             break
-        counts = found
-        lasts = sum(n * (one.lasts_s + job.load_s + save_s / 2) for n, (one, _) in zip(counts, kinds, strict=True))
-        until = elapsed_s + lasts
-    number = sum(counts)
-    total = sum(n * one.lasts_s for n, (one, _) in zip(counts, kinds, strict=True))
-    return number, total / number if number else 0.0
+        number, out = number + 1, out + ends - begins
+        until += ends - begins + job.load_s + save_s / 2  # each stop makes room for more
+    return number, out / number if number else 0.0
 
 
 def in_repair_of(job: Job) -> float:

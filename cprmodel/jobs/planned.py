@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import heapq
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import count
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from cprmodel.jobs.quantities import Section, wrong
 
-__all__ = ["Planned", "Silent", "date_text", "planned_moments"]
+__all__ = ["Planned", "Silent", "date_text", "planned_calendar", "planned_moments"]
 
 
 def date_text(value: Any) -> Any:
@@ -66,3 +69,32 @@ def planned_moments(one: Planned, start: str | None) -> list[float] | None:
     begins = datetime.fromisoformat(start)
     after = ((datetime.fromisoformat(date) - begins).total_seconds() for date in one.dates)
     return sorted(moment for moment in after if moment > 0)
+
+
+def planned_calendar(kinds: Iterable[Planned], start: str | None) -> Iterator[tuple[float, float]]:
+    """When planned stops of all kinds begin and end, after the job's start [s], in order; some may never end.
+
+    Stops that overlap or touch are one, from the first one's beginning to the last one's end.
+
+    >>> two = Planned(lasts_s=3600.0, dates=("2027-01-02 00:00", "2027-01-02 00:30"))
+    >>> list(planned_calendar([two], "2027-01-01"))
+    [(86400.0, 91800.0)]
+    """
+    each = [_moments(one, start) for one in kinds]
+    begins: float | None = None
+    ends = 0.0
+    for moment, lasts in heapq.merge(*each):
+        if begins is not None and moment > ends:
+            yield begins, ends
+            begins = None
+        begins, ends = (moment, moment + lasts) if begins is None else (begins, max(ends, moment + lasts))
+    if begins is not None:
+        yield begins, ends
+
+
+def _moments(one: Planned, start: str | None) -> Iterator[tuple[float, float]]:
+    moments: Iterable[float] | None = planned_moments(one, start)
+    if moments is None:
+        every = one.every_s or float("inf")
+        moments = (number * every for number in count(1))
+    return ((moment, one.lasts_s) for moment in moments)

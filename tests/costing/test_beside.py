@@ -189,6 +189,36 @@ def test_stops_by_dates() -> None:
     assert any("3 planned stops of 48 h in its time, 20.0% of the work" in line for line in answer.warnings)
 
 
+@pytest.mark.parametrize(
+    ("planned", "stops", "days"),
+    [
+        ([{"lasts": "3 d", "dates": ["2027-01-05", "2027-01-06"]}], 1, 4),  # down from the 5th to the 9th
+        ([{"lasts": "3 d", "dates": ["2027-01-05", "2027-01-05"]}], 1, 3),
+        ([{"lasts": "3 d", "dates": ["2027-01-05"]}, {"lasts": "1 d", "dates": ["2027-01-06"]}], 1, 3),
+        ([{"lasts": "1 d", "dates": ["2027-01-05", "2027-01-06", "2027-01-08"]}], 2, 3),  # two that touch, and one
+        # from the 10th to the 12th, with all of the 11th, and the 21st; the job ends on the 29th
+        ([{"lasts": "1 d", "every": "10 d"}, {"lasts": "2 d", "dates": ["2027-01-10", "2027-01-30"]}], 2, 3),
+        ([{"lasts": "1 h", "every": "10 d"}, {"lasts": "1 d", "every": "20 d"}], 2, 25 / 24),
+    ],
+)
+@pytest.mark.parametrize("limit", [None, "20 h"])
+def test_stops_that_overlap_are_one(
+    planned: list[dict[str, Any]], stops: int, days: float, limit: str | None
+) -> None:
+    """Counted by hand: the cluster is down in the union of them; in a chain of jobs, too, and played."""
+    work = {"work": "25 d", "start": "2027-01-01", "time_limit": limit}
+    point = {"save": "1 s", "load": "1 s", "reschedule": "0 s", "save_before_limit": True if limit else None}
+    mtbf = "100000 d"
+    job = job_of(job=work, failures={"mtbf": mtbf, "planned": planned}, checkpoint=point)
+    found, mean = planned_stops(job, 25 * 86400.0, 1.0)
+    assert (found, found * mean) == (stops, pytest.approx(days * 86400.0))
+    one = plan(job).best
+    assert one.planned_fraction == pytest.approx(days / 25, rel=1e-3)
+    free = job_of(job=work, failures={"mtbf": mtbf}, checkpoint=point)
+    more = simulate(job, one.strategy, 50).times_s.mean() - simulate(free, one.strategy, 50).times_s.mean()
+    assert more == pytest.approx(days * 86400.0, rel=1e-3)
+
+
 @pytest.mark.parametrize("source", ["production-dlrm.toml", "storage.toml", "ordered-saves.toml"])
 def test_they_come_on_top_of_any_storage_and_any_strategy(source: str) -> None:
     """Every strategy's overhead is its own without them, stretched; its interval and its PLS are as they were."""
