@@ -23,7 +23,7 @@ from cprmodel.facts.units import count_of, format_share, format_time
 from cprmodel.formulas.planned import chain_planned_overhead, planned_overhead
 from cprmodel.formulas.spares import nodes_in_repair, waiting_overhead
 from cprmodel.jobs import Job
-from cprmodel.jobs.planned import planned_calendar
+from cprmodel.jobs.planned import about_dates, planned_calendar
 
 __all__ = ["WithStops", "in_repair_of", "planned_stops"]
 
@@ -45,13 +45,19 @@ def planned_stops(job: Job, elapsed_s: float, save_s: float) -> tuple[int, float
 
     Those that overlap are one.
     """
+    number, out, _ = _met(job, elapsed_s, save_s)
+    return number, out / number if number else 0.0
+
+
+def _met(job: Job, elapsed_s: float, save_s: float) -> tuple[int, float, float]:
+    """How many planned stops, what they last in all, and when the job ends with them [s]."""
     number, out, until = 0, 0.0, elapsed_s
     for begins, ends in planned_calendar(job.failures.planned or (), job.job.start):
         if begins >= until or number >= _MOST_STOPS:
             break
         number, out = number + 1, out + ends - begins
         until += ends - begins + job.load_s + save_s / 2  # each stop makes room for more
-    return number, out / number if number else 0.0
+    return number, out, until
 
 
 def in_repair_of(job: Job) -> float:
@@ -164,9 +170,12 @@ class WithStops:
         if job.failures.planned and math.isfinite(base):
             cost = self.cost(job, strategy)
             elapsed = job.job.work_s * (1 + base + cost.waiting)
-            number, lasts = planned_stops(job, elapsed, job.save_s)
+            number, out, until = _met(job, elapsed, job.save_s)
+            lasts = out / number if number else 0.0
             stops = count_of(number, "planned stop")
-            notes.append(f"{stops} of {format_time(lasts)} in its time, {format_share(cost.planned)} of the work")
+            each = f" of {format_time(lasts)}" if number else ""
+            notes.append(f"{stops}{each} in its time, {format_share(cost.planned)} of the work")
+            notes += about_dates(job.failures.planned, job.job.start, until)
         return notes
 
 

@@ -219,6 +219,28 @@ def test_stops_that_overlap_are_one(
     assert more == pytest.approx(days * 86400.0, rel=1e-3)
 
 
+def test_dates_that_count_for_nothing_are_named() -> None:
+    dates = ["2026-12-31", "2027-01-01", "2027-01-05", "2027-02-03"]
+    planned = [{"lasts": "2 d", "dates": dates}]
+    job = job_of(job={"work": "30 d", "start": "2027-01-01"}, failures={"mtbf": "9000 d", "planned": planned})
+    said = "\n".join(plan(job).warnings)
+    assert "failures.planned: 2026-12-31 and 2027-01-01 are not after job.start and count for nothing" in said
+    # 30 d of work, 2 d of a stop, and less than 3 h for saves, are over on 2 February
+    assert "2027-02-03 is after the expected end, 32 d" in said
+    assert "and counts for nothing" in said
+    assert "1 planned stop of 48 h in its time" in said
+    one = plan(job).best
+    assert one.planned_fraction == pytest.approx(2 / 30)
+    # a stop that moves the end brings the next one in
+    later = job_of(job={"work": "32 d", "start": "2027-01-01"}, failures={"mtbf": "9000 d", "planned": planned})
+    assert plan(later).best.planned_fraction == pytest.approx(4 / 32)
+    assert "after the expected end" not in "\n".join(plan(later).warnings)
+    none = job_of(
+        job={"work": "30 d", "start": "2027-01-01"}, failures={"planned": [{"lasts": "2 d", "dates": dates[:2]}]}
+    )
+    assert any("0 planned stops in its time, 0% of the work" in line for line in plan(none).warnings)
+
+
 @pytest.mark.parametrize("source", ["production-dlrm.toml", "storage.toml", "ordered-saves.toml"])
 def test_they_come_on_top_of_any_storage_and_any_strategy(source: str) -> None:
     """Every strategy's overhead is its own without them, stretched; its interval and its PLS are as they were."""
@@ -306,6 +328,10 @@ def test_what_does_not_know_them_says_so() -> None:
             "failures.planned.0.every: expected one of every and dates",
         ),
         ({"failures": {"planned": [{"lasts": "5 d", "every": "7 d"}]}}, "expected at most half of every"),
+        (
+            {"failures": {"planned": [{"lasts": "1 h", "dates": []}]}},
+            'failures.planned.0.dates = "[]": expected at least one date',
+        ),
         (
             {"failures": {"planned": [{"lasts": "1 h", "dates": ["2027-01-01"]}]}},
             "job.start: expected the date on which the job starts, since failures.planned.0 has dates",
