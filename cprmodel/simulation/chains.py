@@ -338,12 +338,12 @@ def simulate_chains(
     streams: np.random.SeedSequence,
     progress: Callable[[int], None] | None = None,
 ) -> Simulated:
-    """Play a job with a time limit, or silent errors, many times; as :func:`cprmodel.simulate`, which calls it."""
+    """Play a job with a time limit, planned stops or silent errors many times, for :func:`cprmodel.simulate`."""
     cost = model_for(job).cost(job, strategy)
     failures = expected_failures(job, cost)
     most, shards = most_failures(failures), job.cluster.embedding_shards or 1
     of, stops = _numbers(job, strategy)
-    limited = job.job.time_limit_s is not None  # else planned stops are played on top
+    limited = not job.doubts_saves  # else planned stops are played on top
     until = _LONGEST * (1 + float(cost.breakdown.total)) * job.job.work_s
     planned = np.array(planned_until(job, until) if limited else []).reshape(-1, 2)
     saves = failures * job.failure_mix.mtbf_s / strategy.interval_s
@@ -356,5 +356,5 @@ def simulate_chains(
         parts.append(rows)
         if progress:
             progress(size)
-    of_what = "of a long job" if job.doubts_saves else "of a long chain of jobs"
+    of_what = "of a long job" if job.doubts_saves else "exact" if job.plain else "of a long chain of jobs"
     return found_of(job, strategy, cost, loop.all(parts), of_what)
