@@ -1,7 +1,9 @@
 r"""What stops a job beside its failures and their recoveries: maintenance by the calendar, waiting for a repair.
 
-Neither changes which interval is best, to the order of a save per stop: both lengthen all of the time alike. So
-they come on top of any cost model, and with it of any storage and any order of saving.
+Waiting does not change which interval is best, for it lengthens all of the time alike; planned stops that are rare
+hardly do. So they come on top of any cost model, and with it of any storage and any order of saving. Stops that
+come by a period cut the work into parts, though: where saves block, each part is a number of intervals and a rest,
+and intervals that leave no rest are looked at, too.
 
 Waiting: a failure sends a node to repair and takes a spare; where all spares are in repair the job waits, and
 nothing fails meanwhile. Failures come at the job's rate whenever it does not wait, so waiting is Erlang's system
@@ -14,22 +16,41 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
-from cprmodel.costing.models import Choice, Cost, CostModel, Step, everybody_returns, one_by_one, use, with_extra
+from cprmodel.costing.models import (
+    BUDGET,
+    STOPS,
+    Choice,
+    Cost,
+    CostModel,
+    Step,
+    everybody_returns,
+    one_by_one,
+    use,
+    with_extra,
+)
+from cprmodel.costing.terms import WITHIN
+from cprmodel.facts.formula import Formula
 from cprmodel.facts.results import Breakdown
-from cprmodel.facts.strategies import Strategy
+from cprmodel.facts.strategies import Recovery, Strategy
 from cprmodel.facts.units import count_of, format_share, format_time
-from cprmodel.formulas.planned import chain_planned_overhead, planned_overhead
+from cprmodel.formulas.planned import chain_planned_overhead, periodic_stops_overhead, planned_overhead
 from cprmodel.formulas.spares import nodes_in_repair, waiting_overhead
 from cprmodel.jobs import Job
-from cprmodel.jobs.planned import planned_moments
+from cprmodel.jobs.planned import about_dates, planned_calendar
 
 __all__ = ["WithStops", "in_repair_of", "planned_stops"]
 
 
 #: A job shorter than so many repairs is not long.
 _SHORT = 20
+#: More planned stops than this are not counted.
+_MOST_STOPS = 10**6
+#: Stops so many intervals apart are rare.
+_RARE = 10
+_NO_WORK = "its planned stops leave no time for work between a load and a save"
+_ENDLESS = "its planned stops have no end"
 
 
 def planned_stops(job: Job, elapsed_s: float, save_s: float) -> tuple[int, float]:
@@ -40,24 +61,70 @@ def planned_stops(job: Job, elapsed_s: float, save_s: float) -> tuple[int, float
     ...     "failures": {"mtbf": "1 d", "planned": [{"every": "7 d", "lasts": "4 h"}]},
     ... }), 31 * 86400.0, 60.0)
     (4, 14400.0)
+
+    Those that overlap are one.
     """
-    kinds = [(one, planned_moments(one, job.job.start)) for one in job.failures.planned or ()]
-    counts, until = [0] * len(kinds), elapsed_s
-    while True:  # each stop makes room for more
-        found = []
-        for one, moments in kinds:
-            if moments is not None:
-                found.append(sum(moment < until for moment in moments))
-            else:
-                found.append(math.ceil(until / (one.every_s or math.inf)) - 1)
-        if found == counts or sum(found) > 1e7:
+    number, out, _ = _met(job, elapsed_s, job.load_s + save_s / 2)
+    return number, out / number if number else 0.0
+
+
+def _met(job: Job, elapsed_s: float, each_s: float) -> tuple[int, float, float]:
+    """How many planned stops, what they last in all, and when the job ends with them [s].
+
+    ``each_s``: what a stop costs beside its length [s]. Each makes room for more.
+    """
+    kinds = job.failures.planned or ()
+    if len(kinds) == 1 and kinds[0].every_s is not None:
+        (one,) = kinds
+        every = kinds[0].every_s
+        takes = one.lasts_s + each_s
+        endless = every <= takes or elapsed_s > _MOST_STOPS * (every - takes)
+        number = _MOST_STOPS if endless else max(math.ceil((elapsed_s - takes) / (every - takes)) - 1, 0)
+        return number, number * one.lasts_s, elapsed_s + number * takes
+    number, out, until = 0, 0.0, elapsed_s
+    for begins, ends in planned_calendar(kinds, job.job.start):
+        if begins >= until or number >= _MOST_STOPS:
             break
-        counts = found
-        lasts = sum(n * (one.lasts_s + job.load_s + save_s / 2) for n, (one, _) in zip(counts, kinds, strict=True))
-        until = elapsed_s + lasts
-    number = sum(counts)
-    total = sum(n * one.lasts_s for n, (one, _) in zip(counts, kinds, strict=True))
-    return number, total / number if number else 0.0
+        number, out = number + 1, out + ends - begins
+        until += ends - begins + each_s
+    return number, out, until
+
+
+class _Between(NamedTuple):
+    """What is done between two planned stops that come by a period."""
+
+    interval_s: float  # useful work before each regular save, at most all that there is
+    saves: int  # regular saves
+    last_s: float  # useful work before the one that ends at a stop
+
+
+def _between(job: Job, interval_s: float) -> _Between | None:
+    """Between two planned stops of one kind, where saves block; None where they come otherwise. No work: 0."""
+    kinds = job.failures.planned or ()
+    if len(kinds) != 1 or kinds[0].every_s is None or not job.plain or job.paced:
+        return None
+    room = kinds[0].every_s - kinds[0].lasts_s - job.load_s - job.save_s
+    step = job.job.step_s
+    saves = max(math.ceil(room / (interval_s + job.save_s) * (1 - 1e-12)) - 1, 0)
+    last = max(room - saves * (interval_s + job.save_s), 0.0)
+    if step is not None:
+        last = math.floor(last / step * (1 + 1e-12)) * step
+        if last == 0 and saves:
+            saves, last = saves - 1, interval_s
+    return _Between(interval_s if saves else min(interval_s, last), saves, min(last, interval_s) if saves else last)
+
+
+def _pieces(job: Job, near_s: float) -> list[float]:
+    """Intervals near one that leave no rest between two planned stops, or half a piece; in whole steps."""
+    (one,) = job.failures.planned or ()
+    room = (one.every_s or math.inf) - one.lasts_s - job.load_s
+    many = int(min(room / (near_s + job.save_s), 1e6))
+    pieces = range(max(many - 2, 1), many + 5)
+    found = [room / number - job.save_s for whole in pieces for number in (whole, whole + 0.5)]
+    step = job.job.step_s
+    if step is not None:
+        found = [math.ceil(every / step * (1 - 1e-12)) * step for every in found]
+    return [every for every in found if every > 0]
 
 
 def in_repair_of(job: Job) -> float:
@@ -102,18 +169,85 @@ class WithStops:
         return with_extra(self.inner, self.extra_s)
 
     def full_interval(self, job: Job) -> Choice:
-        """As the model inside has it."""
-        return self._inner.full_interval(job)
+        """As the model inside has it, or in equal pieces between planned stops."""
+        return self._in_pieces(job, job.full_recovery, self._inner.full_interval(job), math.inf)
 
     def partial_interval(self, job: Job, pls_budget: float) -> Choice:
-        """As the model inside has it."""
-        return self._inner.partial_interval(job, pls_budget)
+        """As the model inside has it, or in equal pieces between planned stops, within the budget."""
+        found = self._inner.partial_interval(job, pls_budget)
+        return self._in_pieces(job, job.partial_recovery, found, pls_budget * WITHIN)
+
+    def _in_pieces(self, job: Job, recovery: Recovery, found: Choice, budget: float) -> Choice:
+        between = self._rhythm(job, Strategy(recovery.name, recovery, job.saving, found.interval_s))
+        if between is None:
+            return found
+
+        def costs(every: float) -> float:
+            cost = self.cost(job, Strategy(recovery.name, recovery, job.saving, every))
+            if every > found.interval_s and cost.pls > budget:
+                return math.inf
+            return float(cost.breakdown.total) + self.extra_s * (1 / every + cost.written_beside_per_s)
+
+        near = between.interval_s
+        best = min([*_pieces(job, near), near], key=costs)
+        if best == found.interval_s:
+            return found
+        return replace(found, interval_s=best, set_by=found.set_by if found.set_by == BUDGET else STOPS)
+
+    def _rhythm(self, job: Job, strategy: Strategy) -> _Between | None:
+        """What is done between planned stops that come by a period; None where none comes, or others do."""
+        between = _between(job, strategy.interval_s) if strategy.plain else None
+        if between is None or between.last_s <= 0:
+            return None
+        base = self._inner.cost(job, replace(strategy, interval_s=between.interval_s)).breakdown.total
+        number, _, _ = _met(job, job.job.work_s * (1 + float(base)), 0.0) if math.isfinite(base) else (0, 0.0, 0.0)
+        return between if number else None
+
+    def _played(self, job: Job, strategy: Strategy) -> Strategy:
+        """With an interval that is not longer than the work between two planned stops."""
+        between = self._rhythm(job, strategy)
+        return strategy if between is None else replace(strategy, interval_s=between.interval_s)
 
     def cost(self, job: Job, strategy: Strategy) -> Cost:
         """The cost of the model inside, and of what stops the job besides."""
-        return self._with_stops(job, strategy, self._inner.cost(job, strategy))
+        for one in job.failures.planned or ():
+            if one.every_s is not None and one.every_s - one.lasts_s <= job.load_s + job.save_s:
+                nothing = Breakdown(0.0, 0.0, math.inf, 0.0)
+                return Cost(
+                    nothing, 0.0, refused="its planned stops leave no time for work between a load and a save"
+                )
+        played = self._played(job, strategy)
+        return self._with_stops(job, played, self._inner.cost(job, played), strategy.interval_s)
 
-    def _with_stops(self, job: Job, strategy: Strategy, cost: Cost) -> Cost:
+    def _stop_formula(self, job: Job, strategy: Strategy, base: float) -> tuple[Formula[Any, Any], dict[str, Any]]:
+        """What gives what planned stops cost, and what it takes beside their number, their length and the work."""
+        given = {"save_s": job.save_s, "load_s": job.load_s}
+        chain = _of_chain(job, strategy, base)
+        if chain is not None:
+            return chain_planned_overhead, {**given, **chain}
+        between = self._rhythm(job, strategy)
+        if between is None:
+            return planned_overhead, given
+        more = {"mtbf_s": job.failure_mix.mtbf_s, **between._asdict()}
+        if not everybody_returns(strategy.recovery):
+            partial = job.partial_recovery
+            more["whole_job_share"] = job.failure_mix.whole_job_share
+            more |= {name: getattr(partial, name) for name in ("partial_load_s", "partial_reschedule_s")}
+        return periodic_stops_overhead, {**given, **more}
+
+    def _stops(self, job: Job, strategy: Strategy, base: float, waiting: float) -> tuple[int, float, float, Step]:
+        """How many planned stops, their mean length, when the job ends [s], and what they cost."""
+        work, elapsed = job.job.work_s, job.job.work_s * (1 + base + waiting)
+        formula, given = self._stop_formula(job, strategy, base + waiting)
+        each = job.load_s + job.save_s / 2
+        if formula is periodic_stops_overhead:
+            each = work * float(formula.raw(work_s=work, planned=1, outage_s=0.0, **given).total)
+        number, out, until = _met(job, elapsed, each)
+        lasts = out / number if number else 0.0
+        step = use(formula, work_s=work, planned=number, outage_s=lasts, **given)
+        return number, lasts, until, step
+
+    def _with_stops(self, job: Job, strategy: Strategy, cost: Cost, interval_s: float) -> Cost:
         parts, steps, waiting, planned = cost.breakdown, list(cost.steps), 0.0, 0.0
         written = cost.written_beside_per_s
         if not math.isfinite(parts.total):
@@ -125,22 +259,17 @@ class WithStops:
             steps.append(step)
         if job.failures.planned and math.isfinite(parts.total):
             work = job.job.work_s
-            number, lasts = planned_stops(job, work * (1 + float(parts.total)), job.save_s)
-            given: dict[str, Any] = {
-                "planned": number,
-                "outage_s": lasts,
-                "save_s": job.save_s,
-                "load_s": job.load_s,
-            }
-            chain = _of_chain(job, strategy, float(parts.total))
-            formula = planned_overhead if chain is None else chain_planned_overhead
-            step = use(formula, work_s=work, **given, **(chain or {}))
+            number, _, _, step = self._stops(job, strategy, float(parts.total), 0.0)
+            if number >= _MOST_STOPS:
+                return replace(
+                    cost, breakdown=parts._replace(lost=math.inf), refused="its planned stops have no end"
+                )
             planned = float(step.value.reschedule)
             parts = Breakdown(*(one + more for one, more in zip(parts, step.value, strict=True)))
             steps.append(step)
             a_save = 1.0 if cost.written_per_s is None else cost.written_per_s * strategy.saves_every_s
             more = float(step.value.save) / job.save_s if job.save_s > 0 else number / work / 2
-            written += more * min(a_save, 1.0)
+            written += more * min(a_save, 1.0) + 1 / strategy.interval_s - 1 / interval_s
         return replace(
             cost,
             breakdown=parts,
@@ -158,7 +287,8 @@ class WithStops:
         """What a reader of the figures should know; what one spare more or less would do."""
         said = getattr(self._inner, "remarks", None)
         notes = list(said(job, strategy)) if said is not None else []
-        base = float(self._inner.cost(job, strategy).breakdown.total)
+        played = self._played(job, strategy)
+        base = float(self._inner.cost(job, played).breakdown.total)
         if job.waits_for_repairs and math.isfinite(base):
             notes.append(_about_spares(job, base))
             repairs = job.job.work_s * (1 + base) / (job.repair_s or math.inf)
@@ -169,11 +299,31 @@ class WithStops:
                 )
         if job.failures.planned and math.isfinite(base):
             cost = self.cost(job, strategy)
-            elapsed = job.job.work_s * (1 + base + cost.waiting)
-            number, lasts = planned_stops(job, elapsed, job.save_s)
+            number, lasts, until, _ = self._stops(job, played, base, cost.waiting)
             stops = count_of(number, "planned stop")
-            notes.append(f"{stops} of {format_time(lasts)} in its time, {format_share(cost.planned)} of the work")
+            each = f" of {format_time(lasts)}" if number else ""
+            notes.append(f"{stops}{each} in its time, {format_share(cost.planned)} of the work")
+            notes += about_dates(job.failures.planned, job.job.start, until)
+            notes += _about_rhythm(job, played, number, until)
         return notes
+
+
+def _about_rhythm(job: Job, strategy: Strategy, number: int, until_s: float) -> list[str]:
+    """How often is saved between stops; or that these are not rare, where the figure takes them to be."""
+    between = _between(job, strategy.interval_s) if strategy.plain else None
+    if number and between is not None:
+        if between.saves == 0:
+            return ["there is no regular save between two planned stops, only the one just before each"]
+        saves = count_of(between.saves, "save")
+        return [f"{saves} between two planned stops, and one just before each, {format_time(between.last_s)} later"]
+    apart = until_s / (number + 1)
+    if number == 0 or _of_chain(job, strategy, 0.0) is not None or apart > _RARE * strategy.saves_every_s:
+        return []
+    most = format_share(number * job.save_s / 2 / job.job.work_s)
+    return [
+        f"planned stops come only {apart / strategy.saves_every_s:.2g} intervals apart: half a save is charged for "
+        f"each, as if they were rare, and saves are up to {most} of the work off"
+    ]
 
 
 def _about_spares(job: Job, base: float) -> str:

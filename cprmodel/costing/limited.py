@@ -31,14 +31,15 @@ from cprmodel.costing.models import (
     use,
 )
 from cprmodel.costing.saving import without_shards
+from cprmodel.costing.short_chain import Limits, short_chain
 from cprmodel.costing.terms import WITHIN
 from cprmodel.costing.valleys import beside, closed, lowest
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.strategies import Recovery, Strategy, loses_samples
-from cprmodel.facts.units import count_of, format_time
+from cprmodel.facts.units import count_of, format_share, format_time
 from cprmodel.formulas.exact_loss import lost_of
-from cprmodel.formulas.limits import limit_reach, time_limited_overhead, unannounced_limit_overhead
+from cprmodel.formulas.limits import chain_of, limit_reach, time_limited_overhead, unannounced_limit_overhead
 from cprmodel.jobs import Job
 
 __all__ = ["LIMIT", "TimeLimited", "fits_into_one"]
@@ -51,8 +52,21 @@ _WIDE, _CLOSING, _BEST = 160, (12,) * 7, 24
 _FEW_SAVES = 250
 #: Up to so many whole steps all are tried; beyond, so many on each side of the best few.
 _ALL_STEPS, _BESIDE = 3000, 4
-#: A chain of fewer jobs than this is not long.
-_SHORT = 10
+#: What full recovery leaves out of what a chain is subject to.
+_NO_OTHERS = {
+    "partial_load": 0.0,
+    "partial_reschedule": 0.0,
+    "s": 0.0,
+    "t": 0.0,
+    "w": 1.0,
+    "trainer_reschedule": 0.0,
+    "reschedule": 0.0,
+}
+#: A chain of fewer jobs than this is not long: it is summed from its beginning to its end.
+_SHORT = 30
+#: In a short one intervals are tried with up to so many saves in a job, beside those best for a long one, on a
+#: coarse grid, and the best of these on the fine one.
+_TRIED, _COARSE, _FINE = 8, 16, 4
 
 
 def fits_into_one(job: Job, interval_s: float) -> bool:
@@ -119,6 +133,36 @@ class _Chains:
         given = {"interval_s": interval_s, "limit_s": self.job.job.time_limit_s, "saves": saves, "more": more}
         return use(unannounced_limit_overhead, **given, **self.arguments)
 
+    def jobs(self, interval_s: float) -> float:
+        """How many jobs that reach their limit the work takes."""
+        regular = float(self.regular(interval_s))
+        if self.job.saves_before_limit:
+            keeps = regular * interval_s + float(self.last_s(interval_s))
+        else:
+            keeps = (regular + 1) * interval_s
+        return self.job.job.work_s / keeps if keeps > 0 else math.inf
+
+    def parts(self, interval_s: float, points: int | None = None) -> Breakdown:
+        """The overhead of the job's own chain, from its beginning to its end; on a grid of so many points."""
+        if not self.jobs(interval_s) < _SHORT:
+            long: Breakdown = self.step(interval_s).value.in_floats()
+            return long
+        of = {name: value for name, value in self.arguments.items() if name not in ("load_s", "requeue_s")}
+        names = {"shard_share": "s", "trainer_share": "t", "whole_job_share": "w"}
+        given = {names.get(name, name.removesuffix("_s")): value for name, value in of.items()}
+        chain = chain_of(**{**_NO_OTHERS, **given})
+        limits = Limits(
+            chain=chain,
+            limit_s=(self.job.job.time_limit_s or math.inf) / float(chain.stretch),
+            interval_s=interval_s,
+            save_s=self.job.save_s,
+            load_s=self.job.load_s,
+            requeue_s=self.job.job.requeue_s or 0.0,
+            announced=self.job.saves_before_limit,
+            step_s=self.job.job.step_s or 0.0,
+        )
+        return short_chain(limits, self.job.job.work_s, **({} if points is None else {"points": points}))
+
     def pls(self, interval_s: Any) -> Any:
         """Expected PLS of partial recovery."""
         work: Any = self.job.job.work_s
@@ -144,12 +188,18 @@ class _Chains:
             total = np.where(self.regular(intervals) + self.job.saves_before_limit > 0, total, np.inf)
             return total if budget is None else np.where(self.pls(intervals) <= budget * WITHIN, total, np.inf)
 
+        def least(intervals: Any) -> float:
+            found = _least(values, intervals)
+            if not (math.isfinite(found) and self.jobs(found) < _SHORT):
+                return found
+            return self._least_of_short(found, values, extra_s)
+
         room, save = self.reach
         step, longest = self.job.job.step_s, min(room - self.job.save_s, self.job.job.work_s)
         if longest < (step or 1e-12):
             return math.inf
         if step is not None and longest / step <= _ALL_STEPS:
-            return _least(values, step * np.arange(1.0, max(math.floor(longest / step * (1 + 1e-12)), 1) + 1))
+            return least(step * np.arange(1.0, max(math.floor(longest / step * (1 + 1e-12)), 1) + 1))
         shortest = min(step or 0.0, longest) or max(longest * 1e-7, min(1e-3 * longest, self.job.save_s / 10))
         tried = np.geomspace(shortest, longest, _WIDE)
         saves = np.unique(np.concatenate([self.regular(tried), np.arange(_FEW_SAVES)]))
@@ -163,9 +213,34 @@ class _Chains:
         bottoms, _ = closed(lambda _, intervals: values(intervals), *beside(tried, best), _CLOSING)
         bottoms = np.concatenate([bottoms, tried[best]])
         if step is None:
-            return _least(values, bottoms)
+            return least(bottoms)
         around = np.floor(bottoms[:, None] / step) + np.arange(-_BESIDE, _BESIDE + 2)
-        return _least(values, step * np.unique(np.clip(around, 1, math.floor(longest / step))))
+        return least(step * np.unique(np.clip(around, 1, math.floor(longest / step))))
+
+    def _least_of_short(self, found: float, values: Callable[[Any], Any], extra_s: float) -> float:
+        """The best interval of a short chain, in which a job more or less counts; ``found``: a long one's."""
+
+        def own(intervals: Any, points: int | None = None) -> Any:
+            totals = [
+                self.parts(float(one), points).total + extra_s * self.written(self.step(one).value)
+                for one in intervals
+            ]
+            return np.array(totals, dtype=float)
+
+        room, save = self.reach
+        step, most = self.job.job.step_s, min(room - self.job.save_s, self.job.job.work_s)
+        number = np.arange(min(2 * int(self.regular(found)) + 3, _TRIED) + 1.0)
+        even = (room - self.job.save_s * self.job.saves_before_limit - number * save) / (number + 1)
+        tried = np.unique(
+            np.concatenate([[found], even, even * (1 + 0.25 / (number + 1)), even * (1 + 0.5 / (number + 1))])
+        )
+        tried = np.minimum(tried, most)
+        if step is not None:
+            tried = np.maximum(np.floor(tried / step * (1 + 1e-12)), 1) * step
+        tried = np.unique(tried)
+        tried = tried[np.isfinite(values(tried))]
+        few = tried[np.argsort(own(tried, _COARSE), kind="stable")[:_FINE]]
+        return _least(own, np.unique([found, *few]))
 
 
 def _least(values: Callable[[Any], Any], intervals: Any) -> float:
@@ -250,7 +325,7 @@ class TimeLimited:
             nothing = Breakdown(0.0, 0.0, math.inf, 0.0)
             return Cost(nothing, 0.0, refused="its stops take so much of the time limit that nothing can be saved")
         step = chains.step(strategy.interval_s)
-        parts = step.value.in_floats()
+        parts = chains.parts(strategy.interval_s) if math.isfinite(step.value.total) else step.value.in_floats()
         lost = float(chains.pls(strategy.interval_s)) if loses_samples(strategy.recovery) else 0.0
         refused = ""
         if not math.isfinite(parts.total):
@@ -269,11 +344,14 @@ class TimeLimited:
         if fits_into_one(job, strategy.interval_s):
             return [f"all of the work fits into one job: its time limit of {limit} is never reached"]
         chains = _Chains(job, strategy.recovery)
-        here = self.cost(job, strategy).breakdown.total
         notes = [_about_jobs(job, chains, strategy.interval_s, limit)]
-        if (job.job.work_s * (1 + here)) < _SHORT * (job.job.time_limit_s or 0.0):
-            many = job.job.work_s * (1 + here) / (job.job.time_limit_s or 1.0)
-            notes.append(f"the work takes only {many:.3g} such jobs, and this overhead is that of a long chain")
+        many = chains.jobs(strategy.interval_s)
+        if many < _SHORT:
+            long = format_share(float(chains.step(strategy.interval_s).value.total))
+            notes.append(
+                f"the work takes {many:.3g} such jobs: its requeues are counted to its end; a long chain's "
+                f"overhead would be {long}"
+            )
         return notes
 
 

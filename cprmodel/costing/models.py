@@ -29,6 +29,7 @@ from cprmodel.jobs import Job
 __all__ = [
     "BUDGET",
     "OPTIMUM",
+    "STOPS",
     "UNHEEDED",
     "WHOLE_JOB",
     "Choice",
@@ -120,6 +121,7 @@ def one_by_one(model: CostModel, job: Job, strategy: Strategy, intervals_s: Any)
 WHOLE_JOB = "the length of the job"
 OPTIMUM = "the least overhead"
 BUDGET = "the accuracy budget"
+STOPS = "the time between planned stops"
 #: A note of plans that could have heeded warnings.
 UNHEEDED = "warnings are better not heeded: saves on false ones would cost more than true ones spare"
 

@@ -70,7 +70,7 @@ from cprmodel.formulas.ordered import (
 )
 from cprmodel.formulas.overhead import effective_time_ratio, full_recovery_overhead, partial_recovery_overhead
 from cprmodel.formulas.pace import elastic_overhead, reshape_loss, straggling_overhead, straggling_pace
-from cprmodel.formulas.planned import chain_planned_overhead, planned_overhead
+from cprmodel.formulas.planned import chain_planned_overhead, periodic_stops_overhead, planned_overhead
 from cprmodel.formulas.priority import (
     cho_2000_age,
     cho_2000_freshness,
@@ -201,6 +201,7 @@ __all__ = [
     "partial_recovery_interval",
     "partial_recovery_makespan",
     "partial_recovery_overhead",
+    "periodic_stops_overhead",
     "planned_overhead",
     "pls_for_metric_drop",
     "price_to_train",

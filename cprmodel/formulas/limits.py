@@ -23,7 +23,7 @@ from cprmodel.facts.sources import DERIVED, Evidence
 from cprmodel.facts.special import Number, namespace
 from cprmodel.formulas.stops import NEVER, pace_of, until_complete
 
-__all__ = ["limit_reach", "time_limited_overhead", "unannounced_limit_overhead"]
+__all__ = ["Chain", "chain_of", "limit_reach", "time_limited_overhead", "unannounced_limit_overhead"]
 
 _ASSUMES = (
     "exponential failures; a chain of many jobs; exact for full recovery, of partial recovery with stops that take "
@@ -31,7 +31,7 @@ _ASSUMES = (
 )
 
 
-class _Chain(NamedTuple):
+class Chain(NamedTuple):
     """What a job of the chain is subject to. Activity is all time but the stops that a part repairs."""
 
     rate: Number  # failures per second of activity, 1/μ
@@ -43,7 +43,7 @@ class _Chain(NamedTuple):
     restart: Number  # after a roll-back, until the next job begins
 
 
-def _chain(
+def chain_of(
     save: Number,
     mtbf: Number,
     reschedule: Number,
@@ -53,12 +53,13 @@ def _chain(
     t: Number,
     w: Number,
     trainer_reschedule: Number,
-) -> _Chain:
+) -> Chain:
+    """From what it saves in, how often it fails, what stops cost, and the shares of shards, trainers and all."""
     xp = namespace(save, mtbf, reschedule, partial_load, partial_reschedule, s, t, w, trainer_reschedule)
     some = xp.maximum(w, NEVER)
     pace = pace_of(save, mtbf, partial_load, partial_reschedule, s, t, some, trainer_reschedule, 0, reschedule)
     b, rate = pace.rolled_back, pace.stop_rate
-    return _Chain(
+    return Chain(
         rate=rate,
         back=rate * b,
         save=until_complete(pace, pace.voids),
@@ -70,7 +71,7 @@ def _chain(
 
 
 def _overhead(
-    chain: _Chain,
+    chain: Chain,
     number: Number,
     work: Number,
     activity: Number,
@@ -123,7 +124,7 @@ def limit_reach(
     >>> float(reach), round(float(save), 9)
     (71700.0, 40.0)
     """
-    chain = _chain(
+    chain = chain_of(
         save_s,
         mtbf_s,
         reschedule_s,
@@ -189,7 +190,7 @@ def time_limited_overhead(
     >>> round(100 * parts.total, 2)
     3.88
     """
-    chain = _chain(
+    chain = chain_of(
         save_s,
         mtbf_s,
         reschedule_s,
@@ -264,7 +265,7 @@ def unannounced_limit_overhead(
     >>> round(100 * parts.total, 1)
     6.7
     """
-    chain = _chain(
+    chain = chain_of(
         save_s,
         mtbf_s,
         reschedule_s,

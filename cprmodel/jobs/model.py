@@ -21,6 +21,7 @@ from cprmodel.jobs.failures import RATES, READ_BY_LOAD_JOB, Failures
 from cprmodel.jobs.money import Money, check_money
 from cprmodel.jobs.pace import check_elastic
 from cprmodel.jobs.parsing import model_from_mapping, toml_from_file
+from cprmodel.jobs.planned import about_dates
 from cprmodel.jobs.quantities import Section, wrong
 from cprmodel.jobs.scaling import Scaling, check_nodes
 from cprmodel.jobs.storage import Storage
@@ -387,6 +388,7 @@ class Job(Section):
             said += about_levels(levels, of.component, of.component_shares, of.domain_sizes, self.nodes)
         if self.failures.group_nodes is not None and self.cluster.embedding_shards is not None:
             said.append("failures.group_nodes: every node of a group that fails is taken to hold a shard")
+        said += about_dates(self.failures.planned or (), self.job.start)
         if self.job.time_limit_s is not None and not self.saves_before_limit:
             said.append(about_unannounced(self.job, self.checkpoint))
         if self.job.elastic is not None and self.job.elastic.reshape_s == 0:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import heapq
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import count
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from cprmodel.facts.units import format_time
 from cprmodel.jobs.quantities import Section, wrong
 
-__all__ = ["Planned", "Silent", "date_text", "planned_moments"]
+__all__ = ["Planned", "Silent", "about_dates", "date_text", "planned_calendar", "planned_moments"]
 
 
 def date_text(value: Any) -> Any:
@@ -25,6 +29,9 @@ def date_text(value: Any) -> Any:
         raise wrong("", str(value), 'a date such as "2027-01-15", or "2027-01-15 06:00", without a zone')
     return text
 
+
+#: Of more dates than this not all are named.
+_NAMED = 5
 
 _Date = Annotated[str, BeforeValidator(date_text)]
 
@@ -50,6 +57,8 @@ class Planned(Section):
         if (self.every_s is None) == (self.dates is None):
             shown = "" if self.every_s is None else ("...", "...")
             raise wrong("every" if self.every_s is None else "every and dates", shown, "one of every and dates")
+        if self.dates == ():
+            raise wrong("dates", "[]", "at least one date")
         if self.every_s is not None and self.every_s < 2 * self.lasts_s:
             raise wrong("lasts", self.lasts_s, "at most half of every")
         return self
@@ -66,3 +75,59 @@ def planned_moments(one: Planned, start: str | None) -> list[float] | None:
     begins = datetime.fromisoformat(start)
     after = ((datetime.fromisoformat(date) - begins).total_seconds() for date in one.dates)
     return sorted(moment for moment in after if moment > 0)
+
+
+def about_dates(kinds: Iterable[Planned], start: str | None, until_s: float | None = None) -> list[str]:
+    """That dates count for nothing: those up to the job's start, or those after an end so long after it [s].
+
+    >>> kinds = [Planned(lasts_s=3600.0, dates=("2026-12-31", "2027-01-01", "2027-01-09"))]
+    >>> about_dates(kinds, "2027-01-01")[0].split(": ")[1]
+    '2026-12-31 and 2027-01-01 are not after job.start and count for nothing'
+    >>> about_dates(kinds, "2027-01-01", 7 * 86400.0)[0].split(": ")[1]
+    '2027-01-09 is after the expected end, 7 d after the start, and counts for nothing'
+    """
+    if start is None:
+        return []
+    begins = datetime.fromisoformat(start)
+    after = [
+        (date, (datetime.fromisoformat(date) - begins).total_seconds()) for one in kinds for date in one.dates or ()
+    ]
+    found = [date for date, at in after if (at <= 0 if until_s is None else at >= until_s)]
+    if not found:
+        return []
+    *some, last = found if len(found) <= _NAMED else [*found[: _NAMED - 1], f"{len(found) - _NAMED + 1} more"]
+    listed = f"{', '.join(some)} and {last}" if some else last
+    verb, counts = ("is", "counts") if len(found) == 1 else ("are", "count")
+    where = "not after job.start"
+    if until_s is not None:
+        where = f"after the expected end, {format_time(until_s)} after the start,"
+    return [f"failures.planned: {listed} {verb} {where} and {counts} for nothing"]
+
+
+def planned_calendar(kinds: Iterable[Planned], start: str | None) -> Iterator[tuple[float, float]]:
+    """When planned stops of all kinds begin and end, after the job's start [s], in order; some may never end.
+
+    Stops that overlap or touch are one, from the first one's beginning to the last one's end.
+
+    >>> two = Planned(lasts_s=3600.0, dates=("2027-01-02 00:00", "2027-01-02 00:30"))
+    >>> list(planned_calendar([two], "2027-01-01"))
+    [(86400.0, 91800.0)]
+    """
+    each = [_moments(one, start) for one in kinds]
+    begins: float | None = None
+    ends = 0.0
+    for moment, lasts in heapq.merge(*each):
+        if begins is not None and moment > ends:
+            yield begins, ends
+            begins = None
+        begins, ends = (moment, moment + lasts) if begins is None else (begins, max(ends, moment + lasts))
+    if begins is not None:
+        yield begins, ends
+
+
+def _moments(one: Planned, start: str | None) -> Iterator[tuple[float, float]]:
+    moments: Iterable[float] | None = planned_moments(one, start)
+    if moments is None:
+        every = one.every_s or float("inf")
+        moments = (number * every for number in count(1))
+    return ((moment, one.lasts_s) for moment in moments)

@@ -8,8 +8,8 @@ Planned stops then come by the calendar.
 
 from __future__ import annotations
 
-import heapq
 from dataclasses import replace
+from itertools import islice, takewhile
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from cprmodel.costing.beside import WithStops
 from cprmodel.costing.models import CostModel
 from cprmodel.facts.compiled import compiled
 from cprmodel.jobs import Job
-from cprmodel.jobs.planned import planned_moments
+from cprmodel.jobs.planned import planned_calendar
 from cprmodel.simulation.result import Estimate, Simulated
 
 __all__ = ["inner_of", "planned_until", "with_stops"]
@@ -47,22 +47,12 @@ def _waits(lengths: Any, rate: float, repair_s: float, spares: int, rng: Any, wa
 
 def _by_the_calendar(job: Job, length_s: float) -> tuple[int, float]:
     """How many planned stops a run of such a length meets, one after the other, and what they last in all [s]."""
-    ahead: list[
-        tuple[float, float, float]
-    ] = []  # when the next of a kind begins, how long it lasts, and the period
-    for one in job.failures.planned or ():
-        moments = planned_moments(one, job.job.start)
-        if moments is None:
-            ahead.append((one.every_s or np.inf, one.lasts_s, one.every_s or np.inf))
-        else:
-            ahead += [(moment, one.lasts_s, np.inf) for moment in moments]
-    heapq.heapify(ahead)
     number, out, until = 0, 0.0, length_s
-    while ahead and ahead[0][0] < until:
-        begins, lasts, every = heapq.heappop(ahead)
-        heapq.heappush(ahead, (begins + every, lasts, every))
-        number, out = number + 1, out + lasts
-        until += lasts + job.load_s + job.save_s / 2
+    for begins, ends in planned_calendar(job.failures.planned or (), job.job.start):
+        if begins >= until:
+            break
+        number, out = number + 1, out + ends - begins
+        until += ends - begins + job.load_s + job.save_s / 2
     return number, out
 
 
@@ -72,23 +62,18 @@ def inner_of(model: CostModel) -> CostModel:
 
 
 def planned_until(job: Job, until_s: float) -> list[tuple[float, float]]:
-    """When planned stops begin, and how long each lasts [s]: those with dates, and others until then.
+    """When planned stops begin and end [s]: those that begin until then, in order; at most a million.
 
-    By the clock, in order; of a kind at most a million.
+    Those that overlap are one.
     """
-    found = []
-    for one in job.failures.planned or ():
-        moments = planned_moments(one, job.job.start)
-        if moments is None and one.every_s is not None:
-            moments = (one.every_s * np.arange(1, min(int(until_s / one.every_s), _MOST_STOPS) + 1)).tolist()
-        found += [(moment, one.lasts_s) for moment in moments or ()]
-    return sorted(found)
+    calendar = planned_calendar(job.failures.planned or (), job.job.start)
+    return list(islice(takewhile(lambda one: one[0] <= until_s, calendar), _MOST_STOPS))
 
 
 def _outages(job: Job, lengths_s: Any) -> Any:
     """What planned stops last in all that begin in times so long with them [s]."""
-    begins, lasts = np.array(planned_until(job, float(lengths_s.max()))).reshape(-1, 2).T
-    return np.concatenate([[0.0], np.cumsum(lasts)])[np.searchsorted(begins, lengths_s)]
+    begins, ends = np.array(planned_until(job, float(lengths_s.max()))).reshape(-1, 2).T
+    return np.concatenate([[0.0], np.cumsum(ends - begins)])[np.searchsorted(begins, lengths_s)]
 
 
 def with_stops(

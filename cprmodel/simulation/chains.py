@@ -45,7 +45,6 @@ _SURE, _UNCHECKED, _CHECKS, _PENDING, _LOADING, _KEPT, _VAIN, _SHOWS = range(8, 
 
 #: Planned stops are listed for jobs so many times as long as expected.
 _LONGEST = 20.0
-_NONE = np.zeros((0, 2))
 
 # How a phase, or a job, goes on.
 _ON, _CUT, _BACK, _SEEN = 0, 1, 2, 3
@@ -316,18 +315,6 @@ def _played(of: Any, stops: Any, planned: Any, rows: Any, kept: Any, most: int, 
     return True
 
 
-def _planned(job: Job, until_s: float) -> Any:
-    """When planned stops begin and end, in order; those that begin in another one are a part of it."""
-    merged: list[tuple[float, float]] = []
-    for begins, lasts in planned_until(job, until_s):
-        ends = begins + lasts
-        if merged and begins <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(ends, merged[-1][1]))
-        else:
-            merged.append((begins, ends))
-    return np.array(merged).reshape(-1, 2)
-
-
 def _numbers(job: Job, strategy: Strategy) -> tuple[Any, Any]:
     """What the kernel plays: the job's numbers, and the stops of a shard, a trainer, and both."""
     mix, recovery, point = job.failure_mix, strategy.recovery, job.job
@@ -356,13 +343,14 @@ def simulate_chains(
     streams: np.random.SeedSequence,
     progress: Callable[[int], None] | None = None,
 ) -> Simulated:
-    """Play a job with a time limit, or silent errors, many times; as :func:`cprmodel.simulate`, which calls it."""
+    """Play a job with a time limit, planned stops or silent errors many times, for :func:`cprmodel.simulate`."""
     cost = model_for(job).cost(job, strategy)
     failures = expected_failures(job, cost)
     most, shards = most_failures(failures), job.cluster.embedding_shards or 1
     of, stops = _numbers(job, strategy)
-    limited = job.job.time_limit_s is not None  # else planned stops are played on top
-    planned = _planned(job, _LONGEST * (1 + float(cost.breakdown.total)) * job.job.work_s) if limited else _NONE
+    limited = not job.doubts_saves  # else planned stops are played on top
+    until = _LONGEST * (1 + float(cost.breakdown.total)) * job.job.work_s
+    planned = np.array(planned_until(job, until) if limited else []).reshape(-1, 2)
     saves = failures * job.failure_mix.mtbf_s / strategy.interval_s
     sizes = sizes_of(runs, failures + saves, events=4e6, most=4096)
     parts, loop = [], Batches(len(sizes))
@@ -373,5 +361,5 @@ def simulate_chains(
         parts.append(rows)
         if progress:
             progress(size)
-    of_what = "of a long job" if job.doubts_saves else "of a long chain of jobs"
+    of_what = "of a long job" if job.doubts_saves else "exact" if job.plain else "of a long chain of jobs"
     return found_of(job, strategy, cost, loop.all(parts), of_what)

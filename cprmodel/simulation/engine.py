@@ -122,7 +122,13 @@ def simulate(
     apart = np.random.SeedSequence(streams.entropy, spawn_key=(*streams.spawn_key, _STOPS_BESIDE))
     pace = course_of(job).pace
     planned_played = _is_chain(slower(job, pace), replace(strategy, interval_s=strategy.interval_s / pace))
+    planned_played |= memoryless and _stops_by_clock(job, strategy)
     return with_stops(found, model, apart, planned_played)
+
+
+def _stops_by_clock(job: Job, strategy: Strategy) -> bool:
+    """Whether planned stops are played in the runs, by the calendar; others come on top, with half a save each."""
+    return bool(job.failures.planned) and job.plain and not job.paced and strategy.plain
 
 
 def _is_chain(job: Job, strategy: Strategy) -> bool:
@@ -158,6 +164,9 @@ def _simulate(
     player = player_of(strategy.saving)
     if player is not None:
         return player(job, strategy, runs, streams, law, strikes, workers, progress)
+    memoryless = isinstance(law, Exponential) and strikes is FailuresStrike.ALWAYS
+    if memoryless and _stops_by_clock(job, strategy):
+        return simulate_chains(job, strategy, runs, streams, progress)
     if _is_chain(job, strategy) or job.doubts_saves:
         if not isinstance(law, Exponential) or strikes is not FailuresStrike.ALWAYS:
             expected = "exponential failures that strike always, for jobs with a time limit or saves in doubt"

@@ -189,6 +189,58 @@ def test_stops_by_dates() -> None:
     assert any("3 planned stops of 48 h in its time, 20.0% of the work" in line for line in answer.warnings)
 
 
+@pytest.mark.parametrize(
+    ("planned", "stops", "days"),
+    [
+        ([{"lasts": "3 d", "dates": ["2027-01-05", "2027-01-06"]}], 1, 4),  # down from the 5th to the 9th
+        ([{"lasts": "3 d", "dates": ["2027-01-05", "2027-01-05"]}], 1, 3),
+        ([{"lasts": "3 d", "dates": ["2027-01-05"]}, {"lasts": "1 d", "dates": ["2027-01-06"]}], 1, 3),
+        ([{"lasts": "1 d", "dates": ["2027-01-05", "2027-01-06", "2027-01-08"]}], 2, 3),  # two that touch, and one
+        # from the 10th to the 12th, with all of the 11th, and the 21st; the job ends on the 29th
+        ([{"lasts": "1 d", "every": "10 d"}, {"lasts": "2 d", "dates": ["2027-01-10", "2027-01-30"]}], 2, 3),
+        ([{"lasts": "1 h", "every": "10 d"}, {"lasts": "1 d", "every": "20 d"}], 2, 25 / 24),
+    ],
+)
+@pytest.mark.parametrize("limit", [None, "20 h"])
+def test_stops_that_overlap_are_one(
+    planned: list[dict[str, Any]], stops: int, days: float, limit: str | None
+) -> None:
+    """Counted by hand: the cluster is down in the union of them; in a chain of jobs, too, and played."""
+    work = {"work": "25 d", "start": "2027-01-01", "time_limit": limit}
+    point = {"save": "1 s", "load": "1 s", "reschedule": "0 s", "save_before_limit": True if limit else None}
+    mtbf = "100000 d"
+    job = job_of(job=work, failures={"mtbf": mtbf, "planned": planned}, checkpoint=point)
+    found, mean = planned_stops(job, 25 * 86400.0, 1.0)
+    assert (found, found * mean) == (stops, pytest.approx(days * 86400.0))
+    one = plan(job).best
+    assert one.planned_fraction == pytest.approx(days / 25, rel=1e-3)
+    free = job_of(job=work, failures={"mtbf": mtbf}, checkpoint=point)
+    more = simulate(job, one.strategy, 50).times_s.mean() - simulate(free, one.strategy, 50).times_s.mean()
+    assert more == pytest.approx(days * 86400.0, rel=1e-3)
+
+
+def test_dates_that_count_for_nothing_are_named() -> None:
+    dates = ["2026-12-31", "2027-01-01", "2027-01-05", "2027-02-03"]
+    planned = [{"lasts": "2 d", "dates": dates}]
+    job = job_of(job={"work": "30 d", "start": "2027-01-01"}, failures={"mtbf": "9000 d", "planned": planned})
+    said = "\n".join(plan(job).warnings)
+    assert "failures.planned: 2026-12-31 and 2027-01-01 are not after job.start and count for nothing" in said
+    # 30 d of work, 2 d of a stop, and less than 3 h for saves, are over on 2 February
+    assert "2027-02-03 is after the expected end, 32 d" in said
+    assert "and counts for nothing" in said
+    assert "1 planned stop of 48 h in its time" in said
+    one = plan(job).best
+    assert one.planned_fraction == pytest.approx(2 / 30)
+    # a stop that moves the end brings the next one in
+    later = job_of(job={"work": "32 d", "start": "2027-01-01"}, failures={"mtbf": "9000 d", "planned": planned})
+    assert plan(later).best.planned_fraction == pytest.approx(4 / 32)
+    assert "after the expected end" not in "\n".join(plan(later).warnings)
+    none = job_of(
+        job={"work": "30 d", "start": "2027-01-01"}, failures={"planned": [{"lasts": "2 d", "dates": dates[:2]}]}
+    )
+    assert any("0 planned stops in its time, 0% of the work" in line for line in plan(none).warnings)
+
+
 @pytest.mark.parametrize("source", ["production-dlrm.toml", "storage.toml", "ordered-saves.toml"])
 def test_they_come_on_top_of_any_storage_and_any_strategy(source: str) -> None:
     """Every strategy's overhead is its own without them, stretched; its interval and its PLS are as they were."""
@@ -241,7 +293,10 @@ def test_it_is_explained() -> None:
     job = job_of(failures={"repair": "1 d", "planned": [{"every": "7 d", "lasts": "4 h"}]})
     text = "\n".join(explain_lines(plan(job)))
     assert "[waiting_overhead]" in text
-    assert "[planned_overhead]" in text
+    assert "[periodic_stops_overhead]" in text
+    dates = {"lasts": "4 h", "dates": ["2027-02-01"]}
+    rare = job_of(job={"start": "2027-01-01"}, failures={"planned": [dates]})
+    assert "[planned_overhead]" in "\n".join(explain_lines(plan(rare)))
     assert isinstance(model_for(job), WithStops)
     assert not isinstance(model_for(load_preset("cpr-dlrm")), WithStops)
 
@@ -276,6 +331,10 @@ def test_what_does_not_know_them_says_so() -> None:
             "failures.planned.0.every: expected one of every and dates",
         ),
         ({"failures": {"planned": [{"lasts": "5 d", "every": "7 d"}]}}, "expected at most half of every"),
+        (
+            {"failures": {"planned": [{"lasts": "1 h", "dates": []}]}},
+            'failures.planned.0.dates = "[]": expected at least one date',
+        ),
         (
             {"failures": {"planned": [{"lasts": "1 h", "dates": ["2027-01-01"]}]}},
             "job.start: expected the date on which the job starts, since failures.planned.0 has dates",

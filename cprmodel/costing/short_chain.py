@@ -1,0 +1,221 @@
+r"""What a chain of few jobs under a time limit costs, from its first job to its end.
+
+The overhead of a long chain charges the work's share of a limit: 1.97 requeues where there is one. Here the
+expected time is summed backwards, from the end of the work: from a fresh start with so much work left a job either
+ends the work, or reaches its limit, or is ended by a failure; then less is left. The first job has nothing to load,
+and the last one neither saves nor waits.
+
+What is left is kept on a grid that paths without a failure hit exactly; what a failure leaves falls between two
+points of it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cprmodel.facts.results import Breakdown
+from cprmodel.formulas.limits import Chain
+
+__all__ = ["Limits", "short_chain"]
+
+#: Points of the grid in what a job keeps.
+_POINTS = 48
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How the jobs of a chain go."""
+
+    chain: Chain
+    limit_s: float  #: of activity: without the stops that a part repairs
+    interval_s: float
+    save_s: float
+    load_s: float
+    requeue_s: float
+    announced: bool
+    step_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A job of the chain that begins with a load; what it comes to where it does not end the work."""
+
+    of: Limits
+    load: float
+
+    @property
+    def cycle(self) -> float:
+        return self.of.interval_s + float(self.of.chain.save)
+
+    @property
+    def saves(self) -> int:
+        """Regular saves before its last one; or complete at the earliest end without one."""
+        room = self.of.limit_s - self.load
+        if self.of.announced:
+            return max(math.ceil((room - self.of.save_s) / self.cycle * (1 - 1e-12)) - 1, 0)
+        return max(math.floor(room / self.cycle - 0.5), 0)
+
+    @property
+    def keeps(self) -> float:
+        """Work that is kept at the limit, at most."""
+        if not self.of.announced:
+            return (self.saves + 1) * self.of.interval_s
+        last = max(self.of.limit_s - self.load - self.of.save_s - self.saves * self.cycle, 0.0)
+        if self.of.step_s:
+            last = math.floor(last / self.of.step_s * (1 + 1e-12)) * self.of.step_s
+        return self.saves * self.of.interval_s + last
+
+    @property
+    def _ends(self) -> tuple[float, float]:
+        """When an unannounced limit comes at the earliest, and at the latest."""
+        return self.of.limit_s - self.cycle / 2, self.of.limit_s + self.cycle / 2
+
+    def _whole(self, left: float) -> float:
+        """How long it takes to end so much work, without a last save."""
+        return self.load + left + _between(left, self.of.interval_s) * float(self.of.chain.save)
+
+    def never_ends(self, left: float) -> bool:
+        """Whether the limit comes before so much work is done, in any case."""
+        return self._whole(left) > (self.of.limit_s if self.of.announced else self._ends[1]) * (1 + 1e-12)
+
+    def outcome(self, left: float) -> tuple[Any, Any, Any]:
+        """Where so much work is left: probabilities, what is kept with each, and parts; all others end the work."""
+        if self.never_ends(left):
+            fails, limits, parts = self.to_limit()
+        else:
+            fails, parts = self.to_end(left)
+            limits = []
+            first, last = self._ends
+            whole = self._whole(left)
+            if not self.of.announced and whole > first:
+                share = (last - whole) / self.cycle
+                cut, limits, cut_parts = self.to_limit(whole)
+                fails = _sum(share * fails, (1 - share) * cut)
+                limits = [((1 - share) * chance, kept) for chance, kept in limits]
+                parts = share * parts + (1 - share) * cut_parts
+        fails = fails.copy()
+        fails[0] += -math.expm1(-float(self.of.chain.back) * self.load)  # nothing is kept where loading fails
+        chances = np.append(fails, [chance for chance, _ in limits])
+        kept = np.append(self.of.interval_s * np.arange(len(fails)), [kept for _, kept in limits])
+        return chances, kept, parts
+
+    def _left_alone(self, saves: Any) -> Any:
+        """Probability that so many regular saves are complete."""
+        return np.exp(-float(self.of.chain.back) * (self.load + saves * self.cycle))
+
+    def to_limit(self, until: float = math.inf) -> tuple[Any, list[tuple[float, float]], Any]:
+        """Probability of a failure after 0, 1, … saves; of the limit, with what is kept then; and parts [s].
+
+        ``until``: an unannounced limit is known to come before that.
+        """
+        rho, saves, tau = float(self.of.chain.back), self.saves, self.of.interval_s
+        reached = self._left_alone(np.arange(saves + 1.0))
+        if self.of.announced:
+            before = self.load + self.keeps + saves * float(self.of.chain.save)
+            ends = math.exp(-rho * (before + self.of.save_s))
+            saved = math.exp(-rho * before - float(self.of.chain.rate) * self.of.save_s) / float(
+                self.of.chain.stretch
+            )
+            fails = reached - np.append(reached[1:], ends)
+            activity = _until_failure(rho, before + self.of.save_s)
+            number = float(reached[1:].sum()) + saved
+            kept = [(saved, self.keeps), (ends - saved, saves * tau)]
+            return fails, kept, self._parts(activity, number, ends)
+        first, last = self._ends
+        last = min(last, until)
+        width = max(last - first, 1e-12 * self.cycle)
+        one_more = min(max(self.load + (saves + 1) * self.cycle, first), last)
+        few, more = (
+            (_until_failure(rho, there) - _until_failure(rho, here)) / width
+            for here, there in ((first, one_more), (one_more, last))
+        )
+        comes = (last - one_more) / width * math.exp(-rho * one_more)
+        fails = np.append(reached - np.append(reached[1:], few + comes), comes - more)
+        activity = (1 - few - more) / rho if rho * self.of.limit_s > 1e-9 else (first + last) / 2
+        number = float(reached[1:].sum()) + comes
+        return fails, [(few, saves * tau), (more, (saves + 1) * tau)], self._parts(activity, number, few + more)
+
+    def to_end(self, left: float) -> tuple[Any, Any]:
+        """The same where the work ends first: probability of a failure after 0, 1, … saves, and parts."""
+        rho, saves = float(self.of.chain.back), _between(left, self.of.interval_s)
+        whole = self.load + left + saves * float(self.of.chain.save)
+        reached, ends = self._left_alone(np.arange(saves + 1.0)), math.exp(-rho * whole)
+        fails = reached - np.append(reached[1:], ends)
+        return fails, self._parts(_until_failure(rho, whole), float(reached[1:].sum()), ends, 0.0)
+
+    def _parts(self, activity: float, number: float, ends: float, requeue: float | None = None) -> Any:
+        """Saves, loads, waits, and all of the time [s]."""
+        chain = self.of.chain
+        waits = (1 - ends) * float(chain.restart) + ends * (self.of.requeue_s if requeue is None else requeue)
+        loads = _until_failure(float(chain.back), self.load) + float(chain.stop_load) * activity
+        waits_too = float(chain.stop_reschedule) * activity + waits
+        return np.array([number * self.of.save_s, loads, waits_too, activity * float(chain.stretch) + waits])
+
+
+def _between(work: float, interval: float) -> int:
+    """Saves between pieces of work."""
+    return max(math.ceil(work / interval * (1 - 1e-12)) - 1, 0)
+
+
+def _until_failure(rate: float, length: float) -> float:
+    """Mean time of something so long that a failure ends."""
+    return -math.expm1(-rate * length) / rate if rate * length > 1e-12 else length
+
+
+def _sum(one: Any, other: Any) -> Any:
+    """Of two arrays that may differ in length."""
+    found = np.zeros(max(len(one), len(other)))
+    found[: len(one)] += one
+    found[: len(other)] += other
+    return found
+
+
+def short_chain(of: Limits, work_s: float, points: int = _POINTS) -> Breakdown:
+    """Overhead of all of the work, as fractions of it; infinite where a job keeps nothing.
+
+    ``points``: of the grid in what a job keeps.
+    """
+    first, later = _Job(of, 0.0), _Job(of, of.load_s)
+    if later.keeps <= 0 or first.keeps <= 0:
+        return Breakdown(0.0, 0.0, math.inf, 0.0)
+    grid = later.keeps / points
+    # work left, from the least on: on the grid of what the first limit leaves, and above it all of the work
+    anchor = max(work_s - first.keeps, 0.0)
+    least = anchor - math.floor(anchor / grid) * grid
+    left = np.arange(least if least > 1e-9 * grid else grid, work_s + 2 * grid, grid)
+    values = np.zeros((len(left), 4))  # parts, from a start with a load
+
+    chances, kept, parts = later.outcome(4 * (of.limit_s + later.cycle))  # too much for a job
+    back = np.zeros(points * 2 + 3)
+    for chance, at in zip(chances, kept / grid, strict=True):
+        low = math.floor(at + 1e-9)
+        share = max(at - low, 0.0)
+        back[low] += chance * (1 - share)
+        back[low + 1] += chance * share
+    back = np.trim_zeros(back, "b")
+    for index, one in enumerate(left):
+        if later.never_ends(float(one)):
+            reach = min(len(back) - 1, index)
+            values[index] = parts + back[1 : reach + 1] @ values[index - reach : index][::-1]
+            stays = back[0]
+        else:
+            chances, kept, own = later.outcome(float(one))
+            stays = float(chances[kept == 0].sum())
+            chances, less = chances[kept > 0], float(one) - kept[kept > 0]
+            values[index] = own + (_at(values[:index], left[:index], less).T @ chances if index else 0.0)
+            stays += 0.0 if index else float(chances.sum())
+        values[index] /= 1 - stays
+    chances, kept, parts = first.outcome(work_s)
+    total = parts + _at(values, left, work_s - kept).T @ chances
+    save, load, wait, time = (total / work_s).tolist()
+    return Breakdown(save=save, load=load, lost=time - 1 - save - load - wait, reschedule=wait)
+
+
+def _at(values: Any, left: Any, where: Any) -> Any:
+    """Between points of the grid; nothing where nothing is left."""
+    found = np.column_stack([np.interp(where, left, column) for column in values.T])
+    return np.where(where[:, None] <= 1e-9 * left[-1], 0.0, found)
