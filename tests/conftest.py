@@ -38,13 +38,15 @@ def literature(name: str) -> dict[str, Any]:
 
 
 def pytest_configure() -> None:
-    """What a shell starts in the background ignores SIGINT, and so would all that tests start.
+    """What a shell starts in the background ignores SIGINT, by nohup SIGHUP, and so would all that tests start.
 
     A process of Ray's reads the secret of its cluster once.
     """
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

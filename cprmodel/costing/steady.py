@@ -19,6 +19,7 @@ from cprmodel.costing.setting import Limits, Setting, drains_in, tried
 from cprmodel.costing.shared import Shared
 from cprmodel.costing.spread import of_either, pls_variance
 from cprmodel.costing.storage import LongRun
+from cprmodel.costing.terms import SHORT
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.storage import StoredSave, WarnedSave
@@ -26,7 +27,7 @@ from cprmodel.facts.strategies import Recovery, Strategy, loses_samples
 from cprmodel.facts.units import count_of, format_share, format_time
 from cprmodel.jobs import Job
 
-__all__ = ["DRAIN", "SHARED", "SHORT", "SHORTEST", "SteadyState", "at_once", "long_run_of"]
+__all__ = ["DRAIN", "SHARED", "SHORTEST", "SteadyState", "at_once", "long_run_of"]
 
 DRAIN = "the time that a save drains"
 SHARED = "the bandwidth that jobs share"
@@ -43,9 +44,6 @@ _UNBOUNDED = (
 
 #: Probabilities to be in time with which a save on a warning is begun, where its time scatters.
 _IN_TIME = (0.5, 0.6, 0.7, 0.75, 0.8, 0.84, 0.87, 0.9, 0.92, 0.94, 0.95, 0.96, 0.97, 0.975, 0.98, 0.985)
-
-#: A job with fewer intervals (of the last level) than this is not long.
-SHORT = 10
 
 
 def _setting(job: Job, recovery: Recovery) -> Setting:

@@ -21,6 +21,7 @@ from cprmodel.formulas import exact_loss, interval, makespan, overhead
 __all__ = [
     "EXACT",
     "FIRST_ORDER",
+    "SHORT",
     "WITHIN",
     "Recoveries",
     "Terms",
@@ -31,6 +32,9 @@ __all__ = [
 
 #: A budget is kept up to rounding.
 WITHIN = 1 + 1e-9
+
+#: A job with fewer intervals (of the last level) than this is not long.
+SHORT = 10
 
 _FULL = ("load_s", "reschedule_s")
 _PARTIAL = (

@@ -77,15 +77,16 @@ def periodic_stops_overhead(
     r"""Overhead of planned stops that come by a period, beside that of saves every τ and of failures.
 
     Between two stops m saves are made after τ of work each, and the one before the stop after τ_lim more,
-    τ_lim ≤ τ. The overhead of regular saves charges m + f of them, f = τ_lim/τ, and a loss of half an interval at
-    each failure, where it is half of a shorter one in the last piece.
+    τ_lim ≤ τ. The overhead of regular saves charges m + τ_lim/τ of them, and a loss of half an interval at each
+    failure, where it is half of a shorter one in the last piece.
 
     .. math:: \frac{O}{T} = \frac{n_p}{T} \left( U + L + c\, C - \frac{w\, u\, \tau_{\mathrm{lim}}
               (\tau - \tau_{\mathrm{lim}})}{2 \mu}
               + \frac{1 - w}{\mu} (C + L' + D')\, \tau_{\mathrm{lim}} \right)
 
-    .. math:: c = u\,(1 - f) + (1 - u)\, \frac{m/2 + f - f^2/2}{m + f}, \qquad
-              u = e^{-w (m \tau + \tau_{\mathrm{lim}})/\mu}
+    .. math:: c = u \left( 1 - \frac{\tau_{\mathrm{lim}}}{\tau} \right) + (1 - u)\,
+              \frac{m/2 + \tau_{\mathrm{lim}}/\tau - \tau_{\mathrm{lim}}^2/(2 \tau^2)}
+              {m + \tau_{\mathrm{lim}}/\tau}, \qquad u = e^{-w (m \tau + \tau_{\mathrm{lim}})/\mu}
 
     Parameters
     ----------
@@ -108,7 +109,7 @@ def periodic_stops_overhead(
     Notes
     -----
     u is the probability of no failure between two stops. After one, anywhere, the cycle of saves begins anew, and
-    what is left is as likely any part of the whole: on average over it (m/2 + f − f²/2)/(m + f) of a save comes on
+    what is left is as likely any part of the whole: on average over it the second fraction of a save comes on
     top, a half where stops are rare. A failure that a part repairs takes the save before a stop where it strikes
     that, or is under repair when it is due: there is no time for another, and its work is done again.
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from cprmodel.costing.kinds import Candidate, register
 from cprmodel.costing.models import BUDGET, OPTIMUM, UNHEEDED, WHOLE_JOB, Choice, Cost, CostModel, with_extra
-from cprmodel.costing.steady import SHORT
-from cprmodel.costing.terms import WITHIN
+from cprmodel.costing.terms import SHORT, WITHIN
 from cprmodel.facts.errors import JobError
 from cprmodel.facts.ordered import StoredPrioritySave
 from cprmodel.facts.strategies import PrioritySave, Strategy
