@@ -281,12 +281,15 @@ def test_it_is_shown() -> None:
 @pytest.mark.parametrize(
     ("tables", "said"),
     [
-        ({"failures": {"mtbf": "1 d"}}, 'failures.mtbf and component = 86400 and "...": expected exactly one of'),
+        (
+            {"failures": {"mtbf": "1 d"}},
+            'failures.mtbf and component = "1 d" and [{ name = "software", domain = "process", mttf = "60 d" }',
+        ),
         ({"failures": {"nodes": None}}, "failures.nodes: expected the number of nodes, since component is given"),
         ({"failures": component(name="x")}, "failures.component.0.fit: expected one of fit, mttf, share"),
         (
             {"failures": component(fit=3, mttf="2 d")},
-            "failures.component.0.fit and mttf = 3 and 172800: expected one",
+            'failures.component.0.fit and mttf = 3 and "2 d": expected one',
         ),
         (
             {"failures": component(share=0.3) | {"mtbf": "1 d"}},
