@@ -120,7 +120,7 @@ def periodic_stops_overhead(
     >>> each = periodic_stops_overhead(work_s=864000.0, planned=10, outage_s=3600.0, save_s=900.0, load_s=600.0,
     ...                                interval_s=43200.0, saves=1, last_s=37200.0, mtbf_s=2592000.0)
     >>> round(each.reschedule, 4), round(each.save, 5), round(each.lost, 5)
-    (0.0417, 0.00161, -0.00048)
+    (0.0417, 0.00157, -0.00048)
     """
     xp = namespace(interval_s, saves, last_s, mtbf_s, whole_job_share)
     part = last_s / interval_s
