@@ -8,7 +8,6 @@ the model.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import zipfile
 from collections.abc import Iterator
@@ -23,13 +22,11 @@ from cprmodel.bulk.many import Sweep
 from cprmodel.bulk.writing import Writer
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.files import whole_file
-from cprmodel.facts.part_files import DAMAGED, opened, part_file, wrong
+from cprmodel.facts.part_files import DAMAGED, about, array_in, opened, part_file, put_about, put_array, wrong
 from cprmodel.facts.parts import Part
 from cprmodel.facts.version import __version__
 
 __all__ = ["merged", "part_file", "part_writer"]
-
-_ABOUT = "about.json"
 
 
 @contextmanager
@@ -45,27 +42,24 @@ def part_writer(out: Path, part: Part, sweep: Sweep) -> Iterator[Writer]:
             def write(self, chunk: Chunk) -> None:
                 columns = []
                 for number, (name, column) in enumerate(chunk.columns.items()):
-                    array = column.codes if isinstance(column, Coded) else np.ascontiguousarray(column)
-                    content = io.BytesIO()
-                    np.lib.format.write_array(content, array, allow_pickle=False)
-                    zipped.writestr(f"{len(chunks)}/{number}.npy", content.getbuffer())
+                    array = column.codes if isinstance(column, Coded) else column
+                    put_array(zipped, f"{len(chunks)}/{number}", array)
                     columns.append([name, list(column.names) if isinstance(column, Coded) else None])
                 chunks.append({"first": chunk.first, "columns": columns})
 
         yield _Parts()
-        about = {"sweep": _checksum(sweep), "part": str(part), "chunks": chunks}
-        zipped.writestr(_ABOUT, json.dumps(about))
+        put_about(zipped, "sweep", _checksum(sweep), part, chunks=chunks)
 
 
 def merged(out: Path, of: int, sweep: Sweep) -> Iterator[Chunk]:
     """The rows of all parts, in order; JobError where one is missing, damaged, or of another sweep."""
     wanted = _checksum(sweep)
     parts = [Part(number, of) for number in range(1, of + 1)]
-    found = [(part_file(out, part), _about(part, part_file(out, part), wanted)) for part in parts]
+    found = [(part_file(out, part), _chunks(part, part_file(out, part), wanted)) for part in parts]
     first = 0
-    for path, about in found:
+    for path, chunks in found:
         with opened(path, "sweep") as file, zipfile.ZipFile(file) as zipped:
-            for number, told in enumerate(about["chunks"]):
+            for number, told in enumerate(chunks):
                 try:
                     chunk = _chunk(zipped, number, told)
                 except DAMAGED as error:
@@ -78,27 +72,25 @@ def merged(out: Path, of: int, sweep: Sweep) -> Iterator[Chunk]:
         raise JobError(f"--merge {of}", [Problem("", "", f"{sweep.grid.size:,} rows in all parts, not {first:,}")])
 
 
-def _about(part: Part, path: Path, wanted: str) -> dict[str, Any]:
+def _chunks(part: Part, path: Path, wanted: str) -> list[dict[str, Any]]:
+    """What is said of the chunks of a part."""
     try:
         with opened(path, "sweep") as file, zipfile.ZipFile(file) as zipped:
-            found: dict[str, Any] = json.loads(zipped.read(_ABOUT))
-        ours = found["sweep"] == wanted and found["part"] == str(part)
-        found["chunks"] = list(found["chunks"])
+            found = about(zipped, "sweep", wanted, part)
+        chunks = [] if found is None else list(found["chunks"])
     except JobError:
         raise
     except DAMAGED as error:
         raise wrong(path, f"a part of a sweep as --part writes it ({error})") from None
-    if not ours:
+    if found is None:
         raise wrong(path, "a part of the same sweep: job, values, model and version")
-    return found
+    return chunks
 
 
 def _chunk(zipped: zipfile.ZipFile, number: int, told: dict[str, Any]) -> Chunk:
     columns: dict[str, Any] = {}
     for place, (name, names) in enumerate(told["columns"]):
-        with zipped.open(f"{number}/{place}.npy") as member:
-            array = np.lib.format.read_array(member, allow_pickle=False)
-            member.read()  # to its end, where its checksum is looked at
+        array = array_in(zipped, f"{number}/{place}")
         columns[name] = array if names is None else Coded(array, tuple(names))
     return Chunk(told["first"], columns)
 

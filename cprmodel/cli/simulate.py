@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import typer
 from cprmodel.cli.cluster import cluster, workers_of
 from cprmodel.cli.options import check_report, time_option
 from cprmodel.cli.pages import Page
+from cprmodel.cli.parts import check_parts, say_next
 from cprmodel.cli.progress import INTERRUPTED, interrupted, progress
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.files import write_whole
@@ -67,7 +68,7 @@ class Options:
 
 def run(source: str, options: Options, as_json: bool, page: Page) -> None:
     """Simulate and print, or write, what was found."""
-    _check_parts(options, page)
+    check_parts(options.part, options.merge, options.out, options.on, page, "played", "runs")
     if options.out is not None:
         check_report(options.out, source, "--out")
         page.is_not(options.out)
@@ -80,14 +81,13 @@ def run(source: str, options: Options, as_json: bool, page: Page) -> None:
     except JobError as error:
         raise JobError(source, list(error.problems)) from None
     workers = workers_of(options.on, options.workers)
-    which = _which(job, strategy, law, options)
     if options.part is not None:
         share = Share(part_from(options.part))
         with cluster(options.on), sharing(share), _of(source), suppress(NothingToPlay):
             _simulate(job, strategy, law, options, workers)
-        _write_part(share, options, which, as_json)
+        _write_part(share, options, _which(job, strategy, law, options), as_json)
         return
-    with cluster(options.on), sharing(_merged(options, which)), _of(source):
+    with cluster(options.on), _merged(job, strategy, law, options), _of(source):
         found = _simulate(job, strategy, law, options, workers)
     if found.interrupted:
         interrupted(found.runs, found.wanted_runs, "runs")
@@ -123,24 +123,6 @@ def _of(source: str) -> Iterator[None]:
         raise JobError(source, list(error.problems)) from None
 
 
-def _check_parts(options: Options, page: Page) -> None:
-    """JobError where what is asked for beside --part or --merge has no sense."""
-    asked = f"--part {options.part}" if options.part is not None else f"--merge {options.merge}"
-    expected = ""
-    if options.part is None and options.merge is None:
-        return
-    if options.part is not None and options.merge is not None:
-        expected = "no --merge beside it: parts are merged when all are done"
-    elif options.out is None:
-        expected = "--out beside it: parts are kept next to that file"
-    elif options.merge is not None and options.on is not None:
-        expected = "no --on beside it: nothing is played again"
-    elif options.part is not None and (page.path is not None or page.stdout is not None):
-        expected = "no --report beside it: --merge writes the page, of all runs"
-    if expected:
-        raise JobError(asked, [Problem("", "", expected)])
-
-
 def _which(job: Job, strategy: Strategy, law: FailureLaw, options: Options) -> str:
     """A checksum of what is simulated: parts of one simulation have the same."""
     known: list[object] = [__version__, job.model_dump(mode="json"), repr(strategy), repr(law)]
@@ -148,10 +130,11 @@ def _which(job: Job, strategy: Strategy, law: FailureLaw, options: Options) -> s
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
 
 
-def _merged(options: Options, which: str) -> Share:
+def _merged(job: Job, strategy: Strategy, law: FailureLaw, options: Options) -> AbstractContextManager[None]:
+    """Within it, what parts have played is not played again."""
     if options.merge is None or options.out is None:
-        return Share()
-    return merged_share(options.out, options.merge, which)
+        return nullcontext()
+    return sharing(merged_share(options.out, options.merge, _which(job, strategy, law, options)))
 
 
 def _write_part(share: Share, options: Options, which: str, as_json: bool) -> None:
@@ -166,8 +149,7 @@ def _write_part(share: Share, options: Options, which: str, as_json: bool) -> No
         typer.echo(json.dumps(told))
     else:
         typer.echo(f"{len(share.gave):,} of {share.batches:,} batches of runs: {path}")
-        same = f"the same command with --merge {share.part.of} instead of --part"
-        typer.echo(f"When all {share.part.of} parts are there: {same}")
+        say_next(share.part)
 
 
 def _law(options: Options) -> tuple[FailureLaw, list[str]]:

@@ -28,6 +28,7 @@ from cprmodel.bulk.derived import is_plain
 from cprmodel.cli.cluster import cluster, workers_of
 from cprmodel.cli.options import check_report
 from cprmodel.cli.pages import Page
+from cprmodel.cli.parts import check_parts, say_next
 from cprmodel.cli.progress import INTERRUPTED, interrupted, progress
 from cprmodel.costing import MODELS, CostModel, Exact, model_for
 from cprmodel.facts.errors import JobError, Problem
@@ -69,29 +70,13 @@ def run(source: str, options: Options, as_json: bool, page: Page) -> None:
     if options.on is not None and not options.vary:
         raise JobError("--on", [Problem("", "", "a --vary beside it: it is rows that go to a cluster")])
     page.is_not(options.out)
-    _check_parts(options, page)
+    check_parts(options.part, options.merge, options.out, options.on, page, "planned", "rows")
     try:
         _run(source, job, options, as_json, page)
     except JobError as error:
         if error.source != "job":
             raise
         raise JobError(source, list(error.problems)) from None
-
-
-def _check_parts(options: Options, page: Page) -> None:
-    """JobError where what is asked for beside --part or --merge has no sense."""
-    asked = [f"--part {options.part}"] if options.part is not None else []
-    asked += [f"--merge {options.merge}"] if options.merge is not None else []
-    if not asked:
-        return
-    if len(asked) > 1:
-        raise JobError(asked[0], [Problem("", "", "no --merge beside it: parts are merged when all are done")])
-    if options.out is None:
-        raise JobError(asked[0], [Problem("", "", "--out beside it: parts are kept next to that file")])
-    if options.merge is not None and options.on is not None:
-        raise JobError(asked[0], [Problem("", "", "no --on beside it: nothing is planned again")])
-    if options.part is not None and (page.path is not None or page.stdout is not None):
-        raise JobError(asked[0], [Problem("", "", "no --report beside it: --merge writes the page, of all rows")])
 
 
 def _run(source: str, job: Job, options: Options, as_json: bool, page: Page) -> None:
@@ -199,7 +184,7 @@ def _plan_part(sweep: Sweep, part: Part, options: Options, as_json: bool) -> Non
         typer.echo(json.dumps({"part": str(part), "rows": rows, "file": str(path)}))
     else:
         typer.echo(f"{rows:,} of {sweep.grid.size:,} plans: {path}")
-        typer.echo(f"When all {part.of} parts are there: the same command with --merge {part.of} instead of --part")
+        say_next(part)
 
 
 def _swept(sweep: Sweep, options: Options) -> Summary:

@@ -33,6 +33,7 @@ from cprmodel.costing.models import (
 from cprmodel.costing.terms import WITHIN
 from cprmodel.facts.formula import Formula
 from cprmodel.facts.results import Breakdown
+from cprmodel.facts.special import NUMPY
 from cprmodel.facts.strategies import Recovery, Strategy
 from cprmodel.facts.units import count_of, format_share, format_time
 from cprmodel.formulas.planned import chain_planned_overhead, periodic_stops_overhead, planned_overhead
@@ -105,7 +106,7 @@ def _between(job: Job, interval_s: float) -> _Between | None:
         return None
     room = kinds[0].every_s - kinds[0].lasts_s - job.load_s - job.save_s
     step = job.job.step_s
-    saves = max(math.ceil(room / (interval_s + job.save_s) * (1 - 1e-12)) - 1, 0)
+    saves = int(NUMPY.intervals(room, interval_s + job.save_s)) - 1
     last = max(room - saves * (interval_s + job.save_s), 0.0)
     if step is not None:
         last = math.floor(last / step * (1 + 1e-12)) * step
@@ -213,9 +214,7 @@ class WithStops:
         for one in job.failures.planned or ():
             if one.every_s is not None and one.every_s - one.lasts_s <= job.load_s + job.save_s:
                 nothing = Breakdown(0.0, 0.0, math.inf, 0.0)
-                return Cost(
-                    nothing, 0.0, refused="its planned stops leave no time for work between a load and a save"
-                )
+                return Cost(nothing, 0.0, refused=_NO_WORK)
         played = self._played(job, strategy)
         return self._with_stops(job, played, self._inner.cost(job, played), strategy.interval_s)
 
@@ -261,9 +260,7 @@ class WithStops:
             work = job.job.work_s
             number, _, _, step = self._stops(job, strategy, float(parts.total), 0.0)
             if number >= _MOST_STOPS:
-                return replace(
-                    cost, breakdown=parts._replace(lost=math.inf), refused="its planned stops have no end"
-                )
+                return replace(cost, breakdown=parts._replace(lost=math.inf), refused=_ENDLESS)
             planned = float(step.value.reschedule)
             parts = Breakdown(*(one + more for one, more in zip(parts, step.value, strict=True)))
             steps.append(step)

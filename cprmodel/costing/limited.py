@@ -52,16 +52,6 @@ _WIDE, _CLOSING, _BEST = 160, (12,) * 7, 24
 _FEW_SAVES = 250
 #: Up to so many whole steps all are tried; beyond, so many on each side of the best few.
 _ALL_STEPS, _BESIDE = 3000, 4
-#: What full recovery leaves out of what a chain is subject to.
-_NO_OTHERS = {
-    "partial_load": 0.0,
-    "partial_reschedule": 0.0,
-    "s": 0.0,
-    "t": 0.0,
-    "w": 1.0,
-    "trainer_reschedule": 0.0,
-    "reschedule": 0.0,
-}
 #: A chain of fewer jobs than this is not long: it is summed from its beginning to its end.
 _SHORT = 30
 #: In a short one intervals are tried with up to so many saves in a job, beside those best for a long one, on a
@@ -147,10 +137,8 @@ class _Chains:
         if not self.jobs(interval_s) < _SHORT:
             long: Breakdown = self.step(interval_s).value.in_floats()
             return long
-        of = {name: value for name, value in self.arguments.items() if name not in ("load_s", "requeue_s")}
-        names = {"shard_share": "s", "trainer_share": "t", "whole_job_share": "w"}
-        given = {names.get(name, name.removesuffix("_s")): value for name, value in of.items()}
-        chain = chain_of(**{**_NO_OTHERS, **given})
+        given = {name: one for name, one in self.arguments.items() if name not in ("load_s", "requeue_s")}
+        chain = chain_of(**given)
         limits = Limits(
             chain=chain,
             limit_s=(self.job.job.time_limit_s or math.inf) / float(chain.stretch),

@@ -12,13 +12,7 @@ from cprmodel.facts.strategies import Strategy
 from cprmodel.formulas.rotating import rotating_levels_pls
 from cprmodel.jobs import Job
 
-__all__ = ["cost_of", "setting_of"]
-
-
-def setting_of(job: Job, strategy: Strategy) -> Setting:
-    """What the long run depends on, besides how to save."""
-    of = (job.job.work_s, job.job.step_s or 0.0, job.failure_mix, job.cluster.embedding_shards or 1)
-    return Setting(*of, strategy.recovery)
+__all__ = ["cost_of"]
 
 
 def cost_of(job: Job, timed: Cost, strategy: Strategy) -> Cost:
@@ -26,7 +20,7 @@ def cost_of(job: Job, timed: Cost, strategy: Strategy) -> Cost:
     saving, work, mtbf = strategy.saving, job.job.work_s, job.failure_mix.mtbf_s
     assert isinstance(saving, RotatingLevelSave)
     every = min(strategy.interval_s, work)
-    stops = setting_of(job, strategy).stops(saving.timed)
+    stops = Setting.of(job, strategy.recovery).stops(saving.timed)
     lost = 0.0 if every >= work else float(updates_lost(saving, work, mtbf, stops, every))
     steps: tuple[Step, ...] = ()
     if every < work and lost > 0:

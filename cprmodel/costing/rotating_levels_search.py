@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass, replace
 from itertools import combinations, product
 from typing import Any
@@ -17,7 +18,6 @@ import numpy as np
 
 from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB, Choice, CostModel
 from cprmodel.costing.rotated_levels import updates_lost
-from cprmodel.costing.rotating_levels import setting_of
 from cprmodel.costing.seeds import MOST_SAVES
 from cprmodel.costing.setting import Setting
 from cprmodel.costing.terms import WITHIN
@@ -72,7 +72,7 @@ def best_rotating_levels(job: Job, model: CostModel, strategy: Strategy, budget:
     """
     saving = strategy.saving
     assert isinstance(saving, RotatingLevelSave)
-    return _Search(job, setting_of(job, strategy), saving, getattr(model, "extra_s", 0.0), budget).best()
+    return _Search(job, Setting.of(job, strategy.recovery), saving, getattr(model, "extra_s", 0.0), budget).best()
 
 
 class _Search:
@@ -96,7 +96,7 @@ class _Search:
         saving, of = self.saving_of(way), self.of
         every = way.every if counts is None else counts
         with np.errstate(all="ignore"):
-            run = of.run_with(saving.timed, intervals, self.stops, [every])
+            run = of.run(saving.timed, intervals, [every], self.stops)
             total = run.breakdown.total + self.extra_s * saving.shares[1] * run.writes
         ends = (run.breakdown.total >= 0) & (run.drains <= 1 + 1e-9)
         fits = intervals * every <= of.work_s * (1 + 1e-9)
@@ -264,8 +264,8 @@ class _Search:
 
     def least_lost(self) -> Choice:
         """Where nothing keeps the budget: the way that loses least at its best interval without one."""
-        free = _Search.__new__(_Search)
-        free.__dict__.update(self.__dict__ | {"budget": math.inf, "found": {}})
+        free = copy(self)
+        free.budget, free.found = math.inf, {}
         best, least = Choice(self.of.work_s, WHOLE_JOB, saving=self.saving), math.inf
         for way in free.likely():
             value, every = free.closest(way)

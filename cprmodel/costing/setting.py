@@ -16,6 +16,7 @@ from cprmodel.costing.storage import LongRun, long_run, save_times_s
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.storage import StoredSave, WarnedSave
 from cprmodel.facts.strategies import FailureMix, Recovery
+from cprmodel.jobs import Job
 
 __all__ = ["BROKEN", "Known", "Limits", "Setting", "drains_in", "fixed_s", "shortest_s", "tried"]
 
@@ -37,13 +38,16 @@ class Setting:
     shards: int
     recovery: Recovery
 
-    def run(self, saving: StoredSave, interval_s: Any, counts: Any = None) -> LongRun:
-        """The long run of a saving, or of other numbers of saves in their place."""
-        return long_run(saving, interval_s, self.mix.mtbf_s, self.stops(saving), counts)
+    @classmethod
+    def of(cls, job: Job, recovery: Recovery) -> Setting:
+        """That of a job."""
+        shards = job.cluster.embedding_shards or 1
+        return cls(job.job.work_s, job.job.step_s or 0.0, job.failure_mix, shards, recovery)
 
-    def run_with(self, saving: StoredSave, interval_s: Any, stops: Stops, counts: Any) -> LongRun:
-        """The same with stops that are known."""
-        return long_run(saving, interval_s, self.mix.mtbf_s, stops, counts)
+    def run(self, saving: StoredSave, interval_s: Any, counts: Any = None, stops: Stops | None = None) -> LongRun:
+        """The long run of a saving, or of other numbers of saves in their place; ``stops``: if known."""
+        known = self.stops(saving) if stops is None else stops
+        return long_run(saving, interval_s, self.mix.mtbf_s, known, counts)
 
     def stops(self, saving: StoredSave) -> Stops:
         """What a failure comes to."""

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from cprmodel.facts.results import Breakdown
+from cprmodel.facts.special import NUMPY
 from cprmodel.formulas.limits import Chain
 
 __all__ = ["Limits", "short_chain"]
@@ -56,7 +57,7 @@ class _Job:
         """Regular saves before its last one; or complete at the earliest end without one."""
         room = self.of.limit_s - self.load
         if self.of.announced:
-            return max(math.ceil((room - self.of.save_s) / self.cycle * (1 - 1e-12)) - 1, 0)
+            return _between(room - self.of.save_s, self.cycle)
         return max(math.floor(room / self.cycle - 0.5), 0)
 
     @property
@@ -158,7 +159,7 @@ class _Job:
 
 def _between(work: float, interval: float) -> int:
     """Saves between pieces of work."""
-    return max(math.ceil(work / interval * (1 - 1e-12)) - 1, 0)
+    return int(NUMPY.intervals(work, interval)) - 1
 
 
 def _until_failure(rate: float, length: float) -> float:

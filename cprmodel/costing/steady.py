@@ -46,11 +46,6 @@ _UNBOUNDED = (
 _IN_TIME = (0.5, 0.6, 0.7, 0.75, 0.8, 0.84, 0.87, 0.9, 0.92, 0.94, 0.95, 0.96, 0.97, 0.975, 0.98, 0.985)
 
 
-def _setting(job: Job, recovery: Recovery) -> Setting:
-    shards = job.cluster.embedding_shards or 1
-    return Setting(job.job.work_s, job.job.step_s or 0.0, job.failure_mix, shards, recovery)
-
-
 @lru_cache(maxsize=1024)
 def _at(setting: Setting, saving: StoredSave, interval_s: float) -> Priced:
     """What an interval costs, as numbers."""
@@ -71,7 +66,7 @@ def _spread(setting: Setting, saving: StoredSave, interval_s: float) -> float | 
 
 def long_run_of(job: Job, recovery: Recovery, saving: StoredSave, interval_s: Any) -> LongRun:
     """What a job comes to, saved so, in the long run."""
-    return _setting(job, recovery).run(saving, interval_s)
+    return Setting.of(job, recovery).run(saving, interval_s)
 
 
 def _stored(job: Job) -> StoredSave:
@@ -219,7 +214,7 @@ class SteadyState:
         return self._best(job, recovery, budget, saving)
 
     def _best(self, job: Job, recovery: Recovery, budget: float | None, saving: StoredSave | None = None) -> Choice:
-        setting, saving = _setting(job, recovery), saving or _stored(job)
+        setting, saving = Setting.of(job, recovery), saving or _stored(job)
         shared = Shared.of(job) if job.storage is not None else None
         return _choice(setting, saving, Limits(self._budget(setting, saving, budget), self.extra_s, shared))
 
@@ -228,7 +223,7 @@ class SteadyState:
         if not isinstance(strategy.saving, StoredSave):
             strategy = strategy.in_time
         saving = as_stored(strategy.saving, strategy.recovery)
-        setting = _setting(job, strategy.recovery)
+        setting = Setting.of(job, strategy.recovery)
         found = _at(setting, saving, strategy.interval_s)
         parts, pls = found.breakdown, float(found.pls)
         if not found.drains:
@@ -250,7 +245,7 @@ class SteadyState:
     def curve(self, job: Job, strategy: Strategy, intervals_s: Any) -> tuple[Any, Any]:
         """Overhead and PLS of a strategy at each of many intervals."""
         saving = as_stored(strategy.saving, strategy.recovery)
-        jobs = Jobs.of([(_setting(job, strategy.recovery), saving, Limits())])
+        jobs = Jobs.of([(Setting.of(job, strategy.recovery), saving, Limits())])
         found = jobs.priced(np.asarray(intervals_s, dtype=float)[None, :])
         return found.breakdown.total[0], found.pls[0]
 
@@ -263,7 +258,7 @@ class SteadyState:
             return None
         cases = []
         for job in jobs:
-            setting, saving = _setting(job, job.partial_recovery), _stored(job)
+            setting, saving = Setting.of(job, job.partial_recovery), _stored(job)
             cases.append((setting, saving, Limits(self._budget(setting, saving, job.pls_budget), self.extra_s)))
         side_by_side = Jobs.of(cases)
         choice = chosen(side_by_side)
@@ -285,7 +280,7 @@ class SteadyState:
             except JobError:
                 return ""
             assert isinstance(best.saving, StoredSave)
-            part = float(_setting(job, recovery).run(best.saving, best.interval_s).io_s)
+            part = float(Setting.of(job, recovery).run(best.saving, best.interval_s).io_s)
             if shared.fits(max(part, io_s)):
                 return ""
         if io_s <= part * (1 + 1e-6):
@@ -309,7 +304,7 @@ class SteadyState:
                 said += f"; it blocks training for {last.blocking_words(share)}"
             notes.append(said)
         if job.storage is not None:
-            found = _at(_setting(job, strategy.recovery), saving, strategy.interval_s)
+            found = _at(Setting.of(job, strategy.recovery), saving, strategy.interval_s)
             notes.append(f"it writes {format_share(float(found.io_s))} of the time")
         every = strategy.interval_s * saving.segments
         if job.job.work_s < SHORT * every and strategy.interval_s < job.job.work_s:

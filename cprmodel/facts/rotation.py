@@ -12,6 +12,11 @@ from cprmodel.facts.strategies import BlockingSave, SavingPolicy
 __all__ = ["RotatingLevelSave", "RotatingSave"]
 
 
+def _written(always: float, rotated: int, experts: int) -> float:
+    """Share of a checkpoint that holds what is always written, and so many of the experts."""
+    return always + (1 - always) * rotated / experts
+
+
 @dataclass(frozen=True)
 class RotatingSave:
     """A save writes ``rotated`` of the ``experts`` (or shards), in turn, and all that is none of theirs.
@@ -39,7 +44,7 @@ class RotatingSave:
     @property
     def share(self) -> float:
         """Share of the checkpoint that a save writes."""
-        return self.always + (1 - self.always) * self.rotated / self.experts
+        return _written(self.always, self.rotated, self.experts)
 
     @property
     def shares(self) -> tuple[float]:
@@ -119,7 +124,7 @@ class RotatingLevelSave:
     @property
     def shares(self) -> tuple[float, float]:
         """Share of the checkpoint that is written at each level."""
-        first, last = (self.always + (1 - self.always) * one / self.experts for one in self.rotated)
+        first, last = (_written(self.always, one, self.experts) for one in self.rotated)
         return first, last
 
     @cached_property

@@ -19,6 +19,7 @@ __all__ = [
     "format_bytes",
     "format_chance",
     "format_money",
+    "format_quantity",
     "format_share",
     "format_time",
     "parse_quantity",
@@ -180,6 +181,17 @@ def format_bytes(size: float) -> str:
             return f"{size:.3g} {unit}"
         size /= 1000
     return f"{size:,.4g} P{unit[-1]}"
+
+
+def format_quantity(value: float, kind: str) -> str:
+    """A time, a size or a bandwidth in SI units, for a person.
+
+    >>> format_quantity(5400, "time"), format_quantity(2e9, "size"), format_quantity(2e9, "bandwidth")
+    ('1 h 30 min', '2 GB', '2 GB/s')
+    """
+    if kind == "time":
+        return format_time(value)
+    return format_bytes(value) + ("/s" if kind == "bandwidth" else "")
 
 
 def format_money(amount: float, currency: str) -> str:

@@ -44,20 +44,21 @@ class Chain(NamedTuple):
 
 
 def chain_of(
-    save: Number,
-    mtbf: Number,
-    reschedule: Number,
-    partial_load: Number,
-    partial_reschedule: Number,
-    s: Number,
-    t: Number,
-    w: Number,
-    trainer_reschedule: Number,
+    save_s: Number,
+    mtbf_s: Number,
+    reschedule_s: Number = 0,
+    partial_load_s: Number = 0,
+    partial_reschedule_s: Number = 0,
+    shard_share: Number = 0,
+    trainer_share: Number = 0,
+    whole_job_share: Number = 1,
+    trainer_reschedule_s: Number = 0,
 ) -> Chain:
-    """From what it saves in, how often it fails, what stops cost, and the shares of shards, trainers and all."""
-    xp = namespace(save, mtbf, reschedule, partial_load, partial_reschedule, s, t, w, trainer_reschedule)
-    some = xp.maximum(w, NEVER)
-    pace = pace_of(save, mtbf, partial_load, partial_reschedule, s, t, some, trainer_reschedule, 0, reschedule)
+    """From what the formulas of chains are given."""
+    others = (partial_load_s, partial_reschedule_s, shard_share, trainer_share)
+    xp = namespace(save_s, mtbf_s, reschedule_s, *others, whole_job_share, trainer_reschedule_s)
+    some = xp.maximum(whole_job_share, NEVER)
+    pace = pace_of(save_s, mtbf_s, *others, some, trainer_reschedule_s, 0, reschedule_s)
     b, rate = pace.rolled_back, pace.stop_rate
     return Chain(
         rate=rate,

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
-from cprmodel.facts.units import format_bytes, format_time
+from cprmodel.facts.units import format_quantity
 from cprmodel.jobs.quantities import quantity_key
 
 __all__ = ["PLACEHOLDER", "as_written", "shown"]
 
 #: Stands for a value that a validator does not print itself.
 PLACEHOLDER = "..."
-
-_UNITS: dict[str, Callable[[float], str]] = {
-    "time": format_time,
-    "size": format_bytes,
-    "bandwidth": lambda value: f"{format_bytes(value)}/s",
-}
 
 
 def shown(value: Any) -> str:
@@ -86,7 +80,7 @@ def _one(path: Sequence[str], value: Any, data: Any, section: type[BaseModel] | 
         return ""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not kinds:
         return shown(value)
-    return shown(_UNITS[next(iter(kinds.values()))](value))
+    return shown(format_quantity(value, next(iter(kinds.values()))))
 
 
 def _quantities(key: str, fields: Sequence[Any]) -> dict[str, str]:

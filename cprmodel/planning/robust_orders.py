@@ -20,7 +20,7 @@ from cprmodel.costing import Choice, CostModel, kinds
 from cprmodel.jobs import FailureModel, Job
 from cprmodel.planning.candidates import Candidate
 from cprmodel.planning.choosing import choose, strategy_of
-from cprmodel.planning.uncertainty import INNER, ROBUST, Posterior, Robust, expected
+from cprmodel.planning.uncertainty import INNER, ROBUST, Posterior, Robust, expected, finite
 
 __all__ = ["beyond_robust", "robust_order"]
 
@@ -77,17 +77,13 @@ def robust_order(job: Job, model: CostModel, fit: FailureModel, candidate: Candi
         candidate.name,
         best_s,
         before_s,
-        _finite(spent(best_s, False)),
-        _finite(spent(before_s, False)),
+        finite(spent(best_s, False)),
+        finite(spent(before_s, False)),
         lost(best_s),
         lost(before_s),
         inner_90=inner_90,
     )
     return replace(at(best_s), set_by=INNER if inner_90 else ROBUST), said
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def _longest(over: Callable[[float], float], start_s: float, longest_s: float) -> float:

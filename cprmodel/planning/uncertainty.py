@@ -195,7 +195,7 @@ def with_intervals(
     """
     interval, overhead = limits_of(one.strategy, job, model, fit, choose)
     mean = expected(job, model, one.strategy, Posterior.of(fit))[0]
-    return replace(one, interval_ci90_s=interval, overhead_ci90=overhead, expected_overhead_fraction=_finite(mean))
+    return replace(one, interval_ci90_s=interval, overhead_ci90=overhead, expected_overhead_fraction=finite(mean))
 
 
 def limits_of(
@@ -208,7 +208,7 @@ def limits_of(
     low, high = mtbf_limits(fit)
 
     def overhead(mtbf: float) -> float | None:
-        return _finite(float(model.cost(job.with_mtbf(mtbf), strategy).breakdown.total))
+        return finite(float(model.cost(job.with_mtbf(mtbf), strategy).breakdown.total))
 
     interval = None
     if choose is not None:
@@ -222,7 +222,8 @@ def limits_of(
     return interval, (least, overhead(low))
 
 
-def _finite(value: float) -> float | None:
+def finite(value: float) -> float | None:
+    """A number; None where it is none."""
     return value if math.isfinite(value) else None
 
 
@@ -284,7 +285,7 @@ def robust_choice(job: Job, model: CostModel, fit: FailureModel, candidate: Cand
             best = plain
     found, before = priced(best), priced(plain)
     chosen = replace(best, set_by=INNER if unbounded else ROBUST)
-    numbers = (best.interval_s, plain.interval_s, _finite(found[0]), _finite(before[0]), found[1], before[1])
+    numbers = (best.interval_s, plain.interval_s, finite(found[0]), finite(before[0]), found[1], before[1])
     return chosen, Robust(candidate.name, *numbers, inner_90=unbounded)
 
 

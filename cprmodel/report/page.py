@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from cprmodel.facts.files import write_whole
 from cprmodel.facts.tables import cell
-from cprmodel.facts.units import count_of, format_bytes, format_time
+from cprmodel.facts.units import count_of, format_quantity
 from cprmodel.jobs import Job
 from cprmodel.jobs.quantities import quantity_key
 from cprmodel.planning.result import Plan
@@ -45,13 +45,6 @@ def _number(value: Any) -> str:
     return f"{value:,.6g}" if isinstance(value, float) else str(value)
 
 
-_SHOWN: dict[str, Callable[[Any], str]] = {
-    "time": format_time,
-    "size": format_bytes,
-    "bandwidth": lambda value: f"{format_bytes(value)}/s",
-}
-
-
 def job_inputs(job: Job) -> list[tuple[str, str, str]]:
     """(key, value, source) of everything that was understood."""
     notes = job.preset.sources if job.preset else {}
@@ -61,8 +54,8 @@ def job_inputs(job: Job) -> list[tuple[str, str, str]]:
         for field, value in _flat(keys):
             known = quantity_key(field)
             key = f"{table}.{known[0] if known else field}"
-            show = _SHOWN.get(known[1], _number) if known else _number
-            shown = " to ".join(show(one) for one in (value if isinstance(value, tuple) else (value,)))
+            each = value if isinstance(value, tuple) else (value,)
+            shown = " to ".join(format_quantity(one, known[1]) if known else _number(one) for one in each)
             rows.append((key, shown, notes.get(key, "")))
     return rows
 

@@ -12,7 +12,7 @@ import numpy as np
 from cprmodel.bulk import Elasticity, Grid, NodesAnswer, SparesAnswer
 from cprmodel.bulk.chunk import Chunk
 from cprmodel.bulk.keys import Key
-from cprmodel.facts.units import format_bytes, format_money, format_share, format_time
+from cprmodel.facts.units import format_money, format_quantity, format_share, format_time
 from cprmodel.jobs import Job
 
 __all__ = ["Summary", "elasticity_rows", "nodes_lines", "shown", "spares_lines", "summary_lines"]
@@ -95,10 +95,8 @@ def _row(chunk: Chunk, at: int) -> dict[str, Any]:
 
 def shown(key: Key, value: float) -> str:
     """A value of a key for a person."""
-    if key.kind == "time":
-        return format_time(value)
     if key.kind is not None:
-        return format_bytes(value) + ("/s" if key.kind == "bandwidth" else "")
+        return format_quantity(value, key.kind)
     return f"{value:,.4g}" if not key.integer else f"{int(value):,}"
 
 

@@ -168,7 +168,7 @@ def _simulate(
     if memoryless and _stops_by_clock(job, strategy):
         return simulate_chains(job, strategy, runs, streams, progress)
     if _is_chain(job, strategy) or job.doubts_saves:
-        if not isinstance(law, Exponential) or strikes is not FailuresStrike.ALWAYS:
+        if not memoryless:
             expected = "exponential failures that strike always, for jobs with a time limit or saves in doubt"
             raise JobError("simulate", [Problem("law", law.name, expected)])
         return simulate_chains(job, strategy, runs, streams, progress)

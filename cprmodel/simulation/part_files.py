@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 import zipfile
 from dataclasses import fields
 from pathlib import Path
@@ -13,14 +11,12 @@ import numpy as np
 
 from cprmodel.facts.errors import JobError
 from cprmodel.facts.files import whole_file
-from cprmodel.facts.part_files import DAMAGED, opened, part_file, wrong
+from cprmodel.facts.part_files import DAMAGED, about, array_in, opened, part_file, put_about, put_array, wrong
 from cprmodel.facts.parts import Part
 from cprmodel.simulation import batches
 from cprmodel.simulation.shares import Share
 
 __all__ = ["merged_share", "write_part"]
-
-_ABOUT = "about.json"
 
 
 def write_part(out: Path, share: Share, of: str) -> Path:
@@ -32,12 +28,9 @@ def write_part(out: Path, share: Share, of: str) -> Path:
         for (loop, number), gave in share.gave.items():
             plain, arrays = _apart(gave)
             for name, array in arrays.items():
-                content = io.BytesIO()
-                np.lib.format.write_array(content, np.ascontiguousarray(array), allow_pickle=False)
-                zipped.writestr(f"{loop}/{number}/{name}.npy", content.getbuffer())
+                put_array(zipped, f"{loop}/{number}/{name}", array)
             told.append([loop, number, plain, list(arrays)])
-        about = {"simulation": of, "part": str(share.part), "batches": told}
-        zipped.writestr(_ABOUT, json.dumps(about))
+        put_about(zipped, "simulation", of, share.part, batches=told)
     return path
 
 
@@ -48,15 +41,14 @@ def merged_share(out: Path, of: int, which: str) -> Share:
         path = part_file(out, part)
         try:
             with opened(path, "simulation") as file, zipfile.ZipFile(file) as zipped:
-                about = json.loads(zipped.read(_ABOUT))
-                ours = about["simulation"] == which and about["part"] == str(part)
-                if ours:
-                    known |= {(one[0], one[1]): _read(zipped, *one) for one in about["batches"]}
+                found = about(zipped, "simulation", which, part)
+                batches_of = [] if found is None else found["batches"]
+                known |= {(one[0], one[1]): _read(zipped, *one) for one in batches_of}
         except JobError:
             raise
         except DAMAGED as error:
             raise wrong(path, f"a part of a simulation as --part writes it ({error})") from None
-        if not ours:
+        if found is None:
             raise wrong(path, "a part of the same simulation: job, strategy, options and version")
     return Share(known=known)
 
@@ -71,9 +63,5 @@ def _apart(gave: Any) -> tuple[dict[str, Any] | None, dict[str, Any]]:
 
 
 def _read(zipped: zipfile.ZipFile, loop: int, number: int, plain: dict[str, Any] | None, names: list[str]) -> Any:
-    arrays: dict[str, Any] = {}
-    for name in names:
-        with zipped.open(f"{loop}/{number}/{name}.npy") as member:
-            arrays[name] = np.lib.format.read_array(member, allow_pickle=False)
-            member.read()  # to its end, where its checksum is looked at
+    arrays = {name: array_in(zipped, f"{loop}/{number}/{name}") for name in names}
     return arrays[""] if plain is None else batches.Part(**plain, **arrays)

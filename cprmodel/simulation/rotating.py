@@ -8,27 +8,20 @@ clock that a failure sets anew; what they cannot strike stops it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from cprmodel.costing import Exact, SteadyState, kinds
 from cprmodel.facts.compiled import compiled
 from cprmodel.facts.rotation import RotatingSave
-from cprmodel.facts.special import NUMPY
 from cprmodel.facts.strategies import FailureKind, Strategy
 from cprmodel.jobs import Job
-from cprmodel.simulation import kernel
-from cprmodel.simulation.laws import FailureLaw, FailuresStrike, Replay
-from cprmodel.simulation.limits import most_failures, sizes_of
-from cprmodel.simulation.long_jobs import COLUMNS, expected_failures, found_of, played
+from cprmodel.simulation.in_turn import InTurn, next_gap, play_in_turn, unstruck
+from cprmodel.simulation.laws import FailureLaw, FailuresStrike
 from cprmodel.simulation.players import register
-from cprmodel.simulation.result import Prediction, Simulated
+from cprmodel.simulation.result import Simulated
 
-__all__ = ["next_gap", "said_of", "simulate_rotating"]
-
-_EXPONENTIAL, _WEIBULL, _GAMMA, _LOGNORMAL = kernel.EXPONENTIAL, kernel.WEIBULL, kernel.GAMMA, kernel.LOGNORMAL
+__all__ = ["simulate_rotating"]
 
 
 class _Strikes(NamedTuple):
@@ -55,19 +48,6 @@ class _Saves(NamedTuple):
     overlap: float
     experts: int
     rotated: int
-
-
-@compiled
-def next_gap(rng: Any, of: Any, at: int) -> float:  # pragma: no cover (compiled)
-    if of.law == _EXPONENTIAL:
-        return float(of.scale * rng.standard_exponential())
-    if of.law == _WEIBULL:
-        return float(of.scale * rng.standard_exponential() ** (1.0 / of.shape))
-    if of.law == _GAMMA:
-        return float(of.scale * rng.standard_gamma(of.shape))
-    if of.law == _LOGNORMAL:
-        return float(of.scale * np.exp(of.shape * rng.standard_normal()))
-    return float(of.times[at % of.times.size])
 
 
 @compiled
@@ -165,30 +145,8 @@ def simulate_rotating(
     """Play a job many times; as :func:`cprmodel.simulate`, which calls it."""
     saving = strategy.saving
     assert isinstance(saving, RotatingSave)
-    stored = saving.stored
-    code, shape, scale, times = law.parameters(job.failure_mix.mtbf_s)
-    mean_s = float(np.mean(times)) if isinstance(law, Replay) else job.failure_mix.mtbf_s
-    known = job if mean_s == job.failure_mix.mtbf_s else job.with_mtbf(mean_s)
-    cost = kinds.cost(known, SteadyState() if stored else Exact(), strategy)
-    failures = expected_failures(known, cost)
-    limit = most_failures(failures)
-    numbers = _numbers(job, strategy, strikes, (code, shape, scale, times), limit)
-    every = float(NUMPY.intervals(job.job.work_s, strategy.interval_s)) * (1 + saving.rotated / 8)
-    events = (1 + failures) * (1 + saving.experts / 8) + every
-    sizes = sizes_of(runs, events, events=1e7, most=4096)
-    parts = played(_batch, numbers, sizes, streams, limit, workers, progress)
-    for part in parts:
-        part[:, 1] *= job.cluster.embedding_shards or 1  # of which found_of takes the mean
-    found = found_of(job, strategy, cost, parts, "exact, exponential failures", runs)
-    said = Prediction(float(cost.breakdown.total), cost.pls, said_of(stored, law, strikes), stored, stored)
-    return replace(found, law=law, strikes=strikes, predicted=said)
-
-
-def said_of(stored: bool, law: FailureLaw, strikes: FailuresStrike) -> str:
-    said = "of a long job, exponential failures" if stored else "exact, exponential failures"
-    if isinstance(law, Replay):
-        said += " of the trace's mean"
-    return said + (" that strike recoveries, too" if strikes is not FailuresStrike.ALWAYS else "")
+    way = InTurn(_numbers, _jobs, saving.stored)
+    return play_in_turn(way, job, strategy, runs, streams, law, strikes, workers, progress)
 
 
 def _numbers(
@@ -197,24 +155,12 @@ def _numbers(
     """What the kernel plays."""
     saving, stop = strategy.saving, strategy.recovery.response(FailureKind.WHOLE_JOB)
     assert isinstance(saving, RotatingSave)
-    safe, waits, load = 0.0, stop.reschedule_s, stop.load_s
-    if strikes is not FailuresStrike.ALWAYS:
-        safe, waits = waits, 0.0
-    if strikes is FailuresStrike.ONLY_AT_WORK:
-        safe, load = safe + load, 0.0
+    stopped = unstruck(strikes, float(stop.reschedule_s), float(stop.load_s))
     drain, overlap = saving.drain
     kind = np.array([job.failure_mix.share(one) for one in FailureKind])
     every = min(float(strategy.interval_s), job.job.work_s)
     saves = _Saves(job.job.work_s, every, saving.blocks_s, drain, overlap, saving.experts, saving.rotated)
-    return saves, _Strikes(*law, kind, safe, waits, load, limit)
-
-
-def _batch(saves: _Saves, strikes: _Strikes, runs: int, stream: np.random.SeedSequence) -> Any:
-    """Rows of COLUMNS, one a run; None where one does not end."""
-    rng = np.random.Generator(np.random.PCG64(stream))
-    out = np.zeros((runs, len(COLUMNS)))
-    firsts = rng.integers(strikes.times.size, size=runs)
-    return out if _jobs(out, rng, saves, strikes, firsts) else None
+    return saves, _Strikes(*law, kind, *stopped, limit)
 
 
 register(RotatingSave, simulate_rotating)

@@ -9,24 +9,19 @@ that a failure sets anew; what they cannot strike stops it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from cprmodel.costing import SteadyState, kinds
 from cprmodel.costing.stops import at_level, severities
 from cprmodel.facts.compiled import compiled
 from cprmodel.facts.rotation import RotatingLevelSave
-from cprmodel.facts.special import NUMPY
 from cprmodel.facts.strategies import FailureKind, Strategy
 from cprmodel.jobs import Job
-from cprmodel.simulation.laws import FailureLaw, FailuresStrike, Replay
-from cprmodel.simulation.limits import most_failures, sizes_of
-from cprmodel.simulation.long_jobs import COLUMNS, expected_failures, found_of, played
+from cprmodel.simulation.in_turn import InTurn, next_gap, play_in_turn, unstruck
+from cprmodel.simulation.laws import FailureLaw, FailuresStrike
 from cprmodel.simulation.players import register
-from cprmodel.simulation.result import Prediction, Simulated
-from cprmodel.simulation.rotating import next_gap, said_of
+from cprmodel.simulation.result import Simulated
 
 __all__ = ["simulate_rotating_levels"]
 
@@ -190,24 +185,8 @@ def simulate_rotating_levels(
     progress: Callable[[int], None] | None = None,
 ) -> Simulated:
     """Play a job many times; as :func:`cprmodel.simulate`, which calls it."""
-    saving = strategy.saving
-    assert isinstance(saving, RotatingLevelSave)
-    gaps = law.parameters(job.failure_mix.mtbf_s)
-    mean_s = float(np.mean(gaps[3])) if isinstance(law, Replay) else job.failure_mix.mtbf_s
-    known = job if mean_s == job.failure_mix.mtbf_s else job.with_mtbf(mean_s)
-    cost = kinds.cost(known, SteadyState(), strategy)
-    failures = expected_failures(known, cost)
-    limit = most_failures(failures)
-    every = float(NUMPY.intervals(job.job.work_s, strategy.interval_s)) * (1 + saving.rotated[0] / 8)
-    events = (1 + failures) * (1 + saving.experts / 8) + every
-    sizes = sizes_of(runs, events, events=1e7, most=4096)
-    numbers = _numbers(job, strategy, strikes, gaps, limit)
-    parts = played(_batch, numbers, sizes, streams, limit, workers, progress)
-    for part in parts:
-        part[:, 1] *= job.cluster.embedding_shards or 1  # of which found_of takes the mean
-    found = found_of(job, strategy, cost, parts, "exact, exponential failures", runs)
-    said = Prediction(float(cost.breakdown.total), cost.pls, said_of(True, law, strikes), True, True)
-    return replace(found, law=law, strikes=strikes, predicted=said)
+    way = InTurn(_numbers, _jobs, True)
+    return play_in_turn(way, job, strategy, runs, streams, law, strikes, workers, progress)
 
 
 def _numbers(
@@ -219,11 +198,7 @@ def _numbers(
     timed = saving.timed
     stops = [at_level(strategy.recovery, level).response(FailureKind.WHOLE_JOB) for level in timed.levels]
     waits, load = (np.array([getattr(one, of) for one in stops]) for of in ("reschedule_s", "load_s"))
-    safe = np.zeros(2)
-    if strikes is not FailuresStrike.ALWAYS:
-        safe, waits = waits, np.zeros(2)
-    if strikes is FailuresStrike.ONLY_AT_WORK:
-        safe, load = safe + load, np.zeros(2)
+    stopped = unstruck(strikes, waits, load)
     kind = np.array([job.failure_mix.share(one) for one in FailureKind])
     saves = _Saves(
         work=job.job.work_s,
@@ -237,15 +212,7 @@ def _numbers(
         snapshot=saving.rotated[0],
         persisted=saving.rotated[1],
     )
-    return saves, _Strikes(*law, kind, float(severities(timed.levels)[0]), safe, waits, load, limit)
-
-
-def _batch(saves: _Saves, strikes: _Strikes, runs: int, stream: np.random.SeedSequence) -> Any:
-    """Rows of COLUMNS, one a run; None where one does not end."""
-    rng = np.random.Generator(np.random.PCG64(stream))
-    out = np.zeros((runs, len(COLUMNS)))
-    starts = rng.integers(strikes.times.size, size=runs)
-    return out if _jobs(out, rng, saves, strikes, starts) else None
+    return saves, _Strikes(*law, kind, float(severities(timed.levels)[0]), *stopped, limit)
 
 
 register(RotatingLevelSave, simulate_rotating_levels)

@@ -73,7 +73,6 @@ class Batches:
 
     def __init__(self, count: int) -> None:
         self._share, self.numbers = _SHARE.get(), list(range(count))
-        self._count = count
         if self._share is None:
             return
         self._loop, part = self._share.loop(), self._share.part

@@ -25,22 +25,15 @@ def main() -> int:
     parser.add_argument("--search-levels", type=int, default=0)
     parser.add_argument("--search-topped", type=int, default=0)
     given = parser.parse_args()
-    if given.search:
-        worst = max(worse_than_by_force(seed) for seed in range(given.first, given.first + given.search))
-        print(f"{given.search} jobs whose saves rotate: by force at most {max(worst, 0):.3%} better")
-        return int(worst > 0.001)
-    if given.search_levels:
-        seeds = range(given.first, given.first + given.search_levels)
-        worst = max(levels_worse_than_by_force(seed) for seed in seeds)
-        said = "jobs whose saves rotate at two levels: by force at most"
-        print(f"{given.search_levels} {said} {max(worst, 0):.3%} better")
-        return int(worst > 0.001)
-    if given.search_topped:
-        seeds = range(given.first, given.first + given.search_topped)
-        worst = max(topped_worse_than_by_force(seed) for seed in seeds)
-        said = "jobs whose first rows go to a level below the last: by force at most"
-        print(f"{given.search_topped} {said} {max(worst, 0):.3%} better")
-        return int(worst > 0.001)
+    for many, worse_than, jobs in (
+        (given.search, worse_than_by_force, "jobs whose saves rotate"),
+        (given.search_levels, levels_worse_than_by_force, "jobs whose saves rotate at two levels"),
+        (given.search_topped, topped_worse_than_by_force, "jobs whose first rows go to a level below the last"),
+    ):
+        if many:
+            worst = max(worse_than(seed) for seed in range(given.first, given.first + many))
+            print(f"{many} {jobs}: by force at most {max(worst, 0):.3%} better")
+            return int(worst > 0.001)
     far = []
     for seed in range(given.first, given.first + given.jobs):
         one = compared(seed, given.runs)

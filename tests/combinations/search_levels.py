@@ -10,8 +10,7 @@ import numpy as np
 from cprmodel import Job, SteadyState, plan
 from cprmodel.costing.rotated_levels import updates_lost
 from cprmodel.costing.rotating import rotating_levels_of
-from cprmodel.costing.rotating_levels import setting_of
-from cprmodel.facts.strategies import Strategy
+from cprmodel.costing.setting import Setting
 
 __all__ = ["drawn_to_search", "levels_by_force", "levels_worse_than_by_force"]
 
@@ -68,7 +67,7 @@ def levels_by_force(job: Job) -> float:
     for first in ranges[0]:
         for last in ranges[1]:
             saving = rotating_levels_of(job, (first, last))
-            of = setting_of(job, Strategy("full", job.full_recovery, saving, 1.0))
+            of = Setting.of(job, job.full_recovery)
             if not math.isfinite(best):
                 best = float(of.unsaved()[0].total)
             run = of.run(saving.timed, tau, [n])

@@ -2,7 +2,7 @@
 const page = (() => {
   const { parse, write, EXPECTED, formatTime, formatShare, general, grouped } = quantities;
   const POINTS = 120; // of a curve
-  const $ = (selector) => document.querySelector(selector);
+  const { $, element, decoded, cut, unread } = frame;
   const SHARES = CONTROLS.filter((one) => one.kind === "share").map((one) => one.name);
   const BY_NAME = Object.fromEntries(CONTROLS.map((one) => [one.name, one]));
 
@@ -65,13 +65,9 @@ const page = (() => {
     const chosen = CHOICES.filter((one) => choices[one.name] !== one.value);
     return parts.concat(chosen.map((one) => `${one.name}=${choices[one.name]}`)).join("&");
   };
-  const decoded = (text) => {
-    try { return decodeURIComponent(text.replaceAll("+", " ")); } catch { return text; }
-  };
-  const cut = (text) => (text.length > 60 ? `${text.slice(0, 57)}...` : text);
   const fromFragment = (fragment) => {
     const found = initial(), ignored = [], shares = {};
-    const ignore = (key, text, expected) => ignored.push(`${cut(key)} = "${cut(text)}": expected ${expected}`);
+    const ignore = (key, text, expected) => ignored.push(unread(key, text, expected));
     for (const part of fragment.replace(/^#/, "").split("&")) {
       if (!part) continue;
       const [key, text] = [part.split("=")[0], part.split("=").slice(1).join("=")].map(decoded);
@@ -109,9 +105,7 @@ const page = (() => {
     clearTimeout(writing);
     const { found, ignored } = fromFragment(location.hash);
     state = found;
-    const box = $("#ignored");
-    box.hidden = !ignored.length;
-    box.textContent = ignored.length ? `Ignored in the link: ${ignored.join("; ")}` : "";
+    frame.ignored(ignored);
     show(null);
   };
 
@@ -208,7 +202,6 @@ const page = (() => {
     expected_metric_drop: [["expected_metric_drop", drop]],
     feasible: [["feasible", (one) => (one.feasible ? "yes" : "no")]],
   };
-  const element = (tag, text, more = {}) => Object.assign(document.createElement(tag), { textContent: text, ...more });
   const showTable = () => {
     const body = $("#strategies tbody");
     body.replaceChildren(...answer.strategies.map((one) => {
@@ -233,18 +226,10 @@ const page = (() => {
     }));
   };
   const showAnswer = () => {
-    const failed = Boolean(answer.problem);
-    $("#results").hidden = failed;
-    $("#recommendation").classList.toggle("failed", failed);
-    const said = failed ? answer.problem : answer.sentence;
-    if ($("#sentence").textContent !== said) $("#sentence").textContent = said;
-    $("#recommended").textContent = failed ? "No plan" : `Recommended: ${answer.recommended}`;
-    if (failed) return;
+    if (!frame.show(answer, answer.notes)) return;
     const hours = answer.hours_saved_per_month;
     $("#sentence").dataset.hours = hours === null ? "" : String(hours);
     showTable();
-    $("#notes").replaceChildren(...answer.notes.map((note) => element("li", note)));
-    $("#notes-box").hidden = !answer.notes.length;
   };
   const curvesOf = (answer) => {
     const intervals = answer.strategies.map((one) => one.interval_s);

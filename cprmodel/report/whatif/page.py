@@ -25,7 +25,16 @@ from cprmodel.report.whatif.printed import printed_formulas
 
 __all__ = ["has_formulas", "render_whatif", "write_whatif"]
 
-_SCRIPTS = ("special.js", "formulas.js", "quantities.js", "planner.js", "charts.js", "colours.js", "page.js")
+_SCRIPTS = (
+    "special.js",
+    "formulas.js",
+    "quantities.js",
+    "planner.js",
+    "charts.js",
+    "colours.js",
+    "frame.js",
+    "page.js",
+)
 _COLUMNS = {
     "interval_s": "save every",
     "overhead_fraction": "overhead",

@@ -1,7 +1,7 @@
 // A page of settings that were planned beforehand: a slider moves along those of one number, all else is as in the file.
 const page = (() => {
   const { formatShare } = quantities;
-  const $ = (selector) => document.querySelector(selector);
+  const { $, element, decoded, unread } = frame;
   const boxes = [...document.querySelectorAll(".control")];
   // ---- state: which number stands elsewhere than in the file, and at which of its settings ----
   let moved = null, stop = null, answer = null;
@@ -10,8 +10,6 @@ const page = (() => {
   const now = () => (moved === null ? OWN : pointOf(NUMBERS[moved], stop));
 
   const toFragment = () => (moved === null ? "" : `${NUMBERS[moved].key}=${short(NUMBERS[moved].texts[stop])}`);
-  const decoded = (text) => { try { return decodeURIComponent(text.replaceAll("+", " ")); } catch { return text; } };
-  const cut = (text) => (text.length > 60 ? `${text.slice(0, 57)}...` : text);
   // The setting that a text is, as the page writes it or in other words; -1 where it is none.
   const stopOf = ({ texts, values, kind }, text) => {
     const said = texts.findIndex((one) => short(one) === short(text));
@@ -26,9 +24,7 @@ const page = (() => {
     [moved, stop] = stopAt < 0 || stopAt === NUMBERS[at].at ? [null, null] : [at, stopAt];
     const expected = at < 0 ? `a known key: ${NUMBERS.map((one) => one.key).join(", ")}`
       : `one of ${NUMBERS[at].texts.map(short).join(", ")}`;
-    const box = $("#ignored"), wrong = key && stopAt < 0;
-    box.hidden = !wrong;
-    box.textContent = wrong ? `Ignored in the link: ${cut(key)} = "${cut(text || "")}": expected ${expected}` : "";
+    frame.ignored(key && stopAt < 0 ? [unread(key, text || "", expected)] : []);
     if (at >= 0) last = at;
     show(null);
   };
@@ -51,7 +47,6 @@ const page = (() => {
   };
 
   // ---- results ----
-  const element = (tag, text, more = {}) => Object.assign(document.createElement(tag), { textContent: text, ...more });
   const showTable = () => {
     const { strategies, rows, recommended } = answer;
     const best = (at) => (strategies[at].name === recommended ? "best" : "");
@@ -67,16 +62,7 @@ const page = (() => {
     }));
   };
   const showAnswer = () => {
-    const failed = Boolean(answer.problem);
-    $("#results").hidden = failed;
-    $("#recommendation").classList.toggle("failed", failed);
-    const said = failed ? answer.problem : answer.sentence;
-    if ($("#sentence").textContent !== said) $("#sentence").textContent = said;
-    $("#recommended").textContent = failed ? "No plan" : `Recommended: ${answer.recommended}`;
-    if (failed) return;
-    showTable();
-    $("#notes").replaceChildren(...answer.notes.map((note) => element("li", TEXTS[note])));
-    $("#notes-box").hidden = !answer.notes.length;
+    if (frame.show(answer, (answer.notes || []).map((note) => TEXTS[note]))) showTable();
   };
   const sweepOf = () => {
     const number = NUMBERS[last], here = moved === last ? stop : number.at;

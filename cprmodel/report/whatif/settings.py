@@ -20,7 +20,7 @@ from cprmodel.bulk.keys import Key, keys_of
 from cprmodel.bulk.rows import changed_job
 from cprmodel.costing import model_for
 from cprmodel.facts.errors import JobError, Problem
-from cprmodel.facts.units import format_bytes, format_time
+from cprmodel.facts.units import format_quantity
 from cprmodel.jobs import Job
 from cprmodel.planning.planner import answered, priced
 from cprmodel.planning.ranking import best_of
@@ -221,10 +221,8 @@ def _distinct(key: Key, values: list[float], own: float) -> list[float]:
 
 
 def _shown(key: Key, value: float) -> str:
-    if key.kind == "time":
-        return format_time(value)
     if key.kind is not None:
-        return format_bytes(value) + ("/s" if key.kind == "bandwidth" else "")
+        return format_quantity(value, key.kind)
     return f"{round(value):,}" if key.integer else f"{value:.6g}"
 
 

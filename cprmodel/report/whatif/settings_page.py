@@ -14,7 +14,7 @@ from cprmodel.report.whatif.settings import Settings, settings_of
 
 __all__ = ["render_settings"]
 
-_SCRIPTS = ("quantities.js", "charts.js", "colours.js", "settings.js")
+_SCRIPTS = ("quantities.js", "charts.js", "colours.js", "frame.js", "settings.js")
 
 
 def render_settings(job: Job, grid: Grid | None = None, progress: Callable[[int, int], None] | None = None) -> str:
