@@ -184,7 +184,7 @@ def _around(key: Key, value: float, most: int) -> list[float]:
 
     >>> from cprmodel import load_preset
     >>> mtbf = keys_of(load_preset("cpr-dlrm"))["failures.mtbf"]
-    >>> [format_time(one) for one in _around(mtbf, 28800.0, 5)]
+    >>> [format_quantity(one, "time") for one in _around(mtbf, 28800.0, 5)]
     ['30 min', '1 h 30 min', '8 h', '48 h', '5 d']
     """
     low, high = value / REACH, value * REACH
