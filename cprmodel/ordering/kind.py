@@ -101,7 +101,9 @@ class OrderedSaves:
             ((_guessed(job, model, *one, budget), *one) for one in variants), key=lambda three: three[:2]
         ):
             # whatever it loses, it costs no less than at its best: what cannot be the best is not looked at
-            if over == 0 and (spends >= least or not _may_beat(job, model, one, budget, least)):
+            if over == 0 and spends >= least:
+                continue
+            if over == 0 and not saving.levelled and not _may_beat(job, model, one, budget, least):
                 continue
             choice = self._choose(job, model, one, budget)
             found = _at(one, choice)
@@ -120,21 +122,15 @@ class OrderedSaves:
                 start = model.partial_interval(job, budget).interval_s
             except JobError:  # where each save takes everything, no interval keeps it
                 start = job.job.work_s / 2
-            from cprmodel.ordering.pls import interval_for_pls
+            from cprmodel.ordering.within_budget import within_budget
 
-            at = replace(strategy, interval_s=start)
+            at = replace(strategy, interval_s=start, saving=best.saving or strategy.saving)
             shortest_s = _not_worth(job, model, strategy)
-            at = replace(at, saving=best.saving or at.saving)
-            within_s = interval_for_pls(job, at, budget, _is_exact(model), shortest_s)
-            if within_s is not None and best.saving is not None:  # the interval is another: so are numbers of saves
-                from cprmodel.ordering.stored import recounted
-
-                counted = recounted(job, model, replace(at, interval_s=within_s), budget, _is_exact(model))
-                best = replace(best, saving=counted.saving)
-                if counted.saving != at.saving:
-                    within_s = interval_for_pls(job, counted, budget, _is_exact(model), shortest_s)
-            if within_s is not None and within_s <= best.interval_s:
-                best = Choice(within_s, BUDGET, saving=best.saving)
+            within = within_budget(
+                job, at, budget, _is_exact(model), shortest_s, lambda one: _spent(job, model, one)
+            )
+            if within is not None and (within.saving != at.saving or within.interval_s <= best.interval_s):
+                best = Choice(within.interval_s, BUDGET, saving=best.saving and within.saving)
         return _in_steps(job, model, replace(strategy, saving=best.saving or strategy.saving), budget, best)
 
     def _topped(self, job: Job, model: CostModel, strategy: Strategy, budget: float) -> Choice:

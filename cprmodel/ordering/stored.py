@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,21 +10,18 @@ from typing import Any
 import numpy as np
 
 from cprmodel.costing.models import OPTIMUM, WHOLE_JOB, Choice, CostModel
-from cprmodel.costing.saving import as_stored, free_levels, saving_of
+from cprmodel.costing.saving import as_stored, saving_of
 from cprmodel.costing.steady import SteadyState
 from cprmodel.facts.ordered import FirstRows, StoredPrioritySave
 from cprmodel.facts.storage import Dirty, StoredSave, WarnedSave
-from cprmodel.facts.strategies import Strategy
 from cprmodel.jobs import Access, Job
 from cprmodel.jobs.warned import first_rows_save, rows_in_time
-from cprmodel.ordering.pls import expected_pls
 from cprmodel.ordering.sampled import listed
 from cprmodel.rows import classes_of
 
-__all__ = ["ListedRows", "best_stored", "on_warnings", "recounted", "stored_saves"]
+__all__ = ["ListedRows", "best_stored", "on_warnings", "stored_saves"]
 
 _CLASSES = 256  #: of rows, that the sampled list is followed with
-_FACTORS = (0.5, 0.8, 0.95, 1, 1.05, 1.25, 2.0)  #: numbers of saves times these (or one more) are tried
 _DOUBLED = 12  #: so often at the most are the rows of a planned save doubled, on a warning
 _POINTS = 40  #: at which it is followed; between them it is interpolated
 
@@ -125,42 +121,3 @@ def _heeded(saving: StoredPrioritySave, choice: Choice) -> WarnedSave | None:
     """
     warned, chosen = saving.whole.warned, getattr(choice.saving, "warned", None)
     return warned if warned is None or chosen is None else replace(warned, ahead_s=chosen.ahead_s)
-
-
-def recounted(job: Job, model: CostModel, strategy: Strategy, budget: float, exact: bool) -> Strategy:
-    """The same interval of ordered saves, with as many saves to lower levels as cost least beside it.
-
-    Fewer of them lose more, so that all saves must come sooner: each number is priced at about the interval that
-    keeps the budget with it.
-    """
-    saving = strategy.saving
-    assert isinstance(saving, StoredPrioritySave)
-    free, best = free_levels(saving.whole), strategy
-    if not free:
-        return strategy
-
-    def spent(counts: tuple[int, ...]) -> float:
-        """Overhead with so many saves, where they keep the budget: losses are nearly as long as the interval."""
-        one = _with_counts(strategy, counts)
-        over = max(expected_pls(job, one, exact).pls / budget, 1e-9)
-        return float(model.cost(job, replace(one, interval_s=one.interval_s / over)).breakdown.total)
-
-    counts = list(saving.whole.counts)
-    least, again = spent(tuple(counts)), True
-    while again:
-        again = False
-        for at in free:
-            for factor in _FACTORS:
-                tried = [*counts]
-                tried[at] = max(1, counts[at] + 1 if factor == 1 else round(counts[at] * factor))
-                value = spent(tuple(tried)) if tried != counts else math.inf
-                if value < least * (1 - 1e-12):
-                    counts, least, again = tried, value, True
-                    best = _with_counts(strategy, tuple(counts))
-    return best
-
-
-def _with_counts(strategy: Strategy, counts: tuple[int, ...]) -> Strategy:
-    saving = strategy.saving
-    assert isinstance(saving, StoredPrioritySave)
-    return replace(strategy, saving=replace(saving, whole=replace(saving.whole, counts=counts)))

@@ -27,6 +27,7 @@ from cprmodel.ordering.stored import on_warnings, stored_saves
 from cprmodel.planning.pricing import price
 from cprmodel.report.stored import explain_stored
 from cprmodel.simulation import AtTimes, Gamma, GivenFailure
+from tests.combinations.search_warned import warned_worse_than_by_force
 from tests.ordering.test_stored import job_of
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
@@ -192,6 +193,11 @@ def test_nothing_else_costs_less_within_the_budget() -> None:
             if spends < min(best, spent * (1 - 1e-3)) and cost(job, saving, every).pls <= budget:
                 best = spends
     assert spent <= best * 1.001
+
+
+@pytest.mark.parametrize("seed", [17, 59])  # planned .7 and 14% above the best by force once
+def test_numbers_of_saves_beside_a_warning_and_a_budget(seed: int) -> None:
+    assert warned_worse_than_by_force(seed) < 0.001
 
 
 def test_what_is_saved_on_a_warning_is_said() -> None:
