@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from cprmodel.facts.storage import WarnedSave
 
-__all__ = ["Announcement", "announcement"]
+__all__ = ["Announcement", "announcement", "begun_later"]
+
+
+#: Probabilities to be in time with which a save on a warning is begun, where its time scatters.
+_IN_TIME = (0.5, 0.6, 0.7, 0.75, 0.8, 0.84, 0.87, 0.9, 0.92, 0.94, 0.95, 0.96, 0.97, 0.975, 0.98, 0.985)
 
 
 class Announcement(NamedTuple):
@@ -55,3 +60,21 @@ def announcement(warned: WarnedSave, rate: Any) -> Announcement:
         activity_s=(true * comes + (1 - true) * struck[1]) / rate,
         saving_s=true * spent[0] + (1 - true) * spent[1],
     )
+
+
+def begun_later(warned: WarnedSave) -> list[WarnedSave]:
+    """A save on a warning, and where its time scatters those that begin later: less surely in time, and less wait.
+
+    >>> from cprmodel.facts.scatter import Scatter
+    >>> slow = WarnedSave(60.0, 0.6, 1.0, scatter=Scatter(sigma=0.5), ahead_s=100.0)
+    >>> [round(one.in_time, 2) for one in begun_later(slow)]
+    [0.9, 0.5, 0.6, 0.7, 0.75, 0.8, 0.84, 0.87]
+    """
+    found = [warned]
+    if warned.scatter is None or warned.ahead_s is None:
+        return found
+    for probability in _IN_TIME:
+        ahead_s = warned.fixed_s + (warned.save_s - warned.fixed_s) * warned.scatter.quantile(probability)
+        if ahead_s < warned.ahead_s:
+            found.append(replace(warned, ahead_s=ahead_s))
+    return found

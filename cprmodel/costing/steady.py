@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from cprmodel.costing.announced import begun_later
 from cprmodel.costing.given import chosen
 from cprmodel.costing.many import Jobs, Priced
 from cprmodel.costing.models import BUDGET, OPTIMUM, UNHEEDED, WHOLE_JOB, Choice, Cost
@@ -41,9 +42,6 @@ _UNBOUNDED = (
     "what a save takes however few rows it writes (stall, or always_written; beside overlap, save), without which "
     "the shortest interval is the best; or job.step, than which none is shorter",
 )
-
-#: Probabilities to be in time with which a save on a warning is begun, where its time scatters.
-_IN_TIME = (0.5, 0.6, 0.7, 0.75, 0.8, 0.84, 0.87, 0.9, 0.92, 0.94, 0.95, 0.96, 0.97, 0.975, 0.98, 0.985)
 
 
 @lru_cache(maxsize=1024)
@@ -110,15 +108,8 @@ def _begun(setting: Setting, saving: StoredSave, limits: Limits, found: Found) -
     """The save on a warning, begun so long before the failure as costs least at an interval."""
     warned = saving.warned
     assert warned is not None
-    assert warned.scatter is not None
-    assert warned.ahead_s is not None
-    scatters_s, counts = warned.save_s - warned.fixed_s, np.array([found.counts], dtype=float)
-    tries = [warned]
-    for probability in _IN_TIME:
-        ahead_s = warned.fixed_s + scatters_s * warned.scatter.quantile(probability)
-        if ahead_s < warned.ahead_s:
-            tries.append(replace(warned, ahead_s=ahead_s))
-    every = np.array([[found.interval_s]])
+    counts, every = np.array([found.counts], dtype=float), np.array([[found.interval_s]])
+    tries = begun_later(warned)
     values = [limits.values(tried(setting, replace(saving, warned=one), counts, every))[0, 0] for one in tries]
     return tries[int(np.argmin(values))]
 

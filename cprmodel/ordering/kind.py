@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
+from cprmodel.costing.announced import begun_later
 from cprmodel.costing.kinds import Candidate, register
 from cprmodel.costing.models import BUDGET, OPTIMUM, UNHEEDED, WHOLE_JOB, Choice, Cost, CostModel, with_extra
 from cprmodel.costing.terms import SHORT, WITHIN
 from cprmodel.facts.errors import JobError
 from cprmodel.facts.ordered import StoredPrioritySave
+from cprmodel.facts.storage import WarnedSave
 from cprmodel.facts.strategies import PrioritySave, Strategy
 from cprmodel.facts.units import count_of, format_share, format_time
 from cprmodel.jobs import Job
@@ -95,18 +98,21 @@ class OrderedSaves:
             return self._choose(job, model, strategy, budget)
         from cprmodel.ordering.stored import on_warnings
 
-        variants = [_at_best(job, model, replace(strategy, saving=one)) for one in on_warnings(job, saving)]
+        variants = []
+        for one in on_warnings(job, saving):
+            spends, at_best = _at_best(job, model, replace(strategy, saving=one))
+            begun = [] if one.whole.warned is None else begun_later(one.whole.warned)
+            variants.append((_guessed(job, model, spends, at_best, budget), spends, at_best, begun))
         best, least, over = Choice(0.0, OPTIMUM), math.inf, math.inf
-        for _, spends, one in sorted(
-            ((_guessed(job, model, *one, budget), *one) for one in variants), key=lambda three: three[:2]
-        ):
+        for _, spends, at_best, begun in sorted(variants, key=lambda four: four[:2]):
             # whatever it loses, it costs no less than at its best: what cannot be the best is not looked at
             if over == 0 and spends >= least:
                 continue
-            if over == 0 and not saving.levelled and not _may_beat(job, model, one, budget, least):
+            alone = len(begun) < 2 and not saving.levelled  # nothing else is chosen beside the interval
+            if over == 0 and alone and not _may_beat(job, model, at_best, budget, least):
                 continue
-            choice = self._choose(job, model, one, budget)
-            found = _at(one, choice)
+            choice = self._choose(job, model, at_best, budget, begun)
+            found = _at(at_best, choice)
             breaks, spent = max(_lost(job, model, found).pls - budget * _JUST, 0.0), _spent(job, model, found)
             if (breaks, spent) < (over, least):
                 best, least, over = replace(choice, saving=found.saving), spent, breaks
@@ -114,7 +120,14 @@ class OrderedSaves:
             best = replace(best, notes=(*best.notes, UNHEEDED))
         return best
 
-    def _choose(self, job: Job, model: CostModel, strategy: Strategy, budget: float) -> Choice:
+    def _choose(
+        self,
+        job: Job,
+        model: CostModel,
+        strategy: Strategy,
+        budget: float,
+        begun: Sequence[WarnedSave] = (),
+    ) -> Choice:
         assert isinstance(strategy.saving, PrioritySave)
         best = _best(job, model, strategy.saving)
         if _lost(job, model, _at(strategy, best)).pls > budget:
@@ -126,9 +139,8 @@ class OrderedSaves:
 
             at = replace(strategy, interval_s=start, saving=best.saving or strategy.saving)
             shortest_s = _not_worth(job, model, strategy)
-            within = within_budget(
-                job, at, budget, _is_exact(model), shortest_s, lambda one: _spent(job, model, one)
-            )
+            spent = partial(_spent, job, model)
+            within = within_budget(job, at, budget, _is_exact(model), shortest_s, spent, begun)
             if within is not None and (within.saving != at.saving or within.interval_s <= best.interval_s):
                 best = Choice(within.interval_s, BUDGET, saving=best.saving and within.saving)
         return _in_steps(job, model, replace(strategy, saving=best.saving or strategy.saving), budget, best)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
 
 from cprmodel.costing.saving import free_levels
 from cprmodel.facts.ordered import StoredPrioritySave
+from cprmodel.facts.storage import WarnedSave
 from cprmodel.facts.strategies import Strategy
 from cprmodel.jobs import Job
 from cprmodel.ordering.pls import expected_pls, interval_for_pls
@@ -28,11 +29,13 @@ def within_budget(
     exact: bool,
     shortest_s: float,
     spent: Callable[[Strategy], float],
+    begun: Sequence[WarnedSave] = (),
 ) -> Strategy | None:
     """The strategy at the longest interval that keeps the budget; None where none from ``shortest_s`` on does.
 
-    Numbers of saves to lower levels that the job leaves open are changed as long as that costs less: fewer of them
-    lose more, so that all saves must come sooner. ``strategy.interval_s`` is where the search begins.
+    Numbers of saves to lower levels that the job leaves open, and when a save on a warning begins (one of
+    ``begun``), are changed as long as that costs less: what saves less must save everything sooner.
+    ``strategy.interval_s`` is where the search begins.
     """
 
     def longest(one: Strategy) -> Strategy | None:
@@ -41,43 +44,47 @@ def within_budget(
 
     best = longest(strategy)
     saving = strategy.saving
-    if best is None or not isinstance(saving, StoredPrioritySave) or not free_levels(saving.whole):
+    if best is None or not isinstance(saving, StoredPrioritySave) or not next(_others(saving, begun), None):
         return best
     least = spent(best)
     for _ in range(_ROUNDS):
-        counted = _recounted(job, best, budget, exact, spent)
-        found = longest(counted) if counted is not best else None
+        other = _other(job, best, budget, exact, spent, begun)
+        found = longest(other) if other is not best else None
         if found is None or spent(found) >= least:
             break
         best, least = found, spent(found)
     return best
 
 
-def _recounted(
-    job: Job, strategy: Strategy, budget: float, exact: bool, spent: Callable[[Strategy], float]
+def _other(
+    job: Job,
+    strategy: Strategy,
+    budget: float,
+    exact: bool,
+    spent: Callable[[Strategy], float],
+    begun: Sequence[WarnedSave],
 ) -> Strategy:
-    """With as many saves to lower levels as cost least, each number priced about where it keeps the budget.
+    """With the numbers of saves, and the save on a warning, that cost least, each priced about where the budget is.
 
     What is lost is nearly a power of the interval.
     """
     saving = strategy.saving
     assert isinstance(saving, StoredPrioritySave)
-    free, priced = free_levels(saving.whole), {saving.whole.counts: (spent(strategy), strategy)}
-    power = _power(job, strategy, exact)
+    priced, power = {saving: (spent(strategy), strategy)}, _power(job, strategy, exact)
 
-    def look(counts: tuple[int, ...]) -> None:
-        if counts not in priced:
-            one = replace(strategy, saving=replace(saving, whole=replace(saving.whole, counts=counts)))
+    def look(saving: StoredPrioritySave) -> None:
+        if saving not in priced:
+            one = replace(strategy, saving=saving)
             over = max(expected_pls(job, one, exact).pls / budget, 1e-9)
             every_s = one.interval_s * over ** (-1 / power)
             one = replace(one, interval_s=min(every_s, job.job.work_s / saving.fraction))
-            priced[counts] = spent(one), one
+            priced[saving] = spent(one), one
 
-    best = saving.whole.counts
+    best = saving
     while True:
-        for moved in _moves(best, free):
+        for moved in _others(best, begun):
             look(moved)
-        cheapest = min(priced, key=lambda counts: priced[counts][0])
+        cheapest = min(priced, key=lambda one: priced[one][0])
         if priced[cheapest][0] >= priced[best][0] * (1 - 1e-12):
             return priced[best][1]
         best = cheapest
@@ -90,6 +97,16 @@ def _power(job: Job, strategy: Strategy, exact: bool) -> float:
     if not 0 < less < more:
         return 1.0
     return min(max(math.log(less / more) / math.log(_SOONER), 0.5), 2.0)
+
+
+def _others(saving: StoredPrioritySave, begun: Sequence[WarnedSave]) -> Iterator[StoredPrioritySave]:
+    """Neighbours: other numbers of saves, or a save on a warning that begins at another time."""
+    whole = saving.whole
+    for counts in _moves(whole.counts, free_levels(whole)):
+        yield replace(saving, whole=replace(whole, counts=counts))
+    for warned in begun:
+        if warned != whole.warned:
+            yield replace(saving, whole=replace(whole, warned=warned))
 
 
 def _moves(counts: tuple[int, ...], free: list[int]) -> list[tuple[int, ...]]:
