@@ -18,7 +18,7 @@ from cprmodel.planning.planner import plan, priced
 from cprmodel.planning.ranking import best_of
 from cprmodel.planning.result import StrategyPlan
 
-__all__ = ["Range", "Search", "Value"]
+__all__ = ["Range", "Search", "Value", "step_of"]
 
 #: How closely the end of a range is found (relative), and how far a peak is closed in on.
 CLOSE, PEAK_TRIES = 1e-10, 30
@@ -53,6 +53,21 @@ class Range:
         return self.low.number <= number <= self.high.number
 
 
+def step_of(job: Job, key: Key) -> float:
+    """How far apart the numbers are that a key of the job may have: 1 of counts, 0 of what is no count.
+
+    >>> from cprmodel import load_preset
+    >>> from cprmodel.bulk.keys import keys_of
+    >>> preset = load_preset("cpr-dlrm")
+    >>> [step_of(preset, keys_of(preset)[name]) for name in ("cluster.embedding_shards", "failures.mtbf")]
+    [1.0, 0.0]
+    """
+    elastic = job.job.elastic
+    if elastic is not None and key.name in ("job.elastic.min_nodes", "failures.nodes"):
+        return float(elastic.replica_nodes)
+    return 1.0 if key.integer else 0.0
+
+
 class Search:
     """Values of one key, each planned once."""
 
@@ -63,6 +78,7 @@ class Search:
         self.strategy, self.asked, self.minimise = strategy, model, minimise
         self.model = model_for(job, model)
         self.data = job.model_dump(exclude_none=True)
+        self.step = step_of(job, key)
         self.seen: dict[float, Value] = {}
 
     def check_strategy(self, given: float | None, low: float, high: float) -> None:
@@ -70,8 +86,8 @@ class Search:
         if self.strategy is None:
             return
         numbers = [one for one in (given, low, high, math.sqrt(low * high)) if one is not None]
-        if self.key.integer:
-            numbers = [float(round(one)) for one in numbers]
+        if self.step:
+            numbers = [max(round(one / self.step) * self.step, self.step) for one in numbers]
         if any(self.at(one).planned is not None for one in numbers):
             return
         try:
@@ -141,12 +157,12 @@ class Search:
         golden = (math.sqrt(5) - 1) / 2
         for _ in range(PEAK_TRIES):
             one, other = high - golden * (high - low), low + golden * (high - low)
-            if self.key.integer:
-                one, other = float(math.floor(one)), float(math.ceil(other))
+            if self.step:
+                one, other = math.floor(one / self.step) * self.step, math.ceil(other / self.step) * self.step
             for each in (one, other):
                 if lacks(each) < 0 or (sign > 0 and lacks(each) == 0):
                     return each
-            if high - low <= max(CLOSE * high, 2.0 if self.key.integer else 0.0):
+            if high - low <= max(CLOSE * high, 2 * self.step):
                 return None
             low, high = (low, other) if lacks(one) <= lacks(other) else (one, high)
         return None
@@ -175,11 +191,10 @@ class Search:
 
     def _end(self, inside: float, outside: float) -> tuple[float, Value]:
         """The last value that holds on the way to one that does not, and the next, which does not."""
-        least = 1.0 if self.key.integer else 0.0
-        while abs(outside - inside) > max(CLOSE * max(abs(inside), abs(outside)), least):
+        while abs(outside - inside) > max(CLOSE * max(abs(inside), abs(outside)), self.step):
             middle = (inside + outside) / 2
-            if self.key.integer:
-                middle = float(math.floor(middle))
+            if self.step:
+                middle = math.floor(middle / self.step) * self.step
             if middle in (inside, outside):
                 break
             if self.holds(middle):

@@ -148,7 +148,7 @@ def solve(
     search.check_strategy(given, low, high)
     own = search.model
     first = points or (FEWER if target.is_played or own.name == "steady-state" or job.access else POINTS)
-    numbers, apart, in_ratio = _spread(of, low, high, first)
+    numbers, apart, in_ratio = _spread(search.step, of.kind is not None, low, high, first)
     values = search.look(sorted({*numbers, *([given] if given is not None and low <= given <= high else [])}))
     best = max(values, key=lambda one: search.margin(one))
     if best.quantity is None and given is None:
@@ -205,21 +205,22 @@ def _bounds(job: Job, key: Key, given: float | None, between: tuple[Any, Any] | 
     return low, high
 
 
-def _spread(key: Key, low: float, high: float, points: int) -> tuple[list[float], float, bool]:
+def _spread(step: float, units: bool, low: float, high: float, points: int) -> tuple[list[float], float, bool]:
     """Values all over the bounds, ends included, and how far apart they are: in ratio, or not."""
-    if key.integer and high - low < ALL:
-        return [float(one) for one in range(math.ceil(low), math.floor(high) + 1)], 0.0, False
-    in_ratio = low > 0 and (high > 20 * low or key.kind is not None)
+    if step and (high - low) / step < ALL:
+        return [one * step for one in range(math.ceil(low / step), math.floor(high / step) + 1)], 0.0, False
+    in_ratio = low > 0 and (high > 20 * low or units)
     if in_ratio:
         found = np.geomspace(low, high, points)
         apart = float((high / low) ** (1 / (points - 1)) - 1)
     else:
         found = np.linspace(low, high, points)
         apart = float((high - low) / (points - 1))
-    if low == 0 and key.integer and high > 20 and points > 2:  # none, and as many in equal ratios
+    if low == 0 and step and high > 20 and points > 2:  # none, and as many in equal ratios
         found = np.append(0.0, np.geomspace(1.0, high, points - 1))
         apart, in_ratio = float(high ** (1 / (points - 2)) - 1), True
     found[0], found[-1] = low, high
-    if key.integer:
-        found = np.unique(np.round(found))
+    if step:
+        found = np.unique(np.round(found / step)) * step
+        found = found[(found >= low) & (found <= high)]
     return [float(one) for one in found], apart, in_ratio

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from cprmodel import Exact, FirstOrder, Job, JobError, plan
+from cprmodel import Exact, FirstOrder, Job, JobError, load_job, plan
 from cprmodel.bulk import Solved, solve, target_of
 from cprmodel.bulk.keys import key_of, number_of
 from cprmodel.bulk.rows import changed_job
@@ -288,3 +288,18 @@ def test_a_count_that_may_be_none_is_looked_for_from_none_on() -> None:
         assert at is not None
         assert over is not None
         assert at >= 0.1 > over
+
+
+def test_counts_that_come_in_steps_are_one_range() -> None:
+    """Whole replicas: each number is planned as ``plan`` does it, and those between them are not asked for."""
+    job = load_job(EXAMPLE.parent / "elastic.toml")
+    limit = 0.06
+    found = solve(job, "failures.nodes", f"overhead <= {limit}", between=(16, 64))
+    data, key = job.model_dump(exclude_none=True), key_of(job, "failures.nodes", "--for")
+    plans = {nodes: plan(changed_job(data, {key: float(nodes)})) for nodes in range(16, 65, 4)}
+    keep = [nodes for nodes, one in plans.items() if one[one.recommended].overhead_fraction <= limit]
+    assert [(one.low.number, one.high.number) for one in found.ranges] == [(min(keep), max(keep))]
+    assert len(keep) == (max(keep) - min(keep)) / 4 + 1
+    least = solve(job, "job.elastic.min_nodes", "overhead <= 0.2", between=(4, 32))
+    (one,) = least.ranges
+    assert (one.low.number % 4, one.high.number % 4) == (0, 0)
