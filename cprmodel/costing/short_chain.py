@@ -25,6 +25,7 @@ __all__ = ["Limits", "short_chain"]
 
 #: Points of the grid in what a job keeps.
 _POINTS = 48
+_NEVER = Breakdown(0.0, 0.0, math.inf, 0.0)
 
 
 @dataclass(frozen=True)
@@ -182,12 +183,13 @@ def short_chain(of: Limits, work_s: float, points: int = _POINTS) -> Breakdown:
     """
     first, later = _Job(of, 0.0), _Job(of, of.load_s)
     if later.keeps <= 0 or first.keeps <= 0:
-        return Breakdown(0.0, 0.0, math.inf, 0.0)
+        return _NEVER
     grid = later.keeps / points
-    # work left, from the least on: on the grid of what the first limit leaves, and above it all of the work
+    # work left, from hardly any on: on the grid of what the first limit leaves, and above it all of the work
     anchor = max(work_s - first.keeps, 0.0)
     least = anchor - math.floor(anchor / grid) * grid
-    left = np.arange(least if least > 1e-9 * grid else grid, work_s + 2 * grid, grid)
+    least = least if least > 1e-6 * grid else grid
+    left = np.append(1e-6 * min(least, of.interval_s), np.arange(least, work_s + 2 * grid, grid))
     values = np.zeros((len(left), 4))  # parts, from a start with a load
 
     chances, kept, parts = later.outcome(4 * (of.limit_s + later.cycle))  # too much for a job
@@ -199,24 +201,31 @@ def short_chain(of: Limits, work_s: float, points: int = _POINTS) -> Breakdown:
         back[low + 1] += chance * share
     back = np.trim_zeros(back, "b")
     for index, one in enumerate(left):
-        if later.never_ends(float(one)):
-            reach = min(len(back) - 1, index)
-            values[index] = parts + back[1 : reach + 1] @ values[index - reach : index][::-1]
+        if index >= len(back) and later.never_ends(float(one)):
+            found = parts + back[1:] @ values[index - len(back) + 1 : index][::-1]
             stays = back[0]
         else:
             chances, kept, own = later.outcome(float(one))
-            stays = float(chances[kept == 0].sum())
-            chances, less = chances[kept > 0], float(one) - kept[kept > 0]
-            values[index] = own + (_at(values[:index], left[:index], less).T @ chances if index else 0.0)
-            stays += 0.0 if index else float(chances.sum())
-        values[index] /= 1 - stays
+            weights = _weights(left[: index + 1], float(one) - kept, chances)
+            found, stays = own + weights[:-1] @ values[:index], weights[-1]
+        if stays >= 1:
+            return _NEVER
+        values[index] = found / (1 - stays)
     chances, kept, parts = first.outcome(work_s)
-    total = parts + _at(values, left, work_s - kept).T @ chances
+    total = parts + _weights(left, work_s - kept, chances) @ values
     save, load, wait, time = (total / work_s).tolist()
     return Breakdown(save=save, load=load, lost=time - 1 - save - load - wait, reschedule=wait)
 
 
-def _at(values: Any, left: Any, where: Any) -> Any:
-    """Between points of the grid; nothing where nothing is left."""
-    found = np.column_stack([np.interp(where, left, column) for column in values.T])
-    return np.where(where[:, None] <= 1e-9 * left[-1], 0.0, found)
+def _weights(left: Any, where: Any, chances: Any) -> Any:
+    """Of each point of the grid, where so much work is left with such chances; of none where nothing is left."""
+    some = where > 1e-9 * left[-1]
+    where, chances, last = where[some], chances[some], len(left) - 1
+    low = np.clip(np.searchsorted(left, where * (1 + 1e-12), side="right") - 1, 0, last)
+    high = np.minimum(low + 1, last)
+    share = (where - left[low]) / np.where(high > low, left[high] - left[low], 1.0)
+    share = np.where(high > low, np.clip(share, 0.0, 1.0), 0.0)
+    found = np.zeros(len(left))
+    np.add.at(found, low, chances * (1 - share))
+    np.add.at(found, high, chances * share)
+    return found

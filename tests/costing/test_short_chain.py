@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cprmodel import Job, plan, simulate
+from cprmodel import Exact, Job, plan, simulate
 from cprmodel.costing import limited
 
 HOUR = 3600.0
@@ -77,6 +77,24 @@ def test_one_to_five_jobs_are_as_they_are_played(work: str, mtbf: str, before: b
     assert any(
         "requeues are counted to its end; a long chain's overhead would be" in line for line in answer.warnings
     )
+
+
+@pytest.mark.parametrize(
+    ("work", "limit", "mtbf"),
+    [("132 h", "33 h", "3 h"), ("240 h", "168 h", "20 h"), ("54 d", "168 h", "2.7 h"), ("54 d", "620 h", "2.7 h")],
+)
+@pytest.mark.parametrize("before", [True, False])
+def test_a_limit_that_failures_come_long_before_costs_nothing(
+    work: str, limit: str, mtbf: str, before: bool
+) -> None:
+    """Whatever of a job's hours one failure leaves: it had been taken for more than there was."""
+    job = job_of(work, mtbf, "10 min", before)
+    job = job.model_copy(update={"job": job.job.model_copy(update={"time_limit_s": float(limit[:-2]) * HOUR})})
+    free = job.model_copy(update={"job": job.job.model_copy(update={"time_limit_s": None, "requeue_s": None})})
+    one = plan(job)["full"]
+    alone = Exact().cost(free, one.strategy)
+    assert one.overhead_fraction == pytest.approx(alone.breakdown.total, rel=3e-3)
+    assert min(one.breakdown) >= 0
 
 
 @pytest.mark.parametrize("before", [True, False])
