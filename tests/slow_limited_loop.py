@@ -44,7 +44,7 @@ class Setting:
     trainer_reschedule: float = 0.0
     shards: int = 8
     failed_shards: int = 1
-    every: float = math.inf  # mean time from a planned stop to the next
+    every: float = math.inf  # from the end of a planned stop to the next one
     lasts: float = 0.0
 
 
@@ -77,7 +77,7 @@ def _job(setting: Setting, chain: Chain, rng: random.Random) -> None:
     if chain.stop <= chain.time:
         chain.time = max(chain.time, chain.stop + setting.lasts)
         chain.stops += 1
-        chain.stop = chain.time + setting.every * rng.uniform(0.5, 1.5)
+        chain.stop += setting.lasts + setting.every
         return None
     limit, cycle, save_before = setting.limit, setting.interval + setting.save, setting.save_before
     if not save_before:
@@ -178,7 +178,7 @@ def with_stops(setting: Setting, batches: int, stops: int, seed: int) -> tuple[f
     """Overhead of chains that each end with as many planned stops, less what the stops last; its standard error."""
     rng, found = random.Random(seed), []
     for _ in range(batches):
-        chain = Chain(kept=[0.0] * setting.shards, stop=setting.every * rng.uniform(0.5, 1.5))
+        chain = Chain(kept=[0.0] * setting.shards, stop=setting.every)
         while chain.stops < stops:
             _job(setting, chain, rng)
         found.append((chain.time - stops * setting.lasts, chain.work))

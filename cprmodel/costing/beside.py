@@ -9,7 +9,7 @@ Waiting: a failure sends a node to repair and takes a spare; where all spares ar
 nothing fails meanwhile. Failures come at the job's rate whenever it does not wait, so waiting is Erlang's system
 beside all else that the job does (:mod:`cprmodel.formulas.spares`), exactly. Planned stops are counted in the time
 that this leaves: as many as come before the job's expected end. In a chain of jobs with a time limit each begins
-a clock anew, and spares a part of a limit.
+a clock anew, and spares a part of a limit; where they come sooner than a limit there is none.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from cprmodel.costing.chain_stops import spared_by, without_limit
 from cprmodel.costing.models import (
     BUDGET,
     STOPS,
@@ -133,19 +134,18 @@ def in_repair_of(job: Job) -> float:
     return float(nodes_in_repair.raw(1, job.failure_mix.mtbf_s, job.repair_s or 0.0)) * job.repair_share
 
 
-def _of_chain(job: Job, strategy: Strategy, overhead: float) -> dict[str, Any] | None:
-    """What a planned stop meets of the time limits of a chain of jobs; None where there is no chain."""
+def _of_chain(job: Job, strategy: Strategy, overhead: float, number: int) -> dict[str, Any] | None:
+    """What so many planned stops meet of the time limits of a chain of jobs; None where there is no chain."""
     from cprmodel.costing.limited import fits_into_one
 
     if job.job.time_limit_s is None or fits_into_one(job, strategy.interval_s):
         return None
+    back_share = 1.0 if everybody_returns(strategy.recovery) else job.failure_mix.whole_job_share
     return {
         "overhead": overhead,
-        "limit_s": job.job.time_limit_s,
-        "mtbf_s": job.failure_mix.mtbf_s,
         "requeue_s": job.job.requeue_s or 0.0,
         "unsaved_s": 0.0 if job.saves_before_limit else strategy.interval_s / 2,
-        "whole_job_share": 1.0 if everybody_returns(strategy.recovery) else job.failure_mix.whole_job_share,
+        **spared_by(job, number, back_share)._asdict(),
     }
 
 
@@ -171,10 +171,12 @@ class WithStops:
 
     def full_interval(self, job: Job) -> Choice:
         """As the model inside has it, or in equal pieces between planned stops."""
+        job = without_limit(job)
         return self._in_pieces(job, job.full_recovery, self._inner.full_interval(job), math.inf)
 
     def partial_interval(self, job: Job, pls_budget: float) -> Choice:
         """As the model inside has it, or in equal pieces between planned stops, within the budget."""
+        job = without_limit(job)
         found = self._inner.partial_interval(job, pls_budget)
         return self._in_pieces(job, job.partial_recovery, found, pls_budget * WITHIN)
 
@@ -211,6 +213,7 @@ class WithStops:
 
     def cost(self, job: Job, strategy: Strategy) -> Cost:
         """The cost of the model inside, and of what stops the job besides."""
+        job = without_limit(job)
         for one in job.failures.planned or ():
             if one.every_s is not None and one.every_s - one.lasts_s <= job.load_s + job.save_s:
                 nothing = Breakdown(0.0, 0.0, math.inf, 0.0)
@@ -218,10 +221,12 @@ class WithStops:
         played = self._played(job, strategy)
         return self._with_stops(job, played, self._inner.cost(job, played), strategy.interval_s)
 
-    def _stop_formula(self, job: Job, strategy: Strategy, base: float) -> tuple[Formula[Any, Any], dict[str, Any]]:
+    def _stop_formula(
+        self, job: Job, strategy: Strategy, base: float, number: int
+    ) -> tuple[Formula[Any, Any], dict[str, Any]]:
         """What gives what planned stops cost, and what it takes beside their number, their length and the work."""
         given = {"save_s": job.save_s, "load_s": job.load_s}
-        chain = _of_chain(job, strategy, base)
+        chain = _of_chain(job, strategy, base, number)
         if chain is not None:
             return chain_planned_overhead, {**given, **chain}
         between = self._rhythm(job, strategy)
@@ -237,8 +242,9 @@ class WithStops:
     def _stops(self, job: Job, strategy: Strategy, base: float, waiting: float) -> tuple[int, float, float, Step]:
         """How many planned stops, their mean length, when the job ends [s], and what they cost."""
         work, elapsed = job.job.work_s, job.job.work_s * (1 + base + waiting)
-        formula, given = self._stop_formula(job, strategy, base + waiting)
         each = job.load_s + job.save_s / 2
+        number, _, _ = _met(job, elapsed, each)
+        formula, given = self._stop_formula(job, strategy, base + waiting, number)
         if formula is periodic_stops_overhead:
             each = work * float(formula.raw(work_s=work, planned=1, outage_s=0.0, **given).total)
         number, out, until = _met(job, elapsed, each)
@@ -282,8 +288,12 @@ class WithStops:
 
     def remarks(self, job: Job, strategy: Strategy) -> list[str]:
         """What a reader of the figures should know; what one spare more or less would do."""
-        said = getattr(self._inner, "remarks", None)
-        notes = list(said(job, strategy)) if said is not None else []
+        said, limit = getattr(self._inner, "remarks", None), job.job.time_limit_s
+        job = without_limit(job)
+        if limit is not None and job.job.time_limit_s is None:
+            notes = [f"planned stops begin the clock anew before its time limit of {format_time(limit)} is reached"]
+        else:
+            notes = list(said(job, strategy)) if said is not None else []
         played = self._played(job, strategy)
         base = float(self._inner.cost(job, played).breakdown.total)
         if job.waits_for_repairs and math.isfinite(base):
@@ -314,7 +324,7 @@ def _about_rhythm(job: Job, strategy: Strategy, number: int, until_s: float) -> 
         saves = count_of(between.saves, "save")
         return [f"{saves} between two planned stops, and one just before each, {format_time(between.last_s)} later"]
     apart = until_s / (number + 1)
-    if number == 0 or _of_chain(job, strategy, 0.0) is not None or apart > _RARE * strategy.saves_every_s:
+    if number == 0 or _of_chain(job, strategy, 0.0, 0) is not None or apart > _RARE * strategy.saves_every_s:
         return []
     most = format_share(number * job.save_s / 2 / job.job.work_s)
     return [

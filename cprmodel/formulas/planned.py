@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from cprmodel.facts.formula import Validity, formula
+from cprmodel.facts.formula import formula
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.sources import DERIVED, Evidence
 from cprmodel.facts.special import Number, namespace
 
 __all__ = ["chain_planned_overhead", "periodic_stops_overhead", "planned_overhead"]
-
-
-_LONGER = Validity(
-    "D_Q/U",
-    lambda requeue_s, outage_s: requeue_s / outage_s,
-    at_most=1,
-    because="a stop that is over before the queue is spares less of it than this says",
-)
 
 
 @formula(
@@ -142,8 +134,8 @@ def periodic_stops_overhead(
     "O/T",
     DERIVED,
     Evidence.DERIVED,
-    (_LONGER,),
-    "exponential failures; planned stops longer than the queue, much rarer than time limits, anywhere in a job",
+    (),
+    "exponential failures; planned stops longer than the queue, in a chain of many jobs",
 )
 def chain_planned_overhead(
     work_s: Number,
@@ -152,23 +144,17 @@ def chain_planned_overhead(
     overhead: Number,
     save_s: Number,
     load_s: Number,
-    limit_s: Number,
-    mtbf_s: Number,
     requeue_s: Number = 0,
     unsaved_s: Number = 0,
-    whole_job_share: Number = 1,
+    spared_starts: Number = 0.5,
+    spared_limits: Number = 0.5,
+    spared_queues: Number = 0.5,
 ) -> Breakdown:
     r"""Overhead of planned stops in a chain of jobs with a time limit, beside that of the chain.
 
     .. math:: \frac{O}{T} = \frac{n_p}{T} \left( U + (1 + o)\, c \right)
 
-    .. math:: c = (1 - p) \left( L + \frac{C}{2} \right) - \left( p - \frac{D_Q}{2 z} \right) D_Q
-              - \left( p - \frac{D_Q}{z} \right) \tau_u
-
-    .. math:: p = \frac{1}{2}
-              - \left( \frac{1}{2} - \frac{e^x \varphi_2(-x)}{\varphi_1(x)^2} \right) \frac{y^2}{z^2}
-
-    .. math:: x = \frac{w\, T_{\mathrm{lim}}}{\mu}, \qquad y = T_{\mathrm{lim}}\, \varphi_1(x), \qquad z = y + D_Q
+    .. math:: c = (1 - s_f) \left( L + \frac{C}{2} \right) - s_q D_Q - s_l \tau_u
 
     Parameters
     ----------
@@ -178,11 +164,11 @@ def chain_planned_overhead(
     overhead : O/T of the chain without them, o
     save_s : time of the save before it, C [s]: of a regular save half an interval is left, on average
     load_s : time to read a checkpoint back after it, L [s]
-    limit_s : time limit of each job of the chain, T_lim [s]
-    mtbf_s : mean time between failures, μ [s]
     requeue_s : time from a limit until the next job begins, D_Q [s]
     unsaved_s : work that is lost at a limit, τᵤ [s]: half an interval where nothing is saved before it
-    whole_job_share : share of the failures that end a job, w: 1 under full recovery
+    spared_starts : fresh starts after a limit that one stop spares the chain, s_f
+    spared_limits : limits that it spares, s_l
+    spared_queues : queues that it spares, in their time, s_q
 
     Returns
     -------
@@ -190,30 +176,24 @@ def chain_planned_overhead(
 
     Notes
     -----
-    A stop begins a clock anew. Limits are renewals of the chain, z apart on average: until a time T_lim has passed
-    without a failure, y, and the queue. In a time t after a fresh start come t/z − p of them: p is half of what
-    the variance of that leaves of 1, and without failures a half. A stop that comes in the queue, D_Q/z of all,
-    takes the place of the rest of it. Work that a load or a save displaces takes 1 + o of the time.
+    A stop begins a clock anew. In a long chain limits are T_lim φ₁(x) + D_Q apart on average, with x failures in
+    T_lim; in a time without stops fewer are reached after a fresh start, by half of one where nothing fails and the
+    time is long, and by all where it is shorter than a limit. A stop that comes in the queue takes the place of the
+    rest of it. ``cprmodel.costing.chain_stops`` counts them. Work that a load or a save displaces takes 1 + o of
+    the time.
 
     Examples
     --------
-    >>> chain = {"limit_s": 72000.0, "mtbf_s": 604800.0, "requeue_s": 1500.0}
+    >>> chain = {"requeue_s": 1500.0, "spared_starts": 0.5, "spared_limits": 0.48, "spared_queues": 0.49}
     >>> each = chain_planned_overhead(864000.0, 2, 14400.0, 0.04, 40.0, 300.0, **chain)
     >>> round(each.reschedule * 864000.0 / 2)
-    13665
+    13636
     """
-    xp = namespace(limit_s, mtbf_s, requeue_s, whole_job_share)
-    x = whole_job_share * limit_s / mtbf_s
-    mean = limit_s * xp.exprel(x)
-    apart = mean + requeue_s
-    alone = xp.exp(x) * xp.phi2(-x) / xp.exprel(x) ** 2
-    spared = 0.5 - (0.5 - alone) * (mean / apart) ** 2
-    queued = requeue_s / apart
     each = planned / work_s
     working = each * (1 + overhead)
     return Breakdown(
-        save=working * (1 - spared) * save_s / 2,
-        load=working * (1 - spared) * load_s,
-        lost=-working * (spared - queued) * unsaved_s,
-        reschedule=each * outage_s - working * (spared - queued / 2) * requeue_s,
+        save=working * (1 - spared_starts) * save_s / 2,
+        load=working * (1 - spared_starts) * load_s,
+        lost=-working * spared_limits * unsaved_s,
+        reschedule=each * outage_s - working * spared_queues * requeue_s,
     )
