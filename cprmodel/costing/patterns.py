@@ -203,8 +203,8 @@ def _best(job: Job, recovery: Any, extra_s: float, budget: float | None) -> tupl
     given = Pattern(point.verify_every or 1, point.checks_per_save or 1)
     every, least = (float(one[0]) for one in Checked(job, recovery, given).best(extra_s, budget))
     best = (given, every)
-    choose_saves = point.verify_every is None and given.checks == 1 and point.unreadable is None
-    choose_checks = point.checks_per_save is None and given.saves == 1
+    choose_checks = point.verify_every is None and point.checks_per_save is None
+    choose_saves = choose_checks and point.unreadable is None
     silent = job.failures.silent
     if silent is None or silent.latency_s is not None or math.isinf(every) or not (choose_saves or choose_checks):
         return best

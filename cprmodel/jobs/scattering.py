@@ -25,9 +25,10 @@ _TWO = 'a time with its unit, such as "30 min", or two: P50 and P90, such as ["4
 _TIMES = "at least two measured times, each with its unit, or the path of a file with one a line"
 
 
-def _seconds(text: Any, expected: str) -> float:
+def _seconds(text: Any, expected: str, numbers: bool = False) -> float:
+    """A time with its unit; ``numbers``: or as a number [s], as a job's dump has it."""
     if not isinstance(text, str):
-        if isinstance(text, (int, float)) and not isinstance(text, bool) and 1e-12 <= text <= 1e12:
+        if numbers and isinstance(text, (int, float)) and not isinstance(text, bool) and 1e-12 <= text <= 1e12:
             return float(text)
         raise wrong("", text, expected)
     try:
@@ -53,15 +54,16 @@ def _of_file(value: str, info: ValidationInfo) -> Sequence[str]:
     return lines
 
 
-def _times(value: Any, info: ValidationInfo) -> Any:
-    """Measured times [s], rising; from a list, or from a file that the job file names."""
+def _times(value: Any, info: ValidationInfo, numbers: bool = False) -> Any:
+    """Measured times [s], rising; from a list, or from a file that the job file names. A tuple has been read."""
     if value is None:
         return None
     given = _of_file(value, info) if isinstance(value, str) else value
     if not isinstance(given, (list, tuple)) or not 2 <= len(given) <= _MOST_TIMES:
         shown = value if isinstance(value, str) else "..." if isinstance(value, (list, tuple)) else value
         raise wrong("", shown, f"{_TIMES} (and at most {_MOST_TIMES:,} of them)")
-    return tuple(sorted(_seconds(one, _TIMES) for one in given))
+    numbers = numbers or isinstance(given, tuple)
+    return tuple(sorted(_seconds(one, _TIMES, numbers) for one in given))
 
 
 _Times = Annotated[
@@ -97,7 +99,7 @@ class Scattering(Section):
             read |= {"save_s": mean, "save_scatter": scatter}
         if read.get("save_times") is not None:
             try:
-                read["save_times"] = _times(read["save_times"], info)
+                read["save_times"] = _times(read["save_times"], info, numbers="save_s" in read)
             except PydanticCustomError as error:
                 context = error.context or {}
                 raise wrong("save_times", context.get("value", ""), str(context.get("expected"))) from None

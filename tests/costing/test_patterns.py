@@ -134,6 +134,8 @@ def test_given_patterns_stand() -> None:
     for key, expected in (("verify_every", CheckedSave(60.0, 3, 1)), ("checks_per_save", CheckedSave(60.0, 1, 3))):
         answer = plan(job_of(checkpoint={"verify": "10 min", key: 3}))
         assert {one.strategy.saving for one in answer.strategies} == {expected}
+        always = plan(job_of(checkpoint={"verify": "10 min", key: 1}))  # one of each is a pattern, too
+        assert {one.strategy.saving for one in always.strategies} == {CheckedSave(60.0, 1, 1)}
 
 
 def test_without_bad_saves_and_errors_it_is_the_model_of_long_jobs() -> None:

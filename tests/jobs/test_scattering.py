@@ -69,6 +69,7 @@ def test_measured_times_in_a_list_or_a_file(tmp_path: Path) -> None:
     assert of_list.checkpoint.save_times == (30.0, 50.0, 60.0)
     assert of_list.save_s == pytest.approx(140 / 3)
     assert Job.from_mapping(of_list.model_dump(exclude_none=True)) == of_list
+    assert Job.from_mapping(of_list.model_dump(mode="json", exclude_none=True)) == of_list
     # beside a save the times say how it scatters, around that mean
     around = job_from_text(HEAD + 'save = "100 s"\nsave_times = ["30 s", "50 s", "60 s"]')
     assert around.save_s == 100
@@ -155,6 +156,11 @@ WRONG = {
         "expected P50 and P90: the second no shorter than the first",
     ),
     "a quantile without a unit": ('save = ["40 s", "30"]', 'expected a time with its unit, such as "30 min"'),
+    "quantiles without units": ("save = [40, 90]", "checkpoint.save = [40, 90]: expected a time with its unit"),
+    "times without units": (
+        "save_times = [1.5, 90, 3]",
+        "checkpoint.save_times = 1.5: expected at least two measured times, each with its unit",
+    ),
     "quantiles far apart": ('save = ["4 s", "90 s"]', "expected a P90 of at most 12.9 times P50"),
     "two scatters": (
         'save = "40 s"\nsave_scatter = 0.5\nsave_times = ["4 s", "5 s"]',
