@@ -62,7 +62,10 @@ def step_of(job: Job, key: Key) -> float:
     >>> [step_of(preset, keys_of(preset)[name]) for name in ("cluster.embedding_shards", "failures.mtbf")]
     [1.0, 0.0]
     """
-    elastic = job.job.elastic
+    elastic, domains = job.job.elastic, job.failures.domains
+    *table, name = key.name.split(".")
+    if domains is not None and table == ["failures", "domains"]:
+        return float(domains.inner(name))
     if elastic is not None and key.name in ("job.elastic.min_nodes", "failures.nodes"):
         return float(elastic.replica_nodes)
     return 1.0 if key.integer else 0.0

@@ -50,10 +50,13 @@ class Solved:
     planned: int  #: how many values were planned
     apart: float  #: neighbours at first: their ratio less 1, or their difference; 0: all of them
     in_ratio: bool  #: which of the two
+    step: float = 0.0  #: how far apart the numbers are that the key may have; 0: any number
     kind: str | None = field(repr=False, default=None)  #: of the number: time, size, bandwidth, or None
 
     def holds_at(self, number: float) -> bool:
         """Whether the target holds there."""
+        if self.step and abs(number / self.step - round(number / self.step)) > 1e-9:
+            return False
         return any(number in one for one in self.ranges)
 
     def to_dict(self) -> dict[str, Any]:
@@ -77,6 +80,7 @@ class Solved:
             "looked_between": [self.low, self.high],
             "values_planned": self.planned,
             "neighbours_apart": self.apart,
+            "in_steps_of": self.step,
             "given": None if self.given is None else said(self.given),
             "best": said(self.best),
             "ranges": [
@@ -168,6 +172,7 @@ def solve(
         planned=len(search.seen),
         apart=apart,
         in_ratio=in_ratio,
+        step=search.step,
         kind=of.kind,
     )
 

@@ -62,9 +62,11 @@ def run(source: str, mtbf_error: float | None, observed_failures: int | None, as
             f"{what:36}{one.model:>12}{format_time(one.interval_s):>14}{format_share(one.overhead_fraction):>10}"
             f"{format_share(one.extra_fraction):>9}{f'+{100 * one.relative:.3g}%':>14}"
         )
-    if job.checkpoint.rotates:
+    if job.checkpoint.rotates or job.pls_budget is not None:
         typer.echo(
-            "(of saves of everything; those that rotate: cprmodel sweep --vary failures.mtbf=..., the plan of each)"
+            "(of full recovery with saves of everything, whatever plan recommends; of that it says itself, under\n"
+            ' "What would change it", what a wrong MTBF costs; of each MTBF\'s own plan tells '
+            "cprmodel sweep --vary failures.mtbf=...)"
         )
     typer.echo("\nFailures to observe until a wrong MTBF costs, on average, no more than so much of that part")
     for name in best:

@@ -59,6 +59,16 @@ class Domains(Section):
                 raise wrong(name, size, f"a multiple of the {small} nodes of the next smaller domain")
         return self
 
+    def inner(self, domain: str) -> int:
+        """Nodes of the next smaller domain that is given, of which a domain has a whole number.
+
+        >>> Domains(host=2, network=64).inner("network"), Domains(rack=16).inner("rack")
+        (2, 1)
+        """
+        smaller = DOMAINS[2 : DOMAINS.index(domain)]
+        given = [size for name in smaller if (size := getattr(self, name)) is not None]
+        return int(given[-1]) if given else 1
+
     def size(self, domain: str) -> int | None:
         """Nodes of a domain; None where it is not said.
 

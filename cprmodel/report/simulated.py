@@ -27,8 +27,12 @@ HEADINGS = ["", "mean", "± SE", "P5", "P50", "P90", "P99"]
 _BINS = 80
 
 
-def _row(label: str, estimate: Estimate, show: Any, show_error: Any) -> list[str]:
-    quantiles = [show(getattr(estimate, name)) for name in ("p5", "p50", "p90", "p99")]
+#: Quantiles of a table, and how many runs it takes for one of them to lie beyond.
+_QUANTILES = {"p5": 20, "p50": 1, "p90": 10, "p99": 100}
+
+
+def _row(label: str, estimate: Estimate, runs: int, show: Any, show_error: Any) -> list[str]:
+    quantiles = [show(getattr(estimate, name)) if runs >= few else "" for name, few in _QUANTILES.items()]
     return [label, show(estimate.mean), show_error(estimate.standard_error), *quantiles]
 
 
@@ -37,17 +41,17 @@ def _error(value: float) -> str:
 
 
 def simulated_rows(found: Simulated) -> list[list[str]]:
-    """Time to train, overhead and PLS: mean, standard error, quantiles."""
+    """Time to train, overhead and PLS: mean, standard error, quantiles; none that no run lies beyond."""
 
     def share(value: float) -> str:
         return format_share(value) if value >= 0 else f"-{format_share(-value)}"
 
     rows = [
-        _row("time to train", found.time_to_train_s, format_time, format_time),
-        _row("overhead", found.overhead_fraction, share, lambda e: f"{100 * e:.1g}%"),
+        _row("time to train", found.time_to_train_s, found.runs, format_time, format_time),
+        _row("overhead", found.overhead_fraction, found.runs, share, lambda e: f"{100 * e:.1g}%"),
     ]
     if found.pls.p99 > 0 or found.predicted.pls > 0:
-        rows.append(_row("PLS", found.pls, lambda v: f"{v:.4g}", _error))
+        rows.append(_row("PLS", found.pls, len(found.pls_of_runs), lambda v: f"{v:.4g}", _error))
     return rows
 
 
@@ -68,6 +72,9 @@ def simulated_lines(found: Simulated, deadline_s: float | None) -> list[str]:
             lines.append(
                 f"{label}: the formula gives {show(expected)} ({found.predicted.model}); simulated {distance}"
             )
+    rows = len(found.pls_of_runs)
+    if 0 < rows < found.runs and (found.pls.mean > 0 or found.predicted.pls > 0):
+        lines.append(f"PLS is of {rows:,} runs that were played row by row, which takes long; the time is of all")
     sharded = found.job.cluster.embedding_shards is not None
     by_kind = ", ".join(
         f"{mean:.3g} {kind.replace('_', ' ') if sharded else ''}".strip()

@@ -21,7 +21,8 @@ def solved_lines(found: Solved, job: Job, varied: Mapping[str, str] | None = Non
     currency = job.cost.currency if job.cost else ""
     which = "the recommended strategy" if found.strategy is None else found.strategy
     with_ = "".join(f", {key} = {value}" for key, value in (varied or {}).items())
-    lines = [f"{found.key} for which {found.target.text}, by {which} ({found.model}){with_}:"]
+    steps = f" (in steps of {found.step:g})" if found.step > 1 else ""
+    lines = [f"{found.key}{steps} for which {found.target.text}, by {which} ({found.model}){with_}:"]
     lines += [f"  {_range(one, found, currency)}" for one in found.ranges[:_MOST]]
     if len(found.ranges) > _MOST:
         lines.append(f"  and {len(found.ranges) - _MOST} more ranges (--json has them all)")

@@ -300,6 +300,11 @@ def test_counts_that_come_in_steps_are_one_range() -> None:
     keep = [nodes for nodes, one in plans.items() if one[one.recommended].overhead_fraction <= limit]
     assert [(one.low.number, one.high.number) for one in found.ranges] == [(min(keep), max(keep))]
     assert len(keep) == (max(keep) - min(keep)) / 4 + 1
+    assert found.holds_at(keep[0])
+    assert not found.holds_at(keep[0] + 1)
     least = solve(job, "job.elastic.min_nodes", "overhead <= 0.2", between=(4, 32))
     (one,) = least.ranges
     assert (one.low.number % 4, one.high.number % 4) == (0, 0)
+    racks = load_job(EXAMPLE.parent / "components.toml")  # two nodes to a host
+    (one,) = solve(racks, "failures.domains.rack", "overhead <= 0.004", between=(1, 200)).ranges
+    assert (one.low.number, one.high.number) == (2, 128)
