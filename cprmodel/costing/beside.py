@@ -98,6 +98,7 @@ class _Between(NamedTuple):
     interval_s: float  # useful work before each regular save, at most all that there is
     saves: int  # regular saves
     last_s: float  # useful work before the one that ends at a stop
+    idle_s: float  # what is left of the time where nothing fails
 
 
 def _between(job: Job, interval_s: float) -> _Between | None:
@@ -105,15 +106,21 @@ def _between(job: Job, interval_s: float) -> _Between | None:
     kinds = job.failures.planned or ()
     if len(kinds) != 1 or kinds[0].every_s is None or not job.plain or job.paced:
         return None
-    room = kinds[0].every_s - kinds[0].lasts_s - job.load_s - job.save_s
+    return _filled(job, interval_s, kinds[0].every_s - kinds[0].lasts_s - job.load_s - job.save_s)
+
+
+def _filled(job: Job, interval_s: float, room_s: float) -> _Between:
+    """So much time for work and regular saves."""
     step = job.job.step_s
-    saves = int(NUMPY.intervals(room, interval_s + job.save_s)) - 1
-    last = max(room - saves * (interval_s + job.save_s), 0.0)
+    saves = int(NUMPY.intervals(room_s, interval_s + job.save_s)) - 1
+    last, idle = max(room_s - saves * (interval_s + job.save_s), 0.0), 0.0
     if step is not None:
-        last = math.floor(last / step * (1 + 1e-12)) * step
+        whole = math.floor(last / step * (1 + 1e-12)) * step
+        last, idle = whole, last - whole
         if last == 0 and saves:
-            saves, last = saves - 1, interval_s
-    return _Between(interval_s if saves else min(interval_s, last), saves, min(last, interval_s) if saves else last)
+            saves, last, idle = saves - 1, interval_s, idle + job.save_s
+    every, last = (interval_s, min(last, interval_s)) if saves else (min(interval_s, last), last)
+    return _Between(every, saves, last, max(idle, 0.0))
 
 
 def _pieces(job: Job, near_s: float) -> list[float]:
@@ -225,7 +232,8 @@ class WithStops:
         self, job: Job, strategy: Strategy, base: float, number: int
     ) -> tuple[Formula[Any, Any], dict[str, Any]]:
         """What gives what planned stops cost, and what it takes beside their number, their length and the work."""
-        given = {"save_s": job.save_s, "load_s": job.load_s}
+        half = (job.job.step_s or 0.0) / 2
+        given = {"save_s": job.save_s, "load_s": job.load_s, "idle_s": half}
         chain = _of_chain(job, strategy, base, number)
         if chain is not None:
             return chain_planned_overhead, {**given, **chain}
@@ -233,6 +241,12 @@ class WithStops:
         if between is None:
             return planned_overhead, given
         more = {"mtbf_s": job.failure_mix.mtbf_s, **between._asdict()}
+        back = 1.0 if everybody_returns(strategy.recovery) else job.failure_mix.whole_job_share
+        calm = math.exp(-back / job.failure_mix.mtbf_s * (between.saves * between.interval_s + between.last_s))
+        # the first one comes after a longer time, with nothing to load
+        first = _filled(job, between.interval_s, ((job.failures.planned or ())[0].every_s or 0.0) - job.save_s)
+        idle = between.idle_s + (first.idle_s - between.idle_s) / max(number, 1)
+        more["idle_s"] = calm * idle + (1 - calm) * half
         if not everybody_returns(strategy.recovery):
             partial = job.partial_recovery
             more["whole_job_share"] = job.failure_mix.whole_job_share

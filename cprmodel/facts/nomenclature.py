@@ -283,6 +283,7 @@ _ROWS = [
     ("planned", "nₚ", "n_p", "1", "planned stops that fall into the job", Domain.NON_NEGATIVE),
     ("outage_s", "U", "U", "s", "how long a planned stop lasts", Domain.NON_NEGATIVE),
     ("unsaved_s", "τᵤ", r"\tau_u", "s", "work that is lost at a time limit", Domain.NON_NEGATIVE),
+    ("idle_s", "tᵢ", "t_i", "s", "time before a planned stop in which no whole step fits", Domain.NON_NEGATIVE),
     ("spared_starts", "s_f", "s_f", "1", "fresh starts after a limit that a planned stop spares", Domain.REAL),
     ("spared_limits", "sₗ", "s_l", "1", "time limits that a planned stop spares", Domain.REAL),
     ("spared_queues", "s_q", "s_q", "1", "queues that a planned stop spares, in their time", Domain.REAL),

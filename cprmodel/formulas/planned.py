@@ -18,11 +18,11 @@ __all__ = ["chain_planned_overhead", "periodic_stops_overhead", "planned_overhea
     "a save just before each stop, half of which comes in the place of a regular one; stops much rarer than saves",
 )
 def planned_overhead(
-    work_s: Number, planned: Number, outage_s: Number, save_s: Number, load_s: Number
+    work_s: Number, planned: Number, outage_s: Number, save_s: Number, load_s: Number, idle_s: Number = 0
 ) -> Breakdown:
     r"""Overhead of planned stops, beside that of saves and failures.
 
-    .. math:: \frac{O}{T} = \frac{n_p}{T} \left( U + L + \frac{C}{2} \right)
+    .. math:: \frac{O}{T} = \frac{n_p}{T} \left( U + L + \frac{C}{2} + t_i \right)
 
     Parameters
     ----------
@@ -31,6 +31,7 @@ def planned_overhead(
     outage_s : how long one lasts, U [s]
     save_s : time of the save before it, C [s]: of a regular save half an interval is left, on average
     load_s : time to read a checkpoint back after it, L [s]
+    idle_s : time before it in which no whole step fits, t_i [s]: half a step on average
 
     Returns
     -------
@@ -42,7 +43,7 @@ def planned_overhead(
     0.03333333333333333
     """
     each = planned / work_s
-    return Breakdown(save=each * save_s / 2, load=each * load_s, lost=0 * each, reschedule=each * outage_s)
+    return Breakdown(save=each * save_s / 2, load=each * load_s, lost=each * idle_s, reschedule=each * outage_s)
 
 
 @formula(
@@ -65,6 +66,7 @@ def periodic_stops_overhead(
     whole_job_share: Number = 1,
     partial_load_s: Number = 0,
     partial_reschedule_s: Number = 0,
+    idle_s: Number = 0,
 ) -> Breakdown:
     r"""Overhead of planned stops that come by a period, beside that of saves every τ and of failures.
 
@@ -72,7 +74,7 @@ def periodic_stops_overhead(
     τ_lim ≤ τ. The overhead of regular saves charges m + τ_lim/τ of them, and a loss of half an interval at each
     failure, where it is half of a shorter one in the last piece.
 
-    .. math:: \frac{O}{T} = \frac{n_p}{T} \left( U + L + c\, C - \frac{w\, u\, \tau_{\mathrm{lim}}
+    .. math:: \frac{O}{T} = \frac{n_p}{T} \left( U + L + t_i + c\, C - \frac{w\, u\, \tau_{\mathrm{lim}}
               (\tau - \tau_{\mathrm{lim}})}{2 \mu}
               + \frac{1 - w}{\mu} (C + L' + D')\, \tau_{\mathrm{lim}} \right)
 
@@ -93,6 +95,7 @@ def periodic_stops_overhead(
     mtbf_s : mean time between failures, μ [s]
     whole_job_share : share of the failures that send everybody back, w: 1 under full recovery
     partial_load_s, partial_reschedule_s : L' and D' of a failure that a part repairs [s]
+    idle_s : time before the stop in which no whole step fits, t_i [s]
 
     Returns
     -------
@@ -125,7 +128,7 @@ def periodic_stops_overhead(
     return Breakdown(
         save=each * more * save_s,
         load=each * load_s,
-        lost=each * last_s * (missed - back * undisturbed * (interval_s - last_s) / 2),
+        lost=each * (idle_s + last_s * (missed - back * undisturbed * (interval_s - last_s) / 2)),
         reschedule=each * outage_s,
     )
 
@@ -149,12 +152,13 @@ def chain_planned_overhead(
     spared_starts: Number = 0.5,
     spared_limits: Number = 0.5,
     spared_queues: Number = 0.5,
+    idle_s: Number = 0,
 ) -> Breakdown:
     r"""Overhead of planned stops in a chain of jobs with a time limit, beside that of the chain.
 
     .. math:: \frac{O}{T} = \frac{n_p}{T} \left( U + (1 + o)\, c \right)
 
-    .. math:: c = (1 - s_f) \left( L + \frac{C}{2} \right) - s_q D_Q - s_l \tau_u
+    .. math:: c = (1 - s_f) \left( L + \frac{C}{2} \right) - s_q D_Q - s_l \tau_u + t_i
 
     Parameters
     ----------
@@ -169,6 +173,7 @@ def chain_planned_overhead(
     spared_starts : fresh starts after a limit that one stop spares the chain, s_f
     spared_limits : limits that it spares, s_l
     spared_queues : queues that it spares, in their time, s_q
+    idle_s : time before it in which no whole step fits, t_i [s]
 
     Returns
     -------
@@ -194,6 +199,6 @@ def chain_planned_overhead(
     return Breakdown(
         save=working * (1 - spared_starts) * save_s / 2,
         load=working * (1 - spared_starts) * load_s,
-        lost=-working * spared_limits * unsaved_s,
+        lost=working * (idle_s - spared_limits * unsaved_s),
         reschedule=each * outage_s - working * spared_queues * requeue_s,
     )

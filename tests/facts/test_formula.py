@@ -53,6 +53,7 @@ POINT = {
     "kept": 7.0,
     "outage_s": 14_400.0,
     "unsaved_s": 1_700.0,
+    "idle_s": 11.0,
     "spared_starts": 0.47,
     "spared_limits": 0.43,
     "spared_queues": 0.45,

@@ -555,7 +555,8 @@ def test_over_the_whole_input_space(data: dict[str, Any], model: FirstOrder | Ex
     if answer is None:
         assert "can finish" in refusal
         if isinstance(model, FirstOrder):  # failures cost 1e9 times the work and more
-            assert job.full_recovery.response(FailureKind.SHARD).total_s > 1e8 * job.failure_mix.mtbf_s
+            stop_s = job.full_recovery.response(FailureKind.SHARD).total_s
+            assert max(stop_s, (job.job.step_s or 0.0) / 2) > 1e8 * job.failure_mix.mtbf_s  # or a step's loss does
         return
     json.dumps(answer.to_dict(), allow_nan=False)
     budget = job.pls_budget
