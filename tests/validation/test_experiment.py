@@ -103,6 +103,7 @@ def test_positions_tell_what_real_time_lost(recovery: str, tmp_path: Path) -> No
     case = small(strategy={"recovery": recovery, "interval_steps": 5}, failures={"mtbf_s": 0.35}, journal=False)
     events, found = train(case, tmp_path / "run", failures=case.failure_plan()[:6])
     measured = measure(events)
+    assert [stop.struck for stop in measured.stops] == measured.positions
     stops = dict.fromkeys(FailureKind, (0.2, 0.01))
     saves = {recovery: {5: float(np.mean(measured.saves_s))}}
     costs = Costs(float(np.mean(measured.steps_s)), saves, {recovery: stops})

@@ -1,0 +1,114 @@
+"""Predictions of failures in saves, which are noticed late: calibrated, as they struck, as planned, on average."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cprmodel.facts.errors import JobError
+from cprmodel.facts.strategies import FailureKind, FailureMix
+from cprmodel.simulation import Activity
+from tests.validation.helpers import SHARDS, small
+from validation.experiment.measure import Measured, Position, Stop
+from validation.experiment.predict import Costs, executed, expected, planned
+from validation.failures import Failure, draw_failures
+from validation.summary import Summary
+
+SHARD = FailureKind.SHARD
+
+
+def stop(reschedule_s: float, struck: Activity, after_s: float = 0.0) -> Stop:
+    return Stop(Position(SHARD, (0,), struck, 3.0, after_s), (SHARD,), reschedule_s, 0.02, True)
+
+
+def measured(*stops: Stop) -> Measured:
+    found = Measured(Summary(), False, steps_s=[0.01], saves_s=[0.18, 0.22], stops=list(stops))
+    found.positions = [one.struck for one in stops]
+    return found
+
+
+def test_stops_are_calibrated_by_what_was_struck() -> None:
+    """By hand. Full: 0.04 and 0.06 at work; 0.05 + 0.12 with 0.15 of a save of 0.2 left, 0.05 + 0.04 with 0.05.
+
+    Partial: 0.03 at work, 0.03 + 0.08 with 0.1 left. What passes unnoticed is 0.24 of 0.3 s in all. A stop that
+    another failure cut short, and one that began in a recovery, tell nothing.
+    """
+    cut_short = replace(stop(9.0, Activity.WORK), complete=False)
+    again = replace(stop(9.0, Activity.RECOVERY), kinds=(SHARD, SHARD))
+    full = measured(
+        stop(0.04, Activity.WORK), stop(0.17, Activity.SAVE, 0.05), cut_short, again,
+        stop(0.06, Activity.WORK), stop(0.09, Activity.SAVE, 0.15),
+    )  # fmt: skip
+    partial = measured(stop(0.03, Activity.WORK), stop(0.11, Activity.SAVE, 0.1))
+    costs = Costs.calibrated({("full", 5): full, ("partial", 8): partial}, [SHARD])
+    assert costs.stops["full"][SHARD] == pytest.approx((0.05, 0.02))
+    assert costs.stops["partial"][SHARD] == pytest.approx((0.03, 0.02))
+    assert costs.unnoticed == {SHARD: pytest.approx(0.8)}
+    assert Costs.from_dict(json.loads(json.dumps(costs.to_dict()))) == costs
+    only = Costs.calibrated({("full", 5): measured(stop(0.17, Activity.SAVE, 0.05))}, [SHARD])
+    assert only.stops["full"][SHARD][0] == pytest.approx(0.17)  # nothing else is known
+    assert only.unnoticed == {SHARD: 0.0}
+    with pytest.raises(JobError, match="one shard failure or more"):
+        Costs.calibrated({("full", 5): measured(cut_short)}, [SHARD])
+
+
+def test_costs_that_were_written_down_before_have_no_late_notice() -> None:
+    costs = Costs(0.01, {"full": {5: 0.2}}, {"full": {SHARD: (0.05, 0.02)}})
+    old = costs.to_dict()
+    del old["unnoticed"]
+    assert Costs.from_dict(old) == costs
+
+
+@pytest.mark.parametrize("recovery", ["full", "partial"])
+def test_a_failure_in_a_save_stops_for_longer(recovery: str) -> None:
+    """By hand: work of 40 steps of 0.01 s, saves of 0.2 s every 8. Of the second save's rest of 0.15 s 0.8 passes.
+
+    That save's 0.05 s are lost. A failure after step 20 stops for 0.05 s as ever. One that comes 0.1 s after that
+    in the save ends its stop, and begins one of its own.
+    """
+    case = small(strategy={"recovery": recovery, "interval_steps": 8}, journal=False)
+    costs = Costs(0.01, {recovery: {8: 0.2}}, {recovery: {SHARD: (0.05, 0.02)}}, {SHARD: 0.8})
+    at = {
+        "save": Position(SHARD, (1,), Activity.SAVE, 16.0, 0.05),
+        "work": Position(SHARD, (1,), Activity.WORK, 20.0),
+        "late": Position(SHARD, (1,), Activity.SAVE, 16.0, 0.05),
+        "again": Position(SHARD, (2,), Activity.RECOVERY, 16.0, 0.1),
+    }
+    told, left = executed(case, costs, [at["save"]])
+    assert left == 0
+    assert told.spent.reschedule == pytest.approx(0.05 + 0.8 * 0.15)
+    assert told.spent.load == pytest.approx(0.02)
+    back = 0.08 if recovery == "full" else 0.0  # eight steps since the save before
+    assert told.spent.lost == pytest.approx(0.05 + back)
+    told, left = executed(case, costs, [at["work"]])
+    assert (told.spent.reschedule, left) == (pytest.approx(0.05), 0)
+    told, left = executed(case, costs, [at["late"], at["again"]])
+    assert (told.spent.reschedule, left) == (pytest.approx(0.1 + 0.05), 0)
+    # the same by the clock: two intervals and a save take 0.36 s
+    told = planned(case, costs, [Failure(SHARD, (1,), at_s=0.41)])
+    assert told.spent.reschedule == pytest.approx(0.05 + 0.8 * 0.15)
+    told = planned(case, costs, [Failure(SHARD, (1,), at_s=0.41), Failure(SHARD, (2,), at_s=0.51)])
+    assert told.spent.reschedule == pytest.approx(0.1 + 0.05)
+
+
+@pytest.mark.parametrize("recovery", ["full", "partial"])
+def test_the_expectation_is_the_mean_of_plays(recovery: str) -> None:
+    """Failures drawn 1,500 times: their stops on average are those expected, within four standard errors.
+
+    The play follows each failure to where it strikes; the expectation takes the share of saves in the time.
+    """
+    case = small(strategy={"recovery": recovery, "interval_steps": 8}, journal=False)
+    costs = Costs(0.01, {recovery: {8: 0.06}}, {recovery: {SHARD: (0.01, 0.002)}}, {SHARD: 0.8})
+    mix = FailureMix(mtbf_s=0.4)
+    said = expected(case, costs, mix)
+    found = []
+    for seed in range(1500):
+        told = planned(case, costs, draw_failures(mix, SHARDS, 20.0, seed, in_steps=False))
+        found.append(told.spent.reschedule)
+    error = float(np.std(found, ddof=1)) / len(found) ** 0.5
+    assert said.spent.reschedule == pytest.approx(float(np.mean(found)), abs=4 * error)
+    none = expected(case, replace(costs, unnoticed={}), mix).spent.reschedule
+    assert none < float(np.mean(found)) - 10 * error  # which would not hold without it
