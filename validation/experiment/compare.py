@@ -14,6 +14,7 @@ from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
 from validation.case import Case
 from validation.events import read_log
+from validation.experiment.calibration import calibrated
 from validation.experiment.checks import checks
 from validation.experiment.comparisons import comparisons
 from validation.experiment.design import Experiment
@@ -29,8 +30,12 @@ __all__ = ["SPOILED", "compare"]
 SPOILED = ("mtbf", "load")
 
 
-def compare(folder: Path, spoil: str | None = None) -> Outcome:
-    """Everything that an experiment's folder tells. ``spoil``: with predictions that are wrong on purpose."""
+def compare(folder: Path, spoil: str | None = None, recalibrate: bool = False) -> Outcome:
+    """Everything that an experiment's folder tells. ``spoil``: with predictions that are wrong on purpose.
+
+    ``recalibrate``: with costs that are computed anew, as today, from the logs of the calibration runs. What is
+    compared then was not written down before the runs, though it knows nothing of them but where failures struck.
+    """
     path = folder / LOG
     if not path.is_file():
         raise JobError(str(folder), [Problem("", "", f"a folder with an experiment's {LOG}")])
@@ -42,7 +47,8 @@ def compare(folder: Path, spoil: str | None = None) -> Outcome:
         experiment = Experiment.model_validate(started["case"])
     except (KeyError, ValueError):
         raise JobError(str(path), [Problem("", "", "a log that begins with the case of an experiment")]) from None
-    outcome = Outcome(experiment, started, damaged, spoiled=spoil)
+    anew = _calibrated_anew(experiment, folder) if recalibrate else {}
+    outcome = Outcome(experiment, started, damaged, spoiled=spoil, recalibrated=recalibrate)
     outcome.ended = any(event["event"] == "end" for event in events)
     predicted = {event["run"]: event for event in events if event["event"] == "predicted"}
     for event in events:
@@ -50,12 +56,33 @@ def compare(folder: Path, spoil: str | None = None) -> Outcome:
             outcome.recommended = event["recovery"], event["interval_steps"]
     last = {event["run"]: event for event in events if event["event"] == "run"}
     for event in last.values():
-        outcome.runs.append(_run(outcome.experiment, folder, event, predicted.get(event["run"]), spoil))
+        before = predicted.get(event["run"])
+        if before is not None and recalibrate:
+            before = {**before, "costs": anew[event["seed"]].to_dict()}
+        outcome.runs.append(_run(outcome.experiment, folder, event, before, spoil))
     outcome.runs = _paired(outcome.runs)
     outcome.orders = list(orders_found(outcome))
     outcome.comparisons = list(comparisons(outcome))
     outcome.checks = list(checks(outcome))
     return outcome
+
+
+def _calibrated_anew(experiment: Experiment, folder: Path) -> dict[int, Costs]:
+    """By seed; JobError where nothing was calibrated, or what was is not there."""
+    if experiment.clock is not None or not experiment.tries:
+        raise JobError("--recalibrate", [Problem("", "", "an experiment that calibrates, without [clock]")])
+    seeds = range(experiment.experiment.seeds)
+    if experiment.experiment.calibrate == "once":
+        return dict.fromkeys(seeds, _block(experiment, folder, 0))
+    return {seed: _block(experiment, folder, seed) for seed in seeds}
+
+
+def _block(experiment: Experiment, folder: Path, seed: int) -> Costs:
+    try:
+        return calibrated(experiment, folder, seed)
+    except (OSError, KeyError, IndexError, TypeError, ValueError, AssertionError):
+        expected = f"in {folder} whole logs of the calibration runs of seed {seed + 1}"
+        raise JobError("--recalibrate", [Problem("", "", expected)]) from None
 
 
 def _run(

@@ -104,6 +104,7 @@ class Outcome:
     recommended: tuple[str, int] | None = None
     orders: list[OrderFound] = field(default_factory=list)
     spoiled: str | None = None
+    recalibrated: bool = False  # costs computed anew, after the runs
     ended: bool = True
 
     @property

@@ -35,6 +35,10 @@ _SPOILED = {
     "mtbf": "The predictions compared here were made with twice the MTBF.",
     "load": "The predictions compared here leave out the time to load.",
 }
+_RECALIBRATED = (
+    "Costs were computed anew from the logs of the calibration runs, after all runs were made. The predictions "
+    "compared here are not those that were written down before."
+)
 _COMPARED = (
     "Means over runs; times as fractions of the useful time. Differences are relative to the prediction (to a "
     "twentieth of the overhead, where a part is less than that), their 90% intervals from the scatter over seeds."
@@ -356,6 +360,8 @@ def markdown(outcome: Outcome, name: str, shown: Sequence[Table]) -> str:
     lines = [f"# Predicted, then measured: {in_markdown(name)}", "", where(outcome) + ".", ""]
     if outcome.spoiled:
         lines += [f"**Spoiled on purpose.** {_SPOILED[outcome.spoiled]}", ""]
+    if outcome.recalibrated:
+        lines += [f"**Calibrated anew.** {_RECALIBRATED}", ""]
     if outcome.emulated:
         lines += [f"**Emulated clock.** {_emulated(outcome)}", ""]
     lines += [f"**{outcome.verdict.value}.** {verdict_said(outcome)}", ""]
@@ -390,6 +396,7 @@ def page(outcome: Outcome, name: str, shown: Sequence[Table]) -> str:
         name=name,
         where=where(outcome),
         spoiled=_SPOILED[outcome.spoiled] if outcome.spoiled else "",
+        recalibrated=_RECALIBRATED if outcome.recalibrated else "",
         emulated=_emulated(outcome),
         verdict=outcome.verdict.value,
         verdict_said=verdict_said(outcome),
