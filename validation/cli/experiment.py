@@ -147,6 +147,7 @@ def _plain(outcome: Outcome) -> dict[str, Any]:
                 "against": one.against,
                 "predicted": one.predicted,
                 "measured": one.measured,
+                "by_chance": one.by_chance,
                 "difference": one.difference,
                 "interval_90": [one.low, one.high] if math.isfinite(one.high - one.low) else None,
                 "tolerance": one.tolerance,

@@ -13,6 +13,7 @@ __all__ = [
     "RUNS",
     "SPOILED",
     "TRIED",
+    "WITHOUT_CHANCE",
 ]
 
 NAMES = {
@@ -38,6 +39,10 @@ RECALIBRATED = (
 COMPARED = (
     "Means over runs; times as fractions of the useful time. Differences are relative to the prediction (to a "
     "twentieth of the overhead, where a part is less than that), their 90% intervals from the scatter over seeds."
+)
+WITHOUT_CHANCE = (
+    " Without chance: what was measured less what struck by chance, by more failures than the rate has on average "
+    "or later after a save; over many runs that is nothing. The differences are of this."
 )
 TRIED = (
     "Mean overhead as it was expected from the failure rate and as it was measured; mean PLS, and whether it keeps "

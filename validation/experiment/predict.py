@@ -26,11 +26,12 @@ from cprmodel.jobs.model import Checkpoint, Cluster, Failures, Work
 from cprmodel.planning import StrategyPlan, plan
 from cprmodel.simulation import Activity, AtTimes, GivenFailure, Strikes, play
 from validation.case import Case
+from validation.experiment.chance import Chance
 from validation.experiment.measure import Measured, Position, Stop
 from validation.experiment.strikes import AtPositions, MeasuredRecovery, NoticedLate
 from validation.failures import Failure
 
-__all__ = ["Costs", "Predicted", "executed", "expected", "planned", "recommend"]
+__all__ = ["Costs", "Predicted", "by_chance", "executed", "expected", "planned", "recommend"]
 
 
 @dataclass(frozen=True)
@@ -249,6 +250,15 @@ def _played(case: Case, costs: Costs, strikes: Strikes) -> Predicted:
     noticed = NoticedLate(strikes, strategy.recovery)
     found = play(strategy, work_s, noticed, case.shards.count, costs.step_s, 1e4 * work_s)
     return Predicted(work_s, found.spent, found.pls)
+
+
+def by_chance(case: Case, costs: Costs, mix: FailureMix, found: Chance) -> Predicted:
+    """What chance had in a run's parts, at the mean stop of this mix: zero on average over runs."""
+    stops = costs.stops[case.strategy.recovery]
+    reschedule, load = (sum(mix.share(kind) * pair[part] for kind, pair in stops.items()) for part in (0, 1))
+    lost = found.steps * costs.step_s
+    spent = Breakdown(0.0, found.failures * load, lost, found.failures * reschedule)
+    return Predicted(case.steps * costs.step_s, spent, found.pls)
 
 
 def recommend(case: Case, costs: Costs, mix: FailureMix, pls_budget: float) -> StrategyPlan:

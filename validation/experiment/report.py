@@ -49,7 +49,7 @@ def tables(outcome: Outcome) -> list[Table]:
 
 
 def _comparisons(outcome: Outcome, against: str) -> Table:
-    rows = []
+    rows, expected = [], against == "expected"
     for one in outcome.comparisons:
         if one.against != against:
             continue
@@ -61,6 +61,7 @@ def _comparisons(outcome: Outcome, against: str) -> Table:
                 f"{one.recovery}: {captions.NAMES[one.quantity]}",
                 _amount(one.quantity, one.predicted, runs),
                 _amount(one.quantity, one.measured, runs),
+                *([_amount(one.quantity, one.measured - one.by_chance, runs)] if expected else []),
                 _percent(one.difference),
                 f"{_percent(one.low)} to {_percent(one.high)}",
                 asked,
@@ -69,8 +70,12 @@ def _comparisons(outcome: Outcome, against: str) -> Table:
         )
     return {
         "title": f"Predicted {captions.AGAINST[against]}",
-        "caption": captions.COMPARED,
-        "headings": ("recovery, part", "predicted", "measured", "difference", "90% interval", "asked", "verdict"),
+        "caption": captions.COMPARED + (captions.WITHOUT_CHANCE if expected else ""),
+        "headings": (
+            *("recovery, part", "predicted", "measured"),
+            *(["without chance"] if expected else []),
+            *("difference", "90% interval", "asked", "verdict"),
+        ),
         "rows": rows,
     }
 
