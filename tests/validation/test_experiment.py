@@ -103,6 +103,7 @@ def test_positions_tell_what_real_time_lost(recovery: str, tmp_path: Path) -> No
     case = small(strategy={"recovery": recovery, "interval_steps": 5}, failures={"mtbf_s": 0.35}, journal=False)
     events, found = train(case, tmp_path / "run", failures=case.failure_plan()[:6])
     measured = measure(events)
+    assert [stop.struck for stop in measured.stops] == measured.positions
     stops = dict.fromkeys(FailureKind, (0.2, 0.01))
     saves = {recovery: {5: float(np.mean(measured.saves_s))}}
     costs = Costs(float(np.mean(measured.steps_s)), saves, {recovery: stops})
@@ -247,6 +248,32 @@ def test_wrong_predictions_fail(emulated: tuple[Experiment, Path]) -> None:
     assert outcome.verdict is Verdict.FAIL
     assert outcome.status == 1
     assert failed >= {("full", "load"), ("partial", "load")}
+
+
+def test_what_is_expected_is_held_to_what_was_measured_without_chance(emulated: tuple[Experiment, Path]) -> None:
+    """Recovery's parts: each failure more than the rate has on average costs its stop, here the job file's."""
+    outcome = compare(emulated[1])
+    stops = {"full": (5.0, 6.0), "partial": (4.0, 2.0)}
+    for one in outcome.comparisons:
+        runs = [run for run in outcome.tried() if run.recovery == one.recovery]
+        if one.against == "executed":
+            assert one.by_chance == 0.0
+            continue
+        if one.quantity == "total":
+            assert one.difference == pytest.approx((one.measured - one.by_chance - one.predicted) / one.predicted)
+        more = 0.0
+        for run in runs:
+            assert run.measured is not None
+            failures = run.measured.summary.failures
+            until = run.measured.time_to_train_s / 70
+            more += (len(failures) - until) / 400
+        for part, cost in zip(("reschedule", "load"), stops[one.recovery], strict=True):
+            if one.quantity == part:
+                assert one.by_chance == pytest.approx(more * cost, abs=1e-9)
+        if one.quantity == "pls":
+            assert all(run.pls_without_chance != run.pls for run in runs)
+        if one.quantity == "save":
+            assert one.by_chance == 0.0
 
 
 def test_twice_the_mtbf_is_half_the_failures(emulated: tuple[Experiment, Path]) -> None:
@@ -504,7 +531,11 @@ def test_a_recommendation_is_judged_whatever_the_others_keep(
     outcome = _damaged(folder, tmp_path / "tight", LOG, lambda _: tight)
     found = {check.name: check for check in outcome.checks}
     assert "keeps the budget" in " ".join(found)
-    assert found["plan's recommendation keeps the budget"].verdict is not Verdict.PASS
+    kept = found["plan's recommendation keeps the budget"]
+    assert kept.verdict is not Verdict.PASS
+    runs = [run for run in outcome.tried() if run.label == "recommended"]
+    mean = sum(run.pls_without_chance for run in runs) / len(runs)
+    assert kept.said.startswith(f"PLS {mean:.3g} without chance, of a budget of 1e-06")
 
 
 def test_json_and_pages_of_spoiled_reports(

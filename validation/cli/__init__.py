@@ -100,6 +100,10 @@ def report(
         Spoil | None,
         typer.Option(help="Make the predictions wrong on purpose (MTBF doubled, load left out)."),
     ] = None,
+    recalibrate: Annotated[
+        bool,
+        typer.Option("--recalibrate", help="With costs computed anew from the calibration runs' logs."),
+    ] = False,
     into: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Also write validation-NAME.md there, its charts as SVG in _static."),
@@ -109,7 +113,7 @@ def report(
     """Compare again what an experiment wrote down, and rewrite its report; nothing is trained."""
     from validation.cli.experiment import report
 
-    raise typer.Exit(report(folder, spoil.value if spoil else None, as_json, into))
+    raise typer.Exit(report(folder, spoil.value if spoil else None, as_json, into, recalibrate))
 
 
 class Where(StrEnum):

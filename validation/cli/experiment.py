@@ -87,16 +87,19 @@ def _checked(asked: Asked, experiment: Experiment) -> Part | None:
     return part_from(asked.part) if asked.part is not None else None
 
 
-def report(folder: Path, spoil: str | None, as_json: bool, into: Path | None = None) -> int:
+def report(
+    folder: Path, spoil: str | None, as_json: bool, into: Path | None = None, recalibrate: bool = False
+) -> int:
     """Compare what is in the folder, print and write it; the exit status."""
-    outcome = compare(folder, spoil)
-    name = f"report-spoiled-{spoil}" if spoil else "report"
+    outcome = compare(folder, spoil, recalibrate)
+    how = ("-recalibrated" if recalibrate else "") + (f"-spoiled-{spoil}" if spoil else "")
+    name = f"report{how}"
     title, shown = folder.resolve().name, tables(outcome)
     text = markdown(outcome, title, shown)
     write_whole(folder / f"{name}.html", page(outcome, title, shown))
     write_whole(folder / f"{name}.md", text)
     if into is not None:
-        _write_for_docs(outcome, f"{title}-spoiled-{spoil}" if spoil else title, text, into)
+        _write_for_docs(outcome, f"{title}{how}", text, into)
     paired = record(outcome)
     if paired is not None:
         write_whole(folder / "accuracy.json", json.dumps(paired, indent=1) + "\n")
@@ -136,6 +139,7 @@ def _plain(outcome: Outcome) -> dict[str, Any]:
         "verdict": outcome.verdict.value,
         "emulated": outcome.emulated,
         "spoiled": outcome.spoiled,
+        "recalibrated": outcome.recalibrated,
         "comparisons": [
             {
                 "recovery": one.recovery,
@@ -143,6 +147,7 @@ def _plain(outcome: Outcome) -> dict[str, Any]:
                 "against": one.against,
                 "predicted": one.predicted,
                 "measured": one.measured,
+                "by_chance": one.by_chance,
                 "difference": one.difference,
                 "interval_90": [one.low, one.high] if math.isfinite(one.high - one.low) else None,
                 "tolerance": one.tolerance,
@@ -162,6 +167,8 @@ def _print(outcome: Outcome, shown: list[dict[str, Any]]) -> None:
         console.print(Text("emulated clock: no time here was measured", style="yellow"))
     if outcome.spoiled:
         console.print(Text(f"predictions spoiled on purpose: {outcome.spoiled}", style="yellow"))
+    if outcome.recalibrated:
+        console.print(Text("calibrated anew, after the runs", style="yellow"))
     for one in shown:
         if one["long"]:
             continue

@@ -5,7 +5,8 @@ Here its logs are read, and each run is set beside the predictions that were mad
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,15 @@ from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
 from validation.case import Case
 from validation.events import read_log
+from validation.experiment.calibration import calibrated
+from validation.experiment.chance import chance_in
 from validation.experiment.checks import checks
 from validation.experiment.comparisons import comparisons
 from validation.experiment.design import Experiment
 from validation.experiment.measure import measure
 from validation.experiment.order_checks import orders_found
 from validation.experiment.outcome import Outcome, Run
-from validation.experiment.predict import Costs, Predicted, executed, expected
+from validation.experiment.predict import Costs, Predicted, by_chance, executed, expected
 from validation.experiment.runner import LOG
 
 __all__ = ["SPOILED", "compare"]
@@ -29,8 +32,12 @@ __all__ = ["SPOILED", "compare"]
 SPOILED = ("mtbf", "load")
 
 
-def compare(folder: Path, spoil: str | None = None) -> Outcome:
-    """Everything that an experiment's folder tells. ``spoil``: with predictions that are wrong on purpose."""
+def compare(folder: Path, spoil: str | None = None, recalibrate: bool = False) -> Outcome:
+    """Everything that an experiment's folder tells. ``spoil``: with predictions that are wrong on purpose.
+
+    ``recalibrate``: with costs that are computed anew, as today, from the logs of the calibration runs. What is
+    compared then was not written down before the runs, though it knows nothing of them but where failures struck.
+    """
     path = folder / LOG
     if not path.is_file():
         raise JobError(str(folder), [Problem("", "", f"a folder with an experiment's {LOG}")])
@@ -42,20 +49,41 @@ def compare(folder: Path, spoil: str | None = None) -> Outcome:
         experiment = Experiment.model_validate(started["case"])
     except (KeyError, ValueError):
         raise JobError(str(path), [Problem("", "", "a log that begins with the case of an experiment")]) from None
-    outcome = Outcome(experiment, started, damaged, spoiled=spoil)
+    outcome = Outcome(experiment, started, damaged, spoiled=spoil, recalibrated=recalibrate)
     outcome.ended = any(event["event"] == "end" for event in events)
     predicted = {event["run"]: event for event in events if event["event"] == "predicted"}
     for event in events:
         if event["event"] == "recommended":
             outcome.recommended = event["recovery"], event["interval_steps"]
+    anew = _calibrated_anew(experiment, folder) if recalibrate else None
     last = {event["run"]: event for event in events if event["event"] == "run"}
     for event in last.values():
-        outcome.runs.append(_run(outcome.experiment, folder, event, predicted.get(event["run"]), spoil))
+        before = predicted.get(event["run"])
+        if before is not None and anew is not None:
+            before = {**before, "costs": anew(event["seed"]).to_dict()}
+        outcome.runs.append(_run(outcome.experiment, folder, event, before, spoil))
     outcome.runs = _paired(outcome.runs)
     outcome.orders = list(orders_found(outcome))
     outcome.comparisons = list(comparisons(outcome))
     outcome.checks = list(checks(outcome))
     return outcome
+
+
+def _calibrated_anew(experiment: Experiment, folder: Path) -> Callable[[int], Costs]:
+    """By seed; JobError where nothing was calibrated, or what was is not there."""
+    if experiment.clock is not None or not experiment.tries:
+        raise JobError("--recalibrate", [Problem("", "", "an experiment that calibrates, without [clock]")])
+    once = experiment.experiment.calibrate == "once"
+
+    @functools.cache
+    def block(seed: int) -> Costs:
+        try:
+            return calibrated(experiment, folder, seed)
+        except (OSError, KeyError, IndexError, TypeError, ValueError, AssertionError):
+            expected = f"in {folder} whole logs of the calibration runs of seed {seed + 1}"
+            raise JobError("--recalibrate", [Problem("", "", expected)]) from None
+
+    return lambda seed: block(0 if once else seed)
 
 
 def _run(
@@ -93,6 +121,7 @@ def _followed(
     mix = experiment.failure_mix
     assert mix is not None
     mix = replace(mix, mtbf_s=before["mtbf_s"])
+    luck = by_chance(case, costs, mix, chance_in(events, mix))
     if spoil == "load":
         costs = costs.with_load_left_out()
     elif spoil == "mtbf":
@@ -103,6 +132,7 @@ def _followed(
         expected=expected(case, costs, mix, experiment.experiment.pls_budget),
         planned=_read(before["planned"]),
         executed=struck,
+        by_chance=luck,
         unplaced=unplaced,
     )
 

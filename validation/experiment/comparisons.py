@@ -2,6 +2,7 @@
 
 Times are compared as ``cprmodel`` states them, as fractions of the useful time: of the predicted one there, of the
 run's own here, so that a machine that was slower in one run than in another does not count as a difference.
+What is expected from the failure rate is compared with what was measured without chance (``chance.py``).
 """
 
 from __future__ import annotations
@@ -31,6 +32,12 @@ def _predicted(run: Run, against: str, quantity: str) -> float:
     return _figure(quantity, one.pls, one.spent, one.useful_s)
 
 
+def _luck(run: Run, against: str, quantity: str) -> float:
+    """What chance had in it; nothing where failures are taken as they struck."""
+    one = run.by_chance if against == "expected" else None
+    return 0.0 if one is None else _figure(quantity, one.pls, one.spent, one.useful_s)
+
+
 def _figure(quantity: str, pls: float, spent: Breakdown, useful_s: float) -> float:
     """The PLS, or a part of the overhead (or all of it) over the useful time."""
     if quantity == "pls":
@@ -49,6 +56,7 @@ def comparisons(outcome: Outcome) -> Iterator[Comparison]:
             for quantity in QUANTITIES:
                 by_seed = [[run for run in runs if run.seed == seed] for seed in seeds]
                 found = [sum(_measured(run, quantity) for run in some) for some in by_seed]
+                luck = [sum(_luck(run, against, quantity) for run in some) for some in by_seed]
                 said = [sum(_predicted(run, against, quantity) for run in some) for some in by_seed]
                 sizes = list(said)
                 if quantity not in ("total", "pls"):
@@ -59,9 +67,19 @@ def comparisons(outcome: Outcome) -> Iterator[Comparison]:
                     if sum(found) == 0:
                         continue  # nothing was to be lost, and nothing was
                     sizes = found
-                differences = [m - p for m, p in zip(found, said, strict=True)]
+                differences = [m - c - p for m, c, p in zip(found, luck, said, strict=True)]
                 ratio, low, high = interval_90(differences, sizes)
                 tolerance = getattr(getattr(tolerances, against), quantity)
                 yield Comparison(
-                    recovery, quantity, against, sum(found), sum(said), ratio, low, high, tolerance, len(seeds)
+                    recovery,
+                    quantity,
+                    against,
+                    sum(found),
+                    sum(said),
+                    ratio,
+                    low,
+                    high,
+                    tolerance,
+                    len(seeds),
+                    sum(luck),
                 )

@@ -8,7 +8,7 @@ Measured or emulated, the parts are those that ``cprmodel`` predicts.
     of a stop (from a failure until training goes on) the time that shards read: the longest of those that read at
     once
 *reschedule*
-    the rest of it: noticing, restarting, connecting
+    the rest of it: noticing (which may take until a save that was struck would have ended), restarting, connecting
 *lost*
     steps done again, the part of a step that nobody keeps, saves that a failure made void
 *useful*
@@ -46,8 +46,9 @@ class Position:
 
 @dataclass(frozen=True)
 class Stop:
-    """A recovery from its beginning to its end, or to the next failure [s]."""
+    """A recovery from its beginning to its end, or to the next failure [s]; ``struck``: where its failure did."""
 
+    struck: Position
     kinds: tuple[FailureKind, ...]
     reschedule_s: float
     load_s: float
@@ -261,4 +262,4 @@ class _Walk:
         load = seconds - reschedule
         self.found.parts["reschedule"] += reschedule
         self.found.parts["load"] += load
-        self.found.stops.append(Stop(tuple(self.pending), reschedule, load, complete))
+        self.found.stops.append(Stop(self.found.positions[-1], tuple(self.pending), reschedule, load, complete))

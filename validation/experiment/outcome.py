@@ -30,6 +30,7 @@ class Run:
     expected: Predicted | None = None  # before the run, from the failure rate
     planned: Predicted | None = None  # before the run, for the planned failures
     executed: Predicted | None = None  # for the failures as they struck
+    by_chance: Predicted | None = None  # of what was measured, what is zero on average over runs
     unplaced: int = 0  # failures that found no place in that
     damaged: int = 0  # lines of its log that cannot be read
     metric_drop: float | None = None  # against the run of this seed without failures
@@ -51,6 +52,11 @@ class Run:
         return summary.lost_share if self.role == "order" else summary.pls
 
     @property
+    def pls_without_chance(self) -> float:
+        """What it would have lost with failures as often, and as late after a save, as they are on average."""
+        return self.pls - (self.by_chance.pls if self.by_chance else 0.0)
+
+    @property
     def odd(self) -> list[str]:
         """What is unlike other runs."""
         found = list(self.measured.odd) if self.measured else []
@@ -60,7 +66,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One quantity of one recovery's runs, against one prediction; differences are relative to it."""
+    """One quantity of one recovery's runs, against one prediction; differences are relative to it.
+
+    ``by_chance``: what of the measured was chance, left out of differences to what was expected from the rate.
+    """
 
     recovery: str
     quantity: str
@@ -72,6 +81,7 @@ class Comparison:
     high: float
     tolerance: float | None
     seeds: int
+    by_chance: float = 0.0
 
     @property
     def verdict(self) -> Verdict | None:
@@ -104,6 +114,7 @@ class Outcome:
     recommended: tuple[str, int] | None = None
     orders: list[OrderFound] = field(default_factory=list)
     spoiled: str | None = None
+    recalibrated: bool = False  # costs computed anew, after the runs
     ended: bool = True
 
     @property

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,29 +19,19 @@ from cprmodel.facts.strategies import (
     FailureMix,
     Recovery,
     Response,
-    RollBack,
     Strategy,
 )
 from cprmodel.jobs.accuracy import Accuracy
 from cprmodel.jobs.model import Checkpoint, Cluster, Failures, Work
 from cprmodel.planning import StrategyPlan, plan
-from cprmodel.simulation import Activity, AtTimes, GivenFailure, play
+from cprmodel.simulation import Activity, AtTimes, GivenFailure, Strikes, play
 from validation.case import Case
-from validation.experiment.measure import Measured, Position
+from validation.experiment.chance import Chance
+from validation.experiment.measure import Measured, Position, Stop
+from validation.experiment.strikes import AtPositions, MeasuredRecovery, NoticedLate
 from validation.failures import Failure
 
-__all__ = ["Costs", "MeasuredRecovery", "Predicted", "executed", "expected", "planned", "recommend"]
-
-
-@dataclass(frozen=True)
-class MeasuredRecovery:
-    """A recovery with its times for each kind of failure."""
-
-    name: str
-    responses: Mapping[FailureKind, Response]
-
-    def response(self, kind: FailureKind) -> Response:
-        return self.responses[kind]
+__all__ = ["Costs", "Predicted", "by_chance", "executed", "expected", "planned", "recommend"]
 
 
 @dataclass(frozen=True)
@@ -49,12 +39,16 @@ class Costs:
     """What a step, a save, and the stops cost [s]: measured in calibration runs, or charged.
 
     ``saves``: for each recovery and interval [steps], since on a real machine a save costs more the longer ago the
-    last one was. ``stops``: for each recovery and kind of failure (reschedule, load).
+    last one was. ``stops``: for each recovery and kind of failure (reschedule, load), of failures that strike work.
+    ``unnoticed``: for each kind the share of the rest of a save that passes before anybody notices a failure in it;
+    by so much is that stop longer. Nobody asks a shard anything before all have written, so that it is no small
+    share. None on an emulated clock.
     """
 
     step_s: float
     saves: Mapping[str, Mapping[int, float]]
     stops: Mapping[str, Mapping[FailureKind, tuple[float, float]]]
+    unnoticed: Mapping[FailureKind, float] = field(default_factory=dict)
 
     @classmethod
     def charged(cls, case: Case) -> Costs:
@@ -71,27 +65,33 @@ class Costs:
     @classmethod
     def calibrated(cls, killed: Mapping[tuple[str, int], Measured], kinds: Iterable[FailureKind]) -> Costs:
         """Means over calibration runs, by recovery and interval; of steps and saves that nothing interrupted."""
-        stops: dict[str, dict[FailureKind, tuple[float, float]]] = {}
-        for name in sorted({name for name, _ in killed}):
-            stops[name] = {}
-            of = [stop for (recovery, _), found in killed.items() if recovery == name for stop in found.stops]
-            for kind in kinds:
-                mine = [stop for stop in of if stop.complete and stop.kinds == (kind,)]
+        steps = [seconds for found in killed.values() for seconds in found.steps_s]
+        saves: dict[str, dict[int, float]] = {}
+        for (name, interval), found in killed.items():
+            if not found.saves_s:
+                what = f"a calibration run with {name} recovery and a save (every {interval} steps)"
+                raise JobError("calibration", [Problem("", "", what)])
+            saves.setdefault(name, {})[interval] = statistics.fmean(found.saves_s)
+        stops: dict[str, dict[FailureKind, tuple[float, float]]] = {name: {} for name in sorted(saves)}
+        unnoticed = {}
+        for kind in kinds:
+            late = rest = 0.0
+            for name, of in stops.items():
+                mine = [(interval, one) for recovery, interval, one in _ended(killed, kind) if recovery == name]
                 if not mine:
                     what = (
                         f"a calibration run with {name} recovery that ends after one {kind.value} failure or more"
                     )
                     raise JobError("calibration", [Problem("", "", f"{what} (more samples, or a shorter gap)")])
-                reschedule = statistics.fmean(stop.reschedule_s for stop in mine)
-                stops[name][kind] = reschedule, statistics.fmean(stop.load_s for stop in mine)
-        steps = [seconds for found in killed.values() for seconds in found.steps_s]
-        saves: dict[str, dict[int, float]] = {name: {} for name in stops}
-        for (name, interval), found in killed.items():
-            if not found.saves_s:
-                what = f"a calibration run with {name} recovery and a save (every {interval} steps)"
-                raise JobError("calibration", [Problem("", "", what)])
-            saves[name][interval] = statistics.fmean(found.saves_s)
-        return cls(statistics.fmean(steps), saves, stops)
+                at_work = [one.reschedule_s for _, one in mine if one.struck.activity is Activity.WORK]
+                reschedule = statistics.fmean(at_work or [one.reschedule_s for _, one in mine])
+                of[kind] = reschedule, statistics.fmean(one.load_s for _, one in mine)
+                for interval, one in mine:
+                    if one.struck.activity is Activity.SAVE:
+                        late += one.reschedule_s - reschedule
+                        rest += max(0.0, saves[name][interval] - one.struck.after_s)
+            unnoticed[kind] = late / rest if rest else 0.0
+        return cls(statistics.fmean(steps), saves, stops, unnoticed)
 
     def save_s(self, recovery: str, interval_steps: float) -> float:
         """Time of a save after so many steps; between the calibrated intervals linear in their logarithm."""
@@ -113,7 +113,8 @@ class Costs:
             name: {kind.value: list(pair) for kind, pair in kinds.items()} for name, kinds in self.stops.items()
         }
         saves = {name: {str(steps): seconds for steps, seconds in by.items()} for name, by in self.saves.items()}
-        return {"step_s": self.step_s, "saves": saves, "stops": stops}
+        unnoticed = {kind.value: share for kind, share in self.unnoticed.items()}
+        return {"step_s": self.step_s, "saves": saves, "stops": stops, "unnoticed": unnoticed}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Costs:
@@ -125,7 +126,8 @@ class Costs:
         saves = {
             name: {int(steps): float(cost) for steps, cost in by.items()} for name, by in data["saves"].items()
         }
-        return cls(float(data["step_s"]), saves, stops)
+        unnoticed = {FailureKind(kind): float(share) for kind, share in data.get("unnoticed", {}).items()}
+        return cls(float(data["step_s"]), saves, stops, unnoticed)
 
     def strategy(self, case: Case) -> Strategy:
         """The case's strategy at these costs."""
@@ -135,15 +137,28 @@ class Costs:
             kind: Response(like.response(kind).rolls_back, *pair) for kind, pair in self.stops[name].items()
         }
         saving = BlockingSave(self.save_s(name, steps))
-        return Strategy(name, MeasuredRecovery(name, responses), saving, steps * self.step_s)
+        return Strategy(name, MeasuredRecovery(name, responses, self.unnoticed), saving, steps * self.step_s)
 
-    def job(self, case: Case, recovery: str, mix: FailureMix, pls_budget: float, interval_steps: float) -> Job:
+    def job(
+        self,
+        case: Case,
+        recovery: str,
+        mix: FailureMix,
+        pls_budget: float,
+        interval_steps: float,
+        in_saves: float = 0.0,
+    ) -> Job:
         """The case as a job file would say it, for one recovery, its save as it costs at an interval.
 
         A job knows one time to restart and one to load where everybody rolls back; here these differ with what
-        failed, and their mean over the kinds of failure is taken.
+        failed, and their mean over the kinds of failure is taken; and over what it strikes, of which ``in_saves``
+        is the share of saves, half of one being left on average.
         """
-        stops = self.stops[recovery]
+        late = in_saves * self.save_s(recovery, interval_steps) / 2
+        stops = {
+            kind: (reschedule + self.unnoticed.get(kind, 0.0) * late, load)
+            for kind, (reschedule, load) in self.stops[recovery].items()
+        }
         everybody = [
             (mix.share(kind), *pair)
             for kind, pair in stops.items()
@@ -174,6 +189,14 @@ class Costs:
         )
 
 
+def _ended(killed: Mapping[tuple[str, int], Measured], kind: FailureKind) -> Iterator[tuple[str, int, Stop]]:
+    """Recovery, interval and stop of failures of a kind, alone, whose recovery came to its end."""
+    for (name, interval), found in killed.items():
+        for stop in found.stops:
+            if stop.complete and stop.kinds == (kind,):
+                yield name, interval, stop
+
+
 @dataclass(frozen=True)
 class Predicted:
     """What a run will cost [s] and lose."""
@@ -187,13 +210,25 @@ class Predicted:
 
 
 def expected(case: Case, costs: Costs, mix: FailureMix, pls_budget: float = 0.1) -> Predicted:
-    """The exact expectation, for a failure rate."""
-    job = costs.job(case, case.strategy.recovery, mix, pls_budget, case.strategy.interval_steps)
-    recovery: Recovery = job.full_recovery if case.strategy.recovery == "full" else job.partial_recovery
-    strategy = replace(costs.strategy(case), recovery=recovery)
-    strategy = replace(strategy, interval_s=min(strategy.interval_s, job.job.work_s))
-    cost = Exact().cost(job, strategy)
+    """The exact expectation, for a failure rate.
+
+    That failures in saves stop the job for longer is in it by their share: that of saves in the time that the same
+    job takes without this.
+    """
+    in_saves = 0.0
+    for _ in range(2 if any(costs.unnoticed.values()) else 1):
+        job = costs.job(case, case.strategy.recovery, mix, pls_budget, case.strategy.interval_steps, in_saves)
+        recovery: Recovery = job.full_recovery if case.strategy.recovery == "full" else job.partial_recovery
+        strategy = replace(costs.strategy(case), recovery=recovery)
+        strategy = replace(strategy, interval_s=min(strategy.interval_s, job.job.work_s))
+        cost = Exact().cost(job, strategy)
+        in_saves = _in_saves(cost.breakdown)
     return Predicted(job.job.work_s, cost.breakdown.scaled(job.job.work_s), cost.pls)
+
+
+def _in_saves(overhead: Breakdown) -> float:
+    """Share of saves in the time to train; of an overhead over the useful time."""
+    return float(overhead.save / (1 + overhead.total))
 
 
 def planned(case: Case, costs: Costs, failures: Iterable[Failure]) -> Predicted:
@@ -209,46 +244,21 @@ def executed(case: Case, costs: Costs, positions: Sequence[Position]) -> tuple[P
     return _played(case, costs, strikes), strikes.left
 
 
-def _played(case: Case, costs: Costs, strikes: Any) -> Predicted:
-    work_s = case.steps * costs.step_s
-    found = play(costs.strategy(case), work_s, strikes, case.shards.count, costs.step_s, 1e4 * work_s)
+def _played(case: Case, costs: Costs, strikes: Strikes) -> Predicted:
+    work_s, strategy = case.steps * costs.step_s, costs.strategy(case)
+    assert isinstance(strategy.recovery, MeasuredRecovery)
+    noticed = NoticedLate(strikes, strategy.recovery)
+    found = play(strategy, work_s, noticed, case.shards.count, costs.step_s, 1e4 * work_s)
     return Predicted(work_s, found.spent, found.pls)
 
 
-class AtPositions:
-    """Failures at executed steps, in saves, and so long after a recovery began."""
-
-    def __init__(self, positions: Sequence[Position], step_s: float, recovery: Recovery) -> None:
-        self._coming = list(reversed(positions))
-        self._step_s, self._recovery = step_s, recovery
-        self._worked = 0.0  # steps
-
-    @property
-    def left(self) -> int:
-        """Failures that never came to strike."""
-        return len(self._coming)
-
-    def next(self, activity: Activity, seconds: float) -> tuple[float, GivenFailure] | None:
-        """By what goes on."""
-        due = self._coming[-1] if self._coming else None
-        if activity is Activity.WORK:
-            until = self._worked + seconds / self._step_s
-            if due is None or due.activity is not Activity.WORK or due.steps >= until - 1e-6:
-                self._worked = until
-                return None
-            after = max(0.0, due.steps - self._worked) * self._step_s
-            back = self._recovery.response(due.kind).rolls_back is RollBack.EVERYBODY
-            self._worked = float(int(due.steps)) if back else due.steps  # the step under way is begun again
-            return after, self._strike()
-        if due is None or due.activity is not activity:
-            return None
-        if activity is Activity.SAVE and due.steps > self._worked + 0.5:
-            return None
-        return min(due.after_s, 0.999 * seconds), self._strike()
-
-    def _strike(self) -> GivenFailure:
-        due = self._coming.pop()
-        return GivenFailure(due.kind, due.shards)
+def by_chance(case: Case, costs: Costs, mix: FailureMix, found: Chance) -> Predicted:
+    """What chance had in a run's parts, at the mean stop of this mix: zero on average over runs."""
+    stops = costs.stops[case.strategy.recovery]
+    reschedule, load = (sum(mix.share(kind) * pair[part] for kind, pair in stops.items()) for part in (0, 1))
+    lost = found.steps * costs.step_s
+    spent = Breakdown(0.0, found.failures * load, lost, found.failures * reschedule)
+    return Predicted(case.steps * costs.step_s, spent, found.pls)
 
 
 def recommend(case: Case, costs: Costs, mix: FailureMix, pls_budget: float) -> StrategyPlan:
@@ -259,11 +269,11 @@ def recommend(case: Case, costs: Costs, mix: FailureMix, pls_budget: float) -> S
     """
     found = []
     for name in (name for name in ("full", "partial") if name in costs.stops):
-        steps = float(np.median(list(costs.saves[name])))
+        steps, in_saves = float(np.median(list(costs.saves[name]))), 0.0
         for _ in range(2):
-            job = costs.job(case, name, mix, pls_budget, steps)
+            job = costs.job(case, name, mix, pls_budget, steps, in_saves)
             one = plan(job, Exact())[name]
-            steps = one.interval_s / costs.step_s
+            steps, in_saves = one.interval_s / costs.step_s, _in_saves(one.breakdown)
         found.append(one)
     feasible = [one for one in found if one.feasible] or found
     return min(feasible, key=lambda one: one.overhead_fraction)

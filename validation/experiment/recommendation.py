@@ -46,10 +46,11 @@ def recommendation_checks(outcome: Outcome, tolerance: float) -> Iterator[Check]
         yield _against_the_best(outcome, best_of, mine, allowed, tolerance)
     else:
         yield Check(best_of, f"nothing else that was tried keeps the budget of {budget:g}", Verdict.INCONCLUSIVE)
-    lost = [run.measured.summary.pls for run in outcome.tried() if run.label == RECOMMENDED and run.measured]
+    lost = [run.pls_without_chance for run in outcome.tried() if run.label == RECOMMENDED]
     ratio, low, high = interval_90([pls - budget for pls in lost], [budget] * len(lost))
     said = (
-        f"PLS {(1 + ratio) * budget:.3g} of a budget of {budget:g}: {100 * ratio:+.0f}% of it{span(low, high)}, "
+        f"PLS {(1 + ratio) * budget:.3g} without chance, of a budget of {budget:g}: {100 * ratio:+.0f}% of it"
+        f"{span(low, high)}, "
         f"at most {100 * tolerance:g}% more asked"
     )
     yield Check(keeps, said, at_most(low, high, tolerance))

@@ -10,6 +10,7 @@ from cprmodel.facts.tables import in_markdown
 from cprmodel.facts.units import format_share, format_time
 from cprmodel.report.accuracy import accuracy_lines
 from cprmodel.report.page import job_inputs
+from validation.experiment import captions
 from validation.experiment.accuracy import fitted
 from validation.experiment.design import RECOMMENDED
 from validation.experiment.outcome import Comparison, Outcome, Run
@@ -18,52 +19,6 @@ from validation.experiment.relearn import predictors
 from validation.experiment.verdict import Verdict
 
 __all__ = ["markdown", "page", "tables"]
-
-_NAMES = {
-    "save": "saves",
-    "load": "loads",
-    "lost": "lost work",
-    "reschedule": "rescheduling",
-    "total": "total overhead",
-    "pls": "PLS",
-}
-_AGAINST = {
-    "expected": "from the failure rate, before the run",
-    "executed": "for the failures as they struck",
-}
-_SPOILED = {
-    "mtbf": "The predictions compared here were made with twice the MTBF.",
-    "load": "The predictions compared here leave out the time to load.",
-}
-_COMPARED = (
-    "Means over runs; times as fractions of the useful time. Differences are relative to the prediction (to a "
-    "twentieth of the overhead, where a part is less than that), their 90% intervals from the scatter over seeds."
-)
-_TRIED = (
-    "Mean overhead as it was expected from the failure rate and as it was measured; mean PLS, and whether it keeps "
-    "the budget of {budget:g}; mean drop of the AUC against the runs without failures of the same seeds."
-)
-_RUNS = (
-    "Measured, as fractions of the useful time; beside the total what was predicted before the run for its failure "
-    "plan, and for the failures as they struck."
-)
-_PREDICTORS = (
-    "Mean predicted drop of the AUC by pattern, on seeds and patterns that were not fitted. Line: fitted to the "
-    "other seeds, and of them to the patterns that differ in PLS alone. Relearning: from accesses of rows and the "
-    "learning curve of runs without failures (exponent {low:.2f} to {high:.2f}). Scaled: with one factor, fitted "
-    "as the line is."
-)
-_LOST = (
-    "Mean drop of the AUC against the runs without failures of the same seeds (± standard error over seeds), by "
-    "the way that samples were lost."
-)
-
-_ORDERED = (
-    "Means over runs with the same failures: share of all updates of rows that was lost, predicted by cprmodel for "
-    "these failures and measured; drop of the AUC against the runs without failures of the same seeds. Uniform "
-    "saves everything every {steps} steps; the others {part} of the rows, that much more often. What is predicted "
-    "of scar is for rows that move in random steps of one size, which is no hypothesis about training."
-)
 
 _COLORS = {Verdict.PASS.value: "#2f7d3b", Verdict.FAIL.value: "#b3261e", Verdict.INCONCLUSIVE.value: "#8a6d00"}
 
@@ -81,7 +36,7 @@ def _percent(value: float) -> str:
 
 def tables(outcome: Outcome) -> list[Table]:
     """Every table of the report: title, caption, headings, rows. Made once: some of it is fitted."""
-    found = [_checks(outcome), *(_comparisons(outcome, against) for against in _AGAINST)]
+    found = [_checks(outcome), *(_comparisons(outcome, against) for against in captions.AGAINST)]
     found += [
         _orders(outcome),
         _strategies(outcome),
@@ -94,7 +49,7 @@ def tables(outcome: Outcome) -> list[Table]:
 
 
 def _comparisons(outcome: Outcome, against: str) -> Table:
-    rows = []
+    rows, expected = [], against == "expected"
     for one in outcome.comparisons:
         if one.against != against:
             continue
@@ -103,9 +58,10 @@ def _comparisons(outcome: Outcome, against: str) -> Table:
         verdict = one.verdict.value if one.verdict else ""
         rows.append(
             (
-                f"{one.recovery}: {_NAMES[one.quantity]}",
+                f"{one.recovery}: {captions.NAMES[one.quantity]}",
                 _amount(one.quantity, one.predicted, runs),
                 _amount(one.quantity, one.measured, runs),
+                *([_amount(one.quantity, one.measured - one.by_chance, runs)] if expected else []),
                 _percent(one.difference),
                 f"{_percent(one.low)} to {_percent(one.high)}",
                 asked,
@@ -113,9 +69,13 @@ def _comparisons(outcome: Outcome, against: str) -> Table:
             )
         )
     return {
-        "title": f"Predicted {_AGAINST[against]}",
-        "caption": _COMPARED,
-        "headings": ("recovery, part", "predicted", "measured", "difference", "90% interval", "asked", "verdict"),
+        "title": f"Predicted {captions.AGAINST[against]}",
+        "caption": captions.COMPARED + (captions.WITHOUT_CHANCE if expected else ""),
+        "headings": (
+            *("recovery, part", "predicted", "measured"),
+            *(["without chance"] if expected else []),
+            *("difference", "90% interval", "asked", "verdict"),
+        ),
         "rows": rows,
     }
 
@@ -152,7 +112,7 @@ def _strategies(outcome: Outcome) -> Table:
         rows.append((mean, (label, len(runs), format_share(said), format_share(mean), f"{pls:.4f}", kept, drop)))
     return {
         "title": "Strategies that were tried",
-        "caption": _TRIED.format(budget=outcome.experiment.experiment.pls_budget),
+        "caption": captions.TRIED.format(budget=outcome.experiment.experiment.pls_budget),
         "headings": ("strategy", "runs", "expected", "measured", "PLS", "in budget", "AUC drop"),
         "rows": [row for _, row in sorted(rows, key=lambda pair: pair[0])],
     }
@@ -179,7 +139,7 @@ def _runs(outcome: Outcome) -> Table:
     return {
         "title": "Runs",
         "long": True,
-        "caption": _RUNS,
+        "caption": captions.RUNS,
         "headings": (
             "run",
             "failures",
@@ -241,7 +201,7 @@ def _losses(outcome: Outcome) -> Table:
         )
     return {
         "title": "What a lost sample costs",
-        "caption": _LOST,
+        "caption": captions.LOST,
         "headings": ("pattern", "failures", "when", "who", "PLS", "AUC drop", "drop per PLS"),
         "rows": rows,
     }
@@ -269,7 +229,7 @@ def _orders(outcome: Outcome) -> Table:
         )
     return {
         "title": "Which rows to save first",
-        "caption": _ORDERED.format(steps=section.interval_steps, part=part) if section else "",
+        "caption": captions.ORDERED.format(steps=section.interval_steps, part=part) if section else "",
         "headings": ("order", "runs", "rows saved", "lost updates, predicted", "measured", "AUC drop"),
         "rows": rows,
     }
@@ -303,7 +263,7 @@ def _predictors(outcome: Outcome) -> list[Table]:
     return [
         {
             "title": "Predicting the drop on held-out runs",
-            "caption": _PREDICTORS.format(low=min(exponents), high=max(exponents)),
+            "caption": captions.PREDICTORS.format(low=min(exponents), high=max(exponents)),
             "headings": ("predictor", "error (RMS)", *names),
             "rows": rows,
         }
@@ -355,7 +315,9 @@ def markdown(outcome: Outcome, name: str, shown: Sequence[Table]) -> str:
     """The outcome as Markdown; ``shown``: what :func:`tables` gave."""
     lines = [f"# Predicted, then measured: {in_markdown(name)}", "", where(outcome) + ".", ""]
     if outcome.spoiled:
-        lines += [f"**Spoiled on purpose.** {_SPOILED[outcome.spoiled]}", ""]
+        lines += [f"**Spoiled on purpose.** {captions.SPOILED[outcome.spoiled]}", ""]
+    if outcome.recalibrated:
+        lines += [f"**Calibrated anew.** {captions.RECALIBRATED}", ""]
     if outcome.emulated:
         lines += [f"**Emulated clock.** {_emulated(outcome)}", ""]
     lines += [f"**{outcome.verdict.value}.** {verdict_said(outcome)}", ""]
@@ -389,7 +351,8 @@ def page(outcome: Outcome, name: str, shown: Sequence[Table]) -> str:
         folder=Path(__file__).parent,
         name=name,
         where=where(outcome),
-        spoiled=_SPOILED[outcome.spoiled] if outcome.spoiled else "",
+        spoiled=captions.SPOILED[outcome.spoiled] if outcome.spoiled else "",
+        recalibrated=captions.RECALIBRATED if outcome.recalibrated else "",
         emulated=_emulated(outcome),
         verdict=outcome.verdict.value,
         verdict_said=verdict_said(outcome),

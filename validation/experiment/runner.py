@@ -20,14 +20,14 @@ from typing import Any
 
 from cprmodel.facts.errors import CprModelError, JobError, Problem
 from cprmodel.facts.parts import Part
-from cprmodel.facts.strategies import FailureKind, FailureMix
+from cprmodel.facts.strategies import FailureMix
 from cprmodel.facts.version import __version__
 from validation.case import Case
 from validation.checkpoint.manifest import clear
 from validation.claim import Claim, FolderTaken, alone, new_run
-from validation.events import end_torn_line, read_events, read_log, sealed, timestamp
+from validation.events import end_torn_line, read_log, sealed, timestamp
+from validation.experiment.calibration import calibrated
 from validation.experiment.design import Experiment, Planned
-from validation.experiment.measure import Measured, measure
 from validation.experiment.parts import LOG, decided, folder_of
 from validation.experiment.predict import Costs, expected, planned, recommend
 from validation.failures import Failure, draw_failures
@@ -180,21 +180,14 @@ class Runner:
         if of not in self.costs and once and self.part.number > 1:
             self.costs[of] = Costs.from_dict(decided(self.part, self.whole, "calibrated")["costs"])
         if of not in self.costs:
-            killed = {}
             for one in self.experiment.calibrations(of):
-                strategy = one.case.strategy
-                killed[strategy.recovery, strategy.interval_steps] = self._measured(of, one.name)
-            mix = self.experiment.failure_mix
-            assert mix is not None
-            self.costs[of] = Costs.calibrated(killed, [kind for kind in FailureKind if mix.share(kind) > 0])
+                run = self.done.get(self._name(of, one))
+                if run is None or run["status"] != "finished":
+                    what = f"a calibration run that ends ({one.name} did not)"
+                    raise JobError(str(self.folder), [Problem("", "", what)])
+            self.costs[of] = calibrated(self.experiment, self.folder, of)
             self._note("calibrated", seed=of, costs=self.costs[of].to_dict())
         return self.costs[of]
-
-    def _measured(self, seed: int, name: str) -> Measured:
-        run = self.done.get(f"seed-{seed + 1:02d}/{name}")
-        if run is None or run["status"] != "finished":
-            raise JobError(str(self.folder), [Problem("", "", f"a calibration run that ends ({name} did not)")])
-        return measure(read_events(self.folder / run["run"] / "events.jsonl"))
 
     # -- runs -----------------------------------------------------------------------------------------------------
 

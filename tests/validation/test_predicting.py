@@ -1,0 +1,204 @@
+"""Predictions of failures in saves, which are noticed late: calibrated, as they struck, as planned, on average."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cprmodel.facts.errors import JobError
+from cprmodel.facts.strategies import FailureKind, FailureMix
+from cprmodel.simulation import Activity
+from tests.validation.helpers import SHARDS, small
+from tests.validation.test_experiment import SMALL
+from validation.cli.experiment import report
+from validation.events import read_events, sealed
+from validation.experiment.compare import compare
+from validation.experiment.design import Experiment
+from validation.experiment.measure import Measured, Position, Stop
+from validation.experiment.predict import Costs, executed, expected, planned
+from validation.experiment.runner import LOG, Runner
+from validation.experiment.verdict import interval_90
+from validation.failures import Failure, draw_failures
+from validation.summary import Summary
+
+SHARD = FailureKind.SHARD
+
+
+def stop(reschedule_s: float, struck: Activity, after_s: float = 0.0) -> Stop:
+    return Stop(Position(SHARD, (0,), struck, 3.0, after_s), (SHARD,), reschedule_s, 0.02, True)
+
+
+def measured(*stops: Stop) -> Measured:
+    found = Measured(Summary(), False, steps_s=[0.01], saves_s=[0.18, 0.22], stops=list(stops))
+    found.positions = [one.struck for one in stops]
+    return found
+
+
+def test_stops_are_calibrated_by_what_was_struck() -> None:
+    """By hand. Full: 0.04 and 0.06 at work; 0.05 + 0.12 with 0.15 of a save of 0.2 left, 0.05 + 0.04 with 0.05.
+
+    Partial: 0.03 at work, 0.03 + 0.08 with 0.1 left. What passes unnoticed is 0.24 of 0.3 s in all. A stop that
+    another failure cut short, and one that began in a recovery, tell nothing.
+    """
+    cut_short = replace(stop(9.0, Activity.WORK), complete=False)
+    again = replace(stop(9.0, Activity.RECOVERY), kinds=(SHARD, SHARD))
+    full = measured(
+        stop(0.04, Activity.WORK), stop(0.17, Activity.SAVE, 0.05), cut_short, again,
+        stop(0.06, Activity.WORK), stop(0.09, Activity.SAVE, 0.15),
+    )  # fmt: skip
+    partial = measured(stop(0.03, Activity.WORK), stop(0.11, Activity.SAVE, 0.1))
+    costs = Costs.calibrated({("full", 5): full, ("partial", 8): partial}, [SHARD])
+    assert costs.stops["full"][SHARD] == pytest.approx((0.05, 0.02))
+    assert costs.stops["partial"][SHARD] == pytest.approx((0.03, 0.02))
+    assert costs.unnoticed == {SHARD: pytest.approx(0.8)}
+    assert Costs.from_dict(json.loads(json.dumps(costs.to_dict()))) == costs
+    only = Costs.calibrated({("full", 5): measured(stop(0.17, Activity.SAVE, 0.05))}, [SHARD])
+    assert only.stops["full"][SHARD][0] == pytest.approx(0.17)  # nothing else is known
+    assert only.unnoticed == {SHARD: 0.0}
+    with pytest.raises(JobError, match="one shard failure or more"):
+        Costs.calibrated({("full", 5): measured(cut_short)}, [SHARD])
+
+
+def test_costs_that_were_written_down_before_have_no_late_notice() -> None:
+    costs = Costs(0.01, {"full": {5: 0.2}}, {"full": {SHARD: (0.05, 0.02)}})
+    old = costs.to_dict()
+    del old["unnoticed"]
+    assert Costs.from_dict(old) == costs
+
+
+@pytest.mark.parametrize("recovery", ["full", "partial"])
+def test_a_failure_in_a_save_stops_for_longer(recovery: str) -> None:
+    """By hand: work of 40 steps of 0.01 s, saves of 0.2 s every 8. Of the second save's rest of 0.15 s 0.8 passes.
+
+    That save's 0.05 s are lost. A failure after step 20 stops for 0.05 s as ever. One that comes 0.1 s after that
+    in the save ends its stop, and begins one of its own.
+    """
+    case = small(strategy={"recovery": recovery, "interval_steps": 8}, journal=False)
+    costs = Costs(0.01, {recovery: {8: 0.2}}, {recovery: {SHARD: (0.05, 0.02)}}, {SHARD: 0.8})
+    at = {
+        "save": Position(SHARD, (1,), Activity.SAVE, 16.0, 0.05),
+        "work": Position(SHARD, (1,), Activity.WORK, 20.0),
+        "late": Position(SHARD, (1,), Activity.SAVE, 16.0, 0.05),
+        "again": Position(SHARD, (2,), Activity.RECOVERY, 16.0, 0.1),
+    }
+    told, left = executed(case, costs, [at["save"]])
+    assert left == 0
+    assert told.spent.reschedule == pytest.approx(0.05 + 0.8 * 0.15)
+    assert told.spent.load == pytest.approx(0.02)
+    back = 0.08 if recovery == "full" else 0.0  # eight steps since the save before
+    assert told.spent.lost == pytest.approx(0.05 + back)
+    told, left = executed(case, costs, [at["work"]])
+    assert (told.spent.reschedule, left) == (pytest.approx(0.05), 0)
+    told, left = executed(case, costs, [at["late"], at["again"]])
+    assert (told.spent.reschedule, left) == (pytest.approx(0.1 + 0.05), 0)
+    # the same by the clock: two intervals and a save take 0.36 s
+    told = planned(case, costs, [Failure(SHARD, (1,), at_s=0.41)])
+    assert told.spent.reschedule == pytest.approx(0.05 + 0.8 * 0.15)
+    told = planned(case, costs, [Failure(SHARD, (1,), at_s=0.41), Failure(SHARD, (2,), at_s=0.51)])
+    assert told.spent.reschedule == pytest.approx(0.1 + 0.05)
+
+
+@pytest.mark.parametrize("recovery", ["full", "partial"])
+def test_the_expectation_is_the_mean_of_plays(recovery: str) -> None:
+    """Failures drawn 800 times: their stops on average are those expected, within four standard errors.
+
+    The play follows each failure to where it strikes; the expectation takes the share of saves in the time.
+    """
+    case = small(strategy={"recovery": recovery, "interval_steps": 8}, journal=False)
+    costs = Costs(0.01, {recovery: {8: 0.06}}, {recovery: {SHARD: (0.01, 0.002)}}, {SHARD: 0.8})
+    mix = FailureMix(mtbf_s=0.4)
+    said = expected(case, costs, mix)
+    found = []
+    for seed in range(800):
+        told = planned(case, costs, draw_failures(mix, SHARDS, 20.0, seed, in_steps=False))
+        found.append(told.spent.reschedule)
+    error = float(np.std(found, ddof=1)) / len(found) ** 0.5
+    assert said.spent.reschedule == pytest.approx(float(np.mean(found)), abs=4 * error)
+    none = expected(case, replace(costs, unnoticed={}), mix).spent.reschedule
+    assert none < float(np.mean(found)) - 6 * error  # which would not hold without it
+
+
+@pytest.fixture(scope="module")
+def timed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seeds in real time, calibrated by the first."""
+    folder = tmp_path_factory.mktemp("timed") / "out"
+    section = {
+        "seeds": 2,
+        "calibrate": "once",
+        "calibration_failures": 2,
+        "calibration_gap_s": 0.15,
+        "paired": False,
+        "strategies": [{"recovery": "partial", "interval_steps": [20]}],
+    }
+    data = {**SMALL["data"], "samples": 200 * 32}
+    experiment = Experiment.from_mapping(
+        {**SMALL, "data": data, "failures": {"mtbf_steps": 100.0}, "experiment": section}
+    )
+    assert isinstance(experiment, Experiment)
+    Runner(experiment, folder).run()
+    return folder
+
+
+def test_an_old_experiment_is_compared_at_costs_computed_anew(
+    timed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Costs written down by an older estimator, here twice too high, give way to today's; the page says so."""
+    said = compare(timed).comparisons
+    old = tmp_path / "old"
+    shutil.copytree(timed, old)
+    lines = []
+    for event in read_events(old / LOG):
+        if event["event"] == "predicted":
+            costs = event["costs"]
+            del costs["unnoticed"]
+            stops = costs["stops"]["partial"]
+            costs["stops"]["partial"] = {kind: [2 * seconds for seconds in pair] for kind, pair in stops.items()}
+        lines.append(sealed(event))
+    (old / LOG).write_text("".join(lines))
+    wrong = {(one.quantity, one.against): one.predicted for one in compare(old).comparisons}
+    for one in said:
+        if one.against == "expected" and one.quantity in ("load", "reschedule"):
+            assert wrong[one.quantity, one.against] > 1.3 * one.predicted
+    assert compare(old, recalibrate=True).comparisons == said
+    report(old, None, False, recalibrate=True)
+    assert "calibrated anew, after the runs" in capsys.readouterr().out
+    assert "**Calibrated anew.**" in (old / "report-recalibrated.md").read_text()
+    assert "Calibrated anew" in (old / "report-recalibrated.html").read_text()
+    assert not (old / "report.md").exists()
+    (old / "seed-01" / "calibrate-partial-20" / "events.jsonl").unlink()
+    with pytest.raises(
+        JobError, match=r"^--recalibrate: expected in .* whole logs of the calibration runs of seed 1$"
+    ):
+        compare(old, recalibrate=True)
+    start = next(iter(read_events(old / LOG)))
+    start["case"]["experiment"]["strategies"] = []
+    start["case"]["experiment"]["losses"] = [{"name": "a", "pls": 0.1, "failures": 1}]
+    (old / LOG).write_text(sealed(start))
+    with pytest.raises(JobError, match="--recalibrate: expected an experiment that calibrates"):
+        compare(old, recalibrate=True)
+
+
+def test_calibrations_that_are_pooled_over_seeds_make_intervals_that_are_too_narrow() -> None:
+    """Ten seeds, 24 calibration stops each, some 15 in their runs, all of one law: there is nothing to be found.
+
+    Each seed predicted by its own calibration, 90% of the intervals hold that; by all calibrations so far, the
+    common error does not scatter over seeds, and far fewer do. That is why they are not pooled.
+    """
+    rng = np.random.default_rng(1)
+    held, replicates = {"own": 0, "so far": 0}, 2000
+    for _ in range(replicates):
+        calibrated = rng.lognormal(0.0, 0.4, (10, 24)).mean(axis=1)
+        counts = rng.poisson(15, 10) + 1
+        found = np.array([rng.lognormal(0.0, 0.4, count).sum() for count in counts])
+        for name, cost in (("own", calibrated), ("so far", np.cumsum(calibrated) / np.arange(1, 11))):
+            said = counts * cost
+            _, low, high = interval_90(found - said, said)
+            held[name] += low <= 0 <= high
+    error = (0.9 * 0.1 / replicates) ** 0.5
+    assert abs(held["own"] / replicates - 0.9) < 4 * error
+    assert held["so far"] / replicates < 0.9 - 10 * error
