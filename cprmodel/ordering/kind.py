@@ -6,11 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING
 
 from cprmodel.costing.announced import begun_later
 from cprmodel.costing.kinds import Candidate, register
 from cprmodel.costing.models import BUDGET, OPTIMUM, UNHEEDED, WHOLE_JOB, Choice, Cost, CostModel, with_extra
+from cprmodel.costing.saving import free_levels
 from cprmodel.costing.terms import SHORT, WITHIN
 from cprmodel.facts.errors import JobError
 from cprmodel.facts.ordered import StoredPrioritySave
@@ -33,6 +35,9 @@ _JUST = 1 + 1e-9
 #: Of its best interval, the shortest that may keep a budget; halvings of what lies between, in logarithms.
 _SHORTER, _HALVINGS = 1e4, 24
 
+
+#: Of so few whole steps between two saves, numbers of saves to lower levels so near are tried in each.
+_FEW, _NEAR = 40, 3
 
 #: The order of a harm record that a plan weighs, too.
 LEAST_HARM = "least-harm"
@@ -141,9 +146,10 @@ class OrderedSaves:
             shortest_s = _not_worth(job, model, strategy)
             spent = partial(_spent, job, model)
             within = within_budget(job, at, budget, _is_exact(model), shortest_s, spent, begun)
-            if within is not None and (within.saving != at.saving or within.interval_s <= best.interval_s):
+            if within is not None:
                 best = Choice(within.interval_s, BUDGET, saving=best.saving and within.saving)
-        return _in_steps(job, model, replace(strategy, saving=best.saving or strategy.saving), budget, best)
+        strategy = replace(strategy, saving=best.saving or strategy.saving)
+        return _in_few_steps(job, model, strategy, budget, _in_steps(job, model, strategy, budget, best))
 
     def _topped(self, job: Job, model: CostModel, strategy: Strategy, budget: float) -> Choice:
         """The interval and the numbers of saves of least overhead within the budget, both at once."""
@@ -306,6 +312,29 @@ def _in_steps(job: Job, model: CostModel, strategy: Strategy, budget: float, cho
     return replace(
         choice, interval_s=interval_s, set_by=WHOLE_JOB if interval_s * fraction >= work else choice.set_by
     )
+
+
+def _in_few_steps(job: Job, model: CostModel, strategy: Strategy, budget: float, choice: Choice) -> Choice:
+    """With other numbers of saves to lower levels where few whole steps lie between two: these decide together."""
+    saving, step_s, fraction = strategy.saving, _steps_s(job, strategy), strategy.saving.fraction
+    if step_s is None or choice.set_by != BUDGET or choice.interval_s * fraction > _FEW * step_s:
+        return choice
+    if not isinstance(saving, StoredPrioritySave) or not (free := free_levels(saving.whole)):
+        return choice
+    at, best = round(choice.interval_s * fraction / step_s), choice
+    least = _at_steps(job, model, strategy, budget, at)[:2]
+    for level, more in product(free, range(-_NEAR, _NEAR + 1)):
+        counts = list(saving.whole.counts)
+        counts[level] += more
+        if more == 0 or counts[level] < 1:
+            continue
+        one = replace(strategy, saving=replace(saving, whole=replace(saving.whole, counts=tuple(counts))))
+        steps = round(at * step_s / (_steps_s(job, one) or step_s) * (1 + more / (2 * saving.whole.counts[level])))
+        for number in range(max(steps - 2, 1), steps + 3):
+            breaks, spends, interval_s = _at_steps(job, model, one, budget, number)
+            if (breaks, spends) < least:
+                best, least = replace(best, interval_s=interval_s, saving=one.saving), (breaks, spends)
+    return best
 
 
 def _steps_s(job: Job, strategy: Strategy) -> float | None:

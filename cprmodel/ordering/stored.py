@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from cprmodel.costing.announced import begun_later
 from cprmodel.costing.models import OPTIMUM, WHOLE_JOB, Choice, CostModel
 from cprmodel.costing.saving import as_stored, saving_of
 from cprmodel.costing.steady import SteadyState
 from cprmodel.facts.ordered import FirstRows, StoredPrioritySave
 from cprmodel.facts.storage import Dirty, StoredSave, WarnedSave
+from cprmodel.facts.strategies import Strategy
 from cprmodel.jobs import Access, Job
 from cprmodel.jobs.warned import first_rows_save, rows_in_time
 from cprmodel.ordering.sampled import listed
@@ -106,18 +108,33 @@ def best_stored(job: Job, model: CostModel, saving: StoredPrioritySave) -> Choic
     choice = SteadyState(extra_s=extra).best(job, job.partial_recovery, saving.timed)
     counts = getattr(choice.saving, "counts", ())
     chosen = None
+    every = choice.interval_s * saving.segments
     if saving.levelled or saving.whole.warned is not None:
-        chosen = replace(saving, whole=replace(saving.whole, counts=counts, warned=_heeded(saving, choice)))
-    every = choice.interval_s * (chosen or saving).segments
+        chosen = replace(saving, whole=replace(saving.whole, counts=counts))
+        every = choice.interval_s * chosen.segments
+        at = Strategy("any", job.partial_recovery, chosen, every / saving.fraction)
+        chosen = replace(chosen, whole=replace(chosen.whole, warned=_heeded(job, inner, at, choice)))
     within = every < job.job.work_s
     set_by = (choice.set_by if choice.set_by != WHOLE_JOB else OPTIMUM) if within else WHOLE_JOB
     return Choice(every / saving.fraction, set_by, choice.steps, choice.notes, saving=chosen)
 
 
-def _heeded(saving: StoredPrioritySave, choice: Choice) -> WarnedSave | None:
+def _heeded(job: Job, model: CostModel, at: Strategy, choice: Choice) -> WarnedSave | None:
     """The save on a warning, begun so long before the failure as was chosen.
 
-    It is kept where saves without one cost less, for these are looked at, too, and within a budget may cost more.
+    It is kept where saves without one cost less, for these are looked at, too, and within a budget may cost more;
+    then it begins when it costs least at their interval.
     """
+    saving = at.saving
+    assert isinstance(saving, StoredPrioritySave)
     warned, chosen = saving.whole.warned, getattr(choice.saving, "warned", None)
-    return warned if warned is None or chosen is None else replace(warned, ahead_s=chosen.ahead_s)
+    if warned is None or warned.ahead_s is None:
+        return warned
+    if chosen is not None:
+        return replace(warned, ahead_s=chosen.ahead_s)
+
+    def spent(one: WarnedSave) -> float:
+        begun = replace(saving, whole=replace(saving.whole, warned=one))
+        return float(model.cost(job, replace(at, saving=begun)).breakdown.total)
+
+    return min(begun_later(warned), key=spent)
