@@ -9,7 +9,6 @@ from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING
 
-from cprmodel.costing.announced import begun_later
 from cprmodel.costing.kinds import Candidate, register
 from cprmodel.costing.models import BUDGET, OPTIMUM, UNHEEDED, WHOLE_JOB, Choice, Cost, CostModel, with_extra
 from cprmodel.costing.saving import free_levels
@@ -101,6 +100,7 @@ class OrderedSaves:
             return self._topped(job, model, strategy, budget)
         if not isinstance(saving, StoredPrioritySave) or job.checkpoint.warning is None:
             return self._choose(job, model, strategy, budget)
+        from cprmodel.costing.announced import begun_later
         from cprmodel.ordering.stored import on_warnings
 
         variants = []
