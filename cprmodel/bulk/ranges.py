@@ -90,7 +90,7 @@ class Search:
             return
         numbers = [one for one in (given, low, high, math.sqrt(low * high)) if one is not None]
         if self.step:
-            numbers = [max(round(one / self.step) * self.step, self.step) for one in numbers]
+            numbers = [round(one / self.step) * self.step for one in numbers]
         if any(self.at(one).planned is not None for one in numbers):
             return
         try:

@@ -28,6 +28,7 @@ from cprmodel.costing.models import (
     Step,
     everybody_returns,
     one_by_one,
+    share_sent_back,
     use,
     with_extra,
 )
@@ -147,7 +148,7 @@ def _of_chain(job: Job, strategy: Strategy, overhead: float, number: int) -> dic
 
     if job.job.time_limit_s is None or fits_into_one(job, strategy.interval_s):
         return None
-    back_share = 1.0 if everybody_returns(strategy.recovery) else job.failure_mix.whole_job_share
+    back_share = share_sent_back(job.failure_mix, strategy.recovery)
     return {
         "overhead": overhead,
         "requeue_s": job.job.requeue_s or 0.0,
@@ -241,7 +242,7 @@ class WithStops:
         if between is None:
             return planned_overhead, given
         more = {"mtbf_s": job.failure_mix.mtbf_s, **between._asdict()}
-        back = 1.0 if everybody_returns(strategy.recovery) else job.failure_mix.whole_job_share
+        back = share_sent_back(job.failure_mix, strategy.recovery)
         calm = math.exp(-back / job.failure_mix.mtbf_s * (between.saves * between.interval_s + between.last_s))
         # the first one comes after a longer time, with nothing to load
         first = _filled(job, between.interval_s, ((job.failures.planned or ())[0].every_s or 0.0) - job.save_s)
@@ -257,11 +258,11 @@ class WithStops:
         """How many planned stops, their mean length, when the job ends [s], and what they cost."""
         work, elapsed = job.job.work_s, job.job.work_s * (1 + base + waiting)
         each = job.load_s + job.save_s / 2
-        number, _, _ = _met(job, elapsed, each)
+        number, out, until = _met(job, elapsed, each)
         formula, given = self._stop_formula(job, strategy, base + waiting, number)
         if formula is periodic_stops_overhead:
             each = work * float(formula.raw(work_s=work, planned=1, outage_s=0.0, **given).total)
-        number, out, until = _met(job, elapsed, each)
+            number, out, until = _met(job, elapsed, each)
         lasts = out / number if number else 0.0
         step = use(formula, work_s=work, planned=number, outage_s=lasts, **given)
         return number, lasts, until, step

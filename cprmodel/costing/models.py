@@ -42,6 +42,7 @@ __all__ = [
     "lost_samples",
     "one_by_one",
     "recovery_arguments",
+    "share_sent_back",
     "use",
     "with_extra",
 ]
@@ -142,6 +143,11 @@ def everybody_returns(recovery: Recovery) -> bool:
     """Whether every failure, whatever it takes, sends everybody back, in the same time."""
     responses = [recovery.response(kind) for kind in FailureKind]
     return responses[0].rolls_back is RollBack.EVERYBODY and all(one == responses[0] for one in responses)
+
+
+def share_sent_back(mix: FailureMix, recovery: Recovery) -> float:
+    """Share of the failures that send everybody back."""
+    return 1.0 if everybody_returns(recovery) else mix.whole_job_share
 
 
 def recovery_arguments(mix: FailureMix, recovery: Recovery) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cprmodel.costing.blocking import terms_of
-from cprmodel.costing.models import Step, everybody_returns, recovery_arguments, use
+from cprmodel.costing.models import Step, everybody_returns, recovery_arguments, share_sent_back, use
 from cprmodel.costing.saving import without_shards
 from cprmodel.costing.terms import WITHIN
 from cprmodel.facts.strategies import Recovery, loses_samples
@@ -76,7 +76,7 @@ class Checked:
     @property
     def whole(self) -> float:
         """Share of the failures that send everybody back."""
-        return 1.0 if everybody_returns(self.recovery) else self.job.failure_mix.whole_job_share
+        return share_sent_back(self.job.failure_mix, self.recovery)
 
     @property
     def latency_s(self) -> float | None:

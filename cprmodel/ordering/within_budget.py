@@ -50,9 +50,10 @@ def within_budget(
     for _ in range(_ROUNDS):
         other = _other(job, best, budget, exact, spent, begun)
         found = longest(other) if other is not best else None
-        if found is None or spent(found) >= least:
+        spends = math.inf if found is None else spent(found)
+        if found is None or spends >= least:
             break
-        best, least = found, spent(found)
+        best, least = found, spends
     return best
 
 
