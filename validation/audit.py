@@ -16,6 +16,7 @@ import numpy as np
 from cprmodel.checkpoints.files import CorruptError
 from validation.case import Case
 from validation.data.tables import num_embeddings_of
+from validation.ordered_audit import RowAccount
 from validation.shards.layout import layout_of
 from validation.shards.rows import ADAGRAD_EPS, initial_rows
 from validation.training.journal import read_journals
@@ -31,6 +32,8 @@ class Audit:
     wrong: list[str] = field(default_factory=list)
     updates: int = 0
     held_steps: dict[int, set[int]] = field(default_factory=dict)  # for each shard, the steps it holds at the end
+    choices: int = 0  # in an order: of rows to save, that were looked at
+    lost_updates: list[tuple[int, int]] = field(default_factory=list)  # in an order: shard, updates gone by a load
 
 
 class _Shard:
@@ -82,13 +85,31 @@ def audit(case: Case, folder: Path) -> Audit:
     out = Audit()
     shards = {shard: fresh(shard) for shard in range(case.shards.count)}
     kept: dict[int, dict[int, _Shard]] = {}
+    ordered = case.strategy.order  # ... or rows, where some are saved before others
+    accounts = {
+        number: RowAccount(ordered, case.strategy.fraction, one.rows, one.sums)
+        for number, one in shards.items()
+        if ordered
+    }
     turns: dict[int, int] = {}  # where saves rotate: the first shard in the save after this one
+
+    def apply(number: int) -> None:
+        shard = shards[number]
+        if number in accounts and shard.pending:
+            accounts[number].updated(shard.pending[1])
+        shard.apply(lr)
 
     def load(shard: int, sequence: int | None, digest: str) -> None:
         if sequence is not None and sequence not in kept:
             out.wrong.append(f"shard {shard}, loaded from {sequence}, of which the journal does not know")
             return
         shards[shard] = fresh(shard) if sequence is None else kept[sequence][shard].copy()
+        if shard in accounts:
+            disk, lost = accounts[shard].loaded(sequence)
+            shards[shard].rows = disk.rows.copy()
+            shards[shard].sums = None if disk.sums is None else disk.sums.copy()
+            if sequence is not None or lost:  # not where nothing was learned yet
+                out.lost_updates.append((shard, lost))
         compare(shard, digest, f"loaded from {sequence}")
 
     def compare(shard: int, digest: str, when: str) -> None:
@@ -105,13 +126,15 @@ def audit(case: Case, folder: Path) -> Audit:
                 for text, step in header["steps"].items():
                     shard = shards[int(text)]
                     if shard.pending and step >= shard.pending[0]:
-                        shard.apply(lr)
+                        apply(int(text))
                     shard.pending = None
+                    if accounts:
+                        accounts[int(text)].stands_on(header["checkpoints"][text])
             elif entry == "applied":
                 for text, applied in header["applied"].items():
                     shard = shards[int(text)]
                     if applied and shard.pending:
-                        shard.apply(lr)
+                        apply(int(text))
                     shard.pending = None
                 out.updates += 1
             elif entry == "saving":
@@ -125,6 +148,16 @@ def audit(case: Case, folder: Path) -> Audit:
                 kept[sequence] = {
                     number: shard.copy() if number in taken else older[number] for number, shard in shards.items()
                 }
+                rows = dict(zip(header.get("rows_of", ()), arrays, strict=True))
+                for number, account in accounts.items():
+                    on, ticks = header["on"][str(number)]
+                    one = shards[number]
+                    said = account.saving(sequence, rows.get(number), on, ticks, one.rows, one.sums)
+                    out.wrong += [f"shard {number}: {text}" for text in said]
+                    out.choices += number in rows
+            elif entry in ("saved", "void"):
+                for account in accounts.values():
+                    account.complete() if entry == "saved" else account.void()
             elif entry == "load":
                 load(header["shard"], header["sequence"], header["digest"])
             elif entry == "load_all":

@@ -191,9 +191,17 @@ class CheckpointSection(Section):
         "default: the run's own folder",
     )
     compact_after: Whole = Field(8, description="deltas after which a base is written anew")
+    background: bool = Field(
+        False, description="copy what is saved, and write it while training goes on; it counts once all is written"
+    )
+    bandwidth_bytes_per_s: float | None = Field(
+        None, description="most that storage takes of each process that writes (files); default: what it can"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> CheckpointSection:
+        if self.backend != "files" and (self.background or self.bandwidth_bytes_per_s is not None):
+            raise wrong("backend", self.backend, '"files", where background or bandwidth is said')
         if self.folder is None:
             return self
         if "://" not in self.folder or self.folder.startswith("memory:"):
@@ -361,8 +369,9 @@ class Case(Section):
             raise wrong("strategy.rotate", rotate, f"at most {count}, the shards that there are")
         if rotate is not None and self.checkpoint.backend != "files":
             raise wrong("checkpoint.backend", self.checkpoint.backend, '"files", where saves rotate over shards')
-        if self.strategy.order is not None and self.journal:
-            raise wrong("journal", True, "saves that take everything, which alone it can audit")
+        if self.checkpoint.background and (self.clock or plan):
+            other = "[clock]: what it charges is not measured" if self.clock else "strategy.advice"
+            raise wrong("checkpoint.background", True, f"no {other}")
         if self.strategy.order == "scar" and self.shards.device != "cpu":
             raise wrong("shards.device", self.shards.device, '"cpu", where the order is scar')
         if self.failures.shards_per_failure > count:

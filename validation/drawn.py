@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cprmodel.facts.strategies import FailureKind
-from validation.case import Case
+from validation.case import ORDERS, Case
 from validation.failures import PHASES, Failure
 
 __all__ = ["SHARDS", "STEPS", "drawn_case", "drawn_failures"]
@@ -24,8 +24,16 @@ _ADVISED = {
 
 
 def drawn_case(rng: Any, advised: bool = False) -> Case:
-    """A run of a few seconds, whose saves an advisor chooses or not."""
+    """A run of a few seconds: an advisor chooses its saves, or they drain, rotate, or take some rows first."""
     saving = {"advised": _ADVISED, "advice": "a job"} if advised else {"interval_steps": INTERVAL}
+    recovery = str(rng.choice(["partial", "full"], p=[0.7, 0.3]))
+    saves: dict[str, Any] = {"compact_after": int(rng.integers(0, 5))}
+    if not advised and rng.random() < 0.5:  # written for some steps
+        saves |= {"background": True, "bandwidth": f"{rng.uniform(100, 1000):.0f} kB/s"}
+    if not advised and recovery == "partial" and rng.random() < 0.5:
+        saving |= {"order": str(rng.choice(ORDERS)), "fraction": float(rng.choice([1.0, 0.5]))}
+    if not advised and recovery == "full" and rng.random() < 0.5:
+        saving |= {"rotate": int(rng.integers(1, SHARDS + 1))}
     return Case.from_mapping(
         {
             "data": {"samples": STEPS * 32, "batch_size": 32, "test_samples": 64, "seed": int(rng.integers(1000))},
@@ -43,10 +51,10 @@ def drawn_case(rng: Any, advised: bool = False) -> Case:
                 "embedding_optimizer": str(rng.choice(["rowwise_adagrad", "sgd"])),
             },
             "strategy": {
-                "recovery": str(rng.choice(["partial", "full"], p=[0.7, 0.3])),
+                "recovery": recovery,
                 **saving,
             },
-            "checkpoint": {"compact_after": int(rng.integers(0, 5))},
+            "checkpoint": saves,
             "timeouts": {"shard": "0.7 s", "start": "10 s"},
             "journal": True,
         }
@@ -67,8 +75,8 @@ def drawn_failures(rng: Any) -> list[Failure]:
             victims = tuple(sorted(int(i) for i in rng.choice(SHARDS, count, replace=False)))
             victims = last if rng.random() < 0.2 else victims  # the same again
             last = victims
-        phase = str(rng.choice(list(PHASES), p=[0.2, 0.2, 0.2, 0.25, 0.15]))
+        phase = str(rng.choice(list(PHASES), p=[0.2, 0.2, 0.2, 0.15, 0.15, 0.1]))
         stop = kind is FailureKind.SHARD and rng.random() < 0.05
-        delay = float(rng.choice([0.0, rng.random() * 2e-3])) if phase in ("save", "recovery") else 0.0
+        delay = float(rng.choice([0.0, rng.random() * 2e-3])) if phase in ("save", "drain", "recovery") else 0.0
         found.append(Failure(kind, victims, at_step=at, phase=phase, stop=stop, delay_s=delay))
     return found

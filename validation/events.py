@@ -11,7 +11,8 @@ ready          generation, mode, step: a trainer stands, from a fresh start, a c
 step           step, samples, loss, replayed, and the seconds of its parts; or unheard: it was done, but who did it,
                or the harness, died before that was told
 begin_save     training waits for a checkpoint from here on
-saving         sequence, step: every part is written, the manifest is next
+saving         sequence, step: every part is written, the manifest is next (or copied, to be written meanwhile)
+copied         sequence, step, seconds: training goes on, and the checkpoint is written in the background
 save           sequence, step, seconds, size_bytes, rows: a complete checkpoint
 save_void      sequence: shards died while it was written
 save_failed    sequence, reason: it could not be written; training went on, nothing was lost

@@ -13,7 +13,7 @@ from cprmodel.facts.strategies import FailureKind, FailureMix
 __all__ = ["PHASES", "Failure", "draw_failures"]
 
 #: Where in a step (or a save, or a recovery) a failure can strike.
-PHASES = ("lookup", "update", "applied", "save", "recovery")
+PHASES = ("lookup", "update", "applied", "save", "recovery", "drain")
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class Failure:
     ``at_step`` counts the steps that were executed, replayed ones too, so that it is a clock; ``at_s`` is time
     since training began. The phases: before the lookup of that step; between its lookup and its update; when
     that update is sent but not yet acknowledged; while the next checkpoint is being written; while shards load in
-    the next recovery. ``stop``: the shards are not killed but stopped (SIGSTOP), and are found by the deadline.
+    the next recovery; while the next checkpoint is written in the background. ``stop``: the shards are not killed
+    but stopped (SIGSTOP), and are found by the deadline.
     """
 
     kind: FailureKind

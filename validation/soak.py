@@ -42,7 +42,7 @@ class Soak:
     kills: int = 0  # signals to processes
     failures: int = 0
     hangs: int = 0
-    in_save: int = 0
+    in_save: int = 0  # while one blocks, or drains
     in_recovery: int = 0
     trainers: int = 0
     whole_jobs: int = 0
@@ -59,6 +59,10 @@ class Soak:
     jumped: int = 0  # runs whose wall clock jumped with every look at it
     aged: int = 0  # times that all files of a run were given other dates
     advised: int = 0  # runs that an advisor tells when to save
+    drained: int = 0  # runs whose saves are written while training goes on
+    ordered: int = 0  # runs that save some rows before others
+    rotated: int = 0  # runs that save some shards in turn
+    choices: int = 0  # of rows to save, looked at
     resumed: int = 0  # runs that were interrupted, damaged, and gone on with
     deleted: int = 0  # folders under living runs
     seconds: float = 0.0
@@ -118,7 +122,7 @@ def _one_run(out: Soak, rng: Any, folder: Path, name: str) -> None:
     lost = {shard: set(range(1, STEPS + 1)) - held for shard, held in checked.held_steps.items()}
     if {shard: set(steps) for shard, steps in found.lost_steps.items()} != lost:
         complain.append(f"{name}: the event log and the journal disagree on what was lost")
-    if case.strategy.recovery == "full" and found.lost_samples:
+    if case.strategy.recovery == "full" and not case.strategy.rotate and found.lost_samples:
         complain.append(f"{name}: full recovery lost samples")
     out.wrong += complain
     out.runs += 1
@@ -128,7 +132,7 @@ def _one_run(out: Soak, rng: Any, folder: Path, name: str) -> None:
     for failure in found.failures:
         out.kills += kills_of[failure.kind] or len(failure.shards)
         out.hangs += failure.signal == "SIGSTOP"
-        out.in_save += failure.phase == "save"
+        out.in_save += failure.phase in ("save", "drain")
         out.in_recovery += failure.phase == "recovery"
         out.trainers += failure.kind == "trainer"
         out.whole_jobs += failure.kind == "whole_job"
@@ -138,6 +142,10 @@ def _one_run(out: Soak, rng: Any, folder: Path, name: str) -> None:
     out.refused += saboteur.refused
     out.aged += saboteur.aged
     out.advised += case.strategy.advised is not None
+    out.drained += case.checkpoint.background
+    out.ordered += case.strategy.order is not None
+    out.rotated += case.strategy.rotate is not None
+    out.choices += checked.choices
     out.void_saves += found.void_saves
     out.failed_saves += len(found.failed_saves)
     out.damaged_files += len(saboteur.damaged)

@@ -136,6 +136,7 @@ def summarise(events: Path | Iterable[dict[str, Any]]) -> Summary:
                 seconds[part] += event.get(f"{part}_s", 0.0)
             last = at
         elif kind == "saving":
+            stake.begun(event["sequence"])
             kept[event["sequence"]] = kept.get(event.get("after", -1), {}) | {
                 shard: held for shard, held in holds.items() if shard in event.get("shards", holds)
             }
@@ -214,8 +215,13 @@ class _Stake:
             self.done[shard] += number
             self.updates += 0 if replayed else number
 
+    def begun(self, sequence: Any) -> None:
+        """What it will hold stands; what is done until it is complete is of the next one."""
+        self.at[sequence] = {}, Counter(self.done), Counter(self.gone)
+
     def saved(self, sequence: Any, unsaved: Iterable[int]) -> None:
-        self.at[sequence] = dict(enumerate(unsaved)), Counter(self.done), Counter(self.gone)
+        _, done, gone = self.at.get(sequence, ({}, Counter(self.done), Counter(self.gone)))
+        self.at[sequence] = dict(enumerate(unsaved)), done, gone
         self.lost += self.lost_since_save
         self.lost_since_save = 0
 

@@ -227,8 +227,6 @@ def test_wrong_orders_say_so(strategy: dict[str, Any], expected: str) -> None:
     with pytest.raises(JobError) as caught:
         small(strategy=strategy, journal=False)
     assert expected in str(caught.value)
-    with pytest.raises(JobError, match="journal"):
-        small(strategy={"order": "mfu", "fraction": 0.5}, journal=True)
 
 
 def test_an_experiment_of_orders_is_checked_before_it_begins(tmp_path: Path) -> None:

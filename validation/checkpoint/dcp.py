@@ -31,7 +31,7 @@ from torch.distributed.checkpoint.state_dict_saver import save
 
 from cprmodel.checkpoints.files import CorruptError, FileRef, read_checked, write_file
 from validation.checkpoint.manifest import Manifest
-from validation.checkpoint.store import SaveFailed, Store
+from validation.checkpoint.store import Begun, SaveFailed, Store
 
 __all__ = ["DcpStore"]
 
@@ -45,21 +45,18 @@ class DcpStore(Store):
         folder.mkdir(exist_ok=True)
         self._gathered: dict[str, torch.Tensor] = {}
 
-    def _save_shards(
-        self, sequence: int, step: int, sent: Callable[[], None], before: Manifest | None = None
-    ) -> tuple[tuple[tuple[FileRef, ...], ...], dict[str, Any]]:
+    def _ask(self, one: Begun, sent: Callable[[], None], background: bool) -> None:
         replies = self.clients.broadcast({"op": "export"}, sent)
         for shard, (header, _) in replies.items():
-            if header["step"] > step:
+            if header["step"] > one.step:
                 raise SaveFailed(f"shard {shard} has done step {header['step']} already")
         self._gathered = {
             f"shard-{shard}.{name}": torch.from_numpy(array)
             for shard, (header, arrays) in replies.items()
             for name, array in zip(header["names"], arrays, strict=True)
         }
-        rows = sum(len(tensor) for name, tensor in self._gathered.items() if name.endswith(".rows"))
-        size = sum(tensor.nbytes for tensor in self._gathered.values())
-        return (), {"rows": rows, "size_bytes": size}
+        one.facts["rows"] = sum(len(tensor) for name, tensor in self._gathered.items() if name.endswith(".rows"))
+        one.facts["size_bytes"] = sum(tensor.nbytes for tensor in self._gathered.values())
 
     def save(self, step: int, generation: int, cursor: Any, dense: Any, *rest: Any, **more: Any) -> bool:
         """As :meth:`Store.save`; the files are written where the trainer's are."""

@@ -5,18 +5,40 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cprmodel.checkpoints.files import CorruptError, FileRef, read_arrays, write_arrays
 from cprmodel.checkpoints.folders import folder_at
 from validation.checkpoint.manifest import NUMBERED, Manifest, collect_garbage, manifests, write_manifest
+from validation.checkpoint.writing import seconds_of
 from validation.claim import Claim
 from validation.shards.client import Request, ShardClients, ShardsLost
 
-__all__ = ["SaveFailed", "Store"]
+__all__ = ["Begun", "Copied", "SaveFailed", "Store"]
 
 Tell = Callable[..., None]
+
+
+@dataclass
+class Begun:
+    """A checkpoint that is not complete."""
+
+    sequence: int
+    step: int
+    generation: int
+    cursor: dict[str, Any]
+    before: Manifest | None = None  # where saves rotate: the one that it builds on
+    chains: dict[int, tuple[FileRef, ...]] = field(default_factory=dict)  # of shards that have written
+    waits_for: set[int] = field(default_factory=set)  # shards that have not
+    facts: dict[str, Any] = field(default_factory=dict)
+    rows: dict[int, Any] = field(default_factory=dict)  # by shard, which it takes; without: all
+    # by shard, the checkpoint that its part lies on, and how often it has chosen rows since it was loaded
+    on: dict[int, tuple[int | None, int]] = field(default_factory=dict)
+
+
+Copied = Callable[[Begun], None]
 
 
 class SaveFailed(Exception):
@@ -34,6 +56,8 @@ class Store:
     ) -> None:
         self.place, self.clients, self.tell, self.claim = folder_at(folder), clients, tell, claim
         self.rotate = rotate  # so many shards in each save, in turn; None: all
+        self.tell_rows = False  # whether shards say which rows they save
+        self.bandwidth_bytes_per_s: float | None = None  # of storage, for each who writes; None: whatever it has
         claim.check()
         names = [int(name[:8]) for name in self.place.names() if NUMBERED(name)]
         self.sequence = max(names, default=-1) + 1
@@ -45,40 +69,71 @@ class Store:
         cursor: dict[str, Any],
         dense: dict[str, Any],
         sent: Callable[[], None],
-        writing: Callable[[int, int | None], None] = lambda sequence, after: None,
+        copied: Copied = lambda save: None,
     ) -> bool:
-        """Write a checkpoint; False when it failed. ShardsLost when shards died meanwhile: it is void then."""
+        """Write a checkpoint; False when it failed. ShardsLost when shards died meanwhile: it is void then.
+
+        ``copied`` is told of it once every shard has answered.
+        """
         begin = time.monotonic()
+        one = self._begin(step, generation, cursor)
+        try:
+            self._ask(one, sent, background=False)
+            time.sleep(seconds_of(dense, self.bandwidth_bytes_per_s))
+            trainer = self._save_trainer(one.sequence, dense)
+            self._tell_copied(one, copied)
+            self._complete(one, trainer, time.monotonic() - begin)
+        except ShardsLost:
+            self.tell("save_void", sequence=one.sequence)
+            raise
+        except (OSError, SaveFailed) as error:
+            self._failed(one, error)
+            return False
+        self._after(one)
+        return True
+
+    def void(self) -> bool:
+        """Give up the save that is under way in the background, if there is one; whether there was."""
+        return False
+
+    def _begin(self, step: int, generation: int, cursor: dict[str, Any]) -> Begun:
         self.claim.check()
         sequence = self.sequence
         self.sequence += 1
-        try:
-            before = next(self._manifests(), None) if self.rotate else None
-            chains, facts = self._save_shards(sequence, step, sent, before)
-            trainer = self._save_trainer(sequence, dense)
-            rotated = {} if before is None else {"after": before.sequence, "shards": self._in_turn(before)}
-            self.tell("saving", sequence=sequence, step=step, **rotated)
-            writing(sequence, None if before is None else before.sequence)
-            turn = 0 if before is None else (before.turn + (self.rotate or 0)) % self.clients.shards
-            manifest = Manifest(sequence, step, generation, cursor, trainer, chains, self.claim.run, turn)
-            self.claim.check()
-            write_manifest(self.place, manifest)
-        except ShardsLost:
-            self.tell("save_void", sequence=sequence)
-            raise
-        except (OSError, SaveFailed) as error:
-            reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
-            self.tell("save_failed", sequence=sequence, reason=reason)
-            return False
-        seconds = time.monotonic() - begin
-        self.tell("save", sequence=sequence, step=step, seconds=seconds, **facts)
+        return Begun(sequence, step, generation, cursor)
+
+    def _tell_copied(self, one: Begun, copied: Copied) -> None:
+        """What the checkpoint will hold stands."""
+        before = one.before
+        rotated = {} if before is None else {"after": before.sequence, "shards": self._in_turn(before)}
+        self.tell("saving", sequence=one.sequence, step=one.step, **rotated)
+        copied(one)
+
+    def _complete(self, one: Begun, trainer: FileRef, seconds: float, **more: float) -> None:
+        """All parts are written; with the manifest it counts."""
+        before = one.before
+        kept = (dict(enumerate(before.shards)) if before else {}) | one.chains
+        chains = tuple(kept[shard] for shard in sorted(kept))
+        turn = (before.turn + (self.rotate or 0)) % self.clients.shards if before else 0
+        manifest = Manifest(
+            one.sequence, one.step, one.generation, one.cursor, trainer, chains, self.claim.run, turn
+        )
+        self.claim.check()
+        write_manifest(self.place, manifest)
+        self.tell("save", sequence=one.sequence, step=one.step, seconds=seconds, **more, **one.facts)
+
+    def _after(self, one: Begun) -> None:
+        """Shards hear of it, and what no checkpoint needs goes."""
         with contextlib.suppress(ShardsLost):  # complete anyway; who was lost is noticed at the next message
             self.clients.broadcast({"op": "commit"})
         try:
             collect_garbage(self.place, self.claim.run)
         except OSError as error:  # it takes room, and is tried again after the next save
             self.tell("remark", text=f"what no checkpoint needs could not be removed: {error.strerror or error}")
-        return True
+
+    def _failed(self, one: Begun, error: Exception) -> None:
+        reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+        self.tell("save_failed", sequence=one.sequence, reason=reason)
 
     def load_shards(
         self, shards: Iterable[int], generation: int, sent: Callable[[], None]
@@ -124,27 +179,31 @@ class Store:
         """The shards of a save that rotates, after another one."""
         return [(before.turn + more) % self.clients.shards for more in range(self.rotate or 0)]
 
-    def _save_shards(
-        self, sequence: int, step: int, sent: Callable[[], None], before: Manifest | None = None
-    ) -> tuple[tuple[tuple[FileRef, ...], ...], dict[str, Any]]:
-        """Of all shards; after another checkpoint, of those whose turn it is: the others are as they are there."""
-        asked = self.clients.all() if before is None else self._in_turn(before)
-        replies = self.clients.exchange(dict.fromkeys(asked, ({"op": "save", "sequence": sequence}, ())), sent)
-        headers = {shard: replies[shard][0] for shard in asked}
-        for shard, header in headers.items():
-            if "failed" in header:
-                raise SaveFailed(f"shard {shard}: {header['failed']}")
-            if header["step"] > step:
-                raise SaveFailed(f"shard {shard} has done step {header['step']} already")
-        kept = dict(enumerate(before.shards)) if before is not None else {}
-        kept |= {shard: tuple(FileRef(**ref) for ref in header["chain"]) for shard, header in headers.items()}
-        facts = {
-            "size_bytes": sum(header["size_bytes"] for header in headers.values()),
-            "rows": sum(header["rows"] for header in headers.values()),
-        }
-        if before is None:
-            facts["unsaved"] = [headers[shard]["unsaved"] for shard in self.clients.all()]  # updates, by shard
-        return tuple(kept[shard] for shard in self.clients.all()), facts
+    def _ask(self, one: Begun, sent: Callable[[], None], background: bool) -> None:
+        """All shards to save; after another checkpoint those whose turn it is: the others are as they are there."""
+        one.before = next(self._manifests(), None) if self.rotate else None
+        asked = self.clients.all() if one.before is None else self._in_turn(one.before)
+        header = {"op": "save", "sequence": one.sequence, "background": background, "tell_rows": self.tell_rows}
+        replies = self.clients.exchange(dict.fromkeys(asked, (header, ())), sent)
+        one.waits_for = set(asked)
+        for shard in asked:
+            self._heard(one, shard, replies[shard][0])
+            if replies[shard][0]["step"] > one.step:
+                raise SaveFailed(f"shard {shard} has done step {replies[shard][0]['step']} already")
+        one.rows = {shard: replies[shard][1][0] for shard in asked if replies[shard][1]}
+        one.on = {shard: (replies[shard][0]["on"], replies[shard][0]["ticks"]) for shard in asked}
+        one.facts["rows"] = sum(replies[shard][0]["rows"] for shard in asked)
+        if one.before is None:
+            one.facts["unsaved"] = [replies[shard][0]["unsaved"] for shard in asked]  # updates, by shard
+
+    def _heard(self, one: Begun, shard: int, header: dict[str, Any]) -> None:
+        """A shard has written its part, or cannot, or says nothing of it yet."""
+        if "failed" in header:
+            raise SaveFailed(f"shard {shard}: {header['failed']}")
+        if "chain" in header:
+            one.chains[shard] = tuple(FileRef(**ref) for ref in header["chain"])
+            one.facts["size_bytes"] = one.facts.get("size_bytes", 0) + header["size_bytes"]
+            one.waits_for.discard(shard)
 
     def _save_trainer(self, sequence: int, dense: dict[str, Any]) -> FileRef:
         return write_arrays(self.place, f"{sequence:08d}.trainer.safetensors", dense)
@@ -161,6 +220,7 @@ class Store:
                 {
                     "op": "load",
                     "step": manifest.step,
+                    "sequence": manifest.sequence,
                     "generation": generation,
                     "chain": [ref.to_dict() for ref in manifest.shards[shard]],
                 },

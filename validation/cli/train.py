@@ -16,6 +16,7 @@ from rich.text import Text
 from cprmodel.cli.options import check_report
 from cprmodel.facts.files import write_whole
 from cprmodel.facts.units import format_share, format_time
+from validation.audit import Audit, audit
 from validation.case import Case
 from validation.cli.options import Asked
 from validation.costs import job_file
@@ -56,17 +57,27 @@ def run(asked: Asked, job: Path | None = None) -> None:
             )
             raise
     found = summarise(folder / "events.jsonl")
+    checked = audit(case, folder) if case.journal else None
     if asked.as_json:
-        typer.echo(json.dumps({**asdict(found), "pls": found.pls, "folder": str(folder)}, indent=2))
+        audited = {"audit": _shown(checked)} if checked else {}
+        typer.echo(json.dumps({**asdict(found), "pls": found.pls, **audited, "folder": str(folder)}, indent=2))
     else:
-        print_summary(found, folder)
+        print_summary(found, folder, checked)
     if job is not None:
         write_whole(job, job_file(str(folder), read_events(folder / "events.jsonl")))
         typer.echo(f"Job file: {job}", err=asked.as_json)
+    if checked and checked.wrong:
+        raise typer.Exit(1)
 
 
-def print_summary(found: Summary, folder: Path) -> None:
-    """What happened, for a person."""
+def _shown(checked: Audit) -> dict[str, Any]:
+    """An audit, for a program."""
+    lost = [{"shard": shard, "updates": updates} for shard, updates in checked.lost_updates]
+    return {"wrong": checked.wrong, "compared": checked.compared, "choices": checked.choices, "lost": lost}
+
+
+def print_summary(found: Summary, folder: Path, checked: Audit | None = None) -> None:
+    """What happened, for a person; with what an audit of the journal found."""
     console = Console(highlight=False)
     console.width = max(console.width, 88)
     replayed = f", {found.replayed_steps:,} of them again" if found.replayed_steps else ""
@@ -119,6 +130,12 @@ def print_summary(found: Summary, folder: Path) -> None:
     if found.log_loss is not None:
         auc = "" if found.auc is None else f"AUC {found.auc:.4f}, "
         console.print(f"test: {auc}log loss {found.log_loss:.4f}")
+    if checked:
+        choices = f", {checked.choices:,} choices of rows" if checked.choices else ""
+        said = f"{checked.compared:,} contents of shards{choices} compared with the journal"
+        console.print(f"audit: {said}, bit for bit: nothing is wrong" if not checked.wrong else f"audit: {said}")
+        for text in checked.wrong:
+            console.print(Text(f"wrong: {text}", style="red"))
     for remark in found.remarks:
         console.print(Text(remark))
     console.print(Text(f"event log: {folder / 'events.jsonl'}", style="dim"))

@@ -198,6 +198,11 @@ class Experiment(Case):
         section = self.experiment
         if not (section.strategies or section.losses or section.orders):
             raise wrong("experiment.strategies", "", "at least one of strategies, losses and orders")
+        if self.checkpoint.background and (section.strategies or section.losses):
+            other = "strategies" if section.strategies else "losses"
+            raise wrong(
+                "checkpoint.background", True, f"orders alone in the experiment: {other} want saves that block"
+            )
         if section.orders:
             self._check_orders(section.orders)
         if section.strategies and self.failure_mix is None:

@@ -66,6 +66,7 @@ class Measured:
     tests_s: float = 0.0  # tests on the way: in no part
     steps_s: list[float] = field(default_factory=list)  # of the steps that nothing interrupted
     saves_s: list[float] = field(default_factory=list)
+    drained_steps: list[int] = field(default_factory=list)  # steps done while a save was written in the background
     stops: list[Stop] = field(default_factory=list)
     positions: list[Position] = field(default_factory=list)
     odd: list[str] = field(default_factory=list)  # what keeps this run from being like the others
@@ -129,6 +130,7 @@ class _Walk:
         self.struck_save: float | None = None  # how far a save was when a failure struck it
         self.struck_step: tuple[str, float] | None = None  # the part of a step before a failure, and where it went
         self.step_s = 0.0  # how long the last whole step took
+        self.drained: int | None = None  # steps since a save began to be written in the background
 
     def hear(self, kind: str, at: float, event: dict[str, Any]) -> None:
         if kind == "ready" and self.since is None and not event["step"]:
@@ -148,6 +150,7 @@ class _Walk:
         """In a stop, too: the trainer had not noticed yet."""
         seconds = self.passed(at)
         self.executed += 1
+        self.drained = None if self.drained is None else self.drained + 1
         if self.struck_step is not None:  # not noticed before the step was done: as if it had come just after it
             part, before = self.struck_step
             self.struck_step = None
@@ -185,6 +188,10 @@ class _Walk:
     def _save(self, at: float, event: dict[str, Any]) -> None:
         seconds = self.passed(at)
         self.found.parts["save"] += seconds
+        if self.drained is not None:  # one that was written in the background: whatever goes on, goes on
+            self.found.drained_steps.append(self.drained)
+            self.drained = None
+            return
         if self.mode is Activity.SAVE:
             self.mode = Activity.WORK
             self.found.saves_s.append(seconds)
@@ -197,8 +204,18 @@ class _Walk:
             struck = self.found.positions[-1]
             self.found.positions[-1] = replace(struck, activity=Activity.WORK, steps=self.executed + EDGE)
 
+    def _copied(self, at: float, event: dict[str, Any]) -> None:
+        """Training goes on, and waits once more, for a moment, when the checkpoint is complete."""
+        if self.mode is Activity.SAVE:
+            self._save(at, event)
+        self.drained = 0
+
+    def _save_void(self, at: float, event: dict[str, Any]) -> None:
+        self.drained = None
+
     def _save_failed(self, at: float, event: dict[str, Any]) -> None:
         self.found.parts["lost"] += self.passed(at)
+        self.drained = None
         if self.mode is Activity.SAVE:
             self.mode = Activity.WORK
 

@@ -33,7 +33,9 @@ def orders_found(outcome: Outcome) -> Iterator[OrderFound]:
             case = experiment.one(run.seed, strategy=section.strategy(name))
             at = section.struck(experiment.steps, experiment.shards.count, experiment.training.seed + run.seed)
             struck = [Struck((one.at_step or 1) - 1, one.shards) for one in at]
-            said.append(predicted_pls(case, rates[run.seed], struck, run.seed))
+            drained = run.measured.drained_steps if run.measured else []
+            drain_steps = float(np.mean(drained)) if drained else 0.0
+            said.append(predicted_pls(case, rates[run.seed], struck, run.seed, drain_steps))
         summaries = [run.measured.summary for run in mine if run.measured]
         if mine:
             yield OrderFound(

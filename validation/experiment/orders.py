@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from cprmodel.facts.ordered import FirstRows, StoredPrioritySave
+from cprmodel.facts.storage import SaveLevel, StoredSave
 from cprmodel.facts.strategies import FailureKind, FailureMix, PartialRecovery, PrioritySave, Strategy
 from cprmodel.ordering import Classes
+from cprmodel.ordering.draining import DrainingLedger, play_drained
 from cprmodel.ordering.ledger import UpdateLedger
 from cprmodel.ordering.played import pieces
 from cprmodel.simulation import AtTimes, GivenFailure, play
@@ -57,17 +60,30 @@ def update_rates(case: Case) -> Classes:
     return Classes(rates, np.ones(rates.shape)).binned()
 
 
-def predicted_pls(case: Case, rates: Classes, struck: Sequence[Struck], seed: int) -> float:
-    """Expected share of updates that these failures take, by ``cprmodel`` and the order's own tracker."""
+def predicted_pls(
+    case: Case, rates: Classes, struck: Sequence[Struck], seed: int, drain_steps: float = 0.0
+) -> float:
+    """Expected share of updates that these failures take, by ``cprmodel`` and the order's own tracker.
+
+    ``drain_steps``: for so many a save is written while training goes on.
+    """
     section, shards = case.strategy, case.shards.count
     order, fraction = (section.order, section.fraction) if section.order else ("round-robin", 1.0)
     nothing = PartialRecovery(0.0, 0.0, 0.0, 0.0, 0.0)
-    strategy = Strategy("partial", nothing, PrioritySave(0.0, fraction, order), float(section.interval_steps))
+    saving = PrioritySave(0.0, fraction, order)
+    if drain_steps:
+        whole = StoredSave((SaveLevel("storage", 0.0, 0.0, 0.0),), drain_s=drain_steps / fraction, overlap=1.0)
+        saving = StoredPrioritySave(0.0, fraction, order, whole=whole, rows=FirstRows(fraction, None))
+    strategy = Strategy("partial", nothing, saving, float(section.interval_steps))
     failures = [GivenFailure(FailureKind.SHARD, one.shards, one.after_steps + 1e-6) for one in struck]
     updates: Any = pieces(rates, _ROWS)
     found = []
     for stream in np.random.SeedSequence([seed, 0x0DE5]).spawn(_STREAMS):
         random = np.random.default_rng(stream)
-        ledger = UpdateLedger(order, updates, fraction, shards, FailureMix(1.0), float(case.steps), random, 1.0)
-        found.append(play(strategy, float(case.steps), AtTimes(failures), shards, ledger=ledger).pls)
+        given = (order, updates, fraction, shards, FailureMix(1.0), float(case.steps), random, 1.0)
+        strikes = AtTimes(failures)
+        if drain_steps:
+            found.append(play_drained(strategy, float(case.steps), strikes, DrainingLedger(*given)).pls)
+        else:
+            found.append(play(strategy, float(case.steps), strikes, shards, ledger=UpdateLedger(*given)).pls)
     return float(np.mean(found))

@@ -21,7 +21,8 @@ import numpy as np
 
 from cprmodel.checkpoints.files import CorruptError, FileRef, read_arrays, write_arrays
 from cprmodel.checkpoints.folders import folder_at
-from validation.claim import Claim, FolderTaken
+from validation.checkpoint.writing import Writing, seconds_of
+from validation.claim import Claim
 from validation.events import told_in
 from validation.processes.memory import one_line_without_memory
 from validation.processes.parent import told_in_secret, watch_parent
@@ -57,6 +58,7 @@ class ServerConfig:
     doors: str
     order: str | None = None  # None: every save takes all that changed
     fraction: float = 1.0
+    bandwidth_bytes_per_s: float | None = None  # of the storage; None: whatever it has
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -65,6 +67,18 @@ class ServerConfig:
     def from_dict(cls, data: dict[str, Any]) -> ServerConfig:
         known = {"num_embeddings": tuple(data["num_embeddings"]), "claim": Claim(**data["claim"])}
         return cls(**{**data, **known})
+
+
+@dataclass
+class _Begun:
+    """A save that is not complete."""
+
+    sequence: int
+    base: bool
+    whole: bool  # of all rows, as they are
+    rows: int
+    writing: Writing | None = None
+    chain: list[FileRef] | None = None  # that it leaves, once it is written
 
 
 class Server:
@@ -81,11 +95,11 @@ class Server:
         self.generation = 0
         self.chain: list[FileRef] = []
         self.delta_rows = 0
+        self.checkpoint: int | None = None  # the last complete save (or the one that was loaded): its number
         self.dirty = np.zeros(self.count, dtype=bool)  # changed since the last save
         self.saved = np.zeros(self.count, dtype=bool)  # changed before it, in a save that is not yet complete
-        self.written: tuple[list[FileRef], int] | None = None  # ... and the chain it will leave
+        self.begun: _Begun | None = None  # ... and what that is
         self.priority: Priority | None = None  # where some rows are saved before others
-        self.chosen: Any = None  # ... those of the save under way; None: all
 
     def warm_up(self) -> None:
         """A GPU's context and kernels belong to the start, which has a deadline of its own, not to an answer."""
@@ -103,13 +117,19 @@ class Server:
         return reply, out
 
     def do_hello(self, header: dict[str, Any]) -> tuple[Any, ...]:
-        """A trainer arrives; from now on its generation counts."""
-        self.generation = max(self.generation, header["generation"])
+        """A trainer arrives, or goes on after a failure; from now on its generation counts.
+
+        A save of an earlier one that is not complete will not be.
+        """
+        if header["generation"] > self.generation:
+            self._void()
+            self.generation = header["generation"]
         return (
             {
                 "incarnation": self.config.incarnation,
                 "empty": self.rows is None or not self.settled,
                 "step": self.step,
+                "checkpoint": self.checkpoint,
                 "pid": os.getpid(),
             },
         )
@@ -138,8 +158,13 @@ class Server:
         return ({"applied": True},)
 
     def do_save(self, header: dict[str, Any]) -> tuple[Any, ...]:
-        """Write a base or a delta; it counts once the trainer commits it."""
+        """Write a base or a delta; it counts once the trainer commits it.
+
+        In the background: what is saved is copied, and a thread writes it. (A base of everything, from which an
+        order begins, is written at once.)
+        """
         begin = time.monotonic()
+        self._void()  # one that nobody has completed
         changed = self.dirty | self.saved
         first = self.priority is None or not self.chain
         ids = np.flatnonzero(changed) if self.priority is None or first else self.priority.choose()
@@ -148,46 +173,71 @@ class Server:
             or len(self.chain) > self.config.compact_after
             or self.delta_rows + len(ids) > COMPACT_AT * self.count
         )
-        kind = "base" if base else "delta"
-        name = f"{header['sequence']:08d}.shard-{self.config.shard}.{kind}.safetensors"
         whole = base and first
+        later = header.get("background", False) and not (whole and self.priority)
         arrays = self.rows.export(None if whole else ids)  # type: ignore[union-attr]
+        if whole and later:
+            arrays = {name: array.copy() for name, array in arrays.items()}
+        unsaved = self.priority.begun(ids, arrays) if self.priority and not whole else 0
         if base and self.priority and not first:
             arrays = self.priority.merged(ids, arrays)
-        if not base:
-            arrays["ids"] = ids
-        try:
-            self.config.claim.check()
-            ref = write_arrays(self.folder, name, {**arrays, "step": np.array([self.step])})
-        except FolderTaken as error:
-            return ({"failed": str(error)},)
-        except OSError as error:
-            return ({"failed": error.strerror or str(error)},)
         self.saved, self.dirty = changed, np.zeros_like(changed)
-        self.chosen = None if whole else ids
-        self.written = ([ref] if base else [*self.chain, ref], 0 if base else self.delta_rows + len(ids))
-        return (
-            {
-                "step": self.step,
-                "chain": [part.to_dict() for part in self.written[0]],
-                "rows": self.count if whole else len(ids),
-                "unsaved": self.priority.left(ids) if self.priority and not whole else 0,
-                "size_bytes": ref.size_bytes,
-                "seconds": time.monotonic() - begin,
-            },
-        )
+        self.begun = begun = _Begun(header["sequence"], base, whole, len(ids))
+        kind = "base" if base else "delta"
+        name = f"{begun.sequence:08d}.shard-{self.config.shard}.{kind}.safetensors"
+        content = {**arrays, **({} if base else {"ids": ids}), "step": np.array([self.step])}
+
+        def write() -> FileRef:
+            self.config.claim.check()
+            return write_arrays(self.folder, name, content)
+
+        begun.writing = Writing(write, seconds_of(arrays, self.config.bandwidth_bytes_per_s))
+        reply = {"step": self.step, "rows": self.count if whole else len(ids), "unsaved": unsaved}
+        reply |= {"on": self.checkpoint, "ticks": self.priority.ticks if self.priority else 0}
+        if not later:
+            begun.writing.wait()
+            reply |= self._written()
+        chosen = [ids] if header.get("tell_rows") and not whole else []
+        return {**reply, "seconds": time.monotonic() - begin}, *chosen
+
+    def do_drained(self, header: dict[str, Any]) -> tuple[Any, ...]:
+        """Whether what the last save took is written."""
+        return (self._written() if self.begun else {},)
+
+    def _written(self) -> dict[str, Any]:
+        """The chain that the save under way leaves; nothing while it is written."""
+        begun = self.begun
+        assert begun
+        assert begun.writing
+        found = begun.writing.found()
+        if found is None:
+            return {}
+        if isinstance(found, str):
+            return {"failed": found}
+        begun.chain = [found] if begun.base else [*self.chain, found]
+        return {"chain": [part.to_dict() for part in begun.chain], "size_bytes": found.size_bytes}
 
     def do_commit(self, header: dict[str, Any]) -> tuple[Any, ...]:
         """The checkpoint that the last save was for is complete."""
-        if self.written:
-            self.chain, self.delta_rows = self.written
-            self.written = None
+        begun = self.begun
+        if begun and begun.chain:
+            self.begun = None
+            self.chain, self.checkpoint = begun.chain, begun.sequence
+            self.delta_rows = 0 if begun.base else self.delta_rows + begun.rows
             self.saved[:] = False
-            if self.chosen is None:
+            if begun.whole:
                 self._start_priority()
             elif self.priority:
-                self.priority.safe(self.chosen, self.rows.export(self.chosen))  # type: ignore[union-attr]
+                self.priority.complete()
         return ({},)
+
+    def _void(self) -> None:
+        """The save that is not complete, if there is one, will not be."""
+        begun, self.begun = self.begun, None
+        if begun and begun.writing:
+            begun.writing.void()
+        if self.priority:
+            self.priority.void()
 
     def do_load(self, header: dict[str, Any]) -> tuple[Any, ...]:
         """Return to a checkpoint; a damaged file is reported, and leaves the shard as it was."""
@@ -209,6 +259,7 @@ class Server:
             return ({"corrupt": error.name, "reason": error.reason},)
         self.rows = rows
         self._reset(header["step"], header["generation"], chain, delta_rows)
+        self.checkpoint = header.get("sequence")
         size = sum(ref.size_bytes for ref in chain)
         return ({"size_bytes": size, "seconds": time.monotonic() - begin, "digest": self._digest()},)
 
@@ -246,10 +297,11 @@ class Server:
         self._reset(step, generation, chain, delta_rows)
 
     def _reset(self, step: int, generation: int, chain: list[FileRef], delta_rows: int) -> None:
+        self._void()
         self.step, self.generation, self.chain, self.delta_rows = step, generation, chain, delta_rows
         self.dirty[:] = False
         self.saved[:] = False
-        self.written = None
+        self.checkpoint = None
         self.settled = False
         self._start_priority()
 

@@ -59,6 +59,7 @@ class Living(Coming):
             doors=self.meeting.place,
             order=self.case.strategy.order,
             fraction=self.case.strategy.fraction,
+            bandwidth_bytes_per_s=self.case.checkpoint.bandwidth_bytes_per_s,
         )
         name = f"shard-{shard}"
         self._start(name, "validation.shards", config.to_dict())

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from validation.case import Case
+from validation.checkpoint.background import BackgroundStore
 from validation.checkpoint.store import Store
 from validation.claim import Claim
 from validation.data.batch import Cursor
@@ -65,6 +66,7 @@ class Life:
         self.executed = self.highest = 0
         self.triggers: list[dict[str, Any]] = []
         self.saved_step = 0  # the step of the last save
+        self.saved_before = 0  # ... that is complete, while one is written in the background
         self.ahead = False  # whether shards may have applied the step after this one
         self.waited_s = 0.0  # for recoveries and for planned failures; no part of a step
         times = case.training.tests
@@ -109,4 +111,8 @@ def _store(case: Case, folder: Path, clients: ShardClients, tell: Callable[..., 
         from validation.checkpoint.dcp import DcpStore
 
         return DcpStore(folder / "checkpoints", clients, tell, claim)
-    return Store(case.checkpoints_of(claim.run, folder), clients, tell, claim, case.strategy.rotate)
+    kind = BackgroundStore if case.checkpoint.background else Store
+    store = kind(case.checkpoints_of(claim.run, folder), clients, tell, claim, case.strategy.rotate)
+    store.tell_rows = case.journal and case.strategy.order is not None
+    store.bandwidth_bytes_per_s = case.checkpoint.bandwidth_bytes_per_s
+    return store

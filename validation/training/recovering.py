@@ -54,6 +54,8 @@ class Recovering(Life):
         """Ask what to do about lost shards and do it; those that were loaded. RolledBack when everybody was."""
         begin = time.monotonic()
         self.store.claim.check()
+        if self.store.void():
+            self.saved_step = self.saved_before
         reloaded: set[int] = set()
         again = False
         while True:
@@ -118,8 +120,10 @@ class Recovering(Life):
         """Reach all shards; the journal learns which step each has applied."""
         found = self.clients.connect(self.generation)
         if self.journal:
-            steps = {shard: header["step"] for shard, header in found.items() if not header["empty"]}
-            self.journal.write("hello", steps=steps)
+            here = {shard: header for shard, header in found.items() if not header["empty"]}
+            steps = {shard: header["step"] for shard, header in here.items()}
+            checkpoints = {shard: header["checkpoint"] for shard, header in here.items()}
+            self.journal.write("hello", steps=steps, checkpoints=checkpoints)
         return found
 
     def rejoin(self, reloaded: set[int] | None = None) -> None:

@@ -15,12 +15,12 @@ from validation.shards.meeting import Meeting
 from validation.training.advice import Advice
 from validation.training.control import Control
 from validation.training.recovering import RolledBack
-from validation.training.stepping import Stepping
+from validation.training.saving import Saving
 
 __all__ = ["Trainer", "main"]
 
 
-class Trainer(Stepping):
+class Trainer(Saving):
     """One life of the trainer process."""
 
     def run(self, start: dict[str, Any]) -> None:
@@ -33,6 +33,7 @@ class Trainer(Stepping):
                 if self.clock and self.clock.struck:  # in the last step, after the victim had answered
                     self.robust({shard: ({"op": "hello"}, ()) for shard in self.clients.all()})
                 self.control.tell("trained", step=self.step)
+                self.look_after_save(wait=True)
                 if self.case.training.evaluate:
                     self.evaluate()
                 self.tell_digests()
@@ -84,6 +85,7 @@ class Trainer(Stepping):
         """Steps until the last one; a checkpoint after every interval."""
         batches = self.source.train(self.cursor)
         while self.step < self.case.steps:
+            self.look_after_save()
             if self.due() and not self.ahead:  # not where shards have done a step that the trainer has not
                 self.save()
             if self.step in self.tested_at and self.step > self.tested:
@@ -91,47 +93,6 @@ class Trainer(Stepping):
             begin = time.perf_counter()
             batch, cursor = next(batches)
             self.one_step(self.step + 1, batch, cursor, time.perf_counter() - begin)
-
-    def due(self) -> bool:
-        """Whether there is something to save that a save was planned for."""
-        strategy = self.case.strategy
-        if self.advice:
-            return self.step > self.saved_step and self.advice.due
-        if strategy.save_steps is not None:
-            return any(self.saved_step < step <= self.step for step in strategy.save_steps)
-        every = strategy.saves_every_steps
-        return self.step // every > self.saved_step // every
-
-    def save(self, charged: bool = True) -> bool:
-        """A checkpoint of what stands now; begun again when shards die meanwhile."""
-        while True:
-            begin = self.now()
-            try:
-                self.control.tell("begin_save")
-                if self.clock and self.charged and charged:
-                    self.clock.spend(self.case.planned_strategy().saving.save_s)
-                saved = self.store.save(
-                    self.step,
-                    self.generation,
-                    self.cursor or {},
-                    self.dense.named(),
-                    lambda: self.hook("save"),
-                    self.write_down,
-                )
-            except ShardsLost as lost:
-                if self.clock:
-                    self.clock.drop()
-                self.recover(lost)
-                continue
-            self.saved_step = self.step  # or tried to, which is as good until the next
-            if self.advice and saved and charged:
-                self.advice.saved(self.now() - begin)
-            return saved
-
-    def write_down(self, sequence: int, after: int | None) -> None:
-        """Tell the journal of a checkpoint, and of the one that it builds on where saves rotate."""
-        if self.journal:
-            self.journal.write("saving", sequence=sequence, after=after)
 
 
 def main(config_path: str) -> None:
