@@ -25,7 +25,7 @@ _ADVISED = {
 
 def drawn_case(rng: Any, advised: bool = False) -> Case:
     """A run of a few seconds: an advisor chooses its saves, or they drain, rotate, or take some rows first."""
-    saving = {"advised": _ADVISED, "advice": "a job"} if advised else {"interval_steps": INTERVAL}
+    saving: dict[str, Any] = {"advised": _ADVISED, "advice": "a job"} if advised else {"interval_steps": INTERVAL}
     recovery = str(rng.choice(["partial", "full"], p=[0.7, 0.3]))
     saves: dict[str, Any] = {"compact_after": int(rng.integers(0, 5))}
     if not advised and rng.random() < 0.5:  # written for some steps

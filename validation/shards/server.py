@@ -192,7 +192,7 @@ class Server:
             return write_arrays(self.folder, name, content)
 
         begun.writing = Writing(write, seconds_of(arrays, self.config.bandwidth_bytes_per_s))
-        reply = {"step": self.step, "rows": self.count if whole else len(ids), "unsaved": unsaved}
+        reply: dict[str, Any] = {"step": self.step, "rows": self.count if whole else len(ids), "unsaved": unsaved}
         reply |= {"on": self.checkpoint, "ticks": self.priority.ticks if self.priority else 0}
         if not later:
             begun.writing.wait()
