@@ -1,6 +1,8 @@
 """What a run cost, as a job file that ``cprmodel plan`` reads: measured save, load, detection and restart.
 
-Each is the median of those in the run's event log. The MTBF is the run's own: its length over its failures.
+Each is the median of those in the run's event log. The MTBF is the run's own: its length over its failures. Where
+saves were written while training went on, ``save`` is for how long it waited, ``drain`` how long they were written,
+and ``overlap`` how fast steps were meanwhile.
 """
 
 from __future__ import annotations
@@ -16,15 +18,26 @@ __all__ = ["job_file", "measured_costs"]
 
 
 def measured_costs(events: Iterable[dict[str, Any]]) -> dict[str, float]:
-    """Seconds by the names of a job file's keys; what the run did not show is left out."""
+    """Seconds (and ``overlap``) by the names of a job file's keys; what the run did not show is left out."""
     events = list(events)
     found = summarise(events)
     out: dict[str, list[float]] = {"step": [], "save": [], "detect": []}
+    drained: list[float] = []  # steps while a save was written
+    copied: float | None = None
     for event in events:
         if event["event"] == "step" and "compute_s" in event:
-            out["step"].append(sum(event[f"{part}_s"] for part in ("lookup", "compute", "update", "copy")))
+            took = sum(event[f"{part}_s"] for part in ("lookup", "compute", "update", "copy"))
+            (out["step"] if copied is None else drained).append(took)
+        elif event["event"] == "copied":
+            copied = event["seconds"]
+            out["save"].append(copied)
+        elif event["event"] == "save" and copied is not None:
+            out.setdefault("drain", []).append(event["seconds"] - copied)
+            copied = None
         elif event["event"] == "save" and event["step"] > 0:
             out["save"].append(event["seconds"])
+        elif event["event"] in ("save_void", "save_failed"):
+            copied = None
     for failure in found.failures:
         if failure.recovered_s is None or failure.detected_s is None:
             continue
@@ -40,7 +53,12 @@ def measured_costs(events: Iterable[dict[str, Any]]) -> dict[str, float]:
         for key, value in zip(_keys(found, failure, events), (load, restart), strict=True):
             if key:
                 out.setdefault(key, []).append(value)
-    return {key: statistics.median(values) for key, values in out.items() if values}
+    out["step"] = out["step"] or drained
+    found_costs = {key: statistics.median(values) for key, values in out.items() if values}
+    if "drain" in out:
+        meanwhile = statistics.median(drained) if drained else found_costs["step"]
+        found_costs["overlap"] = min(1.0, found_costs["step"] / meanwhile)
+    return found_costs
 
 
 def _keys(found: Summary, failure: FailureSeen, events: list[dict[str, Any]]) -> tuple[str, str]:
@@ -72,7 +90,10 @@ def job_file(source: str, events: Iterable[dict[str, Any]]) -> str:
         "[failures]",
         f'mtbf = "{mtbf:.6g} s"',
         "[checkpoint]",
-        *(f'{key} = "{value:.6g} s"' for key, value in costs.items()),
+        *(
+            f"{key} = {value:.4g}" if key == "overlap" else f'{key} = "{value:.6g} s"'
+            for key, value in costs.items()
+        ),
         "[accuracy]",
         "pls_budget = 0.1",
     ]

@@ -105,7 +105,8 @@ def summarise(events: Path | Iterable[dict[str, Any]]) -> Summary:
     last_step = 0
     first = last = None
     whole = 0.0
-    seconds = dict.fromkeys(("lookup", "compute", "update", "copy", "save", "recovery"), 0.0)
+    seconds = dict.fromkeys(("lookup", "compute", "update", "copy", "save", "drain", "recovery"), 0.0)
+    copied: dict[int, float] = {}  # how long training waited for saves that are written in the background
     for event in read_events(events) if isinstance(events, Path) else events:
         kind, at = event["event"], event["at"]
         if kind == "start":
@@ -140,11 +141,16 @@ def summarise(events: Path | Iterable[dict[str, Any]]) -> Summary:
             kept[event["sequence"]] = kept.get(event.get("after", -1), {}) | {
                 shard: held for shard, held in holds.items() if shard in event.get("shards", holds)
             }
+        elif kind == "copied":
+            copied[event["sequence"]] = event["seconds"]
+            seconds["save"] += event["seconds"]
         elif kind == "save":
             out.saves += 1
             out.saved_rows += event.get("rows", 0) if out.saves > 1 else 0
             stake.saved(event["sequence"], event.get("unsaved", ()))
-            seconds["save"] += event["seconds"]
+            blocked = copied.pop(event["sequence"], None)
+            seconds["save"] += event["seconds"] if blocked is None else 0.0
+            seconds["drain"] += 0.0 if blocked is None else event["seconds"] - blocked
             last = at
         elif kind == "save_void":
             out.void_saves += 1

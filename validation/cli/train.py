@@ -112,7 +112,9 @@ def print_summary(found: Summary, folder: Path, checked: Audit | None = None) ->
         + (f"; replayed: {found.replayed_samples:,} samples" if found.replayed_samples else "")
     )
     void = f", {found.void_saves} void" if found.void_saves else ""
-    console.print(f"{found.saves} saves{void}, {found.loads} loads")
+    drains = found.seconds.get("drain", 0.0) / max(1, found.saves)
+    meanwhile = f", each written for {format_time(drains)} while training went on" if drains else ""
+    console.print(f"{found.saves} saves{void}{meanwhile}; {found.loads} loads")
     for reason in found.failed_saves:
         console.print(Text(f"a save failed, nothing was lost: {reason}", style="yellow"))
     for name, reason in found.corrupt:
