@@ -18,7 +18,7 @@ from scipy import stats
 from cprmodel.facts.errors import JobError
 from cprmodel.facts.strategies import FailureKind
 from cprmodel.fitting import read_record
-from tests.validation.helpers import SHARDS, STEPS, small, train
+from tests.validation.helpers import INTERVAL, SHARDS, STEPS, small, train
 from validation.claim import alone
 from validation.cli.experiment import report
 from validation.events import read_events, sealed
@@ -410,6 +410,46 @@ def test_events_that_come_late_do_not_change_what_is_measured(tmp_path: Path) ->
     again = measure(late)
     assert replace(again, summary=found.summary) == found
     assert list(read_events(tmp_path / "run" / "events.jsonl")) == events
+
+
+def test_a_stop_that_is_struck_while_everybody_reads_is_not_all_rescheduling() -> None:
+    """The log does not say when reading began: not before as much has passed as other stops take before it."""
+
+    def event(what: str, at: float, **facts: Any) -> dict[str, Any]:
+        return {"event": what, "at": at, **facts}
+
+    def failure(at: float) -> dict[str, Any]:
+        return event("failure", at, number=0, kind="shard", shards=[0], signal="SIGKILL", phase="at a time")
+
+    case = small(journal=False, strategy={"recovery": "full", "interval_steps": INTERVAL}).model_dump(mode="json")
+    step = {"samples": 32, "replayed": False}
+    recovered = {"rolls_back": "everybody", "step": 1, "seconds": 0.0}
+    load = {"shard": 0, "sequence": None, "step": 0, "seconds": 0.4}
+    events = [
+        event("start", 0.0, case=case, failures=[]),
+        event("ready", 0.0, generation=1, mode="everybody", step=0),
+        event("step", 1.0, step=1, **step),
+        failure(1.5),
+        event("load", 2.5, **load),
+        event("recovered", 2.5, **recovered),  # 0.6 s of rescheduling, 0.4 s of reading
+        event("step", 3.5, step=2, **step),
+        failure(4.0),
+        failure(4.9),  # after 0.9 s: 0.3 of them are of reading
+        event("load", 5.9, **load),
+        event("recovered", 5.9, **recovered),
+        event("step", 6.9, step=3, **step),
+        failure(7.2),
+        failure(7.4),  # nobody reads yet
+        event("load", 8.4, **load),
+        event("recovered", 8.4, **recovered),
+        event("step", 9.4, step=4, **step),
+        event("trained", 9.4, step=4),
+    ]
+    found = measure(events)
+    assert [round(one.reschedule_s, 9) for one in found.stops] == [0.6, 0.6, 0.6, 0.2, 0.6]
+    assert [round(one.load_s, 9) for one in found.stops] == [0.4, 0.3, 0.4, 0.0, 0.4]
+    assert found.parts["reschedule"] == pytest.approx(2.6)
+    assert found.parts["load"] == pytest.approx(1.5)
 
 
 def _damaged(of: Path, to: Path, log: str, change: Any) -> Outcome:

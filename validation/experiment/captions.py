@@ -45,8 +45,9 @@ WITHOUT_CHANCE = (
     "or later after a save; over many runs that is nothing. The differences are of this."
 )
 TRIED = (
-    "Mean overhead as it was expected from the failure rate and as it was measured; mean PLS, and whether it keeps "
-    "the budget of {budget:g}; mean drop of the AUC against the runs without failures of the same seeds."
+    "Mean overhead as it was expected from the failure rate and as it was measured; mean PLS, and whether without "
+    "chance it keeps the budget of {budget:g}; mean drop of the AUC against the runs without failures of the same "
+    "seeds."
 )
 RUNS = (
     "Measured, as fractions of the useful time; beside the total what was predicted before the run for its failure "

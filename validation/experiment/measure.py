@@ -8,7 +8,8 @@ Measured or emulated, the parts are those that ``cprmodel`` predicts.
     of a stop (from a failure until training goes on) the time that shards read: the longest of those that read at
     once
 *reschedule*
-    the rest of it: noticing (which may take until a save that was struck would have ended), restarting, connecting
+    the rest of it: noticing (which may take until a save that was struck would have ended), restarting, connecting;
+    of a stop that was struck before anything had been read, as long as that takes on average in this run at most
 *lost*
     steps done again, the part of a step that nobody keeps, saves that a failure made void
 *useful*
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from statistics import fmean
 from typing import Any
 
 from cprmodel.facts.results import Breakdown
@@ -97,8 +99,28 @@ def measure(events: Iterable[dict[str, Any]]) -> Measured:
     for event in timed:
         walk.hear(event["event"], event[key], event)
     found = walk.found
+    if not emulated:
+        _part_struck_stops(found)
     found.odd = _odd(events, summary)
     return found
+
+
+def _part_struck_stops(found: Measured) -> None:
+    """A stop that was struck before anything had been read may have begun to read: the log does not say.
+
+    What is longer than rescheduling takes on average in this run, after failures at work, goes to reading.
+    """
+    alone = [one for one in found.stops if one.struck.activity is Activity.WORK and len(one.kinds) == 1]
+    whole = [one.reschedule_s for one in alone if one.complete]
+    if not whole:
+        return
+    most_s = fmean(whole)
+    for at, one in enumerate(found.stops):
+        more_s = one.reschedule_s - most_s
+        if not one.complete and not one.load_s and more_s > 0:
+            found.stops[at] = replace(one, reschedule_s=most_s, load_s=more_s)
+            found.parts["reschedule"] -= more_s
+            found.parts["load"] += more_s
 
 
 def _odd(events: list[dict[str, Any]], summary: Summary) -> list[str]:
