@@ -17,7 +17,11 @@ import numpy as np
 from cprmodel.costing.blocking import terms_of
 from cprmodel.costing.models import Step, everybody_returns, recovery_arguments, share_sent_back, use
 from cprmodel.costing.saving import without_shards
+from cprmodel.costing.short_patterns import best_of_few
+from cprmodel.costing.short_verified import Late, short_latent, short_verified
 from cprmodel.costing.terms import WITHIN
+from cprmodel.facts.results import Breakdown
+from cprmodel.facts.special import NUMPY
 from cprmodel.facts.strategies import Recovery, loses_samples
 from cprmodel.formulas.exact_loss import hits_of, lost_behind, lost_of
 from cprmodel.formulas.latent import latent_interval, latent_overhead
@@ -34,6 +38,8 @@ _REACH = 200.0
 _AROUND, _TRIED = 2.0, 12
 #: A pattern must be better than a simpler one by so much.
 _BETTER = 1 - 1e-9
+#: A job of this many patterns, and of as many delays of errors that show late, is long.
+_LONG = 100
 #: Where there are no silent errors they come at this mean time [s].
 _NEVER_S = 1e300
 
@@ -140,13 +146,59 @@ class Checked:
             return lost
 
     def values(self, intervals: Any, extra_s: float, budget: float | None) -> Any:
-        """What an interval is chosen by; infinite beyond a budget."""
+        """What an interval of a long job is chosen by; infinite beyond a budget."""
         with np.errstate(all="ignore"):
             total = self.step(intervals).value.total + extra_s / intervals
             total = np.where(np.isfinite(total), total, np.inf)
             if budget is None:
                 return total
             return np.where(self.pls(intervals) <= budget * WITHIN, total, np.inf)
+
+    def is_short(self, interval_s: Any) -> Any:
+        """Whether a job has so few patterns, or delays of errors, that what its end is spared counts."""
+        return self.job.job.work_s < _LONG * (self.pattern.saves * interval_s + (self.latency_s or 0.0))
+
+    def late(self, interval_s: float) -> Late:
+        """The job of its own length, where errors show late."""
+        given = {name: one for name, one in self._of_short.items() if name != "verify_s"}
+        with np.errstate(all="ignore"):
+            return short_latent(self.job.job.work_s, interval_s, latency_s=self.latency_s or 0.0, **given)
+
+    @property
+    def _of_short(self) -> dict[str, Any]:
+        recovery = recovery_arguments(self.job.failure_mix, self.recovery)
+        return {**self._given, **recovery, "unreadable": self.job.checkpoint.unreadable or 0.0}
+
+    def parts(self, interval_s: Any) -> Breakdown:
+        """The overhead of the job of its own length, where it is short, and else of a long one."""
+        if not np.any(self.is_short(interval_s)):
+            long: Breakdown = self.step(interval_s).value
+            return long
+        if self.latency_s is not None:
+            return self.late(interval_s).breakdown
+        with np.errstate(all="ignore"):
+            return short_verified(self.job.job.work_s, interval_s, **self._of_short, **self._patterned)
+
+    def saves_per_s(self, interval_s: Any) -> Any:
+        """Saves in a second of work: none at the end of a short job."""
+        work = self.job.job.work_s
+        few = (NUMPY.intervals(work, interval_s) - 1) / work
+        return np.where(self.is_short(interval_s), few, 1 / interval_s)
+
+    def totals(self, intervals: Any, extra_s: float = 0.0, budget: float | None = None) -> Any:
+        """As :meth:`values`, of the job of its own length where it is short."""
+        every, short = np.broadcast_arrays(np.asarray(intervals, dtype=float), self.is_short(intervals))
+        with np.errstate(all="ignore"):
+            if self.latency_s is not None:
+                pairs = zip(every.flat, short.flat, strict=True)
+                own = [self.parts(float(one)).total if few else np.nan for one, few in pairs]
+                own = np.reshape(own, every.shape)
+            else:
+                own = self.parts(every).total
+            total = own if short.all() else np.where(short, own, self.step(every).value.total)
+            total = total + extra_s * self.saves_per_s(every)
+            total = np.where(np.isfinite(total), total, np.inf)
+            return total if budget is None else np.where(self.pls(every) <= budget * WITHIN, total, np.inf)
 
     def best(self, extra_s: float, budget: float | None, closing: tuple[int, int] = _FINE) -> tuple[Any, Any]:
         """The interval of least overhead within a budget, and that; of each of several patterns, a row each."""
@@ -199,14 +251,50 @@ def best_pattern(job: Job, recovery: Recovery, extra_s: float, budget: float | N
 
 @lru_cache(maxsize=256)
 def _best(job: Job, recovery: Any, extra_s: float, budget: float | None) -> tuple[Pattern, float]:
-    point = job.checkpoint
-    given = Pattern(point.verify_every or 1, point.checks_per_save or 1)
+    pattern, every = _best_of_long(job, recovery, extra_s, budget)
+    of, work = Checked(job, recovery, pattern), job.job.work_s
+    if math.isfinite(every) and not of.is_short(every):
+        return pattern, every
+
+    def price(saves: Any, checks: Any, intervals: Any) -> Any:
+        return Checked(job, recovery, Pattern(saves, checks)).totals(intervals, extra_s, budget)
+
+    alone = Checked(job, recovery, Pattern(1, 1))
+    saves_alone = math.sqrt(2 * (job.save_s + extra_s) * job.failure_mix.mtbf_s / max(alone.whole, 1e-9))
+    likely = [every, float(alone.best(extra_s, budget)[0][0]), saves_alone]
+    found = best_of_few(
+        price,
+        work,
+        job.job.step_s,
+        _given_pattern(job),
+        _free(job),
+        [work / min(one, work) for one in likely if math.isfinite(one)],
+        closing=job.checkpoint.verify_s is not None,
+    )
+    if math.isfinite(every) and float(of.totals(every, extra_s, budget)) <= found.value:
+        return pattern, every
+    return Pattern(found.saves, found.checks), found.interval_s if math.isfinite(found.value) else math.inf
+
+
+def _given_pattern(job: Job) -> Pattern:
+    return Pattern(job.checkpoint.verify_every or 1, job.checkpoint.checks_per_save or 1)
+
+
+def _free(job: Job) -> tuple[bool, bool]:
+    """Whether saves to a check, and checks to a save, are to be chosen."""
+    point, silent = job.checkpoint, job.failures.silent
+    given = point.verify_every is not None or point.checks_per_save is not None
+    if given or silent is None or silent.latency_s is not None:
+        return False, False
+    return point.unreadable is None, True
+
+
+def _best_of_long(job: Job, recovery: Any, extra_s: float, budget: float | None) -> tuple[Pattern, float]:
+    given = _given_pattern(job)
     every, least = (float(one[0]) for one in Checked(job, recovery, given).best(extra_s, budget))
     best = (given, every)
-    choose_checks = point.verify_every is None and point.checks_per_save is None
-    choose_saves = choose_checks and point.unreadable is None
-    silent = job.failures.silent
-    if silent is None or silent.latency_s is not None or math.isinf(every) or not (choose_saves or choose_checks):
+    choose_saves, choose_checks = _free(job)
+    if math.isinf(every) or not choose_checks:
         return best
 
     def look(patterns: Iterable[Pattern]) -> None:

@@ -18,25 +18,28 @@ from cprmodel.costing.models import BUDGET, OPTIMUM, WHOLE_JOB, Choice, Cost
 from cprmodel.costing.patterns import Checked, Pattern, best_pattern
 from cprmodel.costing.terms import WITHIN
 from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.special import NUMPY
 from cprmodel.facts.strategies import CheckedSave, Recovery, Strategy
 from cprmodel.facts.units import count_of, format_share, format_time
 from cprmodel.formulas.latent import kept_for_clean, no_clean_save
 from cprmodel.formulas.verified import kept_for_readable
 from cprmodel.jobs import Job
 
-__all__ = ["Verified"]
-
-#: A job of fewer intervals than this is not long.
-_SHORT = 10
+__all__ = ["Verified", "counts_its_end"]
 
 
 def _pattern_of(strategy: Strategy) -> Pattern:
     return Pattern(*(strategy.pattern or (1, 1)))
 
 
+def counts_its_end(job: Job, strategy: Strategy) -> bool:
+    """Whether a job is so short under a strategy that it is priced to its end, and not as a long one."""
+    return bool(Checked(job, strategy.recovery, _pattern_of(strategy)).is_short(strategy.interval_s))
+
+
 @dataclass(frozen=True)
 class Verified:
-    """What a long job with silent errors costs, per unit of useful work (``[failures.silent]``).
+    """What a job with silent errors costs, per unit of useful work (``[failures.silent]``).
 
     The same for saves that turn out unreadable (``[checkpoint] unreadable``), with or without such errors.
 
@@ -58,40 +61,62 @@ class Verified:
     def _chosen(self, job: Job, recovery: Recovery, budget: float | None) -> Choice:
         pattern, every = best_pattern(job, recovery, self.extra_s, budget)
         if math.isinf(every):
-            expected = "a budget that some interval keeps (failures during checks and saves alone take more)"
-            raise JobError("job", [Problem("accuracy", "" if budget is None else f"{budget:.3g}", expected)])
+            raise self._nothing(job, recovery, budget)
         saving = CheckedSave(job.save_s, *pattern)
         checked = Checked(job, recovery, pattern)
         if every >= job.job.work_s * (1 - 1e-12):
             return Choice(every, WHOLE_JOB, saving=saving)
-        longer = every + (job.job.step_s or 1e-4 * every)
-        bounded = budget is not None and float(checked.pls(longer)) > budget * WITHIN
-        if bounded and self._total(checked, longer) < self._total(checked, every):
+        if budget is not None and self._bounded(checked, every, budget):
             return Choice(every, BUDGET, saving=saving)
         return Choice(every, OPTIMUM, checked.ideal(), saving=saving)
 
+    def _bounded(self, checked: Checked, every: float, budget: float) -> bool:
+        """Whether it would cost less, were it not for the budget."""
+        job, here = checked.job, self._total(checked, every)
+        if checked.is_short(every):
+            pattern, free = best_pattern(job, checked.recovery, self.extra_s, None)
+            return self._total(Checked(job, checked.recovery, pattern), free) < here * (1 - 1e-9)
+        longer = every + (job.job.step_s or 1e-4 * every)
+        return float(checked.pls(longer)) > budget * WITHIN and self._total(checked, longer) < here
+
+    def _nothing(self, job: Job, recovery: Recovery, budget: float | None) -> JobError:
+        """No interval will do: for the budget, or whatever is lost."""
+        if budget is not None and math.isfinite(best_pattern(job, recovery, self.extra_s, None)[1]):
+            expected = "a budget that some interval keeps (failures during checks and saves alone take more)"
+            return JobError("job", [Problem("accuracy", f"{budget:.3g}", expected)])
+        many, silent = job.checkpoint.verify_every or 1, job.failures.silent
+        work = format_time(job.job.work_s)
+        if many > 1 and silent is not None:
+            errors = f"silent errors come every {format_time(silent.mtbf_s)} (failures.silent.mtbf)"
+            expected = f"fewer saves to a check: a job of {work} would never end, for {errors}"
+            return JobError("job", [Problem("checkpoint.verify_every", f"{many}", expected)])
+        key, mtbf = job.failures.rate_key, job.failure_mix.mtbf_s
+        if silent is not None and silent.mtbf_s < mtbf:
+            key, mtbf = "failures.silent.mtbf", silent.mtbf_s
+        expected = f"a time in which some work can be saved: at no interval would the job of {work} end"
+        return JobError("job", [Problem(key, format_time(mtbf), expected)])
+
     def _total(self, checked: Checked, interval_s: float) -> float:
-        return float(checked.values(np.array([interval_s]), self.extra_s, None)[0])
+        return float(checked.totals(interval_s, self.extra_s))
 
     def cost(self, job: Job, strategy: Strategy) -> Cost:
         """Overhead and PLS at the strategy's interval."""
         if strategy.saving.fraction != 1:
             strategy = strategy.in_time
         checked, every = Checked(job, strategy.recovery, _pattern_of(strategy)), strategy.interval_s
-        step = checked.step(every)
-        parts = step.value.in_floats()
+        step, parts = checked.step(every), checked.parts(every).in_floats()
         if not math.isfinite(parts.total):
             parts = parts._replace(lost=math.inf, load=0.0, reschedule=0.0)
-        return Cost(parts, float(checked.pls(every)), (step,), written_per_s=1 / every)
+        return Cost(parts, float(checked.pls(every)), (step,), written_per_s=float(checked.saves_per_s(every)))
 
     def curve(self, job: Job, strategy: Strategy, intervals_s: Any) -> tuple[Any, Any]:
         """Overhead and PLS of a strategy at each of many intervals."""
         checked = Checked(job, strategy.recovery, _pattern_of(strategy))
         every = np.asarray(intervals_s, dtype=float)
-        return checked.values(every, 0.0, None), checked.pls(every)
+        return checked.totals(every), checked.pls(every)
 
     def remarks(self, job: Job, strategy: Strategy) -> list[str]:
-        """How long an error goes unseen; how many saves to keep."""
+        """How long an error goes unseen; how many saves to keep; what the end of a short job changes."""
         notes = []
         if job.failures.silent is not None and job.failures.silent.latency_s is not None:
             notes.append(_about_late(job, strategy, job.failures.silent.latency_s))
@@ -99,19 +124,48 @@ class Verified:
             notes.append(_about_errors(job, strategy))
         if job.checkpoint.unreadable is not None:
             notes.append(_about_kept(job))
-        if job.job.work_s < _SHORT * strategy.interval_s:
-            long = job.job.work_s / strategy.interval_s
-            notes.append(f"the job is only {count_of(long, 'interval')} long, and this is a long one's")
+        checked = Checked(job, strategy.recovery, _pattern_of(strategy))
+        if checked.is_short(strategy.interval_s):
+            notes.append(_about_end(checked, strategy.interval_s))
         return notes
+
+
+def _about_end(checked: Checked, interval_s: float) -> str:
+    """What is counted of a job that is short, and what a long one's overhead would be."""
+    work, many = checked.job.job.work_s, checked.pattern.saves
+    long = float(checked.step(interval_s).value.total)
+    would = (
+        f"a long job's overhead would be {format_share(long)}" if math.isfinite(long) else "a long job never ends"
+    )
+    if checked.latency_s is not None:
+        unseen = format_share(checked.late(interval_s).unseen)
+        delays = format_time(checked.latency_s)
+        return (
+            f"the job is only {work / checked.latency_s:.3g} times as long as an error takes to show ({delays}): "
+            f"errors that it ends before are not counted, and with probability {unseen} it ends with one in its "
+            f"result; {would}"
+        )
+    end = "nothing is saved at its end"
+    if checked.job.failures.silent is not None:
+        end = "its end is checked and not saved"
+    patterns = work / (many * interval_s)
+    if many > 1 and patterns <= 1:
+        return f"the job ends before a save is checked: only its end is; {would}"
+    of = "patterns" if many > 1 else "intervals"
+    return f"the job is only {patterns:.3g} {of} long, and is counted to its end: {end}; {would}"
 
 
 def _about_errors(job: Job, strategy: Strategy) -> str:
     """How saves are checked, and how long an error goes unseen: work, saves and the check that finds it."""
     pattern, every, verify = _pattern_of(strategy), strategy.interval_s, job.checkpoint.verify_s or 0.0
-    between = pattern.saves * every / pattern.checks
-    unseen = (
-        f"a silent error goes unseen for {format_time(between / 2 + (pattern.saves - 1) / 2 * job.save_s + verify)}"
-    )
+    work, many = job.job.work_s, min(pattern.saves, int(NUMPY.intervals(job.job.work_s, every)))
+    between = min(many * every, work) / pattern.checks
+    unseen = f"a silent error goes unseen for {format_time(between / 2 + (many - 1) / 2 * job.save_s + verify)}"
+    if pattern.saves > 1 and many * every >= work:
+        return (
+            f"no save is checked before the end of the job, after {format_time(between)} of work; {unseen} on "
+            "average, and all is begun anew"
+        )
     if pattern.saves > 1:
         return (
             f"a check before one save in {pattern.saves}, after {format_time(between)} of work; {unseen} on "

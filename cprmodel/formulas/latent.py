@@ -10,13 +10,39 @@ Semantics (the simulator plays the same)
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from cprmodel.facts.formula import formula
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.sources import DERIVED, Evidence
 from cprmodel.facts.special import Number, namespace
 from cprmodel.formulas.stops import NEVER, pace_of, spent_on, until_complete
 
-__all__ = ["kept_for_clean", "latent_interval", "latent_overhead", "no_clean_save"]
+__all__ = ["Attempt", "attempt_of", "kept_for_clean", "latent_interval", "latent_overhead", "no_clean_save"]
+
+
+class Attempt(NamedTuple):
+    """How an attempt at some work and a save ends, begun from a clean save."""
+
+    clean: Number  # probability that it is complete, without an error
+    dirty: Number  # and with one that has not shown
+    activity: Number  # mean time at work and in saves [s]
+
+
+def attempt_of(rho: Number, work_s: Number, saves: Number, silent_mtbf_s: Number, latency_s: Number) -> Attempt:
+    """``rho``: rate of roll-backs; ``saves``: activity of the save until it is complete, 0 at the end of a job."""
+    xp = namespace(rho, work_s, saves, silent_mtbf_s, latency_s)
+    sigma, delta = 1 / silent_mtbf_s, 1 / latency_s
+    clean = xp.exp(-sigma * work_s)
+    # an error that is there, and has not shown, at the end of the work
+    hidden = sigma * work_s * clean * xp.exprel(-(delta - sigma) * work_s)
+    worked, saved = xp.exp(-rho * work_s), xp.exp(-rho * saves)
+    share = sigma / (delta - sigma)
+    attempt = (1 + share) * work_s * xp.exprel(-(rho + sigma) * work_s)
+    attempt = attempt - share * work_s * xp.exprel(-(rho + delta) * work_s)
+    attempt = attempt + worked * clean * saves * xp.exprel(-rho * saves)
+    attempt = attempt + worked * hidden * saves * xp.exprel(-(rho + delta) * saves)
+    return Attempt(worked * clean * saved, worked * hidden * saved * xp.exp(-delta * saves), attempt)
 
 
 @formula("τ", DERIVED, Evidence.DERIVED, (), "exponential failures and errors, first order in τ over either mean")
@@ -188,20 +214,9 @@ def latent_overhead(
     )
     rho = pace.stop_rate * pace.rolled_back
     saves = until_complete(pace, pace.voids)
-    sigma, delta = 1 / silent_mtbf_s, 1 / latency_s
-    clean = xp.exp(-sigma * interval_s)
-    # an error that is there, and has not shown, at the end of the work
-    hidden = sigma * interval_s * clean * xp.exprel(-(delta - sigma) * interval_s)
-    worked, saved = xp.exp(-rho * interval_s), xp.exp(-rho * saves)
-    success = worked * clean * saved
-    dirty = worked * hidden * saved * xp.exp(-delta * saves)
-    share = sigma / (delta - sigma)
-    attempt = (1 + share) * interval_s * xp.exprel(-(rho + sigma) * interval_s)
-    attempt = attempt - share * interval_s * xp.exprel(-(rho + delta) * interval_s)
-    attempt = attempt + worked * clean * saves * xp.exprel(-rho * saves)
-    attempt = attempt + worked * hidden * saves * xp.exprel(-(rho + delta) * saves)
+    success, dirty, attempt = attempt_of(rho, interval_s, saves, silent_mtbf_s, latency_s)
     # saves that hold the error, until it shows, or until none of them can be read
-    both = rho + delta
+    both = rho + 1 / latency_s
     fails, goes_on = rho / both, xp.exp(-both * (interval_s + saves))
     gone = fails * unreadable * (1 - goes_on) / (1 - unreadable * goes_on)
     in_vain = 1 / both + (fails - gone) * latency_s

@@ -14,13 +14,83 @@ Semantics (the simulator plays the same)
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from cprmodel.facts.formula import formula
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.sources import BENOIT_2016, DERIVED, Evidence
 from cprmodel.facts.special import Number, namespace
-from cprmodel.formulas.stops import NEVER, pace_of, spent_on, until_complete
+from cprmodel.formulas.stops import NEVER, Pace, pace_of, spent_on, until_complete
 
-__all__ = ["benoit_2016_checks", "kept_for_readable", "saves_per_check", "verified_interval", "verified_overhead"]
+__all__ = [
+    "Stretch",
+    "benoit_2016_checks",
+    "kept_for_readable",
+    "saves_per_check",
+    "stretch_of",
+    "verified_interval",
+    "verified_overhead",
+]
+
+
+class Stretch(NamedTuple):
+    """What some work comes to, on average, until it is known to be clean, and is saved."""
+
+    activity: Number  # at work, in checks and in saves [s]
+    backs: Number  # roll-backs for a failure
+    errors: Number  # and for an error that a check found
+    success: Number  # probability that an attempt at its last interval, begun clean, is the last one
+
+
+def stretch_of(
+    pace: Pace,
+    silent_mtbf_s: Number,
+    verify_s: Number,
+    interval_s: Number,
+    earlier: Number,
+    pieces: Number,
+    piece_s: Number,
+    last_s: Number,
+    saved: Number,
+) -> Stretch:
+    """``earlier`` intervals that are saved unchecked; then ``pieces`` of work with a check each, and a last one.
+
+    A check follows the last piece, too, and then a save (``saved``: 1) or none (0, at the end of a job). There are
+    no earlier intervals or no pieces.
+    """
+    xp = namespace(*pace, silent_mtbf_s, verify_s, interval_s, earlier, pieces, piece_s, last_s)
+    rate = pace.stop_rate
+    rho = rate * pace.rolled_back
+    check = until_complete(pace, xp.expm1(rate * verify_s))
+    saves = until_complete(pace, pace.voids)
+    # a piece of work with its check, and how many of them are reached
+    before, at_last = piece_s + check, last_s + check
+    decay = rho * before + piece_s / silent_mtbf_s
+    reached = pieces * xp.exprel(-pieces * decay) / xp.exprel(-decay)
+    to_last = xp.exp(-pieces * decay)
+    once = at_last * xp.exprel(-rho * at_last)
+    clean = to_last * xp.exp(-rho * at_last - last_s / silent_mtbf_s)
+    success = clean * xp.exp(-rho * saved * saves)
+    found = -xp.expm1(-piece_s / silent_mtbf_s) * xp.exp(-rho * before) * reached
+    found = found - xp.expm1(-last_s / silent_mtbf_s) * xp.exp(-rho * at_last) * to_last
+    attempt = before * xp.exprel(-rho * before) * reached + to_last * once
+    attempt = attempt + clean * saved * saves * xp.exprel(-rho * saved * saves)
+    # the intervals whose saves nothing is checked before
+    plain = interval_s + saves
+    begins_clean = xp.exp(-earlier * interval_s / silent_mtbf_s)
+    dirty = -xp.expm1(-earlier * interval_s / silent_mtbf_s)
+    ends = success + found
+    whole = begins_clean * success / ends
+    activity = earlier * plain * xp.exprel(-rho * plain) * xp.exp(rho * plain) + dirty * once * xp.exp(
+        rho * at_last
+    )
+    backs = earlier * xp.expm1(rho * plain) + dirty * xp.expm1(rho * at_last)
+    return Stretch(
+        activity=(activity + begins_clean * attempt / ends) / whole,
+        backs=(backs + begins_clean * (1 - ends) / ends) / whole,
+        errors=(dirty + begins_clean * found / ends) / whole,
+        success=success,
+    )
 
 
 @formula("τ", DERIVED, Evidence.DERIVED, (), "exponential failures and errors, first order in τ over either mean")
@@ -212,34 +282,21 @@ def verified_overhead(
         load_s,
         reschedule_s,
     )
-    rate = pace.stop_rate
-    rho = rate * pace.rolled_back
-    check = until_complete(pace, xp.expm1(rate * verify_s))
-    saves = until_complete(pace, pace.voids)
-    # a piece of work with its check, and the m of them up to a save
     piece = interval_s / checks_per_save
-    before = piece + check
-    decay = rho * before + piece / silent_mtbf_s
-    reached = checks_per_save * xp.exprel(-checks_per_save * decay) / xp.exprel(-decay)
-    clean = xp.exp(-checks_per_save * decay)
-    success = clean * xp.exp(-rho * saves)
-    found = -xp.expm1(-piece / silent_mtbf_s) * xp.exp(-rho * before) * reached
-    once = before * xp.exprel(-rho * before)
-    attempt = once * reached + clean * saves * xp.exprel(-rho * saves)
-    # the K - 1 intervals whose saves nothing is checked before
-    earlier = saves_per_check - 1
-    plain = interval_s + saves
-    dirty = -xp.expm1(-earlier * interval_s / silent_mtbf_s)
-    ends = success + found
-    whole = (1 - dirty) * success / ends
-    activity = earlier * plain * xp.exprel(-rho * plain) * xp.exp(rho * plain) + dirty * once * xp.exp(rho * before)
-    activity = (activity + (1 - dirty) * attempt / ends) / whole
-    backs = earlier * xp.expm1(rho * plain) + dirty * xp.expm1(rho * before)
-    backs = (backs + (1 - dirty) * (1 - ends) / ends) / whole
-    errors = (dirty + (1 - dirty) * found / ends) / whole
+    one = stretch_of(
+        pace,
+        silent_mtbf_s,
+        verify_s,
+        interval_s,
+        earlier=saves_per_check - 1,
+        pieces=checks_per_save - 1,
+        piece_s=piece,
+        last_s=piece,
+        saved=1,
+    )
     # saves that cannot be read: further back, and loads in vain
-    longer = (1 - success * unreadable) / (1 - unreadable)
-    activity, backs, errors = activity * longer, backs * longer, errors * longer
+    longer = (1 - one.success * unreadable) / (1 - unreadable)
+    activity, backs, errors = one.activity * longer, one.backs * longer, one.errors * longer
     again = errors + longer - 1  # loads that are no part of a recovery from a failure
     loads, waits = spent_on(pace, activity, backs, again, load_s)
     work, checks = saves_per_check * interval_s, checks_per_save * verify_s + saves_per_check * save_s

@@ -1,0 +1,196 @@
+r"""What a job of few patterns costs whose saves are doubted, from its beginning to its end.
+
+The overhead of a long job charges a pattern's share of its check and its errors even where the job ends before that
+check, and the delay of errors that its end leaves unseen. Here the whole patterns are counted, and what comes after
+them: the end of the job is checked and not saved. Where errors show late nothing is checked at the end, so an error
+that has not shown by then stays unseen, and costs nothing.
+
+Patterns begin anew from a clean save, so they add up. A save that turns out unreadable is lost where the next
+failure finds all the saves after it bad, too, and nearer the end there are fewer chances for that. Late errors are
+summed from the beginning: the nearer the end, the likelier it comes before the error shows.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cprmodel.facts.results import Breakdown
+from cprmodel.facts.special import NUMPY
+from cprmodel.formulas.latent import attempt_of, latent_overhead
+from cprmodel.formulas.stops import NEVER, Pace, pace_of, spent_on, until_complete
+from cprmodel.formulas.verified import Stretch, stretch_of
+
+__all__ = ["Late", "short_latent", "short_verified"]
+
+#: So many saves from the end of a job the chance that one is lost for being unreadable is that of a long job.
+_FROM_END = 256
+#: Late errors are looked at so many of their decays before the end, in so many blocks of intervals at most.
+_DECAYS, _BLOCKS = 40.0, 100_000
+
+
+def _pace(
+    save_s: Any,
+    mtbf_s: Any,
+    load_s: Any = 0.0,
+    reschedule_s: Any = 0.0,
+    partial_load_s: Any = 0.0,
+    partial_reschedule_s: Any = 0.0,
+    shard_share: Any = 0.0,
+    trainer_share: Any = 0.0,
+    whole_job_share: Any = 1.0,
+    trainer_reschedule_s: Any = 0.0,
+) -> Pace:
+    return pace_of(
+        save_s,
+        mtbf_s,
+        partial_load_s,
+        partial_reschedule_s,
+        shard_share,
+        trainer_share,
+        np.maximum(whole_job_share, NEVER),
+        trainer_reschedule_s,
+        load_s,
+        reschedule_s,
+    )
+
+
+def _reading(recovery: dict[str, Any], unreadable: float, intervals: Any) -> dict[str, Any]:
+    """Recovery with the loads in vain of failed shards, on average over a job that begins without any save."""
+    if not unreadable or "partial_load_s" not in recovery:
+        return recovery
+    good = 1 - unreadable
+    vain = unreadable / good * (1 - (1 - unreadable**intervals) / (intervals * good))
+    return {**recovery, "partial_load_s": recovery["partial_load_s"] * (1 + vain)}
+
+
+def _times_made(saves: Any, unreadable: float, success: Any, at_last: Any) -> Any:
+    """How often so many saves are made in all, by how likely an attempt at an interval is to be the last one."""
+    if not unreadable:
+        return saves
+    saves, success, at_last = (np.asarray(one, dtype=float)[..., None] for one in (saves, success, at_last))
+    both = success * unreadable
+    long = (1 - success) * unreadable / (1 - both)
+    after = np.arange(min(float(np.max(saves, initial=0.0)), _FROM_END))  # saves that are to come
+    lost = long * (1 - both**after) + both**after * unreadable * (1 - at_last)
+    near = np.where(after < saves, 1 / (1 - lost), 0.0).sum(axis=-1)
+    return near + (np.maximum(saves - len(after), 0.0) / (1 - long))[..., 0]
+
+
+def _overhead(pace: Pace, work_s: float, spent_s: Any, stretch: tuple[Any, Any, Any], load_s: Any) -> Breakdown:
+    """``spent_s``: in saves and checks; ``stretch``: activity, roll-backs, and loads that follow no failure."""
+    activity, backs, again = stretch
+    loads, waits = spent_on(pace, activity, backs, again, load_s)
+    return Breakdown(
+        save=spent_s / work_s,
+        load=loads / work_s,
+        lost=(activity - work_s - spent_s) / work_s,
+        reschedule=waits / work_s,
+    )
+
+
+def short_verified(
+    work_s: float,
+    interval_s: Any,
+    save_s: float,
+    mtbf_s: float,
+    silent_mtbf_s: float,
+    verify_s: float,
+    saves_per_check: Any = 1.0,
+    checks_per_save: Any = 1.0,
+    unreadable: float = 0.0,
+    **recovery: Any,
+) -> Breakdown:
+    """Overhead of a job of so much work, over arrays of intervals and patterns, too.
+
+    >>> parts = short_verified(7200.0, 1800.0, 60.0, 1e12, 5 * 86400.0, 120.0, saves_per_check=8.0, load_s=60.0)
+    >>> round(7200 * parts.save)  # three saves, and the check at the end
+    300
+    """
+    interval_s = np.minimum(interval_s, work_s)
+    intervals = NUMPY.intervals(work_s, interval_s)
+    patterns = NUMPY.intervals(intervals, saves_per_check) - 1
+    rest, piece = work_s - (intervals - 1) * interval_s, interval_s / checks_per_save
+    pieces = NUMPY.intervals(rest, piece) - 1
+    recovery = _reading(recovery, unreadable, intervals)
+    pace = _pace(save_s, mtbf_s, **recovery)
+    of = (pace, silent_mtbf_s, verify_s, interval_s)
+    whole: Stretch = stretch_of(*of, saves_per_check - 1, checks_per_save - 1, piece, piece, 1)
+    last = stretch_of(*of, intervals - 1 - patterns * saves_per_check, pieces, piece, rest - pieces * piece, 0)
+    made = _times_made(patterns, unreadable, whole.success, last.success)
+    activity, backs, errors = (
+        np.where(patterns > 0, made * one, 0.0) + more for one, more in zip(whole[:3], last[:3], strict=True)
+    )
+    checks = patterns * checks_per_save + pieces + 1
+    spent = (intervals - 1) * save_s + checks * verify_s
+    return _overhead(pace, work_s, spent, (activity, backs, errors + made - patterns), recovery.get("load_s", 0.0))
+
+
+class Late(NamedTuple):
+    """A job whose errors show late."""
+
+    breakdown: Breakdown
+    unseen: float  #: probability that it ends with an error that has not shown
+
+
+def short_latent(
+    work_s: float,
+    interval_s: float,
+    save_s: float,
+    mtbf_s: float,
+    silent_mtbf_s: float,
+    latency_s: float,
+    unreadable: float = 0.0,
+    **recovery: Any,
+) -> Late:
+    """Overhead of a job of so much work; what unreadable saves add is that of a long job.
+
+    >>> found = short_latent(5 * 86400.0, 5000.0, 60.0, 1e12, 5 * 86400.0, 8 * 3600.0, load_s=60.0)
+    >>> round(found.unseen, 3)  # about the delay over the mean time between errors
+    0.064
+    """
+    interval_s = min(interval_s, work_s)
+    intervals = float(NUMPY.intervals(work_s, interval_s))
+    recovery = _reading(recovery, unreadable, intervals)
+    pace = _pace(save_s, mtbf_s, **recovery)
+    rho = float(pace.stop_rate * pace.rolled_back)
+    saves, shows = float(until_complete(pace, pace.voids)), 1 / latency_s
+    before, rest = intervals - 1, work_s - (intervals - 1) * interval_s
+    one, end = (
+        attempt_of(rho, work, save, silent_mtbf_s, latency_s) for work, save in ((interval_s, saves), (rest, 0.0))
+    )
+
+    def stays(length: float) -> float:
+        """log of how likely an error that is there does not show before so much is complete, whatever fails."""
+        with np.errstate(over="ignore"):
+            return -float(np.log1p(shows / (rho + shows) * np.expm1((rho + shows) * length)))
+
+    # intervals before the last one, blocks of them, from where the end begins to be felt
+    decay = stays(interval_s + saves)
+    near = min(before, math.ceil(_DECAYS / -decay))
+    size = max(math.ceil(near / _BLOCKS), 1)
+    blocks = int(near // size)
+    to_end = size * (np.arange(blocks)[::-1] + 0.5) - 0.5  # whole intervals that are to come
+    until_end = np.exp(stays(rest) + (to_end * decay if blocks else to_end))
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        ratio = one.dirty / one.clean
+        goes_on = -size * np.log1p(ratio * until_end)
+        begun = np.concatenate([[0.0], np.cumsum(goes_on)])
+        tried = size * np.exp(begun[:-1] + goes_on * (size + 1) / (2 * size)) / one.clean
+        attempts = (before - size * blocks) / one.clean + float(tried.sum())
+        unseen, reached = one.dirty * float((tried * until_end).sum()), math.exp(begun[-1])
+        shown = one.dirty * attempts - unseen
+        last = reached / (end.clean + end.dirty)
+        activity = attempts * one.activity + shown * latency_s + last * end.activity
+        at_once = 1 - one.clean - one.dirty - rho * one.activity, 1 - end.clean - end.dirty - rho * end.activity
+        again = attempts * at_once[0] + shown + last * at_once[1]
+        parts = _overhead(
+            pace, work_s, before * save_s, (activity, rho * activity, again), recovery.get("load_s", 0.0)
+        )
+    if unreadable:
+        given = (interval_s, save_s, mtbf_s, silent_mtbf_s, latency_s)
+        some, none = (latent_overhead.raw(*given, unreadable=one, **recovery) for one in (unreadable, 0.0))
+        parts = Breakdown(*(b + (s - n) * before / intervals for b, s, n in zip(parts, some, none, strict=True)))
+    return Late(parts.in_floats(), float(unseen + last * end.dirty))
