@@ -191,8 +191,8 @@ class Checked:
         with np.errstate(all="ignore"):
             if self.latency_s is not None:
                 pairs = zip(every.flat, short.flat, strict=True)
-                own = [self.parts(float(one)).total if few else np.nan for one, few in pairs]
-                own = np.reshape(own, every.shape)
+                each = [self.parts(float(one)).total if few else np.nan for one, few in pairs]
+                own = np.reshape(np.array(each, dtype=float), every.shape)
             else:
                 own = self.parts(every).total
             total = own if short.all() else np.where(short, own, self.step(every).value.total)

@@ -54,13 +54,12 @@ def _numbers(likely: Iterable[float], most: float) -> list[int]:
 
 def _grid(given: tuple[int, int], saves: bool, checks: bool, likely: list[float], most: float) -> Any:
     """Rows of the pattern that is given, or of those that there may be: all saves, all checks."""
-    intervals = _numbers(likely, most)
+    intervals, many = _numbers(likely, most), _numbers((), _CHECKS)
     rows = {(*given, given[1] * one) for one in intervals}
     if saves:
-        checked = _numbers((), _CHECKS)
-        rows |= {(math.ceil(one / number), 1, one) for one in intervals for number in checked if number <= one}
+        rows |= {(math.ceil(one / number), 1, one) for one in intervals for number in many if number <= one}
     if checks:
-        rows |= {(1, number, number * one) for one in intervals for number in _numbers((), _CHECKS)}
+        rows |= {(1, number, number * one) for one in intervals for number in many}
     return np.array(sorted(rows), dtype=float)
 
 

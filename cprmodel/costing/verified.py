@@ -72,12 +72,13 @@ class Verified:
 
     def _bounded(self, checked: Checked, every: float, budget: float) -> bool:
         """Whether it would cost less, were it not for the budget."""
-        job, here = checked.job, self._total(checked, every)
-        if checked.is_short(every):
-            pattern, free = best_pattern(job, checked.recovery, self.extra_s, None)
-            return self._total(Checked(job, checked.recovery, pattern), free) < here * (1 - 1e-9)
-        longer = every + (job.job.step_s or 1e-4 * every)
-        return float(checked.pls(longer)) > budget * WITHIN and self._total(checked, longer) < here
+        work, step = checked.job.job.work_s, checked.job.job.step_s
+        longer = every + (step or 1e-4 * every)
+        if checked.is_short(every):  # one interval fewer
+            longer = max(work / max(float(NUMPY.intervals(work, every)) - 1, 1), longer)
+            longer = longer if step is None else math.ceil(longer / step * (1 - 1e-12)) * step
+        costs_less = self._total(checked, longer) < self._total(checked, every)
+        return costs_less and float(checked.pls(longer)) > budget * WITHIN
 
     def _nothing(self, job: Job, recovery: Recovery, budget: float | None) -> JobError:
         """No interval will do: for the budget, or whatever is lost."""
