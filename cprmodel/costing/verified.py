@@ -140,11 +140,12 @@ def _about_end(checked: Checked, interval_s: float) -> str:
     )
     if checked.latency_s is not None:
         unseen = format_share(checked.late(interval_s).unseen)
-        delays = format_time(checked.latency_s)
+        delays, bad = format_time(checked.latency_s), checked.job.checkpoint.unreadable
+        about_bad = "" if bad is None else "what unreadable saves add is a long job's, which is rather too much; "
         return (
             f"the job is only {work / checked.latency_s:.3g} times as long as an error takes to show ({delays}): "
             f"errors that it ends before are not counted, and with probability {unseen} it ends with one in its "
-            f"result; {would}"
+            f"result; {about_bad}{would}"
         )
     end = "nothing is saved at its end"
     if checked.job.failures.silent is not None:
