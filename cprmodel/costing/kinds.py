@@ -14,7 +14,18 @@ from cprmodel.costing.models import Choice, Cost, CostModel
 from cprmodel.facts.strategies import Recovery, SavingPolicy, Strategy
 from cprmodel.jobs import Job
 
-__all__ = ["Candidate", "Kind", "choose", "cost", "is_registered", "register", "registered", "remarks"]
+__all__ = [
+    "Candidate",
+    "Kind",
+    "LeftOut",
+    "choose",
+    "cost",
+    "is_registered",
+    "may_cost_less",
+    "register",
+    "registered",
+    "remarks",
+]
 
 
 @dataclass(frozen=True)
@@ -31,6 +42,24 @@ class Candidate:
     def at(self, interval_s: float, saving: SavingPolicy | None = None) -> Strategy:
         """The strategy with an interval, and how it saves where that was chosen, too."""
         return Strategy(self.name, self.recovery, saving or self.saving, interval_s)
+
+
+class LeftOut(str):
+    """A note that says why strategies whose names begin so (``of``) are not among a job's.
+
+    >>> why = LeftOut("saves that rotate are left out: ...", of="full-rotating")
+    >>> why, why.of
+    ('saves that rotate are left out: ...', 'full-rotating')
+    """
+
+    __slots__ = ("of",)
+    of: str
+
+    def __new__(cls, said: str, of: str = "") -> LeftOut:
+        """A string like any other, which knows its names."""
+        made = super().__new__(cls, said)
+        made.of = of
+        return made
 
 
 class Kind(Protocol):
@@ -111,6 +140,15 @@ def cost(job: Job, model: CostModel, strategy: Strategy) -> Cost:
     0.0
     """
     return _kind_of(strategy.saving).cost(job, model, strategy)
+
+
+def may_cost_less(job: Job, model: CostModel, strategy: Strategy, budget: float, least: float) -> bool:
+    """Whether the best of a strategy within a budget may cost less than ``least``: sooner told than found.
+
+    True where its kind does not say; one that does has a method of this name.
+    """
+    tells = getattr(_kind_of(strategy.saving), "may_cost_less", None)
+    return True if tells is None else bool(tells(job, model, strategy, budget, least))
 
 
 def remarks(job: Job, model: CostModel, strategy: Strategy) -> Sequence[str]:

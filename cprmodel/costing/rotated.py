@@ -33,21 +33,37 @@ def updates_lost(saving: RotatingSave, work_s: float, mtbf_s: float, interval_s:
     """Expected portion of lost updates in a job of this length; interval by interval where there are many."""
     every = np.atleast_1d(np.asarray(interval_s, dtype=float))
     given = {"experts": saving.experts, "rotated": saving.rotated, "save_s": saving.save_s, "mtbf_s": mtbf_s}
-    turns = np.arange(1, _turns(saving) + 1)
-    shares = rotating_loss.raw(turns=turns, interval_s=every[:, None], **given)
-    sums = np.cumsum(shares, axis=1)
+    turns, share = _turns(saving), saving.rotated / saving.experts
     saves = NUMPY.intervals(work_s, every) - 1
-    rows, last = np.arange(every.size), np.minimum(saves, turns.size).astype(int)
     followed = np.maximum(saves - 1, 0)
-    known = np.minimum(followed, turns.size).astype(int)
-    total = np.where(known > 0, sums[rows, np.maximum(known - 1, 0)], 0.0)
-    total = total + (followed - known) * shares[:, -1]
+    known = np.minimum(followed, turns)
+    steady = rotating_loss.raw(turns=float(turns), interval_s=every, **given)
+    total = _summed(share, (every + saving.save_s) / mtbf_s, known) + (followed - known) * steady
     mean = total / np.maximum(followed, 1)
-    at_last = np.where(last > 0, shares[rows, np.maximum(last - 1, 0)], 0.0)
+    at_last = rotating_loss.raw(turns=np.minimum(saves, turns), interval_s=every, **given)
     drain_s, overlap = saving.drain
     pls = rotating_pls.raw(mean, at_last, work_s, every, saving.save_s, mtbf_s, drain_s, overlap)
     found = UpdatesLost(pls, mean, at_last)
     return found if np.ndim(interval_s) else UpdatesLost(*(float(one[0]) for one in (pls, mean, at_last)))
+
+
+def _summed(share: float, x: Any, turns: Any) -> Any:
+    """The sum of ``rotating_loss`` over 1, 2, … saves since a failure, up to so many ``turns`` A.
+
+    With s the share of a turn and D(j) = (1 − q) + … + (1 − q^j) it is (1 − sA) D(A) + 2s (D(0) + … + D(A − 1)).
+    Both are geometric sums, written without differences of like numbers: where q = exp(−x) is close to 1 in φ
+    functions, as in ``rotating_loss``, and elsewhere in powers of q.
+    """
+    near, pairs = np.minimum(x, 1.0), turns * (turns + 1) / 2
+    e, half, more = NUMPY.exprel(-near), NUMPY.phi2(-near), turns + 1.0
+    below = near * (more**2 * NUMPY.phi2(-more * near) - more * half) / e
+    sums = more**3 * NUMPY.phi3(-more * near) - more * NUMPY.phi3(-near) - pairs * half
+    sums = near * (sums / e - pairs * half) / e
+    q, far = np.exp(-np.maximum(x, 1.0)), x > 1
+    power = (1 - q**turns) / (1 - q)
+    below = np.where(far, turns - q * power, below)
+    sums = np.where(far, turns * (turns - 1) / 2 - q * (turns - power) / (1 - q), sums)
+    return (1 - share * turns) * below + 2 * share * np.where(turns > 1, sums, 0.0)
 
 
 def spread(saving: RotatingSave, work_s: float, mtbf_s: float, interval_s: float) -> float:
@@ -83,10 +99,11 @@ def spread(saving: RotatingSave, work_s: float, mtbf_s: float, interval_s: float
     alone = at(number, second) - at(number, first) ** 2
     variance = float(alone.sum()) + max(many - number.size, 0) * float(second[-1] - first[-1] ** 2)
     gaps = first - first[-1]
-    for one in range(1, min(many, turns) + 1):  # soon after the beginning: what follows is not in its stride yet
-        later = np.arange(1, min(turns, many - one) + 1)
-        variance += 2 * float(at(one, first) * (first[later - 1] - at(one + later, first)).sum())
     sums = np.concatenate([[0.0], np.cumsum(gaps)])
+    one = np.arange(1, min(many, turns) + 1)  # soon after the beginning: what follows is not in its stride yet
+    later = np.minimum(turns, many - one)
+    among = sums[later] + sums[one] - sums[np.minimum(one + later, turns)]
+    variance += 2 * float((at(one, first) * among).sum())
     beyond = max(many - turns, 0)
     short = min(beyond, turns)  # the last ones have fewer after them
     variance += 2 * float(first[-1]) * (max(beyond - turns, 0) * sums[-1] + float(sums[:short].sum()))

@@ -52,16 +52,14 @@ def updates_lost(
     stops: Stops,
     interval_s: Any,
     counts: Any = None,
-    ends: bool = True,
 ) -> Any:
     """Expected portion of the experts' updates that is lost in a job of this length, at each of the intervals.
 
     ``counts``: saves to one of the last level, in the place of the saving's own; a number or as the intervals.
-    Without its ``ends``, that of a long job: a little more, and sooner found for many turns.
     """
     every = saving.counts[0] if counts is None else counts
     with np.errstate(all="ignore"):
-        found = _lost(saving, work_s, mtbf_s, stops, interval_s, every, ends)
+        found = _lost(saving, work_s, mtbf_s, stops, interval_s, every)
     return found if np.ndim(interval_s) or np.ndim(counts) else float(found)
 
 
@@ -107,7 +105,6 @@ def _lost(
     stops: Stops,
     interval_s: Any,
     counts: Any,
-    with_ends: bool,
 ) -> Any:
     shape = np.broadcast(np.asarray(interval_s), np.asarray(counts)).shape
     tau = np.broadcast_to(np.asarray(interval_s, dtype=float), shape).ravel()
@@ -144,21 +141,8 @@ def _lost(
     kept = np.cumsum(store[:, None] * block_y**later, axis=0)
     struck = np.cumsum(np.where(later > 0, store[:, None] * block_q**later, 0.0), axis=0)
 
-    def block(left: int | None, ends: Any = None) -> Any:
-        """Updates that are lost of a block, in intervals, with so many blocks after it."""
-        most = len(store) - 1 if left is None else left
-        whole = kept[most]
-        far = store[0] + _at(struck, np.minimum(reach, most))
-        far = far + spared * np.maximum(whole - _at(kept, np.minimum(reach, most)), 0.0)
-        if left is not None:
-            tail = 1 - store[: left + 1].sum()
-            y, q = block_y**left * ends[1], block_q**left * ends[0]
-            whole = whole + tail * y
-            far = far + tail * np.where(x <= n * left + ends[2], spared * y, q)
-        return n - within * whole - (beyond * far).sum(axis=0)
-
-    if not with_ends:
-        return (block(None) / n).reshape(shape)
+    far = store[0] + _at(struck, reach) + spared * np.maximum(kept[-1] - _at(kept, reach), 0.0)
+    steady = n - within * kept[-1] - (beyond * far).sum(axis=0)  # updates lost of a block, in intervals
     saves = NUMPY.intervals(work_s, tau) - 1
     complete = np.floor(saves / n + 1e-9)
     more = saves - complete * n
@@ -167,10 +151,23 @@ def _lost(
     shorter = _short(np.maximum(left_s - np.where(complete > 0, carry, 0.0), 0.0), ending, rate, readable)
     ends_q = np.where(more == 0, shorter.q, first.q * one.q ** np.maximum(more - 1, 0) * ending.q)
     ends_y = np.where(more == 0, shorter.y, first.y * one.y ** np.maximum(more - 1, 0) * ending.y)
-    ends = (ends_q, ends_y, more)
-    lost = np.maximum(complete - (len(store) - 1), 0) * block(None)
-    for left in range(min(len(store) - 1, int(complete.max(initial=0)))):
-        lost = lost + np.where(complete > left, block(left, ends), 0.0)
+    lost = np.maximum(complete - (len(store) - 1), 0) * steady
+    few = np.minimum(complete, len(store) - 1)  # blocks that have fewer after them than there are turns
+    most = int(few.max(initial=0))
+    if most:  # sums over the blocks: those before the one where an expert's turn comes, and those from it on
+        left = later[:most]
+        tail = 1 - np.cumsum(store)[:most, None]
+        kept_sums, struck_sums, tail_y, tail_q = (
+            np.concatenate([np.zeros((1, n.size)), np.cumsum(part, axis=0)])
+            for part in (kept[:most], struck[:most], tail * block_y**left, tail * block_q**left)
+        )
+        begins, after = np.minimum(reach, few), np.maximum(few - reach, 0)
+        ends = np.clip(np.ceil((x - more) / n), 0, few)
+        whole, over = _at(kept_sums, few), ends_y * _at(tail_y, few)
+        far = few * store[0] + _at(struck_sums, begins) + after * _at(struck, reach) + ends_q * _at(tail_q, ends)
+        held = np.maximum(whole - _at(kept_sums, begins) - after * _at(kept, reach), 0.0)
+        far = far + spared * (held + over - ends_y * _at(tail_y, ends))
+        lost = lost + few * n - within * (whole + over) - (beyond * far).sum(axis=0)
     sums = np.cumsum(powers, axis=0)
     safe = np.maximum(more - waits, 0) * powers + ending.r * _at(sums, np.minimum(waits, more) - 1)
     lost = lost + more - (memory[:, None] * safe).sum(axis=0)
@@ -188,12 +185,16 @@ def deviation(
     """
     memory, store = (_turns(saving.experts, one) for one in saving.rotated)
     n = saving.counts[0]
-    of_store = float(store @ np.arange(len(store)))
-    ages = np.arange(len(memory))[:, None]
-    taken = [
-        float(memory @ np.minimum(ages, place + n * np.arange(len(store))) @ store)
-        for place in range(min(n, len(memory)))
-    ]
+    of_store, ages = float(store @ np.arange(len(store))), np.arange(len(memory))
+    younger, their = np.cumsum(memory), np.cumsum(memory * ages)
+
+    def newest(limit: Any) -> Any:
+        """Mean age of the memory's copies, where those as old as a limit are that old."""
+        at = np.minimum(limit, len(memory) - 1)
+        return their[at] + limit * (younger[-1] - younger[at])
+
+    later = n * np.arange(len(store))
+    taken = [float(newest(place + later) @ store) for place in range(min(n, len(memory)))]
     many = np.array([1.0] * (len(taken) - 1) + [n - len(taken) + 1.0]) / n
     readable = float(stops.back[0])
     mean = readable * float(many @ taken) + (1 - readable) * n * of_store

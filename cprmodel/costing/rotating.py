@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from cprmodel.costing.kinds import Candidate, register
+from cprmodel.costing.kinds import Candidate, LeftOut, register
 from cprmodel.costing.models import Choice, Cost, CostModel
 from cprmodel.costing.saving import saving_of
 from cprmodel.facts.rotation import RotatingLevelSave, RotatingSave
@@ -64,9 +64,10 @@ def _left_out(job: Job) -> list[str]:
     """Why saves that rotate are left out, where they are."""
     beside = why_not(job)
     if beside:
-        return [f"saves that rotate are left out: beside {beside} they are not modelled (without it they are)"]
+        said = f"saves that rotate are left out: beside {beside} they are not modelled (without it they are)"
+        return [LeftOut(said, of="full-rotating")]
     if job.pls_budget is None:
-        return [f"saves that rotate are left out: {_UNBOUND}"]
+        return [LeftOut(f"saves that rotate are left out: {_UNBOUND}", of="full-rotating")]
     return []
 
 

@@ -30,14 +30,15 @@ __all__ = ["best_rotating_levels"]
 
 #: Intervals tried at once at first; then between the neighbours of the best, so many times.
 _WIDE, _CLOSING, _ROUNDS = 36, 16, 4
-#: Up to so many experts all numbers are looked at, of more so many.
-_ALL, _SOME = 16, 18
+#: Up to so many experts all numbers are looked at, of more so many; where there are more than the last, none is
+#: fewer than that part of them at first.
+_ALL, _SOME, _PARTS = 16, 18, 256
+#: Of many experts, what is lost is looked at at every so many-th interval at first, and in powers between.
+_APART = 5
 #: Numbers of saves to one of the last level that are looked at at first.
 _COUNTS = 14
 #: Valleys of one way to save that are closed in on.
 _VALLEYS = 3
-#: Ways that have more turns at both levels are looked at as those of a long job at first.
-_TURNS = 300
 #: Ways that are looked into at once, and the most that is worth it, over the best.
 _LOOKED, _WORTH = 12, 1.06
 #: The shortest interval tried, over the best one of a job that loses nothing.
@@ -48,6 +49,8 @@ _LONGEST = 30.0
 _NEVER = 1e9
 #: Numbers times these are neighbours.
 _FACTORS = (0.5, 0.8, 0.92, 1.09, 1.25, 2.0)
+#: Losses that are taken for none, and what so much exceeds the budget at too short an interval is over it at all.
+_NOTHING, _OVER = 1e-300, 1.05
 #: The best few whose neighbours are looked at, until that is better by less than this.
 _VARIED, _BETTER = 3, 1e-6
 
@@ -102,13 +105,23 @@ class _Search:
         fits = intervals * every <= of.work_s * (1 + 1e-9)
         return np.where(ends & fits & np.isfinite(total), total, np.inf)
 
-    def keeps(self, way: _Way, intervals: Any, counts: Any = None, ends: bool = True) -> Any:
+    def keeps(self, way: _Way, intervals: Any, counts: Any = None) -> Any:
         """Whether an interval loses no more than the budget."""
         if not math.isfinite(self.budget):
             return True
         every = way.every if counts is None else counts
         of = (self.saving_of(way), self.of.work_s, self.of.mix.mtbf_s, self.stops)
-        return updates_lost(*of, intervals, every, ends) <= self.budget * WITHIN
+        return updates_lost(*of, intervals, every) <= self.budget * WITHIN
+
+    def nearly_keeps(self, way: _Way, intervals: Any, counts: Any) -> Any:
+        """The same of rows of intervals: what is lost is found at some, and nearly a power of them between."""
+        if not math.isfinite(self.budget):
+            return True
+        some = intervals[:, ::_APART]
+        of = (self.saving_of(way), self.of.work_s, self.of.mix.mtbf_s, self.stops)
+        lost = np.log(np.maximum(updates_lost(*of, some, counts[:, ::_APART]), _NOTHING))
+        rows = zip(np.log(intervals), np.log(some), lost, strict=True)
+        return np.exp([np.interp(*row) for row in rows]) <= self.budget * WITHIN
 
     def values(self, way: _Way, intervals: Any) -> Any:
         """What is minimised, infinite beyond the budget."""
@@ -142,7 +155,8 @@ class _Search:
             return [said]
         if experts <= _ALL:
             return list(range(1, experts + 1))
-        return sorted({round(float(one)) for one in np.geomspace(1, experts, _SOME)})
+        fewest = max(1, experts // _PARTS)
+        return sorted({round(float(one)) for one in np.geomspace(fewest, experts, _SOME)})
 
     def intervals(self, way: _Way, counts: Any) -> Any:
         """Intervals that may be best, a row for each number of saves: around that where nothing is lost."""
@@ -174,8 +188,8 @@ class _Search:
         for least, way, intervals, spent in pairs:
             if least > best * _WORTH or not math.isfinite(least):
                 break
-            ends = self.saving.experts**2 <= _TURNS * way.snapshot * way.persisted
-            keeps = self.keeps(way, intervals, np.broadcast_to(counts[:, None], intervals.shape), ends)
+            look = self.nearly_keeps if self.saving.experts > _ALL else self.keeps
+            keeps = look(way, intervals, np.broadcast_to(counts[:, None], intervals.shape))
             values = np.where(keeps, spent, np.inf).min(axis=1)
             rows += [
                 (float(value), replace(way, every=int(one)))
@@ -215,6 +229,8 @@ class _Search:
         found |= {
             moved({at: factor, other: 1 / factor}) for at, other in combinations(free, 2) for factor in _FACTORS
         }
+        if self.saving.experts > _ALL and {0, 1} <= set(free):
+            found |= {moved({0: factor, 1: factor}) for factor in _FACTORS}
         return sorted(found, key=lambda one: (one.snapshot, one.persisted, one.every))
 
     # which interval
@@ -233,6 +249,8 @@ class _Search:
         best = min((value for value, _ in self.found.values()), default=math.inf)
         if spent.min() > best * _WORTH:  # whatever it loses
             return math.inf, float(intervals[0])
+        if self.hopeless(way, intervals, spent, best):
+            return math.inf, float(intervals[0])
         found = np.where(self.keeps(way, intervals), spent, np.inf)
         if not np.isfinite(found).any():
             return math.inf, float(intervals[0])
@@ -248,6 +266,18 @@ class _Search:
         costs = self.values(way, whole)
         at = int(np.argmin(costs))
         return float(costs[at]), float(whole[at])
+
+    def hopeless(self, way: _Way, intervals: Any, spent: Any, best: float) -> bool:
+        """Whether one of many experts loses too much at the shortest interval that costs no more than the best.
+
+        What is lost grows with the interval, but for what the end of a job makes of it.
+        """
+        if self.saving.experts <= _ALL or not math.isfinite(best) or not math.isfinite(self.budget):
+            return False
+        first = np.flatnonzero(spent <= best)
+        at = max((int(first[0]) if first.size else int(np.argmin(spent))) - 1, 0)
+        of = (self.saving_of(way), self.of.work_s, self.of.mix.mtbf_s, self.stops)
+        return bool(updates_lost(*of, intervals[at], way.every) > self.budget * _OVER)
 
     def whole(self, intervals: Any) -> Any:
         step = self.of.step_s

@@ -36,6 +36,12 @@ _FEW_PIECES = 64
 _WORTH = 1.05
 #: The shortest interval tried, over the best one of a job that loses nothing.
 _SHORTEST = 1e-4
+#: Up to so many experts all numbers of them are looked into, up to so many more at all of them at first.
+_ALL, _EACH = 16, 512
+#: Of those that may be best so many are looked into, the cheapest, and as many others.
+_CHEAP = 32
+#: What costs so much more than the best so far, at the intervals tried first, is not closed in on.
+_CLOSE = 1.15
 
 
 def best_rotating(job: Job, model: CostModel, strategy: Strategy, budget: float, numbered: bool) -> Choice:
@@ -45,9 +51,35 @@ def best_rotating(job: Job, model: CostModel, strategy: Strategy, budget: float,
     """
     saving = strategy.saving
     assert isinstance(saving, RotatingSave)
-    numbers = [saving.rotated] if numbered else _worth_a_look(job, model, saving, budget)
-    found = [_best(job, model, replace(strategy, saving=replace(saving, rotated=one)), budget) for one in numbers]
-    return min(found, key=lambda one: one[:2])[2]
+    found: dict[int, tuple[float, float, Choice]] = {}
+
+    def look(number: int) -> None:
+        if number not in found:
+            least = min((cost for over, cost, _ in found.values() if over <= 0), default=math.inf)
+            one = replace(strategy, saving=replace(saving, rotated=number))
+            found[number] = _best(job, model, one, budget, least)
+
+    for number in [saving.rotated] if numbered else _worth_a_look(job, model, saving, budget):
+        look(number)
+    best = _cheapest(found)
+    while not numbered and saving.experts > _ALL:
+        for number in _beside(best, saving.experts):
+            look(number)
+        before, best = best, _cheapest(found)
+        if best == before:
+            break
+    return found[best][2]
+
+
+def _cheapest(found: dict[int, tuple[float, float, Choice]]) -> int:
+    """The number of experts that keeps the budget at the least cost, or breaks it least; of equals the smallest."""
+    return min(found, key=lambda number: (*found[number][:2], number))
+
+
+def _beside(number: int, experts: int) -> list[int]:
+    """Numbers of experts nearby and, in powers of two, farther off."""
+    apart = [2**power for power in range(experts.bit_length())]
+    return [one for gap in apart for one in (number - gap, number + gap) if 1 <= one <= experts]
 
 
 def _overheads(job: Job, model: CostModel, strategy: Strategy, intervals: Any) -> Any:
@@ -81,8 +113,13 @@ def _whole(job: Job, model: CostModel, intervals: Any) -> Any:
     return np.unique(every)
 
 
-def _best(job: Job, model: CostModel, strategy: Strategy, budget: float) -> tuple[float, float, Choice]:
-    """By how much the best interval of so many experts breaks the budget, what it costs, and the choice."""
+def _best(
+    job: Job, model: CostModel, strategy: Strategy, budget: float, least: float = math.inf
+) -> tuple[float, float, Choice]:
+    """By how much the best interval of so many experts breaks the budget, what it costs, and the choice.
+
+    Where it is clear that it costs more than ``least``, the best so far, that is not found out.
+    """
     saving, work, mtbf = strategy.saving, job.job.work_s, job.failure_mix.mtbf_s
     assert isinstance(saving, RotatingSave)
 
@@ -98,8 +135,10 @@ def _best(job: Job, model: CostModel, strategy: Strategy, budget: float) -> tupl
     intervals = intervals[(intervals >= low) & (intervals <= work)]
     found = values(intervals)
     if not np.isfinite(found).any():
-        least = updates_lost(saving, work, mtbf, free).pls
-        return float(least - budget), math.inf, Choice(min(free, work), OPTIMUM, saving=saving)
+        lost = updates_lost(saving, work, mtbf, free).pls
+        return float(lost - budget), math.inf, Choice(min(free, work), OPTIMUM, saving=saving)
+    if found.min() > least * _CLOSE:
+        return 0.0, math.inf, Choice(float(intervals[np.argmin(found)]), OPTIMUM, saving=saving)
     bottoms, _ = closed(_in_rows(values), *beside(intervals, _valleys(found)), (_CLOSING,) * _ROUNDS)
     whole = _whole(job, model, np.unique(np.append(bottoms, intervals[_valleys(found)])))
     costs = values(whole)
@@ -137,9 +176,9 @@ def _set_by(job: Job, every: float, values: Any) -> str:
 
 
 def _worth_a_look(job: Job, model: CostModel, saving: RotatingSave, budget: float) -> list[int]:
-    """Numbers of experts in a save of which the best may be one, by a quick look at a long job."""
-    numbers = np.arange(1, saving.experts + 1)
-    if len(numbers) <= 16:
+    """Numbers of experts in a save of which the best may be one, by a quick look at a long job; the best first."""
+    numbers = _numbers(saving.experts)
+    if saving.experts <= _ALL:
         return [int(one) for one in numbers]
     mtbf, work = job.failure_mix.mtbf_s, job.job.work_s
     savings = [replace(saving, rotated=int(one)) for one in numbers]
@@ -153,6 +192,21 @@ def _worth_a_look(job: Job, model: CostModel, saving: RotatingSave, budget: floa
     costs = prices / every + (every + saves) / 2 / mtbf
     costs = np.where(lost <= budget * _WORTH, costs, np.inf).min(axis=1)
     if not np.isfinite(costs).any():
-        return [saving.experts - 1, saving.experts]
-    near = numbers[costs <= costs.min() * _WORTH**2]
-    return sorted({int(one) for one in (*near, saving.experts)})
+        return [saving.experts, saving.experts - 1]
+    order = np.argsort(costs, kind="stable")
+    near = numbers[order[costs[order] <= costs.min() * _WORTH**2]]
+    rest = near[_CHEAP:]
+    some = [*near[:_CHEAP], *rest[:: max(math.ceil(len(rest) / _CHEAP), 1)], saving.experts]
+    return list(dict.fromkeys(int(one) for one in some))
+
+
+def _numbers(experts: int) -> Any:
+    """All numbers of experts, or of many experts those at which they take one turn more, and some between.
+
+    Between two of these what is lost is as good as linear in the number.
+    """
+    if experts <= _EACH:
+        return np.arange(1, experts + 1)
+    low = np.arange(1, math.isqrt(experts) + 1)
+    turns = experts // low
+    return np.unique(np.concatenate([low, turns, turns + 1, np.rint(np.geomspace(1, experts, _EACH)).astype(int)]))

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from cprmodel.facts.units import format_time
 from cprmodel.formulas.cost import transfer_time
 from cprmodel.formulas.storage import quantised_share
-from cprmodel.jobs.quantities import Count, Number, OpenShare, Plain, Share, wrong
+from cprmodel.jobs.quantities import Count, Flag, Number, OpenShare, Plain, Share, wrong
 from cprmodel.jobs.scattering import Scattering
 from cprmodel.jobs.storage import Level, Rotating, dirty_points
 from cprmodel.jobs.warned import Warnings, check_warning
@@ -40,7 +40,7 @@ class Checkpoint(Scattering):
         }
     )
     save_s: float | None = Field(None, description="time a save blocks training; or P50 and P90 of it")
-    save_shrinks: bool | None = Field(
+    save_shrinks: Flag | None = Field(
         None,
         description="incremental: save is the copy of everything, and shrinks with what is written; default: true, "
         "but false beside overlap, where save is a snapshot",
@@ -59,7 +59,7 @@ class Checkpoint(Scattering):
     retained: Count = Field(
         2, description="checkpoints kept; default: the last complete one, and room for the one being written"
     )
-    save_before_limit: bool | None = Field(
+    save_before_limit: Flag | None = Field(
         None,
         description="a last save just before job.time_limit; default: where job.limit_lead is long enough for it",
     )
@@ -90,7 +90,7 @@ class Checkpoint(Scattering):
         description="a save holds so many of the experts (or shards) in turn, and all that is no expert's; "
         "true: the best number",
     )
-    incremental: bool | None = Field(None, description="a save writes only the rows touched since the last one")
+    incremental: Flag | None = Field(None, description="a save writes only the rows touched since the last one")
     dirty_curve: _Curve = Field(
         None,
         description="measured share of the checkpoint that is touched within some useful work; default: [access]",
@@ -325,3 +325,11 @@ class Checkpoint(Scattering):
             kind = "a stall, whatever is written" if not copy else f"the copy of everything, less for fewer {parts}"
             said.append(f"{field} ({format_time(one.save_s)}) is taken to be {kind}: save_shrinks says otherwise")
         return said
+
+    def scattering_words(self) -> list[str]:
+        """Where a save and the measured times beside it are not of one mean."""
+        levels = enumerate(self.level or ())
+        tables: list[tuple[str, Scattering | None]] = [("checkpoint", self), ("checkpoint.warning", self.warning)]
+        tables += [(f"checkpoint.level.{at}", one) for at, one in levels]
+        said = [one.scatter_words(name) for name, one in tables if one is not None]
+        return [one for one in said if one is not None]

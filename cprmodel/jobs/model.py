@@ -377,7 +377,7 @@ class Job(Section):
         said = self.failures.about_nodes()
         if self.checkpoint.load_s is None and not self.checkpoint.level:
             said.append("checkpoint.load isn't given: taken to be as long as a save")
-        said += self.checkpoint.stall_words()
+        said += [*self.checkpoint.stall_words(), *self.checkpoint.scattering_words()]
         words = warning_words(self.checkpoint, ordered=self.access is not None and self.pls_budget is not None)
         if words is not None:
             said.append(words)

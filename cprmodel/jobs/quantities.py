@@ -21,6 +21,7 @@ __all__ = [
     "AtLeastOne",
     "Budget",
     "Count",
+    "Flag",
     "Number",
     "OpenShare",
     "Plain",
@@ -85,6 +86,7 @@ AnyCount = Annotated[int, Field(ge=0, le=10**9), Plain]
 OpenShare = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False), Plain]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), Plain]
 Budget = Annotated[float, Field(ge=1e-12, le=1, allow_inf_nan=False), Plain]
+Flag = Annotated[bool, Field(strict=True)]
 
 
 def _checked(

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from cprmodel.facts.errors import JobError
 from cprmodel.facts.files import read_text
 from cprmodel.facts.scatter import Scatter
-from cprmodel.facts.units import QuantityError, parse_quantity
+from cprmodel.facts.units import QuantityError, format_time, parse_quantity
 from cprmodel.formulas.scattering import lognormal_mean, lognormal_scatter
 from cprmodel.jobs.quantities import Plain, Section, wrong
 
@@ -21,6 +21,7 @@ __all__ = ["Scattering"]
 
 _MOST_TIMES = 10_000
 _LARGEST_BYTES = 1_000_000
+_ROUNDED = 0.01  #: a save that is so near the mean of measured times is taken for their mean, rounded
 _TWO = 'a time with its unit, such as "30 min", or two: P50 and P90, such as ["40 s", "90 s"]'
 _TIMES = "at least two measured times, each with its unit, or the path of a file with one a line"
 
@@ -81,7 +82,9 @@ class Scattering(Section):
         None, description="its scatter around save, the mean: standard deviation of its logarithm (lognormal)"
     )
     save_times: _Times = Field(
-        None, description="or: measured times of saves, a list or a file with one a line; save is then their mean"
+        None,
+        description="or: measured times of saves, a list or a file with one a line; save is their mean where it is "
+        "not given, and else what they scatter around",
     )
 
     @model_validator(mode="before")
@@ -135,6 +138,24 @@ class Scattering(Section):
             return None
         mean = math.fsum(self.save_times) / len(self.save_times)
         return Scatter(factors=tuple(one / mean for one in self.save_times))
+
+    def scatter_words(self, table: str) -> str | None:
+        """That measured times scatter around a save that is not their mean; None where it is not so.
+
+        >>> beside = Scattering(save="1 min", save_times=["40 s", "50 s"])
+        >>> print((beside.scatter_words("checkpoint") or "").split(":")[0])
+        checkpoint.save (1 min) beside save_times, whose mean is 45 s
+        """
+        if self.save_times is None or self.save_s is None:
+            return None
+        mean = math.fsum(self.save_times) / len(self.save_times)
+        if abs(self.save_s - mean) <= _ROUNDED * mean:
+            return None
+        takes = format_time(self.save_s)
+        return (
+            f"{table}.save ({takes}) beside save_times, whose mean is {format_time(mean)}: saves take {takes} on "
+            "average, and scatter as these times do (without save they take these)"
+        )
 
 
 def _mean_and_scatter(given: Sequence[Any]) -> tuple[float, float | None]:

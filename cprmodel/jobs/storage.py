@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from cprmodel.jobs.quantities import Count, OpenShare, Plain, Section, wrong
+from cprmodel.jobs.quantities import Count, Flag, OpenShare, Plain, Section, wrong
 from cprmodel.jobs.scattering import Scattering
 
 __all__ = ["Level", "Neighbour", "Rotating", "Storage", "dirty_points"]
@@ -19,7 +19,8 @@ def _rotating_number(value: Any) -> Any:
     if value is True:
         return True
     if not isinstance(value, int) or not 1 <= value <= 10**9:
-        raise wrong("", value, "true, or a whole number of experts (or shards) of at least 1")
+        expected = "true, or a whole number of experts (or shards), at least 1 and at most all of them"
+        raise wrong("", value, expected)
     return value
 
 
@@ -38,7 +39,7 @@ class Level(Scattering):
     may_be_zero: ClassVar[frozenset[str]] = frozenset({"load_s", "partial_load_s", "stall_s"})
     name: str = Field("", description="name, for people")
     save_s: float | None = Field(None, description="time a save there blocks training; or P50 and P90 of it")
-    save_shrinks: bool | None = Field(
+    save_shrinks: Flag | None = Field(
         None,
         description="incremental: save is the copy of everything, and shrinks with what is written; default: true, "
         "but false in a last level that drains, where save is a snapshot",
@@ -73,7 +74,7 @@ class Level(Scattering):
         "true: the best number; default: all",
     )
 
-    ordered: bool | None = Field(
+    ordered: Flag | None = Field(
         None,
         description="saves there take the first rows of an order ([access]), those to other levels everything; "
         "default: the last level",

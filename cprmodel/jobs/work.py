@@ -26,6 +26,10 @@ __all__ = [
 ]
 
 
+#: So many can saves rotate over: a hundred times what mixtures have.
+_MOST_EXPERTS = 1_000_000
+
+
 class Work(Section):
     """What is trained (``[job]``)."""
 
@@ -90,6 +94,9 @@ def check_rotating(work: Work, cluster: Cluster, point: Checkpoint) -> None:
     experts = cluster.experts or cluster.embedding_shards
     if experts is None:
         raise wrong("cluster.experts", "", "experts (or embedding_shards), over which saves rotate")
+    known = "experts" if cluster.experts is not None else "embedding_shards"
+    if experts > _MOST_EXPERTS:
+        raise wrong(f"cluster.{known}", experts, f"at most {_MOST_EXPERTS:,} of them, since saves rotate over them")
     for key, rotating in of:
         if rotating is True and today:
             expected = (
@@ -97,7 +104,6 @@ def check_rotating(work: Work, cluster: Cluster, point: Checkpoint) -> None:
             )
             raise wrong(f"checkpoint.{key}", True, expected)
         if rotating is not None and rotating > experts:
-            known = "experts" if cluster.experts is not None else "embedding_shards"
             raise wrong(f"checkpoint.{key}", rotating, f"at most cluster.{known} ({experts})")
     if levels and len(levels) != 2:
         at = next(at for at, one in enumerate(levels) if one.rotating)

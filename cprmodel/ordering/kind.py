@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import product
-from typing import TYPE_CHECKING
 
-from cprmodel.costing.kinds import Candidate, register
-from cprmodel.costing.models import BUDGET, OPTIMUM, UNHEEDED, WHOLE_JOB, Choice, Cost, CostModel, with_extra
+from cprmodel.costing.kinds import Candidate, LeftOut, register
+from cprmodel.costing.models import BUDGET, OPTIMUM, UNHEEDED, WHOLE_JOB, Choice, Cost, CostModel
 from cprmodel.costing.saving import free_levels
 from cprmodel.costing.terms import SHORT, WITHIN
 from cprmodel.facts.errors import JobError
@@ -20,23 +19,31 @@ from cprmodel.facts.strategies import PrioritySave, Strategy
 from cprmodel.facts.units import count_of, format_share, format_time
 from cprmodel.jobs import Job
 from cprmodel.jobs.warned import rows_in_time
-
-if TYPE_CHECKING:
-    from cprmodel.ordering.pls import OrderLoss
+from cprmodel.ordering.ways import (
+    WOBBLE,
+    best_at,
+    chosen,
+    guessed,
+    is_exact,
+    lost_by,
+    may_cost_less,
+    of_least_overhead,
+    spent_by,
+    variants,
+)
 
 __all__ = ["OrderedSaves"]
 
 
-#: By how much an interval is shortened at a time, and how often, where a simulated loss is just above the budget.
-_WOBBLE, _TRIES = 0.003, 12
+#: So often at the most an interval is shortened by WOBBLE, where a simulated loss is just above the budget.
+_TRIES = 12
 #: An interval that keeps the budget may do so to this precision.
 _JUST = 1 + 1e-9
-#: Of its best interval, the shortest that may keep a budget; halvings of what lies between, in logarithms.
-_SHORTER, _HALVINGS = 1e4, 24
 
 
 #: Of so few whole steps between two saves, numbers of saves to lower levels so near are tried in each.
 _FEW, _NEAR = 40, 3
+
 
 #: The order of a harm record that a plan weighs, too.
 LEAST_HARM = "least-harm"
@@ -63,14 +70,14 @@ class OrderedSaves:
         """Partial recovery with each order; none without ``[access]`` and a budget."""
         if job.access is None:
             return [], []
-        notes = []
+        notes: list[str] = []
         if job.pls_budget is None or job.cluster.embedding_shards is None:
             missing = "they need embedding_shards and an [accuracy] budget"
-            notes.append(f"[access] is not used for ordered saves: {missing}")
+            notes.append(LeftOut(f"[access] is not used for ordered saves: {missing}", of="partial-"))
         beside = "" if job.plain and not job.paced else unmodelled(job)
         if beside:
             said = f"beside {beside} they are not modelled (without it they are)"
-            notes.append(f"saves in an order of the rows are left out: {said}")
+            notes.append(LeftOut(f"saves in an order of the rows are left out: {said}", of="partial-"))
         if notes:
             return [], notes
         from cprmodel.ordering.stale import ORDERS
@@ -100,28 +107,21 @@ class OrderedSaves:
             return self._topped(job, model, strategy, budget)
         if not isinstance(saving, StoredPrioritySave) or job.checkpoint.warning is None:
             return self._choose(job, model, strategy, budget)
-        from cprmodel.costing.announced import begun_later
-        from cprmodel.ordering.stored import on_warnings
-
-        variants = []
-        for one in on_warnings(job, saving):
-            spends, at_best = _at_best(job, model, replace(strategy, saving=one))
-            begun = [] if one.whole.warned is None else begun_later(one.whole.warned)
-            variants.append((_guessed(job, model, spends, at_best, budget), spends, at_best, begun))
+        looked = []
+        for one, begun in variants(job, saving):
+            spends, at_best = best_at(job, model, replace(strategy, saving=one))
+            looked.append((guessed(job, model, spends, at_best, budget), spends, at_best, begun))
         best, least, over = Choice(0.0, OPTIMUM), math.inf, math.inf
-        for _, spends, at_best, begun in sorted(variants, key=lambda four: four[:2]):
+        for _, spends, at_best, begun in sorted(looked, key=lambda four: four[:2]):
             # whatever it loses, it costs no less than at its best: what cannot be the best is not looked at
-            if over == 0 and spends >= least:
-                continue
-            alone = len(begun) < 2 and not saving.levelled  # nothing else is chosen beside the interval
-            if over == 0 and alone and not _may_beat(job, model, at_best, budget, least):
+            if over == 0 and not may_cost_less(job, model, at_best, spends, budget, least, begun):
                 continue
             choice = self._choose(job, model, at_best, budget, begun)
-            found = _at(at_best, choice)
-            breaks, spent = max(_lost(job, model, found).pls - budget * _JUST, 0.0), _spent(job, model, found)
+            found = chosen(at_best, choice)
+            breaks, spent = max(lost_by(job, model, found).pls - budget * _JUST, 0.0), spent_by(job, model, found)
             if (breaks, spent) < (over, least):
                 best, least, over = replace(choice, saving=found.saving), spent, breaks
-        if len(variants) > 1 and getattr(best.saving, "whole", saving.whole).warned is None:
+        if len(looked) > 1 and getattr(best.saving, "whole", saving.whole).warned is None:
             best = replace(best, notes=(*best.notes, UNHEEDED))
         return best
 
@@ -134,8 +134,9 @@ class OrderedSaves:
         begun: Sequence[WarnedSave] = (),
     ) -> Choice:
         assert isinstance(strategy.saving, PrioritySave)
-        best = _best(job, model, strategy.saving)
-        if _lost(job, model, _at(strategy, best)).pls > budget:
+        best = of_least_overhead(job, model, strategy.saving)
+        pls = lost_by(job, model, chosen(strategy, best)).pls
+        if pls > budget:
             try:
                 start = model.partial_interval(job, budget).interval_s
             except JobError:  # where each save takes everything, no interval keeps it
@@ -144,12 +145,27 @@ class OrderedSaves:
 
             at = replace(strategy, interval_s=start, saving=best.saving or strategy.saving)
             shortest_s = _not_worth(job, model, strategy)
-            spent = partial(_spent, job, model)
-            within = within_budget(job, at, budget, _is_exact(model), shortest_s, spent, begun)
+            spent = partial(spent_by, job, model)
+            slow = (
+                job.checkpoint.warning is not None and best.interval_s * strategy.saving.fraction < job.job.work_s
+            )
+            above_s = (best.interval_s, pls) if slow else None  # where each try takes long, from there on
+            within = within_budget(job, at, budget, is_exact(model), shortest_s, spent, begun, above_s)
             if within is not None:
                 best = Choice(within.interval_s, BUDGET, saving=best.saving and within.saving)
         strategy = replace(strategy, saving=best.saving or strategy.saving)
         return _in_few_steps(job, model, strategy, budget, _in_steps(job, model, strategy, budget, best))
+
+    def may_cost_less(self, job: Job, model: CostModel, strategy: Strategy, budget: float, least: float) -> bool:
+        """Whether it may within the budget: it does not where it is above that at the last interval that would."""
+        saving = strategy.saving
+        if isinstance(saving, StoredPrioritySave) and saving.topped:
+            return True
+        for one, begun in variants(job, saving):
+            spends, at_best = best_at(job, model, replace(strategy, saving=one))
+            if may_cost_less(job, model, at_best, spends, budget, least, begun):
+                return True
+        return False
 
     def _topped(self, job: Job, model: CostModel, strategy: Strategy, budget: float) -> Choice:
         """The interval and the numbers of saves of least overhead within the budget, both at once."""
@@ -159,19 +175,19 @@ class OrderedSaves:
         assert isinstance(strategy.saving, PrioritySave)
         choice = best_topped(job, model, strategy, budget)
         if choice is not None and (
-            choice.set_by == BUDGET or _lost(job, model, _at(strategy, choice)).pls > budget
+            choice.set_by == BUDGET or lost_by(job, model, chosen(strategy, choice)).pls > budget
         ):
             shortest_s = _not_worth(job, model, strategy)
-            within_s = interval_for_pls(job, _at(strategy, choice), budget, _is_exact(model), shortest_s)
+            within_s = interval_for_pls(job, chosen(strategy, choice), budget, is_exact(model), shortest_s)
             choice = None if within_s is None else replace(choice, interval_s=within_s, set_by=BUDGET)
         if choice is None:
-            choice = _best(job, model, strategy.saving)
+            choice = of_least_overhead(job, model, strategy.saving)
         return _in_steps(job, model, replace(strategy, saving=choice.saving or strategy.saving), budget, choice)
 
     def cost(self, job: Job, model: CostModel, strategy: Strategy) -> Cost:
         """The time of saves as often and as long, and the order's own PLS."""
         cost = model.cost(job, strategy)
-        found = _lost(job, model, strategy)
+        found = lost_by(job, model, strategy)
         saving = strategy.saving  # stored: the model knows what it writes, but where the last level takes a part
         stored = isinstance(saving, StoredPrioritySave) and (saving.topped or not saving.levelled)
         whole = cost.written_per_s
@@ -186,11 +202,11 @@ class OrderedSaves:
 
     def remarks(self, job: Job, model: CostModel, strategy: Strategy) -> Sequence[str]:
         """How sure the PLS is."""
-        error, said = _lost(job, model, strategy).standard_error, []
+        error, said = lost_by(job, model, strategy).standard_error, []
         if strategy.order == LEAST_HARM:
             like = replace(strategy.saving, order="mfu")  # type: ignore[type-var]
-            of_mfu = _lost(job, model, replace(strategy, saving=like)).pls
-            found = _lost(job, model, strategy).pls
+            of_mfu = lost_by(job, model, replace(strategy, saving=like)).pls
+            found = lost_by(job, model, strategy).pls
             said.append(
                 f"expected PLS is MFU's, {of_mfu:.3g}, times {found / of_mfu:.3g}: what least harm loses over MFU "
                 "in the record's rows; in real training it cost 46% less than MFU (real clicks) to 23% more (Adam)"
@@ -243,47 +259,6 @@ def _topped_notes(job: Job, saving: StoredPrioritySave, saves_every_s: float) ->
     return said
 
 
-def _at_best(job: Job, model: CostModel, strategy: Strategy) -> tuple[float, Strategy]:
-    """What it costs where it costs least, and the strategy there."""
-    assert isinstance(strategy.saving, PrioritySave)
-    best = _at(strategy, _best(job, model, strategy.saving))
-    return _spent(job, model, best), best
-
-
-def _guessed(job: Job, model: CostModel, spends: float, at_best: Strategy, budget: float) -> float:
-    """About what it costs within the budget: what is lost is nearly in proportion to the interval."""
-    pls = _lost(job, model, at_best).pls
-    if pls <= budget:
-        return spends
-    return _spent(job, model, replace(at_best, interval_s=at_best.interval_s * budget / pls))
-
-
-def _may_beat(job: Job, model: CostModel, at_best: Strategy, budget: float, least: float) -> bool:
-    """Whether it keeps the budget at the shortest interval that costs no more than the best so far."""
-    low, high = at_best.interval_s / _SHORTER, at_best.interval_s
-    for _ in range(_HALVINGS):
-        middle = math.sqrt(low * high)
-        cheaper = _spent(job, model, replace(at_best, interval_s=middle)) <= least
-        low, high = (low, middle) if cheaper else (middle, high)
-    return _lost(job, model, replace(at_best, interval_s=high)).pls <= budget * (1 + _WOBBLE)
-
-
-def _at(strategy: Strategy, choice: Choice) -> Strategy:
-    return replace(strategy, interval_s=choice.interval_s, saving=choice.saving or strategy.saving)
-
-
-def _best(job: Job, model: CostModel, saving: PrioritySave) -> Choice:
-    """Where the overhead is least: whole-job failures make saves worth while. No save at all without them."""
-    if isinstance(saving, StoredPrioritySave):
-        from cprmodel.ordering.stored import best_stored
-
-        return best_stored(job, model, saving)
-    each = with_extra(model, getattr(model, "extra_s", 0.0) * saving.fraction)
-    choice = each.partial_interval(job.with_costs(saving.save_s, job.failure_mix), 1.0)
-    within = choice.interval_s < job.job.work_s
-    return Choice(choice.interval_s / saving.fraction, OPTIMUM if within else WHOLE_JOB, choice.steps)
-
-
 def _not_worth(job: Job, model: CostModel, strategy: Strategy) -> float:
     """The interval below which the saves alone cost more than full recovery at its best [s]."""
     every = model.full_interval(job).interval_s
@@ -302,10 +277,13 @@ def _in_steps(job: Job, model: CostModel, strategy: Strategy, budget: float, cho
     if step_s is None:
         return choice
     number = max(math.floor(every / step_s * (1 + 1e-12)), 1)
-    tried = [_at_steps(job, model, strategy, budget, steps) for steps in (number, number + 1)]
+    tried = [_at_steps(job, model, strategy, budget, number + 1)]
     keeps = choice.set_by == BUDGET
+    sooner = replace(strategy, interval_s=min(number * step_s, work) / fraction)
+    if tried[0][0] > 0 or spent_by(job, model, sooner) <= tried[0][1]:  # else it costs more, whatever it loses
+        tried.append(_at_steps(job, model, strategy, budget, number))
     while keeps and number > 1 and min(tried)[0] > 0:  # the loss is simulated: it wobbles
-        number = min(number - 1, math.floor(number * (1 - _WOBBLE)))
+        number = min(number - 1, math.floor(number * (1 - WOBBLE)))
         tried.append(_at_steps(job, model, strategy, budget, number))
         keeps = len(tried) < _TRIES
     _, _, interval_s = min(tried)
@@ -347,32 +325,8 @@ def _at_steps(job: Job, model: CostModel, strategy: Strategy, budget: float, ste
     step_s, fraction = _steps_s(job, strategy), strategy.saving.fraction
     assert step_s is not None
     one = replace(strategy, interval_s=min(steps * step_s, job.job.work_s) / fraction)
-    pls = _lost(job, model, one).pls
-    return (max(pls - budget * WITHIN, 0.0), _spent(job, model, one), one.interval_s)
-
-
-def _spent(job: Job, model: CostModel, strategy: Strategy) -> float:
-    """The overhead, and what is paid for what is written."""
-    priced, saving = model.cost(job, strategy), strategy.saving
-    cost, extra = float(priced.breakdown.total), getattr(model, "extra_s", 0.0)
-    if extra and isinstance(saving, StoredPrioritySave) and saving.topped:
-        cost += extra * (priced.written_per_s or 0.0)
-    elif extra:
-        stored = isinstance(saving, StoredPrioritySave)
-        written = saving.written(strategy.saves_every_s) if stored else saving.fraction  # type: ignore[attr-defined]
-        cost += extra * written / strategy.saves_every_s
-    return cost
-
-
-def _lost(job: Job, model: CostModel, strategy: Strategy) -> OrderLoss:
-    """What an order loses; loaded here, for most jobs have none."""
-    from cprmodel.ordering.pls import expected_pls
-
-    return expected_pls(job, strategy, _is_exact(model))
-
-
-def _is_exact(model: CostModel) -> bool:
-    return model.name != "first-order"
+    pls = lost_by(job, model, one).pls
+    return (max(pls - budget * WITHIN, 0.0), spent_by(job, model, one), one.interval_s)
 
 
 register(PrioritySave, OrderedSaves())

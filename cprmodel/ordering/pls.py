@@ -114,12 +114,17 @@ def _risk(job: Job, strategy: Strategy) -> dict[str, float]:
 
 
 def interval_for_pls(
-    job: Job, strategy: Strategy, budget: float, exact: bool, shortest_s: float = 0.0
+    job: Job,
+    strategy: Strategy,
+    budget: float,
+    exact: bool,
+    shortest_s: float = 0.0,
+    above_s: tuple[float, float] | None = None,
 ) -> float | None:
     """The longest interval whose expected PLS keeps a budget, to a thousandth [s]; at most where nothing is saved.
 
     None where none from ``shortest_s`` on does: below it nobody would save. ``strategy.interval_s`` is where the
-    search begins.
+    search begins; or, with an interval that is known to be above the budget (``above_s``, and its PLS), below that.
     """
     assert isinstance(strategy.saving, PrioritySave)
     longest = job.job.work_s / strategy.saving.fraction
@@ -130,11 +135,15 @@ def interval_for_pls(
         pls = expected_pls(job, replace(strategy, interval_s=interval_s), exact).pls
         return math.log(pls / budget) if pls > 0 else -math.inf
 
-    low, high, above = 0.0, longest, over(longest)
-    if above <= 0:
-        return longest
-    at = min(max(strategy.interval_s, shortest), longest / 2)
-    below = 0.0
+    low, below = 0.0, 0.0
+    if above_s is None:
+        high, above, before = longest, over(longest), None
+        if above <= 0:
+            return longest
+        at = min(max(strategy.interval_s, shortest), longest / 2)
+    else:
+        high, above, before = above_s[0], math.log(above_s[1] / budget), (longest, 0.0)
+        at = max(min(high * budget / above_s[1], high / _SOONER), shortest)
     for _ in range(_TRIES):
         value = over(at)
         if value <= 0:
@@ -144,15 +153,20 @@ def interval_for_pls(
         elif at <= shortest:
             return None
         else:
+            before = before and (high, above)
             high, above = at, value
         if low:  # the loss is nearly a power of the interval: regula falsi in logarithms, kept off the ends
             slope = math.log(high / low) / (above - max(below, -50.0))
             at = min(max(low * math.exp(slope * (-below - _CLOSE / 2)), low * 1.0005), high / 1.0001)
             if high / low < 1 + _CLOSE:
                 break
+        elif before is not None and before[1] > above:  # … and beyond two that are above
+            slope = math.log(before[0] / high) / (before[1] - above)
+            at = max(min(high * math.exp(slope * (-above - _CLOSE / 2)), high / 1.0001), shortest)
         else:
             at = max(high / max(1.5, math.exp(above)), shortest)
     return low or None
 
 
 _MOST = 1e5  #: intervals of a job, at most
+_SOONER = 1.05  #: an interval that is known to be above the budget is first tried shorter by that

@@ -9,7 +9,7 @@ goes on. Ages count saves of both kinds.
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -180,6 +180,7 @@ def _listed(access: Access, slot_s: float, chances: tuple[Chances, Chances], len
     classes, fraction = classes_of(access).binned(slot_s, _CLASSES), access.priority_fraction
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
 
+    @cache
     def of(slots: float) -> tuple[Floats, Floats]:
         one = listed(Classes(classes.updates * slots, classes.count), fraction)
         return one.saved, one.left

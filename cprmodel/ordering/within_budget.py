@@ -30,19 +30,20 @@ def within_budget(
     shortest_s: float,
     spent: Callable[[Strategy], float],
     begun: Sequence[WarnedSave] = (),
+    above_s: tuple[float, float] | None = None,
 ) -> Strategy | None:
     """The strategy at the longest interval that keeps the budget; None where none from ``shortest_s`` on does.
 
     Numbers of saves to lower levels that the job leaves open, and when a save on a warning begins (one of
     ``begun``), are changed as long as that costs less: what saves less must save everything sooner.
-    ``strategy.interval_s`` is where the search begins.
+    ``strategy.interval_s`` is where the search begins; ``above_s``: as :func:`interval_for_pls` takes it, at first.
     """
 
-    def longest(one: Strategy) -> Strategy | None:
-        every_s = interval_for_pls(job, one, budget, exact, shortest_s)
+    def longest(one: Strategy, above_s: tuple[float, float] | None = None) -> Strategy | None:
+        every_s = interval_for_pls(job, one, budget, exact, shortest_s, above_s)
         return None if every_s is None else replace(one, interval_s=every_s)
 
-    best = longest(strategy)
+    best = longest(strategy, above_s)
     saving = strategy.saving
     if best is None or not isinstance(saving, StoredPrioritySave) or not next(_others(saving, begun), None):
         return best

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cprmodel.ordering  # noqa: F401 (which registers its kind of saving policy)
 from cprmodel.costing import kinds, saving_of
-from cprmodel.costing.kinds import Candidate
+from cprmodel.costing.kinds import Candidate, LeftOut
 from cprmodel.costing.rotating import today_of
 from cprmodel.facts.strategies import Recovery
 from cprmodel.facts.units import count_of, format_time
@@ -43,10 +43,11 @@ def full_and_partial(job: Job) -> tuple[Candidate, Candidate | None, list[str]]:
     saving = saving_of(job)
     full = Candidate("full", job.full_recovery, saving)
     if job.cluster.embedding_shards is None:
-        return full, None, ["cluster.embedding_shards isn't given: partial recovery is not considered"]
+        said = "cluster.embedding_shards isn't given: partial recovery is not considered"
+        return full, None, [LeftOut(said, of="partial")]
     if job.pls_budget is None:
         said = "no [accuracy] budget is given: partial recovery cannot be recommended without one"
-        return full, None, [said]
+        return full, None, [LeftOut(said, of="partial")]
     return full, Candidate("partial", job.partial_recovery, saving, within_budget=True), []
 
 

@@ -16,7 +16,7 @@ from cprmodel.facts.errors import JobError
 from cprmodel.facts.roots import root_between
 from cprmodel.facts.units import format_share, format_time
 from cprmodel.jobs import Job
-from cprmodel.planning.candidates import candidates, full_and_partial
+from cprmodel.planning.candidates import Candidate, candidates, full_and_partial
 from cprmodel.planning.choosing import choose, choose_all, strategy_of
 from cprmodel.planning.pricing import NEVER, ends, price
 from cprmodel.planning.telling import advice
@@ -259,12 +259,9 @@ def _wrong_mtbf(plan: Plan) -> list[str]:
     worse = job.with_mtbf(half)
     kept = price(worse, model, best.strategy)
     try:
-        chosen = choose_all(worse, model, candidates(worse)[0])
+        again = _best_first(worse, model, plan)
     except JobError:  # there is no best interval then
         return []
-    found = [strategy_of(one, choice) for one, choice in chosen if not isinstance(choice, JobError)]
-    priced = [price(worse, model, one) for one in found]
-    again: list[StrategyPlan] = [one for one in priced if one.feasible and ends(one)]
     if not again or not kept.overhead_fraction < NEVER:
         return []
     new = min(again, key=lambda one: one.overhead_fraction)
@@ -278,3 +275,35 @@ def _wrong_mtbf(plan: Plan) -> list[str]:
     if not kept.feasible:
         return [f"{said} and breaks the accuracy budget (PLS {kept.expected_pls:.3g}); then {then}."]
     return [f"{said}; the best then is to {then}."]
+
+
+def _best_first(worse: Job, model: CostModel, plan: Plan) -> list[StrategyPlan]:
+    """The strategies that may be recommended for another job, as they stand in plans; the best is among them.
+
+    Of kinds whose search takes long those that cost least in the plan are looked for first, and those that cannot
+    cost less than what was found are left out.
+    """
+    found = candidates(worse)[0]
+    before = {one.name: one.overhead_fraction for one in plan.strategies}
+    alike = {one.like for one in found} | {one.name for one in found if one.like or one.given_s is not None}
+    slow = [one for one in found if kinds.is_registered(one.saving) and one.name not in alike]
+    slow.sort(key=lambda one: before.get(one.name, math.inf))
+    again: dict[str, StrategyPlan] = {}
+    for some in ([one for one in found if one not in slow], *([one] for one in slow)):
+        least = min((one.overhead_fraction for one in again.values()), default=math.inf)
+        likely = [one for one in some if _may_cost_less(worse, model, one, least)]
+        for one, choice in choose_all(worse, model, likely):
+            if isinstance(choice, JobError):
+                continue
+            priced = price(worse, model, strategy_of(one, choice))
+            if priced.feasible and ends(priced):
+                again[one.name] = priced
+    return [again[one.name] for one in found if one.name in again]
+
+
+def _may_cost_less(job: Job, model: CostModel, candidate: Candidate, least: float) -> bool:
+    """Whether a candidate may cost less, where its budget does not hang on its interval."""
+    budget = job.pls_budget
+    if not candidate.within_budget or budget is None or job.accuracy is None or job.accuracy.pls_budget is None:
+        return True
+    return kinds.may_cost_less(job, model, candidate.at(job.job.work_s), budget, least)

@@ -142,7 +142,7 @@ class Priced:
 
     def notes(self, job: Job, model: CostModel) -> list[str]:
         """All notes, in words."""
-        return [*self.about, *telling.notes_on(job, model, self.chosen, self.all_priced)]
+        return [*map(str, self.about), *telling.notes_on(job, model, self.chosen, self.all_priced)]
 
 
 def priced(

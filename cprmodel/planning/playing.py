@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cprmodel.costing import model_for, saving_of
+from cprmodel.costing.kinds import LeftOut
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.strategies import Strategy
 from cprmodel.jobs import Job
@@ -33,8 +34,15 @@ def strategy_named(job: Job, name: str, interval_s: float | None = None) -> Stra
         strategy = Strategy("partial", job.partial_recovery, saving_of(job), job.job.work_s)
     if strategy is None:
         known = ", ".join(one.name for one in plan(job).strategies)
-        raise JobError("job", [Problem("strategy", f'"{name}"', f"one that can be planned: {known}")])
+        expected = f"one that can be planned: {known}{_why_not(name, found.about)}"
+        raise JobError("job", [Problem("strategy", f'"{name}"', expected)])
     return strategy if interval_s is None else replace(strategy, interval_s=interval_s)
+
+
+def _why_not(name: str, about: Sequence[str]) -> str:
+    """Why there is none of this name, where a note says so."""
+    said = [one for one in about if isinstance(one, LeftOut) and name.startswith(one.of)]
+    return f" ({max(said, key=lambda one: len(one.of))})" if said else ""
 
 
 def simulate(

@@ -6,6 +6,7 @@ import itertools
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import sympy as sp
 from hypothesis import given, settings
@@ -15,6 +16,7 @@ from cprmodel import Exact, FirstOrder, Job, SteadyState, plan, simulate
 from cprmodel.costing import kinds
 from cprmodel.costing.rotated import spread, updates_lost
 from cprmodel.costing.rotating import rotating_of
+from cprmodel.costing.rotating_search import best_rotating
 from cprmodel.facts.errors import JobError
 from cprmodel.facts.rotation import RotatingSave
 from cprmodel.facts.strategies import BlockingSave, Strategy
@@ -177,6 +179,68 @@ def test_no_number_and_no_interval_is_better(seed: int) -> None:
     assert worse_than_by_force(seed) < 0.001
 
 
+def test_of_many_turns_the_loss_is_their_sum() -> None:
+    """Turn by turn, for jobs that end before all had one and for others, of gaps that are short and long."""
+    random = np.random.default_rng(7)
+    for _ in range(60):
+        experts = int(random.integers(1, 3000))
+        rotated = int(min(10 ** random.uniform(0, 4), experts))
+        x, saves = float(10 ** random.uniform(-9, 1.5)), int(random.integers(0, 4000))
+        saving, rest = RotatingSave(BlockingSave(0.5), experts, rotated, always=1.0), float(random.uniform(0.1, 1))
+        mtbf, turns = 1.5 / x, experts // rotated
+        after = np.arange(turns + 1)
+        lost = -np.expm1(-x * after)  # of those whose turn comes so many saves later
+        shares = np.append(np.full(turns, rotated), experts - turns * rotated) / experts
+        before, held = (np.append(0.0, np.cumsum(one)[:-1]) for one in (shares * lost, shares))
+        known = before + (1 - held) * lost
+        each = [known[min(a, turns)] for a in range(1, saves)]
+        at_end = known[min(saves, turns)] * math.expm1(-rest / mtbf) / math.expm1(-x) if saves else 0.0
+        expected = (math.fsum(each) + at_end) / (saves + rest)
+        found = updates_lost(saving, saves + rest, mtbf, 1.0).pls
+        assert found == pytest.approx(expected, rel=1e-9, abs=1e-16), (experts, rotated, x, saves)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_of_many_experts_no_other_number_is_better(seed: int) -> None:
+    """Each number's own best interval, of every number; not all numbers are looked into."""
+    random = np.random.default_rng([seed, 11])
+    more: dict[str, Any] = {"checkpoint": {"always_written": float(random.choice([0.0, 0.1, 0.5]))}}
+    more["accuracy"] = {"pls_budget": float(10 ** random.uniform(-3, -1))}
+    if seed % 2:
+        more["job"] = {"step": f"{random.uniform(1, 30):.3g} s"}
+    job = job_of(experts=int(random.integers(50, 130)), work="100000 s", **more)
+    found = plan(job, Exact())["full-rotating"]
+    least = math.inf
+    for rotated in range(1, (job.experts or 1) + 1):
+        choice = best_rotating(job, Exact(), rotating(job, rotated, 1.0), job.pls_budget or 0.0, numbered=True)
+        cost = kinds.cost(job, Exact(), rotating(job, rotated, choice.interval_s))
+        if cost.pls <= (job.pls_budget or 0.0) * (1 + 1e-9):
+            least = min(least, float(cost.breakdown.total))
+    assert found.overhead_fraction <= least * (1 + 1e-5)
+
+
+def test_experts_in_groups_are_one_way_to_save_more_of_them() -> None:
+    """14,848 experts (256 in each of 58 layers) in groups of 928 are 16: what is planned costs no more."""
+    for always in (0.0, 0.2):
+        few, many = (job_of(one, checkpoint={"always_written": always}) for one in (16, 14_848))
+        grouped, found = (plan(one)["full-rotating"] for one in (few, many))
+        assert found.overhead_fraction <= grouped.overhead_fraction * (1 + 1e-9)
+        assert found.expected_pls <= 0.1 * (1 + 1e-9)
+        rotated, _ = grouped.experts_saved or (1, 16)
+        again = kinds.cost(many, FirstOrder(), rotating(many, 928 * rotated, grouped.interval_s))
+        assert again.pls == pytest.approx(grouped.expected_pls, rel=1e-9)
+
+
+def test_a_rotation_without_a_budget_is_refused_as_plan_says() -> None:
+    unbound = job_of().model_copy(update={"accuracy": None})
+    said = "saves that rotate are left out: an [accuracy] budget says how many updates of the experts may be lost"
+    assert said in plan(unbound).warnings
+    with pytest.raises(JobError) as error:
+        simulate(unbound, "full-rotating", runs=10)
+    assert f'strategy = "full-rotating": expected one that can be planned: full ({said})' in str(error.value)
+    assert "\n" not in str(error.value)
+
+
 def test_what_is_planned_is_said() -> None:
     answer = plan(job_of(job={"step": "1 s"}))
     best = answer.best
@@ -206,6 +270,26 @@ def test_what_is_not_modelled_is_a_sentence() -> None:
     [
         ({"checkpoint": {"rotating": 17}}, "checkpoint.rotating = 17: expected at most cluster.experts (16)"),
         ({"checkpoint": {"rotating": 0}}, "checkpoint.rotating = 0: expected true, or a whole number of experts"),
+        ({"checkpoint": {"rotating": -1}}, "checkpoint.rotating = -1: expected true, or a whole number of experts"),
+        (
+            {"checkpoint": {"rotating": 1e20}},
+            "checkpoint.rotating = 1e+20: expected true, or a whole number of experts",
+        ),
+        ({"checkpoint": {"rotating": 10**20}}, f"checkpoint.rotating = {10**20}: expected true, or a whole number"),
+        (
+            {"checkpoint": {"rotating": 2.5}},
+            "checkpoint.rotating = 2.5: expected true, or a whole number of experts",
+        ),
+        (
+            {"experts": 10**9},
+            "cluster.experts = 1000000000: expected at most 1,000,000 of them, since saves rotate",
+        ),
+        ({"experts": 0}, "cluster.experts = 0: expected a number of at least 1"),
+        ({"cluster": {"experts": True}}, "cluster.experts = true: expected a plain number"),
+        (
+            {"cluster": {"experts": None, "embedding_shards": 2 * 10**6}},
+            "cluster.embedding_shards = 2000000: expected at most 1,000,000 of them",
+        ),
         ({"checkpoint": {"rotating": "all"}}, 'checkpoint.rotating = "all": expected true, or a whole number'),
         ({"job": {"current_recovery": "rotating"}}, "checkpoint.rotating = true: expected how many experts"),
         ({"cluster": {"experts": None}}, "cluster.experts: expected experts (or embedding_shards)"),

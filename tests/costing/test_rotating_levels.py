@@ -8,6 +8,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -269,6 +270,71 @@ def test_to_first_order_it_is_the_formula_s() -> None:
         found = updates_lost(saving, 1e8, 1e8, stops, 1.0)
         said = rotating_levels_pls(16, *rotated, every, 1.0, 1e8, readable)
         assert found == pytest.approx(float(said), rel=2e-3)
+
+
+def kept_in_a_job(
+    experts: int, rotated: tuple[int, int], every: int, saves: int, gap: tuple[float, float], readable: float
+) -> float:
+    """Intervals that an expert keeps, one by one and turn by turn; ``gap``: rates over one, over the last."""
+
+    def factors(per_gap: float) -> tuple[float, float, float]:
+        q = math.exp(-per_gap)
+        return q, 1 - (1 - q) * readable, q / (1 - (1 - q) * readable)
+
+    inner, last = factors(gap[0]), factors(gap[1])
+
+    def product(of: int, first: int, end: int) -> float:
+        """Of the gaps after these saves."""
+        end = min(end, saves + 1)
+        if end <= first:
+            return 1.0
+        return inner[of] ** (end - first - 1) * (last if end > saves else inner)[of]
+
+    def turns(many: int) -> list[tuple[int, float]]:
+        full = experts // many
+        return [(at, many / experts) for at in range(full)] + [(full, 1 - full * many / experts)]
+
+    kept = 0.0
+    for k in range(1, saves + 1):
+        pattern = -(-k // every) * every
+        for wait, share in turns(rotated[0]):
+            if pattern > saves:  # everybody returns beyond k where the memory goes, and does it again
+                kept += share * product(1, k, k + wait)
+                continue
+            for later, other in turns(rotated[1]):
+                at_last = pattern + every * later
+                copied = max(min(k + wait, at_last), pattern)
+                struck = product(1, k, min(k + wait, pattern)) * product(0, pattern, copied)
+                kept += share * other * struck * product(2, copied, at_last)
+    return kept
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_in_long_jobs_the_loss_is_the_sum_over_intervals_and_turns(seed: int) -> None:
+    """… that end before every expert had its turn at the last level, or long after."""
+    random = np.random.default_rng([seed, 3])
+    experts = int(random.integers(2, 30))
+    rotated = int(random.integers(1, experts + 1)), int(random.integers(1, max(experts // 3, 1) + 1))
+    every, saves = int(random.integers(1, 7)), int(random.integers(3, 90))
+    per_gap, rest, readable = (
+        float(10 ** random.uniform(-3, 0)),
+        float(random.uniform(0.2, 1)),
+        float(random.random()),
+    )
+    levels = SaveLevel("memory", 1e-12, 0.0, 0.0, 0.5), SaveLevel("storage", 1e-12, 0.0, 0.0)
+    saving = RotatingLevelSave(StoredSave(levels, (every,)), experts, rotated)
+    stops = Stops((readable, 1 - readable), (0.0, 0.0), 0.0, 0.0)
+    kept = kept_in_a_job(experts, rotated, every, saves, (per_gap, per_gap * rest), readable)
+    found = updates_lost(saving, saves + rest, 1 / per_gap, stops, 1.0)
+    assert found == pytest.approx((saves - kept) / (saves + rest), rel=1e-9, abs=1e-12)
+
+
+def test_experts_in_groups_are_one_way_to_save_more_of_them() -> None:
+    """256 experts in groups of 16 are 16 of them: what is planned costs no more."""
+    few, many = (leveled(experts=one, checkpoint={"always_written": 0.2}) for one in (16, 256))
+    grouped, found = (plan(one)["full-rotating"] for one in (few, many))
+    assert found.overhead_fraction <= grouped.overhead_fraction * (1 + 1e-5)
+    assert found.expected_pls <= 0.1 * (1 + 1e-9)
 
 
 # played

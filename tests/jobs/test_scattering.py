@@ -76,6 +76,17 @@ def test_measured_times_in_a_list_or_a_file(tmp_path: Path) -> None:
     assert around.checkpoint.scatter == of_list.checkpoint.scatter
 
 
+def test_a_save_that_is_not_the_mean_of_its_times_is_noted() -> None:
+    times = 'save_times = ["30 s", "50 s", "60 s"]\n'
+    said = "checkpoint.save (1 min 40 s) beside save_times, whose mean is 46.7 s: saves take 1 min 40 s on average"
+    assert any(one.startswith(said) for one in plan(job_from_text(HEAD + 'save = "100 s"\n' + times)).warnings)
+    for alone in (times, 'save = "46.7 s"\n' + times):
+        assert not any("save_times" in one for one in plan(job_from_text(HEAD + alone)).warnings)
+    level = job_from_text(LEVELS + 'save = "100 s"\n' + times + WARNED + 'save = "3 min"\n' + times)
+    noted = [one.split(" (")[0] for one in level.assumptions() if "save_times" in one]
+    assert noted == ["checkpoint.warning.save", "checkpoint.level.1.save"]
+
+
 def test_many_measured_times_are_taken_in_groups() -> None:
     times = np.sort(np.random.default_rng(3).gamma(4.0, size=5000))
     scatter = Scatter(factors=tuple(map(float, times / times.mean())))

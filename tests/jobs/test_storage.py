@@ -318,6 +318,19 @@ WRONG: dict[str, tuple[str, str]] = {
 }
 
 
+WRONG |= {
+    f"a flag that is {value}": (
+        LEVELS.replace("0.9", f"0.9\nordered = {value}"),
+        f"level.0.ordered = {value}: expected",
+    )
+    for value in ("1", "0", "-1", "1.5", '"true"', '"level 2"')
+}
+WRONG |= {
+    f"{key} that is 1": (SIZE + f"{key} = 1", f"checkpoint.{key} = 1: expected true or false")
+    for key in ("incremental", "save_shrinks", "save_before_limit")
+}
+
+
 @pytest.mark.parametrize("case", WRONG)
 def test_what_is_wrong_is_one_line(case: str) -> None:
     text, said = WRONG[case]

@@ -23,7 +23,10 @@ from cprmodel.ordering import simulate
 from cprmodel.ordering.draining import Announced, DrainingLedger, play_drained
 from cprmodel.ordering.kind import OrderedSaves
 from cprmodel.ordering.levelled import LevelledLedger, play_levels
+from cprmodel.ordering.pls import expected_pls, interval_for_pls
 from cprmodel.ordering.stored import on_warnings, stored_saves
+from cprmodel.planning.changes import _best_first
+from cprmodel.planning.planner import answered
 from cprmodel.planning.pricing import price
 from cprmodel.report.stored import explain_stored
 from cprmodel.simulation import AtTimes, Gamma, GivenFailure
@@ -50,6 +53,33 @@ def strategy(job: Job, saving: StoredPrioritySave, every_s: float = 1800.0) -> S
 
 def cost(job: Job, saving: StoredPrioritySave, every_s: float = 1800.0) -> Any:
     return kinds.cost(job, SteadyState(), strategy(job, saving, every_s))
+
+
+def test_from_an_interval_above_the_budget_the_same_one_is_found() -> None:
+    """Both ways end within a thousandth of the budget, what is lost being nearly in proportion to the interval."""
+    job = warned_job(LATE)
+    one = strategy(job, saves(job)[0])
+    above_s = 3.0 * float(one.interval_s)
+    budget = expected_pls(job, one, exact=True).pls
+    known = expected_pls(job, replace(one, interval_s=above_s), exact=True).pls
+    found = [interval_for_pls(job, one, budget, True, 0.0, above) for above in (None, (above_s, known))]
+    for every_s in found:
+        assert every_s is not None
+        assert 1 - 2e-3 < expected_pls(job, replace(one, interval_s=every_s), exact=True).pls / budget <= 1
+    assert found[0] == pytest.approx(found[1], rel=5e-3)
+    assert interval_for_pls(job, one, budget * 1e-3, True, float(one.interval_s), (above_s, known)) is None
+
+
+def test_what_cannot_be_the_best_at_another_mtbf_is_left_out_and_nothing_else() -> None:
+    """The best of those that are looked for is the best of all candidates, each at its own best."""
+    job = job_of()
+    answer = answered(job)
+    worse = job.with_mtbf(job.failure_mix.mtbf_s / 2)
+    looked = _best_first(worse, answer.model, answer)
+    every = [one for one in answered(worse).strategies if one.feasible]
+    best, found = (min(some, key=lambda one: one.overhead_fraction) for some in (every, looked))
+    assert (found.name, found.interval_s) == (best.name, best.interval_s)
+    assert len(looked) < len(every)
 
 
 @pytest.mark.parametrize("order", ORDERS)
