@@ -23,6 +23,7 @@ __all__ = [
     "hits_of",
     "longest_within",
     "lost_behind",
+    "lost_in",
     "lost_of",
     "unreadable_pls",
 ]
@@ -85,11 +86,16 @@ def lost_of(hits: Hits, work_s: Number, interval_s: Number, behind: Number = 0) 
     """:func:`exact_pls` where the hits are known; ``behind``: :func:`lost_behind`."""
     xp = namespace(work_s, interval_s, hits.rate, hits.saving)
     saves = xp.intervals(work_s, interval_s) - 1
-    rest = work_s - saves * interval_s
-    x, last = hits.rate * interval_s, hits.rate * rest
+    return lost_in(hits, interval_s, saves, work_s - saves * interval_s, behind) / work_s
+
+
+def lost_in(hits: Hits, interval_s: Number, saves: Number, rest_s: Number, behind: Number = 0) -> Number:
+    """Work lost of so many intervals, and of a rest that no failure strikes in its save; as :func:`lost_of`."""
+    xp = namespace(interval_s, saves, rest_s, hits.rate, hits.saving)
+    x, last = hits.rate * interval_s, hits.rate * rest_s
     whole = x * xp.phi2(-x) + hits.saving * xp.exprel(-x)
     whole = whole + behind * (1 - whole)
-    return (saves * interval_s * whole + rest * last * xp.phi2(-last)) / work_s
+    return saves * interval_s * whole + rest_s * last * xp.phi2(-last)
 
 
 def longest_within(hits: Hits, pls: Number) -> Number:
