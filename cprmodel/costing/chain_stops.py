@@ -101,16 +101,17 @@ def _counted(x: float, queue: float) -> Any:
     step, first = 1.0 / _POINTS, (1 + queue) * _POINTS
     edges = np.exp(-x * np.arange(_POINTS + 1) * step)
     falls = edges[:-1] - edges[1:]  # a failure in each piece of a limit, the latest first in the past
-    found = np.zeros(many + 1)
+    found, middles = np.zeros(many + 1), np.zeros(many)  # and between each point and the next
     reached = math.exp(-x)
     for at in range(math.ceil(first - 1e-9), many + 1):
         past = at - first
         low = math.floor(past + 1e-9)
         before = found[low] + (past - low) * (found[low + 1] - found[low]) if low + 1 < at else found[low]
-        window = found[max(at - _POINTS, 0) : at + 1]
-        middles = (window[:-1] + window[1:]) / 2
-        # half of the last one is what is looked for: 0 as yet
-        found[at] = (reached * (1 + before) + middles[::-1] @ falls[: len(middles)]) / (1 - falls[0] / 2)
+        start = max(at - _POINTS, 0)
+        middles[at - 1] = found[at - 1] / 2  # the other half is what is looked for
+        past_ones = middles[start:at][::-1] @ falls[: at - start]
+        found[at] = (reached * (1 + before) + past_ones) / (1 - falls[0] / 2)
+        middles[at - 1] = (found[at - 1] + found[at]) / 2
     times = np.arange(many + 1) * step
     jump = 1 + queue
 
