@@ -89,7 +89,7 @@ class _Job:
 
     @cached_property
     def cycle(self) -> float:
-        return self.of.interval_s + self.of.chain.save
+        return float(self.of.interval_s + self.of.chain.save)
 
     @cached_property
     def saves(self) -> int:
@@ -116,7 +116,7 @@ class _Job:
 
     def _whole(self, left: float, saves: int) -> float:
         """How long it takes to end so much work, without a last save."""
-        return self.load + left + saves * self.of.chain.save
+        return float(self.load + left + saves * self.of.chain.save)
 
     def never_ends(self, left: float) -> bool:
         """Whether the limit comes before so much work is done, in any case."""
