@@ -4,7 +4,8 @@ Event by event, deliberately plain and slow: no formula, no array, no import fro
 copy has its place.
 
 * Components fail at a constant rate each; one takes its process, or all nodes of its host or its rack.
-* Nodes are numbered through; hosts and racks are runs of them. A level's copies of a node's part are at its own
+* Nodes are numbered through; hosts and racks are runs of them, the last of which may be shorter. A level's copies
+  of a node's part are at its own
   place in each of m neighbouring units (nodes, hosts or racks), which hold one another's. A copy is lost with its
   node (or with its process, where that holds it). The last level is elsewhere, and never lost.
 * While everybody waits, a further failure takes what it takes, and the wait begins again. It is as long as
@@ -63,7 +64,7 @@ def places(setting: Setting, level: Place, node: int) -> list[int]:
 
 def play(setting: Setting, rng: random.Random) -> tuple[float, float]:
     """The time to train, and the portion of the samples that was lost for good."""
-    rates = [part.count * (setting.nodes / part.nodes) / part.mttf for part in setting.parts]
+    rates = [part.count * -(-setting.nodes // part.nodes) / part.mttf for part in setting.parts]
     total, last = sum(rates), len(setting.levels) - 1
     saved, index = [0.0] * (last + 1), [0] * (last + 1)  # the work in the last save of each level or a higher one
     learned: list[list[tuple[float, float]]] = [[] for _ in range(setting.nodes)]
@@ -74,8 +75,8 @@ def play(setting: Setting, rng: random.Random) -> tuple[float, float]:
         (part,) = rng.choices(setting.parts, rates)
         if part.at_once > 1:
             return set(rng.sample(range(setting.nodes), part.at_once)), part.process
-        first = rng.randrange(setting.nodes // part.nodes) * part.nodes
-        return set(range(first, first + part.nodes)), part.process
+        first = rng.randrange(-(-setting.nodes // part.nodes)) * part.nodes  # the last one may hold fewer
+        return set(range(first, min(first + part.nodes, setting.nodes))), part.process
 
     def needed(whose: set[int], gone: set[int], killed: set[int]) -> int:
         for at, level in enumerate(setting.levels[:-1]):

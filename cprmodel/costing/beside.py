@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from cprmodel.costing.chain_stops import spared_by, without_limit
 from cprmodel.costing.models import (
@@ -32,13 +32,27 @@ from cprmodel.costing.models import (
     use,
     with_extra,
 )
+from cprmodel.costing.rhythm import (
+    Between,
+    between,
+    by_calendar,
+    counted,
+    filled,
+    frequent,
+    longest_of,
+    pieces,
+)
 from cprmodel.costing.terms import WITHIN
 from cprmodel.facts.formula import Formula
 from cprmodel.facts.results import Breakdown
-from cprmodel.facts.special import NUMPY
 from cprmodel.facts.strategies import Recovery, Strategy
 from cprmodel.facts.units import count_of, format_share, format_time
-from cprmodel.formulas.planned import chain_planned_overhead, periodic_stops_overhead, planned_overhead
+from cprmodel.formulas.planned import (
+    calendar_stops_overhead,
+    chain_planned_overhead,
+    periodic_stops_overhead,
+    planned_overhead,
+)
 from cprmodel.formulas.spares import nodes_in_repair, waiting_overhead
 from cprmodel.jobs import Job
 from cprmodel.jobs.planned import about_dates, planned_calendar
@@ -93,50 +107,6 @@ def _met(job: Job, elapsed_s: float, each_s: float) -> tuple[int, float, float]:
     return number, out, until
 
 
-class _Between(NamedTuple):
-    """What is done between two planned stops that come by a period."""
-
-    interval_s: float  # useful work before each regular save, at most all that there is
-    saves: int  # regular saves
-    last_s: float  # useful work before the one that ends at a stop
-    idle_s: float  # what is left of the time where nothing fails
-
-
-def _between(job: Job, interval_s: float) -> _Between | None:
-    """Between two planned stops of one kind, where saves block; None where they come otherwise. No work: 0."""
-    kinds = job.failures.planned or ()
-    if len(kinds) != 1 or kinds[0].every_s is None or not job.plain or job.paced:
-        return None
-    return _filled(job, interval_s, kinds[0].every_s - kinds[0].lasts_s - job.load_s - job.save_s)
-
-
-def _filled(job: Job, interval_s: float, room_s: float) -> _Between:
-    """So much time for work and regular saves."""
-    step = job.job.step_s
-    saves = int(NUMPY.intervals(room_s, interval_s + job.save_s)) - 1
-    last, idle = max(room_s - saves * (interval_s + job.save_s), 0.0), 0.0
-    if step is not None:
-        whole = math.floor(last / step * (1 + 1e-12)) * step
-        last, idle = whole, last - whole
-        if last == 0 and saves:
-            saves, last, idle = saves - 1, interval_s, idle + job.save_s
-    every, last = (interval_s, min(last, interval_s)) if saves else (min(interval_s, last), last)
-    return _Between(every, saves, last, max(idle, 0.0))
-
-
-def _pieces(job: Job, near_s: float) -> list[float]:
-    """Intervals near one that leave no rest between two planned stops, or half a piece; in whole steps."""
-    (one,) = job.failures.planned or ()
-    room = (one.every_s or math.inf) - one.lasts_s - job.load_s
-    many = int(min(room / (near_s + job.save_s), 1e6))
-    pieces = range(max(many - 2, 1), many + 5)
-    found = [room / number - job.save_s for whole in pieces for number in (whole, whole + 0.5)]
-    step = job.job.step_s
-    if step is not None:
-        found = [math.ceil(every / step * (1 - 1e-12)) * step for every in found]
-    return [every for every in found if every > 0]
-
-
 def in_repair_of(job: Job) -> float:
     """Nodes in repair on average while the job does not wait."""
     return float(nodes_in_repair.raw(1, job.failure_mix.mtbf_s, job.repair_s or 0.0)) * job.repair_share
@@ -189,8 +159,13 @@ class WithStops:
         return self._in_pieces(job, job.partial_recovery, found, pls_budget * WITHIN)
 
     def _in_pieces(self, job: Job, recovery: Recovery, found: Choice, budget: float) -> Choice:
-        between = self._rhythm(job, Strategy(recovery.name, recovery, job.saving, found.interval_s))
-        if between is None:
+        at_first = Strategy(recovery.name, recovery, job.saving, found.interval_s)
+        rhythm = self._rhythm(job, at_first)
+        if rhythm is not None:
+            near, rooms = rhythm.interval_s, [self._period(job) - job.load_s]
+        elif self._by_calendar(job, at_first):
+            near, rooms = self._played(job, at_first).interval_s, self._rooms(job, at_first)
+        else:
             return found
 
         def costs(every: float) -> float:
@@ -199,25 +174,48 @@ class WithStops:
                 return math.inf
             return float(cost.breakdown.total) + self.extra_s * (1 / every + cost.written_beside_per_s)
 
-        near = between.interval_s
-        best = min([*_pieces(job, near), near], key=costs)
+        tried = [every for room in rooms for every in pieces(job, near, room)]
+        best = min([*tried, near], key=costs)
         if best == found.interval_s:
             return found
         return replace(found, interval_s=best, set_by=found.set_by if found.set_by == BUDGET else STOPS)
 
-    def _rhythm(self, job: Job, strategy: Strategy) -> _Between | None:
+    @staticmethod
+    def _period(job: Job) -> float:
+        """Time without a planned stop between two of one kind [s]."""
+        (one,) = job.failures.planned or ()
+        return (one.every_s or math.inf) - one.lasts_s
+
+    @staticmethod
+    def _by_calendar(job: Job, strategy: Strategy) -> bool:
+        """Whether planned stops are counted one by one."""
+        return strategy.plain and by_calendar(job)
+
+    def _rooms(self, job: Job, strategy: Strategy) -> list[float]:
+        """Times for work and saves that are cut into equal pieces, where planned stops are not rare [s]."""
+        base = float(self._inner.cost(job, strategy).breakdown.total)
+        if not math.isfinite(base):
+            return []
+        number, _, until = _met(job, job.job.work_s * (1 + base), job.load_s + job.save_s / 2)
+        return frequent(job, number) if until / (number + 1) <= _RARE * strategy.saves_every_s else []
+
+    def _rhythm(self, job: Job, strategy: Strategy) -> Between | None:
         """What is done between planned stops that come by a period; None where none comes, or others do."""
-        between = _between(job, strategy.interval_s) if strategy.plain else None
-        if between is None or between.last_s <= 0:
+        found = between(job, strategy.interval_s) if strategy.plain else None
+        if found is None or found.last_s <= 0:
             return None
-        base = self._inner.cost(job, replace(strategy, interval_s=between.interval_s)).breakdown.total
+        base = self._inner.cost(job, replace(strategy, interval_s=found.interval_s)).breakdown.total
         number, _, _ = _met(job, job.job.work_s * (1 + float(base)), 0.0) if math.isfinite(base) else (0, 0.0, 0.0)
-        return between if number else None
+        return found if number else None
 
     def _played(self, job: Job, strategy: Strategy) -> Strategy:
         """With an interval that is not longer than the work between two planned stops."""
-        between = self._rhythm(job, strategy)
-        return strategy if between is None else replace(strategy, interval_s=between.interval_s)
+        rhythm = self._rhythm(job, strategy)
+        if rhythm is not None:
+            return replace(strategy, interval_s=rhythm.interval_s)
+        if self._by_calendar(job, strategy) and (most := longest_of(job)) < strategy.interval_s:
+            return replace(strategy, interval_s=most)
+        return strategy
 
     def cost(self, job: Job, strategy: Strategy) -> Cost:
         """The cost of the model inside, and of what stops the job besides."""
@@ -238,15 +236,15 @@ class WithStops:
         chain = _of_chain(job, strategy, base, number)
         if chain is not None:
             return chain_planned_overhead, {**given, **chain}
-        between = self._rhythm(job, strategy)
-        if between is None:
-            return planned_overhead, given
-        more = {"mtbf_s": job.failure_mix.mtbf_s, **between._asdict()}
         back = share_sent_back(job.failure_mix, strategy.recovery)
-        calm = math.exp(-back / job.failure_mix.mtbf_s * (between.saves * between.interval_s + between.last_s))
+        rhythm = self._rhythm(job, strategy)
+        if rhythm is None:
+            return planned_overhead, given
+        more = {"mtbf_s": job.failure_mix.mtbf_s, **rhythm._asdict()}
+        calm = math.exp(-back / job.failure_mix.mtbf_s * (rhythm.saves * rhythm.interval_s + rhythm.last_s))
         # the first one comes after a longer time, with nothing to load
-        first = _filled(job, between.interval_s, ((job.failures.planned or ())[0].every_s or 0.0) - job.save_s)
-        idle = between.idle_s + (first.idle_s - between.idle_s) / max(number, 1)
+        first = filled(job, rhythm.interval_s, ((job.failures.planned or ())[0].every_s or 0.0) - job.save_s)
+        idle = rhythm.idle_s + (first.idle_s - rhythm.idle_s) / max(number, 1)
         more["idle_s"] = calm * idle + (1 - calm) * half
         if not everybody_returns(strategy.recovery):
             partial = job.partial_recovery
@@ -254,8 +252,20 @@ class WithStops:
             more |= {name: getattr(partial, name) for name in ("partial_load_s", "partial_reschedule_s")}
         return periodic_stops_overhead, {**given, **more}
 
-    def _stops(self, job: Job, strategy: Strategy, base: float, waiting: float) -> tuple[int, float, float, Step]:
+    def _stops(self, job: Job, strategy: Strategy, base: float, waiting: float) -> tuple[float, float, float, Step]:
         """How many planned stops, their mean length, when the job ends [s], and what they cost."""
+        if self._by_calendar(job, strategy):
+            found = counted(job, strategy, base + waiting, lambda one: self._inner.cost(one, strategy).breakdown)
+            if found is not None:
+                number, lasts, until, *adds = found
+                more = dict(zip(("more_saves", "more_lost_s"), adds, strict=True))
+                given = {"work_s": job.job.work_s, "planned": number, "outage_s": lasts, **more}
+                return (
+                    number,
+                    lasts,
+                    until,
+                    use(calendar_stops_overhead, save_s=job.save_s, load_s=job.load_s, **given),
+                )
         work, elapsed = job.job.work_s, job.job.work_s * (1 + base + waiting)
         each = job.load_s + job.save_s / 2
         number, out, until = _met(job, elapsed, each)
@@ -321,23 +331,26 @@ class WithStops:
                 )
         if job.failures.planned and math.isfinite(base):
             cost = self.cost(job, strategy)
-            number, lasts, until, _ = self._stops(job, played, base, cost.waiting)
+            number, lasts, until, step = self._stops(job, played, base, cost.waiting)
             stops = count_of(number, "planned stop")
             each = f" of {format_time(lasts)}" if number else ""
             notes.append(f"{stops}{each} in its time, {format_share(cost.planned)} of the work")
             notes += about_dates(job.failures.planned, job.job.start, until)
-            notes += _about_rhythm(job, played, number, until)
+            if step.formula is calendar_stops_overhead:
+                notes += _about_calendar(played, number, until)
+            else:
+                notes += _about_rhythm(job, played, number, until)
         return notes
 
 
-def _about_rhythm(job: Job, strategy: Strategy, number: int, until_s: float) -> list[str]:
+def _about_rhythm(job: Job, strategy: Strategy, number: float, until_s: float) -> list[str]:
     """How often is saved between stops; or that these are not rare, where the figure takes them to be."""
-    between = _between(job, strategy.interval_s) if strategy.plain else None
-    if number and between is not None:
-        if between.saves == 0:
+    rhythm = between(job, strategy.interval_s) if strategy.plain else None
+    if number and rhythm is not None:
+        if rhythm.saves == 0:
             return ["there is no regular save between two planned stops, only the one just before each"]
-        saves = count_of(between.saves, "save")
-        return [f"{saves} between two planned stops, and one just before each, {format_time(between.last_s)} later"]
+        saves = count_of(rhythm.saves, "save")
+        return [f"{saves} between two planned stops, and one just before each, {format_time(rhythm.last_s)} later"]
     apart = until_s / (number + 1)
     if number == 0 or _of_chain(job, strategy, 0.0, 0) is not None or apart > _RARE * strategy.saves_every_s:
         return []
@@ -345,6 +358,17 @@ def _about_rhythm(job: Job, strategy: Strategy, number: int, until_s: float) -> 
     return [
         f"planned stops come only {apart / strategy.saves_every_s:.2g} intervals apart: half a save is charged for "
         f"each, as if they were rare, and saves are up to {most} of the work off"
+    ]
+
+
+def _about_calendar(strategy: Strategy, number: float, until_s: float) -> list[str]:
+    """That stops by dates or of several kinds are not rare, and how they are counted then."""
+    apart = until_s / (number + 1) / strategy.saves_every_s
+    if number == 0 or apart > _RARE:
+        return []
+    return [
+        f"planned stops come only {apart:.2g} intervals apart: the time before each is counted with its own saves, "
+        "one just before the stop, and the rest between the two"
     ]
 
 

@@ -28,6 +28,8 @@ __all__ = ["Spared", "spared_by", "without_limit"]
 
 #: Points in a limit; limits in a time up to which it is followed; and stops whose distances are counted.
 _POINTS, _MOST, _STOPS = 200, 40.0, 10_000
+#: Of these limits the first that a time does not exceed are followed.
+_FOLLOWED = (2.5, 5.0, 10.0, 20.0, _MOST)
 
 
 class Spared(NamedTuple):
@@ -87,7 +89,7 @@ def _spared(x: float, queue: float, time: float) -> tuple[float, float, float]:
         each = [_spared(x, queue, _MOST - apart * share) for share in (np.arange(64) + 0.5) / 64]
         starts, limits, queues = np.mean(each, axis=0)
         return float(starts), float(limits), float(queues)
-    counted = _counted(x, queue)
+    counted = _counted(x, queue, next(one for one in _FOLLOWED if time <= one))
     usual, later = time / apart, np.linspace(time, time + queue, 257)
     starts, limits = usual - float(counted(time)), usual - float(counted(time + queue))
     waits = usual - float(np.trapezoid(counted(later), later) / queue) if queue > 0 else 0.0
@@ -95,23 +97,24 @@ def _spared(x: float, queue: float, time: float) -> tuple[float, float, float]:
 
 
 @lru_cache(maxsize=64)
-def _counted(x: float, queue: float) -> Any:
-    """Fresh starts after limits, m, by the time."""
-    many = math.ceil((_MOST + queue + 1) * _POINTS)
+def _counted(x: float, queue: float, limits: float) -> Any:
+    """Fresh starts after limits, m, by the time, up to so many limits."""
+    many = math.ceil((limits + queue + 1) * _POINTS)
     step, first = 1.0 / _POINTS, (1 + queue) * _POINTS
     edges = np.exp(-x * np.arange(_POINTS + 1) * step)
     falls = edges[:-1] - edges[1:]  # a failure in each piece of a limit, the latest first in the past
-    found = np.zeros(many + 1)
-    reached = math.exp(-x)
+    middles = np.zeros(many)  # of each point and the next
+    reached, listed, own = math.exp(-x), [0.0] * (many + 1), float(1 - falls[0] / 2)
     for at in range(math.ceil(first - 1e-9), many + 1):
         past = at - first
         low = math.floor(past + 1e-9)
-        before = found[low] + (past - low) * (found[low + 1] - found[low]) if low + 1 < at else found[low]
-        window = found[max(at - _POINTS, 0) : at + 1]
-        middles = (window[:-1] + window[1:]) / 2
-        # half of the last one is what is looked for: 0 as yet
-        found[at] = (reached * (1 + before) + middles[::-1] @ falls[: len(middles)]) / (1 - falls[0] / 2)
-    times = np.arange(many + 1) * step
+        before = listed[low] + (past - low) * (listed[low + 1] - listed[low]) if low + 1 < at else listed[low]
+        start = max(at - _POINTS, 0)
+        middles[at - 1] = listed[at - 1] / 2  # the other half is what is looked for
+        past_ones = float(middles[start:at][::-1] @ falls[: at - start])
+        listed[at] = (reached * (1 + before) + past_ones) / own
+        middles[at - 1] = (listed[at - 1] + listed[at]) / 2
+    times, found = np.arange(many + 1) * step, np.array(listed)
     jump = 1 + queue
 
     def counted(at: Any) -> Any:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -31,15 +31,16 @@ from cprmodel.costing.models import (
     use,
 )
 from cprmodel.costing.saving import without_shards
-from cprmodel.costing.short_chain import Limits, short_chain
+from cprmodel.costing.short_chain import Limits, Summed, short_chain
 from cprmodel.costing.terms import WITHIN
 from cprmodel.costing.valleys import beside, closed, lowest
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
+from cprmodel.facts.roots import root_between
 from cprmodel.facts.strategies import Recovery, Strategy, loses_samples
 from cprmodel.facts.units import count_of, format_share, format_time
-from cprmodel.formulas.exact_loss import lost_of
-from cprmodel.formulas.limits import chain_of, limit_reach, time_limited_overhead, unannounced_limit_overhead
+from cprmodel.formulas.exact_loss import Hits, lost_of
+from cprmodel.formulas.limits import Chain, chain_of, limit_reach, time_limited_overhead, unannounced_limit_overhead
 from cprmodel.jobs import Job
 
 __all__ = ["LIMIT", "TimeLimited", "fits_into_one"]
@@ -57,6 +58,8 @@ _SHORT = 30
 #: In a short one intervals are tried with up to so many saves in a job, beside those best for a long one, on a
 #: coarse grid, and the best of these on the fine one.
 _TRIED, _COARSE, _FINE = 8, 16, 4
+#: The longest within a budget is found so closely, from such shares of a long chain's down.
+_CLOSE, _SHORTER = 1e-9, (1.0, 0.5, 0.1, 0.01, 0.001)
 
 
 def fits_into_one(job: Job, interval_s: float) -> bool:
@@ -79,6 +82,7 @@ class _Chains:
 
     job: Job
     recovery: Recovery
+    free: dict[float, float] = field(default_factory=dict, compare=False, repr=False)  #: best without a budget
 
     @cached_property
     def arguments(self) -> dict[str, Any]:
@@ -87,6 +91,17 @@ class _Chains:
         found = {"save_s": job.save_s, "mtbf_s": mix.mtbf_s, **recovery_arguments(mix, self.recovery)}
         # a job of the chain loads everything, whatever the recovery
         return {**found, "load_s": job.load_s, "requeue_s": job.job.requeue_s or 0.0}
+
+    @cached_property
+    def chain(self) -> Chain:
+        """What a job of it is subject to, whatever the interval."""
+        given = {name: one for name, one in self.arguments.items() if name not in ("load_s", "requeue_s")}
+        return Chain(*(float(one) for one in chain_of(**given)))
+
+    @cached_property
+    def hits(self) -> Hits:
+        """What takes work from a shard, whatever the interval."""
+        return terms_of(self.job).hits
 
     @cached_property
     def reach(self) -> tuple[float, float]:
@@ -134,31 +149,33 @@ class _Chains:
 
     def parts(self, interval_s: float, points: int | None = None) -> Breakdown:
         """The overhead of the job's own chain, from its beginning to its end; on a grid of so many points."""
+        return self.summed(interval_s, points).breakdown
+
+    def summed(self, interval_s: float, points: int | None = None) -> Summed:
+        """The same, and its PLS."""
         if not self.jobs(interval_s) < _SHORT:
-            long: Breakdown = self.step(interval_s).value.in_floats()
-            return long
-        given = {name: one for name, one in self.arguments.items() if name not in ("load_s", "requeue_s")}
-        chain = chain_of(**given)
+            loses = loses_samples(self.recovery)
+            return Summed(self.step(interval_s).value.in_floats(), float(self.pls(interval_s)) if loses else 0.0)
         limits = Limits(
-            chain=chain,
-            limit_s=(self.job.job.time_limit_s or math.inf) / float(chain.stretch),
+            chain=self.chain,
+            limit_s=(self.job.job.time_limit_s or math.inf) / self.chain.stretch,
             interval_s=interval_s,
             save_s=self.job.save_s,
             load_s=self.job.load_s,
             requeue_s=self.job.job.requeue_s or 0.0,
             announced=self.job.saves_before_limit,
             step_s=self.job.job.step_s or 0.0,
+            hits=Hits(*(float(one) for one in self.hits)) if loses_samples(self.recovery) else None,
         )
         return short_chain(limits, self.job.job.work_s, **({} if points is None else {"points": points}))
 
     def pls(self, interval_s: Any) -> Any:
-        """Expected PLS of partial recovery."""
+        """Expected PLS of partial recovery, in a long chain whose jobs reach their limit."""
         work: Any = self.job.job.work_s
         if self.job.saves_before_limit:
             work = self.regular(interval_s) * interval_s + self.last_s(interval_s)
-        hits = terms_of(self.job).hits
         with np.errstate(all="ignore"):
-            return lost_of(hits, work, np.minimum(interval_s, work))
+            return lost_of(self.hits, work, np.minimum(interval_s, work))
 
     def written(self, parts: Breakdown) -> Any:
         """Complete saves in a second of useful work."""
@@ -167,20 +184,29 @@ class _Chains:
     def best(self, extra_s: float, budget: float | None) -> float:
         """The interval of least overhead within a budget; infinite where none keeps it."""
 
-        def values(intervals: Any) -> Any:
+        def unbound(intervals: Any) -> Any:
             parts = self.step(intervals).value
             with np.errstate(invalid="ignore"):
                 total = parts.total + extra_s * self.written(parts)
             total = np.where(np.isfinite(total), total, np.inf)
             # ended without notice, a job must be able to complete a save
-            total = np.where(self.regular(intervals) + self.job.saves_before_limit > 0, total, np.inf)
+            return np.where(self.regular(intervals) + self.job.saves_before_limit > 0, total, np.inf)
+
+        def values(intervals: Any) -> Any:
+            total = unbound(intervals)
             return total if budget is None else np.where(self.pls(intervals) <= budget * WITHIN, total, np.inf)
 
         def least(intervals: Any) -> float:
             found = _least(values, intervals)
             if not (math.isfinite(found) and self.jobs(found) < _SHORT):
                 return found
-            return self._least_of_short(found, values, extra_s)
+            if budget is None:
+                return self._least_of_short(found, values, extra_s)
+            free = self.best_free(extra_s)
+            if self.summed(free).pls <= budget * WITHIN:
+                return free
+            longest = self._longest_of_short(found, free, budget * WITHIN)
+            return self._least_of_short(longest, unbound, extra_s, budget * WITHIN)
 
         room, save = self.reach
         step, longest = self.job.job.step_s, min(room - self.job.save_s, self.job.job.work_s)
@@ -205,14 +231,53 @@ class _Chains:
         around = np.floor(bottoms[:, None] / step) + np.arange(-_BESIDE, _BESIDE + 2)
         return least(step * np.unique(np.clip(around, 1, math.floor(longest / step))))
 
-    def _least_of_short(self, found: float, values: Callable[[Any], Any], extra_s: float) -> float:
-        """The best interval of a short chain, in which a job more or less counts; ``found``: a long one's."""
+    def best_free(self, extra_s: float) -> float:
+        """The interval of least overhead, whatever is lost."""
+        if extra_s not in self.free:
+            self.free[extra_s] = self.best(extra_s, None)
+        return self.free[extra_s]
+
+    def _longest_of_short(self, long: float, free: float, most: float) -> float:
+        """The longest interval of a short chain of which no more is lost for good; infinite where each loses more.
+
+        ``long``: what a long one would have; ``free``: an interval that loses more.
+        """
+        step, high = self.job.job.step_s or 0.0, free
+
+        def beyond(every: float) -> float:
+            return self.summed(every).pls - most
+
+        for share in _SHORTER:
+            low = max(math.floor(share * long / step * (1 + 1e-12)) * step, step) if step else share * long
+            if beyond(low) <= 0:
+                break
+            high = low
+        else:
+            return math.inf
+        if high <= low:
+            return low
+        found = root_between(beyond, low, high, _CLOSE) * (1 - 2 * _CLOSE)
+        if step:
+            found = math.floor(found / step * (1 + 1e-12)) * step
+        return found if found > low and beyond(found) <= 0 else low
+
+    def _least_of_short(
+        self, found: float, values: Callable[[Any], Any], extra_s: float, most_pls: float | None = None
+    ) -> float:
+        """The best interval of a short chain, in which a job more or less counts; ``found``: a long one's.
+
+        ``most_pls``: of its own; then ``found`` is the longest that keeps it.
+        """
+        if math.isinf(found):
+            return found
 
         def own(intervals: Any, points: int | None = None) -> Any:
-            totals = [
-                self.parts(float(one), points).total + extra_s * self.written(self.step(one).value)
-                for one in intervals
-            ]
+            totals = []
+            for one in intervals:
+                parts, pls = self.summed(float(one), points)
+                total = parts.total + extra_s * self.written(self.step(one).value)
+                beyond = most_pls is not None and points is None and pls > most_pls
+                totals.append(math.inf if beyond else total)
             return np.array(totals, dtype=float)
 
         room, save = self.reach
@@ -222,10 +287,10 @@ class _Chains:
         tried = np.unique(
             np.concatenate([[found], even, even * (1 + 0.25 / (number + 1)), even * (1 + 0.5 / (number + 1))])
         )
-        tried = np.minimum(tried, most)
+        tried = np.minimum(tried, most if most_pls is None else found)
         if step is not None:
             tried = np.maximum(np.floor(tried / step * (1 + 1e-12)), 1) * step
-        tried = np.unique(tried)
+        tried = np.unique(tried[tried > 0])
         tried = tried[np.isfinite(values(tried))]
         few = tried[np.argsort(own(tried, _COARSE), kind="stable")[:_FINE]]
         return _least(own, np.unique([found, *few]))
@@ -297,7 +362,9 @@ class TimeLimited:
         return Choice(every, LIMIT if alone else OPTIMUM)
 
     def _bounded(self, job: Job, chains: _Chains, every: float, budget: float) -> bool:
-        """Whether a little longer an interval would cost less, were it not for the budget."""
+        """Whether a longer interval would cost less, a little so or in a short chain any, but for the budget."""
+        if chains.jobs(every) < _SHORT:
+            return chains.summed(chains.best_free(self.extra_s)).pls > budget * WITHIN
         longer = every + (job.job.step_s or 1e-6 * every)
         here, there = (float(chains.step(one).value.total) for one in (every, longer))
         return there < here and float(chains.pls(longer)) > budget * WITHIN
@@ -313,8 +380,11 @@ class TimeLimited:
             nothing = Breakdown(0.0, 0.0, math.inf, 0.0)
             return Cost(nothing, 0.0, refused="its stops take so much of the time limit that nothing can be saved")
         step = chains.step(strategy.interval_s)
-        parts = chains.parts(strategy.interval_s) if math.isfinite(step.value.total) else step.value.in_floats()
-        lost = float(chains.pls(strategy.interval_s)) if loses_samples(strategy.recovery) else 0.0
+        parts, lost = step.value.in_floats(), 0.0
+        if math.isfinite(parts.total):
+            parts, lost = chains.summed(strategy.interval_s)
+        elif loses_samples(strategy.recovery):
+            lost = float(chains.pls(strategy.interval_s))
         refused = ""
         if not math.isfinite(parts.total):
             refused = (

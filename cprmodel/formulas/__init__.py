@@ -70,7 +70,12 @@ from cprmodel.formulas.ordered import (
 )
 from cprmodel.formulas.overhead import effective_time_ratio, full_recovery_overhead, partial_recovery_overhead
 from cprmodel.formulas.pace import elastic_overhead, reshape_loss, straggling_overhead, straggling_pace
-from cprmodel.formulas.planned import chain_planned_overhead, periodic_stops_overhead, planned_overhead
+from cprmodel.formulas.planned import (
+    calendar_stops_overhead,
+    chain_planned_overhead,
+    periodic_stops_overhead,
+    planned_overhead,
+)
 from cprmodel.formulas.priority import (
     cho_2000_age,
     cho_2000_freshness,
@@ -129,6 +134,7 @@ __all__ = [
     "benoit_2016_checks",
     "benoit_2017_overhead",
     "bougeret_2011_chunk",
+    "calendar_stops_overhead",
     "calibrated_rise",
     "chain_planned_overhead",
     "cheapest_interval",

@@ -24,6 +24,8 @@ __all__ = [
     "longest_within",
     "lost_behind",
     "lost_of",
+    "lost_rest",
+    "lost_whole",
     "unreadable_pls",
 ]
 
@@ -85,11 +87,22 @@ def lost_of(hits: Hits, work_s: Number, interval_s: Number, behind: Number = 0) 
     """:func:`exact_pls` where the hits are known; ``behind``: :func:`lost_behind`."""
     xp = namespace(work_s, interval_s, hits.rate, hits.saving)
     saves = xp.intervals(work_s, interval_s) - 1
-    rest = work_s - saves * interval_s
-    x, last = hits.rate * interval_s, hits.rate * rest
+    whole = lost_whole(hits, interval_s, behind)
+    return (saves * interval_s * whole + lost_rest(hits, work_s - saves * interval_s)) / work_s
+
+
+def lost_whole(hits: Hits, interval_s: Number, behind: Number = 0) -> Number:
+    """Share that is lost of an interval which a save follows; as :func:`lost_of`."""
+    xp = namespace(interval_s, hits.rate, hits.saving)
+    x = hits.rate * interval_s
     whole = x * xp.phi2(-x) + hits.saving * xp.exprel(-x)
-    whole = whole + behind * (1 - whole)
-    return (saves * interval_s * whole + rest * last * xp.phi2(-last)) / work_s
+    return whole + behind * (1 - whole)
+
+
+def lost_rest(hits: Hits, rest_s: Number) -> Number:
+    """Work that is lost of a part which no save follows, or one that nothing strikes."""
+    xp, last = namespace(rest_s, hits.rate), hits.rate * rest_s
+    return rest_s * last * xp.phi2(-last)
 
 
 def longest_within(hits: Hits, pls: Number) -> Number:

@@ -23,7 +23,7 @@ from cprmodel.facts.sources import DERIVED, Evidence
 from cprmodel.facts.special import Number, namespace
 from cprmodel.formulas.stops import NEVER, pace_of, until_complete
 
-__all__ = ["Chain", "chain_of", "limit_reach", "time_limited_overhead", "unannounced_limit_overhead"]
+__all__ = ["Chain", "chain_of", "limit_reach", "saves_of", "time_limited_overhead", "unannounced_limit_overhead"]
 
 _ASSUMES = (
     "exponential failures; a chain of many jobs; exact for full recovery, of partial recovery with stops that take "
@@ -69,6 +69,19 @@ def chain_of(
         stop_reschedule=rate * pace.stop_reschedule,
         restart=pace.back_reschedule,
     )
+
+
+def saves_of(
+    chain: Chain, interval_s: Number, last_s: Number, saves: Number, save_s: Number, load_s: Number
+) -> tuple[Number, Number]:
+    """Regular saves that are complete before everybody must go back, and the probability that the last one is."""
+    xp = namespace(interval_s, last_s, saves, *chain)
+    rho, cycle = chain.back, interval_s + chain.save
+    before = load_s + saves * cycle + last_s
+    # no stop is under way when the last save is due, and no failure strikes it: there is no time for another
+    saved = xp.exp(-rho * before - chain.rate * save_s) / chain.stretch
+    complete = xp.exp(-rho * (load_s + cycle)) * saves * xp.exprel(-rho * saves * cycle) / xp.exprel(-rho * cycle)
+    return complete, saved
 
 
 def _overhead(
@@ -203,13 +216,9 @@ def time_limited_overhead(
         trainer_reschedule_s,
     )
     xp = namespace(interval_s, last_s, saves, *chain)
-    rho, cycle = chain.back, interval_s + chain.save
-    before = load_s + saves * cycle + last_s
-    whole = before + save_s
+    rho, whole = chain.back, load_s + saves * (interval_s + chain.save) + last_s + save_s
     ends = xp.exp(-rho * whole)
-    # no stop is under way when the last save is due, and no failure strikes it: there is no time for another
-    saved = xp.exp(-rho * before - chain.rate * save_s) / chain.stretch
-    complete = xp.exp(-rho * (load_s + cycle)) * saves * xp.exprel(-rho * saves * cycle) / xp.exprel(-rho * cycle)
+    complete, saved = saves_of(chain, interval_s, last_s, saves, save_s, load_s)
     activity = whole * xp.exprel(-rho * whole)
     work = interval_s * complete + last_s * saved
     number = complete + saved

@@ -18,7 +18,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from cprmodel.facts.strategies import FailureSort
-from cprmodel.facts.units import format_share
+from cprmodel.facts.units import count_of, format_share
 from cprmodel.formulas.failures import mtbf_from_nodes, mttf_from_fit
 from cprmodel.jobs.quantities import Count, Plain, Positive, Section, wrong
 from cprmodel.jobs.storage import Level
@@ -28,6 +28,7 @@ __all__ = [
     "Component",
     "Domains",
     "about_components",
+    "about_domains",
     "about_levels",
     "check_components",
     "check_placement",
@@ -80,6 +81,18 @@ class Domains(Section):
         size: int | None = getattr(self, domain)
         return 1 if size is None and domain == "host" else size
 
+    def filled(self, domain: str, nodes: int | None) -> tuple[tuple[int, int], ...]:
+        """How many domains have how many of the nodes: the full ones, and a last one with the rest.
+
+        >>> Domains(rack=16).filled("rack", 64), Domains(rack=24).filled("rack", 64)
+        (((4, 16),), ((2, 24), (1, 16)))
+        """
+        size = self.size(domain) or 1
+        if nodes is None:
+            return ((1, size),)
+        full, rest = divmod(nodes, size)
+        return tuple(one for one in ((full, size), (1, rest)) if all(one))
+
 
 class Component(Section):
     """A kind of component whose failure interrupts the job: how many, how often, and what goes with it."""
@@ -109,15 +122,16 @@ class Component(Section):
             raise wrong("at_once", self.at_once, 'domain = "process" or "node": larger domains fail one by one')
         return self
 
-    def mtbf_s(self, domains: Domains, nodes: float) -> float:
-        """Mean time between failures of any of them [s].
+    def mtbf_s(self, domains: Domains, nodes: int) -> float:
+        """Mean time between failures of any of them [s]; a domain that the nodes do not fill has its own, too.
 
         >>> Component(fit=5000, count=8).mtbf_s(Domains(), nodes=125) / 3600
         200.0
         """
         one = self.mttf_s if self.fit is None else float(mttf_from_fit.raw(self.fit))
         assert one is not None
-        return float(mtbf_from_nodes.raw(one, self.count * nodes / (domains.size(self.domain) or 1)))
+        number = sum(many for many, _ in domains.filled(self.domain, nodes))
+        return float(mtbf_from_nodes.raw(one, self.count * number))
 
 
 def check_components(components: Sequence[Component], domains: Domains, nodes: int | None) -> bool:
@@ -129,7 +143,13 @@ def check_components(components: Sequence[Component], domains: Domains, nodes: i
     if all(by_share) and abs(sum(one.share or 0.0 for one in components) - 1) > 1e-6:
         total = sum(one.share or 0.0 for one in components)
         raise wrong("component.share", round(total, 9), "shares that sum to 1")
+    names = [one.name for one in components]
     for at, one in enumerate(components):
+        first = names.index(one.name)
+        if one.name and first < at:
+            raise wrong(
+                f"component.{at}.name", one.name, f"a name of its own, which failures.component.{first} has"
+            )
         size = domains.size(one.domain)
         if size is None:
             raise wrong(f"domains.{one.domain}", "", f"nodes in it, since component.{at} has this domain")
@@ -139,7 +159,7 @@ def check_components(components: Sequence[Component], domains: Domains, nodes: i
     return not all(by_share)
 
 
-def shares_of(components: Sequence[Component], domains: Domains, nodes: float) -> list[float]:
+def shares_of(components: Sequence[Component], domains: Domains, nodes: int) -> list[float]:
     """The share of the failures that each kind of component has."""
     if components[0].share is not None:
         return [one.share or 0.0 for one in components]
@@ -164,13 +184,20 @@ def group_left(nodes: int, copies: int, failed: int) -> float:
 
 
 def readable(level: Level, component: Component, domains: Domains, nodes: int | None) -> float:
-    """Probability that a level can still be read after a component's failure."""
+    """Probability that a level can still be read after a component's failure, in any of its domains."""
+    filled = domains.filled(component.domain, nodes)
+    total = sum(many for many, _ in filled)
+    return sum(many / total * _readable(level, component, domains, nodes, size) for many, size in filled)
+
+
+def _readable(level: Level, component: Component, domains: Domains, nodes: int | None, size: int) -> float:
+    """The same in a domain of so many nodes."""
     if level.copies is None or (component.domain == "process" and level.held_by != "process"):
         return 1.0
-    units = (domains.size(component.domain) or 1) / (domains.size(level.apart or "node") or 1)
+    units = math.ceil(size / (domains.size(level.apart or "node") or 1))
     if component.at_once > 1 and level.copies > 1:
         return group_left(nodes or component.at_once, level.copies, component.at_once)
-    return float(max(units, 1) < level.copies)
+    return float(units < level.copies)
 
 
 def check_placement(
@@ -219,6 +246,7 @@ def sorts_of(
 ) -> tuple[FailureSort, ...]:
     """What each kind of component's failures take: shards, and the levels that they leave.
 
+    A domain that the nodes do not fill takes less than the others: a sort of its own, after theirs.
     Shards are spread evenly over the nodes, at most one on each; one is always taken by a failure of a shard.
     """
     often = shares_of(components, domains, nodes or 1)
@@ -226,10 +254,12 @@ def sorts_of(
     a_node = 1.0 if nodes is None or shards is None else min(1.0, shards / nodes)
     found = []
     for one, share in zip(components, often, strict=True):
-        together = (domains.size(one.domain) or 1) * one.at_once
-        left = [0.0, *(readable(level, one, domains, nodes) for level in levels)]
-        needs = tuple(high - low for low, high in pairwise(left)) or (1.0,)
-        found.append(FailureSort(share, min(max(1.0, together * a_node), most), needs))
+        filled = domains.filled(one.domain, nodes)
+        for many, size in filled:
+            left = [0.0, *(_readable(level, one, domains, nodes, size) for level in levels)]
+            needs = tuple(high - low for low, high in pairwise(left)) or (1.0,)
+            so_often = share * (many / sum(number for number, _ in filled))
+            found.append(FailureSort(so_often, min(max(1.0, size * one.at_once * a_node), most), needs))
     return tuple(found)
 
 
@@ -269,4 +299,17 @@ def about_levels(
         lost = f"; lost with {', '.join(takes[:_NAMED])}" if takes else ""
         name = level.name or f"checkpoint.level.{at}"
         said.append(f"{name}: {copies} {format_share(survives)} of the failures{lost}")
+    return said
+
+
+def about_domains(components: Sequence[Component], domains: Domains, nodes: int | None) -> list[str]:
+    """That the nodes of the job do not fill the last host, rack or part of the network."""
+    said = []
+    for name in DOMAINS[2:]:
+        full, *last = domains.filled(name, nodes)
+        if last and any(one.domain == name for one in components):
+            said.append(
+                f"failures.domains.{name} = {full[1]}: {nodes:,} nodes fill {count_of(full[0], name)}, "
+                f"and a last one has {last[0][1]}: it fails as often as a full one, and takes what it has"
+            )
     return said

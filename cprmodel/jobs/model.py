@@ -16,7 +16,7 @@ from cprmodel.formulas.accuracy import pls_for_metric_drop
 from cprmodel.jobs.access import Access
 from cprmodel.jobs.accuracy import Accuracy
 from cprmodel.jobs.checkpoint import Checkpoint
-from cprmodel.jobs.domains import about_levels, check_placement, sorts_of
+from cprmodel.jobs.domains import about_domains, about_levels, check_placement, sorts_of
 from cprmodel.jobs.failures import RATES, READ_BY_LOAD_JOB, Failures
 from cprmodel.jobs.money import Money, check_money
 from cprmodel.jobs.pace import check_elastic
@@ -382,9 +382,9 @@ class Job(Section):
         if words is not None:
             said.append(words)
         if self.failures.component is not None:
-            of = self.failures
+            of, levels = self.failures, self.checkpoint.level or ()
             assert of.component is not None
-            levels = self.checkpoint.level or ()
+            said += about_domains(of.component, of.domain_sizes, self.nodes)
             said += about_levels(levels, of.component, of.component_shares, of.domain_sizes, self.nodes)
         if self.failures.group_nodes is not None and self.cluster.embedding_shards is not None:
             said.append("failures.group_nodes: every node of a group that fails is taken to hold a shard")

@@ -88,11 +88,22 @@ def about_looking(found: Solved, job: Job) -> list[str]:
         "planned, and meets the target"
     ]
     if found.apart:
-        apart = f"{100 * found.apart:.2g}%" if found.in_ratio and found.apart < 1 else f"{found.apart:.2g}"
-        lines[0] += f"; a range narrower than {apart} of its values could be missed (more --points look closer)"
+        lines[0] += (
+            f"; the values tried there are {_apart(found)}, so a range that lies between two of them may be missed"
+            ": give more --points, or a narrower --between, to look closer"
+        )
     if found.target.is_played:
         lines.append(
             f"{found.target.quantity} is from {PLAYED:,} played runs for each value, with the same random numbers: "
             "an end is as sure as a P90 of so many"
         )
     return lines
+
+
+def _apart(found: Solved) -> str:
+    """How far apart the values are that were planned at first."""
+    if not found.in_ratio:
+        return f"{found.apart:.3g} apart" if found.apart < 1000 else f"{found.apart:,.0f} apart"
+    if found.apart < 1:
+        return f"{100 * found.apart:.2g}% apart"
+    return f"each {1 + found.apart:.3g} times the one before"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +34,35 @@ def test_a_finish_date(capsys: pytest.CaptureFixture[str]) -> None:
     text = " ".join(out.split())
     assert "finish_p90 2026-12-03" in text
     assert "from 2,000 played runs for each value" in text
+
+
+@pytest.mark.parametrize(
+    ("more", "apart"),
+    [
+        (("checkpoint.save",), "1.4% apart"),  # 1,000 values over a factor of a million: 1e6 to the 1/999
+        (("failures.mtbf", "--between", "1 h:10000 h", "--points", 3), "each 100 times the one before"),
+        (("accuracy.pls_budget", "--between", "0.1:0.2", "--points", 11), "0.01 apart"),
+    ],
+)
+def test_it_says_in_plain_words_what_may_be_missed(
+    more: tuple[str | int, ...], apart: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, _ = run("solve", EXAMPLE, "--until", "pls <= 0.5", "--for", *more, capsys=capsys)
+    assert (
+        f"meets the target; the values tried there are {apart}, so a range that lies between two of them may be "
+        "missed: give more --points, or a narrower --between, to look closer"
+    ) in " ".join(out.split())
+
+
+def test_components_of_one_name_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "job.toml"
+    text = (EXAMPLE.parent / "components.toml").read_text()
+    name = tomllib.loads(text)["failures"]["component"][0]["name"]
+    file.write_text(f'{text}\n[[failures.component]]\nname = "{name}"\nfit = 3\n')
+    out, err = run("plan", file, capsys=capsys, status=2)
+    assert not out
+    assert f'.name = "{name}": expected a name of its own, which failures.component.0 has' in err
+    assert err.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -230,10 +230,11 @@ def test_dates_that_count_for_nothing_are_named() -> None:
     assert "and counts for nothing" in said
     assert "1 planned stop of 48 h in its time" in said
     one = plan(job).best
-    assert one.planned_fraction == pytest.approx(2 / 30)
+    # a failure, in one of 300 runs, may bring the next one in
+    assert one.planned_fraction == pytest.approx(2 / 30, rel=30 / 9000)
     # a stop that moves the end brings the next one in
     later = job_of(job={"work": "32 d", "start": "2027-01-01"}, failures={"mtbf": "9000 d", "planned": planned})
-    assert plan(later).best.planned_fraction == pytest.approx(4 / 32)
+    assert plan(later).best.planned_fraction == pytest.approx(4 / 32, rel=1e-4)
     assert "after the expected end" not in "\n".join(plan(later).warnings)
     none = job_of(
         job={"work": "30 d", "start": "2027-01-01"}, failures={"planned": [{"lasts": "2 d", "dates": dates[:2]}]}
@@ -296,7 +297,11 @@ def test_it_is_explained() -> None:
     assert "[periodic_stops_overhead]" in text
     dates = {"lasts": "4 h", "dates": ["2027-02-01"]}
     rare = job_of(job={"start": "2027-01-01"}, failures={"planned": [dates]})
-    assert "[planned_overhead]" in "\n".join(explain_lines(plan(rare)))
+    assert "[calendar_stops_overhead]" in "\n".join(explain_lines(plan(rare)))
+    levels = [{"save": "10 s", "survives": 0.9}, {"save": "2 min", "load": "3 min", "every": 4}]
+    stored = {"level": levels, "save": None, "load": None}
+    other = job_of(job={"start": "2027-01-01"}, failures={"planned": [dates]}, checkpoint=stored)
+    assert "[planned_overhead]" in "\n".join(explain_lines(plan(other)))
     assert isinstance(model_for(job), WithStops)
     assert not isinstance(model_for(load_preset("cpr-dlrm")), WithStops)
 

@@ -164,6 +164,43 @@ def test_at_random_against_the_play() -> None:
     assert beyond <= 1
 
 
+def test_a_last_rack_that_is_not_full() -> None:
+    """Racks of 24 on 64 nodes are three with a switch each, by hand; and against the play with nodes in places."""
+    switch = [{"name": "switch", "domain": "rack", "mttf": "300 d"}]
+    failures = {"nodes": 64, "domains": {"rack": 24}, "component": switch}
+    job = job_of(cluster={"embedding_shards": 64}, failures=failures, checkpoint=PLAIN)
+    assert job.failure_mix.mtbf_s == pytest.approx(100 * 86400.0)
+    assert [(one.share, one.shards) for one in job.failure_mix.sorts] == [
+        (pytest.approx(2 / 3), 24),
+        (pytest.approx(1 / 3), 16),
+    ]
+    assert job.failure_mix.shards_per_failure == pytest.approx(64 / 3)  # of three racks one, whichever
+    answer = plan(job)
+    assert any(
+        line
+        == "failures.domains.rack = 24: 64 nodes fill 2 racks, and a last one has 16: it fails as often as a full "
+        "one, and takes what it has"
+        for line in answer.warnings
+    )
+    text = "\n".join(explain_lines(answer))
+    assert "switch: 1 in each of 3 racks (the last one of 16 nodes); 100% of the failures" in text
+    assert "takes 16 shards in a rack of 16 nodes where it takes any" in text
+    assert not any("failures.domains" in line for line in plan(job_of()).warnings)  # 32 nodes fill four racks of 8
+    # 36 nodes in racks of 16: of three copies on neighbouring hosts the last rack, of two hosts, leaves one
+    level = [{"save": "10 s", "load": "30 s", "copies": 3, "apart": "host"}, {**DATA["checkpoint"]["level"][2]}]
+    parts = [*DATA["failures"]["component"][:3], {"name": "switch", "domain": "rack", "mttf": "20 d"}]
+    short = {"nodes": 36, "domains": {"host": 2, "rack": 16}, "component": parts}
+    job = job_of(cluster={"embedding_shards": 36}, failures=short, checkpoint={"level": level})
+    a_day = 36 / 60 + 8 * 36 * 40e-6 * 24 + 18 / 200 + 3 / 20
+    assert job.survives(0) == pytest.approx(1 - 2 / 20 / a_day)
+    for recovery in (job.full_recovery, job.partial_recovery):
+        strategy = Strategy(recovery.name, recovery, saving_of(job), 1800.0)
+        cost = SteadyState().cost(job, strategy)
+        mean, error, pls, scatter = played(job, strategy, 12, seed=4)
+        assert abs(mean - cost.breakdown.total) < 3 * error + 200 / job.job.work_s, recovery.name
+        assert abs(pls - cost.pls) < 3 * scatter + 1e-12
+
+
 def test_the_published_figures_of_copies_in_memory() -> None:
     """GEMINI (SOSP'23): 16 nodes, two copies: 93.3% after two failures at once, 80.0% after three."""
     for failed, said in ((1, 1.0), (2, 0.933), (3, 0.800)):
@@ -286,6 +323,14 @@ def test_it_is_shown() -> None:
             'failures.mtbf and component = "1 d" and [{ name = "software", domain = "process", mttf = "60 d" }',
         ),
         ({"failures": {"nodes": None}}, "failures.nodes: expected the number of nodes, since component is given"),
+        (
+            {
+                "failures": {
+                    "component": [{"name": "GPU", "fit": 3}, {"fit": 2}, {"fit": 4}, {"name": "GPU", "fit": 5}]
+                }
+            },
+            'failures.component.3.name = "GPU": expected a name of its own, which failures.component.0 has',
+        ),
         ({"failures": component(name="x")}, "failures.component.0.fit: expected one of fit, mttf, share"),
         (
             {"failures": component(fit=3, mttf="2 d")},

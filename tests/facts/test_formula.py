@@ -54,6 +54,8 @@ POINT = {
     "outage_s": 14_400.0,
     "unsaved_s": 1_700.0,
     "idle_s": 11.0,
+    "more_saves": 0.61,
+    "more_lost_s": -17.0,
     "spared_starts": 0.47,
     "spared_limits": 0.43,
     "spared_queues": 0.45,
