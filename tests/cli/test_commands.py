@@ -256,7 +256,7 @@ OF_A_PLAIN_PLAN = {
     "facts": None,
     "formulas": None,
     "jobs": None,
-    "ordering": {"kind"},
+    "ordering": {"kind", "ways"},
     "planning": {
         "candidates",
         "changes",

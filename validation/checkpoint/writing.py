@@ -23,14 +23,21 @@ def seconds_of(arrays: dict[str, Any], bytes_per_s: float | None) -> float:
 
 
 class Writing:
-    """Begins at once. ``write`` writes it; ``first_s``: what passes before, for storage of a limited bandwidth."""
+    """``write`` writes it, in a thread that begins at once, or right here.
 
-    def __init__(self, write: Callable[[], FileRef], first_s: float = 0.0) -> None:
+    ``first_s``: what passes before, for storage of a limited bandwidth.
+    """
+
+    def __init__(self, write: Callable[[], FileRef], first_s: float = 0.0, background: bool = True) -> None:
         self._write, self._first_s = write, first_s
         self._void = threading.Event()
         self._found: FileRef | str | None = None
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None
+        if background:
+            self._thread = threading.Thread(target=self._run, daemon=True)
+            self._thread.start()
+        else:
+            self._go()
 
     def found(self) -> FileRef | str | None:
         """The file, once it is whole; or why there is none. None while it is written."""
@@ -38,15 +45,24 @@ class Writing:
 
     def wait(self) -> bool:
         """Until that is known; True."""
-        self._thread.join()
+        if self._thread:
+            self._thread.join()
         return True
 
     def void(self) -> None:
         """It counts no more; nothing is written after this."""
         self._void.set()
-        self._thread.join()
+        self.wait()
 
     def _run(self) -> None:
+        try:
+            self._go()
+        except MemoryError:
+            self._found = "no memory for it"
+        except Exception as error:  # whatever a storage's library raises
+            self._found = f"{type(error).__name__}: {error}"
+
+    def _go(self) -> None:
         if self._void.wait(self._first_s):
             return
         try:
@@ -55,7 +71,3 @@ class Writing:
             self._found = str(error)
         except OSError as error:
             self._found = error.strerror or str(error)
-        except MemoryError:
-            self._found = "no memory for it"
-        except Exception as error:  # whatever a storage's library raises
-            self._found = f"{type(error).__name__}: {error}"

@@ -191,11 +191,10 @@ class Server:
             self.config.claim.check()
             return write_arrays(self.folder, name, content)
 
-        begun.writing = Writing(write, seconds_of(arrays, self.config.bandwidth_bytes_per_s))
+        begun.writing = Writing(write, seconds_of(arrays, self.config.bandwidth_bytes_per_s), later)
         reply: dict[str, Any] = {"step": self.step, "rows": self.count if whole else len(ids), "unsaved": unsaved}
         reply |= {"on": self.checkpoint, "ticks": self.priority.ticks if self.priority else 0}
         if not later:
-            begun.writing.wait()
             reply |= self._written()
         chosen = [ids] if header.get("tell_rows") and not whole else []
         return {**reply, "seconds": time.monotonic() - begin}, *chosen

@@ -25,6 +25,8 @@ class Saving(Stepping):
         if strategy.save_steps is not None:
             return any(self.saved_step < step <= self.step for step in strategy.save_steps)
         every = strategy.saves_every_steps
+        if isinstance(self.store, BackgroundStore):  # from the last one that counts: at once, where one was void
+            return self.step - self.saved_step >= every
         return self.step // every > self.saved_step // every
 
     def save(self, charged: bool = True) -> bool:
