@@ -106,7 +106,8 @@ def summarise(events: Path | Iterable[dict[str, Any]]) -> Summary:
     first = last = None
     whole = 0.0
     seconds = dict.fromkeys(("lookup", "compute", "update", "copy", "save", "drain", "recovery"), 0.0)
-    copied: dict[int, float] = {}  # how long training waited for saves that are written in the background
+    copied: dict[int, float] = {}  # how long saves that are written in the background took to be copied
+    asked = 0.0
     for event in read_events(events) if isinstance(events, Path) else events:
         kind, at = event["event"], event["at"]
         if kind == "start":
@@ -141,9 +142,11 @@ def summarise(events: Path | Iterable[dict[str, Any]]) -> Summary:
             kept[event["sequence"]] = kept.get(event.get("after", -1), {}) | {
                 shard: held for shard, held in holds.items() if shard in event.get("shards", holds)
             }
+        elif kind == "begin_save":
+            asked = at
         elif kind == "copied":
             copied[event["sequence"]] = event["seconds"]
-            seconds["save"] += event["seconds"]
+            seconds["save"] += at - asked  # it may have waited for the save before
         elif kind == "save":
             out.saves += 1
             out.saved_rows += event.get("rows", 0) if out.saves > 1 else 0
