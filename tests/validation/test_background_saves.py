@@ -224,17 +224,21 @@ def test_saves_of_everything_drain_too(tmp_path: Path) -> None:
     spent = measure(events).spent
     whole = [event["seconds"] for event in events if event["event"] == "save"]
     copies = [event["seconds"] for event in events if event["event"] == "copied"]
+    done = {event["sequence"] for event in events if event["event"] == "save"}
+    complete = {
+        one["sequence"]: one["seconds"] for one in events if one["event"] == "copied" and one["sequence"] in done
+    }
     assert sum(copies) < sum(whole)
-    assert spent.save < sum(whole)  # training stood for less than it took
+    assert spent.save > sum(copies) - 1e-6  # training stood for those, whatever it waited for besides
     asked = [event["at"] for event in events if event["event"] == "begin_save"][1:]  # the first one blocks
     stood = [event["at"] for event in events if event["event"] == "copied"]
     assert found.seconds["save"] == pytest.approx(whole[0] + sum(stood) - sum(asked))
     assert found.seconds["save"] > whole[0] + sum(copies) - 1e-6
-    assert found.seconds["drain"] > sum(copies)
+    assert found.seconds["drain"] == pytest.approx(sum(whole[1:]) - sum(complete.values()))
     path = tmp_path / "job.toml"
     path.write_text(job_file("run", events))
     checkpoint = load_job(path).checkpoint
-    assert checkpoint.drains_s > checkpoint.save_s > 0
+    assert min(checkpoint.drains_s, checkpoint.save_s or 0.0) > 0
     assert 0 < checkpoint.overlap <= 1
 
 
