@@ -66,7 +66,6 @@ class RowAccount:
     def saving(self, sequence: int, ids: Any, on: int | None, ticks: int, rows: Any, sums: Any) -> list[str]:
         """A save copies these rows (None: all), over checkpoint ``on``; what is wrong with that."""
         self.void()
-        wrong = []
         if ids is None:
             self.disk[sequence] = _Disk(rows.copy(), None if sums is None else sums.copy(), self.holds.copy())
             self.begun = _Begun(sequence, None)

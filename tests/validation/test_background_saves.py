@@ -17,7 +17,7 @@ from cprmodel.checkpoints.files import FileRef
 from cprmodel.facts.errors import JobError
 from cprmodel.loading import load_job
 from tests.validation.helpers import INTERVAL, SHARDS, STEPS, FullDisk, small, train
-from tests.validation.test_orders import DIM, ROWS, server, state
+from tests.validation.test_orders import DIM, ROWS, experiment, server, state
 from tests.validation.test_rotating import predicted
 from validation.audit import audit
 from validation.checkpoint.writing import Writing
@@ -331,16 +331,8 @@ def test_what_cannot_drain_says_so() -> None:
 
 def test_orders_whose_saves_drain_lose_what_was_predicted(tmp_path: Path) -> None:
     """Real training beside the simulation of saves that drain, with the drain's own length."""
-    case = small(
-        data={"samples": 160 * 32, "batch_size": 32, "test_samples": 500},
-        model={"num_embeddings": [300, 100, 40, 3], "embedding_dim": 4, "dense_arch": [8], "over_arch": [8]},
-        checkpoint={"background": True, "bandwidth": "150 kB/s"},
-        journal=False,
-    )
-    data = case.model_dump(exclude={"clock"})
-    orders = {"names": ["update-age"], "interval_steps": 32, "fraction": 0.25, "failures": 10, "tolerance": 0.35}
-    data["experiment"] = {"seeds": 3, "workers": 2, "orders": {**orders, "shards_per_failure": 2}}
-    Runner(Experiment.model_validate(data), tmp_path / "run").run()
+    drains = {"background": True, "bandwidth": "150 kB/s"}
+    Runner(experiment(drains, names=["update-age"], fraction=0.25, tolerance=0.35), tmp_path / "run").run()
     outcome = compare(tmp_path / "run")
     (found,) = outcome.orders
     # a run's own losses scatter by a seventh around it, as a drain is longer or shorter where a failure strikes

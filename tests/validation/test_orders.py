@@ -169,10 +169,11 @@ def test_a_load_of_an_older_save_loses_what_came_since_then() -> None:
     assert summarise([*events, load(1), step(4), load(0)]).lost_updates == 15 + 5  # no update is lost twice
 
 
-def experiment(**orders: Any) -> Experiment:
+def experiment(checkpoint: dict[str, Any] | None = None, **orders: Any) -> Experiment:
     case = small(
         data={"samples": 160 * 32, "batch_size": 32, "test_samples": 500},
         model={"num_embeddings": [300, 100, 40, 3], "embedding_dim": 4, "dense_arch": [8], "over_arch": [8]},
+        checkpoint=checkpoint or {},
         journal=False,
     )
     data = case.model_dump(exclude={"clock"})

@@ -12,50 +12,32 @@ from typing import Any
 
 from validation.checkpoint.store import Begun, Copied, SaveFailed, Store
 from validation.checkpoint.writing import Writing, seconds_of
-from validation.shards.client import ShardsLost
 
 __all__ = ["BackgroundStore"]
 
 
 class BackgroundStore(Store):
-    """A store in which a save can be begun, and is complete later."""
+    """A store in which a save may be complete later: :meth:`finish` says when."""
 
     _under_way: Begun | None = None
     _trainers: Writing  # the trainer's part of it
-    _begun_at = 0.0
 
     @property
     def drains(self) -> bool:
         """Whether a save is written in the background."""
         return self._under_way is not None
 
-    def begin(
-        self,
-        step: int,
-        generation: int,
-        cursor: dict[str, Any],
-        dense: dict[str, Any],
-        sent: Callable[[], None],
-        copied: Copied = lambda save: None,
-    ) -> bool:
-        """As :meth:`Store.save`, which returns when all is copied; whether it has begun."""
-        begin = time.monotonic()
-        one = self._begin(step, generation, cursor)
-        try:
-            self._ask(one, sent, background=True)
-        except ShardsLost:
-            self.tell("save_void", sequence=one.sequence)
-            raise
-        except (OSError, SaveFailed) as error:
-            self._failed(one, error)
-            return False
+    def _go_on(self, one: Begun, dense: dict[str, Any], copied: Copied, background: bool) -> None:
+        """In the background the trainer's part is written by a thread, too."""
+        if not background:
+            super()._go_on(one, dense, copied, background)
+            return
         self._tell_copied(one, copied)
         self._trainers = Writing(
             lambda: self._save_trainer(one.sequence, dense), seconds_of(dense, self.bandwidth_bytes_per_s)
         )
-        self._under_way, self._begun_at = one, begin
-        self.tell("copied", sequence=one.sequence, step=step, seconds=time.monotonic() - begin)
-        return True
+        self._under_way = one
+        self.tell("copied", sequence=one.sequence, step=one.step, seconds=time.monotonic() - one.at_s)
 
     def finish(self, sent: Callable[[], None] = lambda: None) -> bool | None:
         """Complete it, if all parts are written; None where they are not yet, False where one never will be.
@@ -73,14 +55,13 @@ class BackgroundStore(Store):
                 raise SaveFailed(f"the trainer: {trainer}")
             if trainer is None or one.waits_for:
                 return None
-            self._complete(one, trainer, time.monotonic() - self._begun_at)
+            self._complete(one, trainer)
         except (OSError, SaveFailed) as error:
             self._trainers.void()
             self._under_way = None
             self._failed(one, error)
             return False
         self._under_way = None
-        self._after(one)
         return True
 
     def void(self) -> bool:

@@ -29,6 +29,7 @@ class Begun:
     step: int
     generation: int
     cursor: dict[str, Any]
+    at_s: float  # by the monotonic clock
     before: Manifest | None = None  # where saves rotate: the one that it builds on
     chains: dict[int, tuple[FileRef, ...]] = field(default_factory=dict)  # of shards that have written
     waits_for: set[int] = field(default_factory=set)  # shards that have not
@@ -70,37 +71,37 @@ class Store:
         dense: dict[str, Any],
         sent: Callable[[], None],
         copied: Copied = lambda save: None,
+        background: bool = False,
     ) -> bool:
         """Write a checkpoint; False when it failed. ShardsLost when shards died meanwhile: it is void then.
 
-        ``copied`` is told of it once every shard has answered.
+        ``copied`` is told of it once every shard has answered; ``background``: it is complete later, in a store
+        that can do so.
         """
-        begin = time.monotonic()
-        one = self._begin(step, generation, cursor)
+        self.claim.check()
+        one = Begun(self.sequence, step, generation, cursor, time.monotonic())
+        self.sequence += 1
         try:
-            self._ask(one, sent, background=False)
-            time.sleep(seconds_of(dense, self.bandwidth_bytes_per_s))
-            trainer = self._save_trainer(one.sequence, dense)
-            self._tell_copied(one, copied)
-            self._complete(one, trainer, time.monotonic() - begin)
+            self._ask(one, sent, background)
+            self._go_on(one, dense, copied, background)
         except ShardsLost:
             self.tell("save_void", sequence=one.sequence)
             raise
         except (OSError, SaveFailed) as error:
             self._failed(one, error)
             return False
-        self._after(one)
         return True
 
     def void(self) -> bool:
         """Give up the save that is under way in the background, if there is one; whether there was."""
         return False
 
-    def _begin(self, step: int, generation: int, cursor: dict[str, Any]) -> Begun:
-        self.claim.check()
-        sequence = self.sequence
-        self.sequence += 1
-        return Begun(sequence, step, generation, cursor)
+    def _go_on(self, one: Begun, dense: dict[str, Any], copied: Copied, background: bool) -> None:
+        """Shards have written their parts: the trainer's, and the manifest."""
+        time.sleep(seconds_of(dense, self.bandwidth_bytes_per_s))
+        trainer = self._save_trainer(one.sequence, dense)
+        self._tell_copied(one, copied)
+        self._complete(one, trainer)
 
     def _tell_copied(self, one: Begun, copied: Copied) -> None:
         """What the checkpoint will hold stands."""
@@ -109,8 +110,8 @@ class Store:
         self.tell("saving", sequence=one.sequence, step=one.step, **rotated)
         copied(one)
 
-    def _complete(self, one: Begun, trainer: FileRef, seconds: float, **more: float) -> None:
-        """All parts are written; with the manifest it counts."""
+    def _complete(self, one: Begun, trainer: FileRef) -> None:
+        """All parts are written; with the manifest it counts, shards hear of it, and what none needs goes."""
         before = one.before
         kept = (dict(enumerate(before.shards)) if before else {}) | one.chains
         chains = tuple(kept[shard] for shard in sorted(kept))
@@ -120,10 +121,7 @@ class Store:
         )
         self.claim.check()
         write_manifest(self.place, manifest)
-        self.tell("save", sequence=one.sequence, step=one.step, seconds=seconds, **more, **one.facts)
-
-    def _after(self, one: Begun) -> None:
-        """Shards hear of it, and what no checkpoint needs goes."""
+        self.tell("save", sequence=one.sequence, step=one.step, seconds=time.monotonic() - one.at_s, **one.facts)
         with contextlib.suppress(ShardsLost):  # complete anyway; who was lost is noticed at the next message
             self.clients.broadcast({"op": "commit"})
         try:

@@ -38,12 +38,12 @@ class Saving(Stepping):
                 if self.clock and self.charged and charged:
                     self.clock.spend(self.case.planned_strategy().saving.save_s)
                 what = self.step, self.generation, self.cursor or {}, self.dense.named()
-                if charged and isinstance(self.store, BackgroundStore):
-                    self.drain(wait=True)  # the one before
-                    saved = self.store.begin(*what, lambda: self.hook("save"), self.write_down)
+                later = charged and isinstance(self.store, BackgroundStore)
+                self.drain(wait=True)  # the one before
+                saved = self.store.save(*what, lambda: self.hook("save"), self.write_down, later)
+                if later:
                     self.saved_before = self.saved_step
                 else:
-                    saved = self.store.save(*what, lambda: self.hook("save"), self.write_down)
                     self.completed(saved)
             except ShardsLost as lost:
                 if self.clock:
