@@ -22,7 +22,7 @@ import numpy as np
 
 from cprmodel.facts.special import NUMPY
 from cprmodel.jobs import Job
-from cprmodel.jobs.planned import planned_calendar
+from cprmodel.jobs.planned import planned_calendar, times_between
 
 __all__ = ["Spared", "spared_by", "without_limit"]
 
@@ -71,14 +71,11 @@ def spared_by(job: Job, number: int, back_share: float) -> Spared:
 
 def _times(job: Job, number: int) -> Counter[float]:
     """Times without a planned stop before each of so many [s]."""
-    kinds, found, before = job.failures.planned or (), Counter[float](), 0.0
+    kinds = job.failures.planned or ()
     if len(kinds) == 1 and kinds[0].every_s is not None and number:
         every = kinds[0].every_s
         return Counter({every: 1, every - kinds[0].lasts_s: number - 1})
-    for begins, ends in islice(planned_calendar(kinds, job.job.start), min(number, _STOPS)):
-        found[begins - before] += 1
-        before = ends
-    return found
+    return Counter(times_between(islice(planned_calendar(kinds, job.job.start), min(number, _STOPS))))
 
 
 @lru_cache(maxsize=1024)

@@ -34,7 +34,7 @@ from cprmodel.formulas.limits import (
 )
 from cprmodel.jobs import Job
 
-__all__ = ["SHORT", "Chains"]
+__all__ = ["SHORT", "Chains", "chain_under"]
 
 #: Intervals that are looked at all over, and then between the neighbours of the best few, again and again.
 _WIDE, _CLOSING, _BEST = 160, (12,) * 7, 24
@@ -49,6 +49,13 @@ SHORT = 30
 _TRIED, _COARSE, _FINE = 8, 16, 4
 #: The longest within a budget is found so closely, from such shares of a long chain's down.
 _CLOSE, _SHORTER = 1e-9, (1.0, 0.5, 0.1, 0.01, 0.001)
+
+
+def chain_under(job: Job, recovery: Recovery) -> Chain:
+    """What a job of a chain is subject to under a recovery, whatever the interval."""
+    mix = job.failure_mix
+    given = {name: one for name, one in recovery_arguments(mix, recovery).items() if name != "load_s"}
+    return Chain(*(float(one) for one in chain_of(job.save_s, mix.mtbf_s, **given)))
 
 
 @dataclass(frozen=True)
@@ -70,8 +77,7 @@ class Chains:
     @cached_property
     def chain(self) -> Chain:
         """What a job of it is subject to, whatever the interval."""
-        given = {name: one for name, one in self.arguments.items() if name not in ("load_s", "requeue_s")}
-        return Chain(*(float(one) for one in chain_of(**given)))
+        return chain_under(self.job, self.recovery)
 
     @cached_property
     def hits(self) -> Hits:

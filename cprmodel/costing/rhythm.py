@@ -23,13 +23,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cprmodel.costing.models import recovery_arguments
+from cprmodel.costing.limited_chains import chain_under
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.special import NUMPY
-from cprmodel.facts.strategies import Recovery, Strategy
-from cprmodel.formulas.limits import Chain, chain_of, saves_of
+from cprmodel.facts.strategies import Strategy
+from cprmodel.formulas.limits import Chain, saves_of
 from cprmodel.jobs import Job
-from cprmodel.jobs.planned import Planned, planned_calendar
+from cprmodel.jobs.planned import Planned, planned_calendar, times_between
 
 __all__ = [
     "Between",
@@ -119,11 +119,7 @@ def gaps_of(job: Job, number: int) -> list[float]:
     ... }), 3)
     [172800.0, 82800.0, 79200.0]
     """
-    listed, before, found = _listed(job.failures.planned or (), job.job.start), 0.0, []
-    for begins, ends in listed[:number]:
-        found.append(begins - before)
-        before = ends
-    return found
+    return times_between(_listed(job.failures.planned or (), job.job.start)[:number])
 
 
 @lru_cache(maxsize=64)
@@ -146,7 +142,7 @@ def counted(job: Job, strategy: Strategy, base: float, costs: Callable[[Job], Br
 
     ``base``: its overhead without them; ``costs``: of such a job without them, and without waiting for repairs.
     """
-    usual, of, mix, work = costs(job), _chain(job, strategy.recovery), job.failure_mix, job.job.work_s
+    usual, of, mix, work = costs(job), chain_under(job, strategy.recovery), job.failure_mix, job.job.work_s
     stops = _listed(job.failures.planned or (), job.job.start)
     none = Counted(0.0, 0.0, work * (1 + base), 0.0, 0.0)
     if not stops:
@@ -210,12 +206,6 @@ def _goes_on(left_s: Any, job: Job, strategy: Strategy, of: Chain, failures: flo
         below = np.array([math.erf(one) if abs(one) < 6 else math.copysign(1.0, one) for one in apart.tolist()])
         found += chance * (0.5 + 0.5 * below)
     return found
-
-
-def _chain(job: Job, recovery: Recovery) -> Chain:
-    mix = job.failure_mix
-    given = {name: one for name, one in recovery_arguments(mix, recovery).items() if name != "load_s"}
-    return Chain(*(float(one) for one in chain_of(job.save_s, mix.mtbf_s, **given)))
 
 
 @lru_cache(maxsize=256)

@@ -20,7 +20,7 @@ import numpy as np
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.special import NUMPY
 from cprmodel.formulas.latent import attempt_of, latent_overhead
-from cprmodel.formulas.stops import NEVER, Pace, pace_of, spent_on, until_complete
+from cprmodel.formulas.stops import NEVER, Pace, pace_of, shares_of, until_complete
 from cprmodel.formulas.verified import Stretch, stretch_of
 
 __all__ = ["Late", "short_latent", "short_verified"]
@@ -31,30 +31,10 @@ _FROM_END = 256
 _DECAYS, _BLOCKS = 40.0, 100_000
 
 
-def _pace(
-    save_s: Any,
-    mtbf_s: Any,
-    load_s: Any = 0.0,
-    reschedule_s: Any = 0.0,
-    partial_load_s: Any = 0.0,
-    partial_reschedule_s: Any = 0.0,
-    shard_share: Any = 0.0,
-    trainer_share: Any = 0.0,
-    whole_job_share: Any = 1.0,
-    trainer_reschedule_s: Any = 0.0,
-) -> Pace:
-    return pace_of(
-        save_s,
-        mtbf_s,
-        partial_load_s,
-        partial_reschedule_s,
-        shard_share,
-        trainer_share,
-        np.maximum(whole_job_share, NEVER),
-        trainer_reschedule_s,
-        load_s,
-        reschedule_s,
-    )
+def _pace(save_s: Any, mtbf_s: Any, recovery: dict[str, Any]) -> Pace:
+    """As the formulas of long jobs have it, which are given the same of a recovery."""
+    some = np.maximum(recovery.get("whole_job_share", 1.0), NEVER)
+    return pace_of(save_s, mtbf_s, **{**recovery, "whole_job_share": some})
 
 
 def _reading(recovery: dict[str, Any], unreadable: float, intervals: Any) -> dict[str, Any]:
@@ -77,18 +57,6 @@ def _times_made(saves: Any, unreadable: float, success: Any, at_last: Any) -> An
     lost = long * (1 - both**after) + both**after * unreadable * (1 - at_last)
     near = np.where(after < saves, 1 / (1 - lost), 0.0).sum(axis=-1)
     return near + (np.maximum(saves - len(after), 0.0) / (1 - long))[..., 0]
-
-
-def _overhead(pace: Pace, work_s: float, spent_s: Any, stretch: tuple[Any, Any, Any], load_s: Any) -> Breakdown:
-    """``spent_s``: in saves and checks; ``stretch``: activity, roll-backs, and loads that follow no failure."""
-    activity, backs, again = stretch
-    loads, waits = spent_on(pace, activity, backs, again, load_s)
-    return Breakdown(
-        save=spent_s / work_s,
-        load=loads / work_s,
-        lost=(activity - work_s - spent_s) / work_s,
-        reschedule=waits / work_s,
-    )
 
 
 def short_verified(
@@ -115,7 +83,7 @@ def short_verified(
     rest, piece = work_s - (intervals - 1) * interval_s, interval_s / checks_per_save
     pieces = NUMPY.intervals(rest, piece) - 1
     recovery = _reading(recovery, unreadable, intervals)
-    pace = _pace(save_s, mtbf_s, **recovery)
+    pace = _pace(save_s, mtbf_s, recovery)
     of = (pace, silent_mtbf_s, verify_s, interval_s)
     whole: Stretch = stretch_of(*of, saves_per_check - 1, checks_per_save - 1, piece, piece, 1)
     last = stretch_of(*of, intervals - 1 - patterns * saves_per_check, pieces, piece, rest - pieces * piece, 0)
@@ -125,7 +93,8 @@ def short_verified(
     )
     checks = patterns * checks_per_save + pieces + 1
     spent = (intervals - 1) * save_s + checks * verify_s
-    return _overhead(pace, work_s, spent, (activity, backs, errors + made - patterns), recovery.get("load_s", 0.0))
+    again = errors + made - patterns  # loads that follow no failure
+    return shares_of(pace, work_s, spent, activity, backs, again, recovery.get("load_s", 0.0))
 
 
 class Late(NamedTuple):
@@ -154,7 +123,7 @@ def short_latent(
     interval_s = min(interval_s, work_s)
     intervals = float(NUMPY.intervals(work_s, interval_s))
     recovery = _reading(recovery, unreadable, intervals)
-    pace = _pace(save_s, mtbf_s, **recovery)
+    pace = _pace(save_s, mtbf_s, recovery)
     rho = float(pace.stop_rate * pace.rolled_back)
     saves, shows = float(until_complete(pace, pace.voids)), 1 / latency_s
     before, rest = intervals - 1, work_s - (intervals - 1) * interval_s
@@ -186,9 +155,8 @@ def short_latent(
         activity = attempts * one.activity + shown * latency_s + last * end.activity
         at_once = 1 - one.clean - one.dirty - rho * one.activity, 1 - end.clean - end.dirty - rho * end.activity
         again = attempts * at_once[0] + shown + last * at_once[1]
-        parts = _overhead(
-            pace, work_s, before * save_s, (activity, rho * activity, again), recovery.get("load_s", 0.0)
-        )
+        load_s = recovery.get("load_s", 0.0)
+        parts = shares_of(pace, work_s, before * save_s, activity, rho * activity, again, load_s)
     if unreadable:
         given = (interval_s, save_s, mtbf_s, silent_mtbf_s, latency_s)
         some, none = (latent_overhead.raw(*given, unreadable=one, **recovery) for one in (unreadable, 0.0))

@@ -16,7 +16,7 @@ from cprmodel.facts.formula import formula
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.sources import DERIVED, Evidence
 from cprmodel.facts.special import Number, namespace
-from cprmodel.formulas.stops import NEVER, pace_of, spent_on, until_complete
+from cprmodel.formulas.stops import NEVER, pace_of, shares_of, until_complete
 
 __all__ = ["Attempt", "attempt_of", "kept_for_clean", "latent_interval", "latent_overhead", "no_clean_save"]
 
@@ -227,10 +227,4 @@ def latent_overhead(
     backs = rho * activity
     errors = (1 - success - rho * attempt - dirty * gone) * longer
     again = errors + (1 - success) * unreadable / (1 - unreadable) / success + dirty * tried * longer
-    loads, waits = spent_on(pace, activity, backs, again, load_s)
-    return Breakdown(
-        save=save_s / interval_s,
-        load=loads / interval_s,
-        lost=(activity - interval_s - save_s) / interval_s,
-        reschedule=waits / interval_s,
-    )
+    return shares_of(pace, interval_s, save_s, activity, backs, again, load_s)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from cprmodel.facts.results import Breakdown
 from cprmodel.facts.special import Number, namespace
 
 __all__ = [
@@ -16,7 +17,7 @@ __all__ = [
     "hit_of",
     "pace_of",
     "risk_of",
-    "spent_on",
+    "shares_of",
     "stale_lost",
     "struck_of",
     "until_complete",
@@ -79,32 +80,34 @@ class Pace(NamedTuple):
 
 
 def pace_of(
-    save: Number,
-    mtbf: Number,
-    partial_load: Number,
-    partial_reschedule: Number,
-    s: Number,
-    t: Number,
-    w: Number,
-    trainer_reschedule: Number,
-    load: Number,
-    reschedule: Number,
+    save_s: Number,
+    mtbf_s: Number,
+    partial_load_s: Number = 0,
+    partial_reschedule_s: Number = 0,
+    shard_share: Number = 0,
+    trainer_share: Number = 0,
+    whole_job_share: Number = 1,
+    trainer_reschedule_s: Number = 0,
+    load_s: Number = 0,
+    reschedule_s: Number = 0,
 ) -> Pace:
-    xp = namespace(save, mtbf, partial_load, partial_reschedule, s, t, w, trainer_reschedule, load, reschedule)
-    rate = 1 / mtbf
-    longer = xp.maximum(partial_reschedule, trainer_reschedule - partial_load)
-    both = _stop(rate, longer, partial_load, w, (0, _Stop(0, 0, 0)))
-    shard = _stop(rate, partial_reschedule, partial_load, w, (t, both))
-    trainer = _stop(rate, trainer_reschedule, 0, w, (s, both))
+    """From what formulas are given of a recovery; by default all failures send everybody back."""
+    s, t, w = shard_share, trainer_share, whole_job_share
+    load, wait, trainer_wait = partial_load_s, partial_reschedule_s, trainer_reschedule_s
+    xp = namespace(save_s, mtbf_s, load, wait, s, t, w, trainer_wait, load_s, reschedule_s)
+    rate = 1 / mtbf_s
+    both = _stop(rate, xp.maximum(wait, trainer_wait - load), load, w, (0, _Stop(0, 0, 0)))
+    shard = _stop(rate, wait, load, w, (t, both))
+    trainer = _stop(rate, trainer_wait, 0, w, (s, both))
     return Pace(
         stop_rate=rate,
         rolled_back=w + s * shard.rolled_back + t * trainer.rolled_back,
         stop_load=s * shard.load + t * trainer.load,
         stop_reschedule=s * shard.reschedule + t * trainer.reschedule,
-        back_load=mtbf * xp.expm1(rate * load),
-        back_reschedule=mtbf * xp.exp(rate * load) * xp.expm1(rate * reschedule),
-        save=save,
-        voids=xp.expm1(rate * save),
+        back_load=mtbf_s * xp.expm1(rate * load_s),
+        back_reschedule=mtbf_s * xp.exp(rate * load_s) * xp.expm1(rate * reschedule_s),
+        save=save_s,
+        voids=xp.expm1(rate * save_s),
     )
 
 
@@ -117,10 +120,13 @@ def until_complete(pace: Pace, voids: Number) -> Number:
     return xp.log1p(pace.rolled_back * voids) / (pace.stop_rate * pace.rolled_back)
 
 
-def spent_on(pace: Pace, activity: Number, backs: Number, again: Number, load: Number) -> tuple[Number, Number]:
-    """Time to load and to reschedule: of stops while there is activity, of roll-backs, and of loads ``again``.
+def shares_of(
+    pace: Pace, work: Number, spent: Number, activity: Number, backs: Number, again: Number, load: Number
+) -> Breakdown:
+    """What some work takes besides, as fractions of it; ``spent``: in saves and checks.
 
-    The last follow no failure, but may be struck by one.
+    Loads and waits are those of stops while there is activity, of roll-backs, and of loads ``again``, which follow
+    no failure, but may be struck by one.
     """
     xp = namespace(*pace, activity, backs, again, load)
     rate = pace.stop_rate
@@ -128,7 +134,12 @@ def spent_on(pace: Pace, activity: Number, backs: Number, again: Number, load: N
     loads = activity * rate * pace.stop_load + (backs + again * struck) * pace.back_load
     loads = loads + again * load * xp.exprel(-rate * load)
     waits = activity * rate * pace.stop_reschedule + (backs + again * struck) * pace.back_reschedule
-    return loads, waits
+    return Breakdown(
+        save=spent / work,
+        load=loads / work,
+        lost=(activity - work - spent) / work,
+        reschedule=waits / work,
+    )
 
 
 def hit_of(ends: tuple[_Ends, _Ends, _Ends], shares: tuple[Number, Number, Number], hit: Number) -> Number:

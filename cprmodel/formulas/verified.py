@@ -20,7 +20,7 @@ from cprmodel.facts.formula import formula
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.sources import BENOIT_2016, DERIVED, Evidence
 from cprmodel.facts.special import Number, namespace
-from cprmodel.formulas.stops import NEVER, Pace, pace_of, spent_on, until_complete
+from cprmodel.formulas.stops import NEVER, Pace, pace_of, shares_of, until_complete
 
 __all__ = [
     "Stretch",
@@ -298,11 +298,5 @@ def verified_overhead(
     longer = (1 - one.success * unreadable) / (1 - unreadable)
     activity, backs, errors = one.activity * longer, one.backs * longer, one.errors * longer
     again = errors + longer - 1  # loads that are no part of a recovery from a failure
-    loads, waits = spent_on(pace, activity, backs, again, load_s)
     work, checks = saves_per_check * interval_s, checks_per_save * verify_s + saves_per_check * save_s
-    return Breakdown(
-        save=checks / work,
-        load=loads / work,
-        lost=(activity - work - checks) / work,
-        reschedule=waits / work,
-    )
+    return shares_of(pace, work, checks, activity, backs, again, load_s)

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from cprmodel.facts.units import format_time
 from cprmodel.jobs.quantities import Section, wrong
 
-__all__ = ["Planned", "Silent", "about_dates", "date_text", "planned_calendar", "planned_moments"]
+__all__ = ["Planned", "Silent", "about_dates", "date_text", "planned_calendar", "planned_moments", "times_between"]
 
 
 def date_text(value: Any) -> Any:
@@ -123,6 +123,19 @@ def planned_calendar(kinds: Iterable[Planned], start: str | None) -> Iterator[tu
         begins, ends = (moment, moment + lasts) if begins is None else (begins, max(ends, moment + lasts))
     if begins is not None:
         yield begins, ends
+
+
+def times_between(stops: Iterable[tuple[float, float]]) -> list[float]:
+    """Times without a planned stop before each of a calendar's [s].
+
+    >>> times_between([(100.0, 150.0), (400.0, 410.0)])
+    [100.0, 250.0]
+    """
+    found, before = [], 0.0
+    for begins, ends in stops:
+        found.append(begins - before)
+        before = ends
+    return found
 
 
 def _moments(one: Planned, start: str | None) -> Iterator[tuple[float, float]]:
