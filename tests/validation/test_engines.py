@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +14,10 @@ import pytest
 
 from cprmodel.facts.errors import JobError
 from tests.validation.helpers import small, train
+from tests.validation.test_shards import Heard
 from validation.case import Case
 from validation.engines.guest import Guest
+from validation.shards.desk import desk
 
 RAY = {"name": "ray"}
 
@@ -71,3 +78,45 @@ def test_the_example_is_a_case() -> None:
     case = Case.from_file(Path(__file__).parents[2] / "validation" / "cases" / "ray.toml")
     assert case.engine.name == "ray"
     assert [failure.node for failure in case.failure_plan()] == [False, True, False]
+
+
+COUNTS = """
+import json, mmap, os, sys, threading
+from validation.engines.guest import _obey
+from validation.shards.places import at_desk
+place, path = sys.argv[1:]
+line = at_desk(place, "key")
+line.send_bytes(json.dumps({"life": "token", "pid": os.getpid()}).encode())
+threading.Thread(target=_obey, args=(line, os.dup(0)), daemon=True).start()
+with open(path, "r+b") as file:
+    shared = mmap.mmap(file.fileno(), 8)
+number = 0
+while True:
+    number += 1
+    shared[:] = number.to_bytes(8, "little")
+"""
+
+
+def test_who_is_said_to_be_stopped_does_nothing_more(tmp_path: Path) -> None:
+    """It counts in memory that is shared, in another thread than the one that hears."""
+    counted = tmp_path / "counted"
+    counted.write_bytes(bytes(8))
+    with desk("127.0.0.1", "key") as found:
+        who = Heard()
+        found.expect("token", who)
+        process = subprocess.Popen([sys.executable, "-c", COUNTS, found.meeting.place, str(counted)])
+        try:
+            until = time.monotonic() + 30.0
+            while not who.lines or counted.read_bytes() == bytes(8):
+                assert time.monotonic() < until
+                time.sleep(0.001)
+            who.lines[0][0].send_bytes(json.dumps({"kill": int(signal.SIGSTOP)}).encode())
+            assert who.stopped.wait(30.0)
+            stood = counted.read_bytes()
+            time.sleep(0.1)
+            assert counted.read_bytes() == stood
+            assert not who.gone.is_set()
+        finally:
+            process.kill()
+            assert process.wait() == -signal.SIGKILL
+        assert who.gone.wait(30.0)

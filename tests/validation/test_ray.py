@@ -182,6 +182,9 @@ def test_what_is_killed_on_several_nodes_is_killed_here(cluster: Any, tmp_path: 
             standing = {process.node for name, process in processes.items() if name != "trainer"}
             taken.extend(one for one in cluster.worker_nodes if one.node_id in alive & standing)
             cluster.remove_node(taken[0], allow_graceful=False)
+            for process in processes.values():  # a step later than the node they would have answered once more
+                if process.node == taken[0].node_id:
+                    is_gone(process.pid)
 
     case = on(cluster, plan, "partial")
     events, found = train(case, tmp_path / "run", sabotage=take)

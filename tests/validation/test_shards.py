@@ -217,10 +217,13 @@ class Heard:
 
     def __init__(self) -> None:
         self.lines: list[Any] = []
-        self.gone = threading.Event()
+        self.gone, self.stopped = threading.Event(), threading.Event()
 
     def lives(self, line: Any, facts: dict[str, Any]) -> None:
         self.lines.append((line, facts["pid"]))
+
+    def is_stopped(self) -> None:
+        self.stopped.set()
 
     def is_gone(self) -> None:
         self.gone.set()

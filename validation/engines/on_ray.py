@@ -35,7 +35,7 @@ from validation.shards.places import host_towards
 
 __all__ = ["RayEngine", "RayProcess"]
 
-#: Seconds within which the line of a process that Ray has given up must close.
+#: Seconds within which the line of a process that Ray has given up must close, and a process be stopped.
 _FENCE_S = 10.0
 #: Seconds to wait for what Ray has to say of a process that is dead.
 _SAID_S = 2.0
@@ -64,7 +64,7 @@ class RayProcess:
         self._kept: list[int | str] = []  # what it is to be told when it comes
         self._status: int | None = None
         self._lock = threading.Lock()
-        self._dead, self._told = threading.Event(), threading.Event()
+        self._dead, self._told, self._stopped = threading.Event(), threading.Event(), threading.Event()
         self._ended, self._ends = os.pipe()
 
     def begin(self) -> None:
@@ -80,7 +80,11 @@ class RayProcess:
         for one in kept:
             self.tell(one)
 
+    def is_stopped(self) -> None:
+        self._stopped.set()
+
     def is_gone(self) -> None:
+        self._stopped.set()
         with self._lock:
             if not self._dead.is_set():
                 self._dead.set()
@@ -103,8 +107,10 @@ class RayProcess:
         if number == signal.SIGKILL:
             self._killed = True
             self._ray.kill(self._actor, no_restart=True)
-        else:
-            self.tell(int(number))
+            return
+        self.tell(int(number))
+        if number == signal.SIGSTOP and self.pid:
+            self._stopped.wait(_FENCE_S)  # as on this machine: it answers nobody after this
 
     def wait(self) -> int:
         """Its exit status; where it did not end by itself, -SIGKILL: Ray does not say by which signal."""

@@ -10,7 +10,8 @@ A thread of the supervisor's process. Whoever comes knows the run's key, and ask
     Answered with the supervisor's monotonic clock, now.
 ``{"life": TOKEN, …}``
     This line stays open as long as the process lives: the system closes it when the process dies, however it dies.
-    From here on the supervisor speaks, and the other end does as it is told (:mod:`validation.engines.guest`).
+    From here on the supervisor speaks, and the other end does as it is told (:mod:`validation.engines.guest`);
+    it says ``{}`` once it has been stopped.
 """
 
 from __future__ import annotations
@@ -40,6 +41,9 @@ class Alive(Protocol):
 
     def lives(self, line: Connection, facts: dict[str, Any]) -> None:
         """The process has come to the desk."""
+
+    def is_stopped(self) -> None:
+        """It was told to be stopped, and is."""
 
     def is_gone(self) -> None:
         """Its line has closed: it is dead."""
@@ -88,7 +92,8 @@ class Desk:
         try:
             question = json.loads(line.recv_bytes())
             if who is not None:
-                return  # the living have nothing to say
+                who.is_stopped()  # the living have nothing else to say
+                return
             if "life" in question:
                 found = self._expected.pop(question["life"])
                 self._lines[line] = found
