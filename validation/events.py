@@ -20,6 +20,7 @@ failure        number, kind, shards, signal, phase: a process was killed (or sto
 died           what, status, cause: a process was seen dead
 hung           what: it did not answer; it was killed
 respawn        what, incarnation
+begin_load     shards: they are about to be asked to read
 load           shard (or "trainer"), sequence, step, seconds, size_bytes
 corrupt        file, reason: damage was detected, and what is damaged is not used (an older checkpoint is)
 redo           step, applied: a trainer came back in the middle of a step that these shards have applied

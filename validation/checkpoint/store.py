@@ -140,6 +140,7 @@ class Store:
         loaded: dict[int, tuple[int | None, str]] = {}
         left = set(shards)
         for manifest in self._manifests(self._corrupt):
+            self.tell("begin_load", shards=sorted(left))
             found = self._load(manifest, left, generation, sent)
             loaded |= {shard: (manifest.sequence, digest) for shard, digest in found.items()}
             left -= set(found)
@@ -156,6 +157,7 @@ class Store:
             except CorruptError as error:
                 self._corrupt(error)
                 continue
+            self.tell("begin_load", shards=sorted(everybody))
             if set(self._load(manifest, everybody, generation, sent)) == everybody:
                 self._forget_after(manifest.sequence)
                 self.tell("load", shard="trainer", sequence=manifest.sequence, step=manifest.step)

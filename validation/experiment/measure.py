@@ -6,10 +6,9 @@ Measured or emulated, the parts are those that ``cprmodel`` predicts.
     from the moment training waits for a checkpoint until it goes on
 *load*
     of a stop (from a failure until training goes on) the time that shards read: the longest of those that read at
-    once
+    once; where the next failure strikes meanwhile, until then
 *reschedule*
-    the rest of it: noticing (which may take until a save that was struck would have ended), restarting, connecting;
-    of a stop that was struck before anything had been read, as long as that takes on average in this run at most
+    the rest of it: noticing (which may take until a save that was struck would have ended), restarting, connecting
 *lost*
     steps done again, the part of a step that nobody keeps, saves that a failure made void
 *useful*
@@ -20,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from statistics import fmean
 from typing import Any
 
 from cprmodel.facts.results import Breakdown
@@ -98,29 +96,8 @@ def measure(events: Iterable[dict[str, Any]]) -> Measured:
     timed.sort(key=lambda event: event[key])  # messages of the trainer's are heard later than they were sent
     for event in timed:
         walk.hear(event["event"], event[key], event)
-    found = walk.found
-    if not emulated:
-        _part_struck_stops(found)
-    found.odd = _odd(events, summary)
-    return found
-
-
-def _part_struck_stops(found: Measured) -> None:
-    """A stop that was struck before anything had been read may have begun to read: the log does not say.
-
-    What is longer than rescheduling takes on average in this run, after failures at work, goes to reading.
-    """
-    alone = [one for one in found.stops if one.struck.activity is Activity.WORK and len(one.kinds) == 1]
-    whole = [one.reschedule_s for one in alone if one.complete]
-    if not whole:
-        return
-    most_s = fmean(whole)
-    for at, one in enumerate(found.stops):
-        more_s = one.reschedule_s - most_s
-        if not one.complete and not one.load_s and more_s > 0:
-            found.stops[at] = replace(one, reschedule_s=most_s, load_s=more_s)
-            found.parts["reschedule"] -= more_s
-            found.parts["load"] += more_s
+    walk.found.odd = _odd(events, summary)
+    return walk.found
 
 
 def _odd(events: list[dict[str, Any]], summary: Summary) -> list[str]:
@@ -148,6 +125,7 @@ class _Walk:
         self.after_save = self.after_stop = False
         self.pending: list[FailureKind] = []
         self.loads: list[float] = []
+        self.reads_since: float | None = None  # shards read, and have not been heard of since
         self.charged = 0.0  # reschedule_s of the stop under way, in emulated time
         self.struck_save: float | None = None  # how far a save was when a failure struck it
         self.struck_step: tuple[str, float] | None = None  # the part of a step before a failure, and where it went
@@ -267,10 +245,14 @@ class _Walk:
             self.found.positions.append(Position(kind, shards, Activity.WORK, self.executed + into))
         self.pending.append(kind)
         self.mode = Activity.RECOVERY
-        self.loads = []
+        self.loads, self.reads_since = [], None
+
+    def _begin_load(self, at: float, event: dict[str, Any]) -> None:
+        self.reads_since = at
 
     def _load(self, at: float, event: dict[str, Any]) -> None:
         self.loads.append(event.get("seconds", 0.0))
+        self.reads_since = None
 
     def _recovering(self, at: float, event: dict[str, Any]) -> None:
         self.charged = event["reschedule_s"]
@@ -297,7 +279,10 @@ class _Walk:
         if self.found.emulated:
             reschedule = min(seconds, self.charged)
         else:
-            reschedule = max(0.0, seconds - max(self.loads, default=0.0))
+            reads = list(self.loads)
+            if not complete and self.reads_since is not None and self.since is not None:
+                reads.append(self.since - self.reads_since)
+            reschedule = max(0.0, seconds - max(reads, default=0.0))
         load = seconds - reschedule
         self.found.parts["reschedule"] += reschedule
         self.found.parts["load"] += load
