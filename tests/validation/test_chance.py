@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+from scipy.integrate import quad
 
 from cprmodel.facts.strategies import FailureMix
 from validation.experiment.chance import Chance, chance_in
+
+MTBF = 100.0
 
 
 def started(recovery: str, failures: list[dict[str, Any]], steps: int, shards: int) -> dict[str, Any]:
@@ -34,33 +42,108 @@ def by_hand(recovery: str, *failures: dict[str, Any]) -> list[dict[str, Any]]:
     return [*events, {"event": "trained", "at": 15.0}, {"event": "stop", "at": 16.0}]
 
 
+def over(of: Callable[[float], float], *until: float) -> float:
+    """The integral of what a failure brings, over stretches from nothing on; in MTBFs."""
+    return sum(quad(of, 0.0, end)[0] for end in until) / MTBF
+
+
+def again(seconds: float) -> float:
+    """What a failure after so long brings of the same: it, and what strikes until as much is done again."""
+    return MTBF * math.expm1(seconds / MTBF)
+
+
+def gone_on(events: list[dict[str, Any]], at: float) -> list[dict[str, Any]]:
+    return sorted([*events, {"event": "recovered", "at": at}], key=lambda event: event["at"])
+
+
 def test_by_hand() -> None:
-    """Shard 0 dies after 6.5 s, of 10 steps with 2 shards; MTBF 100 s.
+    """Shard 0 dies after 6.5 s, of 10 steps with 2 shards; training goes on at 8.2 s.
 
     On average both would have lost, second by second, 0, 1, 2, 3 | 0, 1, 2 for half a second, then 1 (shard 0 has
-    nothing more to lose, shard 1 has 2) for the other half, 2, 3, 4: in all 17.5 steps of a shard.
+    nothing more to lose, shard 1 has 2) for the other half, 2, 3, 4: in all 17.5 steps of a shard. Each failure
+    brings one stop, of 0.5 s of rescheduling and 1.5 s to load.
     """
-    events = by_hand("partial", failure("shard", 6.5, 0), failure("shard", 10.5, 1))
-    found = chance_in(events, FailureMix(mtbf_s=100.0))
-    assert found.failures == pytest.approx(1 - 10 / 100)  # the second one comes too late
-    assert found.pls == pytest.approx(2 / 20 - 17.5 / 100 / 20)
-    assert found.steps == 0.0
+    events = gone_on(by_hand("partial", failure("shard", 6.5, 0), failure("shard", 10.5, 1)), 13.2)
+    found = chance_in(events, FailureMix(mtbf_s=MTBF), 0.5, 1.5)
+    reschedules, loads = again(0.5) * math.exp(1.5 / MTBF), again(1.5)
+    at_work = (6.5 + 1.8) / MTBF  # the second one comes too late
+    assert found.load_s == pytest.approx(loads * (1 - at_work) - over(again, 1.2))
+    meanwhile = over(again, 0.5) + over(lambda x: again(0.5) * math.exp(x / MTBF), 1.2)
+    assert found.reschedule_s == pytest.approx(reschedules * (1 - at_work) - meanwhile)
+    assert found.pls == pytest.approx(2 / 20 - 17.5 / MTBF / 20)
+    assert found.lost_s == 0.0
+
+
+def test_by_hand_where_a_save_is_struck() -> None:
+    """It begins after 3.5 s: in its half second a failure brings what was done of it, and its stops again."""
+    events = by_hand("partial", failure("shard", 3.7, 0))
+    events.insert(next(at for at, one in enumerate(events) if one["at"] == 9.0), {"event": "begin_save", "at": 8.5})
+    found = chance_in(events, FailureMix(mtbf_s=MTBF), 0.0, 2.0)
+    assert found.lost_s == pytest.approx(again(0.2) - over(again, 0.2))
+    struck = math.exp(0.2 / MTBF) - 3.5 / MTBF - over(lambda x: math.exp(x / MTBF), 0.2)
+    assert found.load_s == pytest.approx(again(2.0) * struck - over(again, 6.3))
 
 
 def test_by_hand_where_everybody_goes_back() -> None:
-    """The same for full recovery; the step under way then is done all the same and rolled back at 7.2 s."""
-    events = by_hand("full", failure("shard", 6.5, 0))
-    at = next(number for number, event in enumerate(events) if event["at"] == 13.0)
-    events.insert(at, {"event": "recovered", "at": 12.2})
-    found = chance_in(events, FailureMix(mtbf_s=100.0))
-    told = (
-        6 + 0 + 1 + 0.5 * 2 + 0.2 * 1 + 0 + 1 + 2
-    )  # seconds 1-4, 5, 6, 7 (half; then 0; then 1 until 7.2), 8 to 10
-    assert found == Chance(pytest.approx(0.9), pytest.approx(2 - told / 100), 0.0)
+    """The same for full recovery, saved after 4 s; a second failure strikes the stop, which ends at 8.2 s."""
+    events = gone_on(by_hand("full", failure("shard", 6.5, 0), failure("shard", 7.5, 0)), 13.2)
+    found = chance_in(events, FailureMix(mtbf_s=MTBF), 0.0, 2.0)
+    assert found.lost_s == pytest.approx(again(2.5) - over(again, 4.0, 2.5, 1.8))
+    strikes = again(2.0) * math.exp(2.5 / MTBF) + again(1.0)
+    at_work = over(lambda x: again(2.0) * math.exp(x / MTBF), 4.0, 2.5, 1.8)
+    assert found.load_s == pytest.approx(strikes - at_work - over(again, 1.0, 0.7))
+    assert (found.reschedule_s, found.pls) == (0.0, 0.0)
     nobody = chance_in(
-        by_hand("partial", failure("trainer", 6.5)), FailureMix(mtbf_s=100.0, shard_share=0.0, trainer_share=1.0)
+        by_hand("partial", failure("trainer", 6.5)), FailureMix(mtbf_s=MTBF, shard_share=0.0, trainer_share=1.0)
     )
-    assert (nobody.steps, nobody.pls) == (0.0, 0.0)
+    assert (nobody.lost_s, nobody.pls) == (0.0, 0.0)
+
+
+@given(
+    st.floats(0.2, 30.0),
+    st.floats(0.0, 3.0),
+    st.floats(0.0, 4.0),
+    st.lists(st.integers(1, 6), min_size=1, max_size=4),
+    st.integers(0, 2**32),
+)
+@example(1.0, 0.3, 0.7, [5, 5, 2], 5)
+def test_where_costs_are_what_they_are_no_scatter_is_left(
+    mtbf: float, save_s: float, stop_s: float, segments: list[int], seed: int
+) -> None:
+    """Full recovery with steps of a second, and saves and stops of fixed length that failures strike, too: in every
+    run the time without chance is its expectation, M e^(D/M) (e^(L/M) - 1) for each stretch of L with its save
+    (docs/models/makespan.md).
+    """
+    random = Random(seed)
+    stretches = [steps + save_s for steps in segments]
+    assume(sum(math.exp((one + stop_s) / mtbf) for one in stretches) < 60.0)  # failures on average
+    plan: list[dict[str, Any]] = []
+    events: list[dict[str, Any]] = [{"event": "ready", "at": 0.0, "step": 0}]
+    now, struck = 0.0, random.expovariate(1 / mtbf)
+
+    def done(seconds: float) -> bool:
+        nonlocal now, struck
+        if struck > now + seconds:
+            now += seconds
+            return True
+        now = struck
+        struck += random.expovariate(1 / mtbf)
+        plan.append(failure("shard", now, 0))
+        return False
+
+    for length in stretches:
+        while not done(length):
+            while not done(stop_s):
+                pass
+            events.append({"event": "recovered", "at": now})
+        events.append({"event": "save", "at": now})
+    events.append({"event": "trained", "at": now})
+    log, mix = [started("full", plan, 10, 2), *events], FailureMix(mtbf_s=mtbf)
+    exact = sum(math.exp(stop_s / mtbf) * mtbf * math.expm1(one / mtbf) for one in stretches)
+    for load_s in (0.0, stop_s / 3, stop_s):  # however a stop is divided
+        found = chance_in(log, mix, stop_s - load_s, load_s)
+        chance = found.lost_s + found.reschedule_s + found.load_s
+        assert now - chance == pytest.approx(exact, rel=1e-9, abs=1e-9 * now)
 
 
 def run(recovery: str, mix: FailureMix, rng: np.random.Generator) -> tuple[list[dict[str, Any]], float]:
@@ -125,15 +208,15 @@ def test_chance_is_zero_on_average_and_most_of_the_scatter(recovery: str, whole_
     found, lost = [], []
     for _ in range(1200):
         events, pls = run(recovery, mix, rng)
-        found.append(chance_in(events, mix))
+        found.append(chance_in(events, mix, 1.0, 0.5))
         lost.append(pls)
-    for name in ("failures", "steps", "pls"):
+    for name in ("lost_s", "reschedule_s", "load_s", "pls"):
         of = np.array([getattr(one, name) for one in found])
         assert abs(of.mean()) <= 4 * of.std(ddof=1) / len(of) ** 0.5
     if recovery == "partial":
         without = np.array(lost) - [one.pls for one in found]
         assert without.std() < (0.4 if whole_job == 0 else 0.8) * np.std(lost)
-    assert {bool(one.steps) for one in found} == {recovery == "full" or whole_job > 0}
+    assert {bool(one.lost_s) for one in found} == {recovery == "full" or whole_job > 0}
 
 
 def test_failures_at_steps_have_no_chance() -> None:

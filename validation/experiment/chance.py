@@ -5,13 +5,27 @@ expected given all that went before, is zero on average, however the run goes an
 
     sum over failures of u(t)  -  integral of u(t) dt / MTBF,
 
-for any u(t) that is known just before t (a martingale; Brémaud, Point Processes and Queues, 1981, chapter II). Here
-u is one failure, or what it would take with it then. Measured figures less this have the same mean and far less
-scatter: a control variate, whose coefficient is known beforehand.
+for any u(t) that is known just before t (a martingale; Brémaud, Point Processes and Queues, 1981, chapter II).
+Measured figures less this have the same mean and far less scatter: a control variate, whose coefficient is known
+beforehand.
+
+Here u is what a failure then brings with it. That is more than itself, for what has to be done again takes time, in
+which more failures come. Where it strikes something that is to be done again, x after its beginning, with failures
+every M on average, and stops of D and then L to load, it brings
+
+    M (e^(x/M) - 1)                      of that to be done again,
+    M (e^(D/M) - 1) e^(L/M) e^(x/M)      of rescheduling and
+    M (e^(L/M) - 1) e^(x/M)              of loading, the stop that it begins included
+
+(the solutions of f' = 1 + f/M with f(0) = 0, and of f' = f/M), however much of it is left. What is to be done again
+is all since the last save where everybody goes back, else a save that is under way; and a stop. Where saves and
+stops take what they are said to, nothing is left then that scatters: each run takes what the formula says that runs
+take on average.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,24 +38,29 @@ __all__ = ["Chance", "chance_in"]
 
 @dataclass(frozen=True)
 class Chance:
-    """What struck, less what was to be expected on the way: each zero on average."""
+    """What failures took, less what was to be expected on the way: each zero on average."""
 
-    failures: float = 0.0
-    steps: float = 0.0  # to be done again by everybody
+    lost_s: float = 0.0  # to be done again by everybody
+    reschedule_s: float = 0.0
+    load_s: float = 0.0
     pls: float = 0.0  # lost by shards that go back alone
 
 
-def chance_in(events: Sequence[dict[str, Any]], mix: FailureMix) -> Chance:
-    """Of a finished run whose failures were drawn at times, from this mix.
+def chance_in(
+    events: Sequence[dict[str, Any]], mix: FailureMix, reschedule_s: float = 0.0, load_s: float = 0.0
+) -> Chance:
+    """Of a finished run whose failures were drawn at times, from this mix; with the parts of a mean stop [s].
 
     A failure counts when its time has come, which may be a little before it is carried out.
     """
     start = events[0]
+    planned = [one for one in start["failures"] if one["at_s"] is not None]
+    if math.isinf(mix.mtbf_s):
+        return Chance()
     key = "at" if start["case"].get("clock") is None else "clock_s"
     timed = sorted((event for event in events if key in event), key=lambda event: event[key])
-    planned = [one for one in start["failures"] if one["at_s"] is not None]
     coming = deque(sorted(planned, key=lambda one: one["at_s"]))
-    course = _Course(start["case"], mix)
+    course = _Course(start["case"], mix, reschedule_s, load_s)
     begun: float | None = None
     for event in timed:
         at = event[key]
@@ -57,35 +76,82 @@ def chance_in(events: Sequence[dict[str, Any]], mix: FailureMix) -> Chance:
         if event["event"] == "trained":
             break
         course.hear(event["event"])
-    return Chance(course.failures, course.steps, course.pls)
+    return Chance(course.lost_s, course.reschedule_s, course.load_s, course.pls)
 
 
 class _Course:
-    """Steps that each shard would lose, from moment to moment."""
+    """What there is to lose, from moment to moment."""
 
-    def __init__(self, case: dict[str, Any], mix: FailureMix) -> None:
-        self.mix, self.full = mix, case["strategy"]["recovery"] == "full"
-        self.unsaved = [0] * case["shards"]["count"]
+    def __init__(self, case: dict[str, Any], mix: FailureMix, reschedule_s: float, load_s: float) -> None:
+        self.mtbf_s, self.shards_per_failure = mix.mtbf_s, mix.shards_per_failure
+        full = case["strategy"]["recovery"] == "full"
+        self.goes_back = {kind: full or kind is FailureKind.WHOLE_JOB for kind in FailureKind}
+        self.share = dict.fromkeys((True, False), 0.0)  # of failures, by whether everybody goes back
+        for kind, back in self.goes_back.items():
+            self.share[back] += mix.share(kind)
+        self.alone = 0.0 if full else mix.share(FailureKind.SHARD)
+        self.unsaved = [0] * case["shards"]["count"]  # steps, by shard
         self.whole = len(self.unsaved) * (case["data"]["samples"] // case["data"]["batch_size"])  # shard-steps
-        self.now = self.failures = self.steps = self.pls = 0.0
+        self.stop = reschedule_s, load_s
+        self.now = self.lost_s = self.reschedule_s = self.load_s = self.pls = 0.0
+        self.begun = {True: 0.0, False: 0.0}  # how long ago what such a failure has done again began [s]
+        self.saving = False
+        self.stopped_s: float | None = None  # how long the stop under way has gone on
+        self.back = False  # whether everybody goes back in it
+
+    def again(self, seconds: float) -> float:
+        """What a failure brings of what it strikes so long after its beginning."""
+        return self.mtbf_s * math.expm1(seconds / self.mtbf_s)
+
+    def stops(self, failures: float) -> None:
+        """With what strikes these until they are over."""
+        reschedule_s, load_s = self.stop
+        self.reschedule_s += failures * self.again(reschedule_s) * math.exp(load_s / self.mtbf_s)
+        self.load_s += failures * self.again(load_s)
 
     def pass_until(self, at: float) -> None:
         """What was to be expected since the last event."""
-        failures = (at - self.now) / self.mix.mtbf_s
-        self.now = at
+        seconds, self.now = at - self.now, at
+        if self.stopped_s is not None:
+            before, self.stopped_s = self.stopped_s, self.stopped_s + seconds
+            self._in_stop(before, self.stopped_s)
+            if not self.back:
+                self.lost_s -= self.share[True] * self.again(self.begun[True]) * seconds / self.mtbf_s
+        else:
+            for back, share in self.share.items():
+                more = seconds
+                if back or self.saving:
+                    before, self.begun[back] = self.begun[back], self.begun[back] + seconds
+                    more = self.again(self.begun[back]) - self.again(before)
+                self.lost_s -= share * (more - seconds)
+                self.stops(-share * more / self.mtbf_s)
         mean = sum(self.unsaved) / len(self.unsaved)
-        self.failures -= failures
-        if self.full:
-            self.steps -= failures * mean
-            return
-        self.steps -= failures * self.mix.share(FailureKind.WHOLE_JOB) * mean
-        self.pls -= failures * self.mix.share(FailureKind.SHARD) * self.mix.shards_per_failure * mean / self.whole
+        self.pls -= seconds / self.mtbf_s * self.alone * self.shards_per_failure * mean / self.whole
+
+    def _in_stop(self, since: float, until: float) -> None:
+        """Rescheduling begins it; where it is struck while everybody loads, all of that comes again."""
+        reschedule_s = self.stop[0]
+        for seconds, sign in ((since, 1), (until, -1)):
+            first, then = min(seconds, reschedule_s), max(0.0, seconds - reschedule_s)
+            self.reschedule_s += sign * (
+                self.again(first) - first + math.expm1(reschedule_s / self.mtbf_s) * self.again(then)
+            )
+            self.load_s += sign * (self.again(then) - then)
 
     def strike(self, kind: FailureKind, victims: Sequence[int]) -> None:
         """What it takes is gone: a second failure takes it no more."""
-        self.failures += 1
-        if self.full or kind is FailureKind.WHOLE_JOB:
-            self.steps += sum(self.unsaved) / len(self.unsaved)
+        goes_back = self.goes_back[kind]
+        if self.stopped_s is None:
+            self.stops(math.exp(self.begun[goes_back] / self.mtbf_s))
+            self.lost_s += self.again(self.begun[goes_back])
+        else:
+            first, then = min(self.stopped_s, self.stop[0]), max(0.0, self.stopped_s - self.stop[0])
+            self.reschedule_s += self.again(first) * math.exp(then / self.mtbf_s)
+            self.load_s += self.again(then)
+            if goes_back and not self.back:
+                self.lost_s += self.again(self.begun[True])
+        self.stopped_s, self.back, self.saving, self.begun[False] = 0.0, self.back or goes_back, False, 0.0
+        if goes_back:
             self.unsaved = [0] * len(self.unsaved)
         elif kind is FailureKind.SHARD:
             self.pls += sum(self.unsaved[shard] for shard in victims) / self.whole
@@ -96,5 +162,11 @@ class _Course:
         """A step is one more to lose, for everybody; a save leaves nothing, nor does it when all went back."""
         if event == "step":
             self.unsaved = [steps + 1 for steps in self.unsaved]
-        elif event == "save" or (self.full and event in ("recovered", "ready")):
-            self.unsaved = [0] * len(self.unsaved)
+        elif event == "begin_save":
+            self.saving = self.stopped_s is None
+        elif event in ("copied", "save", "save_failed"):
+            self.saving, self.begun[False] = False, 0.0
+        if event == "save" or (event in ("recovered", "ready") and self.back):
+            self.unsaved, self.begun[True] = [0] * len(self.unsaved), 0.0
+        if event in ("recovered", "ready"):
+            self.stopped_s, self.back = None, False

@@ -16,7 +16,6 @@ from cprmodel.facts.results import Breakdown
 from validation.case import Case
 from validation.events import read_log
 from validation.experiment.calibration import calibrated
-from validation.experiment.chance import chance_in
 from validation.experiment.checks import checks
 from validation.experiment.comparisons import comparisons
 from validation.experiment.design import Experiment
@@ -101,7 +100,7 @@ def _run(
         return replace(run, status="lost", reason=f"{log} is of another run")
     try:
         found = _followed(experiment, run, events, before, spoil)
-    except (KeyError, IndexError, TypeError, ValueError, AssertionError):
+    except (KeyError, IndexError, TypeError, ValueError, ArithmeticError, AssertionError):
         return replace(run, status="lost", reason=f"{log} is not whole, or the prediction made for it")
     return replace(found, damaged=damaged)
 
@@ -121,7 +120,7 @@ def _followed(
     mix = experiment.failure_mix
     assert mix is not None
     mix = replace(mix, mtbf_s=before["mtbf_s"])
-    luck = by_chance(case, costs, mix, chance_in(events, mix))
+    luck = by_chance(case, costs, mix, events)
     if spoil == "load":
         costs = costs.with_load_left_out()
     elif spoil == "mtbf":

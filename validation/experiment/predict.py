@@ -26,7 +26,7 @@ from cprmodel.jobs.model import Checkpoint, Cluster, Failures, Work
 from cprmodel.planning import StrategyPlan, plan
 from cprmodel.simulation import Activity, AtTimes, GivenFailure, Strikes, play
 from validation.case import Case
-from validation.experiment.chance import Chance
+from validation.experiment.chance import chance_in
 from validation.experiment.measure import Measured, Position, Stop
 from validation.experiment.strikes import AtPositions, MeasuredRecovery, NoticedLate
 from validation.failures import Failure
@@ -252,12 +252,12 @@ def _played(case: Case, costs: Costs, strikes: Strikes) -> Predicted:
     return Predicted(work_s, found.spent, found.pls)
 
 
-def by_chance(case: Case, costs: Costs, mix: FailureMix, found: Chance) -> Predicted:
-    """What chance had in a run's parts, at the mean stop of this mix: zero on average over runs."""
+def by_chance(case: Case, costs: Costs, mix: FailureMix, events: Sequence[dict[str, Any]]) -> Predicted:
+    """What chance had in a run's parts, with the mean stop of this mix: zero on average over runs."""
     stops = costs.stops[case.strategy.recovery]
     reschedule, load = (sum(mix.share(kind) * pair[part] for kind, pair in stops.items()) for part in (0, 1))
-    lost = found.steps * costs.step_s
-    spent = Breakdown(0.0, found.failures * load, lost, found.failures * reschedule)
+    found = chance_in(events, mix, reschedule, load)
+    spent = Breakdown(0.0, found.load_s, found.lost_s, found.reschedule_s)
     return Predicted(case.steps * costs.step_s, spent, found.pls)
 
 
