@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from cprmodel.facts.strategies import FailureKind
-from validation.case import ORDERS, Case
+from validation.case import Case
 from validation.failures import PHASES, Failure
+from validation.sections import ORDERS
 
 __all__ = ["SHARDS", "STEPS", "drawn_case", "drawn_failures"]
 

@@ -11,8 +11,9 @@ from pydantic import Field, model_validator
 
 from cprmodel.facts.strategies import FailureKind
 from cprmodel.jobs.quantities import Budget, Count, Positive, Section, Share, wrong
-from validation.case import ORDERS, Case, Whole, check_whole_steps
+from validation.case import Case
 from validation.failures import Failure
+from validation.sections import ORDERS, Whole, check_whole_steps
 
 __all__ = ["AGAINST", "ALL_AT_ONCE", "QUANTITIES", "RECOMMENDED", "Experiment", "Loss", "Try"]
 

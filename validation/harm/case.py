@@ -9,8 +9,8 @@ from pydantic import Field, model_validator
 
 from cprmodel.jobs.parsing import model_from_mapping, toml_from_file
 from cprmodel.jobs.quantities import Count, Positive, Section, wrong
-from validation.case import DataSection, ModelSection, Whole
 from validation.data.tables import CRITEO_KAGGLE, reduced
+from validation.sections import DataSection, ModelSection, Whole
 
 __all__ = ["GROUPS", "HarmCase", "LossesSection", "Repeated", "Trained"]
 

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from validation.case import DataSection
 from validation.data.batch import Batch
+from validation.sections import DataSection
 
 __all__ = ["Samples", "Step", "open_samples", "take"]
 

@@ -10,8 +10,8 @@ from pydantic import Field, model_validator
 from cprmodel.harm.orders import HARM_ORDERS
 from cprmodel.jobs.parsing import model_from_mapping, toml_from_file
 from cprmodel.jobs.quantities import Count, Positive, Section, Share, wrong
-from validation.case import Whole
 from validation.harm.case import Trained
+from validation.sections import Whole
 
 __all__ = ["GROWN_SUMS", "OrdersCase", "SettingSection"]
 
