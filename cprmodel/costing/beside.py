@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from cprmodel.costing.chain_stops import spared_by, without_limit
@@ -42,6 +43,7 @@ from cprmodel.costing.rhythm import (
     longest_of,
     pieces,
 )
+from cprmodel.costing.stored_stops import counts_stops, done_between
 from cprmodel.costing.terms import WITHIN
 from cprmodel.facts.formula import Formula
 from cprmodel.facts.results import Breakdown
@@ -189,7 +191,7 @@ class WithStops:
     @staticmethod
     def _by_calendar(job: Job, strategy: Strategy) -> bool:
         """Whether planned stops are counted one by one."""
-        return strategy.plain and by_calendar(job)
+        return (strategy.plain and by_calendar(job)) or counts_stops(job, strategy)
 
     def _rooms(self, job: Job, strategy: Strategy) -> list[float]:
         """Times for work and saves that are cut into equal pieces, where planned stops are not rare [s]."""
@@ -255,7 +257,9 @@ class WithStops:
     def _stops(self, job: Job, strategy: Strategy, base: float, waiting: float) -> tuple[float, float, float, Step]:
         """How many planned stops, their mean length, when the job ends [s], and what they cost."""
         if self._by_calendar(job, strategy):
-            found = counted(job, strategy, base + waiting, lambda one: self._inner.cost(one, strategy).breakdown)
+            costs = lambda one: self._inner.cost(one, strategy).breakdown  # noqa: E731
+            done = partial(done_between, job, strategy) if counts_stops(job, strategy) else None
+            found = counted(job, strategy, base + waiting, costs, done)
             if found is not None:
                 number, lasts, until, *adds = found
                 more = dict(zip(("more_saves", "more_lost_s"), adds, strict=True))

@@ -40,6 +40,7 @@ __all__ = [
     "filled",
     "frequent",
     "gaps_of",
+    "kept_over",
     "longest_of",
     "pieces",
 ]
@@ -137,10 +138,18 @@ def longest_of(job: Job) -> float:
     return float(max(rooms[:met].max(initial=0.0), 0.0 if met == _STOPS else rest))
 
 
-def counted(job: Job, strategy: Strategy, base: float, costs: Callable[[Job], Breakdown]) -> Counted | None:
+def counted(
+    job: Job,
+    strategy: Strategy,
+    base: float,
+    costs: Callable[[Job], Breakdown],
+    done: Callable[[float, tuple[float, ...]], tuple[Any, Any]] | None = None,
+) -> Counted | None:
     """The stops by a calendar that a job meets, and what each adds; None where they are too many, or too rare.
 
     ``base``: its overhead without them; ``costs``: of such a job without them, and without waiting for repairs.
+    ``done``: useful work that is kept in each of some times between stops, and what saves take of it [s], where
+    saves do not simply block; from the usual overhead.
     """
     usual, of, mix, work = costs(job), chain_under(job, strategy.recovery), job.failure_mix, job.job.work_s
     stops = _listed(job.failures.planned or (), job.job.start)
@@ -158,9 +167,12 @@ def counted(job: Job, strategy: Strategy, base: float, costs: Callable[[Job], Br
     gaps = np.minimum(runs * (begins - np.concatenate([[0.0], ends[:-1]])), 2 * work * (1 + usual.total))
     if of.back / of.stretch * gaps.max() > _MANY:
         return None
-    kept, saves = _done(
-        of, strategy.interval_s, job.save_s, job.load_s, job.job.step_s or 0.0, tuple(gaps.tolist())
-    )
+    apart = tuple(gaps.tolist())
+    if done is None:
+        kept, saves = _done(of, strategy.interval_s, job.save_s, job.load_s, job.job.step_s or 0.0, apart)
+        saving_s = saves * job.save_s
+    else:
+        kept, saving_s = done(usual.total, apart)
     before = np.cumsum(kept)
     left_s, failures = (work - before) * (1 + usual.total), work * (1 + usual.total) / mix.mtbf_s
     met = _goes_on(left_s, job, strategy, of, failures, float(np.median(gaps)))
@@ -171,7 +183,7 @@ def counted(job: Job, strategy: Strategy, base: float, costs: Callable[[Job], Br
         return none
     loads = job.load_s * (np.arange(len(gaps)) > 0)
     lost = met @ (gaps - loads - kept * (1 + usual.total))
-    saved = met @ (saves * job.save_s - kept * usual.save)
+    saved = met @ (saving_s - kept * usual.save)
     count = round(number)
     left = work - (before[count - 1] if count else 0.0)
     if left > 0:  # what follows the last stop ends without a save, as a job does
@@ -224,7 +236,18 @@ def _done(
         saved = np.where(last > 0, saved, 0.0)
         return np.array([interval_s * complete + last * saved, complete + saved])
 
-    rate, times = of.back / of.stretch, np.array(gaps)
+    return kept_over(alone, of.back / of.stretch, of.restart, load_s, gaps)
+
+
+def kept_over(
+    alone: Callable[[Any, Any], Any], rate: float, restart_s: float, load_s: float, gaps: tuple[float, ...]
+) -> tuple[Any, Any]:
+    """What is done in each time between stops; the first one needs no load.
+
+    ``alone``: of times and loads, what is done until the stop or a failure that sends everybody back, two numbers
+    that add up; such failures come at the ``rate``, and after ``restart_s`` what is left begins with a load.
+    """
+    times = np.array(gaps)
     loads = load_s * (np.arange(len(gaps)) > 0)
     grid = np.linspace(0.0, times.max(), _POINTS)
     each = max(rate * grid[1], 1e-12)
@@ -235,7 +258,7 @@ def _done(
         """What is still done after the first failure, where so much time is left and then ``found`` is."""
         pieces = (weights[0] * found[:, :-1] + weights[1] * found[:, 1:]) * grown[1:]
         sums = np.concatenate([np.zeros((2, 1)), np.cumsum(pieces, axis=1)], axis=1) / grown
-        left = np.maximum(at - of.restart, 0.0)
+        left = np.maximum(at - restart_s, 0.0)
         return np.array([np.interp(left, grid, one) for one in sums])
 
     first = found = alone(grid, load_s)

@@ -128,7 +128,11 @@ def simulate(
 
 def _stops_by_clock(job: Job, strategy: Strategy) -> bool:
     """Whether planned stops are played in the runs, by the calendar; others come on top, with half a save each."""
-    return bool(job.failures.planned) and job.plain and not job.paced and strategy.plain
+    if job.plain and strategy.plain:
+        return bool(job.failures.planned) and not job.paced
+    from cprmodel.simulation.storage import plays_stops
+
+    return plays_stops(job, strategy)
 
 
 def _is_chain(job: Job, strategy: Strategy) -> bool:
@@ -165,7 +169,7 @@ def _simulate(
     if player is not None:
         return player(job, strategy, runs, streams, law, strikes, workers, progress)
     memoryless = isinstance(law, Exponential) and strikes is FailuresStrike.ALWAYS
-    if memoryless and _stops_by_clock(job, strategy):
+    if memoryless and job.plain and _stops_by_clock(job, strategy):
         return simulate_chains(job, strategy, runs, streams, progress)
     if _is_chain(job, strategy) or job.doubts_saves:
         if not memoryless:

@@ -20,6 +20,7 @@ from cprmodel.facts.scatter import Scatter
 from cprmodel.facts.storage import StoredSave, WarnedSave
 from cprmodel.facts.strategies import FailureKind, FailureMix, Strategy, loses_samples, together
 from cprmodel.jobs import Job
+from cprmodel.simulation.beside import planned_until
 from cprmodel.simulation.laws import Exponential, FailureLaw, FailuresStrike
 from cprmodel.simulation.limits import most_failures, sizes_of
 from cprmodel.simulation.long_jobs import COLUMNS, expected_failures, found_of, played
@@ -27,7 +28,7 @@ from cprmodel.simulation.players import register
 from cprmodel.simulation.result import Simulated
 from cprmodel.simulation.stored_kernel import Saved, Scatters, Struck, jobs
 
-__all__ = ["play_stored", "simulate_stored", "times_of"]
+__all__ = ["play_stored", "plays_stops", "simulate_stored", "times_of"]
 
 
 def times_of(saving: StoredSave, tau: float) -> tuple[Any, float]:
@@ -44,6 +45,31 @@ def times_of(saving: StoredSave, tau: float) -> tuple[Any, float]:
         blocks.append(level.stall_s + share * level.save_s)
         drains = share * saving.drain_s
     return np.array(blocks), drains
+
+
+#: Work since the last save of everything, over an interval's pattern, at so many points, by which a last save takes.
+_POINTS = 400
+#: Planned stops are listed for jobs so many times as long as expected.
+_LONGEST = 20.0
+
+
+def plays_stops(job: Job, strategy: Strategy) -> bool:
+    """Whether planned stops are played by the clock: not of saves on warnings, of times that scatter, or in turn."""
+    saving = strategy.saving
+    known = type(saving) is StoredSave and saving.warned is None
+    still = known and all(one.scatter is None for one in saving.levels)
+    return bool(job.failures.planned) and still and not job.paced and job.job.time_limit_s is None
+
+
+def _last_saves(saving: StoredSave, tau: float) -> tuple[Any, Any]:
+    """What a save to the last level takes, with its drain, by the work since the one before [s]."""
+    level = saving.levels[-1]
+    if saving.dirty is None:
+        works, share = np.array([0.0, 1.0]), np.ones(2)
+    else:
+        works = np.linspace(0.0, tau * (saving.segments + 1), _POINTS)
+        share = saving.always + (1.0 - saving.always) * np.array([float(saving.dirty.share(one)) for one in works])
+    return works, level.stall_s + share * (level.save_s + saving.drain_s)
 
 
 def _sorts(mix: FailureMix, saving: StoredSave) -> list[tuple[float, int, float]]:
@@ -79,7 +105,14 @@ def _told_apart(shares: Any, levels: Any, warned: WarnedSave | None) -> Any:
     return np.array([shares, rest / rest.sum(), announced])
 
 
-def play_stored(job: Job, strategy: Strategy, runs: int, stream: np.random.SeedSequence, limit: int = 10**7) -> Any:
+def play_stored(
+    job: Job,
+    strategy: Strategy,
+    runs: int,
+    stream: np.random.SeedSequence,
+    limit: int = 10**7,
+    planned: Sequence[tuple[float, float]] = (),
+) -> Any:
     """Play a job many times: an array of ``COLUMNS``, one row a run; None where one does not end."""
     saving, mix, recovery = strategy.saving, job.failure_mix, strategy.recovery
     assert isinstance(saving, StoredSave)
@@ -108,6 +141,10 @@ def play_stored(job: Job, strategy: Strategy, runs: int, stream: np.random.SeedS
         saves_to=len(saving.levels) - 1 if warned is None or warned.level is None else warned.level,
         shards=job.cluster.embedding_shards or 1,
         limit=limit,
+        planned=np.array(planned, dtype=float).reshape(-1, 2),
+        last=_last_saves(saving, tau),
+        load_all=saving.levels[-1].load_s,
+        step=job.job.step_s or 0.0,
     )
     struck = np.array(_sorts(mix, saving)).T.copy()
     strikes = Struck(
@@ -140,7 +177,11 @@ def simulate_stored(
     cost = SteadyState().cost(job, strategy)
     failures = expected_failures(job, cost)
     sizes, limit = sizes_of(runs, failures, events=1e6, most=4096), most_failures(failures)
-    parts = played(partial(play_stored, limit=limit), (job, strategy), sizes, streams, limit, workers, progress)
+    planned = []
+    if plays_stops(job, strategy):
+        planned = planned_until(job, _LONGEST * (1 + float(cost.breakdown.total)) * job.job.work_s)
+    play = partial(play_stored, limit=limit, planned=planned)
+    parts = played(play, (job, strategy), sizes, streams, limit, workers, progress)
     return found_of(job, strategy, cost, parts, "of a long job, exponential failures", runs)
 
 

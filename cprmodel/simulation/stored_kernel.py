@@ -51,6 +51,10 @@ class Saved(NamedTuple):
     saves_to: int  # the level of that save
     shards: int
     limit: int  # failures in a run, at the most
+    planned: Any  # when planned stops begin and end
+    last: tuple[Any, Any]  # what a save to the last level takes, with its drain, by the work since the one before
+    load_all: float  # after a planned stop
+    step: float  # work before a planned stop is whole steps, where there are any
 
 
 class Account(NamedTuple):
@@ -86,10 +90,11 @@ def _pick(rng: Any, shares: Any) -> int:  # pragma: no cover (compiled)
 
 
 @compiled
-def _stop(rng: Any, strikes: Struck, account: Account, of: int) -> int:  # pragma: no cover (compiled)
+def _stop(rng: Any, strikes: Struck, account: Account, of: int, edge: float) -> int:  # pragma: no cover (compiled)
     """A stop and all that strikes in it; the level that everybody returns to, or −1. Takes what shards lose.
 
-    ``of``: 0 where the first failure is of all, 1 of those that no one announces, 2 of announced ones.
+    ``of``: 0 where the first failure is of all, 1 of those that no one announces, 2 of announced ones. At the time
+    ``edge`` it ends: a planned one begins.
     """
     kinds = strikes.kinds
     held, gone, permutation, row = account.held, account.gone, account.permutation, account.row
@@ -124,11 +129,80 @@ def _stop(rng: Any, strikes: Struck, account: Account, of: int) -> int:  # pragm
         waits = first + strikes.load[state, furthest]
         gap = strikes.mtbf * rng.standard_exponential()
         spent = min(gap, waits)
+        cut = row[0] + spent >= edge
+        spent = max(edge - row[0], 0.0) if cut else spent
         row[0] += spent
         row[4] += min(spent, first)
         row[3] += max(0.0, spent - first)
-        if gap > waits:
+        if cut or gap > waits:
             return furthest if pending >= 4 else -1
+
+
+@compiled
+def _return(account: Account, back: int) -> None:  # pragma: no cover (compiled)
+    """Everybody returns to the last save of a level or a higher one."""
+    for level in range(back + 1):
+        account.kept[level] = account.kept[back]
+        account.index[level] = account.index[back]
+        account.gone[level] = 0.0
+        account.spent[level] = 0.0
+        for shard in range(account.held.shape[0]):
+            account.held[shard, level] = 0.0
+
+
+@compiled
+def _planned(
+    rng: Any, saved: Saved, strikes: Struck, account: Account, ahead: int
+) -> tuple[int, int]:  # pragma: no cover (compiled)
+    """Planned stops that have begun, and the load after the last: the next one's number, and failures until then.
+
+    Of what was saved, the last level's is there after it. Nothing fails in them.
+    """
+    row, planned, top = account.row, saved.planned, account.kept.size - 1
+    failures, loaded = 0, False
+    while not loaded:
+        while ahead < planned.shape[0] and planned[ahead, 0] <= row[0] + 1e-6:
+            down = max(planned[ahead, 1] - row[0], 0.0)
+            row[0] += down
+            row[4] += down
+            ahead += 1
+        _return(account, top)
+        edge = planned[ahead, 0] if ahead < planned.shape[0] else np.inf
+        gap = strikes.mtbf * rng.standard_exponential()
+        spent = min(gap, saved.load_all, edge - row[0])
+        row[0] += spent
+        row[3] += spent
+        if row[0] >= edge - 1e-6:
+            continue
+        loaded = gap > saved.load_all
+        if not loaded:
+            failures += 1
+            # who has loaded everything since has loaded
+            loaded = _stop(rng, strikes, account, 0, edge) >= 0 and row[0] < edge - 1e-6
+            if failures > saved.limit:
+                break
+    return ahead, failures
+
+
+@compiled
+def _last_begins(saved: Saved, left: float, since: float) -> tuple[float, float]:  # pragma: no cover (compiled)
+    """Time until the save begins that ends just as a planned stop begins, and what it takes; below 0: too late.
+
+    ``left``: until the stop; ``since``: work since the last save to the last level.
+    """
+    works, takes = saved.last
+    low, high = 0.0, max(left, 0.0)
+    if np.interp(since, works, takes) > left:
+        return -1.0, 0.0
+    for _ in range(60 if takes.size > 2 else 1):
+        middle = (low + high) / 2
+        if middle + np.interp(since + middle, works, takes) > left:
+            high = middle
+        else:
+            low = middle
+    if takes.size == 2:
+        low = left - takes[0]
+    return low, left - low
 
 
 @compiled
@@ -184,13 +258,60 @@ def _job(row: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: 
     segment = 0
     lost = 0.0
     stops = 0
+    planned, ahead, top = saved.planned, 0, levels - 1
     while True:
         if stops > saved.limit:
             return False
+        edge = planned[ahead, 0] if ahead < planned.shape[0] else np.inf
+        if row[0] >= edge - 1e-6:
+            ahead, failed = _planned(rng, saved, strikes, account, ahead)
+            stops += failed
+            done = begin = kept[top]
+            segment = 0
+            continue
         # work until the next save
         due = begin + tau
         if due > work * (1.0 - 1e-9):  # whole intervals end with the job, whatever their sum rounds to
             due = work
+        end = 0
+        for level in range(1, levels):
+            if (segment + 1) % periods[level] == 0:
+                end = level
+        left = edge - row[0]
+        if edge < np.inf and (due < work or work - done > left):
+            fits, takes = _last_begins(saved, left, done - kept[top])
+            if due - done + blocking[end] + (drain if end == top else 0.0) >= fits:  # only the last one is left
+                needs = max(fits, 0.0)
+                if saved.step > 0.0 and fits > 0.0:
+                    since = done - kept[top]
+                    needs = max(np.floor((since + needs) / saved.step + 1e-9) * saved.step - since, 0.0)
+                needs = min(needs, work - done)
+                gap = mtbf * rng.standard_exponential()
+                spent = min(gap, needs if fits >= 0.0 else left)
+                row[0] += spent
+                if fits >= 0.0:
+                    done += spent
+                    for shard in range(shards):
+                        held[shard, 0] += spent
+                if gap > spent and done >= work * (1.0 - 1e-9):
+                    break
+                if gap > spent and fits >= 0.0:
+                    gap = mtbf * rng.standard_exponential()
+                    spent = min(gap, left - needs)
+                    row[0] += spent
+                    if gap > spent:
+                        lost += _complete(account, top, takes, done, 0, 0.0)
+                        row[0] = edge
+                if gap <= spent:
+                    stops += 1
+                    back = _stop(rng, strikes, account, 0, edge)
+                    if back >= 0:
+                        done = begin = kept[back]
+                        segment = index[back]
+                        _return(account, back)
+                elif fits < 0.0:
+                    row[0] = edge
+                continue
         struck = False
         announced = False
         of = 0
@@ -243,11 +364,7 @@ def _job(row: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: 
         if not struck and done < begin + tau:
             continue
         if not struck:
-            end = 0
-            for level in range(1, levels):
-                if (segment + 1) % periods[level] == 0:
-                    end = level
-            last = end == levels - 1
+            last = end == top
             snapshot = done
             gap = mtbf * rng.standard_exponential()
             phase = _time(rng, blocking[end], end, saved.scatters)
@@ -256,12 +373,13 @@ def _job(row: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: 
             worked = 0.0
             drained = 0.0
             if gap >= phase and last and drain > 0.0:
-                left = min(drain, (work - done) / overlap if overlap > 0.0 else np.inf)
+                until = (work - done) / overlap if overlap > 0.0 else np.inf
+                left = min(drain, until)
                 drained = min(gap - phase, left)
                 row[0] += drained
                 worked = overlap * drained
                 done += worked
-                if left < drain and drained >= left:  # the job ends while its last save drains
+                if until <= drain and drained >= left:  # the job ends while its last save drains
                     row[2] += phase + (1.0 - overlap) * drained
                     break
             if gap < phase + (drain if last else 0.0):
@@ -278,18 +396,11 @@ def _job(row: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: 
                 begin = snapshot
                 continue
         stops += 1
-        back = _stop(rng, strikes, account, of)
+        back = _stop(rng, strikes, account, of, edge)
         if back >= 0:
-            done = kept[back]
-            begin = done
+            done = begin = kept[back]
             segment = index[back]
-            for level in range(back + 1):
-                kept[level] = kept[back]
-                index[level] = segment
-                gone[level] = 0.0
-                spent_saving[level] = 0.0
-                for shard in range(shards):
-                    held[shard, level] = 0.0
+            _return(account, back)
     row[2] += spent_saving.sum()
     row[1] = lost + gone.sum()
     return True

@@ -1,0 +1,105 @@
+r"""What is done between two planned stops where a save drains, goes to levels, or writes only the rows that changed.
+
+The save before a stop is one to the last level, complete with its drain when the stop begins: the other levels are
+gone after it. So τ is the work P between two saves to that level, and with k of them, and saves to other levels in
+the rest as in any such time, a time t between two stops keeps, until a failure needs the last level,
+
+.. math:: w(t) = P \sum_{i=1}^{k} e^{-\rho (L + E - C + i g (P + C_P))}
+          + \frac{r\, e^{-\rho t - \rho' E}}{g'}, \qquad r = \frac{t - L - E}{g} - k (P + C_P) - C_r
+
+with E the time of a save to the last level with its drain, C what it takes from training, and C_P and C_r what all
+saves take in P and in the rest r; ρ is the rate of failures that need the last level, ρ' that of the others, and g'
+what these stop. They and their repairs slow everything down by g: so much that without stops the overhead is the
+usual one, as :mod:`cprmodel.costing.storage` has it exactly. After a failure it goes on as in
+:mod:`cprmodel.costing.rhythm`. [derived here; held to cprmodel simulate]
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from cprmodel.costing.course import save_times_s
+from cprmodel.costing.rhythm import kept_over
+from cprmodel.costing.saving import as_stored
+from cprmodel.costing.setting import Setting
+from cprmodel.facts.special import NUMPY
+from cprmodel.facts.storage import StoredSave
+from cprmodel.facts.strategies import FailureKind, Strategy
+from cprmodel.jobs import Job
+
+__all__ = ["counts_stops", "done_between"]
+
+#: What a save writes hangs on the work before it, which hangs on how long the save is: so often it is asked.
+_TRIES = 8
+
+
+def counts_stops(job: Job, strategy: Strategy) -> bool:
+    """Whether planned stops are counted one by one beside storage that is more than one plain blocking copy.
+
+    Not beside saves on warnings, times that scatter, rows in an order or in turn, and stragglers.
+    """
+    saving = strategy.saving
+    if not job.failures.planned or type(saving) is not StoredSave or saving.warned is not None:
+        return False
+    apart = job.paced or job.doubts_saves or job.job.time_limit_s is not None
+    return not apart and all(one.scatter is None for one in saving.levels)
+
+
+def done_between(job: Job, strategy: Strategy, usual: float, gaps: tuple[float, ...]) -> tuple[Any, Any]:
+    """Useful work that is kept in each time between stops, and what saves take of it [s].
+
+    ``usual``: the overhead without stops.
+    """
+    saving = as_stored(strategy.saving, strategy.recovery)
+    tau, many, last = strategy.interval_s, saving.segments, saving.levels[-1]
+    blocking, drain = save_times_s(saving, tau)
+    numbers = [many // one - many // over for one, over in zip(saving.periods, saving.periods[1:], strict=False)]
+    low = sum(n * one for n, one in zip(numbers, blocking, strict=False)) / max(many - 1, 1)
+    pattern, carry = tau * many, saving.overlap * drain
+    save = blocking[-1] + drain - carry
+    cycle = pattern + (many - 1) * low + save
+    stops, rate = Setting.of(job, strategy.recovery).stops(saving), 1 / job.failure_mix.mtbf_s
+    whole = strategy.recovery.response(FailureKind.WHOLE_JOB)
+    back = float(max(rate * stops.back[-1], 1e-12 / job.job.work_s))
+    others = float(rate - back) if back < rate else 0.0
+    lower = [(float(rate * one), n) for one, n in zip(stops.back[:-1], saving.periods[:-1], strict=True)]
+    load, step = last.load_s, job.job.step_s or 0.0
+    waits = 1 + others * float(stops.total_s)
+    kept_s = (1 + usual) * pattern * math.exp(-back * (load + carry)) / (1 + back * whole.reschedule_s)
+    slower = math.log1p(back * kept_s) / (back * cycle)
+
+    def takes(rest: Any) -> Any:
+        return last.stall_s + saving.written(rest) * (last.save_s + saving.drain_s)
+
+    def alone(time_s: Any, load_s: Any) -> Any:
+        all_of_it = takes(pattern)
+        room = np.maximum((time_s - load_s - all_of_it) / slower, 0.0)
+        cycles = np.maximum(NUMPY.intervals(np.maximum(room, 1e-9), cycle) - 1, 0.0)
+        rest, few, ends = room, 0.0 * room, all_of_it
+        for _ in range(_TRIES if saving.dirty is not None else 1):
+            left = np.maximum((time_s - load_s - ends) / slower - cycles * cycle, 0.0)
+            few = np.zeros_like(left)
+            if many > 1:
+                few = np.clip(NUMPY.intervals(np.maximum(left, 1e-9), tau + low) - 1, 0.0, many - 1)
+            rest = np.minimum(np.maximum(left - few * low, 0.0), pattern)
+            ends = takes(rest)
+        if step:
+            rest = np.floor(rest / step * (1 + 1e-12)) * step
+        spared = np.zeros_like(rest)  # a failure that needs a lower level loses less in a shorter piece, too
+        for often, segments in lower:
+            piece, calm = tau * segments, np.exp(-sum(one for one, _ in lower) * time_s)
+            part = np.mod(rest, piece)
+            spared += often / slower * (calm * part * (piece - part) / 2 + (1 - calm) * piece**2 / 12)
+        spared *= rest > 0
+        x = back * slower * cycle
+        first = np.exp(-back * (load_s + carry) - x)
+        complete = first * cycles * NUMPY.exprel(-x * cycles) / NUMPY.exprel(-x)
+        saved = np.where(rest > 0, np.exp(-back * time_s - others * ends) / waits, 0.0)
+        in_last = ends - saving.overlap * saving.written(rest) * saving.drain_s
+        saves = complete * ((many - 1) * low + save) + saved * (few * low + in_last)
+        return np.array([pattern * complete + (rest + spared) * saved, saves])
+
+    return kept_over(alone, back, whole.reschedule_s, load, gaps)
