@@ -40,14 +40,16 @@ from cprmodel.costing.rhythm import (
     counted,
     filled,
     frequent,
+    gaps_of,
     longest_of,
     pieces,
 )
-from cprmodel.costing.stored_stops import counts_stops, done_between
+from cprmodel.costing.shorter import kept_share
+from cprmodel.costing.stored_stops import counts_stops, done_between, least_save_s
 from cprmodel.costing.terms import WITHIN
 from cprmodel.facts.formula import Formula
 from cprmodel.facts.results import Breakdown
-from cprmodel.facts.strategies import Recovery, Strategy
+from cprmodel.facts.strategies import Recovery, Strategy, loses_samples
 from cprmodel.facts.units import count_of, format_share, format_time
 from cprmodel.formulas.planned import (
     calendar_stops_overhead,
@@ -223,7 +225,8 @@ class WithStops:
         """The cost of the model inside, and of what stops the job besides."""
         job = without_limit(job)
         for one in job.failures.planned or ():
-            if one.every_s is not None and one.every_s - one.lasts_s <= job.load_s + job.save_s:
+            least = least_save_s(strategy.saving) if counts_stops(job, strategy) else job.save_s
+            if one.every_s is not None and one.every_s - one.lasts_s <= job.load_s + least:
                 nothing = Breakdown(0.0, 0.0, math.inf, 0.0)
                 return Cost(nothing, 0.0, refused=_NO_WORK)
         played = self._played(job, strategy)
@@ -257,19 +260,18 @@ class WithStops:
     def _stops(self, job: Job, strategy: Strategy, base: float, waiting: float) -> tuple[float, float, float, Step]:
         """How many planned stops, their mean length, when the job ends [s], and what they cost."""
         if self._by_calendar(job, strategy):
-            costs = lambda one: self._inner.cost(one, strategy).breakdown  # noqa: E731
+
+            def costs(one: Job) -> Breakdown:
+                return self._inner.cost(one, strategy).breakdown
+
             done = partial(done_between, job, strategy) if counts_stops(job, strategy) else None
             found = counted(job, strategy, base + waiting, costs, done)
             if found is not None:
                 number, lasts, until, *adds = found
                 more = dict(zip(("more_saves", "more_lost_s"), adds, strict=True))
                 given = {"work_s": job.job.work_s, "planned": number, "outage_s": lasts, **more}
-                return (
-                    number,
-                    lasts,
-                    until,
-                    use(calendar_stops_overhead, save_s=job.save_s, load_s=job.load_s, **given),
-                )
+                step = use(calendar_stops_overhead, save_s=job.save_s, load_s=job.load_s, **given)
+                return number, lasts, until, step
         work, elapsed = job.job.work_s, job.job.work_s * (1 + base + waiting)
         each = job.load_s + job.save_s / 2
         number, out, until = _met(job, elapsed, each)
@@ -281,8 +283,16 @@ class WithStops:
         step = use(formula, work_s=work, planned=number, outage_s=lasts, **given)
         return number, lasts, until, step
 
+    def _kept_share(self, job: Job, strategy: Strategy, number: float) -> float:
+        """Share of the PLS that is left where planned stops that are counted one by one cut intervals short."""
+        if not loses_samples(strategy.recovery):
+            return 1.0
+        if self._rhythm(job, strategy) is None and not self._by_calendar(job, strategy):
+            return 1.0
+        return kept_share(job, strategy, gaps_of(job, math.ceil(number)), number)
+
     def _with_stops(self, job: Job, strategy: Strategy, cost: Cost, interval_s: float) -> Cost:
-        parts, steps, waiting, planned = cost.breakdown, list(cost.steps), 0.0, 0.0
+        parts, steps, waiting, planned, pls = cost.breakdown, list(cost.steps), 0.0, 0.0, cost.pls
         written = cost.written_beside_per_s
         if not math.isfinite(parts.total):
             return cost
@@ -297,6 +307,7 @@ class WithStops:
             if number >= _MOST_STOPS:
                 return replace(cost, breakdown=parts._replace(lost=math.inf), refused=_ENDLESS)
             planned = float(step.value.reschedule)
+            pls *= self._kept_share(job, strategy, number)
             parts = Breakdown(*(one + more for one, more in zip(parts, step.value, strict=True)))
             steps.append(step)
             a_save = 1.0 if cost.written_per_s is None else cost.written_per_s * strategy.saves_every_s
@@ -305,6 +316,7 @@ class WithStops:
         return replace(
             cost,
             breakdown=parts,
+            pls=pls,
             steps=tuple(steps),
             planned=planned,
             waiting=waiting,

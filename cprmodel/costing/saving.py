@@ -10,7 +10,7 @@ from cprmodel.facts.strategies import CheckedSave, FailureKind, Recovery, Saving
 from cprmodel.jobs import Access, Job
 from cprmodel.jobs.warned import in_time, warned_save
 
-__all__ = ["as_stored", "free_levels", "saving_of", "without_shards"]
+__all__ = ["as_stored", "free_levels", "saving_of", "timed_saves", "without_shards"]
 
 
 #: A warned save that is in time less often than this is none.
@@ -104,3 +104,16 @@ def without_shards(job: Job) -> Job:
         update={"partial_load_s": None, "partial_reschedule_s": None, "trainer_reschedule_s": None}
     )
     return job.model_copy(update={"checkpoint": point, "accuracy": None})
+
+
+def timed_saves(saving: SavingPolicy) -> StoredSave | None:
+    """How saves are stored whose time is known beforehand; None of plain ones, and of rows in an order or in turn.
+
+    Nor of saves on warnings, and of times that scatter.
+
+    >>> timed_saves(StoredSave((SaveLevel("remote", 60.0, 60.0, 10.0),), drain_s=600.0, overlap=1.0)).drain_s
+    600.0
+    """
+    if type(saving) is not StoredSave or saving.warned is not None:
+        return None
+    return saving if all(one.scatter is None for one in saving.levels) else None

@@ -1,4 +1,4 @@
-r"""What is done between two planned stops where a save drains, goes to levels, or writes only the rows that changed.
+r"""What is done between two planned stops where a save drains, goes to levels, or writes only changed rows.
 
 The save before a stop is one to the last level, complete with its drain when the stop begins: the other levels are
 gone after it. So τ is the work P between two saves to that level, and with k of them, and saves to other levels in
@@ -23,14 +23,13 @@ import numpy as np
 
 from cprmodel.costing.course import save_times_s
 from cprmodel.costing.rhythm import kept_over
-from cprmodel.costing.saving import as_stored
+from cprmodel.costing.saving import as_stored, timed_saves
 from cprmodel.costing.setting import Setting
 from cprmodel.facts.special import NUMPY
-from cprmodel.facts.storage import StoredSave
-from cprmodel.facts.strategies import FailureKind, Strategy
+from cprmodel.facts.strategies import FailureKind, SavingPolicy, Strategy
 from cprmodel.jobs import Job
 
-__all__ = ["counts_stops", "done_between"]
+__all__ = ["counts_stops", "done_between", "least_save_s"]
 
 #: What a save writes hangs on the work before it, which hangs on how long the save is: so often it is asked.
 _TRIES = 8
@@ -41,11 +40,17 @@ def counts_stops(job: Job, strategy: Strategy) -> bool:
 
     Not beside saves on warnings, times that scatter, rows in an order or in turn, and stragglers.
     """
-    saving = strategy.saving
-    if not job.failures.planned or type(saving) is not StoredSave or saving.warned is not None:
-        return False
     apart = job.paced or job.doubts_saves or job.job.time_limit_s is not None
-    return not apart and all(one.scatter is None for one in saving.levels)
+    return bool(job.failures.planned) and not apart and timed_saves(strategy.saving) is not None
+
+
+def least_save_s(policy: SavingPolicy) -> float:
+    """Time of a save to the last level before a planned stop, with its drain, of as little as it may write [s]."""
+    saving = timed_saves(policy)
+    if saving is None:
+        return policy.save_s
+    last, share = saving.levels[-1], 1.0 if saving.dirty is None else saving.always
+    return last.stall_s + share * (last.save_s + saving.drain_s)
 
 
 def done_between(job: Job, strategy: Strategy, usual: float, gaps: tuple[float, ...]) -> tuple[Any, Any]:

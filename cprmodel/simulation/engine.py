@@ -18,6 +18,7 @@ from cprmodel.costing import CostModel, Exact, model_for
 from cprmodel.costing.limited import fits_into_one
 from cprmodel.costing.pace import course_of, slower
 from cprmodel.costing.paced import Paced
+from cprmodel.costing.stored_stops import counts_stops
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.strategies import Strategy
@@ -128,11 +129,8 @@ def simulate(
 
 def _stops_by_clock(job: Job, strategy: Strategy) -> bool:
     """Whether planned stops are played in the runs, by the calendar; others come on top, with half a save each."""
-    if job.plain and strategy.plain:
-        return bool(job.failures.planned) and not job.paced
-    from cprmodel.simulation.storage import plays_stops
-
-    return plays_stops(job, strategy)
+    plain = job.plain and strategy.plain and not job.paced
+    return bool(job.failures.planned) and (plain or counts_stops(job, strategy))
 
 
 def _is_chain(job: Job, strategy: Strategy) -> bool:
@@ -169,7 +167,7 @@ def _simulate(
     if player is not None:
         return player(job, strategy, runs, streams, law, strikes, workers, progress)
     memoryless = isinstance(law, Exponential) and strikes is FailuresStrike.ALWAYS
-    if memoryless and job.plain and _stops_by_clock(job, strategy):
+    if memoryless and strategy.plain and _stops_by_clock(job, strategy):
         return simulate_chains(job, strategy, runs, streams, progress)
     if _is_chain(job, strategy) or job.doubts_saves:
         if not memoryless:

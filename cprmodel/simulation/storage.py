@@ -15,6 +15,7 @@ import numpy as np
 
 from cprmodel.costing import SteadyState
 from cprmodel.costing.stops import at_level, severities
+from cprmodel.costing.stored_stops import counts_stops
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.scatter import Scatter
 from cprmodel.facts.storage import StoredSave, WarnedSave
@@ -28,7 +29,7 @@ from cprmodel.simulation.players import register
 from cprmodel.simulation.result import Simulated
 from cprmodel.simulation.stored_kernel import Saved, Scatters, Struck, jobs
 
-__all__ = ["play_stored", "plays_stops", "simulate_stored", "times_of"]
+__all__ = ["play_stored", "simulate_stored", "times_of"]
 
 
 def times_of(saving: StoredSave, tau: float) -> tuple[Any, float]:
@@ -47,18 +48,10 @@ def times_of(saving: StoredSave, tau: float) -> tuple[Any, float]:
     return np.array(blocks), drains
 
 
-#: Work since the last save of everything, over an interval's pattern, at so many points, by which a last save takes.
+#: What a save before a planned stop takes, by the work since the last save of everything: at so many points.
 _POINTS = 400
 #: Planned stops are listed for jobs so many times as long as expected.
 _LONGEST = 20.0
-
-
-def plays_stops(job: Job, strategy: Strategy) -> bool:
-    """Whether planned stops are played by the clock: not of saves on warnings, of times that scatter, or in turn."""
-    saving = strategy.saving
-    known = type(saving) is StoredSave and saving.warned is None
-    still = known and all(one.scatter is None for one in saving.levels)
-    return bool(job.failures.planned) and still and not job.paced and job.job.time_limit_s is None
 
 
 def _last_saves(saving: StoredSave, tau: float) -> tuple[Any, Any]:
@@ -178,7 +171,7 @@ def simulate_stored(
     failures = expected_failures(job, cost)
     sizes, limit = sizes_of(runs, failures, events=1e6, most=4096), most_failures(failures)
     planned = []
-    if plays_stops(job, strategy):
+    if counts_stops(job, strategy):
         planned = planned_until(job, _LONGEST * (1 + float(cost.breakdown.total)) * job.job.work_s)
     play = partial(play_stored, limit=limit, planned=planned)
     parts = played(play, (job, strategy), sizes, streams, limit, workers, progress)

@@ -301,6 +301,9 @@ def test_it_is_explained() -> None:
     levels = [{"save": "10 s", "survives": 0.9}, {"save": "2 min", "load": "3 min", "every": 4}]
     stored = {"level": levels, "save": None, "load": None}
     other = job_of(job={"start": "2027-01-01"}, failures={"planned": [dates]}, checkpoint=stored)
+    assert "[calendar_stops_overhead]" in "\n".join(explain_lines(plan(other)))
+    warned = {"warning": {"lead": "5 min", "recall": 0.5, "save": "1 min"}}
+    other = job_of(job={"start": "2027-01-01"}, failures={"planned": [dates]}, checkpoint=warned)
     assert "[planned_overhead]" in "\n".join(explain_lines(plan(other)))
     assert isinstance(model_for(job), WithStops)
     assert not isinstance(model_for(load_preset("cpr-dlrm")), WithStops)

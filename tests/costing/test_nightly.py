@@ -291,12 +291,11 @@ def test_an_interval_that_fits_the_frequent_times_is_found() -> None:
     assert answer["full"].overhead_fraction < 0.99 * costs[0]
 
 
-def test_dates_beside_other_storage_say_how_far_off_they_may_be() -> None:
+def test_dates_beside_saves_on_warnings_say_how_far_off_they_may_be() -> None:
     """Of these half a save is charged; a note says up to how much that is off."""
-    level = [{"save": "1 min", "survives": 0.9}, {"save": "15 min", "load": "10 min", "every": 4}]
     job = job_of(
         job={"work": "27 d", "start": "2027-01-01"},
         failures={"planned": [{"lasts": "1 h", "dates": EVENINGS}]},
-        checkpoint={"save": None, "load": None, "level": level},
+        checkpoint={"warning": {"lead": "2 min", "recall": 0.5, "precision": 0.8, "save": "1 min"}},
     )
     assert any("half a save is charged for each" in line for line in plan(job).warnings)
