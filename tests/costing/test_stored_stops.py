@@ -136,11 +136,14 @@ def test_lost_samples_are_as_they_are_played(
     assert cost.pls < 0.985 * usual.pls
 
 
-@pytest.mark.parametrize("checkpoint", [{**DRAIN, "overlap": 0.7}, LEVELS, THREE, DIRTY, PLAIN])
-@pytest.mark.parametrize("partial", [False, True])
+FREE: list[tuple[dict[str, Any], bool]] = [
+    *((one, partial) for one in ({**DRAIN, "overlap": 0.7}, LEVELS, DIRTY, PLAIN) for partial in (False, True)),
+    (THREE, False),  # its levels have no load of a part
+]
+
+
+@pytest.mark.parametrize(("checkpoint", "partial"), FREE)
 def test_stops_that_no_run_comes_to_cost_nothing(checkpoint: dict[str, Any], partial: bool) -> None:
-    if checkpoint is THREE and partial:
-        pytest.skip("its levels have no load of a part")
     late = [{"lasts": "1 h", "dates": ["2031-01-01"]}]
     make = sharded if partial else job_of
     free = make(checkpoint, None)
