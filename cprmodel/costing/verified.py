@@ -2,7 +2,7 @@
 
 What happens, and what it costs, is in :mod:`cprmodel.formulas.verified`. How many saves there are to a check, or
 checks to a save, is a decision where the job file does not say: the first order tells the neighbourhood, in which
-all are priced at once (:mod:`cprmodel.costing.patterns`). What shards lose is counted as if check and save were
+all are priced at once (:mod:`cprmodel.costing.patterns`). What shards lose in a long job is counted as if check and save were
 one: nothing is safe before its end.
 """
 
@@ -140,12 +140,11 @@ def _about_end(checked: Checked, interval_s: float) -> str:
     )
     if checked.latency_s is not None:
         unseen = format_share(checked.late(interval_s).unseen)
-        delays, bad = format_time(checked.latency_s), checked.job.checkpoint.unreadable
-        about_bad = "" if bad is None else "what unreadable saves add is a long job's, which is rather too much; "
+        delays = format_time(checked.latency_s)
         return (
             f"the job is only {work / checked.latency_s:.3g} times as long as an error takes to show ({delays}): "
             f"errors that it ends before are not counted, and with probability {unseen} it ends with one in its "
-            f"result; {about_bad}{would}"
+            f"result; {would}"
         )
     end = "nothing is saved at its end"
     if checked.job.failures.silent is not None:
