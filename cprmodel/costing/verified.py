@@ -196,15 +196,15 @@ def _so_many(saves: float) -> int:
 def _wanted(job: Job, interval_s: float, latency_s: float) -> int:
     """How many saves to keep so that one is as surely as the job file wants it."""
     point = job.checkpoint
-    wanted = _so_many(float(kept_for_clean.raw(interval_s, job.save_s, latency_s, point.surely)))
+    wanted = _so_many(float(kept_for_clean.raw(interval_s, job.save_s, latency_s, point.good_surely)))
     if point.unreadable is None:
         return wanted
     low, high = wanted - 1, wanted  # unreadable ones make it more
-    while _none_clean(job, interval_s, latency_s, high) > 1 - point.surely:
+    while _none_clean(job, interval_s, latency_s, high) > 1 - point.good_surely:
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        if _none_clean(job, interval_s, latency_s, middle) > 1 - point.surely:
+        if _none_clean(job, interval_s, latency_s, middle) > 1 - point.good_surely:
             low = middle
         else:
             high = middle
@@ -213,7 +213,7 @@ def _wanted(job: Job, interval_s: float, latency_s: float) -> int:
 
 def _about_late(job: Job, strategy: Strategy, latency_s: float) -> str:
     """How many saves to keep so that one from before an error is among them when it shows."""
-    surely, complete = job.checkpoint.surely, max(job.checkpoint.retained - 1, 1)
+    surely, complete = job.checkpoint.good_surely, max(job.checkpoint.retained - 1, 1)
     wanted = _wanted(job, strategy.interval_s, latency_s)
     none = _none_clean(job, strategy.interval_s, latency_s, complete)
     good = "" if job.checkpoint.unreadable is None else " that can be read"
@@ -234,9 +234,9 @@ def _about_kept(job: Job) -> str:
     """How many saves to keep so that one can surely be read."""
     point = job.checkpoint
     assert point.unreadable is not None
-    wanted = _so_many(float(kept_for_readable.raw(point.unreadable, point.surely)))
+    wanted = _so_many(float(kept_for_readable.raw(point.unreadable, point.good_surely)))
     complete = max(point.retained - 1, 1)  # one is room for that being written
     none = point.unreadable**complete
-    surely = f"{point.surely:.6g}"
+    surely = f"{point.good_surely:.6g}"
     said = f"keep {count_of(wanted, 'complete save')}: one of them can be read with probability {surely}"
     return f"{said}; of {complete} (checkpoint.retained, less the one being written) none can with {none:.2g}"

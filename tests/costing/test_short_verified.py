@@ -228,13 +228,14 @@ def test_more_saves_to_a_check_than_a_job_has() -> None:
     )
 
 
-def test_a_probability_of_nothing_is_refused() -> None:
+@pytest.mark.parametrize("surely", [0.9, 0.9999])  # what it is where a file does not say, too
+def test_a_probability_of_nothing_is_refused(surely: float) -> None:
     said = (
-        "checkpoint.surely = 0.9: expected checkpoint.unreadable or failures.silent.latency beside it: without "
-        "them the last save (that was checked) is always a good one"
+        f"checkpoint.surely = {surely}: expected checkpoint.unreadable or failures.silent.latency beside it: "
+        "without them the last save (that was checked) is always a good one"
     )
     for job in ({}, {"failures": {"silent": None}, "checkpoint": {"verify": None}}):
-        point = {**job.get("checkpoint", {}), "surely": 0.9}
+        point = {**job.get("checkpoint", {}), "surely": surely}
         with pytest.raises(JobError) as error:
             job_of(**{**job, "checkpoint": point})
         assert said in str(error.value)
