@@ -2,8 +2,8 @@
 
 What happens, and what it costs, is in :mod:`cprmodel.formulas.verified`. How many saves there are to a check, or
 checks to a save, is a decision where the job file does not say: the first order tells the neighbourhood, in which
-all are priced at once (:mod:`cprmodel.costing.patterns`). What shards lose is counted as if check and save were
-one: nothing is safe before its end.
+all are priced at once (:mod:`cprmodel.costing.patterns`). What shards lose in a long job is counted as if check
+and save were one: nothing is safe before its end.
 """
 
 from __future__ import annotations
