@@ -31,8 +31,8 @@ __all__ = ["MOST_DOUBTS", "Late", "checked_doubts", "late_doubts", "reading", "s
 _FROM_END = 256
 #: Late errors are looked at so many of their decays before the end, in so many blocks of intervals at most.
 _DECAYS, _BLOCKS = 40.0, 100_000
-#: Of so many intervals what unreadable saves add to late errors is that of a long job, to a ten-thousandth.
-MOST_DOUBTS = 20_000
+#: Of so many saves what unreadable ones add to late errors is that of a long job, which is hardly more by then.
+MOST_DOUBTS = 5_000
 
 
 def _pace(save_s: Any, mtbf_s: Any, recovery: dict[str, Any]) -> Pace:

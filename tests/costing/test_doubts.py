@@ -145,13 +145,13 @@ def test_saves_that_are_hardly_ever_bad(work: float, every: float, recovery: dic
 
 
 def test_beyond_many_saves_it_is_a_long_jobs() -> None:
-    """Where saves are no longer looked at one by one, what they add differs by less than a ten-thousandth."""
+    """Where saves are no longer looked at one by one, what they add differs by a two-thousandth of the overhead."""
     given: tuple[float, ...] = (1.0, 72000.0, 1e5, 36000.0)
     each = [
         short_latent(8e5, 8e5 / (MOST_DOUBTS + more), *given, unreadable=0.3, **RECOVERY) for more in (-1, 0, 1, 2)
     ]
     totals = [one.breakdown.total for one in each]
-    assert totals == pytest.approx([totals[0]] * 4, rel=1.5e-4)
+    assert totals == pytest.approx([totals[0]] * 4, rel=5e-4)
 
 
 def drawn(seed: int, kind: str) -> tuple[Job, Strategy]:
