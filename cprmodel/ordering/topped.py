@@ -218,9 +218,12 @@ class ToppedCourse(Course):
         saves = NUMPY.intervals(self.of.work_s, slot_s) - 1
         blocks = np.floor(saves / n)
         rest_s = self.of.work_s - saves * slot_s
-        above = np.exp(-self.rate * rest_s * self._taken(self.at + 1))
-        takes = self.stops.hit[self.at] + self.stops.back[self.at]
-        return number, blocks, saves - blocks * n + 1, Chances(above * np.exp(-self.rate * rest_s * takes), above)
+        higher = self.rate * self._taken(self.at + 1)
+        takes = self.rate * (self.stops.hit[self.at] + self.stops.back[self.at])
+        if self.run is not None:  # of failures that are announced, only those that void the save
+            higher, takes = sum(self.run.hit[self.at + 1 :]), self.run.hit[self.at] + self.run.back[self.at]
+        above = np.exp(-rest_s * higher)
+        return number, blocks, saves - blocks * n + 1, Chances(above * np.exp(-rest_s * takes), above)
 
 
 @dataclass(frozen=True)
