@@ -138,7 +138,7 @@ class _Search:
         self.varied(self.farther, _VARIED, _BETTER)
         if self.saving.experts > _ALL:  # one more or less of thousands is hardly a step
             for factor in _NEARER:
-                self.varied(partial(self.by, factor), 1, _WORTH_A_STEP)
+                self.varied(partial(self.by, factor), _VARIED, _WORTH_A_STEP)
         self.varied(self.beside, _VARIED, _BETTER if self.saving.experts <= _ALL else _WORTH_A_STEP)
         way = min(self.found, key=lambda one: self.found[one][0]) if self.found else None
         value, every = (math.inf, 0.0) if way is None else self.found[way]

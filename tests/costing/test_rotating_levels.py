@@ -398,6 +398,8 @@ def test_no_numbers_and_no_interval_are_better(seed: int) -> None:
         # by --search-many: a step of one expert was too small to get there, and took the other search for ever
         (5, (923, 1276), 4, 42 * 7.894284705986371),
         (10, (1707, 1776), 1, 256.648),
+        (29, (208, 1812), 17, 4 * 13.99424136776905),  # intervals of few steps
+        (30, (1798, 1768), 2, 780.0503155359538),  # a job of few saves, whose loss is rugged
     ],
 )
 def test_of_thousands_of_experts_the_best_numbers_are_found(
