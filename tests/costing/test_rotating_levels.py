@@ -395,7 +395,7 @@ def test_no_numbers_and_no_interval_are_better(seed: int) -> None:
 @pytest.mark.parametrize(
     ("seed", "rotated", "count", "every_s"),
     [
-        # by --search-many: a step of one expert was too small to get there, and took the other search for ever
+        # by --search-many: a step of one expert was too small to get there, or the way there took more than 100 s
         (5, (923, 1276), 4, 42 * 7.894284705986371),
         (10, (1707, 1776), 1, 256.648),
         (29, (208, 1812), 17, 4 * 13.99424136776905),  # intervals of few steps
