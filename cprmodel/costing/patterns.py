@@ -7,7 +7,7 @@ around its own valley, in whole steps where a step is given.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -15,10 +15,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cprmodel.costing.blocking import terms_of
+from cprmodel.costing.doubts import Doubts
 from cprmodel.costing.models import Step, everybody_returns, recovery_arguments, share_sent_back, use
 from cprmodel.costing.saving import without_shards
+from cprmodel.costing.short_lost import Stands, short_lost
 from cprmodel.costing.short_patterns import best_of_few
-from cprmodel.costing.short_verified import Late, short_latent, short_verified
+from cprmodel.costing.short_verified import (
+    MOST_DOUBTS,
+    Late,
+    checked_doubts,
+    late_doubts,
+    reading,
+    short_latent,
+    short_verified,
+)
 from cprmodel.costing.terms import WITHIN
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.special import NUMPY
@@ -40,6 +50,10 @@ _AROUND, _TRIED = 2.0, 12
 _BETTER = 1 - 1e-9
 #: A job of this many patterns, and of as many delays of errors that show late, is long.
 _LONG = 100
+#: Jobs of so many saves in all are looked at, at once.
+_AT_ONCE = 200_000
+#: What is known of doubts, whatever finds an error.
+_DOUBTED = ("save_s", "mtbf_s", "silent_mtbf_s", "unreadable")
 #: Where there are no silent errors they come at this mean time [s].
 _NEVER_S = 1e300
 
@@ -129,7 +143,37 @@ class Checked:
         return verified_interval.raw(**given, **self._patterned)
 
     def pls(self, interval_s: Any) -> Any:
-        """Expected PLS of partial recovery: of saves with a check before them, and of those without."""
+        """Expected PLS of partial recovery, of the job of its own length where it is short."""
+        every, short, saves, checks = np.broadcast_arrays(interval_s, self.is_short(interval_s), *self.pattern)
+        bad, work = self.job.checkpoint.unreadable or 0.0, self.job.job.work_s
+        if bad:
+            short = short & (work / every < MOST_DOUBTS)
+        long = self.long_pls(interval_s)
+        if not loses_samples(self.recovery) or not short.any():
+            return long
+        found = np.array(np.broadcast_to(long, every.shape), dtype=float)
+
+        def lost(few: Any, saves: Any, checks: Any) -> Any:
+            losses = reading(terms_of(self.job).losses, bad, NUMPY.intervals(work, np.minimum(few, work)))
+            check = hits_of(**{**losses, "save_s": self.job.checkpoint.verify_s or 0.0}).saving
+            return short_lost(
+                Stands(hits_of(**losses), check), work, few, saves, checks, self._doubts if bad else None
+            )
+
+        with np.errstate(all="ignore"):
+            found[short] = _in_parts(lost, work, every[short], saves[short], checks[short])
+        return found[()]
+
+    def _doubts(self, interval_s: Any, checks: Any) -> Doubts:
+        given = {name: one for name, one in self._of_short.items() if name in _DOUBTED}
+        given |= {"work_s": self.job.job.work_s, "interval_s": interval_s}
+        given["recovery"] = recovery_arguments(self.job.failure_mix, self.recovery)
+        if self.latency_s is None:
+            return checked_doubts(**given, verify_s=self._given["verify_s"], checks_per_save=checks)
+        return late_doubts(**given, latency_s=self.latency_s)[1]
+
+    def long_pls(self, interval_s: Any) -> Any:
+        """Expected PLS of a long job: of saves with a check before them, and of those without."""
         if not loses_samples(self.recovery):
             return np.zeros_like(np.asarray(interval_s, dtype=float) * self.pattern.saves)
         losses, verify, work = terms_of(self.job).losses, self.job.checkpoint.verify_s or 0.0, self.job.job.work_s
@@ -152,13 +196,13 @@ class Checked:
             total = np.where(np.isfinite(total), total, np.inf)
             if budget is None:
                 return total
-            return np.where(self.pls(intervals) <= budget * WITHIN, total, np.inf)
+            return np.where(self.long_pls(intervals) <= budget * WITHIN, total, np.inf)
 
     def is_short(self, interval_s: Any) -> Any:
         """Whether a job has so few patterns, or delays of errors, that what its end is spared counts."""
         return self.job.job.work_s < _LONG * (self.pattern.saves * interval_s + (self.latency_s or 0.0))
 
-    def late(self, interval_s: float) -> Late:
+    def late(self, interval_s: Any) -> Late:
         """The job of its own length, where errors show late."""
         given = {name: one for name, one in self._of_short.items() if name != "verify_s"}
         with np.errstate(all="ignore"):
@@ -189,16 +233,21 @@ class Checked:
         """As :meth:`values`, of the job of its own length where it is short."""
         every, short = np.broadcast_arrays(np.asarray(intervals, dtype=float), self.is_short(intervals))
         with np.errstate(all="ignore"):
-            if self.latency_s is not None:
-                pairs = zip(every.flat, short.flat, strict=True)
-                each = [self.parts(float(one)).total if few else np.nan for one, few in pairs]
-                own = np.reshape(np.array(each, dtype=float), every.shape)
-            else:
-                own = self.parts(every).total
+            own = self.parts(every).total if self.latency_s is None else self._late_totals(every, short)
             total = own if short.all() else np.where(short, own, self.step(every).value.total)
             total = total + extra_s * self.saves_per_s(every)
             total = np.where(np.isfinite(total), total, np.inf)
             return total if budget is None else np.where(self.pls(every) <= budget * WITHIN, total, np.inf)
+
+    def _late_totals(self, every: Any, short: Any) -> Any:
+        """Of short jobs whose errors show late: at once, where saves may be unreadable, else one by one."""
+        found, work = np.full(every.shape, np.nan), self.job.job.work_s
+        few = short & (work / every < MOST_DOUBTS) & (self.job.checkpoint.unreadable is not None)
+        if few.any():
+            found[few] = _in_parts(lambda some: self.late(some).breakdown.total, work, every[few])
+        others = short & ~few
+        found[others] = [self.late(float(one)).breakdown.total for one in every[others]]
+        return found
 
     def best(self, extra_s: float, budget: float | None, closing: tuple[int, int] = _FINE) -> tuple[Any, Any]:
         """The interval of least overhead within a budget, and that; of each of several patterns, a row each."""
@@ -229,6 +278,14 @@ class Checked:
     def _in_rows(self, rows: int) -> Checked:
         saves, checks = (np.broadcast_to(one, rows)[:, None] for one in self.pattern)
         return replace(self, pattern=Pattern(saves, checks))
+
+
+def _in_parts(of: Callable[..., Any], work_s: float, interval_s: Any, *others: Any) -> Any:
+    """What a function says of intervals and what goes with them, of so many saves at once that they fit."""
+    parts = np.cumsum(np.minimum(work_s / interval_s, MOST_DOUBTS)) // _AT_ONCE
+    cuts = np.flatnonzero(np.diff(parts)) + 1
+    columns = zip(*(np.split(one, cuts) for one in (interval_s, *others)), strict=True)
+    return np.concatenate([of(*some) for some in columns])
 
 
 def best_pattern(job: Job, recovery: Recovery, extra_s: float, budget: float | None) -> tuple[Pattern, float]:

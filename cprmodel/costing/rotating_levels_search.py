@@ -8,9 +8,10 @@ best places are closed in on, and numbers varied around them until nothing near 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations, product
 from typing import Any
 
@@ -51,8 +52,12 @@ _NEVER = 1e9
 _FACTORS = (0.5, 0.8, 0.92, 1.09, 1.25, 2.0)
 #: Losses that are taken for none, and what so much exceeds the budget at too short an interval is over it at all.
 _NOTHING, _OVER = 1e-300, 1.05
+#: So many intervals tell nearly which is the shortest, and what exceeds the budget by so much there is over it.
+_FINER, _NEARLY = 32, 1.01
 #: The best few whose neighbours are looked at, until that is better by less than this.
 _VARIED, _BETTER = 3, 1e-6
+#: Thousands of experts are varied by these factors, one after the other, while that is worth so much.
+_NEARER, _WORTH_A_STEP = (1.1, 1.05, 1.025, 1.012, 1.006), 2e-5
 
 
 @dataclass(frozen=True)
@@ -130,13 +135,11 @@ class _Search:
     def best(self) -> Choice:
         """Of all ways, and of none."""
         self.closed_in(self.likely())
-        for neighbours in (self.farther, self.beside):
-            better = bool(self.found)
-            while better:
-                order = sorted(self.found, key=lambda way: self.found[way][0])[:_VARIED]
-                before = self.found[order[0]][0]
-                self.closed_in(new for way in order for new in neighbours(way))
-                better = min(value for value, _ in self.found.values()) < before * (1 - _BETTER)
+        self.varied(self.farther, _VARIED, _BETTER)
+        if self.saving.experts > _ALL:  # one more or less of thousands is hardly a step
+            for factor in _NEARER:
+                self.varied(partial(self.by, factor), _VARIED, _WORTH_A_STEP)
+        self.varied(self.beside, _VARIED, _BETTER if self.saving.experts <= _ALL else _WORTH_A_STEP)
         way = min(self.found, key=lambda one: self.found[one][0]) if self.found else None
         value, every = (math.inf, 0.0) if way is None else self.found[way]
         none = float(self.of.unsaved()[0].total)
@@ -145,6 +148,15 @@ class _Search:
         if way is None or math.isinf(value):
             return self.least_lost()
         return Choice(every, self.set_by(way, every), saving=way.of(self.saving))
+
+    def varied(self, neighbours: Callable[[_Way], list[_Way]], most: int, least: float) -> None:
+        """Neighbours of the best few, until none is better by so much."""
+        better = bool(self.found)
+        while better:
+            order = sorted(self.found, key=lambda way: self.found[way][0])[:most]
+            before = self.found[order[0]][0]
+            self.closed_in(new for way in order for new in neighbours(way))
+            better = min(value for value, _ in self.found.values()) < before * (1 - least)
 
     # which ways
 
@@ -209,9 +221,17 @@ class _Search:
 
     def beside(self, way: _Way) -> list[_Way]:
         """Neighbours: each of the numbers one less, as it is, or one more."""
+        return self.by(1.0, way)
+
+    def by(self, factor: float, way: _Way) -> list[_Way]:
+        """Neighbours: each of the numbers less by a factor (by one at the least), as it is, or so much more."""
         numbers = (way.snapshot, way.persisted, way.every)
+
+        def moved(number: int) -> tuple[int, int]:
+            return min(round(number / factor), number - 1), max(round(number * factor), number + 1)
+
         near = [
-            {number, *(min(max(one, 1), top) for one in (number - 1, number + 1) if top)}
+            {number, *(min(max(one, 1), top) for one in moved(number) if top)}
             for number, top in zip(numbers, self.most(), strict=True)
         ]
         return [_Way(*one) for one in sorted(product(*near))]
@@ -274,10 +294,14 @@ class _Search:
         """
         if self.saving.experts <= _ALL or not math.isfinite(best) or not math.isfinite(self.budget):
             return False
-        first = np.flatnonzero(spent <= best)
+        first, over = np.flatnonzero(spent <= best), _OVER
         at = max((int(first[0]) if first.size else int(np.argmin(spent))) - 1, 0)
+        shortest_s = intervals[at]
+        if first.size and at < first[0]:
+            near = np.geomspace(intervals[at], intervals[at + 1], _FINER)
+            shortest_s, over = near[int(np.argmax(self.spent(way, near) <= best)) - 1], _NEARLY
         of = (self.saving_of(way), self.of.work_s, self.of.mix.mtbf_s, self.stops)
-        return bool(updates_lost(*of, intervals[at], way.every) > self.budget * _OVER)
+        return bool(updates_lost(*of, shortest_s, way.every) > self.budget * over)
 
     def whole(self, intervals: Any) -> Any:
         step = self.of.step_s

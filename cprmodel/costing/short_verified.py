@@ -7,7 +7,8 @@ that has not shown by then stays unseen, and costs nothing.
 
 Patterns begin anew from a clean save, so they add up. A save that turns out unreadable is lost where the next
 failure finds all the saves after it bad, too, and nearer the end there are fewer chances for that. Late errors are
-summed from the beginning: the nearer the end, the likelier it comes before the error shows.
+summed from the beginning: the nearer the end, the likelier it comes before the error shows. Beside unreadable saves
+they are summed from the end (:mod:`cprmodel.costing.doubts`).
 """
 
 from __future__ import annotations
@@ -17,18 +18,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from cprmodel.costing.doubts import Doubts
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.special import NUMPY
-from cprmodel.formulas.latent import attempt_of, latent_overhead
+from cprmodel.formulas.latent import Attempt, attempt_of, latent_overhead
 from cprmodel.formulas.stops import NEVER, Pace, pace_of, shares_of, until_complete
 from cprmodel.formulas.verified import Stretch, stretch_of
 
-__all__ = ["Late", "short_latent", "short_verified"]
+__all__ = ["MOST_DOUBTS", "Late", "checked_doubts", "late_doubts", "reading", "short_latent", "short_verified"]
 
 #: So many saves from the end of a job the chance that one is lost for being unreadable is that of a long job.
 _FROM_END = 256
 #: Late errors are looked at so many of their decays before the end, in so many blocks of intervals at most.
 _DECAYS, _BLOCKS = 40.0, 100_000
+#: Of so many saves what unreadable ones add to late errors is that of a long job, which is hardly more by then.
+MOST_DOUBTS = 5_000
 
 
 def _pace(save_s: Any, mtbf_s: Any, recovery: dict[str, Any]) -> Pace:
@@ -37,7 +41,7 @@ def _pace(save_s: Any, mtbf_s: Any, recovery: dict[str, Any]) -> Pace:
     return pace_of(save_s, mtbf_s, **{**recovery, "whole_job_share": some})
 
 
-def _reading(recovery: dict[str, Any], unreadable: float, intervals: Any) -> dict[str, Any]:
+def reading(recovery: dict[str, Any], unreadable: float, intervals: Any) -> dict[str, Any]:
     """Recovery with the loads in vain of failed shards, on average over a job that begins without any save."""
     if not unreadable or "partial_load_s" not in recovery:
         return recovery
@@ -59,6 +63,74 @@ def _times_made(saves: Any, unreadable: float, success: Any, at_last: Any) -> An
     return near + (np.maximum(saves - len(after), 0.0) / (1 - long))[..., 0]
 
 
+class _Split(NamedTuple):
+    """A job's whole patterns, and what comes after them."""
+
+    intervals: Any
+    patterns: Any
+    pieces: Any  #: of the last interval, before its last check
+    pace: Pace
+    whole: Stretch
+    last: Stretch
+
+
+def _split(
+    work_s: float,
+    interval_s: Any,
+    save_s: float,
+    mtbf_s: float,
+    silent_mtbf_s: float,
+    verify_s: float,
+    saves_per_check: Any,
+    checks_per_save: Any,
+    unreadable: float,
+    recovery: dict[str, Any],
+) -> _Split:
+    interval_s = np.minimum(interval_s, work_s)
+    intervals = NUMPY.intervals(work_s, interval_s)
+    patterns = NUMPY.intervals(intervals, saves_per_check) - 1
+    rest, piece = work_s - (intervals - 1) * interval_s, interval_s / checks_per_save
+    pieces = NUMPY.intervals(rest, piece) - 1
+    pace = _pace(save_s, mtbf_s, reading(recovery, unreadable, intervals))
+    of = (pace, silent_mtbf_s, verify_s, interval_s)
+    whole: Stretch = stretch_of(*of, saves_per_check - 1, checks_per_save - 1, piece, piece, 1)
+    last = stretch_of(*of, intervals - 1 - patterns * saves_per_check, pieces, piece, rest - pieces * piece, 0)
+    return _Split(intervals, patterns, pieces, pace, whole, last)
+
+
+def _whole(numbers: Any) -> Any:
+    return np.asarray(numbers).astype(int)[()]
+
+
+def checked_doubts(
+    work_s: float,
+    interval_s: Any,
+    save_s: float,
+    mtbf_s: float,
+    silent_mtbf_s: float,
+    verify_s: float,
+    checks_per_save: Any,
+    unreadable: float,
+    recovery: dict[str, Any],
+) -> Doubts:
+    """What goes on where each save is checked: how attempts at an interval and at the last one end."""
+    given = (
+        work_s,
+        interval_s,
+        save_s,
+        mtbf_s,
+        silent_mtbf_s,
+        verify_s,
+        1.0,
+        checks_per_save,
+        unreadable,
+        recovery,
+    )
+    intervals, *_, whole, last = _split(*given)
+    one, end = (Attempt(each.success, 0.0, 0.0) for each in (whole, last))
+    return Doubts(_whole(intervals - 1), one, end, unreadable)
+
+
 def short_verified(
     work_s: float,
     interval_s: Any,
@@ -77,16 +149,8 @@ def short_verified(
     >>> round(7200 * parts.save)  # three saves, and the check at the end
     300
     """
-    interval_s = np.minimum(interval_s, work_s)
-    intervals = NUMPY.intervals(work_s, interval_s)
-    patterns = NUMPY.intervals(intervals, saves_per_check) - 1
-    rest, piece = work_s - (intervals - 1) * interval_s, interval_s / checks_per_save
-    pieces = NUMPY.intervals(rest, piece) - 1
-    recovery = _reading(recovery, unreadable, intervals)
-    pace = _pace(save_s, mtbf_s, recovery)
-    of = (pace, silent_mtbf_s, verify_s, interval_s)
-    whole: Stretch = stretch_of(*of, saves_per_check - 1, checks_per_save - 1, piece, piece, 1)
-    last = stretch_of(*of, intervals - 1 - patterns * saves_per_check, pieces, piece, rest - pieces * piece, 0)
+    given = (save_s, mtbf_s, silent_mtbf_s, verify_s, saves_per_check, checks_per_save, unreadable, recovery)
+    intervals, patterns, pieces, pace, whole, last = _split(work_s, interval_s, *given)
     made = _times_made(patterns, unreadable, whole.success, last.success)
     activity, backs, errors = (
         np.where(patterns > 0, made * one, 0.0) + more for one, more in zip(whole[:3], last[:3], strict=True)
@@ -97,16 +161,38 @@ def short_verified(
     return shares_of(pace, work_s, spent, activity, backs, again, recovery.get("load_s", 0.0))
 
 
+def late_doubts(
+    work_s: float,
+    interval_s: Any,
+    save_s: float,
+    mtbf_s: float,
+    silent_mtbf_s: float,
+    latency_s: float,
+    unreadable: float,
+    recovery: dict[str, Any],
+) -> tuple[Pace, Doubts]:
+    """What goes on while errors show late: attempts at an interval and at the last one."""
+    interval_s = np.minimum(interval_s, work_s)
+    intervals = NUMPY.intervals(work_s, interval_s)
+    pace = _pace(save_s, mtbf_s, reading(recovery, unreadable, intervals))
+    rho, saves = pace.stop_rate * pace.rolled_back, until_complete(pace, pace.voids)
+    rest = work_s - (intervals - 1) * interval_s
+    one, end = (
+        attempt_of(rho, work, save, silent_mtbf_s, latency_s) for work, save in ((interval_s, saves), (rest, 0.0))
+    )
+    return pace, Doubts(_whole(intervals - 1), one, end, unreadable, (interval_s + saves, rest), rho, 1 / latency_s)
+
+
 class Late(NamedTuple):
     """A job whose errors show late."""
 
     breakdown: Breakdown
-    unseen: float  #: probability that it ends with an error that has not shown
+    unseen: Any  #: probability that it ends with an error that has not shown
 
 
 def short_latent(
     work_s: float,
-    interval_s: float,
+    interval_s: Any,
     save_s: float,
     mtbf_s: float,
     silent_mtbf_s: float,
@@ -114,22 +200,23 @@ def short_latent(
     unreadable: float = 0.0,
     **recovery: Any,
 ) -> Late:
-    """Overhead of a job of so much work; what unreadable saves add is that of a long job.
+    """Overhead of a job of so much work; beyond many saves, what unreadable ones add is that of a long job.
+
+    Of unreadable saves over arrays of intervals, too, none of which has so many.
 
     >>> found = short_latent(5 * 86400.0, 5000.0, 60.0, 1e12, 5 * 86400.0, 8 * 3600.0, load_s=60.0)
     >>> round(found.unseen, 3)  # about the delay over the mean time between errors
     0.064
     """
-    interval_s = min(interval_s, work_s)
-    intervals = float(NUMPY.intervals(work_s, interval_s))
-    recovery = _reading(recovery, unreadable, intervals)
-    pace = _pace(save_s, mtbf_s, recovery)
-    rho = float(pace.stop_rate * pace.rolled_back)
-    saves, shows = float(until_complete(pace, pace.voids)), 1 / latency_s
-    before, rest = intervals - 1, work_s - (intervals - 1) * interval_s
-    one, end = (
-        attempt_of(rho, work, save, silent_mtbf_s, latency_s) for work, save in ((interval_s, saves), (rest, 0.0))
-    )
+    given = (work_s, interval_s, save_s, mtbf_s, silent_mtbf_s, latency_s, unreadable)
+    pace, of = late_doubts(*given, recovery)
+    load_s = recovery.get("load_s", 0.0)
+    if unreadable and np.all(of.saves < MOST_DOUBTS):
+        taken = of.taken()
+        spent = (of.saves * save_s, taken.activity, of.rho * taken.activity, taken.again)
+        return Late(shares_of(pace, work_s, *spent, load_s), taken.unseen)
+    before, one, end, rho, shows = int(of.saves), of.whole, of.last, float(of.rho), of.shows
+    whole, rest = map(float, of.lengths)
 
     def stays(length: float) -> float:
         """log of how likely an error that is there does not show before so much is complete, whatever fails."""
@@ -137,7 +224,7 @@ def short_latent(
             return -float(np.log1p(shows / (rho + shows) * np.expm1((rho + shows) * length)))
 
     # intervals before the last one, blocks of them, from where the end begins to be felt
-    decay = stays(interval_s + saves)
+    decay = stays(whole)
     near = min(before, math.ceil(_DECAYS / -decay))
     size = max(math.ceil(near / _BLOCKS), 1)
     blocks = int(near // size)
@@ -155,10 +242,8 @@ def short_latent(
         activity = attempts * one.activity + shown * latency_s + last * end.activity
         at_once = 1 - one.clean - one.dirty - rho * one.activity, 1 - end.clean - end.dirty - rho * end.activity
         again = attempts * at_once[0] + shown + last * at_once[1]
-        load_s = recovery.get("load_s", 0.0)
         parts = shares_of(pace, work_s, before * save_s, activity, rho * activity, again, load_s)
     if unreadable:
-        given = (interval_s, save_s, mtbf_s, silent_mtbf_s, latency_s)
-        some, none = (latent_overhead.raw(*given, unreadable=one, **recovery) for one in (unreadable, 0.0))
-        parts = Breakdown(*(b + (s - n) * before / intervals for b, s, n in zip(parts, some, none, strict=True)))
+        some, none = (latent_overhead.raw(*given[1:-1], unreadable=one, **recovery) for one in (unreadable, 0.0))
+        parts = Breakdown(*(b + s - n for b, s, n in zip(parts, some, none, strict=True)))
     return Late(parts.in_floats(), float(unseen + last * end.dirty))

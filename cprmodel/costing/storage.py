@@ -66,7 +66,8 @@ def long_run(
     ``counts``, arrays beside that of the intervals, stand in the place of the saving's own. Of many jobs at once
     where numbers are columns, a row for each (``cprmodel.costing.columns``); a job's come out the same to the
     last bit, alone or among others: all is done with arrays, element by element. A saving that loses more than its
-    saves would if they were of everything says so: ``course_of`` is then a course of its own.
+    saves would if they were of everything says so: ``course_of`` is then a course of its own,
+    which knows of warnings, too.
     """
     interval = np.asarray(interval_s, dtype=float)
     if interval.ndim == 0:
@@ -76,7 +77,7 @@ def long_run(
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
         made: type[Course] = getattr(saving, "course_of", Course)
         course = made(saving, interval, mtbf_s, stops, saving.counts if counts is None else counts)
-        return warned(course) if saving.warned is not None else course.nested()
+        return warned(course) if saving.warned is not None and made is Course else course.nested()
 
 
 def _only(value: Any) -> Any:

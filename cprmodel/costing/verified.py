@@ -2,8 +2,8 @@
 
 What happens, and what it costs, is in :mod:`cprmodel.formulas.verified`. How many saves there are to a check, or
 checks to a save, is a decision where the job file does not say: the first order tells the neighbourhood, in which
-all are priced at once (:mod:`cprmodel.costing.patterns`). What shards lose is counted as if check and save were
-one: nothing is safe before its end.
+all are priced at once (:mod:`cprmodel.costing.patterns`). What shards lose in a long job is counted as if check
+and save were one: nothing is safe before its end.
 """
 
 from __future__ import annotations
@@ -140,12 +140,11 @@ def _about_end(checked: Checked, interval_s: float) -> str:
     )
     if checked.latency_s is not None:
         unseen = format_share(checked.late(interval_s).unseen)
-        delays, bad = format_time(checked.latency_s), checked.job.checkpoint.unreadable
-        about_bad = "" if bad is None else "what unreadable saves add is a long job's, which is rather too much; "
+        delays = format_time(checked.latency_s)
         return (
             f"the job is only {work / checked.latency_s:.3g} times as long as an error takes to show ({delays}): "
             f"errors that it ends before are not counted, and with probability {unseen} it ends with one in its "
-            f"result; {about_bad}{would}"
+            f"result; {would}"
         )
     end = "nothing is saved at its end"
     if checked.job.failures.silent is not None:
@@ -184,23 +183,28 @@ def _about_errors(job: Job, strategy: Strategy) -> str:
 def _none_clean(job: Job, interval_s: float, latency_s: float, kept: int) -> float:
     """How likely it is that none of the saves kept is from before an error, when it shows, and can be read."""
     if job.checkpoint.unreadable is not None:
-        return float(no_clean_save.raw(kept, interval_s, job.save_s, latency_s, job.checkpoint.unreadable))
+        return float(no_clean_save.raw(float(kept), interval_s, job.save_s, latency_s, job.checkpoint.unreadable))
     x = (interval_s + job.save_s) / latency_s
     return -math.expm1(-x) / x * math.exp(-(kept - 1) * x)
+
+
+def _so_many(saves: float) -> int:
+    """The next whole number, and at least 1; what is above one by no more than is rounded is that one."""
+    return max(1, math.ceil(saves * (1 - 1e-12)))
 
 
 def _wanted(job: Job, interval_s: float, latency_s: float) -> int:
     """How many saves to keep so that one is as surely as the job file wants it."""
     point = job.checkpoint
-    wanted = max(1, math.ceil(float(kept_for_clean.raw(interval_s, job.save_s, latency_s, point.surely)) - 1e-9))
+    wanted = _so_many(float(kept_for_clean.raw(interval_s, job.save_s, latency_s, point.good_surely)))
     if point.unreadable is None:
         return wanted
     low, high = wanted - 1, wanted  # unreadable ones make it more
-    while _none_clean(job, interval_s, latency_s, high) > 1 - point.surely:
+    while _none_clean(job, interval_s, latency_s, high) > 1 - point.good_surely:
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        if _none_clean(job, interval_s, latency_s, middle) > 1 - point.surely:
+        if _none_clean(job, interval_s, latency_s, middle) > 1 - point.good_surely:
             low = middle
         else:
             high = middle
@@ -209,7 +213,7 @@ def _wanted(job: Job, interval_s: float, latency_s: float) -> int:
 
 def _about_late(job: Job, strategy: Strategy, latency_s: float) -> str:
     """How many saves to keep so that one from before an error is among them when it shows."""
-    surely, complete = job.checkpoint.surely, max(job.checkpoint.retained - 1, 1)
+    surely, complete = job.checkpoint.good_surely, max(job.checkpoint.retained - 1, 1)
     wanted = _wanted(job, strategy.interval_s, latency_s)
     none = _none_clean(job, strategy.interval_s, latency_s, complete)
     good = "" if job.checkpoint.unreadable is None else " that can be read"
@@ -230,8 +234,9 @@ def _about_kept(job: Job) -> str:
     """How many saves to keep so that one can surely be read."""
     point = job.checkpoint
     assert point.unreadable is not None
-    wanted = max(1, math.ceil(float(kept_for_readable.raw(point.unreadable, point.surely)) - 1e-9))
+    wanted = _so_many(float(kept_for_readable.raw(point.unreadable, point.good_surely)))
     complete = max(point.retained - 1, 1)  # one is room for that being written
     none = point.unreadable**complete
-    said = f"keep {count_of(wanted, 'complete save')}: one of them can be read with probability {point.surely:.6g}"
+    surely = f"{point.good_surely:.6g}"
+    said = f"keep {count_of(wanted, 'complete save')}: one of them can be read with probability {surely}"
     return f"{said}; of {complete} (checkpoint.retained, less the one being written) none can with {none:.2g}"

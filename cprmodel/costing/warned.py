@@ -28,12 +28,15 @@ from cprmodel.costing.course import Course, LongRun
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.special import NUMPY
 
-__all__ = ["Stretch", "Stretches", "stretches", "warned"]
+__all__ = ["Block", "Stretch", "Stretches", "WarnedRun", "stretches", "warned"]
 
 
-def warned(course: Course) -> LongRun:
-    """From a complete save of the last level until the next planned one; failures and warnings lie between."""
-    run = _Warned(course)
+def warned(course: Course, run: WarnedRun | None = None) -> LongRun:
+    """From a complete save of the last level until the next planned one; failures and warnings lie between.
+
+    ``run``: one that loses more than these saves would if they were of everything.
+    """
+    run = WarnedRun(course) if run is None else run
     pattern = run.pattern()
     work = course.tau * course.periods[-1] * pattern.done + pattern.more
     saves = course.saving_s(course.top) * pattern.done + pattern.saving
@@ -71,10 +74,10 @@ class Stretches(NamedTuple):
 def stretches(course: Course) -> Stretches:
     """Of one interval; of saves on a warning to a lower level, all end with a planned save to the last one."""
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
-        return _Warned(course).stretches()
+        return WarnedRun(course).stretches()
 
 
-class _Block(NamedTuple):
+class Block(NamedTuple):
     """What a block comes to until it is done, warned or fails; expectations."""
 
     done: Any  # probability
@@ -90,7 +93,9 @@ class _Block(NamedTuple):
     saving: Any = 0.0  # time of these, and of planned ones that they came after
 
 
-class _Warned:
+class WarnedRun:
+    """The recursion: one segment, blocks of them, and a pattern between two planned saves of the last level."""
+
     def __init__(self, course: Course) -> None:
         announced = course.saving.warned
         assert announced is not None
@@ -128,7 +133,7 @@ class _Warned:
             self.known[key] = find()
         return self.known[key]
 
-    def pattern(self) -> _Block:
+    def pattern(self) -> Block:
         """What lies between two planned saves of the last level; ``done`` is how many of them that is.
 
         Where warned saves go to the last level there may hardly be a planned one: then it is what lies between them
@@ -137,24 +142,24 @@ class _Warned:
         top = self.top
         if self.level < top:
             return self.block(top, top, True, None)
-        first, other = self._attempt(top, top, self.course.carries, None), self._attempt(top, top, False, None)
+        first, other = self.attempt(top, top, self.course.carries, None), self.attempt(top, top, False, None)
         begins = first.sums[1 + top] + first.warned
         first, other = self._with_warned(first), self._with_warned(other)
         if not self.course.carries:
             return other
         sums = tuple(a * other.done + begins * b for a, b in zip(first.sums, other.sums, strict=True))
         pairs = zip(first, other, strict=True)
-        found = _Block(*(sums if a is first.sums else a * other.done + begins * b for a, b in pairs))
+        found = Block(*(sums if a is first.sums else a * other.done + begins * b for a, b in pairs))
         return found._replace(done=other.done)
 
     def stretches(self) -> Stretches:
         """Attempts at a block of the last level, begun again where everybody returned to its beginning."""
         top, course = self.top, self.course
-        first, other = self._attempt(top, top, course.carries, None), self._attempt(top, top, False, None)
+        first, other = self.attempt(top, top, course.carries, None), self.attempt(top, top, False, None)
         ends = other.done + other.warned
         again = first.sums[1 + top] / ends if course.carries else 1 / ends - 1
         alike = first if course.carries else other
-        unhit = [self._attempt(top, top, carried, top) for carried in (course.carries, False)]
+        unhit = [self.attempt(top, top, carried, top) for carried in (course.carries, False)]
         whole = [
             (
                 alike.done + again * other.done,
@@ -190,7 +195,7 @@ class _Warned:
             leaves_per_s=_number(hits + backs + (self.saved if self.level == top else 0.0)),
         )
 
-    def _with_warned(self, once: _Block) -> _Block:
+    def _with_warned(self, once: Block) -> Block:
         """An attempt at a block of the last level, with what it keeps where it is warned."""
         return once._replace(
             kept=once.kept + once.kept_then,
@@ -199,34 +204,35 @@ class _Warned:
             saving=once.saving + once.spent + once.warned * self.save_s,
         )
 
-    def _attempt(self, level: int, end: int, first: bool, unhit: int | None) -> _Block:
-        return self._blocks(level, end, first, unhit) if level else self._segment(end, first, unhit)
+    def attempt(self, level: int, end: int, first: bool, unhit: int | None) -> Block:
+        """One attempt at a block, which everybody's return to its beginning ends, too; as :meth:`block` else."""
+        return self.blocks(level, end, first, unhit) if level else self._segment(end, first, unhit)
 
-    def block(self, level: int, end: int, first: bool, unhit: int | None) -> _Block:
+    def block(self, level: int, end: int, first: bool, unhit: int | None) -> Block:
         """A block that ends in a save of level ``end``, or the first one after a drain.
 
         With ``unhit`` a hit that takes what the shard has saved below that level ends it, too.
         """
         first = first and self.course.carries
 
-        def find() -> _Block:
-            return self._again(self._attempt(level, end, first, unhit), level, end, first, unhit)
+        def find() -> Block:
+            return self._again(self.attempt(level, end, first, unhit), level, end, first, unhit)
 
         return self._once((level, end, first, unhit), find)  # type: ignore[no-any-return]
 
-    def _again(self, once: _Block, level: int, end: int, first: bool, unhit: int | None) -> _Block:
+    def _again(self, once: Block, level: int, end: int, first: bool, unhit: int | None) -> Block:
         """A block that begins again where everybody must return to its beginning, and after a warned save."""
         here = level == self.level
         begins = once.sums[1 + level]
         if first:
             whole = self.block(level, end, False, unhit)
             begins = begins + once.warned if here else begins
-            found = _Block(*_added(once, whole, begins))
+            found = Block(*_added(once, whole, begins))
             done = whole.done
         else:
             failed = once.sums[0] + sum(once.sums[2 + level : self.top + 2])
             ends = once.done + failed + (0.0 if here else once.warned)
-            found = _Block(*_divided(once, ends))
+            found = Block(*_divided(once, ends))
             done = found.done
         if not here or unhit is not None:
             return found._replace(warned=0.0 * once.warned) if here else found
@@ -251,7 +257,7 @@ class _Warned:
 
     # one segment: work, and a save of level ``end``
 
-    def _segment(self, end: int, first: bool, unhit: int | None) -> _Block:
+    def _segment(self, end: int, first: bool, unhit: int | None) -> Block:
         course, stops, rate = self.course, self.course.stops, self.course.rate
         carry = course.carry if first else 0.0
         work = course.tau - carry
@@ -278,7 +284,7 @@ class _Warned:
             busy * self.spent[2] + goes * struck * stops.reschedule_s,
         )
         ahead = _ahead(leaves, work, reached)
-        found = _Block(done, saved * stay, sums, ahead=self.saved * stay * (carry * busy + ahead))
+        found = Block(done, saved * stay, sums, ahead=self.saved * stay * (carry * busy + ahead))
         if unhit is not None:
             return found
         again, drains = 1 - back, course.carries and end == self.top
@@ -301,7 +307,8 @@ class _Warned:
 
     # blocks of the level below, one after the other
 
-    def _blocks(self, level: int, end: int, first: bool, unhit: int | None) -> _Block:
+    def blocks(self, level: int, end: int, first: bool, unhit: int | None) -> Block:
+        """One attempt at a block of a level but the first."""
         course, below = self.course, level - 1
         alone = course.counts[level - 1] == 1
         only = self.block(below, end, first, unhit)
@@ -315,11 +322,11 @@ class _Warned:
         same = self._once(("same", level, unhit), lambda: _folded(one.done, one.done, between))
         begun, reached = head.done * mid.sum_a, head.done * mid.power_a
 
-        def through(name: Callable[[_Block], Any]) -> Any:
+        def through(name: Callable[[Block], Any]) -> Any:
             return name(head) + begun * name(one) + reached * name(last)
 
         parts = zip(head.sums, one.sums, last.sums, strict=True)
-        found = _Block(
+        found = Block(
             reached * last.done,
             through(lambda of: of.warned),
             tuple(a + begun * b + reached * c for a, b, c in parts),
@@ -343,7 +350,7 @@ class _Warned:
                 kept=held * last_on.done + reached * last.kept,
                 kept_then=through(lambda of: of.kept_then) + middle * kept_on.warned + held * last_on.warned,
             )
-        return found if not alone.any() else _Block(*_either(alone, only, found))
+        return found if not alone.any() else Block(*_either(alone, only, found))
 
 
 def _number(value: Any) -> float:
@@ -358,18 +365,18 @@ def _ahead(leaves: Any, work: Any, reached: Any) -> Any:
     return np.where(x < 1, work**2 * reached * NUMPY.phi2(x), far)
 
 
-def _added(once: _Block, whole: _Block, begins: Any) -> Sequence[Any]:
+def _added(once: Block, whole: Block, begins: Any) -> Sequence[Any]:
     """An attempt, and the whole block where it begins again."""
     sums = tuple(a + begins * b for a, b in zip(once.sums, whole.sums, strict=True))
     return [sums if one is once.sums else one + begins * other for one, other in zip(once, whole, strict=True)]
 
 
-def _divided(once: _Block, ends: Any) -> Sequence[Any]:
+def _divided(once: Block, ends: Any) -> Sequence[Any]:
     """Attempts until one of them ends the block."""
     return [tuple(part / ends for part in one) if one is once.sums else one / ends for one in once]
 
 
-def _either(alone: Any, only: _Block, found: _Block) -> Sequence[Any]:
+def _either(alone: Any, only: Block, found: Block) -> Sequence[Any]:
     """Where a block is one of the level below, that one."""
     sums = tuple(np.where(alone, a, b) for a, b in zip(only.sums, found.sums, strict=True))
     pairs = zip(only, found, strict=True)

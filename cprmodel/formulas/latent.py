@@ -10,7 +10,7 @@ Semantics (the simulator plays the same)
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cprmodel.facts.formula import formula
 from cprmodel.facts.results import Breakdown
@@ -43,6 +43,12 @@ def attempt_of(rho: Number, work_s: Number, saves: Number, silent_mtbf_s: Number
     attempt = attempt + worked * clean * saves * xp.exprel(-rho * saves)
     attempt = attempt + worked * hidden * saves * xp.exprel(-(rho + delta) * saves)
     return Attempt(worked * clean * saved, worked * hidden * saved * xp.exp(-delta * saves), attempt)
+
+
+def _held(xp: Any, x: Number) -> tuple[Any, Number]:
+    """Whether saves are closer than errors take to show, and how likely none of them holds the error then."""
+    least = -xp.maximum(-x, -1)
+    return x < 1, xp.where(x < 1, least * xp.phi2(-least), 1 - xp.exprel(-x))
 
 
 @formula("τ", DERIVED, Evidence.DERIVED, (), "exponential failures and errors, first order in τ over either mean")
@@ -95,7 +101,8 @@ def kept_for_clean(interval_s: Number, save_s: Number, latency_s: Number, surely
     """
     xp = namespace(interval_s, save_s, latency_s, surely)
     x = (interval_s + save_s) / latency_s
-    return 1 + (xp.log(xp.exprel(-x)) - xp.log1p(-surely)) / x
+    short, none = _held(xp, x)
+    return 1 + (xp.where(short, xp.log1p(-none), xp.log(xp.exprel(-x))) - xp.log1p(-surely)) / x
 
 
 @formula(
@@ -132,10 +139,11 @@ def no_clean_save(
     """
     xp = namespace(kept, interval_s, save_s, latency_s, unreadable)
     x = (interval_s + save_s) / latency_s
-    held, ratio = xp.exprel(-x), x + xp.log(unreadable)
-    some = (kept - 1) * xp.exp(-(kept - 2) * x) * xp.exprel((kept - 1) * ratio) / xp.exprel(ratio)
-    none_held = (1 - held) * unreadable**kept
-    return held * xp.exp(-(kept - 1) * x) + none_held - held * xp.expm1(-x) * unreadable * some
+    bad, held, none_held = -xp.log(unreadable), xp.exprel(-x), _held(xp, x)[1]
+    # of the two that are raised to powers the greater is taken out: what is left is no more than 1
+    least, gap = -xp.maximum(-bad, -x), xp.maximum(bad - x, x - bad)
+    some = (kept - 1) * xp.exp(-bad - (kept - 2) * least) * xp.exprel(-(kept - 1) * gap) / xp.exprel(-gap)
+    return held * xp.exp(-(kept - 1) * x) + none_held * xp.exp(-kept * bad) - held * xp.expm1(-x) * some
 
 
 @formula(

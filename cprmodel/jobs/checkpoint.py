@@ -24,6 +24,9 @@ _Curve = Annotated[
     WithJsonSchema({"type": "array", "items": {"type": "array"}}),
 ]
 
+#: A good checkpoint is to be among those kept with this probability, where the file does not say.
+_SURELY = 0.9999
+
 
 class Checkpoint(Scattering):
     """What saving and recovering cost (``[checkpoint]``)."""
@@ -75,8 +78,10 @@ class Checkpoint(Scattering):
     unreadable: OpenShare | None = Field(
         None, description="share of the checkpoints that turn out unreadable: those who recover take the one before"
     )
-    surely: OpenShare = Field(
-        0.9999, description="probability with which a good one is to be among those kept (the plan says how many)"
+    surely: OpenShare | None = Field(
+        None,
+        description="probability with which a good one is to be among those kept (the plan says how many); "
+        "default: 0.9999",
     )
     keep_every: Count | None = Field(
         None, description="every how many saves one is kept until the job ends, besides those of retained"
@@ -196,6 +201,11 @@ class Checkpoint(Scattering):
                 how = "drains in the background" if one.save_shrinks is None else "has save_shrinks = false"
                 expected = f"save_shrinks = true beside it: save is itself a stall where a save {how}"
                 raise wrong(place + "stall", one.stall_s, expected)
+
+    @property
+    def good_surely(self) -> float:
+        """Probability with which a good checkpoint is to be among those kept."""
+        return _SURELY if self.surely is None else self.surely
 
     @property
     def ordered_level(self) -> int | None:

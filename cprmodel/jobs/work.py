@@ -207,7 +207,7 @@ def check_kept(point: Checkpoint, silent: Silent | None) -> None:
     if point.keep_every is not None and point.size_bytes is None and not late:
         expected = "checkpoint.size beside it (space and money), or failures.silent.latency"
         raise wrong("checkpoint.keep_every", point.keep_every, expected)
-    if point.surely != type(point).model_fields["surely"].default and point.unreadable is None and not late:
+    if point.surely is not None and point.unreadable is None and not late:
         expected = (
             "checkpoint.unreadable or failures.silent.latency beside it: without them the last save (that was "
             "checked) is always a good one"

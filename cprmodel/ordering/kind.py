@@ -245,11 +245,6 @@ def _on_warning(job: Job, saving: StoredPrioritySave) -> list[str]:
 def _topped_notes(job: Job, saving: StoredPrioritySave, saves_every_s: float) -> list[str]:
     """What a plan does not do, or does not know exactly, where everything is saved to a level above the order's."""
     said, levels = [], saving.whole.levels
-    if job.checkpoint.warning is not None:
-        said.append(
-            f"nothing is saved on a warning: beside an order that goes to {levels[saving.at].name} that is not "
-            f"modelled (it is where the order goes to {levels[-1].name}, and with saves of everything)"
-        )
     every_s = saves_every_s * saving.whole.segments / saving.segments
     if job.job.work_s < SHORT * every_s and saves_every_s < job.job.work_s:
         said.append(

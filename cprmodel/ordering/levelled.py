@@ -135,6 +135,17 @@ class LevelledLedger(DrainingLedger):
         self._lost_before(level)
         self.copies[: level + 1] = [self.chosen_after] * (level + 1)
 
+    def all_saved(self, level: int) -> None:
+        """Everything is safe, as it is, at a level from that of the chosen rows on, below the last one."""
+        self.held[level] += self.stale + self.fresh + self.held[:level].sum(axis=0)
+        self.held[:level] = 0
+        self.stale[:] = 0
+        self.fresh[:] = 0
+        for part, trackers in self.groups:
+            trackers.restored(np.arange(part.size))
+        self._lost_before(level)
+        self.copies[: level + 1] = [self._trackers()] * (level + 1)
+
     def saved_on_warning(self, share: float) -> None:
         """Everything is safe at the last level, and so at the others."""
         self.stale += self.held.sum(axis=0)
@@ -226,6 +237,8 @@ class _LevelledJob(DrainedJob):
         self._held(self.warned_level, self.done)
         if self.warned_level == self.top:
             self.ledger.saved_on_warning(self.warned_rows)
+        elif self.warned_level >= self.at:
+            self.ledger.all_saved(self.warned_level)
         else:
             self.ledger.saved_below(self.warned_level)
 

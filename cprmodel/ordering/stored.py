@@ -58,15 +58,12 @@ class ListedRows:
 
 
 def stored_saves(job: Job, orders: Sequence[str]) -> list[StoredPrioritySave]:
-    """A save of the first rows by each order, of a job whose saves are more than one blocking copy.
-
-    Where everything is saved to a level above theirs, nothing is saved on a warning.
-    """
+    """A save of the first rows by each order, of a job whose saves are more than one blocking copy."""
     assert job.access is not None
     whole, fraction = as_stored(saving_of(job), job.partial_recovery), job.access.priority_fraction
     at, last = job.checkpoint.ordered_level, len(whole.levels) - 1
     if at is not None and at < last:
-        return [_topped(replace(whole, warned=None), fraction, order, at) for order in orders]
+        return [_topped(whole, fraction, order, at) for order in orders]
     level, found = whole.levels[-1], []
     for order in orders:
         rows: Dirty = FirstRows(fraction, whole.dirty)

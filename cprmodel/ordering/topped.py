@@ -19,7 +19,8 @@ slots make is lost, beyond what saves of everything would lose,
 .. math:: \sum_{j=1}^{n-1} z_j (u - q) u^{n-1-j}
 
 (of the last slot with its own u and q, and of the first one after a drain with its own q). It is taken from what
-the shard keeps of that block, and the recursion of ``cprmodel.costing.course`` goes on with that.
+the shard keeps of that block, and the recursion of ``cprmodel.costing.course`` goes on with that; beside failures
+that are announced that of ``cprmodel.costing.warned`` (:mod:`cprmodel.ordering.topped_warned`).
 [derived here; played row by row in tests/combinations]
 """
 
@@ -28,18 +29,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 
 from cprmodel.costing.course import Course, LongRun
+from cprmodel.costing.warned import WarnedRun, warned
 from cprmodel.facts.special import NUMPY
 from cprmodel.facts.storage import StoredSave
 from cprmodel.jobs import Access
 from cprmodel.ordering.levels import of_lower
 from cprmodel.ordering.stale import unsaved
+from cprmodel.ordering.topped_slots import Chances, Slots
+from cprmodel.ordering.topped_warned import ToppedRun, chances_beside
 
-__all__ = ["Chances", "Left", "Slots", "ToppedCourse", "ToppedSave", "at_slot", "left_of", "near_slot"]
+__all__ = ["Left", "ToppedCourse", "ToppedSave", "at_slot", "left_of", "near_slot"]
 
 #: Intervals of a job that is long enough for what orders leave out to settle.
 _INTERVALS = 1000
@@ -64,11 +68,11 @@ def left_of(order: str, access: Access, slot_s: float) -> Any:
     return np.concatenate([found.stale_s, steady], axis=1) / slot_s
 
 
-def at_slot(order: str, access: Access, slot_s: float) -> Callable[[Any], Any]:
+def at_slot(order: str, access: Access) -> Callable[[Any], Any]:
     """Of slots of one length, play by play."""
 
     def left(slots_s: Any) -> Any:
-        return left_of(order, access, slot_s)
+        return left_of(order, access, float(np.ravel(slots_s)[0]))
 
     return left
 
@@ -99,63 +103,6 @@ class Left:
     of: Callable[[Any], Any]  #: by lengths of slots [s], as :func:`left_of`; a first axis may be plays
 
 
-class Chances(NamedTuple):
-    """Of a slot that is done: nothing took what was left out, or what the level holds."""
-
-    untaken: Any  # q
-    unhit: Any  # u
-
-    @property
-    def taken(self) -> Any:
-        """What was left out is lost, and would not have been all the same."""
-        return self.unhit - self.untaken
-
-
-class Slots(NamedTuple):
-    """A block of slots, the last of which ends with a save of everything; arrays beside that of the intervals."""
-
-    each: Chances
-    last: Chances
-    left: Any  #: z: what was left out when a slot begins, by saves since everything was saved (a last axis) [slots]
-    count: Any  #: slots of a block, n
-
-    @classmethod
-    def of(cls, x: Any, each: Chances, first: Chances, last: Chances, made: Any, count: Any) -> Slots:
-        """From what saves leave out where nothing takes it (a last axis, as :func:`left_of`).
-
-        ``made``: of a slot's updates, where something takes what was left out, the share that is made after it.
-        """
-        many = min(x.shape[-1] - 1, int(np.max(count)) - 1)
-        x = x[..., : many + 1]
-        if many < 1:
-            return cls(each, last, x, count)
-        q, after, spared = each.untaken[..., None], np.asarray(made)[..., None], first.untaken[..., None]
-        begun = after * x[..., 1:] + (1 - after) * x[..., :-1]
-        powers = q ** np.arange(many)
-        since = np.cumsum(powers * begun, axis=-1)
-        since = np.concatenate([np.zeros_like(since[..., :1]), since[..., :-1]], axis=-1)
-        left = (1 - q) * since + powers * (spared * x[..., 1:] + (1 - spared) * begun)
-        return cls(each, last, np.concatenate([np.zeros_like(left[..., :1]), left], axis=-1), count)
-
-    def lost(self, last: Chances | None = None, count: Any = None) -> Any:
-        """Updates of a block that are lost because they were left out [slots]; or of fewer slots, that end so."""
-        ends, n = last or self.last, self.count if count is None else count
-        z, many = self.left[..., 1:], self.left.shape[-1] - 1
-        if not many:
-            return np.zeros(np.broadcast_shapes(np.shape(n), self.left.shape[:-1]))
-        at = np.arange(1, many + 1)
-        power = np.log(np.maximum(self.each.unhit, 1e-300))
-        left = np.asarray(n)[..., None] - 2 - at
-        within = np.exp(np.where(left >= 0, left, 0.0) * power[..., None])
-        weight = np.where(left >= 0, (self.each.taken * ends.unhit)[..., None] * within, 0.0)
-        weight = np.where(left == -1, ends.taken[..., None], weight)
-        beyond = np.maximum(n - 2 - many, 0)  # slots in which nothing changes any more
-        spared = -np.expm1(power)
-        powers = np.where(spared > 0, -np.expm1(beyond * power) / np.where(spared > 0, spared, 1.0), beyond)
-        steady = self.each.taken * ends.unhit * powers + np.where(n - 1 > many, ends.taken, 0.0)
-        return (z * weight).sum(axis=-1) + z[..., -1] * steady
-
-
 class ToppedCourse(Course):
     """The course of saves of the first rows to a level, and of everything to the others."""
 
@@ -165,10 +112,30 @@ class ToppedCourse(Course):
         self.of, self.at, self.mtbf_s = saving.left, saving.left.at, mtbf_s
         self.whole = Course(saving, interval, mtbf_s, stops, counts)  # were everything in each save
         self.slot_s = self.tau * self.periods[self.at]
+        self.run: WarnedRun | None = None
+        if saving.warned is not None:
+            self.run = WarnedRun(self.whole)
+            self.slot_s = self.slot_s + self._more(self.run)
+
+    def _more(self, run: WarnedRun) -> Any:
+        """Work that saves on warnings to a lower level put into a slot [s]."""
+        if run.level >= self.at:
+            return 0.0
+        once = run.attempt(self.at, self.at, False, None)
+        return once.more / once.done
+
+    @property
+    def fresh_pls(self) -> Any:
+        """What saves of everything would lose."""
+        return self._of_everything().pls
+
+    def _of_everything(self) -> LongRun:
+        return self.whole.nested() if self.run is None else warned(self.whole, self.run)
 
     def nested(self) -> LongRun:
         """Of saves of everything, and what those of the first rows lose besides."""
-        whole, mine = self.whole.nested(), super().nested()
+        whole = self._of_everything()
+        mine = super().nested() if self.run is None else warned(self, ToppedRun(self))
         return replace(whole, pls=whole.pls + (mine.pls - whole.pls) * self.share_of_job(whole.work_s))
 
     def _blocks(self, level: int, end: int, first: bool) -> Any:
@@ -181,20 +148,29 @@ class ToppedCourse(Course):
     @property
     def lost_below(self) -> Any:
         """Share of a slot's updates that failures take before it ends that need a lower level only."""
-        below = of_lower(self.stops, self.at)
-        course = Course(self.saving, self.tau, self.mtbf_s, below, self.counts)
-        return self._once(("lost below",), lambda: self._lost(course))
+
+        def find() -> Any:
+            below = of_lower(self.stops, self.at)
+            return self._lost(Course(self.saving, self.tau, self.mtbf_s, below, self.counts))
+
+        return self._once(("lost below",), find)
 
     def _lost(self, course: Course) -> Any:
         """Share of a slot's updates that is lost before it ends."""
         if not course.loses:
             return np.zeros(np.shape(self.tau))
+        if self.run is not None:
+            run = self.run if course is self.whole else WarnedRun(course)
+            once = run.attempt(self.at, self.at, False, None)
+            return 1 - once.kept / once.done / self.slot_s
         return 1 - course.kept(self.at, self.at) / self.slot_s
 
     def slots(self, end: int, first: bool) -> Slots:
         """A block that ends with a save of everything to a level."""
 
         def chances(of_end: int, head: bool) -> Chances:
+            if self.run is not None:
+                return chances_beside(self.run, self.at, of_end, head)
             done = self.done(self.at, of_end, head)
             unhit = done if head else self.unhit(self.at, of_end, self.at + 1)  # nothing is held before the first
             return Chances(self.untaken(self.at, of_end, head, self.at) / done, unhit / done)
@@ -229,16 +205,25 @@ class ToppedCourse(Course):
         """Most blocks: after each drain, where the next level is the last one."""
         return self.slots(self.at + 1, self.at + 1 == self.top)
 
+    def each_s(self, work_s: Any) -> Any:
+        """Work of a slot on average [s]; where a save on a warning may end one, as long as without any."""
+        if self.run is not None and self.run.level > self.at:
+            work_s = self.whole.nested().work_s
+        return work_s * self.periods[self.at] / self.periods[-1]
+
     def slots_of_job(self, work_s: Any) -> tuple[Any, Any, Any, Chances]:
         """Slots of the job, complete blocks of them, slots after these, and how the last one ends."""
-        slot_s = work_s * self.periods[self.at] / self.periods[-1]
+        slot_s = self.each_s(work_s)
         number, n = self.of.work_s / slot_s, self.counts[self.at]
         saves = NUMPY.intervals(self.of.work_s, slot_s) - 1
         blocks = np.floor(saves / n)
         rest_s = self.of.work_s - saves * slot_s
-        above = np.exp(-self.rate * rest_s * self._taken(self.at + 1))
-        takes = self.stops.hit[self.at] + self.stops.back[self.at]
-        return number, blocks, saves - blocks * n + 1, Chances(above * np.exp(-self.rate * rest_s * takes), above)
+        higher = self.rate * self._taken(self.at + 1)
+        takes = self.rate * (self.stops.hit[self.at] + self.stops.back[self.at])
+        if self.run is not None:  # of failures that are announced, only those that void the save
+            higher, takes = sum(self.run.hit[self.at + 1 :]), self.run.hit[self.at] + self.run.back[self.at]
+        above = np.exp(-rest_s * higher)
+        return number, blocks, saves - blocks * n + 1, Chances(above * np.exp(-rest_s * takes), above)
 
 
 @dataclass(frozen=True)

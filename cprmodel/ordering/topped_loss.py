@@ -28,12 +28,14 @@ def topped_loss(job: Job, strategy: Strategy, saving: StoredPrioritySave, access
     mix, shards, work_s, timed = job.failure_mix, job.cluster.embedding_shards or 1, job.job.work_s, saving.timed
     slot_s = min(strategy.saves_every_s, work_s)
     every = slot_s / saving.segments
-    stops = stops_of(mix, strategy.recovery, timed.levels, shards)
-    of = ToppedSave.of(timed, Left(saving.at, work_s, at_slot(saving.plays, access, slot_s)))
+    stops = stops_of(mix, strategy.recovery, timed.levels, shards, timed.warned)
+    of = ToppedSave.of(timed, Left(saving.at, work_s, at_slot(saving.plays, access)))
     with np.errstate(all="ignore"):
         course = ToppedCourse(of, np.array([every]), mix.mtbf_s, stops, timed.counts)
         given, error = _given(course, work_s)
-        deviation = _deviation(job, strategy, saving, slot_s, course, stops) if given["fresh_lost"] < 1 else 0.0
+        deviation = None
+        if timed.warned is None:
+            deviation = _deviation(job, strategy, saving, slot_s, course, stops) if given["fresh_lost"] < 1 else 0.0
     step = use(levelled_priority_pls, work_s=work_s, **given)
     return OrderLoss(float(step.value), error, deviation, step)
 
@@ -51,8 +53,8 @@ def _given(course: ToppedCourse, work_s: float) -> tuple[dict[str, float], float
             "last_fresh_lost": 1.0,
             **dict.fromkeys(("stale_s", "last_stale_s", "stale_lost", "last_stale_lost"), 0.0),
         }, 0.0
-    fresh = float(np.ravel(course.whole.nested().pls)[0])
-    each_s = _one(found.work_s) * _one(course.periods[course.at]) / _one(course.periods[-1])
+    fresh = _one(course.fresh_pls)
+    each_s = _one(course.each_s(found.work_s))
     saves = int(NUMPY.intervals(work_s, each_s)) - 1
     *_, blocks, rest, ends = course.slots_of_job(found.work_s)
     whole, part = int(_one(blocks)), int(_one(rest))

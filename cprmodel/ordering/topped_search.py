@@ -34,6 +34,8 @@ def best_topped(job: Job, model: CostModel, strategy: Strategy, budget: float) -
     left = _left(saving.at, job.job.work_s, saving.plays, job.access)
     priced = SteadyState(extra_s=getattr(model, "extra_s", 0.0))
     choice = priced.best(job, job.partial_recovery, ToppedSave.of(saving.timed, left), budget)
-    chosen = replace(saving, whole=replace(saving.whole, counts=getattr(choice.saving, "counts", ())))
+    given = choice.saving
+    assert given is not None
+    chosen = replace(saving, whole=replace(saving.whole, counts=given.counts, warned=given.warned))  # type: ignore[attr-defined]
     every_s = choice.interval_s if choice.set_by == WHOLE_JOB else choice.interval_s * chosen.segments
     return Choice(every_s / saving.fraction, choice.set_by, choice.steps, choice.notes, saving=chosen)

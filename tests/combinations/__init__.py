@@ -4,7 +4,7 @@
 beside drains, dirty rows, quantised rows, stalls, a dense part, and every kind of failure; every third combination
 is of whole saves to levels, with warnings (:mod:`tests.combinations.stored`), every sixth of saves in an order to
 the last of some levels (:mod:`tests.combinations.levelled`) or to another (:mod:`tests.combinations.topped`),
-every twelfth of some experts in turn to each of two (:mod:`tests.combinations.rotating_levels`). Half of the other
+every twelfth of some experts in turn to each of two (:mod:`tests.combinations.rotating_levels`). Half of the
 orders are warned (:mod:`tests.combinations.warned`).
 """
 
@@ -118,11 +118,9 @@ def compared(seed: int, runs: int = 200) -> Compared:
     if seed % 3 == 2:
         return _whole_saves(seed)
     random = np.random.default_rng(seed)
-    if seed % 12 == 7:
-        words, job, strategy = drawn_topped(random)
-    else:
-        which = drawn_rotating_levels if seed % 12 == 4 else drawn_levels if seed % 6 == 1 else drawn
-        words, job, strategy = warned(seed, *which(random))
+    which = drawn_levels if seed % 6 == 1 else drawn
+    which = drawn_rotating_levels if seed % 12 == 4 else drawn_topped if seed % 12 == 7 else which
+    words, job, strategy = warned(seed, *which(random))
     blocking = job.plain
     cost = kinds.cost(job, Exact() if blocking else SteadyState(), strategy)
     played = simulate(job, strategy, runs=runs, seed=seed, workers=1)

@@ -1,7 +1,8 @@
 """Many random combinations: ``python -m tests.combinations --jobs 200``.
 
-Searches by force of saves that rotate: ``--search 100``, and at two levels ``--search-levels 100``; of saves in an
-order to a level below the last, ``--search-topped 100``, and beside warnings ``--search-warned 100``.
+Searches by force of saves that rotate: ``--search 100``, at two levels ``--search-levels 100``, and of thousands of
+experts there ``--search-many 40``; of saves in an order to a level below the last, ``--search-topped 100``, and
+beside warnings ``--search-warned 100``.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 from tests.combinations import compared
 from tests.combinations.search import worse_than_by_force
 from tests.combinations.search_levels import levels_worse_than_by_force
+from tests.combinations.search_many_experts import many_experts_worse_than_by_force
 from tests.combinations.search_topped import topped_worse_than_by_force
 from tests.combinations.search_warned import warned_worse_than_by_force
 
@@ -24,12 +26,18 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=32, help="row by row, of each, at most")
     parser.add_argument("--search", type=int, default=0)
     parser.add_argument("--search-levels", type=int, default=0)
+    parser.add_argument("--search-many", type=int, default=0)
     parser.add_argument("--search-topped", type=int, default=0)
     parser.add_argument("--search-warned", type=int, default=0)
     given = parser.parse_args()
     for many, worse_than, jobs in (
         (given.search, worse_than_by_force, "jobs whose saves rotate"),
         (given.search_levels, levels_worse_than_by_force, "jobs whose saves rotate at two levels"),
+        (
+            given.search_many,
+            many_experts_worse_than_by_force,
+            "jobs whose thousands of experts rotate at two levels",
+        ),
         (given.search_topped, topped_worse_than_by_force, "jobs whose first rows go to a level below the last"),
         (given.search_warned, warned_worse_than_by_force, "jobs whose first rows are saved beside warnings"),
     ):

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from cprmodel import Job
+from cprmodel.costing.saving import saving_of
+from cprmodel.facts.ordered import StoredPrioritySave
 from cprmodel.facts.strategies import PrioritySave, Strategy
 from cprmodel.jobs.warned import Warnings
 from cprmodel.ordering.stored import on_warnings, stored_saves
@@ -42,9 +44,11 @@ def warned(seed: int, words: str, job: Job, strategy: Strategy) -> tuple[str, Jo
     point = job.checkpoint.model_copy(update={"warning": Warnings(**given)})
     job = job.model_copy(update={"checkpoint": point})
     every_s = strategy.saves_every_s
-    (one,) = stored_saves(job, [saving.order])
     if levels:
-        one = replace(one, whole=replace(one.whole, counts=saving.whole.counts))  # type: ignore[attr-defined]
+        assert isinstance(saving, StoredPrioritySave)
+        one = replace(saving, whole=replace(saving.whole, warned=saving_of(job).warned))
+    else:
+        (one,) = stored_saves(job, [saving.order])
     chosen = on_warnings(job, one)[0]
     takes = "none" if chosen.whole.warned is None else f"{chosen.warned_rows:.0%} of the rows"
     words = f"{words} warned to {at}, of {takes}"

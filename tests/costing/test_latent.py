@@ -6,13 +6,16 @@ import math
 import random
 from typing import Any
 
+import mpmath as mp
 import numpy as np
 import pytest
 import sympy as sp
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from cprmodel import Job, JobError, formulas, plan, plan_many, simulate
 from cprmodel.costing import SteadyState
-from cprmodel.costing.verified import Verified
+from cprmodel.costing.verified import Verified, _wanted
 from cprmodel.report.explain import explain_lines
 from tests import slow_verified_loop as loop
 from tests.costing.test_patterns import strategy_of
@@ -107,6 +110,48 @@ def test_a_clean_save_that_can_be_read(kept: int, unreadable: float) -> None:
     )
     assert there <= 0.01 < below
     assert "one from before it that can be read" in said
+
+
+def exactly(kept: float, x: float, unreadable: float) -> Any:
+    """The probability as it is written in the docs, in 200 digits and more."""
+    with mp.workdps(200 + 2 * int(math.log10(kept) + abs(math.log10(x)) + abs(math.log10(unreadable)))):
+        m, y, bad = mp.mpf(kept), mp.exp(-mp.mpf(x)), mp.mpf(unreadable)
+        held = (1 - y) / mp.mpf(x)
+        others = (m - 1) * y ** (m - 2) if bad == y else (bad ** (m - 1) - y ** (m - 1)) / (bad - y)
+        return held * y ** (m - 1) + (1 - held) * bad**m + held * (1 - y) * bad * others
+
+
+#: How far saves lie apart, in delays; the share that is bad, near 0, near 1 and between.
+APART = st.floats(-12, 12).map(lambda power: 10**power)
+BAD = st.one_of(
+    st.floats(-300, -1e-3).map(lambda power: 10**power), st.floats(-16, -1).map(lambda power: 1 - 10**power)
+).filter(lambda share: 0 < share < 1)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(kept=st.one_of(st.integers(1, 60), st.integers(1, 10**15)), x=APART, unreadable=BAD)
+@example(kept=2000, x=1e4, unreadable=0.9999)
+@example(kept=10**9, x=1e-9, unreadable=math.exp(-1e-9))
+@example(kept=1, x=800.0, unreadable=5e-324)
+def test_no_clean_save_over_all_that_may_be_given(kept: int, x: float, unreadable: float) -> None:
+    """To eleven digits, and no overflow on the way."""
+    found = float(formulas.no_clean_save.raw(float(kept), x, 0.0, 1.0, unreadable))
+    assert found == pytest.approx(float(exactly(kept, x, unreadable)), rel=1e-11, abs=1e-300)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(x=APART, unreadable=st.none() | BAD, surely=st.floats(-15, -1e-6).map(lambda power: 1 - 10**power))
+@example(x=1e4, unreadable=0.9999, surely=0.9999)
+@example(x=1e-9, unreadable=1 - 1e-15, surely=1 - 1e-15)
+def test_enough_are_kept_and_no_more(x: float, unreadable: float | None, surely: float) -> None:
+    """So many keep the probability, and one fewer doesn't, by what it is in many digits."""
+    point, delay = {"surely": surely, "unreadable": unreadable, "save": "1 s"}, 1e15
+    every = x * delay - 1
+    wanted, x = _wanted(late_job(checkpoint=point), every, delay), (every + 1) / delay
+    bad = 5e-324 if unreadable is None else unreadable
+    none = 1 - mp.mpf(surely)
+    assert exactly(wanted, x, bad) <= none * (1 + mp.mpf(10) ** -9)
+    assert wanted == 1 or exactly(wanted - 1, x, bad) > none * (1 - mp.mpf(10) ** -9)
 
 
 def test_the_first_order_is_that_of_half_an_interval_and_the_delay() -> None:

@@ -27,6 +27,7 @@ from cprmodel.formulas import rotating_levels_pls
 from cprmodel.simulation import FailuresStrike, LogNormal, Weibull
 from tests.combinations.search import job_of
 from tests.combinations.search_levels import levels_worse_than_by_force
+from tests.combinations.search_many_experts import drawn_of_many
 from tests.conftest import literature
 
 LEVELS = [
@@ -389,6 +390,32 @@ def test_any_law_is_played(law: Any) -> None:
 def test_no_numbers_and_no_interval_are_better(seed: int) -> None:
     """``python -m tests.combinations --search-levels 100`` looks at more jobs."""
     assert levels_worse_than_by_force(seed) < 0.001
+
+
+@pytest.mark.parametrize(
+    ("seed", "rotated", "count", "every_s"),
+    [
+        # by --search-many: a step of one expert was too small to get there, or the way there took more than 100 s
+        (5, (923, 1276), 4, 42 * 7.894284705986371),
+        (10, (1707, 1776), 1, 256.648),
+        (29, (208, 1812), 17, 4 * 13.99424136776905),  # intervals of few steps
+        (30, (1798, 1768), 2, 780.0503155359538),  # a job of few saves, whose loss is rugged
+    ],
+)
+def test_of_thousands_of_experts_the_best_numbers_are_found(
+    seed: int, rotated: tuple[int, int], count: int, every_s: float
+) -> None:
+    job = drawn_of_many(seed)
+    saving, budget = rotating_levels_of(job, rotated), job.pls_budget or 0.0
+    by_force = replace(saving, whole=replace(saving.whole, counts=(count,)))
+    known = Strategy("full-rotating", job.full_recovery, by_force, every_s)
+    choice = kinds.choose(job, SteadyState(), known, budget)
+    assert isinstance(choice.saving, RotatingLevelSave)
+    best = replace(known, saving=choice.saving, interval_s=choice.interval_s)
+    cost, other = (kinds.cost(job, SteadyState(), one) for one in (best, known))
+    assert cost.pls <= budget * (1 + 1e-9)
+    assert other.pls <= budget * (1 + 1e-9)
+    assert float(cost.breakdown.total) < float(other.breakdown.total) * 1.001
 
 
 def test_what_is_planned_is_said() -> None:

@@ -17,15 +17,15 @@ from cprmodel import Job, SteadyState, plan, simulate
 from cprmodel.costing import kinds
 from cprmodel.costing.stops import at_level
 from cprmodel.facts.ordered import StoredPrioritySave
-from cprmodel.facts.storage import StoredSave
+from cprmodel.facts.storage import StoredSave, WarnedSave
 from cprmodel.facts.strategies import FailureKind, FailureMix, PartialRecovery, Strategy
 from cprmodel.ordering.draining import Announced
 from cprmodel.ordering.levelled import LevelledLedger, play_levels
 from cprmodel.ordering.pls import expected_pls, interval_for_pls
 from cprmodel.ordering.stored import stored_saves
-from cprmodel.ordering.topped import Chances, Slots
+from cprmodel.ordering.topped_slots import Chances, Slots
 from cprmodel.planning.telling import advice
-from cprmodel.simulation import AtTimes, GivenFailure
+from cprmodel.simulation import AtTimes, GivenFailure, Played
 
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "ordered-flash.toml"
 JOB = Job.from_file(EXAMPLE)
@@ -117,26 +117,31 @@ def test_the_last_level_takes_the_rows_where_the_file_does_not_say() -> None:
 # what is lost, another way
 
 
-def by_histories(x: list[float], q: list[float], unhit: list[float], made: float) -> float:
+def by_histories(x: list[float], slots: list[Chances], made: float, ended: Chances | None = None) -> float:
     """Over all histories of a block's slots: nothing takes what was left out, the level's failures do, or others.
 
-    ``x``: left out after so many saves; ``q`` and ``unhit`` of each slot. What the level's failures take is lost
-    because it was left out, unless others take everything later.
+    ``x``: left out after so many saves. What the level's failures take is lost because it was left out, unless
+    others take everything later; a save on a warning may have taken it before. ``ended``: the chances of a last
+    slot, which a save on a warning ends.
     """
 
     def left(since: int, begun: bool) -> float:
         return made * x[since + 1] + (1 - made) * x[since] if begun else x[since]
 
     total = 0.0
-    for history in product(("untaken", "taken", "hit"), repeat=len(q)):
+    for history in product(("untaken", "taken", "saved", "hit"), repeat=len(slots)):
         chance, lost, since, begun = 1.0, 0.0, 0, False
-        for at, one in enumerate(history):
-            chance *= {"untaken": q[at], "taken": unhit[at] - q[at], "hit": 1 - unhit[at]}[one]
+        for slot, one in zip(slots, history, strict=True):
+            q, unhit, saved = slot
+            chance *= {"untaken": q, "taken": unhit - q - saved, "saved": saved, "hit": 1 - unhit}[one]
             if one == "untaken":
                 since += 1
                 continue
-            lost = lost + left(since, begun) if one == "taken" else 0.0
+            lost = {"taken": lost + left(since, begun), "saved": lost, "hit": 0.0}[one]
             since, begun = 0, True
+        if ended is not None:
+            total += chance * (lost * ended.unhit + left(since, begun) * (ended.unhit - ended.untaken))
+            continue
         total += chance * lost
     return total
 
@@ -146,34 +151,63 @@ _share = st.floats(0.0, 1.0)
 
 @settings(max_examples=30, deadline=None)
 @given(
-    st.lists(_share, min_size=7, max_size=7), st.tuples(*[_share] * 6), _share, st.integers(1, 6), st.integers(1, 6)
+    st.lists(_share, min_size=7, max_size=7),
+    st.tuples(*[_share] * 6),
+    st.lists(_share, min_size=8, max_size=8),
+    st.integers(1, 5),
+    st.integers(1, 6),
 )
 def test_what_is_lost_is_that_of_all_histories(
-    x: list[float], shares: tuple[float, ...], made: float, count: int, changes: int
+    x: list[float], shares: tuple[float, ...], more: list[float], count: int, changes: int
 ) -> None:
-    """Of any chances; from some number of saves on nothing changes any more."""
-    left = [0.0, *x[1:changes], *[x[changes]] * (9 - changes)]
+    """Of any chances; from some number of saves on nothing changes any more. Saves on warnings end blocks, too."""
+    left, made = [0.0, *x[1:changes], *[x[changes]] * (9 - changes)], more[0]
     unhit, last_unhit = 1 - 0.9 * shares[0], 1 - 0.9 * shares[1]
-    each, last = Chances(shares[2] * unhit, unhit), Chances(shares[3] * last_unhit, last_unhit)
-    first = Chances(shares[4], 1.0)
-    arrays = (Chances(*(np.array([number]) for number in one)) for one in (each, first, last))
-    slots = Slots.of(np.array(left[: changes + 2]), *arrays, np.array([made]), np.array([float(count)]))
-    q = [first.untaken, *[each.untaken] * (count - 2), last.untaken][:count]
-    expected = by_histories(left, q, [1.0, *[unhit] * (count - 2), last_unhit][:count], made) if count > 1 else 0.0
+    first = Chances(shares[4], 1.0, 0.5 * (1 - shares[4]) * shares[5])
+    each, last = (
+        Chances(q * u, u, (1 - q) * u * saved)
+        for q, u, saved in ((shares[2], unhit, shares[5]), (shares[3], last_unhit, more[1]))
+    )
+    slots = Slots.of(
+        np.array(left[: changes + 2]),
+        *map(_arrays, (each, first, last)),
+        np.array([made]),
+        np.array([float(count)]),
+    )
+    of_block = [first, *[each] * (count - 2), last][:count]
+    expected = by_histories(left, of_block, made) if count > 1 else 0.0
     assert float(slots.lost()[0]) == pytest.approx(expected, rel=1e-9, abs=1e-13)
+    head, done = 1 - 0.9 * more[2], 1 - 1e-3 - 0.9 * more[3]
+    ends = [Chances(u * q, u) for u, q in (more[4:6], more[6:8])]  # of most slots, and of the last one
+    reached = [1.0, *(head * done**at for at in range(count - 1))]
+    expected = sum(
+        chance * by_histories(left, [first, *[each] * at][:at], made, ends[at == count - 1])
+        for at, chance in enumerate(reached)
+        if at
+    )
+    found = slots.lost_then(np.array([head]), np.array([done]), *map(_arrays, ends))
+    assert float(found[0]) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+def _arrays(one: Chances) -> Chances:
+    return Chances(*(np.array([number]) for number in one))
 
 
 class Levels:
     """Random numbers, of which the levels that failures need are given one by one."""
 
     def __init__(self, levels: list[int]) -> None:
-        self.random, self.levels = np.random.default_rng(1), levels
+        self.others, self.levels, self.lots = np.random.default_rng(1), levels, [0.0]
 
     def choice(self, number: int, p: Any) -> int:
         return self.levels.pop(0)
 
+    def random(self) -> float:
+        """The lot by which a failure is announced: the first one is."""
+        return self.lots.pop(0) if self.lots else 1.0
+
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.random, name)
+        return getattr(self.others, name)
 
 
 @pytest.mark.parametrize(
@@ -193,18 +227,22 @@ class Levels:
 )
 def test_failures_by_hand(strikes: list[tuple[FailureKind, float, int]], lost: float) -> None:
     """Two shards of two rows, each updated once a second; half the rows every 100 s, every third time all."""
+    assert played_by_hand(strikes).pls == pytest.approx(lost / (4 * 400))
+
+
+def played_by_hand(strikes: list[tuple[FailureKind, float, int]], warned: WarnedSave | None = None) -> Played:
+    """The first failure is announced, if any is."""
     recovery = PartialRecovery(0.0, 0.0, 0.0, 0.0, 0.0)
     saving = saving_of(job_with(access={"priority_fraction": 0.5}), "mfu", (3,))
     levels = tuple(
         replace(one, save_s=0.0, stall_s=0.0, load_s=0.0, partial_load_s=0.0) for one in saving.whole.levels
     )
-    saving = replace(saving, whole=StoredSave(levels, (3,)))
+    saving = replace(saving, whole=StoredSave(levels, (3,), warned=warned))
     given = ("mfu", np.ones(4), 0.5, 2, FailureMix(1e9, 0.9, 0.0, 0.1), 400.0, np.random.default_rng(1), 1.0)
-    ledger = LevelledLedger(*given, needs={Announced.ANY: (0.8, 0.2)}, at=0)
+    ledger = LevelledLedger(*given, needs=dict.fromkeys(Announced, (0.8, 0.2)), at=0)
     ledger.random = Levels([level for *_, level in strikes])  # type: ignore[assignment]
     failures = [GivenFailure(kind, (0,) if kind is FailureKind.SHARD else (), at_s=at) for kind, at, _ in strikes]
-    played = play_levels(Strategy("x", recovery, saving, 200.0), 400.0, AtTimes(failures), ledger)
-    assert played.pls == pytest.approx(lost / (4 * 400))
+    return play_levels(Strategy("x", recovery, saving, 200.0), 400.0, AtTimes(failures), ledger)
 
 
 # plans
@@ -249,14 +287,59 @@ def test_the_plan_says_what_goes_where() -> None:
     assert best.overhead_fraction < answer["partial"].overhead_fraction
 
 
-def test_beside_warnings_nothing_is_saved_on_one_and_that_is_said() -> None:
+def warned_at(level: int | None, recall: float = 0.6, **more: Any) -> StoredPrioritySave:
+    one = saving_of()
+    return replace(one, whole=replace(one.whole, warned=WarnedSave(60.0, recall, 0.8, level, **more)))
+
+
+@pytest.mark.parametrize("level", [0, None])
+def test_where_hardly_a_failure_is_announced_there_is_no_warning(level: int | None) -> None:
+    one = strategy(warned_at(level, 1e-13), 1800.0)
+    found, none = (kinds.cost(JOB, SteadyState(), each) for each in (one, strategy(saving_of(), 1800.0)))
+    assert found.pls == pytest.approx(none.pls, rel=1e-9)
+    assert float(found.breakdown.total) == pytest.approx(float(none.breakdown.total), rel=1e-9)
+
+
+@pytest.mark.parametrize("level", [0, None])
+def test_beside_warnings_where_nothing_is_left_out_saves_are_of_everything(level: int | None) -> None:
+    job = job_with(access={"priority_fraction": 1.0})
+    saving = replace(saving_of(job), whole=warned_at(level).whole)
+    found, plain = kinds.cost(job, SteadyState(), strategy(saving, 1800.0)), everything(saving, 1800.0, job)
+    assert found.pls == pytest.approx(plain.pls, rel=1e-9)
+
+
+def test_on_a_warning_everything_is_saved_where_that_costs_less() -> None:
     warning = {"lead_s": 120.0, "recall": 0.5, "level": "flash"}
     job = job_with(checkpoint={"warning": warning})
-    one = chosen(job)
-    assert one == chosen(JOB)
-    (said,) = (line for line in kinds.remarks(job, SteadyState(), one) if line.startswith("nothing is saved"))
-    assert "an order that goes to flash" in said
-    assert "it is where the order goes to remote" in said
+    one, without = chosen(job), chosen(JOB)
+    assert isinstance(one.saving, StoredPrioritySave)
+    assert one.saving.warned is not None
+    assert one.saving.warned.level == 0
+    cost, other = kinds.cost(job, SteadyState(), one), kinds.cost(JOB, SteadyState(), without)
+    assert cost.pls <= (job.pls_budget or 0.0)
+    assert float(cost.breakdown.total) < float(other.breakdown.total)
+    # hardly ever right: it is not heeded
+    false = chosen(job_with(checkpoint={"warning": warning | {"precision": 0.002}}))
+    assert isinstance(false.saving, StoredPrioritySave)
+    assert false.saving.warned is None
+
+
+@pytest.mark.parametrize(
+    ("level", "strikes", "lost"),
+    [
+        # saves of the more updated row of each shard at 100 and 200; then warned at 250, and so next at 350
+        (0, [(FailureKind.SHARD, 250.0, 0)], 0),  # everything was saved there
+        (0, [(FailureKind.SHARD, 250.0, 1)], 2 * 250),  # nothing was saved here
+        (0, [(FailureKind.SHARD, 250.0, 0), (FailureKind.SHARD, 300.0, 0)], 2 * 50),  # of what came since
+        (0, [(FailureKind.WHOLE_JOB, 250.0, 0)], 0),
+        (1, [(FailureKind.SHARD, 250.0, 1)], 0),
+        (1, [(FailureKind.SHARD, 250.0, 0), (FailureKind.SHARD, 300.0, 1)], 2 * 50),
+    ],
+)
+def test_warnings_by_hand(level: int, strikes: list[tuple[FailureKind, float, int]], lost: float) -> None:
+    """As above, of which the first failure is announced, and everything is saved in no time."""
+    found = played_by_hand(strikes, WarnedSave(0.0, 0.5, 1.0, level))
+    assert found.pls == pytest.approx(lost / (4 * 400))
 
 
 def test_a_job_of_few_saves_of_everything_is_told_so() -> None:
