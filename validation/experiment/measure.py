@@ -5,10 +5,10 @@ Measured or emulated, the parts are those that ``cprmodel`` predicts.
 *save*
     from the moment training waits for a checkpoint until it goes on
 *load*
-    of a stop (from a failure until training goes on) the time that shards read: the longest of those that read at
-    once; where the next failure strikes meanwhile, until then
+    of a stop (from a failure until training goes on, or the next failure) what comes from the moment on in which
+    shards begin to read: what a failure in it would have them do again
 *reschedule*
-    the rest of it: noticing (which may take until a save that was struck would have ended), restarting, connecting
+    what comes before: noticing (until a save that was struck would have ended, perhaps), restarting, connecting
 *lost*
     steps done again, the part of a step that nobody keeps, saves that a failure made void
 *useful*
@@ -124,8 +124,7 @@ class _Walk:
         self.executed = 0
         self.after_save = self.after_stop = False
         self.pending: list[FailureKind] = []
-        self.loads: list[float] = []
-        self.reads_since: float | None = None  # shards read, and have not been heard of since
+        self.reads_since: float | None = None  # in the stop under way
         self.charged = 0.0  # reschedule_s of the stop under way, in emulated time
         self.struck_save: float | None = None  # how far a save was when a failure struck it
         self.struck_step: tuple[str, float] | None = None  # the part of a step before a failure, and where it went
@@ -245,14 +244,10 @@ class _Walk:
             self.found.positions.append(Position(kind, shards, Activity.WORK, self.executed + into))
         self.pending.append(kind)
         self.mode = Activity.RECOVERY
-        self.loads, self.reads_since = [], None
+        self.reads_since = None
 
     def _begin_load(self, at: float, event: dict[str, Any]) -> None:
-        self.reads_since = at
-
-    def _load(self, at: float, event: dict[str, Any]) -> None:
-        self.loads.append(event.get("seconds", 0.0))
-        self.reads_since = None
+        self.reads_since = at if self.reads_since is None else self.reads_since
 
     def _recovering(self, at: float, event: dict[str, Any]) -> None:
         self.charged = event["reschedule_s"]
@@ -279,10 +274,10 @@ class _Walk:
         if self.found.emulated:
             reschedule = min(seconds, self.charged)
         else:
-            reads = list(self.loads)
-            if not complete and self.reads_since is not None and self.since is not None:
-                reads.append(self.since - self.reads_since)
-            reschedule = max(0.0, seconds - max(reads, default=0.0))
+            assert self.since is not None
+            reschedule = (
+                seconds if self.reads_since is None else max(0.0, seconds - (self.since - self.reads_since))
+            )
         load = seconds - reschedule
         self.found.parts["reschedule"] += reschedule
         self.found.parts["load"] += load
