@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,15 @@ from cprmodel.costing.setting import Setting
 from cprmodel.facts.strategies import Strategy
 from cprmodel.jobs import Job
 
-__all__ = ["kept_share"]
+__all__ = ["kept_share", "spared"]
+
+
+def spared(piece_s: Any, rest_s: Any, calm: Any) -> Any:
+    """Work times work that failures take less of where the last piece before a stop is ``rest_s`` long [s²].
+
+    ``calm``: probability that nobody had to return since the stop before; else it is as likely any part of a piece.
+    """
+    return calm * rest_s * (piece_s - rest_s) / 2 + (1 - calm) * piece_s**2 / 12
 
 
 def kept_share(job: Job, strategy: Strategy, gaps: Sequence[float], number: float) -> float:
@@ -54,9 +63,8 @@ def kept_share(job: Job, strategy: Strategy, gaps: Sequence[float], number: floa
     for at, (hit, period) in enumerate(zip(stops.hit, saving.periods, strict=True)):
         piece = tau * period
         rest = np.mod(part, piece) if at < len(stops.hit) - 1 else part
-        shorter = calm * rest * (piece - rest) / 2 + (1 - calm) * piece**2 / 12
         before = calm * part + (1 - calm) * segments * tau / 2
-        less += float(hit) * float(np.mean(shorter + takes * np.minimum(rest, before)))
+        less += float(hit) * float(np.mean(spared(piece, rest, calm) + takes * np.minimum(rest, before)))
         all_of_it += float(hit) * (piece / 2 + (last if at == len(stops.hit) - 1 else float(blocking[at])))
     if all_of_it <= 0:
         return 1.0

@@ -25,6 +25,7 @@ from cprmodel.costing.course import save_times_s
 from cprmodel.costing.rhythm import kept_over
 from cprmodel.costing.saving import as_stored, timed_saves
 from cprmodel.costing.setting import Setting
+from cprmodel.costing.shorter import spared
 from cprmodel.facts.special import NUMPY
 from cprmodel.facts.strategies import FailureKind, SavingPolicy, Strategy
 from cprmodel.jobs import Job
@@ -93,18 +94,17 @@ def done_between(job: Job, strategy: Strategy, usual: float, gaps: tuple[float, 
             ends = takes(rest)
         if step:
             rest = np.floor(rest / step * (1 + 1e-12)) * step
-        spared = np.zeros_like(rest)  # a failure that needs a lower level loses less in a shorter piece, too
+        less = np.zeros_like(rest)  # a failure that needs a lower level loses less in a shorter piece, too
         for often, segments in lower:
             piece, calm = tau * segments, np.exp(-sum(one for one, _ in lower) * time_s)
-            part = np.mod(rest, piece)
-            spared += often / slower * (calm * part * (piece - part) / 2 + (1 - calm) * piece**2 / 12)
-        spared *= rest > 0
+            less += often / slower * spared(piece, np.mod(rest, piece), calm)
+        less *= rest > 0
         x = back * slower * cycle
         first = np.exp(-back * (load_s + carry) - x)
         complete = first * cycles * NUMPY.exprel(-x * cycles) / NUMPY.exprel(-x)
         saved = np.where(rest > 0, np.exp(-back * time_s - others * ends) / waits, 0.0)
         in_last = ends - saving.overlap * saving.written(rest) * saving.drain_s
         saves = complete * ((many - 1) * low + save) + saved * (few * low + in_last)
-        return np.array([pattern * complete + (rest + spared) * saved, saves])
+        return np.array([pattern * complete + (rest + less) * saved, saves])
 
     return kept_over(alone, back, whole.reschedule_s, load, gaps)
