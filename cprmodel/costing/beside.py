@@ -335,11 +335,6 @@ class WithStops:
             rhythm = between(job, played.interval_s) if played.plain else None
             if number and rhythm is not None:
                 notes.append(_about_rhythm(rhythm))
-            elif number and played.interval_s < strategy.interval_s:
-                notes.append(
-                    "no time between two planned stops is as long as its interval: there is no regular save, only "
-                    "the one just before each"
-                )
             elif step.formula is calendar_stops_overhead:
                 notes += _about_calendar(played, number, until)
             else:

@@ -235,12 +235,3 @@ def test_what_is_counted_is_said_and_what_is_not_too() -> None:
     assert any("the time before each is counted with its own saves" in one for one in plan(job_of(LEVELS)).warnings)
     warned = {**PLAIN, "warning": {"lead": "2 min", "recall": 0.5, "precision": 0.8, "save": "1 min"}}
     assert any("half a save is charged for each" in one for one in plan(job_of(warned)).warnings)
-
-
-def test_an_interval_that_no_stop_leaves_time_for_is_said() -> None:
-    """Partial recovery would save once in a week, and stops come every day."""
-    drained = {**DRAIN, "partial_load": "40 s", "overlap": 1.0}
-    found = plan(job_of(drained, mtbf="2 d", cluster={"embedding_shards": 16}, accuracy={"pls_budget": 0.1}))
-    assert found["partial"].interval_s > DAY
-    said = [line for line in found.warnings if "there is no regular save, only the one just before each" in line]
-    assert [line.split(":")[0] for line in said] == ["partial"]
