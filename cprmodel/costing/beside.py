@@ -33,7 +33,6 @@ from cprmodel.costing.models import (
     with_extra,
 )
 from cprmodel.costing.rhythm import (
-    Between,
     between,
     by_calendar,
     counted,
@@ -161,13 +160,9 @@ class WithStops:
 
     def _in_pieces(self, job: Job, recovery: Recovery, found: Choice, budget: float) -> Choice:
         at_first = Strategy(recovery.name, recovery, job.saving, found.interval_s)
-        rhythm = self._rhythm(job, at_first)
-        if rhythm is not None:
-            near, rooms = rhythm.interval_s, [self._period(job) - job.load_s]
-        elif self._by_calendar(job, at_first):
-            near, rooms = self._played(job, at_first).interval_s, self._rooms(job, at_first)
-        else:
+        if not self._by_calendar(job, at_first):
             return found
+        near, rooms = self._played(job, at_first).interval_s, self._rooms(job, at_first)
 
         def costs(every: float) -> float:
             cost = self.cost(job, Strategy(recovery.name, recovery, job.saving, every))
@@ -182,12 +177,6 @@ class WithStops:
         return replace(found, interval_s=best, set_by=found.set_by if found.set_by == BUDGET else STOPS)
 
     @staticmethod
-    def _period(job: Job) -> float:
-        """Time without a planned stop between two of one kind [s]."""
-        (one,) = job.failures.planned or ()
-        return (one.every_s or math.inf) - one.lasts_s
-
-    @staticmethod
     def _by_calendar(job: Job, strategy: Strategy) -> bool:
         """Whether planned stops are counted one by one."""
         return (strategy.plain and by_calendar(job)) or counts_stops(job, strategy)
@@ -200,20 +189,8 @@ class WithStops:
         number, _, until = _met(job, job.job.work_s * (1 + base), job.load_s + job.save_s / 2)
         return frequent(job, number) if until / (number + 1) <= _RARE * strategy.saves_every_s else []
 
-    def _rhythm(self, job: Job, strategy: Strategy) -> Between | None:
-        """What is done between planned stops that come by a period; None where none comes, or others do."""
-        found = between(job, strategy.interval_s) if strategy.plain else None
-        if found is None or found.last_s <= 0:
-            return None
-        base = self._inner.cost(job, replace(strategy, interval_s=found.interval_s)).breakdown.total
-        number, _, _ = _met(job, job.job.work_s * (1 + float(base)), 0.0) if math.isfinite(base) else (0, 0.0, 0.0)
-        return found if number else None
-
     def _played(self, job: Job, strategy: Strategy) -> Strategy:
         """With an interval that is not longer than the work between two planned stops."""
-        rhythm = self._rhythm(job, strategy)
-        if rhythm is not None:
-            return replace(strategy, interval_s=rhythm.interval_s)
         if self._by_calendar(job, strategy) and (most := longest_of(job)) < strategy.interval_s:
             return replace(strategy, interval_s=most)
         return strategy
@@ -332,26 +309,21 @@ class WithStops:
             each = f" of {format_time(lasts)}" if number else ""
             notes.append(f"{stops}{each} in its time, {format_share(cost.planned)} of the work")
             notes += about_dates(job.failures.planned, job.job.start, until)
-            rhythm = between(job, played.interval_s) if played.plain else None
-            if number and rhythm is not None:
-                notes.append(_about_rhythm(rhythm))
-            elif step.formula is calendar_stops_overhead:
+            if step.formula is calendar_stops_overhead:
                 notes += _about_calendar(played, number, until)
             else:
-                notes += _about_rare(job, played, number, until)
+                notes += _about_rhythm(job, played, number, until)
         return notes
 
 
-def _about_rhythm(rhythm: Between) -> str:
-    """How often is saved between stops that come by a period."""
-    if rhythm.saves == 0:
-        return "there is no regular save between two planned stops, only the one just before each"
-    saves = count_of(rhythm.saves, "save")
-    return f"{saves} between two planned stops, and one just before each, {format_time(rhythm.last_s)} later"
-
-
-def _about_rare(job: Job, strategy: Strategy, number: float, until_s: float) -> list[str]:
-    """That stops are not rare, where the figure takes them to be."""
+def _about_rhythm(job: Job, strategy: Strategy, number: float, until_s: float) -> list[str]:
+    """How often is saved between stops; or that these are not rare, where the figure takes them to be."""
+    rhythm = between(job, strategy.interval_s) if strategy.plain else None
+    if number and rhythm is not None:
+        if rhythm.saves == 0:
+            return ["there is no regular save between two planned stops, only the one just before each"]
+        saves = count_of(rhythm.saves, "save")
+        return [f"{saves} between two planned stops, and one just before each, {format_time(rhythm.last_s)} later"]
     apart = until_s / (number + 1)
     if number == 0 or _of_chain(job, strategy, 0.0, 0) is not None or apart > _RARE * strategy.saves_every_s:
         return []

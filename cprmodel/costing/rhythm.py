@@ -1,7 +1,7 @@
 r"""What is done between two planned stops, where saves block: regular saves, a rest, and time that no step fits.
 
-The work is counted that a time t between two stops is expected to keep; by a period all of them but the first are
-of one length.
+Stops that come by a period leave the same time between any two of them, with so many saves and a rest. Those by
+dates, or of several kinds, do not. There the work is counted that a time t between two stops is expected to keep.
 The job is a chain's whose limit is announced (:mod:`cprmodel.formulas.limits`), and after a failure that sends
 everybody back it begins anew in what is left of the time,
 
@@ -37,6 +37,7 @@ __all__ = [
     "between",
     "by_calendar",
     "counted",
+    "filled",
     "frequent",
     "gaps_of",
     "kept_over",
@@ -62,6 +63,7 @@ class Between(NamedTuple):
     interval_s: float  # useful work before each regular save, at most all that there is
     saves: int  # regular saves
     last_s: float  # useful work before the one that ends at a stop
+    idle_s: float  # what is left of the time where nothing fails
 
 
 class Counted(NamedTuple):
@@ -84,20 +86,26 @@ def between(job: Job, interval_s: float) -> Between | None:
     kinds = job.failures.planned or ()
     if len(kinds) != 1 or kinds[0].every_s is None or not _blocks(job):
         return None
-    room_s, step = kinds[0].every_s - kinds[0].lasts_s - job.load_s - job.save_s, job.job.step_s
-    saves = int(NUMPY.intervals(room_s, interval_s + job.save_s)) - 1
-    last = max(room_s - saves * (interval_s + job.save_s), 0.0)
-    if step is not None:
-        last = math.floor(last / step * (1 + 1e-12)) * step
-        if last == 0 and saves:
-            saves, last = saves - 1, interval_s
-    every, last = (interval_s, min(last, interval_s)) if saves else (min(interval_s, last), last)
-    return Between(every, saves, last)
+    return filled(job, interval_s, kinds[0].every_s - kinds[0].lasts_s - job.load_s - job.save_s)
 
 
 def by_calendar(job: Job) -> bool:
     """Whether there are planned stops, and saves block."""
     return bool(job.failures.planned) and _blocks(job)
+
+
+def filled(job: Job, interval_s: float, room_s: float) -> Between:
+    """So much time for work and regular saves."""
+    step = job.job.step_s
+    saves = int(NUMPY.intervals(room_s, interval_s + job.save_s)) - 1
+    last, idle = max(room_s - saves * (interval_s + job.save_s), 0.0), 0.0
+    if step is not None:
+        whole = math.floor(last / step * (1 + 1e-12)) * step
+        last, idle = whole, last - whole
+        if last == 0 and saves:
+            saves, last, idle = saves - 1, interval_s, idle + job.save_s
+    every, last = (interval_s, min(last, interval_s)) if saves else (min(interval_s, last), last)
+    return Between(every, saves, last, max(idle, 0.0))
 
 
 def gaps_of(job: Job, number: int) -> list[float]:
@@ -117,11 +125,6 @@ def gaps_of(job: Job, number: int) -> list[float]:
 @lru_cache(maxsize=64)
 def _listed(kinds: tuple[Planned, ...], start: str | None) -> tuple[tuple[float, float], ...]:
     return tuple(islice(planned_calendar(kinds, start), _STOPS))
-
-
-@lru_cache(maxsize=64)
-def _begins_and_ends(kinds: tuple[Planned, ...], start: str | None) -> Any:
-    return np.array(_listed(kinds, start)).reshape(-1, 2).T
 
 
 def longest_of(job: Job) -> float:
@@ -148,10 +151,11 @@ def counted(
     saves do not simply block; from the usual overhead.
     """
     usual, of, mix, work = costs(job), chain_under(job, strategy.recovery), job.failure_mix, job.job.work_s
-    begins, ends = _begins_and_ends(job.failures.planned or (), job.job.start)
+    stops = _listed(job.failures.planned or (), job.job.start)
     none = Counted(0.0, 0.0, work * (1 + base), 0.0, 0.0)
-    if not len(begins):
+    if not stops:
         return none
+    begins, ends = np.array(stops).T
     up = begins - np.concatenate([[0.0], np.cumsum(ends - begins)[:-1]])
     near = int(np.searchsorted(up, _LATE * work * (1 + base)))  # later ones no run comes to
     begins, ends = begins[:near], ends[:near]
