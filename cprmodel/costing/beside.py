@@ -27,15 +27,18 @@ from cprmodel.costing.models import (
     Cost,
     CostModel,
     Step,
+    everybody_returns,
     one_by_one,
     share_sent_back,
     use,
     with_extra,
 )
 from cprmodel.costing.rhythm import (
+    Between,
     between,
     by_calendar,
     counted,
+    filled,
     frequent,
     gaps_of,
     longest_of,
@@ -51,6 +54,7 @@ from cprmodel.facts.units import count_of, format_share, format_time
 from cprmodel.formulas.planned import (
     calendar_stops_overhead,
     chain_planned_overhead,
+    periodic_stops_overhead,
     planned_overhead,
 )
 from cprmodel.formulas.spares import nodes_in_repair, waiting_overhead
@@ -160,9 +164,13 @@ class WithStops:
 
     def _in_pieces(self, job: Job, recovery: Recovery, found: Choice, budget: float) -> Choice:
         at_first = Strategy(recovery.name, recovery, job.saving, found.interval_s)
-        if not self._by_calendar(job, at_first):
+        rhythm = self._rhythm(job, at_first)
+        if rhythm is not None:
+            near, rooms = rhythm.interval_s, [self._period(job) - job.load_s]
+        elif self._by_calendar(job, at_first):
+            near, rooms = self._played(job, at_first).interval_s, self._rooms(job, at_first)
+        else:
             return found
-        near, rooms = self._played(job, at_first).interval_s, self._rooms(job, at_first)
 
         def costs(every: float) -> float:
             cost = self.cost(job, Strategy(recovery.name, recovery, job.saving, every))
@@ -177,6 +185,12 @@ class WithStops:
         return replace(found, interval_s=best, set_by=found.set_by if found.set_by == BUDGET else STOPS)
 
     @staticmethod
+    def _period(job: Job) -> float:
+        """Time without a planned stop between two of one kind [s]."""
+        (one,) = job.failures.planned or ()
+        return (one.every_s or math.inf) - one.lasts_s
+
+    @staticmethod
     def _by_calendar(job: Job, strategy: Strategy) -> bool:
         """Whether planned stops are counted one by one."""
         return (strategy.plain and by_calendar(job)) or counts_stops(job, strategy)
@@ -189,8 +203,20 @@ class WithStops:
         number, _, until = _met(job, job.job.work_s * (1 + base), job.load_s + job.save_s / 2)
         return frequent(job, number) if until / (number + 1) <= _RARE * strategy.saves_every_s else []
 
+    def _rhythm(self, job: Job, strategy: Strategy) -> Between | None:
+        """What is done between planned stops that come by a period; None where none comes, or others do."""
+        found = between(job, strategy.interval_s) if strategy.plain else None
+        if found is None or found.last_s <= 0:
+            return None
+        base = self._inner.cost(job, replace(strategy, interval_s=found.interval_s)).breakdown.total
+        number, _, _ = _met(job, job.job.work_s * (1 + float(base)), 0.0) if math.isfinite(base) else (0, 0.0, 0.0)
+        return found if number else None
+
     def _played(self, job: Job, strategy: Strategy) -> Strategy:
         """With an interval that is not longer than the work between two planned stops."""
+        rhythm = self._rhythm(job, strategy)
+        if rhythm is not None:
+            return replace(strategy, interval_s=rhythm.interval_s)
         if self._by_calendar(job, strategy) and (most := longest_of(job)) < strategy.interval_s:
             return replace(strategy, interval_s=most)
         return strategy
@@ -215,7 +241,21 @@ class WithStops:
         chain = _of_chain(job, strategy, base, number)
         if chain is not None:
             return chain_planned_overhead, {**given, **chain}
-        return planned_overhead, given
+        back = share_sent_back(job.failure_mix, strategy.recovery)
+        rhythm = self._rhythm(job, strategy)
+        if rhythm is None:
+            return planned_overhead, given
+        more = {"mtbf_s": job.failure_mix.mtbf_s, **rhythm._asdict()}
+        calm = math.exp(-back / job.failure_mix.mtbf_s * (rhythm.saves * rhythm.interval_s + rhythm.last_s))
+        # the first one comes after a longer time, with nothing to load
+        first = filled(job, rhythm.interval_s, ((job.failures.planned or ())[0].every_s or 0.0) - job.save_s)
+        idle = rhythm.idle_s + (first.idle_s - rhythm.idle_s) / max(number, 1)
+        more["idle_s"] = calm * idle + (1 - calm) * half
+        if not everybody_returns(strategy.recovery):
+            partial = job.partial_recovery
+            more["whole_job_share"] = job.failure_mix.whole_job_share
+            more |= {name: getattr(partial, name) for name in ("partial_load_s", "partial_reschedule_s")}
+        return periodic_stops_overhead, {**given, **more}
 
     def _stops(self, job: Job, strategy: Strategy, base: float, waiting: float) -> tuple[float, float, float, Step]:
         """How many planned stops, their mean length, when the job ends [s], and what they cost."""
@@ -236,6 +276,9 @@ class WithStops:
         each = job.load_s + job.save_s / 2
         number, out, until = _met(job, elapsed, each)
         formula, given = self._stop_formula(job, strategy, base + waiting, number)
+        if formula is periodic_stops_overhead:
+            each = work * float(formula.raw(work_s=work, planned=1, outage_s=0.0, **given).total)
+            number, out, until = _met(job, elapsed, each)
         lasts = out / number if number else 0.0
         step = use(formula, work_s=work, planned=number, outage_s=lasts, **given)
         return number, lasts, until, step
@@ -244,7 +287,7 @@ class WithStops:
         """Share of the PLS that is left where planned stops that are counted one by one cut intervals short."""
         if not loses_samples(strategy.recovery):
             return 1.0
-        if not self._by_calendar(job, strategy):
+        if self._rhythm(job, strategy) is None and not self._by_calendar(job, strategy):
             return 1.0
         return kept_share(job, strategy, gaps_of(job, math.ceil(number)), number)
 

@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 #: Up to so many stops are counted one by one.
-_STOPS = 32768
+_STOPS = 4096
 #: Of different times between stops so many, the most frequent, are cut into equal pieces.
 _FREQUENT = 3
 #: Points of the grid of times, failures in one of them, and the most that come in one on average.
@@ -90,8 +90,9 @@ def between(job: Job, interval_s: float) -> Between | None:
 
 
 def by_calendar(job: Job) -> bool:
-    """Whether there are planned stops, and saves block."""
-    return bool(job.failures.planned) and _blocks(job)
+    """Whether planned stops come by dates, or in several kinds, where saves block."""
+    kinds = job.failures.planned or ()
+    return bool(kinds) and (len(kinds) > 1 or kinds[0].every_s is None) and _blocks(job)
 
 
 def filled(job: Job, interval_s: float, room_s: float) -> Between:
@@ -214,8 +215,7 @@ def _goes_on(left_s: Any, job: Job, strategy: Strategy, of: Chain, failures: flo
     found = np.zeros(len(left_s))
     for chance, more, deviation in cases:
         apart = np.clip((left_s + more) / deviation / math.sqrt(2), -6.0, 6.0)
-        below, near = np.sign(apart), np.abs(apart) < 6
-        below[near] = [math.erf(one) for one in apart[near].tolist()]
+        below = np.array([math.erf(one) if abs(one) < 6 else math.copysign(1.0, one) for one in apart.tolist()])
         found += chance * (0.5 + 0.5 * below)
     return found
 
