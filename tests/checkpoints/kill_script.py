@@ -188,6 +188,8 @@ def main() -> None:
         pass_on(step)
         if step == options.die_at:
             os.kill(os.getpid(), signal.SIGKILL)
+        if options.background and options.die_in_delta and step == options.die_in_delta + 1:
+            signal.pause()  # the other thread ends it, before it takes part in one more step
         if step % 2:
             continue
         hear()
