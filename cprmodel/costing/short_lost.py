@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cprmodel.costing.doubts import Doubts
+from cprmodel.costing.short_verified import cut_of
 from cprmodel.facts.special import NUMPY
 from cprmodel.formulas.exact_loss import Hits, lost_whole
 
@@ -62,11 +63,9 @@ def short_lost(
     >>> bool(np.isclose(short_lost(Stands(hits, 0.0), 1e4, 3000.0), lost_of(hits, 1e4, 3000.0), rtol=1e-12))
     True
     """
-    interval_s = np.minimum(interval_s, work_s)
-    intervals = NUMPY.intervals(work_s, interval_s)
-    patterns = NUMPY.intervals(intervals, saves_per_check) - 1
-    rest, piece = work_s - (intervals - 1) * interval_s, interval_s / checks_per_save
-    pieces = NUMPY.intervals(rest, piece) - 1
+    interval_s, intervals, patterns, rest, piece, pieces = cut_of(
+        work_s, interval_s, saves_per_check, checks_per_save
+    )
     alone = interval_s * lost_whole(of.hits, interval_s)
     lost, hit = _checked(of, checks_per_save - 1, piece, piece, 1)
     at_last, hit_last = _checked(of, pieces, piece, rest - pieces * piece, 0)

@@ -25,7 +25,17 @@ from cprmodel.formulas.latent import Attempt, attempt_of, latent_overhead
 from cprmodel.formulas.stops import NEVER, Pace, pace_of, shares_of, until_complete
 from cprmodel.formulas.verified import Stretch, stretch_of
 
-__all__ = ["MOST_DOUBTS", "Late", "checked_doubts", "late_doubts", "reading", "short_latent", "short_verified"]
+__all__ = [
+    "MOST_DOUBTS",
+    "Cut",
+    "Late",
+    "checked_doubts",
+    "cut_of",
+    "late_doubts",
+    "reading",
+    "short_latent",
+    "short_verified",
+]
 
 #: So many saves from the end of a job the chance that one is lost for being unreadable is that of a long job.
 _FROM_END = 256
@@ -63,6 +73,30 @@ def _times_made(saves: Any, unreadable: float, success: Any, at_last: Any) -> An
     return near + (np.maximum(saves - len(after), 0.0) / (1 - long))[..., 0]
 
 
+class Cut(NamedTuple):
+    """A job's work as it is cut: into intervals, patterns of these, and pieces with a check after each."""
+
+    interval_s: Any  #: all of the work at the most
+    intervals: Any
+    patterns: Any  #: whole ones, before the last interval
+    rest_s: Any  #: work of the last interval
+    piece_s: Any
+    pieces: Any  #: of the last interval, before its last check
+
+
+def cut_of(work_s: float, interval_s: Any, saves_per_check: Any, checks_per_save: Any) -> Cut:
+    """Of so much work, over arrays of intervals and patterns, too.
+
+    >>> [float(one) for one in cut_of(7200.0, 3000.0, 1.0, 2.0)]
+    [3000.0, 3.0, 2.0, 1200.0, 1500.0, 0.0]
+    """
+    interval_s = np.minimum(interval_s, work_s)
+    intervals = NUMPY.intervals(work_s, interval_s)
+    patterns = NUMPY.intervals(intervals, saves_per_check) - 1
+    rest, piece = work_s - (intervals - 1) * interval_s, interval_s / checks_per_save
+    return Cut(interval_s, intervals, patterns, rest, piece, NUMPY.intervals(rest, piece) - 1)
+
+
 class _Split(NamedTuple):
     """A job's whole patterns, and what comes after them."""
 
@@ -86,11 +120,9 @@ def _split(
     unreadable: float,
     recovery: dict[str, Any],
 ) -> _Split:
-    interval_s = np.minimum(interval_s, work_s)
-    intervals = NUMPY.intervals(work_s, interval_s)
-    patterns = NUMPY.intervals(intervals, saves_per_check) - 1
-    rest, piece = work_s - (intervals - 1) * interval_s, interval_s / checks_per_save
-    pieces = NUMPY.intervals(rest, piece) - 1
+    interval_s, intervals, patterns, rest, piece, pieces = cut_of(
+        work_s, interval_s, saves_per_check, checks_per_save
+    )
     pace = _pace(save_s, mtbf_s, reading(recovery, unreadable, intervals))
     of = (pace, silent_mtbf_s, verify_s, interval_s)
     whole: Stretch = stretch_of(*of, saves_per_check - 1, checks_per_save - 1, piece, piece, 1)

@@ -128,13 +128,16 @@ class _Course:
         mean = sum(self.unsaved) / len(self.unsaved)
         self.pls -= seconds / self.mtbf_s * self.alone * self.shards_per_failure * mean / self.whole
 
+    def _divided(self, seconds: float) -> tuple[float, float]:
+        """Of so long a stop what was rescheduling, and what loading."""
+        return min(seconds, self.stop[0]), max(0.0, seconds - self.stop[0])
+
     def _in_stop(self, since: float, until: float) -> None:
         """Rescheduling begins it; where it is struck while everybody loads, all of that comes again."""
-        reschedule_s = self.stop[0]
         for seconds, sign in ((since, 1), (until, -1)):
-            first, then = min(seconds, reschedule_s), max(0.0, seconds - reschedule_s)
+            first, then = self._divided(seconds)
             self.reschedule_s += sign * (
-                self.again(first) - first + math.expm1(reschedule_s / self.mtbf_s) * self.again(then)
+                self.again(first) - first + math.expm1(self.stop[0] / self.mtbf_s) * self.again(then)
             )
             self.load_s += sign * (self.again(then) - then)
 
@@ -145,7 +148,7 @@ class _Course:
             self.stops(math.exp(self.begun[goes_back] / self.mtbf_s))
             self.lost_s += self.again(self.begun[goes_back])
         else:
-            first, then = min(self.stopped_s, self.stop[0]), max(0.0, self.stopped_s - self.stop[0])
+            first, then = self._divided(self.stopped_s)
             self.reschedule_s += self.again(first) * math.exp(then / self.mtbf_s)
             self.load_s += self.again(then)
             if goes_back and not self.back:
