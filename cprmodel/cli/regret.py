@@ -42,7 +42,7 @@ def run(source: str, mtbf_error: float | None, observed_failures: int | None, as
         if not math.isfinite(one.overhead_fraction + one.best_overhead_fraction + one.best_depending_fraction):
             expected = f"a job that full recovery can finish (by the {one.model} model it never ends)"
             raise JobError(source, [Problem("", "", expected)])
-    settled = {model.name: {share: _to_see(job, share, model) for share in SETTLED} for model in models}
+    settled = {model.name: dict(zip(SETTLED, _to_see(job, model), strict=True)) for model in models}
     if as_json:
         failures = {name: {f"{share:g}": n for share, n in one.items()} for name, one in settled.items()}
         data = {"schema_version": 1, "regrets": [_plain(*row) for row in rows], "failures_to_see": failures}
@@ -74,9 +74,9 @@ def run(source: str, mtbf_error: float | None, observed_failures: int | None, as
         typer.echo(f"{name:>12}: {shown}")
 
 
-def _to_see(job: Job, share: float, model: CostModel) -> int | None:
+def _to_see(job: Job, model: CostModel) -> list[int | None]:
     # in the steady state too, whose exact search would take minutes, the first-order rule is given
-    return exact_failures_to_see(job, share, model) if model.name == "exact" else failures_to_see(share)
+    return exact_failures_to_see(job, SETTLED, model) if model.name == "exact" else [*map(failures_to_see, SETTLED)]
 
 
 def _plain(what: str, one: Regret) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +20,8 @@ __all__ = ["Regret", "exact_failures_to_see", "expected_regret", "failures_to_se
 
 #: Points of the quadrature over what n failures may tell: quantiles at the middle of equal shares.
 POINTS = 400
+#: Where each is planned for by itself: at most so far apart, in standard deviations of the MTBF's logarithm.
+FINE = 0.05
 
 
 @dataclass(frozen=True)
@@ -77,36 +80,59 @@ def regret(job: Job, mtbf_error: float, model: CostModel | None = None) -> Regre
     return next(_regrets(job, [mtbf_error], model))
 
 
+class _Beliefs:
+    """What the intervals cost that are best for believed MTBFs, each of which is planned for once."""
+
+    def __init__(self, job: Job, model: CostModel | None) -> None:
+        self._job, self._model, self._planned = job, model_for(job, model), dict[float, float]()
+
+    def expected(self, observed_failures: int) -> Regret:
+        """The mean over the MTBF that n failures would have told; the interval is that of the median estimate."""
+        from scipy.special import gammaincinv
+
+        shares = (np.arange(POINTS) + 0.5) / POINTS
+        errors = gammaincinv(observed_failures, shares) / observed_failures
+        middle = regret(self._job, float(errors[POINTS // 2]), self._model)
+        return replace(middle, overhead_fraction=float(np.mean(self._overheads(errors, observed_failures))))
+
+    def _overheads(self, mtbf_errors: Any, observed_failures: int) -> Any:
+        """All at once where the model's formulas take arrays, else on a grid that is fine beside their scatter."""
+        which = recoveries_of(self._model)
+        if which is not None:
+            of = terms_of(self._job)
+            believed = which.full_interval(replace(of, mtbf_s=of.mtbf_s * mtbf_errors))
+            return which.full.overhead(of, believed).total
+        apart = 2.0 ** math.floor(math.log2(FINE / math.sqrt(observed_failures)))  # grids share their points
+        logs = np.log(mtbf_errors) / apart
+        below = np.floor(logs)
+        grid = np.unique(np.concatenate([below, below + 1]))
+        return np.interp(logs, grid, [self._overhead(float(one) * apart) for one in grid])
+
+    def _overhead(self, log_error: float) -> float:
+        if log_error not in self._planned:
+            (found,) = _regrets(self._job, [math.exp(log_error)], self._model)
+            self._planned[log_error] = found.overhead_fraction
+        return self._planned[log_error]
+
+
 def expected_regret(job: Job, observed_failures: int, model: CostModel | None = None) -> Regret:
     """The mean of :func:`regret` over the MTBF that n failures would have told (exponential failures).
 
     The estimate is the time until the last of n_τ failures over n_τ: the truth times Gamma(n_τ)/n_τ. The interval
     of the result is that of the median estimate.
     """
-    from scipy.special import gammaincinv
-
-    model = model_for(job, model)
-    shares = (np.arange(POINTS) + 0.5) / POINTS
-    errors = gammaincinv(observed_failures, shares) / observed_failures
-    middle = regret(job, float(errors[POINTS // 2]), model)
-    return replace(middle, overhead_fraction=float(np.mean(_overheads(job, errors, model))))
+    return _Beliefs(job, model).expected(observed_failures)
 
 
-def _overheads(job: Job, mtbf_errors: Any, model: CostModel) -> Any:
-    """Overheads of intervals for beliefs, all at once where the model's formulas take arrays."""
-    which = recoveries_of(model)
-    if which is None:
-        return [one.overhead_fraction for one in _regrets(job, map(float, mtbf_errors), model)]
-    of = terms_of(job)
-    believed = which.full_interval(replace(of, mtbf_s=of.mtbf_s * mtbf_errors))
-    return which.full.overhead(of, believed).total
+def exact_failures_to_see(job: Job, relative: Iterable[float], model: CostModel) -> list[int | None]:
+    """The same under a cost model, for several: from the first-order answer on; None: not with 50 times as many."""
+    beliefs = _Beliefs(job, model)
+    return [_to_see(beliefs, one) for one in relative]
 
 
-def exact_failures_to_see(job: Job, relative: float, model: CostModel) -> int | None:
-    """The same under a cost model: from the first-order answer on; None: not with 50 times as many."""
-
+def _to_see(beliefs: _Beliefs, relative: float) -> int | None:
     def enough(failures: int) -> bool:
-        return expected_regret(job, failures, model).relative <= relative
+        return beliefs.expected(failures).relative <= relative
 
     found = first_order = failures_to_see(relative)
     while not enough(found):

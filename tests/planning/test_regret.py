@@ -80,7 +80,17 @@ def test_failures_to_see() -> None:
 @pytest.mark.parametrize("relative", [0.1, 0.02])
 def test_exact_failures_to_see_is_the_first_that_does(relative: float) -> None:
     job = load_preset("cpr-dlrm")
-    found = exact_failures_to_see(job, relative, Exact())
+    (found,) = exact_failures_to_see(job, [relative], Exact())
     assert found is not None
     assert expected_regret(job, found, Exact()).relative <= relative
     assert found == 1 or expected_regret(job, found - 1, Exact()).relative > relative
+
+
+@pytest.mark.parametrize("observed", [1, 10, 300])
+def test_expected_regret_where_each_belief_is_planned_for(observed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a grid of beliefs that are planned for one by one, as at all quantiles at once."""
+    at_once = expected_regret(job(), observed, Exact())
+    monkeypatch.setattr("cprmodel.planning.regret.recoveries_of", lambda model: None)
+    one_by_one = expected_regret(job(), observed, Exact())
+    assert one_by_one.relative == pytest.approx(at_once.relative, rel=0.005)
+    assert one_by_one.interval_s == at_once.interval_s
