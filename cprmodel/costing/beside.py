@@ -19,6 +19,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
+
+from cprmodel.costing.blocking import Exact, FirstOrder
 from cprmodel.costing.chain_stops import spared_by, without_limit
 from cprmodel.costing.models import (
     BUDGET,
@@ -27,7 +30,7 @@ from cprmodel.costing.models import (
     Cost,
     CostModel,
     Step,
-    everybody_returns,
+    exact_makespan,
     one_by_one,
     share_sent_back,
     use,
@@ -38,14 +41,21 @@ from cprmodel.costing.rhythm import (
     between,
     by_calendar,
     counted,
-    filled,
     frequent,
     gaps_of,
+    in_whole_steps,
     longest_of,
     pieces,
 )
+from cprmodel.costing.saving import as_stored, saving_of
 from cprmodel.costing.shorter import kept_share
-from cprmodel.costing.stored_stops import counts_stops, done_between, least_save_s
+from cprmodel.costing.stored_stops import (
+    around,
+    counts_stops,
+    cut_evenly,
+    done_between,
+    least_save_s,
+)
 from cprmodel.costing.terms import WITHIN
 from cprmodel.facts.formula import Formula
 from cprmodel.facts.results import Breakdown
@@ -54,7 +64,6 @@ from cprmodel.facts.units import count_of, format_share, format_time
 from cprmodel.formulas.planned import (
     calendar_stops_overhead,
     chain_planned_overhead,
-    periodic_stops_overhead,
     planned_overhead,
 )
 from cprmodel.formulas.spares import nodes_in_repair, waiting_overhead
@@ -70,6 +79,8 @@ _SHORT = 20
 _MOST_STOPS = 10**6
 #: Stops so many intervals apart are rare.
 _RARE = 10
+#: An interval between planned stops is set by a budget that it uses up but for a tenth.
+_BOUNDED = 0.9
 _NO_WORK = "its planned stops leave no time for work between a load and a save"
 _ENDLESS = "its planned stops have no end"
 
@@ -135,6 +146,19 @@ def _waiting(job: Job, overhead: float, spares: int) -> Step:
     return use(waiting_overhead, overhead=overhead, spares=spares, in_repair=max(in_repair_of(job), 1e-300))
 
 
+def _of_lengths(model: CostModel, job: Job, strategy: Strategy, works: Any) -> Breakdown:
+    """What such jobs cost that have so much useful work [s], as fractions of it."""
+    if isinstance(model, Exact):
+        every, save = strategy.saves_every_s, strategy.saving.save_s
+        step = exact_makespan(works, every, save, job.failure_mix, strategy.recovery)
+        parts: Breakdown = step.value.scaled(1 / works)
+        return parts
+    if isinstance(model, FirstOrder):  # the same of any
+        return Breakdown(*(part + 0.0 * works for part in model.cost(job, strategy).breakdown))
+    jobs = [job.model_copy(update={"job": job.job.model_copy(update={"work_s": one})}) for one in works.tolist()]
+    return Breakdown(*np.array([model.cost(one, strategy).breakdown for one in jobs]).T)
+
+
 @dataclass(frozen=True)
 class WithStops:
     """A cost model, for jobs that also stop for other things than their failures."""
@@ -163,7 +187,7 @@ class WithStops:
         return self._in_pieces(job, job.partial_recovery, found, pls_budget * WITHIN)
 
     def _in_pieces(self, job: Job, recovery: Recovery, found: Choice, budget: float) -> Choice:
-        at_first = Strategy(recovery.name, recovery, job.saving, found.interval_s)
+        at_first = Strategy(recovery.name, recovery, found.saving or saving_of(job), found.interval_s)
         rhythm = self._rhythm(job, at_first)
         if rhythm is not None:
             near, rooms = rhythm.interval_s, [self._period(job) - job.load_s]
@@ -172,17 +196,26 @@ class WithStops:
         else:
             return found
 
+        def cost_of(every: float) -> Cost:
+            return self.cost(job, replace(at_first, interval_s=every))
+
         def costs(every: float) -> float:
-            cost = self.cost(job, Strategy(recovery.name, recovery, job.saving, every))
+            cost = cost_of(every)
             if every > found.interval_s and cost.pls > budget:
                 return math.inf
             return float(cost.breakdown.total) + self.extra_s * (1 / every + cost.written_beside_per_s)
 
-        tried = [every for room in rooms for every in pieces(job, near, room)]
-        best = min([*tried, near], key=costs)
+        if counts_stops(job, at_first) and rooms:
+            tried = [near, *in_whole_steps(job, around(near))]
+            closest = replace(at_first, interval_s=min(tried, key=costs))
+            tried += in_whole_steps(job, cut_evenly(closest, rooms))
+        else:
+            tried = [near, *in_whole_steps(job, [one for room in rooms for one in pieces(job, near, room)])]
+        best = min(tried, key=costs)
         if best == found.interval_s:
             return found
-        return replace(found, interval_s=best, set_by=found.set_by if found.set_by == BUDGET else STOPS)
+        bounded = found.set_by == BUDGET and cost_of(best).pls > _BOUNDED * budget
+        return replace(found, interval_s=best, set_by=BUDGET if bounded else STOPS)
 
     @staticmethod
     def _period(job: Job) -> float:
@@ -201,7 +234,8 @@ class WithStops:
         if not math.isfinite(base):
             return []
         number, _, until = _met(job, job.job.work_s * (1 + base), job.load_s + job.save_s / 2)
-        return frequent(job, number) if until / (number + 1) <= _RARE * strategy.saves_every_s else []
+        every_s = strategy.saves_every_s * as_stored(strategy.saving, strategy.recovery).segments
+        return frequent(job, number) if until / (number + 1) <= _RARE * every_s else []
 
     def _rhythm(self, job: Job, strategy: Strategy) -> Between | None:
         """What is done between planned stops that come by a period; None where none comes, or others do."""
@@ -241,29 +275,12 @@ class WithStops:
         chain = _of_chain(job, strategy, base, number)
         if chain is not None:
             return chain_planned_overhead, {**given, **chain}
-        back = share_sent_back(job.failure_mix, strategy.recovery)
-        rhythm = self._rhythm(job, strategy)
-        if rhythm is None:
-            return planned_overhead, given
-        more = {"mtbf_s": job.failure_mix.mtbf_s, **rhythm._asdict()}
-        calm = math.exp(-back / job.failure_mix.mtbf_s * (rhythm.saves * rhythm.interval_s + rhythm.last_s))
-        # the first one comes after a longer time, with nothing to load
-        first = filled(job, rhythm.interval_s, ((job.failures.planned or ())[0].every_s or 0.0) - job.save_s)
-        idle = rhythm.idle_s + (first.idle_s - rhythm.idle_s) / max(number, 1)
-        more["idle_s"] = calm * idle + (1 - calm) * half
-        if not everybody_returns(strategy.recovery):
-            partial = job.partial_recovery
-            more["whole_job_share"] = job.failure_mix.whole_job_share
-            more |= {name: getattr(partial, name) for name in ("partial_load_s", "partial_reschedule_s")}
-        return periodic_stops_overhead, {**given, **more}
+        return planned_overhead, given
 
     def _stops(self, job: Job, strategy: Strategy, base: float, waiting: float) -> tuple[float, float, float, Step]:
         """How many planned stops, their mean length, when the job ends [s], and what they cost."""
         if self._by_calendar(job, strategy):
-
-            def costs(one: Job) -> Breakdown:
-                return self._inner.cost(one, strategy).breakdown
-
+            costs = partial(_of_lengths, self._inner, job, strategy)
             done = partial(done_between, job, strategy) if counts_stops(job, strategy) else None
             found = counted(job, strategy, base + waiting, costs, done)
             if found is not None:
@@ -276,9 +293,6 @@ class WithStops:
         each = job.load_s + job.save_s / 2
         number, out, until = _met(job, elapsed, each)
         formula, given = self._stop_formula(job, strategy, base + waiting, number)
-        if formula is periodic_stops_overhead:
-            each = work * float(formula.raw(work_s=work, planned=1, outage_s=0.0, **given).total)
-            number, out, until = _met(job, elapsed, each)
         lasts = out / number if number else 0.0
         step = use(formula, work_s=work, planned=number, outage_s=lasts, **given)
         return number, lasts, until, step
@@ -287,7 +301,7 @@ class WithStops:
         """Share of the PLS that is left where planned stops that are counted one by one cut intervals short."""
         if not loses_samples(strategy.recovery):
             return 1.0
-        if self._rhythm(job, strategy) is None and not self._by_calendar(job, strategy):
+        if not self._by_calendar(job, strategy):
             return 1.0
         return kept_share(job, strategy, gaps_of(job, math.ceil(number)), number)
 
@@ -352,21 +366,31 @@ class WithStops:
             each = f" of {format_time(lasts)}" if number else ""
             notes.append(f"{stops}{each} in its time, {format_share(cost.planned)} of the work")
             notes += about_dates(job.failures.planned, job.job.start, until)
-            if step.formula is calendar_stops_overhead:
+            rhythm = between(job, played.interval_s) if played.plain else None
+            if number and rhythm is not None:
+                notes.append(_about_rhythm(rhythm))
+            elif number and played.interval_s < strategy.interval_s:
+                notes.append(
+                    "no time between two planned stops is as long as its interval: there is no regular save, only "
+                    "the one just before each"
+                )
+            elif step.formula is calendar_stops_overhead:
                 notes += _about_calendar(played, number, until)
             else:
-                notes += _about_rhythm(job, played, number, until)
+                notes += _about_rare(job, played, number, until)
         return notes
 
 
-def _about_rhythm(job: Job, strategy: Strategy, number: float, until_s: float) -> list[str]:
-    """How often is saved between stops; or that these are not rare, where the figure takes them to be."""
-    rhythm = between(job, strategy.interval_s) if strategy.plain else None
-    if number and rhythm is not None:
-        if rhythm.saves == 0:
-            return ["there is no regular save between two planned stops, only the one just before each"]
-        saves = count_of(rhythm.saves, "save")
-        return [f"{saves} between two planned stops, and one just before each, {format_time(rhythm.last_s)} later"]
+def _about_rhythm(rhythm: Between) -> str:
+    """How often is saved between stops that come by a period."""
+    if rhythm.saves == 0:
+        return "there is no regular save between two planned stops, only the one just before each"
+    saves = count_of(rhythm.saves, "save")
+    return f"{saves} between two planned stops, and one just before each, {format_time(rhythm.last_s)} later"
+
+
+def _about_rare(job: Job, strategy: Strategy, number: float, until_s: float) -> list[str]:
+    """That stops are not rare, where the figure takes them to be."""
     apart = until_s / (number + 1)
     if number == 0 or _of_chain(job, strategy, 0.0, 0) is not None or apart > _RARE * strategy.saves_every_s:
         return []

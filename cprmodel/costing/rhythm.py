@@ -1,22 +1,22 @@
 r"""What is done between two planned stops, where saves block: regular saves, a rest, and time that no step fits.
 
-Stops that come by a period leave the same time between any two of them, with so many saves and a rest. Those by
-dates, or of several kinds, do not. There the work is counted that a time t between two stops is expected to keep.
-The job is a chain's whose limit is announced (:mod:`cprmodel.formulas.limits`), and after a failure that sends
+The work is counted that a time t between two stops is expected to keep; by a period all of them but the first are
+of one length. The job is a chain's whose limit is announced (:mod:`cprmodel.formulas.limits`), and after a failure that sends
 everybody back it begins anew in what is left of the time,
 
 .. math:: W(t) = w(t) + \int_0^{t - D} \frac{\rho}{g} e^{-\rho (t - D - u) / g}\, W(u)\, du
 
-with w what is kept until the first such failure; so for saves. It is followed on a grid, failure by failure. What
-is not work at the usual overhead in that time is what a stop adds. A stop counts as far as it is met: when a job
-ends hangs on how many failures it has. [derived here; held to cprmodel simulate]
+with w what is kept until the first such failure; so for saves. It is followed on a grid, failure by failure, once
+for all w: it is a convolution with w. What is not work at the usual overhead in that time is what a stop adds. A
+stop counts as far as it is met: when a job ends hangs on how many failures it has, and so does what follows the
+last stop. w is the mean over how many failures a part repairs in t. [derived here; held to cprmodel simulate]
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
@@ -34,23 +34,30 @@ from cprmodel.jobs.planned import Planned, planned_calendar, times_between
 __all__ = [
     "Between",
     "Counted",
+    "after_failures",
     "between",
     "by_calendar",
     "counted",
-    "filled",
     "frequent",
     "gaps_of",
-    "kept_over",
+    "in_whole_steps",
     "longest_of",
     "pieces",
 ]
 
 #: Up to so many stops are counted one by one.
-_STOPS = 4096
+_STOPS = 32768
 #: Of different times between stops so many, the most frequent, are cut into equal pieces.
 _FREQUENT = 3
 #: Points of the grid of times, failures in one of them, and the most that come in one on average.
 _POINTS, _FAILURES, _MANY = 1001, 400, 100.0
+#: In so many equally probable runs it is looked at what follows the last stop, of luck that is not rarer.
+_RUNS, _SELDOM = 16, 1e-4
+#: Normal quantiles at the middle of eight equal shares.
+_NORMAL = np.array([-1.5341, -0.8871, -0.4888, -0.1573, 0.1573, 0.4888, 0.8871, 1.5341])
+#: Stops that take less of the time are none; up to so many in a time are counted, more are normal together.
+_NO_TIME, _SOME = 1e-9, 8.0
+_NONE = np.ones((1, 1)), np.zeros((1, 1))
 #: How many times its expected length a job may last.
 _LATE = 3.0
 #: Beyond so many failures that send everybody back their times are taken to be normal together.
@@ -63,7 +70,6 @@ class Between(NamedTuple):
     interval_s: float  # useful work before each regular save, at most all that there is
     saves: int  # regular saves
     last_s: float  # useful work before the one that ends at a stop
-    idle_s: float  # what is left of the time where nothing fails
 
 
 class Counted(NamedTuple):
@@ -86,27 +92,20 @@ def between(job: Job, interval_s: float) -> Between | None:
     kinds = job.failures.planned or ()
     if len(kinds) != 1 or kinds[0].every_s is None or not _blocks(job):
         return None
-    return filled(job, interval_s, kinds[0].every_s - kinds[0].lasts_s - job.load_s - job.save_s)
+    room_s, step = kinds[0].every_s - kinds[0].lasts_s - job.load_s - job.save_s, job.job.step_s
+    saves = int(NUMPY.intervals(room_s, interval_s + job.save_s)) - 1
+    last = max(room_s - saves * (interval_s + job.save_s), 0.0)
+    if step is not None:
+        last = math.floor(last / step * (1 + 1e-12)) * step
+        if last == 0 and saves:
+            saves, last = saves - 1, interval_s
+    every, last = (interval_s, min(last, interval_s)) if saves else (min(interval_s, last), last)
+    return Between(every, saves, last)
 
 
 def by_calendar(job: Job) -> bool:
-    """Whether planned stops come by dates, or in several kinds, where saves block."""
-    kinds = job.failures.planned or ()
-    return bool(kinds) and (len(kinds) > 1 or kinds[0].every_s is None) and _blocks(job)
-
-
-def filled(job: Job, interval_s: float, room_s: float) -> Between:
-    """So much time for work and regular saves."""
-    step = job.job.step_s
-    saves = int(NUMPY.intervals(room_s, interval_s + job.save_s)) - 1
-    last, idle = max(room_s - saves * (interval_s + job.save_s), 0.0), 0.0
-    if step is not None:
-        whole = math.floor(last / step * (1 + 1e-12)) * step
-        last, idle = whole, last - whole
-        if last == 0 and saves:
-            saves, last, idle = saves - 1, interval_s, idle + job.save_s
-    every, last = (interval_s, min(last, interval_s)) if saves else (min(interval_s, last), last)
-    return Between(every, saves, last, max(idle, 0.0))
+    """Whether there are planned stops, and saves block."""
+    return bool(job.failures.planned) and _blocks(job)
 
 
 def gaps_of(job: Job, number: int) -> list[float]:
@@ -128,9 +127,17 @@ def _listed(kinds: tuple[Planned, ...], start: str | None) -> tuple[tuple[float,
     return tuple(islice(planned_calendar(kinds, start), _STOPS))
 
 
+@lru_cache(maxsize=64)
+def _begins_and_ends(kinds: tuple[Planned, ...], start: str | None) -> Any:
+    """Of planned stops, and how long a job has been up when each begins [s]."""
+    begins, ends = np.array(_listed(kinds, start)).reshape(-1, 2).T
+    return begins, ends, begins - np.concatenate([[0.0], np.cumsum(ends - begins)])[: len(begins)]
+
+
 def longest_of(job: Job) -> float:
     """The most work that is done without a planned stop, were there no failures and no regular saves [s]."""
-    gaps = np.array(gaps_of(job, _STOPS))
+    begins, ends, _ = _begins_and_ends(job.failures.planned or (), job.job.start)
+    gaps = begins - np.concatenate([[0.0], ends])[: len(begins)]
     rooms = np.maximum(gaps - job.save_s - job.load_s * (np.arange(len(gaps)) > 0), 0.0)
     before = np.cumsum(rooms)
     met = int(np.searchsorted(before, job.job.work_s))
@@ -142,22 +149,22 @@ def counted(
     job: Job,
     strategy: Strategy,
     base: float,
-    costs: Callable[[Job], Breakdown],
+    costs: Callable[[Any], Breakdown],
     done: Callable[[float, tuple[float, ...]], tuple[Any, Any]] | None = None,
 ) -> Counted | None:
     """The stops by a calendar that a job meets, and what each adds; None where they are too many, or too rare.
 
-    ``base``: its overhead without them; ``costs``: of such a job without them, and without waiting for repairs.
+    ``base``: its overhead without them; ``costs``: of such jobs of other lengths without them, and without waiting
+    for repairs, by their useful work [s].
     ``done``: useful work that is kept in each of some times between stops, and what saves take of it [s], where
     saves do not simply block; from the usual overhead.
     """
-    usual, of, mix, work = costs(job), chain_under(job, strategy.recovery), job.failure_mix, job.job.work_s
-    stops = _listed(job.failures.planned or (), job.job.start)
+    of, mix, work = chain_under(job, strategy.recovery), job.failure_mix, job.job.work_s
+    usual = Breakdown(*(float(np.ravel(part)[0]) for part in costs(np.array([work]))))
+    begins, ends, up = _begins_and_ends(job.failures.planned or (), job.job.start)
     none = Counted(0.0, 0.0, work * (1 + base), 0.0, 0.0)
-    if not stops:
+    if not len(begins):
         return none
-    begins, ends = np.array(stops).T
-    up = begins - np.concatenate([[0.0], np.cumsum(ends - begins)[:-1]])
     near = int(np.searchsorted(up, _LATE * work * (1 + base)))  # later ones no run comes to
     begins, ends = begins[:near], ends[:near]
     if near == 0:
@@ -175,7 +182,8 @@ def counted(
         kept, saving_s = done(usual.total, apart)
     before = np.cumsum(kept)
     left_s, failures = (work - before) * (1 + usual.total), work * (1 + usual.total) / mix.mtbf_s
-    met = _goes_on(left_s, job, strategy, of, failures, float(np.median(gaps)))
+    luck = _luck(job, strategy, of, failures, float(np.median(gaps)))
+    met = _goes_on(left_s, luck)
     if near == _STOPS and met[-1] > 1e-9:
         return None
     number = float(met.sum())
@@ -184,19 +192,19 @@ def counted(
     loads = job.load_s * (np.arange(len(gaps)) > 0)
     lost = met @ (gaps - loads - kept * (1 + usual.total))
     saved = met @ (saving_s - kept * usual.save)
-    count = round(number)
-    left = work - (before[count - 1] if count else 0.0)
-    if left > 0:  # what follows the last stop ends without a save, as a job does
-        last = costs(job.model_copy(update={"job": job.job.model_copy(update={"work_s": float(left)})}))
-        lost, saved = lost + left * (last.total - usual.total), saved + left * (last.save - usual.save)
+    # what follows the last stop ends without a save, as a job does
+    lefts = _after_last(left_s / (1 + usual.total), work, luck, 1 + usual.total)
+    last = costs(lefts)
+    lost += float(np.mean(lefts * (last.total - usual.total)))
+    saved += float(np.mean(lefts * (last.save - usual.save)))
     out = float(met @ (ends - begins))
     until = work * (1 + base) + out + number * job.load_s + float(lost)
     more = float(saved) / job.save_s / number if job.save_s > 0 else 0.0
     return Counted(number, out / number, until, more, float(lost - saved) / number)
 
 
-def _goes_on(left_s: Any, job: Job, strategy: Strategy, of: Chain, failures: float, usual_s: float) -> Any:
-    """Probability that a job which has so much time left on average is not at its end [s].
+def _luck(job: Job, strategy: Strategy, of: Chain, failures: float, usual_s: float) -> Any:
+    """How much longer than on average a job may take: probabilities, means and standard deviations [s].
 
     Failures that send everybody back come by Poisson's law, and each loses as likely any part of an interval.
     """
@@ -206,18 +214,33 @@ def _goes_on(left_s: Any, job: Job, strategy: Strategy, of: Chain, failures: flo
     others = (failures - rolled) * (partial.partial_load_s + partial.partial_reschedule_s) ** 2
     least = max(others, (1e-9 * job.job.work_s) ** 2)
     if rolled > _FEW:
-        cases = [(1.0, 0.0, math.sqrt(rolled * (each**2 + lost**2 / 12) + least))]
-    else:
-        many = range(int(rolled + 8 * math.sqrt(rolled)) + 10)
-        chances = [math.exp(-rolled + (k * math.log(rolled) if k else 0.0) - math.lgamma(k + 1)) for k in many]
-        cases = [(one, (k - rolled) * each, math.sqrt(k * lost**2 / 12 + least)) for k, one in enumerate(chances)]
+        return np.array([[1.0], [0.0], [math.sqrt(rolled * (each**2 + lost**2 / 12) + least)]])
+    many = range(int(rolled + 8 * math.sqrt(rolled)) + 10)
+    chances = [math.exp(-rolled + (k * math.log(rolled) if k else 0.0) - math.lgamma(k + 1)) for k in many]
+    cases = [(one, (k - rolled) * each, math.sqrt(k * lost**2 / 12 + least)) for k, one in enumerate(chances)]
+    return np.array(cases).T
 
-    found = np.zeros(len(left_s))
-    for chance, more, deviation in cases:
-        apart = np.clip((left_s + more) / deviation / math.sqrt(2), -6.0, 6.0)
-        below = np.array([math.erf(one) if abs(one) < 6 else math.copysign(1.0, one) for one in apart.tolist()])
-        found += chance * (0.5 + 0.5 * below)
-    return found
+
+def _goes_on(left_s: Any, luck: Any) -> Any:
+    """Probability that a job which has so much time left on average is not at its end [s]."""
+    chances, more, deviations = luck[:, :, np.newaxis]
+    apart = (left_s + more) / deviations / math.sqrt(2)
+    below, near = np.sign(apart), np.abs(apart) < 6
+    below[near] = [math.erf(one) for one in apart[near].tolist()]
+    return np.sum(chances * (0.5 + 0.5 * below), axis=0)
+
+
+def _after_last(left: Any, work: float, luck: Any, stretch: float) -> Any:
+    """Work after the last stop in equally probable runs, of what is left on average at each stop [s]."""
+    chances, more, deviations = luck[:, luck[0] > _SELDOM, np.newaxis]
+    later = more + deviations * _NORMAL
+    order = np.argsort(later, axis=None)
+    sums = np.cumsum((chances + 0.0 * later).flat[order])
+    at = np.searchsorted(sums, (np.arange(_RUNS) + 0.5) / _RUNS * sums[-1])
+    runs = later.flat[order][at] / stretch
+    stops = len(left) - np.searchsorted(left[::-1], -runs, side="right")
+    mean = np.append(work, left)[stops]
+    return np.clip(mean + runs * np.sqrt(1 - mean / work), 1e-9 * work, work)
 
 
 @lru_cache(maxsize=256)
@@ -226,59 +249,91 @@ def _done(
 ) -> tuple[Any, Any]:
     """Useful work that is kept, and complete saves, in each time between stops; the first one needs no load."""
 
-    def alone(time_s: Any, load: Any) -> Any:
+    def alone(time_s: Any, load: Any, luck: Any = _NONE) -> Any:
         """Until the stop, or a failure that sends everybody back."""
-        room, cycle = time_s / of.stretch - load - save_s, interval_s + of.save
+        chances, more = luck
+        room, cycle = time_s / of.stretch - more - load - save_s, interval_s + of.save
         saves = np.maximum(NUMPY.intervals(np.maximum(room, 1e-9), cycle) - 1, 0.0)
         last = np.maximum(room - saves * cycle, 0.0)
         last = np.floor(last / step_s * (1 + 1e-12)) * step_s if step_s else last
         complete, saved = saves_of(of, interval_s, last, saves, save_s, load)
         saved = np.where(last > 0, saved, 0.0)
-        return np.array([interval_s * complete + last * saved, complete + saved])
+        return np.sum(chances * np.array([interval_s * complete + last * saved, complete + saved]), axis=1)
 
-    return kept_over(alone, of.back / of.stretch, of.restart, load_s, gaps)
-
-
-def kept_over(
-    alone: Callable[[Any, Any], Any], rate: float, restart_s: float, load_s: float, gaps: tuple[float, ...]
-) -> tuple[Any, Any]:
-    """What is done in each time between stops; the first one needs no load.
-
-    ``alone``: of times and loads, what is done until the stop or a failure that sends everybody back, two numbers
-    that add up; such failures come at the ``rate``, and after ``restart_s`` what is left begins with a load.
-    """
-    times = np.array(gaps)
-    loads = load_s * (np.arange(len(gaps)) > 0)
-    grid = np.linspace(0.0, times.max(), _POINTS)
-    each = max(rate * grid[1], 1e-12)
-    grown, falls = np.exp(rate * grid), -math.expm1(-each) / each
-    weights = falls - math.exp(-each), 1 - falls  # of the beginning and the end of a piece where it is a line
-
-    def after_failures(found: Any, at: Any) -> Any:
-        """What is still done after the first failure, where so much time is left and then ``found`` is."""
-        pieces = (weights[0] * found[:, :-1] + weights[1] * found[:, 1:]) * grown[1:]
-        sums = np.concatenate([np.zeros((2, 1)), np.cumsum(pieces, axis=1)], axis=1) / grown
-        left = np.maximum(at - restart_s, 0.0)
-        return np.array([np.interp(left, grid, one) for one in sums])
-
-    first = found = alone(grid, load_s)
-    for _ in range(_FAILURES):
-        more = first + after_failures(found, grid)
-        if np.all(np.abs(more - found) <= 1e-10 * np.abs(more).max()):
-            break
-        found = more
-    work, saves = alone(times, loads) + after_failures(found, times)
+    times, loads = np.array(gaps), load_s * (np.arange(len(gaps)) > 0)
+    found = alone(times, loads, _stopped(of, times))
+    work, saves = found + after_failures(alone, of.back / of.stretch, of.restart, load_s, times)
     return work, saves
 
 
+def _stopped(of: Chain, time_s: Any) -> tuple[Any, Any]:
+    """Probabilities of numbers of failures in a time that do not send everybody back, and by how much more than on
+    average they stop training then [s].
+    """
+    others = of.rate - of.back
+    if of.stretch - 1 < _NO_TIME or others <= 0:
+        return _NONE
+    mean, each = others * time_s / of.stretch, (of.stretch - 1) / others
+    most = float(np.max(mean))
+    if most > _SOME:
+        return np.full((len(_NORMAL), 1), 1 / len(_NORMAL)), each * np.sqrt(mean) * _NORMAL[:, np.newaxis]
+    number = np.arange(int(most + 4 * math.sqrt(most)) + 4)[:, np.newaxis]
+    factorials = np.cumprod(np.maximum(number, 1.0))[:, np.newaxis]
+    chances = np.exp(-mean) * mean**number / factorials
+    return chances / chances.sum(axis=0), each * (number - mean)
+
+
+def after_failures(
+    alone: Callable[[Any, Any], Any], rate: float, restart_s: float, load_s: float, times: Any
+) -> Any:
+    """What is still done in times between stops after a first failure that sends everybody back.
+
+    ``alone``: of times and loads, what is done until the stop or such a failure, two numbers that add up; they come
+    at the ``rate``, and after ``restart_s`` what is left begins with a load.
+    """
+    longest = float(f"{times.max():.5e}") * (1 + 1e-5)  # the same for times that differ by their rounding
+    grid = np.linspace(0.0, longest, _POINTS)
+    undisturbed = np.fft.rfft(alone(grid, load_s), 2 * _POINTS)
+    left, again = np.maximum(times - restart_s, 0.0), _failing(rate, restart_s, longest)
+    rest = np.fft.irfft(undisturbed * again, 2 * _POINTS)[:, :_POINTS]
+    return np.array([np.interp(left, grid, one) for one in rest])
+
+
+@lru_cache(maxsize=4096)
+def _failing(rate: float, restart_s: float, longest_s: float) -> Any:
+    """What is done after failures where without any a unit is done in one time of the grid alone, transformed.
+
+    In all times it is linear in what is done without failures, and hangs on the time between alone: a convolution.
+    So this is found once, whatever the interval.
+    """
+    grid = longest_s / (_POINTS - 1) * np.arange(_POINTS + 1)
+    each = max(rate * grid[1], 1e-12)
+    grown, falls = np.exp(rate * grid), -math.expm1(-each) / each
+    weights = falls - math.exp(-each), 1 - falls  # of the beginning and the end of a piece where it is a line
+    first, later, left = np.zeros(len(grid)), np.zeros(len(grid)), np.maximum(grid - restart_s, 0.0)
+    first[1], sums = 1.0, np.zeros(len(grid))
+    for _ in range(_FAILURES):
+        found = first + later
+        np.cumsum((weights[0] * found[:-1] + weights[1] * found[1:]) * grown[1:], out=sums[1:])
+        more = np.interp(left, grid, sums / grown)
+        done = np.all(np.abs(more - later) <= 1e-10)
+        later = more
+        if done:
+            break
+    return np.fft.rfft((sums / grown)[1:], 2 * _POINTS)
+
+
 def pieces(job: Job, near_s: float, room_s: float) -> list[float]:
-    """Intervals near one that leave no rest of so much time for work and saves, or half a piece; in whole steps."""
+    """Intervals near one that leave no rest of so much time for work and saves, or half a piece [s]."""
     many = int(min(room_s / (near_s + job.save_s), 1e6))
     number = range(max(many - 2, 1), many + 5)
-    found = [room_s / one - job.save_s for whole in number for one in (whole, whole + 0.5)]
+    return [room_s / one - job.save_s for whole in number for one in (whole, whole + 0.5)]
+
+
+def in_whole_steps(job: Job, intervals: Iterable[float]) -> list[float]:
+    """Intervals that are not shorter, in whole steps where there are any; those that are work [s]."""
     step = job.job.step_s
-    if step is not None:
-        found = [math.ceil(every / step * (1 - 1e-12)) * step for every in found]
+    found = intervals if step is None else [math.ceil(every / step * (1 - 1e-12)) * step for every in intervals]
     return [every for every in found if every > 0]
 
 

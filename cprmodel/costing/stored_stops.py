@@ -17,23 +17,31 @@ usual one, as :mod:`cprmodel.costing.storage` has it exactly. After a failure it
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from cprmodel.costing.course import save_times_s
-from cprmodel.costing.rhythm import kept_over
+from cprmodel.costing.rhythm import after_failures
 from cprmodel.costing.saving import as_stored, timed_saves
 from cprmodel.costing.setting import Setting
 from cprmodel.costing.shorter import spared
 from cprmodel.facts.special import NUMPY
+from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import FailureKind, SavingPolicy, Strategy
 from cprmodel.jobs import Job
 
-__all__ = ["counts_stops", "done_between", "least_save_s"]
+__all__ = ["around", "counts_stops", "cut_evenly", "done_between", "least_save_s"]
 
 #: What a save writes hangs on the work before it, which hangs on how long the save is: so often it is asked.
 _TRIES = 8
+#: How many intervals are looked at first, and how many times shorter or longer than the one without stops.
+_SCANNED, _AROUND = 24, 4.0
+#: Then so many more and fewer patterns between two stops, with such rests, found among so many intervals.
+_NEAR, _RESTS, _FINE = 2, (0.0, 0.1, 0.5), 200
 
 
 def counts_stops(job: Job, strategy: Strategy) -> bool:
@@ -54,6 +62,49 @@ def least_save_s(policy: SavingPolicy) -> float:
     return last.stall_s + share * (last.save_s + saving.drain_s)
 
 
+def _pattern(saving: StoredSave, tau: Any) -> tuple[Any, Any, Any, Any]:
+    """Work between two saves to the last level; what a save to a lower one and one to the last take of it [s].
+
+    And what that drains beside training [s].
+    """
+    blocking, drain = save_times_s(saving, tau)
+    many = saving.segments
+    numbers = [many // one - many // over for one, over in pairwise(saving.periods)]
+    low = sum(n * one for n, one in zip(numbers, blocking, strict=False)) / max(many - 1, 1)
+    return tau * many, low, blocking[-1] + (1 - saving.overlap) * drain, saving.overlap * drain
+
+
+def _takes(saving: StoredSave, rest: Any) -> Any:
+    """The save before a planned stop, with its drain, of so much work [s]."""
+    last = saving.levels[-1]
+    return last.stall_s + saving.written(rest) * (last.save_s + saving.drain_s)
+
+
+def around(interval_s: float) -> list[float]:
+    """Intervals that are shorter and longer than one [s]."""
+    return [float(one) for one in np.geomspace(interval_s / _AROUND, interval_s * _AROUND, _SCANNED)]
+
+
+def cut_evenly(strategy: Strategy, rooms: Sequence[float]) -> list[float]:
+    """Intervals near one that leave little rest of so much time for work and saves, or half a pattern of saves.
+
+    Without a rest a save is spared; with one, a failure that strikes the save before a stop takes less.
+    """
+    saving, tau = as_stored(strategy.saving, strategy.recovery), strategy.interval_s
+    taus = np.geomspace(tau / 2, tau * 2, _FINE)
+    pattern, low, save, _ = _pattern(saving, taus)
+    cycle, ends = pattern + (saving.segments - 1) * low + save, _takes(saving, pattern)
+    found = []
+    for room in rooms:
+        many = np.maximum.accumulate(((room - ends + save) / cycle)[::-1])
+        near = round(float(np.interp(tau, taus, many[::-1])))
+        whole = np.arange(max(near - _NEAR, 1), near + _NEAR + 1)
+        cut = (whole + np.array(_RESTS)[:, np.newaxis]).ravel()
+        cut = cut[(cut > many[0]) & (cut < many[-1])]
+        found += (np.interp(cut, many, taus[::-1]) * (1 + 1e-5)).tolist()
+    return found
+
+
 def done_between(job: Job, strategy: Strategy, usual: float, gaps: tuple[float, ...]) -> tuple[Any, Any]:
     """Useful work that is kept in each time between stops, and what saves take of it [s].
 
@@ -61,11 +112,7 @@ def done_between(job: Job, strategy: Strategy, usual: float, gaps: tuple[float, 
     """
     saving = as_stored(strategy.saving, strategy.recovery)
     tau, many, last = strategy.interval_s, saving.segments, saving.levels[-1]
-    blocking, drain = save_times_s(saving, tau)
-    numbers = [many // one - many // over for one, over in zip(saving.periods, saving.periods[1:], strict=False)]
-    low = sum(n * one for n, one in zip(numbers, blocking, strict=False)) / max(many - 1, 1)
-    pattern, carry = tau * many, saving.overlap * drain
-    save = blocking[-1] + drain - carry
+    pattern, low, save, carry = _pattern(saving, tau)
     cycle = pattern + (many - 1) * low + save
     stops, rate = Setting.of(job, strategy.recovery).stops(saving), 1 / job.failure_mix.mtbf_s
     whole = strategy.recovery.response(FailureKind.WHOLE_JOB)
@@ -77,8 +124,7 @@ def done_between(job: Job, strategy: Strategy, usual: float, gaps: tuple[float, 
     kept_s = (1 + usual) * pattern * math.exp(-back * (load + carry)) / (1 + back * whole.reschedule_s)
     slower = math.log1p(back * kept_s) / (back * cycle)
 
-    def takes(rest: Any) -> Any:
-        return last.stall_s + saving.written(rest) * (last.save_s + saving.drain_s)
+    takes = partial(_takes, saving)
 
     def alone(time_s: Any, load_s: Any) -> Any:
         all_of_it = takes(pattern)
@@ -107,4 +153,6 @@ def done_between(job: Job, strategy: Strategy, usual: float, gaps: tuple[float, 
         saves = complete * ((many - 1) * low + save) + saved * (few * low + in_last)
         return np.array([pattern * complete + (rest + less) * saved, saves])
 
-    return kept_over(alone, back, whole.reschedule_s, load, gaps)
+    times, loads = np.array(gaps), load * (np.arange(len(gaps)) > 0)
+    work, saves = alone(times, loads) + after_failures(alone, back, whole.reschedule_s, load, times)
+    return work, saves

@@ -73,7 +73,6 @@ from cprmodel.formulas.pace import elastic_overhead, reshape_loss, straggling_ov
 from cprmodel.formulas.planned import (
     calendar_stops_overhead,
     chain_planned_overhead,
-    periodic_stops_overhead,
     planned_overhead,
 )
 from cprmodel.formulas.priority import (
@@ -207,7 +206,6 @@ __all__ = [
     "partial_recovery_interval",
     "partial_recovery_makespan",
     "partial_recovery_overhead",
-    "periodic_stops_overhead",
     "planned_overhead",
     "pls_for_metric_drop",
     "price_to_train",

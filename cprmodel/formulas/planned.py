@@ -5,9 +5,9 @@ from __future__ import annotations
 from cprmodel.facts.formula import formula
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.sources import DERIVED, Evidence
-from cprmodel.facts.special import Number, namespace
+from cprmodel.facts.special import Number
 
-__all__ = ["calendar_stops_overhead", "chain_planned_overhead", "periodic_stops_overhead", "planned_overhead"]
+__all__ = ["calendar_stops_overhead", "chain_planned_overhead", "planned_overhead"]
 
 
 @formula(
@@ -44,93 +44,6 @@ def planned_overhead(
     """
     each = planned / work_s
     return Breakdown(save=each * save_s / 2, load=each * load_s, lost=each * idle_s, reschedule=each * outage_s)
-
-
-@formula(
-    "O/T",
-    DERIVED,
-    Evidence.DERIVED,
-    (),
-    "stops by a period and a save just before each; one failure between two stops at the most, to first order",
-)
-def periodic_stops_overhead(
-    work_s: Number,
-    planned: Number,
-    outage_s: Number,
-    save_s: Number,
-    load_s: Number,
-    interval_s: Number,
-    saves: Number,
-    last_s: Number,
-    mtbf_s: Number,
-    whole_job_share: Number = 1,
-    partial_load_s: Number = 0,
-    partial_reschedule_s: Number = 0,
-    idle_s: Number = 0,
-) -> Breakdown:
-    r"""Overhead of planned stops that come by a period, beside that of saves every τ and of failures.
-
-    Between two stops m saves are made after τ of work each, and the one before the stop after τ_lim more,
-    τ_lim ≤ τ. The overhead of regular saves charges m + τ_lim/τ of them, and a loss of half an interval at each
-    failure, where it is half of a shorter one in the last piece.
-
-    .. math:: \frac{O}{T} = \frac{n_p}{T} \left( U + L + t_i + c\, C - \frac{w\, u\, \tau_{\mathrm{lim}}
-              (\tau - \tau_{\mathrm{lim}})}{2 \mu}
-              + \frac{1 - w}{\mu} (C + L' + D')\, \tau_{\mathrm{lim}} \right)
-
-    .. math:: c = u \left( 1 - \frac{\tau_{\mathrm{lim}}}{\tau} \right) + (1 - u)\,
-              \frac{m/2 + \tau_{\mathrm{lim}}/\tau - \tau_{\mathrm{lim}}^2/(2 \tau^2)}
-              {m + \tau_{\mathrm{lim}}/\tau}, \qquad u = e^{-w (m \tau + \tau_{\mathrm{lim}})/\mu}
-
-    Parameters
-    ----------
-    work_s : useful training time, T [s]
-    planned : planned stops that fall into the job, nₚ
-    outage_s : how long one lasts, U [s]
-    save_s : time of the save before it, C [s]
-    load_s : time to read a checkpoint back after it, L [s]
-    interval_s : useful work before each regular save, at most what fits between two stops, τ [s]
-    saves : regular saves between two stops, m
-    last_s : useful work before the save that ends at a stop, τ_lim [s]
-    mtbf_s : mean time between failures, μ [s]
-    whole_job_share : share of the failures that send everybody back, w: 1 under full recovery
-    partial_load_s, partial_reschedule_s : L' and D' of a failure that a part repairs [s]
-    idle_s : time before the stop in which no whole step fits, t_i [s]
-
-    Returns
-    -------
-    Breakdown as fractions of the useful time; the stop itself is among ``reschedule``; ``lost`` may be below 0.
-
-    Notes
-    -----
-    u is the probability of no failure between two stops. After one, anywhere, the cycle of saves begins anew, and
-    what is left is as likely any part of the whole: on average over it the second fraction of a save comes on
-    top, a half where stops are rare. A failure that a part repairs takes the save before a stop where it strikes
-    that, or is under repair when it is due: there is no time for another, and its work is done again.
-
-    Examples
-    --------
-    Every day for an hour, with 22 h 20 min of work between and a save after 12 h of it:
-
-    >>> each = periodic_stops_overhead(work_s=864000.0, planned=10, outage_s=3600.0, save_s=900.0, load_s=600.0,
-    ...                                interval_s=43200.0, saves=1, last_s=37200.0, mtbf_s=2592000.0)
-    >>> round(each.reschedule, 4), round(each.save, 5), round(each.lost, 5)
-    (0.0417, 0.00157, -0.00048)
-    """
-    xp = namespace(interval_s, saves, last_s, mtbf_s, whole_job_share)
-    part = last_s / interval_s
-    back = whole_job_share / mtbf_s
-    undisturbed = xp.exp(-back * (saves * interval_s + last_s))
-    anywhere = (saves / 2 + part - part**2 / 2) / (saves + part)
-    more = undisturbed * (1 - part) + (1 - undisturbed) * anywhere
-    missed = (1 - whole_job_share) / mtbf_s * (save_s + partial_load_s + partial_reschedule_s)
-    each = planned / work_s
-    return Breakdown(
-        save=each * more * save_s,
-        load=each * load_s,
-        lost=each * (idle_s + last_s * (missed - back * undisturbed * (interval_s - last_s) / 2)),
-        reschedule=each * outage_s,
-    )
 
 
 @formula(

@@ -294,7 +294,7 @@ def test_it_is_explained() -> None:
     job = job_of(failures={"repair": "1 d", "planned": [{"every": "7 d", "lasts": "4 h"}]})
     text = "\n".join(explain_lines(plan(job)))
     assert "[waiting_overhead]" in text
-    assert "[periodic_stops_overhead]" in text
+    assert "[calendar_stops_overhead]" in text
     dates = {"lasts": "4 h", "dates": ["2027-02-01"]}
     rare = job_of(job={"start": "2027-01-01"}, failures={"planned": [dates]})
     assert "[calendar_stops_overhead]" in "\n".join(explain_lines(plan(rare)))

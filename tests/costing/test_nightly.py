@@ -103,14 +103,14 @@ def _played(job: Job, interval: float, rng: random.Random) -> float:
 
 @pytest.mark.parametrize(("hours", "mtbf"), [(12.0, 30), (19.0, 30), (30.0, 30), (4.3, 2)])
 def test_against_a_clock_that_is_played(hours: float, mtbf: int) -> None:
-    """An hour every night: what is planned, and what is simulated, within three errors and 0.1 points."""
+    """An hour every night: what is planned, and what is simulated, within three errors."""
     job = job_of(failures={"mtbf": f"{mtbf} d"})
     rng = random.Random(22)
     runs = [_played(job, hours * HOUR, rng) for _ in range(300)]
     mean, error = statistics.mean(runs), statistics.stdev(runs) / math.sqrt(len(runs))
     strategy = full_of(job, hours)
     planned = model_for(job, Exact()).cost(job, strategy)
-    assert abs(planned.breakdown.total - mean) < 3 * error + 1e-3
+    assert abs(planned.breakdown.total - mean) < 3 * error
     found = simulate(job, strategy, 1000, seed=1).overhead_fraction
     assert abs(found.mean - mean) < 3 * math.hypot(error, found.standard_error)
 
@@ -152,7 +152,7 @@ def test_partial_recovery_against_the_simulation(mtbf: str) -> None:
     for hours in (one.interval_s / HOUR, 13.0, 22.0):
         strategy = Strategy("partial", job.partial_recovery, job.saving, hours * HOUR)
         found = simulate(job, strategy, 700, seed=2)
-        within = 3 * found.overhead_fraction.standard_error + 1.5e-3
+        within = 3 * found.overhead_fraction.standard_error
         assert abs(found.overhead_fraction.mean - found.predicted.overhead_fraction) < within
 
 
@@ -174,16 +174,42 @@ def test_half_of_each_hour_by_hand() -> None:
 
 def test_rare_stops_take_half_a_save_each() -> None:
     """Where failures are many between two stops, and saves more still, it is the formula of rare ones."""
-    given = {"work_s": 400 * DAY, "planned": 13, "outage_s": HOUR, "save_s": 60.0, "load_s": 90.0}
-    rare = formulas.planned_overhead(**given)
-    for last in (0.1, 0.5, 1.0):
-        found = formulas.periodic_stops_overhead(
-            **given, interval_s=HOUR, saves=700, last_s=last * HOUR, mtbf_s=3 * DAY
-        )
-        assert found.save == pytest.approx(rare.save, rel=2e-3)
-        assert found.load == rare.load
-        assert found.reschedule == rare.reschedule
-        assert abs(found.lost) < 1e-9
+    job = job_of(
+        job={"work": "400 d"},
+        failures={"mtbf": "3 d", "planned": [{"every": "30 d", "lasts": "1 h"}]},
+        checkpoint={"save": "1 min", "load": "90 s"},
+    )
+    calm = job.model_copy(update={"failures": job.failures.model_copy(update={"planned": None})})
+    for hours in (0.9, 1.0, 1.3):
+        found, without = (model_for(one, Exact()).cost(one, full_of(one, hours)).breakdown for one in (job, calm))
+        rare = formulas.planned_overhead(work_s=400 * DAY, planned=13, outage_s=HOUR, save_s=60.0, load_s=90.0)
+        assert found.reschedule - without.reschedule == pytest.approx(rare.reschedule, rel=1e-9)
+        assert found.load - without.load == pytest.approx(rare.load, rel=1e-9)
+        assert found.total - without.total == pytest.approx(rare.total, abs=13 * 60.0 / (400 * DAY))
+
+
+#: Periods and lengths of stops, MTBF, interval and step. One failure between two stops at the most, to first order,
+#: had been up to .87 points off here.
+FREQUENT = [
+    ("1 d", "1 h", 2, 13.0, None),
+    ("1 d", "1 h", 2, 5.0, None),
+    ("31 h", "1 h", 8, 7.5, "50 min"),
+    ("2 d", "3 h", 1, 20.0, None),
+    ("7 d", "4 h", 1, 30.0, None),
+]
+
+
+@pytest.mark.parametrize(("every", "lasts", "mtbf", "hours", "step"), FREQUENT)
+def test_many_failures_between_stops_by_a_period(
+    every: str, lasts: str, mtbf: int, hours: float, step: str | None
+) -> None:
+    job = job_of(
+        job={"step": step} if step else {},
+        failures={"mtbf": f"{mtbf} d", "planned": [{"every": every, "lasts": lasts}]},
+    )
+    found = simulate(job, full_of(job, hours), 1000, seed=7)
+    within = 3 * found.overhead_fraction.standard_error
+    assert abs(found.overhead_fraction.mean - found.predicted.overhead_fraction) < within
 
 
 def test_stops_without_time_between_are_refused() -> None:

@@ -1,0 +1,81 @@
+"""Jobs with frequent planned stops at random, predicted and played; ``python -m tests.costing.random_stops 0 40``.
+
+Stops come once in one to seven days, or by dates; jobs are so short that what follows the last stop counts, and
+saves so dear that one too many is seen. :mod:`tests.costing.random_jobs` has rare ones.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import sys
+from typing import Any
+
+from cprmodel import Exact, Job, simulate
+from cprmodel.costing import model_for
+from cprmodel.facts.strategies import Strategy
+
+__all__ = ["compared", "drawn"]
+
+
+def drawn(seed: int) -> tuple[str, Job, Strategy]:
+    """A job, what it has, and how it is run."""
+    draw = random.Random(seed)
+    partial = draw.random() < 0.5
+    every = draw.choice(["1 d", "31 h", "2 d", "7 d"])
+    planned: dict[str, Any] = {"every": every, "lasts": "1 h"}
+    start: dict[str, Any] = {}
+    if draw.random() < 1 / 3:
+        dates = [
+            f"2027-{month:02d}-{day:02d}" for month in (1, 2, 3) for day in sorted(draw.sample(range(2, 28), 4))
+        ]
+        planned, start, every = {"lasts": "2 h", "dates": dates}, {"start": "2027-01-01"}, "dates"
+    data = {
+        "job": {"work": f"{draw.choice([6, 12, 30, 60])} d", **start},
+        "cluster": {"embedding_shards": 8},
+        "failures": {
+            "mtbf": f"{10 ** draw.uniform(-0.3, 1.3)} d",
+            "trainer_share": 0.05,
+            "whole_job_share": 0.1,
+            "planned": [planned],
+        },
+        "checkpoint": {
+            "save": f"{10 ** draw.uniform(0, 1.4)} min",
+            "load": "8 min",
+            "reschedule": "4 min",
+            "partial_load": "30 s",
+            "partial_reschedule": "3 min",
+        },
+        "accuracy": {"pls_budget": 0.1},
+    }
+    job = Job.from_mapping(data)
+    recovery = job.partial_recovery if partial else job.full_recovery
+    hours = 10 ** draw.uniform(0.3, 1.3)
+    said = (
+        f"{recovery.name}, stops: {every}, MTBF {job.failure_mix.mtbf_s / 86400:.2f} d, saves every {hours:.2f} h"
+    )
+    return said, job, Strategy(recovery.name, recovery, job.saving, 3600 * hours)
+
+
+def compared(seed: int, runs: int) -> tuple[str, float, float, float]:
+    """What a job has, its predicted overhead, the one that is played, and the standard error of that."""
+    said, job, strategy = drawn(seed)
+    predicted = model_for(job, Exact()).cost(job, strategy).breakdown.total
+    found = simulate(job, strategy, runs, seed=seed, workers=1).overhead_fraction
+    return said, predicted, found.mean, found.standard_error
+
+
+def _main(first: int, beyond: int, runs: int) -> None:
+    errors, differences = [], []
+    for seed in range(first, beyond):
+        said, predicted, played, error = compared(seed, runs)
+        differences.append(predicted - played)
+        errors.append((predicted - played) / error)
+        print(f"{seed:4d} {predicted:.5f} {played:.5f} {errors[-1]:+5.1f} standard errors: {said}", flush=True)
+    square = math.sqrt(sum(one * one for one in errors) / len(errors))
+    most = max(map(abs, differences))
+    print(f"{len(errors)} jobs: root mean square {square:.2f} standard errors, at most {100 * most:.3f} points off")
+
+
+if __name__ == "__main__":
+    _main(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 6000)
