@@ -1,8 +1,8 @@
 r"""What is done between two planned stops, where saves block: regular saves, a rest, and time that no step fits.
 
 The work is counted that a time t between two stops is expected to keep; by a period all of them but the first are
-of one length. The job is a chain's whose limit is announced (:mod:`cprmodel.formulas.limits`), and after a failure that sends
-everybody back it begins anew in what is left of the time,
+of one length. The job is a chain's whose limit is announced (:mod:`cprmodel.formulas.limits`), and after a failure
+that sends everybody back it begins anew in what is left of the time,
 
 .. math:: W(t) = w(t) + \int_0^{t - D} \frac{\rho}{g} e^{-\rho (t - D - u) / g}\, W(u)\, du
 
