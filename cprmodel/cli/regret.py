@@ -75,8 +75,9 @@ def run(source: str, mtbf_error: float | None, observed_failures: int | None, as
 
 
 def _to_see(job: Job, model: CostModel) -> list[int | None]:
-    # in the steady state too, whose exact search would take minutes, the first-order rule is given
-    return exact_failures_to_see(job, SETTLED, model) if model.name == "exact" else [*map(failures_to_see, SETTLED)]
+    if isinstance(model, FirstOrder):
+        return [*map(failures_to_see, SETTLED)]
+    return exact_failures_to_see(job, SETTLED, model)
 
 
 def _plain(what: str, one: Regret) -> dict[str, Any]:

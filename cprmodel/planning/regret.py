@@ -21,7 +21,7 @@ __all__ = ["Regret", "exact_failures_to_see", "expected_regret", "failures_to_se
 #: Points of the quadrature over what n failures may tell: quantiles at the middle of equal shares.
 POINTS = 400
 #: Where each is planned for by itself: at most so far apart, in standard deviations of the MTBF's logarithm.
-FINE = 0.05
+FINE = 0.1
 
 
 @dataclass(frozen=True)
