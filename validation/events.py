@@ -13,7 +13,8 @@ step           step, samples, loss, replayed, and the seconds of its parts; or u
 begin_save     training waits for a checkpoint from here on
 saving         sequence, step: every part is written, the manifest is next (or copied, to be written meanwhile)
 copied         sequence, step, seconds: training goes on, and the checkpoint is written in the background
-save           sequence, step, seconds, size_bytes, rows: a complete checkpoint
+save           sequence, step, seconds, size_bytes, rows: a complete checkpoint; written_s: after how long
+               each of its shards had written its part (where training waited for it)
 save_void      sequence: shards died while it was written
 save_failed    sequence, reason: it could not be written; training went on, nothing was lost
 failure        number, kind, shards, signal, phase: a process was killed (or stopped) on purpose

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from cprmodel.facts.errors import JobError
 from cprmodel.facts.strategies import FailureKind
+from validation.experiment.costs import Costs
 from validation.experiment.design import Experiment
-from validation.experiment.predict import Costs
 from validation.gpu.probe import Probed
 from validation.gpu.sizing import LEAST_SEEDS, estimated_s, memory_needed, sized
 

@@ -24,10 +24,11 @@ from validation.cli.experiment import report
 from validation.events import read_events, sealed
 from validation.experiment.accuracy import record
 from validation.experiment.compare import compare
+from validation.experiment.costs import Costs
 from validation.experiment.design import Experiment, Loss
 from validation.experiment.measure import measure
 from validation.experiment.outcome import Outcome
-from validation.experiment.predict import Costs, executed, planned
+from validation.experiment.predict import executed, planned
 from validation.experiment.relearn import access_counts, fit_curve
 from validation.experiment.report import markdown, page, tables
 from validation.experiment.runner import LOG, Runner, carry_out, draw
@@ -450,6 +451,44 @@ def test_a_stop_that_is_struck_while_everybody_reads_is_not_all_rescheduling() -
     assert [round(one.load_s, 9) for one in found.stops] == [0.4, 0.2, 0.5, 0.0, 0.4]
     assert found.parts["reschedule"] == pytest.approx(2.6)
     assert found.parts["load"] == pytest.approx(1.5)
+
+
+def test_a_stop_that_nobody_noticed_while_another_shard_read_ends_when_it_ends() -> None:
+    """Shard 1 dies while shard 0 reads: training goes on for a step's part before that is noticed."""
+    case = small(journal=False, strategy={"recovery": "partial", "interval_steps": INTERVAL})
+
+    def event(what: str, at: float, **facts: Any) -> dict[str, Any]:
+        return {"event": what, "at": at, **facts}
+
+    def failure(at: float, shard: int) -> dict[str, Any]:
+        return event("failure", at, number=0, kind="shard", shards=[shard], signal="SIGKILL", phase="at a time")
+
+    step = {"samples": 32, "replayed": False}
+    recovered = {"rolls_back": "failed_shards", "step": 1, "seconds": 0.0}
+    events = [
+        event("start", 0.0, case=case.model_dump(mode="json"), failures=[]),
+        event("ready", 0.0, generation=1, mode="everybody", step=0),
+        event("step", 1.0, step=1, **step),
+        failure(1.5, 0),
+        event("begin_load", 2.1, shards=[0]),
+        failure(2.2, 1),
+        event("load", 2.5, shard=0, sequence=None, step=0, seconds=0.4),
+        event("recovered", 2.5, **recovered),
+        event("begin_load", 2.9, shards=[1]),
+        event("load", 3.2, shard=1, sequence=None, step=0, seconds=0.3),
+        event("recovered", 3.3, **recovered),
+        event("step", 3.8, step=2, **step),
+        event("step", 4.8, step=3, **step),
+        event("trained", 4.8, step=3),
+    ]
+    found = measure(events)
+    assert [round(one.reschedule_s, 9) for one in found.stops] == [0.6, 0.7]
+    assert [round(one.load_s, 9) for one in found.stops] == [0.1, 0.4]
+    assert [one.complete for one in found.stops] == [False, True]
+    assert found.positions[1].reading_s == pytest.approx(0.1)
+    assert found.useful_s == pytest.approx(3.0)
+    assert found.steps_s == pytest.approx([1.0, 1.0])
+    assert found.time_to_train_s == pytest.approx(4.8)
 
 
 def test_who_reads_has_said_so(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from cprmodel.facts.errors import JobError
+from cprmodel.facts.results import Breakdown
 from cprmodel.facts.strategies import FailureKind, FailureMix
 from cprmodel.simulation import Activity
 from tests.validation.helpers import SHARDS, small
@@ -18,9 +19,10 @@ from tests.validation.test_experiment import SMALL
 from validation.cli.experiment import report
 from validation.events import read_events, sealed
 from validation.experiment.compare import compare
+from validation.experiment.costs import Costs
 from validation.experiment.design import Experiment
-from validation.experiment.measure import Measured, Position, Stop
-from validation.experiment.predict import Costs, executed, expected, planned
+from validation.experiment.measure import Measured, Position, Stop, measure
+from validation.experiment.predict import executed, expected, planned, recommend
 from validation.experiment.runner import LOG, Runner
 from validation.experiment.verdict import interval_90
 from validation.failures import Failure, draw_failures
@@ -55,19 +57,52 @@ def test_stops_are_calibrated_by_what_was_struck() -> None:
     costs = Costs.calibrated({("full", 5): full, ("partial", 8): partial}, [SHARD])
     assert costs.stops["full"][SHARD] == pytest.approx((0.05, 0.02))
     assert costs.stops["partial"][SHARD] == pytest.approx((0.03, 0.02))
-    assert costs.unnoticed == {SHARD: pytest.approx(0.8)}
+    assert costs.unnoticed[Activity.SAVE] == {SHARD: pytest.approx(0.8)}
     assert Costs.from_dict(json.loads(json.dumps(costs.to_dict()))) == costs
     only = Costs.calibrated({("full", 5): measured(stop(0.17, Activity.SAVE, 0.05))}, [SHARD])
     assert only.stops["full"][SHARD][0] == pytest.approx(0.17)  # nothing else is known
-    assert only.unnoticed == {SHARD: 0.0}
+    assert only.unnoticed[Activity.SAVE] == {SHARD: 0.0}
     with pytest.raises(JobError, match="one shard failure or more"):
         Costs.calibrated({("full", 5): measured(cut_short)}, [SHARD])
+
+
+def test_late_notice_in_a_reading_is_calibrated() -> None:
+    """By hand: 0.05 and 0.02 of a stop; struck 0.005 after reading began, the next one takes 0.012 longer to begin
+    to read, with 0.015 left; another 0.003 longer with 0.005 left. One that struck before reading tells nothing."""
+
+    def again(reschedule_s: float, reading_s: float) -> tuple[Stop, Stop]:
+        first = replace(stop(0.05, Activity.WORK), load_s=reading_s, complete=False)
+        position = Position(SHARD, (1,), Activity.RECOVERY, 3.0, 0.05 + reading_s, reading_s)
+        return first, Stop(position, (SHARD, SHARD), reschedule_s, 0.02, True)
+
+    found = measured(
+        stop(0.05, Activity.WORK), *again(0.062, 0.005), *again(0.053, 0.015), *again(9.0, 0.0)
+    )  # fmt: skip
+    costs = Costs.calibrated({("full", 5): found}, [SHARD])
+    assert costs.stops["full"][SHARD] == pytest.approx((0.05, 0.02))
+    assert costs.unnoticed[Activity.RECOVERY] == {SHARD: pytest.approx(0.015 / 0.02)}
+    assert Costs.from_dict(json.loads(json.dumps(costs.to_dict()))) == costs
+
+
+def test_how_long_a_save_is_void_is_calibrated() -> None:
+    """By hand: two shards that have written after 0.04 and 0.08 of 0.16 s, and 0.1 and 0.2 of 0.4; manifests after
+    0.12 and 0.3. A third save's log does not say."""
+    found = replace(measured(stop(0.05, Activity.WORK)), saves_s=[0.16, 0.4, 0.3])
+    found.written = [((0.04, 0.08), 0.12), ((0.2, 0.1), 0.3), None]
+    known = {("full", 5): found}
+    assert Costs.calibrated(known, [SHARD]).void_until == {SHARD: pytest.approx(0.375)}
+    assert Costs.calibrated(known, [SHARD], 2.0).void_until == {SHARD: pytest.approx(0.5)}  # the later one
+    trainers = replace(found, stops=[replace(one, kinds=(FailureKind.TRAINER,)) for one in found.stops])
+    until = Costs.calibrated({("full", 5): trainers}, [FailureKind.TRAINER]).void_until
+    assert until == {FailureKind.TRAINER: pytest.approx(0.75)}
+    assert Costs.calibrated({("full", 5): measured(*found.stops)}, [SHARD]).void_until == {SHARD: 1.0}
 
 
 def test_costs_that_were_written_down_before_have_no_late_notice() -> None:
     costs = Costs(0.01, {"full": {5: 0.2}}, {"full": {SHARD: (0.05, 0.02)}})
     old = costs.to_dict()
-    del old["unnoticed"]
+    for key in ("unnoticed", "unnoticed_reading", "void_until"):
+        del old[key]
     assert Costs.from_dict(old) == costs
 
 
@@ -79,7 +114,7 @@ def test_a_failure_in_a_save_stops_for_longer(recovery: str) -> None:
     in the save ends its stop, and begins one of its own.
     """
     case = small(strategy={"recovery": recovery, "interval_steps": 8}, journal=False)
-    costs = Costs(0.01, {recovery: {8: 0.2}}, {recovery: {SHARD: (0.05, 0.02)}}, {SHARD: 0.8})
+    costs = Costs(0.01, {recovery: {8: 0.2}}, {recovery: {SHARD: (0.05, 0.02)}}, {Activity.SAVE: {SHARD: 0.8}})
     at = {
         "save": Position(SHARD, (1,), Activity.SAVE, 16.0, 0.05),
         "work": Position(SHARD, (1,), Activity.WORK, 20.0),
@@ -104,13 +139,149 @@ def test_a_failure_in_a_save_stops_for_longer(recovery: str) -> None:
 
 
 @pytest.mark.parametrize("recovery", ["full", "partial"])
+def test_a_failure_in_a_reading_stops_for_longer(recovery: str) -> None:
+    """By hand: stops of 0.05 s and 0.04 s to read. 0.01 s into that comes a failure: 0.5 of 0.03 s passes.
+
+    Where it struck 0.01 s into reading it does so, too, though the real stop had taken longer to begin with it. One
+    that strikes before reading begins is noticed at once.
+    """
+    case = small(strategy={"recovery": recovery, "interval_steps": 8}, journal=False)
+    late = {Activity.RECOVERY: {SHARD: 0.5}}
+    costs = Costs(0.01, {recovery: {8: 0.2}}, {recovery: {SHARD: (0.05, 0.04)}}, late)
+    work = Position(SHARD, (1,), Activity.WORK, 20.0)
+    reading = Position(SHARD, (2,), Activity.RECOVERY, 20.0, 0.09, 0.01)
+    before = Position(SHARD, (2,), Activity.RECOVERY, 20.0, 0.03)
+    told, left = executed(case, costs, [work, reading])
+    assert (told.spent.reschedule, left) == (pytest.approx(0.05 + 0.05 + 0.5 * 0.03), 0)
+    assert told.spent.load == pytest.approx(0.01 + 0.04)
+    told, left = executed(case, costs, [work, before])
+    assert (told.spent.reschedule, left) == (pytest.approx(0.03 + 0.05), 0)
+    # the stop that is struck late is as long as it is then: 0.01 s into its reading another one strikes
+    told, left = executed(case, costs, [work, reading, reading, work])
+    assert (told.spent.reschedule, left) == (pytest.approx(4 * 0.05 + 2 * 0.5 * 0.03), 0)
+    # the same by the clock
+    told = planned(case, costs, [Failure(SHARD, (1,), at_s=0.05), Failure(SHARD, (2,), at_s=0.11)])
+    assert told.spent.reschedule == pytest.approx(0.05 + 0.05 + 0.5 * 0.03)
+
+
+def lived(recovery: str, mtbf_s: float, void_s: float, rng: np.random.Generator) -> tuple[Breakdown, float]:
+    """Forty steps of 0.01 s on three shards, saves of 0.06 s every eight, stops of 0.01 and 0.02 s: step by step.
+
+    A save that is struck after ``void_s`` counts. Under partial recovery the step under way goes on.
+    """
+    parts, struck = dict.fromkeys(Breakdown._fields, 0.0), float(rng.exponential(mtbf_s))
+    done = saved = lost = 0
+    kept = [0] * SHARDS
+
+    def passes(seconds: float) -> float:
+        """How much of it passes until a failure strikes."""
+        nonlocal struck
+        if struck >= seconds:
+            struck -= seconds
+            return seconds
+        until, struck = struck, float(rng.exponential(mtbf_s))
+        return until
+
+    def fail() -> None:
+        nonlocal lost
+        if recovery == "partial":
+            victim = int(rng.integers(SHARDS))
+            lost, kept[victim] = lost + done - kept[victim], done
+
+    def stop() -> None:
+        nonlocal done
+        fail()
+        while True:
+            waited = passes(0.01)
+            parts["reschedule"] += waited
+            if waited == 0.01:
+                read = passes(0.02)
+                parts["load"] += read
+                if read == 0.02:
+                    break
+            fail()
+        if recovery == "full":
+            parts["lost"] += 0.01 * (done - saved)
+            done = saved
+
+    while done < 40:
+        if done % 8 == 0 and saved < done:
+            written = passes(0.06)
+            if written < void_s:
+                parts["lost"] += written
+            else:
+                parts["save"] += 0.06
+                saved, kept = done, [done] * SHARDS
+            if written < 0.06:
+                stop()
+            continue
+        left = 0.01
+        while left > 0:
+            worked = passes(left)
+            if worked == left:
+                done, left = done + 1, 0.0
+            elif recovery == "full":
+                parts["lost"] += 0.01 - left + worked
+                stop()
+                break
+            else:
+                left -= worked
+                stop()
+    return Breakdown(**parts), lost / (40 * SHARDS)
+
+
+@pytest.mark.parametrize(("recovery", "void"), [("full", 0.4), ("partial", 0.4), ("partial", 1.0)])
+def test_saves_that_count_though_they_were_struck_are_expected(recovery: str, void: float) -> None:
+    """Each part and the PLS: the mean of 4,000 runs, lived step by step, within three standard errors."""
+    case = small(strategy={"recovery": recovery, "interval_steps": 8}, journal=False)
+    saves, stops = {recovery: {8: 0.06}}, {recovery: {SHARD: (0.01, 0.02)}}
+    costs, mix = Costs(0.01, saves, stops, void_until={SHARD: void}), FailureMix(mtbf_s=0.3)
+    said, rng = expected(case, costs, mix), np.random.default_rng(2)
+    runs = [lived(recovery, 0.3, void * 0.06, rng) for _ in range(4000)]
+
+    def mean(of: list[float]) -> tuple[float, float]:
+        return float(np.mean(of)), float(np.std(of, ddof=1)) / len(of) ** 0.5
+
+    for part in Breakdown._fields:
+        found, error = mean([getattr(spent, part) for spent, _ in runs])
+        assert getattr(said.spent, part) == pytest.approx(found, abs=3 * error + 1e-12), part
+    found, error = mean([pls for _, pls in runs])
+    assert said.pls == pytest.approx(found, abs=3 * error)
+    if void < 1:  # which would not hold without it
+        without, quantity = expected(case, replace(costs, void_until={}), mix), recovery == "partial"
+        found, error = mean([pls if quantity else spent.lost for spent, pls in runs])
+        assert (without.pls if quantity else without.spent.lost) > found + 6 * error
+
+
+def test_the_recommendation_knows_that_struck_saves_may_count() -> None:
+    """Within the budget as it is expected there, though no step further; it had stayed below it."""
+    case = small(strategy={"recovery": "partial", "interval_steps": 8}, data={"samples": 400 * 32}, journal=False)
+    saves, stops = {"partial": {8: 0.06, 100: 0.06}}, {"partial": {SHARD: (0.01, 0.002)}}
+    mix = FailureMix(mtbf_s=0.4)
+
+    def steps(costs: Costs) -> int:
+        return round(recommend(case, costs, mix, 0.1).interval_s / costs.step_s)
+
+    def pls(interval: int, costs: Costs) -> float:
+        strategy = case.strategy.model_copy(update={"interval_steps": interval})
+        return expected(case.model_copy(update={"strategy": strategy}), costs, mix).pls
+
+    plain = Costs(0.01, saves, stops)
+    counting = replace(plain, void_until={SHARD: 0.5})
+    assert steps(counting) > steps(plain)
+    assert pls(steps(counting), counting) <= 0.1 * 1.01 < pls(steps(counting) + 3, counting)
+
+
+@pytest.mark.parametrize("recovery", ["full", "partial"])
 def test_the_expectation_is_the_mean_of_plays(recovery: str) -> None:
     """Failures drawn 800 times: their stops on average are those expected, within four standard errors.
 
-    The play follows each failure to where it strikes; the expectation takes the share of saves in the time.
+    The play follows each failure to where it strikes; the expectation takes the shares of saves and of reading in
+    the time.
     """
     case = small(strategy={"recovery": recovery, "interval_steps": 8}, journal=False)
-    costs = Costs(0.01, {recovery: {8: 0.06}}, {recovery: {SHARD: (0.01, 0.002)}}, {SHARD: 0.8})
+    late = {Activity.SAVE: {SHARD: 0.8}, Activity.RECOVERY: {SHARD: 0.5}}
+    costs = Costs(0.01, {recovery: {8: 0.06}}, {recovery: {SHARD: (0.01, 0.01)}}, late)
     mix = FailureMix(mtbf_s=0.4)
     said = expected(case, costs, mix)
     found = []
@@ -142,6 +313,23 @@ def timed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert isinstance(experiment, Experiment)
     Runner(experiment, folder).run()
     return folder
+
+
+def test_calibration_strikes_readings_and_learns_when_saves_count(timed: Path) -> None:
+    """In real runs: a failure came as a shard read, and each save says when every shard had written its part."""
+    events = list(read_events(timed / "seed-01" / "calibrate-partial-20" / "events.jsonl"))
+    assert any(event["event"] == "failure" and event["phase"] == "recovery" for event in events)
+    found = measure(events)
+    assert any(position.reading_s for position in found.positions)
+    assert len(found.written) == len(found.saves_s) > 0
+    for save_s, written in zip(found.saves_s, found.written, strict=True):
+        assert written is not None
+        shards_s, whole_s = written
+        assert len(shards_s) == SHARDS
+        assert 0 < min(shards_s) <= max(shards_s) <= whole_s <= save_s
+    (costs,) = [event["costs"] for event in read_events(timed / LOG) if event["event"] == "calibrated"]
+    assert 0 < costs["void_until"]["shard"] < 1
+    assert costs["unnoticed_reading"].keys() == {"shard"}
 
 
 def test_an_old_experiment_is_compared_at_costs_computed_anew(

@@ -185,6 +185,7 @@ class Store:
         asked = self.clients.all() if one.before is None else self._in_turn(one.before)
         header = {"op": "save", "sequence": one.sequence, "background": background, "tell_rows": self.tell_rows}
         replies = self.clients.exchange(dict.fromkeys(asked, (header, ())), sent)
+        all_s = time.monotonic() - one.at_s
         one.waits_for = set(asked)
         for shard in asked:
             self._heard(one, shard, replies[shard][0])
@@ -193,6 +194,8 @@ class Store:
         one.rows = {shard: replies[shard][1][0] for shard in asked if replies[shard][1]}
         one.on = {shard: (replies[shard][0]["on"], replies[shard][0]["ticks"]) for shard in asked}
         one.facts["rows"] = sum(replies[shard][0]["rows"] for shard in asked)
+        if not background:
+            one.facts["written_s"] = [_written_s(replies[shard][0], one.at_s, all_s) for shard in asked]
         if one.before is None:
             one.facts["unsaved"] = [replies[shard][0]["unsaved"] for shard in asked]  # updates, by shard
 
@@ -265,3 +268,11 @@ class Store:
 
     def _corrupt(self, error: CorruptError) -> None:
         self.tell("corrupt", file=error.name, reason=error.reason)
+
+
+def _written_s(header: dict[str, Any], since: float, all_s: float) -> float:
+    """After how long a shard had written its part: by its clock if that is ours, but surely no sooner than it took.
+
+    ``all_s``: and no later than when all had answered.
+    """
+    return round(min(all_s, max(header["seconds"], header["at"] - since)), 6)

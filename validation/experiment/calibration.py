@@ -6,9 +6,9 @@ from pathlib import Path
 
 from cprmodel.facts.strategies import FailureKind
 from validation.events import read_events
+from validation.experiment.costs import Costs
 from validation.experiment.design import Experiment
 from validation.experiment.measure import measure
-from validation.experiment.predict import Costs
 
 __all__ = ["calibrated"]
 
@@ -22,4 +22,4 @@ def calibrated(experiment: Experiment, folder: Path, seed: int) -> Costs:
         killed[strategy.recovery, strategy.interval_steps] = measure(read_events(log))
     mix = experiment.failure_mix
     assert mix is not None
-    return Costs.calibrated(killed, [kind for kind in FailureKind if mix.share(kind) > 0])
+    return Costs.calibrated(killed, [kind for kind in FailureKind if mix.share(kind) > 0], mix.shards_per_failure)

@@ -18,11 +18,12 @@ from validation.events import read_log
 from validation.experiment.calibration import calibrated
 from validation.experiment.checks import checks
 from validation.experiment.comparisons import comparisons
+from validation.experiment.costs import Costs
 from validation.experiment.design import Experiment
 from validation.experiment.measure import measure
 from validation.experiment.order_checks import orders_found
 from validation.experiment.outcome import Outcome, Run
-from validation.experiment.predict import Costs, Predicted, by_chance, executed, expected
+from validation.experiment.predict import Predicted, by_chance, executed, expected
 from validation.experiment.runner import LOG
 
 __all__ = ["SPOILED", "compare"]

@@ -254,7 +254,8 @@ class Experiment(Case):
     def calibrations(self, seed: int) -> Iterator[Planned]:
         """A run for each recovery and interval, with failures of each kind, at times, far enough apart.
 
-        One of each kind comes first: a run may be over before its last failure.
+        One of each kind comes first: a run may be over before its last failure. And a fifth as many strike stops
+        of others, as shards begin to read.
         """
         mix, section = self.failure_mix, self.experiment
         assert mix is not None
@@ -262,17 +263,23 @@ class Experiment(Case):
         counts[FailureKind.SHARD] = section.calibration_failures
         known = [kind for kind in FailureKind if mix.share(kind) > 0]
         kinds = [*known, *(kind for kind in known for _ in range(counts[kind] - 1))]
+        in_readings = [kind for kind in known for _ in range(-(-counts[kind] // 5))]
         few = max(1, round(mix.shards_per_failure))
         for number, (recovery, steps) in enumerate(self.tries):
             rng = np.random.default_rng(np.random.SeedSequence([self.training.seed, seed, number, 0xCA11]))
+
+            def victims(kind: FailureKind, rng: np.random.Generator = rng) -> tuple[int, ...]:
+                drawn = rng.choice(self.shards.count, few, replace=False) if kind is FailureKind.SHARD else ()
+                return tuple(sorted(int(shard) for shard in drawn))
+
             failures, at = [], 0.0
             for kind in kinds:
                 at += section.calibration_gap_s * float(rng.uniform(0.75, 1.25))
-                victims: tuple[int, ...] = ()
-                if kind is FailureKind.SHARD:
-                    victims = tuple(sorted(int(i) for i in rng.choice(self.shards.count, few, replace=False)))
-                failures.append(Failure(kind, victims, at_s=at))
+                failures.append(Failure(kind, victims(kind), at_s=at))
                 at += section.calibration_restart_s if kind is not FailureKind.SHARD else 0.0
+            spread = np.linspace(1, self.steps, len(in_readings), endpoint=False)
+            for kind, step in zip(in_readings, rng.permutation(spread), strict=True):
+                failures.append(Failure(kind, victims(kind), at_step=int(step), phase="recovery"))
             case = self.saving(seed, recovery, steps, training={"evaluate": False})
             yield Planned(f"calibrate-{recovery}-{steps}", case, "calibration", tuple(failures))
 

@@ -35,13 +35,17 @@ EDGE = 1e-5
 
 @dataclass(frozen=True)
 class Position:
-    """Where a failure struck: after so many executed steps; in a save or a recovery, so long after it began [s]."""
+    """Where a failure struck: after so many executed steps; in a save or a recovery, so long after it began [s].
+
+    ``reading_s``: in a recovery, so long after shards began to read; 0 where nobody did yet.
+    """
 
     kind: FailureKind
     shards: tuple[int, ...]
     activity: Activity
     steps: float
     after_s: float = 0.0
+    reading_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,11 @@ class Stop:
 
 @dataclass
 class Measured:
-    """A run's time by its parts [s], and what it lost."""
+    """A run's time by its parts [s], and what it lost.
+
+    ``written``: for each of ``saves_s`` how long after its beginning each shard had written its part, and how long
+    until it was complete; None where the log does not say.
+    """
 
     summary: Summary
     emulated: bool
@@ -66,6 +74,7 @@ class Measured:
     tests_s: float = 0.0  # tests on the way: in no part
     steps_s: list[float] = field(default_factory=list)  # of the steps that nothing interrupted
     saves_s: list[float] = field(default_factory=list)
+    written: list[tuple[tuple[float, ...], float] | None] = field(default_factory=list)
     drained_steps: list[int] = field(default_factory=list)  # steps done while a save was written in the background
     stops: list[Stop] = field(default_factory=list)
     positions: list[Position] = field(default_factory=list)
@@ -194,6 +203,8 @@ class _Walk:
         if self.mode is Activity.SAVE:
             self.mode = Activity.WORK
             self.found.saves_s.append(seconds)
+            shards_s = event.get("written_s")
+            self.found.written.append((tuple(shards_s), seconds) if shards_s else None)
             self.after_save = True
         elif self.struck_save is not None:
             # complete all the same: who failed had written its part. As if the failure had come just after it
@@ -224,12 +235,15 @@ class _Walk:
         into = min(1 - EDGE, max(EDGE, seconds / self.step_s)) if self.step_s else 0.5
         shards = tuple(event["shards"])
         if self.mode is Activity.RECOVERY:
+            _, reading_s = self._divided(seconds)
             self.end_stop(seconds, False)
             if self.struck_step and self.struck_step[0] == "useful" and kind is not FailureKind.SHARD:
                 self.found.useful_s -= self.struck_step[1]  # that step does not go on after all
                 self.found.parts["lost"] += self.struck_step[1]
             self.struck_step = None
-            self.found.positions.append(Position(kind, shards, Activity.RECOVERY, self.executed, seconds))
+            self.found.positions.append(
+                Position(kind, shards, Activity.RECOVERY, self.executed, seconds, reading_s)
+            )
         elif self.mode is Activity.SAVE:
             self.found.parts["lost"] += seconds
             self.struck_save = seconds
@@ -254,14 +268,26 @@ class _Walk:
 
     def _recovered(self, at: float, event: dict[str, Any]) -> None:
         if self.mode is not Activity.RECOVERY:
+            self._stopped_again(at)
             return
         self.end_stop(self.passed(at), True)
+        self.reads_since = None
         self.mode = Activity.WORK
         self.struck_save = self.struck_step = None
         self.after_stop = True
         self.pending = []
 
     _ready = _recovered
+
+    def _stopped_again(self, at: float) -> None:
+        """Nobody had noticed who failed while others read, until they went on: that stop ends only now."""
+        if self.found.emulated or not self.found.stops or self.since is None:
+            return
+        reschedule, load = self._divided(self.passed(at))
+        self._spend(reschedule, load)
+        last = self.found.stops[-1]
+        self.found.stops[-1] = replace(last, reschedule_s=last.reschedule_s + reschedule, load_s=last.load_s + load)
+        self.reads_since, self.after_stop = None, True
 
     def _metric(self, at: float, event: dict[str, Any]) -> None:
         self.found.tests_s += self.passed(at)
@@ -271,14 +297,20 @@ class _Walk:
         self.since = None
 
     def end_stop(self, seconds: float, complete: bool) -> None:
+        reschedule, load = self._divided(seconds)
+        self._spend(reschedule, load)
+        self.found.stops.append(Stop(self.found.positions[-1], tuple(self.pending), reschedule, load, complete))
+
+    def _divided(self, seconds: float) -> tuple[float, float]:
+        """What is rescheduling of so much of a stop, up to now, and what loading."""
         if self.found.emulated:
             reschedule = min(seconds, self.charged)
         else:
             assert self.since is not None
-            reschedule = (
-                seconds if self.reads_since is None else max(0.0, seconds - (self.since - self.reads_since))
-            )
-        load = seconds - reschedule
-        self.found.parts["reschedule"] += reschedule
-        self.found.parts["load"] += load
-        self.found.stops.append(Stop(self.found.positions[-1], tuple(self.pending), reschedule, load, complete))
+            reading = 0.0 if self.reads_since is None else self.since - self.reads_since
+            reschedule = max(0.0, seconds - reading)
+        return reschedule, seconds - reschedule
+
+    def _spend(self, reschedule_s: float, load_s: float) -> None:
+        self.found.parts["reschedule"] += reschedule_s
+        self.found.parts["load"] += load_s

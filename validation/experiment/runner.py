@@ -27,9 +27,10 @@ from validation.checkpoint.manifest import clear
 from validation.claim import Claim, FolderTaken, alone, new_run
 from validation.events import end_torn_line, read_log, sealed, timestamp
 from validation.experiment.calibration import calibrated
+from validation.experiment.costs import Costs
 from validation.experiment.design import Experiment, Planned
 from validation.experiment.parts import LOG, decided, folder_of
-from validation.experiment.predict import Costs, expected, planned, recommend
+from validation.experiment.predict import expected, planned, recommend
 from validation.failures import Failure, draw_failures
 from validation.processes.pool import Submit, workers
 from validation.supervisor import Supervisor, host

@@ -1,54 +1,79 @@
-"""Failures for a play: where they struck in a run, and noticed as late as they are in real saves."""
+"""Failures for a play: where they struck in a run, and noticed as late as they are in real saves and readings."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from cprmodel.facts.strategies import FailureKind, Recovery, Response, RollBack
+from cprmodel.facts.strategies import FailureKind, Response, RollBack, together
 from cprmodel.simulation import Activity, GivenFailure, Strikes
 from validation.experiment.measure import Position
 
-__all__ = ["AtPositions", "MeasuredRecovery", "NoticedLate"]
+__all__ = ["AtPositions", "MeasuredRecovery", "NoticedLate", "Unnoticed"]
+
+#: For a save, and for a recovery's reading: by kind of failure, the share of its rest that passes unnoticed.
+Unnoticed = Mapping[Activity, Mapping[FailureKind, float]]
 
 
 @dataclass
 class MeasuredRecovery:
-    """A recovery with its times for each kind of failure; and for one in a save with what is left of that.
+    """A recovery with its times for each kind of failure; and with what is left of a save or a reading it struck.
 
-    ``unnoticed``: for each kind the share of a struck save's rest that passes unnoticed; ``rest_s``: of the save
-    that the last failure struck [s], which :class:`NoticedLate` tells it.
+    :class:`NoticedLate` tells it of failures: ``pending`` are those of the stop under way, ``late`` the last one
+    and what passes before anybody notices it [s].
     """
 
     name: str
     responses: Mapping[FailureKind, Response]
-    unnoticed: Mapping[FailureKind, float]
-    rest_s: float = 0.0
+    unnoticed: Unnoticed
+    pending: set[FailureKind] = field(default_factory=set)
+    late: tuple[FailureKind, float] | None = None
 
     def response(self, kind: FailureKind) -> Response:
         one = self.responses[kind]
-        late_s = self.unnoticed.get(kind, 0.0) * self.rest_s
-        return replace(one, reschedule_s=max(0.0, one.reschedule_s + late_s)) if late_s else one
+        if self.late is None or self.late[0] is not kind:
+            return one
+        return replace(one, reschedule_s=max(0.0, one.reschedule_s + self.late[1]))
+
+    @property
+    def stop(self) -> Response:
+        """The one under way."""
+        return together(self, self.pending)
+
+    def struck(self, kind: FailureKind, activity: Activity, rest_s: float) -> None:
+        """By one more, which left so much of a save or of a reading."""
+        self.pending.add(kind)
+        self.late = kind, self.unnoticed.get(activity, {}).get(kind, 0.0) * rest_s
+
+    def overcome(self) -> None:
+        """Training goes on."""
+        self.pending.clear()
+        self.late = None
 
 
 class NoticedLate:
-    """Failures of others, each of which tells a recovery how much of a save it left."""
+    """Failures of others, each of which tells a recovery how much of a save or a reading it left."""
 
     def __init__(self, of: Strikes, recovery: MeasuredRecovery) -> None:
         self._of, self._recovery = of, recovery
 
     def next(self, activity: Activity, seconds: float) -> tuple[float, GivenFailure] | None:
         """The other's."""
+        begins = {Activity.SAVE: 0.0, Activity.RECOVERY: self._recovery.stop.reschedule_s}.get(activity, seconds)
         struck = self._of.next(activity, seconds)
         if struck is not None:
-            self._recovery.rest_s = seconds - struck[0] if activity is Activity.SAVE else 0.0
+            after, failure = struck
+            rest = seconds - after if after > begins or activity is Activity.SAVE else 0.0
+            self._recovery.struck(failure.kind, activity, rest)
+        elif activity is Activity.RECOVERY:
+            self._recovery.overcome()
         return struck
 
 
 class AtPositions:
-    """Failures at executed steps, in saves, and so long after a recovery began."""
+    """Failures at executed steps, in saves, and so long after a recovery, or its reading, began."""
 
-    def __init__(self, positions: Sequence[Position], step_s: float, recovery: Recovery) -> None:
+    def __init__(self, positions: Sequence[Position], step_s: float, recovery: MeasuredRecovery) -> None:
         self._coming = list(reversed(positions))
         self._step_s, self._recovery = step_s, recovery
         self._worked = 0.0  # steps
@@ -72,9 +97,17 @@ class AtPositions:
             return after, self._strike()
         if due is None or due.activity is not activity:
             return None
-        if activity is Activity.SAVE and due.steps > self._worked + 0.5:
-            return None
-        return min(due.after_s, 0.999 * seconds), self._strike()
+        if activity is Activity.SAVE:
+            if due.steps > self._worked + 0.5:
+                return None
+            return min(due.after_s, 0.999 * seconds), self._strike()
+        return self._into(due, self._recovery.stop), self._strike()
+
+    def _into(self, due: Position, stop: Response) -> float:
+        """Where in a stop: in its reading if it struck that, however long the real one took to begin to read."""
+        if due.reading_s:
+            return stop.reschedule_s + min(due.reading_s, 0.999 * stop.load_s)
+        return min(due.after_s, stop.reschedule_s, 0.999 * stop.total_s)
 
     def _strike(self) -> GivenFailure:
         due = self._coming.pop()

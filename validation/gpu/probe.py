@@ -18,9 +18,9 @@ from cprmodel.facts.errors import CprModelError
 from cprmodel.facts.files import write_whole
 from cprmodel.facts.strategies import FailureKind
 from validation.events import read_events
+from validation.experiment.costs import Costs
 from validation.experiment.design import Experiment
 from validation.experiment.measure import Measured, measure
-from validation.experiment.predict import Costs
 from validation.failures import Failure
 from validation.supervisor import Supervisor
 

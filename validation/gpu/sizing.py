@@ -16,8 +16,9 @@ from pydantic import ValidationError
 
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.strategies import FailureKind, FailureMix
+from validation.experiment.costs import Costs
 from validation.experiment.design import Experiment
-from validation.experiment.predict import Costs, expected
+from validation.experiment.predict import expected
 from validation.gpu.probe import Probed
 
 __all__ = ["LEAST_SEEDS", "Sized", "estimated_s", "memory_needed", "sized"]

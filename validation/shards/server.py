@@ -197,7 +197,8 @@ class Server:
         if not later:
             reply |= self._written()
         chosen = [ids] if header.get("tell_rows") and not whole else []
-        return {**reply, "seconds": time.monotonic() - begin}, *chosen
+        at = time.monotonic()
+        return {**reply, "at": at, "seconds": at - begin}, *chosen
 
     def do_drained(self, header: dict[str, Any]) -> tuple[Any, ...]:
         """Whether what the last save took is written."""

@@ -1,0 +1,281 @@
+"""What steps, saves and stops cost: measured in calibration runs, or charged; and what such costs make of a job."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from cprmodel import Job
+from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.strategies import (
+    FailureKind,
+    FailureMix,
+    Response,
+    RollBack,
+    together,
+)
+from cprmodel.jobs.accuracy import Accuracy
+from cprmodel.jobs.model import Checkpoint, Cluster, Failures, Work
+from cprmodel.simulation import Activity
+from validation.case import Case
+from validation.experiment.measure import Measured, Stop
+from validation.experiment.strikes import MeasuredRecovery, Unnoticed
+
+__all__ = ["Costs"]
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What a step, a save, and the stops cost [s]: measured in calibration runs, or charged.
+
+    ``saves``: for each recovery and interval [steps], since on a real machine a save costs more the longer ago the
+    last one was. ``stops``: for each recovery and kind of failure (reschedule, load), of failures that strike work.
+    ``unnoticed``: of a save, and of the reading in a recovery, for each kind the share of the rest that passes
+    before anybody notices a failure in it; by so much is the stop longer. Nobody asks a shard anything before all
+    have written, or read, so that it is no small share. ``void_until``: for each kind the share of a save, from
+    its beginning, in which a failure makes it void; after that whoever failed had written its part, and it counts.
+    Without these two, as on an emulated clock: failures are noticed at once, and saves void to their end.
+    """
+
+    step_s: float
+    saves: Mapping[str, Mapping[int, float]]
+    stops: Mapping[str, Mapping[FailureKind, tuple[float, float]]]
+    unnoticed: Unnoticed = field(default_factory=dict)
+    void_until: Mapping[FailureKind, float] = field(default_factory=dict)
+
+    @classmethod
+    def charged(cls, case: Case) -> Costs:
+        """Those of the emulated clock's job."""
+        charged = case.charged
+        assert charged is not None
+        stops, saves = {}, {}
+        for name, recovery in (("full", charged.job.full_recovery), ("partial", charged.job.partial_recovery)):
+            responses = {kind: recovery.response(kind) for kind in FailureKind}
+            stops[name] = {kind: (one.reschedule_s, one.load_s) for kind, one in responses.items()}
+            saves[name] = {1: charged.save_s}
+        return cls(charged.step_s, saves, stops)
+
+    @classmethod
+    def calibrated(
+        cls,
+        killed: Mapping[tuple[str, int], Measured],
+        kinds: Iterable[FailureKind],
+        shards_per_failure: float = 1.0,
+    ) -> Costs:
+        """Means over calibration runs, by recovery and interval; of steps and saves that nothing interrupted."""
+        steps = [seconds for found in killed.values() for seconds in found.steps_s]
+        saves: dict[str, dict[int, float]] = {}
+        for (name, interval), found in killed.items():
+            if not found.saves_s:
+                what = f"a calibration run with {name} recovery and a save (every {interval} steps)"
+                raise JobError("calibration", [Problem("", "", what)])
+            saves.setdefault(name, {})[interval] = statistics.fmean(found.saves_s)
+        kinds = list(kinds)
+        stops: dict[str, dict[FailureKind, tuple[float, float]]] = {name: {} for name in sorted(saves)}
+        for kind in kinds:
+            for name, of in stops.items():
+                mine = [one for recovery, one in _ended(killed, kind) if recovery == name]
+                if not mine:
+                    what = (
+                        f"a calibration run with {name} recovery that ends after one {kind.value} failure or more"
+                    )
+                    raise JobError("calibration", [Problem("", "", f"{what} (more samples, or a shorter gap)")])
+                at_work = [one.reschedule_s for one in mine if one.struck.activity is Activity.WORK]
+                reschedule = statistics.fmean(at_work or [one.reschedule_s for one in mine])
+                of[kind] = reschedule, statistics.fmean(one.load_s for one in mine)
+        known = cls(statistics.fmean(steps), saves, stops)
+        return replace(
+            known,
+            unnoticed={
+                activity: {kind: known._late(killed, activity, kind) for kind in kinds}
+                for activity in (Activity.SAVE, Activity.RECOVERY)
+            },
+            void_until={kind: _void_until(killed.values(), kind, shards_per_failure) for kind in kinds},
+        )
+
+    def _late(self, killed: Mapping[tuple[str, int], Measured], activity: Activity, kind: FailureKind) -> float:
+        """The share of what was left, of all saves or of all readings that such failures struck."""
+        late = rest = 0.0
+        for (name, interval), found in killed.items():
+            usually = self._usual(name)
+            for before, stop in zip((None, *found.stops), found.stops, strict=False):
+                struck = stop.struck
+                if struck.kind is not kind or struck.activity is not activity or not stop.complete:
+                    continue
+                usual = together(usually, set(stop.kinds)).reschedule_s
+                if activity is Activity.SAVE:
+                    if len(stop.kinds) > 1:
+                        continue
+                    left = self.saves[name][interval] - struck.after_s
+                else:
+                    if before is None or not struck.reading_s:
+                        continue
+                    left = together(usually, set(before.kinds)).load_s - struck.reading_s
+                late += stop.reschedule_s - usual
+                rest += max(0.0, left)
+        return late / rest if rest else 0.0
+
+    def _usual(self, name: str) -> MeasuredRecovery:
+        """One whose times these are, and who rolls back does not matter."""
+        responses = {kind: Response(RollBack.NOBODY, *pair) for kind, pair in self.stops[name].items()}
+        return MeasuredRecovery(name, responses, {})
+
+    def save_s(self, recovery: str, interval_steps: float) -> float:
+        """Time of a save after so many steps; between the calibrated intervals linear in their logarithm."""
+        known = sorted(self.saves[recovery].items())
+        at, cost = np.log([steps for steps, _ in known]), [seconds for _, seconds in known]
+        return float(np.interp(math.log(interval_steps), at, cost))
+
+    def with_load_left_out(self) -> Costs:
+        """Spoiled: loading costs nothing."""
+        stops = {
+            name: {kind: (reschedule, 0.0) for kind, (reschedule, _) in kinds.items()}
+            for name, kinds in self.stops.items()
+        }
+        return replace(self, stops=stops)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        stops = {
+            name: {kind.value: list(pair) for kind, pair in kinds.items()} for name, kinds in self.stops.items()
+        }
+        saves = {name: {str(steps): seconds for steps, seconds in by.items()} for name, by in self.saves.items()}
+        late = {key: _by_name(self.unnoticed.get(activity, {})) for key, activity in _UNNOTICED.items()}
+        void = _by_name(self.void_until)
+        return {"step_s": self.step_s, "saves": saves, "stops": stops, **late, "void_until": void}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Costs:
+        """What ``to_dict`` gave."""
+        stops = {
+            name: {FailureKind(kind): (float(pair[0]), float(pair[1])) for kind, pair in kinds.items()}
+            for name, kinds in data["stops"].items()
+        }
+        saves = {
+            name: {int(steps): float(cost) for steps, cost in by.items()} for name, by in data["saves"].items()
+        }
+        late = {activity: _by_kind(data[key]) for key, activity in _UNNOTICED.items() if data.get(key)}
+        return cls(float(data["step_s"]), saves, stops, late, _by_kind(data.get("void_until", {})))
+
+    def recovery(self, case: Case) -> MeasuredRecovery:
+        """The case's at these costs; of one play."""
+        name, like = case.strategy.recovery, case.recovery()
+        responses = {
+            kind: Response(like.response(kind).rolls_back, *pair) for kind, pair in self.stops[name].items()
+        }
+        return MeasuredRecovery(name, responses, self.unnoticed)
+
+    def void_s(self, recovery: str, interval_steps: float, mix: FailureMix) -> float:
+        """How long, from the beginning of a save on, a failure of this mix makes it void, on average."""
+        shares = sum(mix.share(kind) * (1 - share) for kind, share in self.void_until.items())
+        return self.save_s(recovery, interval_steps) * (1 - shares)
+
+    def job(
+        self,
+        case: Case,
+        recovery: str,
+        mix: FailureMix,
+        pls_budget: float,
+        interval_steps: float,
+        save_s: float,
+        struck: Mapping[Activity, float] | None = None,
+    ) -> Job:
+        """The case as a job file would say it, for one recovery, and saves of so long [s].
+
+        A job knows one time to restart and one to load where everybody rolls back; here these differ with what
+        failed, and their mean over the kinds of failure is taken; and over what it strikes, of which ``struck``
+        are the shares of saves and of reading. Half of it is left on average, and all that comes after it.
+        """
+        struck = struck or {}
+        after = self.save_s(recovery, interval_steps) - save_s
+        stops = {}
+        for kind, (reschedule, load) in self.stops[recovery].items():
+            rest = {Activity.SAVE: save_s / 2 + after, Activity.RECOVERY: load / 2}
+            late = (
+                share * self.unnoticed.get(activity, {}).get(kind, 0.0) * rest[activity]
+                for activity, share in struck.items()
+            )
+            stops[kind] = reschedule + sum(late), load
+        everybody = [
+            (mix.share(kind), *pair)
+            for kind, pair in stops.items()
+            if mix.share(kind) > 0 and (recovery == "full" or kind is FailureKind.WHOLE_JOB)
+        ]
+        weight = sum(share for share, _, _ in everybody) or 1.0
+        reschedule = sum(share * one for share, one, _ in everybody) / weight
+        load = sum(share * one for share, _, one in everybody) / weight
+        shard, trainer = stops.get(FailureKind.SHARD, (0.0, 0.0)), stops.get(FailureKind.TRAINER, (0.0, 0.0))
+        return Job(
+            job=Work(work_s=case.steps * self.step_s, step_s=self.step_s),
+            cluster=Cluster(embedding_shards=case.shards.count),
+            failures=Failures(
+                mtbf_s=mix.mtbf_s,
+                trainer_share=mix.trainer_share,
+                whole_job_share=mix.whole_job_share,
+                shards_per_failure=mix.shards_per_failure,
+            ),
+            checkpoint=Checkpoint(
+                save_s=save_s,
+                load_s=load,
+                reschedule_s=reschedule,
+                partial_reschedule_s=shard[0],
+                partial_load_s=shard[1],
+                trainer_reschedule_s=sum(trainer),
+            ),
+            accuracy=Accuracy(pls_budget=pls_budget),
+        )
+
+
+#: What stands in a log for what a failure can be unnoticed in.
+_UNNOTICED = {"unnoticed": Activity.SAVE, "unnoticed_reading": Activity.RECOVERY}
+
+
+def _by_name(shares: Mapping[FailureKind, float]) -> dict[str, float]:
+    return {kind.value: share for kind, share in shares.items()}
+
+
+def _by_kind(shares: Mapping[str, float]) -> dict[FailureKind, float]:
+    return {FailureKind(kind): float(share) for kind, share in shares.items()}
+
+
+def _ended(killed: Mapping[tuple[str, int], Measured], kind: FailureKind) -> Iterator[tuple[str, Stop]]:
+    """Recovery and stop of failures of a kind, alone, whose recovery came to its end."""
+    for (name, _), found in killed.items():
+        for stop in found.stops:
+            if stop.complete and stop.kinds == (kind,):
+                yield name, stop
+
+
+def _void_until(found: Iterable[Measured], kind: FailureKind, shards_per_failure: float) -> float:
+    """The mean share of a save after which such a failure does not make it void; 1 where that is not known.
+
+    A shard's: when the shard had written its part; of several the last one of them, whichever they are. All
+    others': when the manifest was written.
+    """
+    shares = []
+    for one in found:
+        for save_s, written in zip(one.saves_s, one.written, strict=False):
+            if written is None:
+                continue
+            shards_s, whole_s = written
+            until = _last_of(shards_s, shards_per_failure) if kind is FailureKind.SHARD else whole_s
+            shares.append(min(1.0, until / save_s))
+    return statistics.fmean(shares) if shares else 1.0
+
+
+def _last_of(times: Sequence[float], drawn: float) -> float:
+    """The mean of the largest of so many that are drawn without returning; drawn is rounded.
+
+    >>> _last_of([1.0, 2.0, 6.0], 1), _last_of([1.0, 2.0, 6.0], 3)
+    (3.0, 6.0)
+    >>> round(_last_of([1.0, 2.0, 6.0], 2), 9)  # 2, 6 and 6
+    4.666666667
+    """
+    few = min(len(times), max(1, round(drawn)))
+    ways = [math.comb(smaller, few - 1) for smaller in range(len(times))]
+    return sum(way * time for way, time in zip(ways, sorted(times), strict=True)) / sum(ways)
