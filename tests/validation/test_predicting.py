@@ -84,6 +84,40 @@ def test_late_notice_in_a_reading_is_calibrated() -> None:
     assert Costs.from_dict(json.loads(json.dumps(costs.to_dict()))) == costs
 
 
+def test_a_calibration_on_a_slower_machine_says_the_same_in_steps() -> None:
+    """Two runs alike, the second one in twice the time: in steps saves and stops are those of the first alone."""
+    struck = Position(SHARD, (1,), Activity.RECOVERY, 3.0, 0.055, 0.005)
+    again = Stop(struck, (SHARD, SHARD), 0.06, 0.02, True)
+    runs = []
+    for times in (1.0, 2.0):
+        stops = [stop(0.05, Activity.WORK), stop(0.17, Activity.SAVE, 0.05), stop(0.05, Activity.WORK), again]
+        stops = [
+            replace(
+                one,
+                struck=replace(
+                    one.struck, after_s=times * one.struck.after_s, reading_s=times * one.struck.reading_s
+                ),
+                reschedule_s=times * one.reschedule_s,
+                load_s=times * one.load_s,
+            )
+            for one in stops
+        ]
+        run = Measured(Summary(), False, steps_s=[times * 0.01], saves_s=[times * 0.2], stops=stops)
+        run.written = [((times * 0.04, times * 0.08), times * 0.12)]
+        runs.append(run)
+    first, both = (
+        Costs.calibrated({("full", steps): run for steps, run in zip((5, 8), some, strict=False)}, [SHARD])
+        for some in (runs[:1], runs)
+    )
+    assert both.step_s == pytest.approx(0.015)
+    assert both.save_s("full", 8) / both.step_s == pytest.approx(first.save_s("full", 5) / first.step_s)
+    for mine, other in zip(both.stops["full"][SHARD], first.stops["full"][SHARD], strict=True):
+        assert mine / both.step_s == pytest.approx(other / first.step_s)
+    assert both.void_until == {SHARD: pytest.approx(first.void_until[SHARD])}
+    for activity in (Activity.SAVE, Activity.RECOVERY):
+        assert both.unnoticed[activity][SHARD] == pytest.approx(first.unnoticed[activity][SHARD])
+
+
 def test_how_long_a_save_is_void_is_calibrated() -> None:
     """By hand: two shards that have written after 0.04 and 0.08 of 0.16 s, and 0.1 and 0.2 of 0.4; manifests after
     0.12 and 0.3. A third save's log does not say."""

@@ -82,8 +82,10 @@ def chance_in(
 def brings(mtbf_s: float, reschedule_s: float, load_s: float) -> tuple[float, float]:
     """What a failure brings of rescheduling and of loading [s]: its stop, and what strikes it until it is over.
 
-    >>> brings(1e6, 3.0, 2.0)  # where that is rare, it is its stop
-    (3.0000105000250003, 2.0000020000013336)
+    >>> [round(seconds, 3) for seconds in brings(10.0, 3.0, 2.0)]
+    [4.273, 2.214]
+    >>> [round(seconds, 3) for seconds in brings(1e6, 3.0, 2.0)]  # where failures are rare, it is the stop alone
+    [3.0, 2.0]
     """
     load = mtbf_s * math.expm1(load_s / mtbf_s)
     return mtbf_s * math.expm1(reschedule_s / mtbf_s) * math.exp(load_s / mtbf_s), load

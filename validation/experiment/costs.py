@@ -67,8 +67,13 @@ class Costs:
         kinds: Iterable[FailureKind],
         shards_per_failure: float = 1.0,
     ) -> Costs:
-        """Means over calibration runs, by recovery and interval; of steps and saves that nothing interrupted."""
-        steps = [seconds for found in killed.values() for seconds in found.steps_s]
+        """Means over calibration runs, by recovery and interval; of steps and saves that nothing interrupted.
+
+        A run's saves and stops are taken by its own steps, as fractions of the useful time are: on a machine that
+        was slower in one of the runs, those of all would make its saves too dear.
+        """
+        step_s = statistics.fmean(seconds for found in killed.values() for seconds in found.steps_s)
+        killed = {one: _at_pace(found, step_s) for one, found in killed.items()}
         saves: dict[str, dict[int, float]] = {}
         for (name, interval), found in killed.items():
             if not found.saves_s:
@@ -88,7 +93,7 @@ class Costs:
                 at_work = [one.reschedule_s for one in mine if one.struck.activity is Activity.WORK]
                 reschedule = statistics.fmean(at_work or [one.reschedule_s for one in mine])
                 of[kind] = reschedule, statistics.fmean(one.load_s for one in mine)
-        known = cls(statistics.fmean(steps), saves, stops)
+        known = cls(step_s, saves, stops)
         return replace(
             known,
             unnoticed={
@@ -241,6 +246,21 @@ def _by_name(shares: Mapping[FailureKind, float]) -> dict[str, float]:
 
 def _by_kind(shares: Mapping[str, float]) -> dict[FailureKind, float]:
     return {FailureKind(kind): float(share) for kind, share in shares.items()}
+
+
+def _at_pace(found: Measured, step_s: float) -> Measured:
+    """What a run would have measured had its steps taken so long on average; only what is calibrated."""
+    if not found.steps_s:
+        return found
+    by = step_s / statistics.fmean(found.steps_s)
+
+    def stop(one: Stop) -> Stop:
+        struck = replace(one.struck, after_s=by * one.struck.after_s, reading_s=by * one.struck.reading_s)
+        return replace(one, struck=struck, reschedule_s=by * one.reschedule_s, load_s=by * one.load_s)
+
+    written = [one and (tuple(by * seconds for seconds in one[0]), by * one[1]) for one in found.written]
+    saves_s = [by * seconds for seconds in found.saves_s]
+    return replace(found, saves_s=saves_s, written=written, stops=[stop(one) for one in found.stops])
 
 
 def _ended(killed: Mapping[tuple[str, int], Measured], kind: FailureKind) -> Iterator[tuple[str, Stop]]:

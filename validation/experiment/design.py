@@ -15,7 +15,7 @@ from validation.case import Case
 from validation.failures import Failure
 from validation.sections import ORDERS, Whole, check_whole_steps
 
-__all__ = ["AGAINST", "ALL_AT_ONCE", "QUANTITIES", "RECOMMENDED", "Experiment", "Loss", "Try"]
+__all__ = ["AGAINST", "ALL_AT_ONCE", "QUANTITIES", "RECOMMENDED", "Experiment", "Loss", "Try", "in_readings_of"]
 
 #: What is compared: the parts of the overhead, their sum, and what was lost.
 QUANTITIES = ("save", "load", "lost", "reschedule", "total", "pls")
@@ -178,6 +178,15 @@ class ExperimentSection(Section):
     tolerances: ToleranceSection = ToleranceSection()
 
 
+def in_readings_of(failures: int) -> int:
+    """How many more strike shards that read, in a calibration run with so many of a kind.
+
+    >>> [in_readings_of(failures) for failures in (1, 5, 6, 30)]
+    [1, 1, 2, 6]
+    """
+    return -(-failures // 5)
+
+
 @dataclass(frozen=True)
 class Planned:
     """A run to do: its folder's name, its case, its failures (None: drawn at the calibrated failure rate)."""
@@ -263,7 +272,7 @@ class Experiment(Case):
         counts[FailureKind.SHARD] = section.calibration_failures
         known = [kind for kind in FailureKind if mix.share(kind) > 0]
         kinds = [*known, *(kind for kind in known for _ in range(counts[kind] - 1))]
-        in_readings = [kind for kind in known for _ in range(-(-counts[kind] // 5))]
+        in_readings = [kind for kind in known for _ in range(in_readings_of(counts[kind]))]
         few = max(1, round(mix.shards_per_failure))
         for number, (recovery, steps) in enumerate(self.tries):
             rng = np.random.default_rng(np.random.SeedSequence([self.training.seed, seed, number, 0xCA11]))

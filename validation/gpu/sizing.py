@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.strategies import FailureKind, FailureMix
 from validation.experiment.costs import Costs
-from validation.experiment.design import Experiment
+from validation.experiment.design import Experiment, in_readings_of
 from validation.experiment.predict import expected
 from validation.gpu.probe import Probed
 
@@ -201,8 +201,9 @@ def estimated_s(experiment: Experiment, found: Probed) -> float:
     calibrated = 0.0
     for recovery, steps in experiment.tries:
         saves = experiment.steps / steps * costs.save_s(recovery, steps)
-        stops = section.calibration_failures * sum(costs.stops[recovery][FailureKind.SHARD])
-        redone = section.calibration_failures * steps / 2 * costs.step_s if recovery == "full" else 0.0
+        strikes = section.calibration_failures + in_readings_of(section.calibration_failures)
+        stops = strikes * sum(costs.stops[recovery][FailureKind.SHARD])
+        redone = strikes * steps / 2 * costs.step_s if recovery == "full" else 0.0
         calibrated += work + saves + stops + redone + found.start_s
     return section.seeds * a_seed + calibrated * (section.seeds if section.calibrate == "each" else 1)
 
