@@ -270,6 +270,8 @@ def test_what_is_expected_is_held_to_what_was_measured_without_chance(emulated: 
         assert run.by_chance is not None
         without = np.array(run.measured.spent) - np.array(run.by_chance.spent)
         assert without == pytest.approx(np.array(run.expected.spent), rel=1e-9, abs=1e-9)
+        said = float(run.expected.spent.total) / run.expected.useful_s
+        assert run.overhead_without_chance == pytest.approx(said, rel=1e-9)  # what recommendations are judged by
         assert run.pls_without_chance != run.pls or run.recovery == "full"
         totals.setdefault(run.label, []).append(float(run.measured.spent.total / run.expected.spent.total))
     assert max(map(np.ptp, totals.values())) > 0.5

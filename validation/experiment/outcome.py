@@ -57,6 +57,18 @@ class Run:
         return self.pls - (self.by_chance.pls if self.by_chance else 0.0)
 
     @property
+    def overhead(self) -> float:
+        """Over the useful time."""
+        assert self.measured is not None
+        return float(self.measured.spent.total) / self.measured.useful_s
+
+    @property
+    def overhead_without_chance(self) -> float:
+        """What it would have been with failures as often, and as late, as they are on average."""
+        luck = self.by_chance
+        return self.overhead - (float(luck.spent.total) / luck.useful_s if luck else 0.0)
+
+    @property
     def odd(self) -> list[str]:
         """What is unlike other runs."""
         found = list(self.measured.odd) if self.measured else []
