@@ -84,7 +84,8 @@ class Costs:
         stops: dict[str, dict[FailureKind, tuple[float, float]]] = {name: {} for name in sorted(saves)}
         for kind in kinds:
             for name, of in stops.items():
-                mine = [one for recovery, one in _ended(killed, kind) if recovery == name]
+                ended = [one for recovery, one in _ended(killed, kind) if recovery == name]
+                mine = [one for one in ended if len(one.kinds) == 1]
                 if not mine:
                     what = (
                         f"a calibration run with {name} recovery that ends after one {kind.value} failure or more"
@@ -92,7 +93,7 @@ class Costs:
                     raise JobError("calibration", [Problem("", "", f"{what} (more samples, or a shorter gap)")])
                 at_work = [one.reschedule_s for one in mine if one.struck.activity is Activity.WORK]
                 reschedule = statistics.fmean(at_work or [one.reschedule_s for one in mine])
-                of[kind] = reschedule, statistics.fmean(one.load_s for one in mine)
+                of[kind] = reschedule, statistics.fmean(one.load_s for one in ended)
         known = cls(step_s, saves, stops)
         return replace(
             known,
@@ -205,7 +206,7 @@ class Costs:
                 share * self.unnoticed.get(activity, {}).get(kind, 0.0) * rest[activity]
                 for activity, share in struck.items()
             )
-            stops[kind] = reschedule + sum(late), load
+            stops[kind] = max(0.0, reschedule + sum(late)), load
         everybody = [
             (mix.share(kind), *pair)
             for kind, pair in stops.items()
@@ -264,10 +265,10 @@ def _at_pace(found: Measured, step_s: float) -> Measured:
 
 
 def _ended(killed: Mapping[tuple[str, int], Measured], kind: FailureKind) -> Iterator[tuple[str, Stop]]:
-    """Recovery and stop of failures of a kind, alone, whose recovery came to its end."""
+    """Recovery and stop of failures of a kind, and of no other, whose recovery came to its end."""
     for (name, _), found in killed.items():
         for stop in found.stops:
-            if stop.complete and stop.kinds == (kind,):
+            if stop.complete and set(stop.kinds) == {kind}:
                 yield name, stop
 
 

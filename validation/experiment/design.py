@@ -155,7 +155,9 @@ class ExperimentSection(Section):
     seeds: Annotated[int, Field(ge=2, le=1000)] = Field(5, description="how many seeds (blocks of runs)")
     calibrate: str = Field("each", pattern="^(each|once)$", description="before each block, or the first one only")
     calibration_failures: Annotated[int, Field(ge=1, le=200)] = Field(
-        8, description="shard failures in a calibration run (and a third as many trainers and whole jobs)"
+        8,
+        description="shard failures in a calibration run (and a third as many trainers and whole jobs, and a "
+        "fifth as many of each as shards begin to read)",
     )
     calibration_gap_s: float = Field(1.0, description="about so long between them")
     calibration_restart_s: float = Field(
