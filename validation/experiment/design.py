@@ -33,6 +33,9 @@ _TRIED = (ALL_AT_ONCE, *ORDERS)
 #: Deltas of priority saves after which a shard writes a base.
 ORDERED_DELTAS = 64
 
+#: Failures in readings come so late at most after these began, in gaps between failures.
+_INTO_READING = 0.25
+
 Names = Annotated[str, Field(min_length=1, max_length=60, pattern="^[A-Za-z0-9][A-Za-z0-9 ._-]*$")]
 
 
@@ -157,7 +160,7 @@ class ExperimentSection(Section):
     calibration_failures: Annotated[int, Field(ge=1, le=200)] = Field(
         8,
         description="shard failures in a calibration run (and a third as many trainers and whole jobs, and a "
-        "fifth as many of each as shards begin to read)",
+        "fifth as many of each while shards read)",
     )
     calibration_gap_s: float = Field(1.0, description="about so long between them")
     calibration_restart_s: float = Field(
@@ -266,7 +269,8 @@ class Experiment(Case):
         """A run for each recovery and interval, with failures of each kind, at times, far enough apart.
 
         One of each kind comes first: a run may be over before its last failure. And a fifth as many strike stops
-        of others, as shards begin to read.
+        of others, at some moment after shards have begun to read. (The trainer waits for it: one that comes after
+        their end finds nothing left.)
         """
         mix, section = self.failure_mix, self.experiment
         assert mix is not None
@@ -290,7 +294,8 @@ class Experiment(Case):
                 at += section.calibration_restart_s if kind is not FailureKind.SHARD else 0.0
             spread = np.linspace(1, self.steps, len(in_readings), endpoint=False)
             for kind, step in zip(in_readings, rng.permutation(spread), strict=True):
-                failures.append(Failure(kind, victims(kind), at_step=int(step), phase="recovery"))
+                late_s = float(rng.uniform(0, _INTO_READING * section.calibration_gap_s))
+                failures.append(Failure(kind, victims(kind), at_step=int(step), phase="recovery", delay_s=late_s))
             case = self.saving(seed, recovery, steps, training={"evaluate": False})
             yield Planned(f"calibrate-{recovery}-{steps}", case, "calibration", tuple(failures))
 
