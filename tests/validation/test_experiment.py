@@ -483,6 +483,16 @@ def test_a_stop_that_nobody_noticed_while_another_shard_read_ends_when_it_ends()
         event("step", 4.8, step=3, **step),
         event("trained", 4.8, step=3),
     ]
+    again = [*events[:8], event("step", 2.6, step=2, **step), failure(2.8, 2), *events[8:]]
+    again[11] = event("load", 3.2, shard=2, sequence=None, step=0, seconds=0.3)
+    again.insert(11, event("load", 3.2, shard=1, sequence=None, step=0, seconds=0.3))
+    found = measure(again)  # a third one dies before that: it strikes a stop, too
+    assert [round(one.reschedule_s, 9) for one in found.stops] == [0.6, 0.5, 0.1]
+    assert [round(one.load_s, 9) for one in found.stops] == [0.1, 0.0, 0.4]
+    assert [one.activity.value for one in found.positions] == ["work", "recovery", "recovery"]
+    assert found.positions[2].after_s == pytest.approx(0.5)
+    assert found.positions[2].reading_s == 0.0
+    assert found.time_to_train_s == pytest.approx(4.8)
     found = measure(events)
     assert [round(one.reschedule_s, 9) for one in found.stops] == [0.6, 0.7]
     assert [round(one.load_s, 9) for one in found.stops] == [0.1, 0.4]

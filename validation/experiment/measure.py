@@ -134,6 +134,8 @@ class _Walk:
         self.after_save = self.after_stop = False
         self.pending: list[FailureKind] = []
         self.reads_since: float | None = None  # in the stop under way
+        self.so_far = 0.0, 0.0  # rescheduling and loading of it, where training went on in it for a moment
+        self.empty: set[int] = set()  # shards that are to load
         self.charged = 0.0  # reschedule_s of the stop under way, in emulated time
         self.struck_save: float | None = None  # how far a save was when a failure struck it
         self.struck_step: tuple[str, float] | None = None  # the part of a step before a failure, and where it went
@@ -236,13 +238,14 @@ class _Walk:
         shards = tuple(event["shards"])
         if self.mode is Activity.RECOVERY:
             _, reading_s = self._divided(seconds)
+            after_s = sum(self.so_far) + seconds
             self.end_stop(seconds, False)
             if self.struck_step and self.struck_step[0] == "useful" and kind is not FailureKind.SHARD:
                 self.found.useful_s -= self.struck_step[1]  # that step does not go on after all
                 self.found.parts["lost"] += self.struck_step[1]
             self.struck_step = None
             self.found.positions.append(
-                Position(kind, shards, Activity.RECOVERY, self.executed, seconds, reading_s)
+                Position(kind, shards, Activity.RECOVERY, self.executed, after_s, reading_s)
             )
         elif self.mode is Activity.SAVE:
             self.found.parts["lost"] += seconds
@@ -257,8 +260,17 @@ class _Walk:
                 self.struck_step = "lost", seconds
             self.found.positions.append(Position(kind, shards, Activity.WORK, self.executed + into))
         self.pending.append(kind)
+        self.empty |= set(shards)
         self.mode = Activity.RECOVERY
         self.reads_since = None
+
+    def _respawn(self, at: float, event: dict[str, Any]) -> None:
+        kind, _, number = event["what"].partition("-")
+        if kind == "shard":
+            self.empty.add(int(number))
+
+    def _load(self, at: float, event: dict[str, Any]) -> None:
+        self.empty.discard(event["shard"])
 
     def _begin_load(self, at: float, event: dict[str, Any]) -> None:
         self.reads_since = at if self.reads_since is None else self.reads_since
@@ -268,26 +280,19 @@ class _Walk:
 
     def _recovered(self, at: float, event: dict[str, Any]) -> None:
         if self.mode is not Activity.RECOVERY:
-            self._stopped_again(at)
+            return
+        if self.empty and not self.found.emulated:  # who failed while others read: this stop is not over yet
+            before, more = self.so_far, self._divided(self.passed(at))
+            self.so_far = before[0] + more[0], before[1] + more[1]
+            self.reads_since = None
             return
         self.end_stop(self.passed(at), True)
-        self.reads_since = None
         self.mode = Activity.WORK
         self.struck_save = self.struck_step = None
         self.after_stop = True
         self.pending = []
 
     _ready = _recovered
-
-    def _stopped_again(self, at: float) -> None:
-        """Nobody had noticed who failed while others read, until they went on: that stop ends only now."""
-        if self.found.emulated or not self.found.stops or self.since is None:
-            return
-        reschedule, load = self._divided(self.passed(at))
-        self._spend(reschedule, load)
-        last = self.found.stops[-1]
-        self.found.stops[-1] = replace(last, reschedule_s=last.reschedule_s + reschedule, load_s=last.load_s + load)
-        self.reads_since, self.after_stop = None, True
 
     def _metric(self, at: float, event: dict[str, Any]) -> None:
         self.found.tests_s += self.passed(at)
@@ -298,7 +303,10 @@ class _Walk:
 
     def end_stop(self, seconds: float, complete: bool) -> None:
         reschedule, load = self._divided(seconds)
-        self._spend(reschedule, load)
+        reschedule, load = reschedule + self.so_far[0], load + self.so_far[1]
+        self.so_far = 0.0, 0.0
+        self.found.parts["reschedule"] += reschedule
+        self.found.parts["load"] += load
         self.found.stops.append(Stop(self.found.positions[-1], tuple(self.pending), reschedule, load, complete))
 
     def _divided(self, seconds: float) -> tuple[float, float]:
@@ -310,7 +318,3 @@ class _Walk:
             reading = 0.0 if self.reads_since is None else self.since - self.reads_since
             reschedule = max(0.0, seconds - reading)
         return reschedule, seconds - reschedule
-
-    def _spend(self, reschedule_s: float, load_s: float) -> None:
-        self.found.parts["reschedule"] += reschedule_s
-        self.found.parts["load"] += load_s
