@@ -107,13 +107,11 @@ def without_shards(job: Job) -> Job:
 
 
 def timed_saves(saving: SavingPolicy) -> StoredSave | None:
-    """How saves are stored whose time is known beforehand; None of plain ones, and of rows in an order or in turn.
+    """How saves are stored that come after so much work; None of plain ones, and of rows in an order or in turn.
 
-    Nor of saves on warnings, and of times that scatter.
+    Nor of saves on warnings.
 
     >>> timed_saves(StoredSave((SaveLevel("remote", 60.0, 60.0, 10.0),), drain_s=600.0, overlap=1.0)).drain_s
     600.0
     """
-    if type(saving) is not StoredSave or saving.warned is not None:
-        return None
-    return saving if all(one.scatter is None for one in saving.levels) else None
+    return saving if type(saving) is StoredSave and saving.warned is None else None

@@ -17,7 +17,7 @@ usual one, as :mod:`cprmodel.costing.storage` has it exactly. After a failure it
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -27,6 +27,7 @@ import numpy as np
 from cprmodel.costing.course import save_times_s
 from cprmodel.costing.rhythm import after_failures
 from cprmodel.costing.saving import as_stored, timed_saves
+from cprmodel.costing.scattered_stops import Scattered, scattered
 from cprmodel.costing.setting import Setting
 from cprmodel.costing.shorter import spared
 from cprmodel.facts.special import NUMPY
@@ -47,7 +48,7 @@ _NEAR, _RESTS, _FINE = 2, (0.0, 0.1, 0.5), 200
 def counts_stops(job: Job, strategy: Strategy) -> bool:
     """Whether planned stops are counted one by one beside storage that is more than one plain blocking copy.
 
-    Not beside saves on warnings, times that scatter, rows in an order or in turn, and stragglers.
+    Not beside saves on warnings, rows in an order or in turn, and stragglers.
     """
     apart = job.paced or job.doubts_saves or job.job.time_limit_s is not None
     return bool(job.failures.planned) and not apart and timed_saves(strategy.saving) is not None
@@ -153,6 +154,12 @@ def done_between(job: Job, strategy: Strategy, usual: float, gaps: tuple[float, 
         saves = complete * ((many - 1) * low + save) + saved * (few * low + in_last)
         return np.array([pattern * complete + (rest + less) * saved, saves])
 
+    kept: Callable[[Any, Any], Any] = alone
+    if last.scatter is not None and many == 1 and saving.dirty is None:
+        drain, blocks = (1 - saving.overlap) * saving.drain_s + carry, float(last.blocks_s)
+        kept = scattered(
+            Scattered(last.scatter, tau, blocks, float(drain), float(carry), slower, back, others, waits, step)
+        )
     times, loads = np.array(gaps), load * (np.arange(len(gaps)) > 0)
-    work, saves = alone(times, loads) + after_failures(alone, back, whole.reschedule_s, load, times)
+    work, saves = kept(times, loads) + after_failures(kept, back, whole.reschedule_s, load, times)
     return work, saves

@@ -54,15 +54,15 @@ _POINTS = 400
 _LONGEST = 20.0
 
 
-def _last_saves(saving: StoredSave, tau: float) -> tuple[Any, Any]:
-    """What a save to the last level takes, with its drain, by the work since the one before [s]."""
+def _last_saves(saving: StoredSave, tau: float) -> tuple[Any, Any, Any]:
+    """What a save to the last level blocks on average, and drains, by the work since the one before [s]."""
     level = saving.levels[-1]
     if saving.dirty is None:
         works, share = np.array([0.0, 1.0]), np.ones(2)
     else:
         works = np.linspace(0.0, tau * (saving.segments + 1), _POINTS)
         share = saving.always + (1.0 - saving.always) * np.array([float(saving.dirty.share(one)) for one in works])
-    return works, level.stall_s + share * (level.save_s + saving.drain_s)
+    return works, level.stall_s + share * level.save_s, share * saving.drain_s
 
 
 def _sorts(mix: FailureMix, saving: StoredSave) -> list[tuple[float, int, float]]:

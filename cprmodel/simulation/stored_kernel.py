@@ -52,7 +52,7 @@ class Saved(NamedTuple):
     shards: int
     limit: int  # failures in a run, at the most
     planned: Any  # when planned stops begin and end
-    last: tuple[Any, Any]  # what a save to the last level takes, with its drain, by the work since the one before
+    last: tuple[Any, Any, Any]  # by the work since the last save to the last level: what one blocks, and drains
     load_all: float  # after a planned stop
     step: float  # work before a planned stop is whole steps, where there are any
 
@@ -185,12 +185,16 @@ def _planned(
 
 
 @compiled
-def _last_begins(saved: Saved, left: float, since: float) -> tuple[float, float]:  # pragma: no cover (compiled)
+def _last_begins(
+    saved: Saved, left: float, since: float, factor: float
+) -> tuple[float, float]:  # pragma: no cover (compiled)
     """Time until the save begins that ends just as a planned stop begins, and what it takes; below 0: too late.
 
-    ``left``: until the stop; ``since``: work since the last save to the last level.
+    ``left``: until the stop; ``since``: work since the last save to the last level; ``factor``: what this one
+    blocks, over the mean.
     """
-    works, takes = saved.last
+    works, blocks, drains = saved.last
+    takes = factor * blocks + drains
     low, high = 0.0, max(left, 0.0)
     if np.interp(since, works, takes) > left:
         return -1.0, 0.0
@@ -259,6 +263,10 @@ def _job(row: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: 
     lost = 0.0
     stops = 0
     planned, ahead, top = saved.planned, 0, levels - 1
+    # times of saves are known when they are planned for: of the one before the next stop over its mean, and of the
+    # next regular one, to which level
+    factor = _time(rng, 1.0, top, saved.scatters) if planned.shape[0] > 0 else 1.0
+    phase, phase_of = 0.0, -1
     while True:
         if stops > saved.limit:
             return False
@@ -266,6 +274,7 @@ def _job(row: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: 
         if row[0] >= edge - 1e-6:
             ahead, failed = _planned(rng, saved, strikes, account, ahead)
             stops += failed
+            factor, phase_of = _time(rng, 1.0, top, saved.scatters), -1
             done = begin = kept[top]
             segment = 0
             continue
@@ -279,8 +288,10 @@ def _job(row: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: 
                 end = level
         left = edge - row[0]
         if edge < np.inf and (due < work or work - done > left):
-            fits, takes = _last_begins(saved, left, done - kept[top])
-            if due - done + blocking[end] + (drain if end == top else 0.0) >= fits:  # only the last one is left
+            fits, takes = _last_begins(saved, left, done - kept[top], factor)
+            if phase_of != end:
+                phase, phase_of = _time(rng, blocking[end], end, saved.scatters), end
+            if due - done + phase + (drain if end == top else 0.0) >= fits:  # only the last one is left
                 needs = max(fits, 0.0)
                 if saved.step > 0.0 and fits > 0.0:
                     since = done - kept[top]
@@ -367,7 +378,9 @@ def _job(row: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: 
             last = end == top
             snapshot = done
             gap = mtbf * rng.standard_exponential()
-            phase = _time(rng, blocking[end], end, saved.scatters)
+            if phase_of != end:
+                phase = _time(rng, blocking[end], end, saved.scatters)
+            phase_of = -1
             spent = min(gap, phase)
             row[0] += spent
             worked = 0.0
