@@ -17,11 +17,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from cprmodel.costing.course import save_times_s
+from cprmodel.costing.pace import course_of, slower
 from cprmodel.costing.saving import as_stored
 from cprmodel.costing.setting import Setting
 from cprmodel.facts.strategies import Strategy
@@ -44,9 +46,12 @@ def kept_share(job: Job, strategy: Strategy, gaps: Sequence[float], number: floa
     ``gaps``: times without a stop before each of them, as far as they are listed; ``number``: how many a job
     meets.
     """
-    saving = as_stored(strategy.saving, strategy.recovery)
     if not gaps or number <= 0:
         return 1.0
+    if job.paced:
+        pace = course_of(job).pace
+        job, strategy = slower(job, pace), replace(strategy, interval_s=strategy.interval_s / pace)
+    saving = as_stored(strategy.saving, strategy.recovery)
     tau, work = strategy.interval_s, job.job.work_s
     stops, rate = Setting.of(job, strategy.recovery).stops(saving), 1 / job.failure_mix.mtbf_s
     blocking, drain = (np.asarray(one, dtype=float) for one in save_times_s(saving, tau))

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from cprmodel.costing.course import save_times_s
-from cprmodel.costing.rhythm import after_failures
+from cprmodel.costing.paced_stops import Until, at_speeds
 from cprmodel.costing.saving import as_stored, timed_saves
 from cprmodel.costing.scattered_stops import Scattered, scattered
 from cprmodel.costing.setting import Setting
@@ -48,10 +48,11 @@ _NEAR, _RESTS, _FINE = 2, (0.0, 0.1, 0.5), 200
 def counts_stops(job: Job, strategy: Strategy) -> bool:
     """Whether planned stops are counted one by one beside storage that is more than one plain blocking copy.
 
-    Not beside saves on warnings, rows in an order or in turn, and stragglers.
+    And beside stragglers; not beside saves on warnings, rows in an order or in turn, and fewer nodes.
     """
-    apart = job.paced or job.doubts_saves or job.job.time_limit_s is not None
-    return bool(job.failures.planned) and not apart and timed_saves(strategy.saving) is not None
+    apart = job.elastic or job.doubts_saves or job.job.time_limit_s is not None
+    stored = timed_saves(strategy.saving) is not None
+    return bool(job.failures.planned) and not apart and (stored or (job.paced and strategy.plain))
 
 
 def least_save_s(policy: SavingPolicy) -> float:
@@ -111,6 +112,17 @@ def done_between(job: Job, strategy: Strategy, usual: float, gaps: tuple[float, 
 
     ``usual``: the overhead without stops.
     """
+    first = np.arange(len(gaps)) == 0  # it has nothing to load
+    if job.paced:
+        return at_speeds(job, strategy, np.array(gaps), first, _until_failure)
+    return _until_failure(job, strategy, usual).kept_in(np.array(gaps), first)
+
+
+def _until_failure(job: Job, strategy: Strategy, usual: float, evenly: bool = False) -> Until:
+    """What is kept until a stop or a failure that sends everybody back, by a job at full speed.
+
+    ``evenly``: half a step is lost before a stop; else as much of one as is left.
+    """
     saving = as_stored(strategy.saving, strategy.recovery)
     tau, many, last = strategy.interval_s, saving.segments, saving.levels[-1]
     pattern, low, save, carry = _pattern(saving, tau)
@@ -137,9 +149,11 @@ def done_between(job: Job, strategy: Strategy, usual: float, gaps: tuple[float, 
             few = np.zeros_like(left)
             if many > 1:
                 few = np.clip(NUMPY.intervals(np.maximum(left, 1e-9), tau + low) - 1, 0.0, many - 1)
-            rest = np.minimum(np.maximum(left - few * low, 0.0), pattern)
+            rest = np.maximum(left - few * low, 0.0)
             ends = takes(rest)
-        if step:
+        if step and evenly:
+            rest = np.where(rest > step, rest - step / 2, rest / 2)
+        elif step:
             rest = np.floor(rest / step * (1 + 1e-12)) * step
         less = np.zeros_like(rest)  # a failure that needs a lower level loses less in a shorter piece, too
         for often, segments in lower:
@@ -156,10 +170,6 @@ def done_between(job: Job, strategy: Strategy, usual: float, gaps: tuple[float, 
 
     kept: Callable[[Any, Any], Any] = alone
     if last.scatter is not None and many == 1 and saving.dirty is None:
-        drain, blocks = (1 - saving.overlap) * saving.drain_s + carry, float(last.blocks_s)
-        kept = scattered(
-            Scattered(last.scatter, tau, blocks, float(drain), float(carry), slower, back, others, waits, step)
-        )
-    times, loads = np.array(gaps), load * (np.arange(len(gaps)) > 0)
-    work, saves = kept(times, loads) + after_failures(kept, back, whole.reschedule_s, load, times)
-    return work, saves
+        takes_s = float(last.blocks_s), float(saving.drain_s), float(carry)
+        kept = scattered(Scattered(last.scatter, tau, *takes_s, slower, back, others, waits, step))
+    return Until(kept, back, whole.reschedule_s, load)

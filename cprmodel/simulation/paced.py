@@ -5,6 +5,9 @@ and end, and the job does what there is to do. Between two events everything is 
 anew. What happens is said there; more exactly: a job that shrinks decides so when rescheduling ends, with the nodes
 that there are then. When there is a replica more than it trains on, it saves (where anything is unsaved), reshapes
 and loads; a save under way is finished first. A failure makes void what it strikes, and a stop begins again.
+
+A planned stop comes by the clock: a save of whole steps ends just before it, and no regular one is begun that
+would end after that one must begin, at the speed of the moment. After it everybody loads.
 """
 
 from __future__ import annotations
@@ -16,9 +19,11 @@ from typing import Any
 import numpy as np
 
 from cprmodel.costing import CostModel
+from cprmodel.costing.stored_stops import counts_stops
 from cprmodel.facts.compiled import compiled
 from cprmodel.facts.strategies import FailureKind, RollBack, Strategy, together
 from cprmodel.jobs import Job
+from cprmodel.simulation.beside import planned_until
 from cprmodel.simulation.limits import most_failures, sizes_of
 from cprmodel.simulation.long_jobs import COLUMNS, expected_failures, found_of, played
 from cprmodel.simulation.result import Simulated
@@ -49,14 +54,22 @@ _TIME, _LOST, _SAVE, _LOAD, _RESCHEDULE, _SHARD, _FEWER_TIME, _STRAGGLED = 0, 1,
     _TO_SLOW,
     _TO_FAST,
     _FULL,
-) = range(19)
+    _STEP,
+) = range(20)
 
 # What a job does.
-_WORKING, _SAVING, _GROWING, _RESHAPING, _WAITING, _RESCHEDULING, _LOADING, _SHRINKING = range(8)
+_WORKING, _SAVING, _GROWING, _RESHAPING, _WAITING, _RESCHEDULING, _LOADING, _SHRINKING, _LAST, _IDLE = range(10)
 
 # What an event is.
-_NONE, _FAILS, _BACK, _TURNS = range(4)
+_NONE, _FAILS, _BACK, _TURNS, _ENDS = range(5)
 
+#: What is pending where everybody loads.
+_EVERYBODY = 4
+#: Times so near are one [s].
+_AT_ONCE = 1e-6
+
+#: Planned stops are listed for jobs so many times as long as expected.
+_LONGEST = 20.0
 #: Saves, and intervals, that a slow spell lasts where the job does not say.
 _SPELL = 10.0
 #: Spells that are shorter than this share of a save, or an interval, are one speed, their mean.
@@ -70,7 +83,40 @@ def _replicas(of: Any, broken: int) -> int:  # pragma: no cover (compiled)
 
 
 @compiled
-def _job(row: Any, rng: Any, of: Any, speeds: Any, waits: Any, loads: Any, limit: int) -> bool:  # pragma: no cover
+def _after(
+    row: Any, rng: Any, of: Any, planned: Any, ahead: int, slow: bool
+) -> tuple[int, bool]:  # pragma: no cover
+    """Planned stops that have begun, in which nothing fails: the next one's number, and whether it is slow then."""
+    while ahead < planned.shape[0] and planned[ahead, 0] <= row[_TIME] + _AT_ONCE:
+        down = max(planned[ahead, 1] - row[_TIME], 0.0)
+        row[_RESCHEDULE] += down
+        row[_TIME] += down
+        turns = of[_TO_SLOW] + of[_TO_FAST]
+        if of[_TO_FAST] > 0.0 and rng.random() > np.exp(-turns * down):
+            slow = rng.random() * turns < of[_TO_SLOW]
+        ahead += 1
+    return ahead, slow
+
+
+@compiled
+def _before_stop(
+    of: Any, left_s: float, speed: float, done: float, saved: float
+) -> tuple[bool, float]:  # pragma: no cover
+    """Whether the next save is the last before a planned stop, and the work until it; below 0: too late for one."""
+    if of[_WORK] - done <= left_s * speed * (1.0 + 1e-12):
+        return False, 0.0
+    due, fits = saved + of[_EVERY], left_s - of[_SAVES]
+    if due < of[_WORK] and max(due - done, 0.0) / speed + of[_SAVES] < fits:
+        return False, 0.0
+    if fits < -_AT_ONCE:
+        return True, -1.0
+    return True, max(fits, 0.0) * speed
+
+
+@compiled
+def _job(
+    row: Any, rng: Any, of: Any, speeds: Any, waits: Any, loads: Any, planned: Any, limit: int
+) -> bool:  # pragma: no cover
     """One job; False where it exceeds ``limit`` failures. ``waits``, ``loads``: by what is pending."""
     shards = int(of[_FULL])  # 0: every failure sends everybody back
     kept = np.zeros(max(shards, 1))
@@ -82,7 +128,15 @@ def _job(row: Any, rng: Any, of: Any, speeds: Any, waits: Any, loads: Any, limit
     slow = rng.random() * (of[_TO_SLOW] + of[_TO_FAST]) < of[_TO_SLOW]
     pending = 0  # bits: a shard, a trainer, the whole job
     phase, left = _WORKING, 0.0
+    ahead, last = 0, False
     while True:
+        edge = planned[ahead, 0] if ahead < planned.shape[0] else np.inf
+        if row[_TIME] >= edge - _AT_ONCE:
+            ahead, slow = _after(row, rng, of, planned, ahead, slow)
+            done, since = saved, 0.0
+            kept[:] = saved
+            pending, phase, left = _EVERYBODY, _LOADING, loads[_EVERYBODY]
+            continue
         if phase == _WORKING:
             if _replicas(of, broken) > replicas:
                 phase, left = (_GROWING, of[_SAVES]) if done > saved or since > 0.0 else (_RESHAPING, of[_GROWS])
@@ -96,20 +150,30 @@ def _job(row: Any, rng: Any, of: Any, speeds: Any, waits: Any, loads: Any, limit
         speed = 1.0
         if phase == _WORKING:
             speed = speeds[replicas] * (of[_SLOW] if slow else 1.0)
+            last = False
+            if edge < np.inf:
+                last, fits = _before_stop(of, edge - row[_TIME], speed, done, saved)
+                left = fits if last else left
+                if left < 0.0 and last:
+                    phase, left, speed = _IDLE, edge - row[_TIME], 1.0
         fails = 0.0 if phase == _WAITING else _replicas(of, broken) / everything / of[_MTBF]
         backs = broken / of[_REPAIR] if broken > 0 else 0.0
         turns = of[_TO_FAST] if slow else of[_TO_SLOW]
         total = fails + backs + turns
         needs = np.inf if phase == _WAITING else left / speed
         gap = rng.standard_exponential() / total if total > 0.0 else np.inf
-        spent = min(gap, needs)
+        spent = min(gap, needs, edge - row[_TIME])
         event = _NONE
-        if gap < needs:
+        if spent < min(gap, needs - _AT_ONCE):
+            event = _ENDS
+        elif gap < needs:
             u = rng.random() * total
             event = _FAILS if u < fails else (_BACK if u < fails + backs else _TURNS)
         row[_TIME] += spent
         if phase == _WORKING:
             done = done + speed * spent if event != _NONE else done + left
+            if last and event == _NONE and of[_STEP] > 0.0:  # of a step that does not end nothing is saved
+                done = saved + np.floor((done - saved) / of[_STEP] + 1e-9) * of[_STEP]
             row[_FEWER_TIME] += (1.0 - speeds[replicas]) * spent
             row[_STRAGGLED] += (speeds[replicas] - speed) * spent
         else:
@@ -120,6 +184,8 @@ def _job(row: Any, rng: Any, of: Any, speeds: Any, waits: Any, loads: Any, limit
             row[_FEWER_TIME] += spent
         elif phase == _LOADING:
             row[_LOAD] += spent
+        if event == _ENDS:
+            continue
         if event == _TURNS:
             slow = not slow
             continue
@@ -156,7 +222,12 @@ def _job(row: Any, rng: Any, of: Any, speeds: Any, waits: Any, loads: Any, limit
         if phase == _WORKING:
             if done >= of[_WORK] * (1.0 - 1e-12):
                 break
-            phase, left = _SAVING, of[_SAVES]
+            phase, left = (_LAST, min(of[_SAVES], edge - row[_TIME])) if last else (_SAVING, of[_SAVES])
+        elif phase == _LAST:
+            row[_SAVE] += of[_SAVES]
+            row[_LOST] += since
+            since, saved = 0.0, done
+            phase, left = _IDLE, edge - row[_TIME]
         elif phase in (_SAVING, _GROWING):
             row[_SAVE] += of[_SAVES]
             row[_LOST] += since
@@ -172,7 +243,7 @@ def _job(row: Any, rng: Any, of: Any, speeds: Any, waits: Any, loads: Any, limit
         elif phase == _SHRINKING:
             phase, left = _LOADING, loads[pending]
         else:  # loaded
-            if pending >= 4:
+            if pending >= _EVERYBODY:
                 done, since = saved, 0.0
                 for shard in range(shards):
                     kept[shard] = saved
@@ -183,11 +254,11 @@ def _job(row: Any, rng: Any, of: Any, speeds: Any, waits: Any, loads: Any, limit
 
 @compiled
 def _jobs(
-    out: Any, rng: Any, of: Any, speeds: Any, waits: Any, loads: Any, limit: int
+    out: Any, rng: Any, of: Any, speeds: Any, waits: Any, loads: Any, planned: Any, limit: int
 ) -> bool:  # pragma: no cover (compiled)
     ended = True
     for run in range(out.shape[0]):
-        ended &= _job(out[run], rng, of, speeds, waits, loads, limit)
+        ended &= _job(out[run], rng, of, speeds, waits, loads, planned, limit)
     return ended
 
 
@@ -216,7 +287,7 @@ def _numbers(job: Job, strategy: Strategy) -> tuple[Any, Any, Any, Any]:
     times = (job.job.work_s, strategy.interval_s, strategy.saving.save_s, grows, reshape, mix.mtbf_s)
     shares = (mix.share(FailureKind.SHARD), mix.share(FailureKind.TRAINER), mix.shards_per_failure)
     fleet = (repaired, job.repair_s or 1.0, nodes, job.cluster.spares or 0, group, fewest)
-    of = np.array([*times, *shares, *fleet, rate, to_slow, to_fast, shards], dtype=float)
+    of = np.array([*times, *shares, *fleet, rate, to_slow, to_fast, shards, job.job.step_s or 0.0], dtype=float)
     bits = [
         [kind for at, kind in enumerate(FailureKind) if state >> at & 1] or [FailureKind.WHOLE_JOB]
         for state in range(8)
@@ -246,6 +317,10 @@ def simulate_paced(
     failures = expected_failures(job, cost)
     limit = most_failures(failures)
     sizes = sizes_of(runs, failures, events=1e6, most=4096)
-    play = partial(_batch, _numbers(job, strategy), limit)
+    planned = []
+    if counts_stops(job, strategy):
+        planned = planned_until(job, _LONGEST * (1 + float(cost.breakdown.total)) * job.job.work_s)
+    stops = np.array(planned, dtype=float).reshape(-1, 2)
+    play = partial(_batch, (*_numbers(job, strategy), stops), limit)
     parts = played(play, (), sizes, streams, limit, workers, progress)
     return found_of(job, strategy, cost, parts, "of a long job, exponential failures and repairs")

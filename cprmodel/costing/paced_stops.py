@@ -1,0 +1,159 @@
+r"""What is done between two planned stops by a job that stragglers slow down for a while.
+
+A spell changes how much is done until a stop, and with it the rest after the last regular save. The share F of a
+time t that is slow is 0 or 1 with the probabilities
+
+.. math:: (1 - \zeta)\, e^{-\zeta t / (t_\zeta (1 - \zeta))}, \qquad \zeta\, e^{-t / t_\zeta}
+
+and has the mean ζ and the variance
+
+.. math:: \zeta (1 - \zeta)\, h, \qquad h = \frac{2 (x - 1 + e^{-x})}{x^2}, \qquad x = \frac{t}{t_\zeta (1 - \zeta)}
+
+Between 0 and 1 it is taken to have a beta law, which is followed by some points. The job is taken to be at one
+speed, 1 − F(1 − ψ_ζ), in all of the time: as one whose work is so much longer. What a save stops beyond the mean
+speed (:func:`~cprmodel.formulas.straggling_overhead`) is in this as far as the speeds of such times differ; the
+rest of it, the share 1 − h, makes regular saves longer. [derived here; held to cprmodel simulate, and both to a
+clock that is played]
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cprmodel.costing.pace import course_of, slower
+from cprmodel.costing.rhythm import after_failures
+from cprmodel.costing.saving import as_stored
+from cprmodel.costing.setting import Setting
+from cprmodel.facts.special import NUMPY
+from cprmodel.facts.strategies import Strategy
+from cprmodel.jobs import Job
+
+__all__ = ["Until", "at_speeds"]
+
+#: Intervals, with their saves, that a slow spell lasts where a job does not say.
+_SPELL = 10.0
+#: Times between stops that differ by less than this are alike.
+_ALIKE = 1.3
+#: Where work until a stop scatters by so much of a step, half of one is lost.
+_EVENLY = 0.4
+#: Shares of the time in slow spells are followed by so many points; a probability, or variance, below this is none.
+_POINTS, _NONE = 12, 1e-4
+
+
+class Until(NamedTuple):
+    """What is kept until a stop or a failure that sends everybody back, and what comes after that."""
+
+    alone: Callable[[Any, Any], Any]
+    rate: float
+    restart_s: float
+    load_s: float
+
+    def kept_in(self, times: Any, first: Any) -> tuple[Any, Any]:
+        """Useful work that is kept in each of some times, and what saves take; the first of all has no load [s]."""
+        after = after_failures(self.alone, self.rate, self.restart_s, self.load_s, times)
+        work, saves = self.alone(times, np.where(first, 0.0, self.load_s)) + after
+        return work, saves
+
+
+class _Speed(NamedTuple):
+    often: float
+    speed: float
+    evenly: bool = False  # a stop comes as likely anywhere in a step
+
+
+def _spell_s(job: Job, strategy: Strategy) -> float:
+    """How long a slow spell lasts on average [s]; ten intervals where the job does not say."""
+    slow = job.cluster.stragglers
+    lasts = None if slow is None else slow.lasts_s
+    return lasts or _SPELL * (strategy.saving.save_s + strategy.interval_s)
+
+
+def at_speeds(
+    job: Job,
+    strategy: Strategy,
+    times: Any,
+    first: Any,
+    until: Callable[[Job, Strategy, float, bool], Until],
+) -> tuple[Any, Any]:
+    """Useful work that is kept in each time between stops, and what saves take of it [s].
+
+    ``until``: what a job at full speed keeps until a failure, by its overhead without stops, and whether half a
+    step is lost before a stop.
+    """
+    slow = job.cluster.stragglers
+    assert slow is not None
+    pace = course_of(job).pace
+    if not job.plain:
+        return _mixed(job, strategy, [_Speed(1.0, pace)], 0.0, until).kept_in(times, first)
+    lasts = _spell_s(job, strategy) * (1 - slow.share)
+    kept, saving = np.zeros_like(times), np.zeros_like(times)
+    left = np.ones(len(times), dtype=bool)
+    while left.any():
+        alike = left & (times <= _ALIKE * times[left].min())
+        left &= ~alike
+        mean_s = float(times[alike].mean())
+        x = mean_s / lasts
+        among = 2 * float(NUMPY.phi2(-x))  # of the variance
+        longer = (1 - among) * slow.share * (1 - slow.share) * ((1 - slow.rate) / pace) ** 2
+        longer *= float(NUMPY.exprel(-strategy.saving.save_s / lasts))
+        apart = _EVENLY * (job.job.step_s or math.inf) / (mean_s * (1 - slow.rate))
+        shares = _slow_shares(slow.share, x, among, apart)
+        speeds = [one._replace(speed=1 - one.speed * (1 - slow.rate)) for one in shares]
+        kept[alike], saving[alike] = _mixed(job, strategy, speeds, longer, until).kept_in(
+            times[alike], first[alike]
+        )
+    return kept, saving
+
+
+def _slow_shares(share: float, x: float, among: float, apart: float) -> list[_Speed]:
+    """Shares of a time that are slow; where they scatter by more than ``apart``, evenly over steps."""
+    from scipy.special import betaincinv
+
+    never, always = (1 - share) * math.exp(-share * x), share * math.exp(-(1 - share) * x)
+    found = [_Speed(weight, one) for weight, one in ((never, 0.0), (always, 1.0)) if weight > _NONE]
+    rest = 1 - sum(one.often for one in found)
+    if rest < _NONE:
+        return [one._replace(often=one.often / (1 - rest)) for one in found]
+    sums = sum(one.often * one.speed for one in found)
+    mean = (share - sums) / rest
+    variance = (share**2 + share * (1 - share) * among - sums) / rest - mean**2
+    spread = mean * (1 - mean)
+    if not _NONE * spread < variance < spread * (1 - _NONE):
+        return [*found, _Speed(rest, mean, variance > apart**2)]
+    both, deviation = spread / variance - 1, math.sqrt(variance)
+    points = betaincinv(mean * both, (1 - mean) * both, (np.arange(_POINTS) + 0.5) / _POINTS)
+    points = mean + (points - points.mean()) * deviation / max(float(points.std()), 1e-12)
+    return [*found, *(_Speed(rest / _POINTS, float(one), deviation > apart) for one in points)]
+
+
+def _mixed(
+    job: Job,
+    strategy: Strategy,
+    speeds: Sequence[_Speed],
+    longer: float,
+    until: Callable[[Job, Strategy, float, bool], Until],
+) -> Until:
+    """At each of some speeds so often; regular saves are so much longer, but not the one before a stop."""
+    stored = as_stored(strategy.saving, strategy.recovery)
+    levels = tuple(replace(level, save_s=level.save_s * (1 + longer)) for level in stored.levels)
+    saving, more = replace(stored, levels=levels), longer * stored.levels[-1].save_s
+    each = []
+    for often, speed, evenly in speeds:
+        one, every = slower(job, speed), strategy.interval_s / speed
+        usual = float(Setting.of(one, strategy.recovery).run(saving, every).breakdown.total)
+        kept = until(one, replace(strategy, saving=saving, interval_s=every), usual, evenly)
+        each.append((often, speed, kept))
+
+    def alone(time_s: Any, load_s: Any) -> Any:
+        found: Any = 0.0
+        for often, speed, one in each:
+            work, saves = one.alone(time_s + more, load_s)
+            found = found + often * np.array([speed * work, saves])
+        return found
+
+    return each[0][2]._replace(alone=alone)
