@@ -232,6 +232,16 @@ class Paced:
             )
         return (*steps, *reshapes.steps, step) if course.fleet is not None else tuple(steps)
 
+    def of_lengths(
+        self, job: Job, strategy: Strategy, works: Any, of: Callable[[CostModel, Job, Strategy, Any], Breakdown]
+    ) -> Breakdown:
+        """What jobs cost that have so much useful work [s], beside stragglers alone; ``of``: jobs of one speed."""
+        pace = course_of(job).pace
+        parts = of(self.inner, slower(job, pace), _at(strategy, pace), works / pace)
+        more = _oftener(job, strategy.saving.save_s) * parts.save
+        slow = (1 + more) / pace - 1
+        return parts.scaled(1 / pace)._replace(reschedule=parts.reschedule / pace + slow)
+
     def curve(self, job: Job, strategy: Strategy, intervals_s: Any) -> tuple[Any, Any]:
         """Overhead and PLS of a strategy at each of many intervals."""
         return one_by_one(self, job, strategy, intervals_s)

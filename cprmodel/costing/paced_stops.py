@@ -25,12 +25,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from cprmodel.costing.limited_chains import chain_under
 from cprmodel.costing.pace import course_of, slower
 from cprmodel.costing.rhythm import after_failures
 from cprmodel.costing.saving import as_stored
 from cprmodel.costing.setting import Setting
 from cprmodel.facts.special import NUMPY
 from cprmodel.facts.strategies import Strategy
+from cprmodel.formulas.limits import saves_of
 from cprmodel.jobs import Job
 
 __all__ = ["Until", "at_speeds"]
@@ -74,22 +76,20 @@ def _spell_s(job: Job, strategy: Strategy) -> float:
 
 
 def at_speeds(
-    job: Job,
-    strategy: Strategy,
-    times: Any,
-    first: Any,
-    until: Callable[[Job, Strategy, float, bool], Until],
+    job: Job, strategy: Strategy, times: Any, first: Any, until: Callable[[Job, Strategy, float], Until]
 ) -> tuple[Any, Any]:
     """Useful work that is kept in each time between stops, and what saves take of it [s].
 
-    ``until``: what a job at full speed keeps until a failure, by its overhead without stops, and whether half a
-    step is lost before a stop.
+    ``until``: what a job at one speed keeps until a failure, by its overhead without stops.
     """
     slow = job.cluster.stragglers
     assert slow is not None
     pace = course_of(job).pace
     if not job.plain:
-        return _mixed(job, strategy, [_Speed(1.0, pace)], 0.0, until).kept_in(times, first)
+        one, at = slower(job, pace), replace(strategy, interval_s=strategy.interval_s / pace)
+        usual = Setting.of(one, strategy.recovery).run(as_stored(at.saving, at.recovery), at.interval_s)
+        kept, saving = until(one, at, float(usual.breakdown.total)).kept_in(times, first)
+        return kept * pace, saving
     lasts = _spell_s(job, strategy) * (1 - slow.share)
     kept, saving = np.zeros_like(times), np.zeros_like(times)
     left = np.ones(len(times), dtype=bool)
@@ -104,9 +104,7 @@ def at_speeds(
         apart = _EVENLY * (job.job.step_s or math.inf) / (mean_s * (1 - slow.rate))
         shares = _slow_shares(slow.share, x, among, apart)
         speeds = [one._replace(speed=1 - one.speed * (1 - slow.rate)) for one in shares]
-        kept[alike], saving[alike] = _mixed(job, strategy, speeds, longer, until).kept_in(
-            times[alike], first[alike]
-        )
+        kept[alike], saving[alike] = _mixed(job, strategy, speeds, longer).kept_in(times[alike], first[alike])
     return kept, saving
 
 
@@ -131,29 +129,23 @@ def _slow_shares(share: float, x: float, among: float, apart: float) -> list[_Sp
     return [*found, *(_Speed(rest / _POINTS, float(one), deviation > apart) for one in points)]
 
 
-def _mixed(
-    job: Job,
-    strategy: Strategy,
-    speeds: Sequence[_Speed],
-    longer: float,
-    until: Callable[[Job, Strategy, float, bool], Until],
-) -> Until:
+def _mixed(job: Job, strategy: Strategy, speeds: Sequence[_Speed], longer: float) -> Until:
     """At each of some speeds so often; regular saves are so much longer, but not the one before a stop."""
-    stored = as_stored(strategy.saving, strategy.recovery)
-    levels = tuple(replace(level, save_s=level.save_s * (1 + longer)) for level in stored.levels)
-    saving, more = replace(stored, levels=levels), longer * stored.levels[-1].save_s
-    each = []
-    for often, speed, evenly in speeds:
-        one, every = slower(job, speed), strategy.interval_s / speed
-        usual = float(Setting.of(one, strategy.recovery).run(saving, every).breakdown.total)
-        kept = until(one, replace(strategy, saving=saving, interval_s=every), usual, evenly)
-        each.append((often, speed, kept))
+    of, save_s = chain_under(job, strategy.recovery), job.save_s
+    often, speed, evenly = np.array(speeds, dtype=float).T[:, :, np.newaxis]
+    every, step = strategy.interval_s / speed, (job.job.step_s or 0.0) / speed
+    regular = of._replace(save=of.save * (1 + longer))
 
     def alone(time_s: Any, load_s: Any) -> Any:
-        found: Any = 0.0
-        for often, speed, one in each:
-            work, saves = one.alone(time_s + more, load_s)
-            found = found + often * np.array([speed * work, saves])
-        return found
+        room, cycle = time_s / of.stretch - load_s - save_s, every + regular.save
+        saves = np.maximum(NUMPY.intervals(np.maximum(room, 1e-9), cycle) - 1, 0.0)
+        last = np.maximum(room - saves * cycle, 0.0)
+        if job.job.step_s:
+            whole = np.floor(last / step * (1 + 1e-12)) * step
+            last = np.where(evenly > 0, np.where(last > step, last - step / 2, last / 2), whole)
+        complete, saved = saves_of(regular, every, last, saves, save_s, load_s)
+        saved = np.where(last > 0, saved, 0.0)
+        work = speed * (every * complete + last * saved)
+        return np.sum(often * np.array([work, (1 + longer) * save_s * complete + save_s * saved]), axis=1)
 
-    return each[0][2]._replace(alone=alone)
+    return Until(alone, of.back / of.stretch, of.restart, job.load_s)

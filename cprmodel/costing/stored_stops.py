@@ -118,11 +118,8 @@ def done_between(job: Job, strategy: Strategy, usual: float, gaps: tuple[float, 
     return _until_failure(job, strategy, usual).kept_in(np.array(gaps), first)
 
 
-def _until_failure(job: Job, strategy: Strategy, usual: float, evenly: bool = False) -> Until:
-    """What is kept until a stop or a failure that sends everybody back, by a job at full speed.
-
-    ``evenly``: half a step is lost before a stop; else as much of one as is left.
-    """
+def _until_failure(job: Job, strategy: Strategy, usual: float) -> Until:
+    """What is kept until a stop or a failure that sends everybody back, by a job at full speed."""
     saving = as_stored(strategy.saving, strategy.recovery)
     tau, many, last = strategy.interval_s, saving.segments, saving.levels[-1]
     pattern, low, save, carry = _pattern(saving, tau)
@@ -151,9 +148,7 @@ def _until_failure(job: Job, strategy: Strategy, usual: float, evenly: bool = Fa
                 few = np.clip(NUMPY.intervals(np.maximum(left, 1e-9), tau + low) - 1, 0.0, many - 1)
             rest = np.maximum(left - few * low, 0.0)
             ends = takes(rest)
-        if step and evenly:
-            rest = np.where(rest > step, rest - step / 2, rest / 2)
-        elif step:
+        if step:
             rest = np.floor(rest / step * (1 + 1e-12)) * step
         less = np.zeros_like(rest)  # a failure that needs a lower level loses less in a shorter piece, too
         for often, segments in lower:
