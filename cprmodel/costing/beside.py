@@ -36,6 +36,7 @@ from cprmodel.costing.models import (
     use,
     with_extra,
 )
+from cprmodel.costing.paced import Paced
 from cprmodel.costing.rhythm import (
     Between,
     between,
@@ -148,6 +149,8 @@ def _waiting(job: Job, overhead: float, spares: int) -> Step:
 
 def _of_lengths(model: CostModel, job: Job, strategy: Strategy, works: Any) -> Breakdown:
     """What such jobs cost that have so much useful work [s], as fractions of it."""
+    if job.paced and not job.elastic and isinstance(model, Paced):
+        return model.of_lengths(job, strategy, works, _of_lengths)
     if isinstance(model, Exact):
         every, save = strategy.saves_every_s, strategy.saving.save_s
         step = exact_makespan(works, every, save, job.failure_mix, strategy.recovery)
