@@ -36,6 +36,7 @@ from cprmodel.costing.models import (
     use,
     with_extra,
 )
+from cprmodel.costing.pace import course_of
 from cprmodel.costing.paced import Paced
 from cprmodel.costing.rhythm import (
     Between,
@@ -208,12 +209,14 @@ class WithStops:
                 return math.inf
             return float(cost.breakdown.total) + self.extra_s * (1 / every + cost.written_beside_per_s)
 
-        if counts_stops(job, at_first) and rooms:
+        if counts_stops(job, at_first) and rooms and not at_first.plain:
             tried = [near, *in_whole_steps(job, around(near))]
             closest = replace(at_first, interval_s=min(tried, key=costs))
             tried += in_whole_steps(job, cut_evenly(closest, rooms))
         else:
-            tried = [near, *in_whole_steps(job, [one for room in rooms for one in pieces(job, near, room)])]
+            pace = course_of(job).pace
+            cut = [one * pace for room in rooms for one in pieces(job, near / pace, room)]
+            tried = [near, *in_whole_steps(job, cut)]
         best = min(tried, key=costs)
         if best == found.interval_s:
             return found
