@@ -214,9 +214,9 @@ class WithStops:
             closest = replace(at_first, interval_s=min(tried, key=costs))
             tried += in_whole_steps(job, cut_evenly(closest, rooms))
         else:
-            pace = course_of(job).pace
-            cut = [one * pace for room in rooms for one in pieces(job, near / pace, room)]
-            tried = [near, *in_whole_steps(job, cut)]
+            paces = {course_of(job).pace, 1.0}  # in spells that are short or long beside these times
+            cut = [one * pace for pace in paces for room in rooms for one in pieces(job, near / pace, room)]
+            tried = [near, *in_whole_steps(job, [*cut, longest_of(job)] if job.paced and rooms else cut)]
         best = min(tried, key=costs)
         if best == found.interval_s:
             return found

@@ -21,6 +21,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,7 +45,7 @@ _ALIKE = 1.3
 #: Where work until a stop scatters by so much of a step, half of one is lost.
 _EVENLY = 0.4
 #: Shares of the time in slow spells are followed by so many points; a probability, or variance, below this is none.
-_POINTS, _NONE = 12, 1e-4
+_POINTS, _NONE = 8, 1e-4
 
 
 class Until(NamedTuple):
@@ -108,7 +109,8 @@ def at_speeds(
     return kept, saving
 
 
-def _slow_shares(share: float, x: float, among: float, apart: float) -> list[_Speed]:
+@lru_cache(maxsize=1024)
+def _slow_shares(share: float, x: float, among: float, apart: float) -> tuple[_Speed, ...]:
     """Shares of a time that are slow; where they scatter by more than ``apart``, evenly over steps."""
     from scipy.special import betaincinv
 
@@ -116,17 +118,17 @@ def _slow_shares(share: float, x: float, among: float, apart: float) -> list[_Sp
     found = [_Speed(weight, one) for weight, one in ((never, 0.0), (always, 1.0)) if weight > _NONE]
     rest = 1 - sum(one.often for one in found)
     if rest < _NONE:
-        return [one._replace(often=one.often / (1 - rest)) for one in found]
+        return tuple(one._replace(often=one.often / (1 - rest)) for one in found)
     sums = sum(one.often * one.speed for one in found)
     mean = (share - sums) / rest
     variance = (share**2 + share * (1 - share) * among - sums) / rest - mean**2
     spread = mean * (1 - mean)
     if not _NONE * spread < variance < spread * (1 - _NONE):
-        return [*found, _Speed(rest, mean, variance > apart**2)]
+        return (*found, _Speed(rest, mean, variance > apart**2))
     both, deviation = spread / variance - 1, math.sqrt(variance)
     points = betaincinv(mean * both, (1 - mean) * both, (np.arange(_POINTS) + 0.5) / _POINTS)
     points = mean + (points - points.mean()) * deviation / max(float(points.std()), 1e-12)
-    return [*found, *(_Speed(rest / _POINTS, float(one), deviation > apart) for one in points)]
+    return (*found, *(_Speed(rest / _POINTS, float(one), deviation > apart) for one in points))
 
 
 def _mixed(job: Job, strategy: Strategy, speeds: Sequence[_Speed], longer: float) -> Until:

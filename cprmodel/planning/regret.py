@@ -110,8 +110,11 @@ class _Beliefs:
 
     def _overhead(self, log_error: float) -> float:
         if log_error not in self._planned:
-            (found,) = _regrets(self._job, [math.exp(log_error)], self._model)
-            self._planned[log_error] = found.overhead_fraction
+            believed = self._model.full_interval(
+                self._job.with_mtbf(self._job.failure_mix.mtbf_s * math.exp(log_error))
+            )
+            strategy = strategy_of(full_and_partial(self._job)[0], believed)
+            self._planned[log_error] = float(self._model.cost(self._job, strategy).breakdown.total)
         return self._planned[log_error]
 
 
