@@ -401,9 +401,12 @@ def _about_rare(job: Job, strategy: Strategy, number: float, until_s: float) -> 
     if number == 0 or _of_chain(job, strategy, 0.0, 0) is not None or apart > _RARE * strategy.saves_every_s:
         return []
     most = format_share(number * job.save_s / 2 / job.job.work_s)
+    warned = getattr(strategy.saving, "warned", None) is not None
+    played = "jobs with stops every night that were played out were up to 0.6 points off, either way"
     return [
         f"planned stops come only {apart / strategy.saves_every_s:.2g} intervals apart: half a save is charged for "
-        f"each, as if they were rare, and saves are up to {most} of the work off"
+        f"each, as if they were rare, and saves are up to {most} of the work off "
+        f"({played if warned else 'by how much the overhead is off nobody has played out'})"
     ]
 
 
@@ -412,10 +415,16 @@ def _about_calendar(strategy: Strategy, number: float, until_s: float) -> list[s
     apart = until_s / (number + 1) / strategy.saves_every_s
     if number == 0 or apart > _RARE:
         return []
-    return [
+    notes = [
         f"planned stops come only {apart:.2g} intervals apart: the time before each is counted with its own saves, "
         "one just before the stop, and the rest between the two"
     ]
+    if any(one.scatter is not None for one in getattr(strategy.saving, "levels", ())):
+        notes.append(
+            "a save before a planned stop is taken to end just as the stop begins, however long it takes: begun a "
+            "fixed time ahead it is lost, or waits, and such stops cost more"
+        )
+    return notes
 
 
 def _about_spares(job: Job, base: float) -> str:

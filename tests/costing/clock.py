@@ -16,7 +16,15 @@ __all__ = ["Clock"]
 
 
 class _Failed(Exception):
-    pass
+    """A failure strikes."""
+
+
+class _Struck(_Failed):
+    """It strikes work, and might have been announced."""
+
+
+class _Warned(Exception):
+    """A failure is announced that does not come."""
 
 
 @dataclass
@@ -34,6 +42,9 @@ class Clock:
     slow_share: float = 0.0  #: of the time, in exponential spells
     slow_rate: float = 1.0  #: speed in them
     spell: float = math.inf  #: their mean length
+    recall: float = 0.0  #: of the failures that strike work so many are announced, just in time for a save
+    precision: float = 1.0  #: of the announcements so many are followed by a failure
+    warned_save: float = 0.0  #: time of such a save
 
     def overhead(self, rng: random.Random) -> float:
         """Of one run."""
@@ -41,7 +52,7 @@ class Clock:
         self.fails, self.stop = rng.expovariate(1 / self.mtbf), self.every
         self.slow = rng.random() < self.slow_share
         self.turns = self._lasts() if 0 < self.slow_share < 1 else math.inf
-        saved, waits, last_takes = 0.0, 0.0, self.draw(rng)
+        saved, waits, last_takes, self.lost = 0.0, 0.0, self.draw(rng), False
         while True:
             try:
                 if self.now >= self.stop - 1e-6:  # nothing fails in it; spells go on
@@ -77,8 +88,24 @@ class Clock:
                     continue
                 self._passes(math.inf)
                 saved = self.done
-            except _Failed:
+            except _Warned:
+                saved = self._on_warning(saved)
+                if self.lost:
+                    waits = self.down + self.load
+            except _Failed as failure:
+                if isinstance(failure, _Struck) and rng.random() < self.recall:
+                    saved = self._on_warning(saved)
                 self.done, waits = saved, self.down + self.load
+
+    def _on_warning(self, saved: float) -> float:
+        """A save begins; the work that is saved then. A failure, or a planned stop, makes it void."""
+        self.lost = False
+        try:
+            took = self._passes(self.warned_save)
+        except _Failed:
+            self.done, self.lost = saved, True
+            return saved
+        return self.done if took >= self.warned_save - 1e-6 else saved
 
     def _lasts(self) -> float:
         """How long it goes on as fast, or slow, as now."""
@@ -107,5 +134,14 @@ class Clock:
         while self.done < due - 1e-6 and self.now < until - 1e-6:
             speed = self.slow_rate if self.slow else 1.0
             length = min((due - self.done) / speed, until - self.now, max(self.turns - self.now, 1e-9))
-            self._passes(length)
-            self.done += speed * length
+            false = self.recall / self.precision * (1 - self.precision) / self.mtbf
+            warns = self.rng.expovariate(false) if false > 0 else math.inf
+            began = self.now
+            try:
+                self._passes(min(length, warns))
+            except _Failed:
+                self.done += speed * (self.now - began)
+                raise _Struck from None
+            self.done += speed * min(length, warns)
+            if warns < length:
+                raise _Warned

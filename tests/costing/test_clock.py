@@ -210,9 +210,35 @@ def test_stragglers_that_are_none_are_as_a_job_without() -> None:
         assert abs(a.mean - b.mean) < 3 * math.hypot(a.standard_error, b.standard_error)
 
 
+WARNED = {**POINT, "warning": {"lead": "2 min", "recall": 0.5, "precision": 0.8, "save": "1 min"}}
+
+
+@pytest.mark.parametrize(
+    ("planned", "mtbf", "hours"),
+    [(NIGHT, "30 d", 12.0), (NIGHT, "30 d", 19.0), (NIGHT, "2 d", 7.5), (WEEK, "2 d", 7.0)],
+)
+def test_half_a_save_beside_warnings_is_as_far_off_as_is_said(planned: Any, mtbf: str, hours: float) -> None:
+    """Beside saves on warnings plan and simulation charge half a save for each stop: a note says how far off."""
+    job = job_of(WARNED, planned, mtbf, "60 d")
+    mean, error = played(clock_of(job, hours, recall=0.5, precision=0.8, warned_save=60.0), 250)
+    strategy = strategy_of(job, hours)
+    found = simulate(job, strategy, 500, seed=3, workers=1).overhead_fraction
+    assert any("were up to 0.6 points off" in one for one in plan(job).warnings) or planned is WEEK
+    for one in (float(model_for(job).cost(job, strategy).breakdown.total), found.mean):
+        assert abs(one - mean) < 3 * math.hypot(error, found.standard_error) + 6e-3
+
+
+def test_warnings_without_stops_are_as_the_clock_plays_them() -> None:
+    job = job_of(WARNED, None, "2 d", "60 d")
+    clock = Clock(60 * DAY, 8 * HOUR, 600.0, 300.0, 2 * DAY, recall=0.5, precision=0.8, warned_save=60.0)
+    mean, error = played(clock, 250)
+    assert abs(model_for(job).cost(job, strategy_of(job, 8.0)).breakdown.total - mean) < 3 * error + 5e-4
+
+
 @pytest.mark.parametrize(
     ("point", "tables"), [(SCATTERS, {}), (POINT, {"cluster": {"stragglers": SLOW}})], ids=["scatter", "stragglers"]
 )
 def test_the_plan_says_that_they_are_counted(point: dict[str, Any], tables: dict[str, Any]) -> None:
     said = plan(job_of(point, NIGHT, "5 d", **tables)).warnings
     assert any("the time before each is counted with its own saves" in one for one in said)
+    assert any("end just as the stop begins, however long it takes" in one for one in said) == (point is SCATTERS)
