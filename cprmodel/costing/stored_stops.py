@@ -147,6 +147,8 @@ def _until_failure(job: Job, strategy: Strategy, usual: float) -> Until:
             if many > 1:
                 few = np.clip(NUMPY.intervals(np.maximum(left, 1e-9), tau + low) - 1, 0.0, many - 1)
             rest = np.maximum(left - few * low, 0.0)
+            if many > 1:  # lower levels' failures move where one save more fits: no interval is best just there
+                rest = np.minimum(rest, pattern)
             ends = takes(rest)
         if step:
             rest = np.floor(rest / step * (1 + 1e-12)) * step
