@@ -23,6 +23,7 @@ import numpy as np
 
 from cprmodel.costing.blocking import Exact, FirstOrder
 from cprmodel.costing.chain_stops import spared_by, without_limit
+from cprmodel.costing.counted_stops import counted
 from cprmodel.costing.models import (
     BUDGET,
     STOPS,
@@ -39,10 +40,10 @@ from cprmodel.costing.models import (
 from cprmodel.costing.pace import course_of
 from cprmodel.costing.paced import Paced
 from cprmodel.costing.rhythm import (
+    RARE,
     Between,
     between,
     by_calendar,
-    counted,
     frequent,
     gaps_of,
     in_whole_steps,
@@ -50,7 +51,8 @@ from cprmodel.costing.rhythm import (
     pieces,
 )
 from cprmodel.costing.saving import as_stored, saving_of
-from cprmodel.costing.shorter import kept_share
+from cprmodel.costing.shorter import kept_shares
+from cprmodel.costing.stops_words import about_counted, about_rare
 from cprmodel.costing.stored_stops import (
     around,
     counts_stops,
@@ -59,6 +61,7 @@ from cprmodel.costing.stored_stops import (
     least_save_s,
 )
 from cprmodel.costing.terms import WITHIN
+from cprmodel.costing.until_stops import blocking_between
 from cprmodel.facts.formula import Formula
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.strategies import Recovery, Strategy, loses_samples
@@ -79,8 +82,6 @@ __all__ = ["WithStops", "in_repair_of", "planned_stops"]
 _SHORT = 20
 #: More planned stops than this are not counted.
 _MOST_STOPS = 10**6
-#: Stops so many intervals apart are rare.
-_RARE = 10
 #: An interval between planned stops is set by a budget that it uses up but for a tenth.
 _BOUNDED = 0.9
 _NO_WORK = "its planned stops leave no time for work between a load and a save"
@@ -241,7 +242,7 @@ class WithStops:
             return []
         number, _, until = _met(job, job.job.work_s * (1 + base), job.load_s + job.save_s / 2)
         every_s = strategy.saves_every_s * as_stored(strategy.saving, strategy.recovery).segments
-        return frequent(job, number) if until / (number + 1) <= _RARE * every_s else []
+        return frequent(job, number) if until / (number + 1) <= RARE * every_s else []
 
     def _rhythm(self, job: Job, strategy: Strategy) -> Between | None:
         """What is done between planned stops that come by a period; None where none comes, or others do."""
@@ -287,8 +288,8 @@ class WithStops:
         """How many planned stops, their mean length, when the job ends [s], and what they cost."""
         if self._by_calendar(job, strategy):
             costs = partial(_of_lengths, self._inner, job, strategy)
-            done = partial(done_between, job, strategy) if counts_stops(job, strategy) else None
-            found = counted(job, strategy, base + waiting, costs, done)
+            done = done_between if counts_stops(job, strategy) else blocking_between
+            found = counted(job, strategy, base + waiting, costs, partial(done, job, strategy))
             if found is not None:
                 number, lasts, until, *adds = found
                 more = dict(zip(("more_saves", "more_lost_s"), adds, strict=True))
@@ -303,17 +304,15 @@ class WithStops:
         step = use(formula, work_s=work, planned=number, outage_s=lasts, **given)
         return number, lasts, until, step
 
-    def _kept_share(self, job: Job, strategy: Strategy, number: float) -> float:
-        """Share of the PLS that is left where planned stops that are counted one by one cut intervals short."""
-        if not loses_samples(strategy.recovery):
-            return 1.0
-        if not self._by_calendar(job, strategy):
-            return 1.0
-        return kept_share(job, strategy, gaps_of(job, math.ceil(number)), number)
+    def _kept_shares(self, job: Job, strategy: Strategy, number: float) -> tuple[float, float]:
+        """Of PLS and its scatter what is left where planned stops, counted one by one, cut intervals short."""
+        if not loses_samples(strategy.recovery) or not self._by_calendar(job, strategy):
+            return 1.0, 1.0
+        return kept_shares(job, strategy, gaps_of(job, math.ceil(number)), number)
 
     def _with_stops(self, job: Job, strategy: Strategy, cost: Cost, interval_s: float) -> Cost:
         parts, steps, waiting, planned, pls = cost.breakdown, list(cost.steps), 0.0, 0.0, cost.pls
-        written = cost.written_beside_per_s
+        written, spread = cost.written_beside_per_s, cost.pls_standard_deviation
         if not math.isfinite(parts.total):
             return cost
         if job.waits_for_repairs:
@@ -327,7 +326,10 @@ class WithStops:
             if number >= _MOST_STOPS:
                 return replace(cost, breakdown=parts._replace(lost=math.inf), refused=_ENDLESS)
             planned = float(step.value.reschedule)
-            pls *= self._kept_share(job, strategy, number)
+            kept, of_scatter = self._kept_shares(job, strategy, number)
+            pls *= kept
+            if spread is not None:
+                spread *= of_scatter
             parts = Breakdown(*(one + more for one, more in zip(parts, step.value, strict=True)))
             steps.append(step)
             a_save = 1.0 if cost.written_per_s is None else cost.written_per_s * strategy.saves_every_s
@@ -337,6 +339,7 @@ class WithStops:
             cost,
             breakdown=parts,
             pls=pls,
+            pls_standard_deviation=spread,
             steps=tuple(steps),
             planned=planned,
             waiting=waiting,
@@ -372,59 +375,11 @@ class WithStops:
             each = f" of {format_time(lasts)}" if number else ""
             notes.append(f"{stops}{each} in its time, {format_share(cost.planned)} of the work")
             notes += about_dates(job.failures.planned, job.job.start, until)
-            rhythm = between(job, played.interval_s) if played.plain else None
-            if number and rhythm is not None:
-                notes.append(_about_rhythm(rhythm))
-            elif number and played.interval_s < strategy.interval_s:
-                notes.append(
-                    "no time between two planned stops is as long as its interval: there is no regular save, only "
-                    "the one just before each"
-                )
-            elif step.formula is calendar_stops_overhead:
-                notes += _about_calendar(played, number, until)
-            else:
-                notes += _about_rare(job, played, number, until)
+            if step.formula is calendar_stops_overhead:
+                notes += about_counted(job, strategy, played, number, until)
+            elif step.formula is planned_overhead:  # not of a chain
+                notes += about_rare(job, played, number, until)
         return notes
-
-
-def _about_rhythm(rhythm: Between) -> str:
-    """How often is saved between stops that come by a period."""
-    if rhythm.saves == 0:
-        return "there is no regular save between two planned stops, only the one just before each"
-    saves = count_of(rhythm.saves, "save")
-    return f"{saves} between two planned stops, and one just before each, {format_time(rhythm.last_s)} later"
-
-
-def _about_rare(job: Job, strategy: Strategy, number: float, until_s: float) -> list[str]:
-    """That stops are not rare, where the figure takes them to be."""
-    apart = until_s / (number + 1)
-    if number == 0 or _of_chain(job, strategy, 0.0, 0) is not None or apart > _RARE * strategy.saves_every_s:
-        return []
-    most = format_share(number * job.save_s / 2 / job.job.work_s)
-    warned = getattr(strategy.saving, "warned", None) is not None
-    played = "jobs with stops every night that were played out were up to 0.6 points off, either way"
-    return [
-        f"planned stops come only {apart / strategy.saves_every_s:.2g} intervals apart: half a save is charged for "
-        f"each, as if they were rare, and saves are up to {most} of the work off "
-        f"({played if warned else 'by how much the overhead is off nobody has played out'})"
-    ]
-
-
-def _about_calendar(strategy: Strategy, number: float, until_s: float) -> list[str]:
-    """That stops by dates or of several kinds are not rare, and how they are counted then."""
-    apart = until_s / (number + 1) / strategy.saves_every_s
-    if number == 0 or apart > _RARE:
-        return []
-    notes = [
-        f"planned stops come only {apart:.2g} intervals apart: the time before each is counted with its own saves, "
-        "one just before the stop, and the rest between the two"
-    ]
-    if any(one.scatter is not None for one in getattr(strategy.saving, "levels", ())):
-        notes.append(
-            "a save before a planned stop is taken to end just as the stop begins, however long it takes: begun a "
-            "fixed time ahead it is lost, or waits, and such stops cost more"
-        )
-    return notes
 
 
 def _about_spares(job: Job, base: float) -> str:

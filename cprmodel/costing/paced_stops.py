@@ -28,15 +28,15 @@ import numpy as np
 
 from cprmodel.costing.limited_chains import chain_under
 from cprmodel.costing.pace import course_of, slower
-from cprmodel.costing.rhythm import after_failures
 from cprmodel.costing.saving import as_stored
 from cprmodel.costing.setting import Setting
+from cprmodel.costing.until_stops import Until
 from cprmodel.facts.special import NUMPY
 from cprmodel.facts.strategies import Strategy
 from cprmodel.formulas.limits import saves_of
 from cprmodel.jobs import Job
 
-__all__ = ["Until", "at_speeds"]
+__all__ = ["at_speeds"]
 
 #: Intervals, with their saves, that a slow spell lasts where a job does not say.
 _SPELL = 10.0
@@ -46,21 +46,6 @@ _ALIKE = 1.3
 _EVENLY = 0.4
 #: Shares of the time in slow spells are followed by so many points; a probability, or variance, below this is none.
 _POINTS, _NONE = 8, 1e-4
-
-
-class Until(NamedTuple):
-    """What is kept until a stop or a failure that sends everybody back, and what comes after that."""
-
-    alone: Callable[[Any, Any], Any]
-    rate: float
-    restart_s: float
-    load_s: float
-
-    def kept_in(self, times: Any, first: Any) -> tuple[Any, Any]:
-        """Useful work that is kept in each of some times, and what saves take; the first of all has no load [s]."""
-        after = after_failures(self.alone, self.rate, self.restart_s, self.load_s, times)
-        work, saves = self.alone(times, np.where(first, 0.0, self.load_s)) + after
-        return work, saves
 
 
 class _Speed(NamedTuple):

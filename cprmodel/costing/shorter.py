@@ -10,7 +10,13 @@ the expected PLS
 
 is left out, summed over the stops; to first order. u is the probability that nobody had to return since the stop
 before; after a failure the piece is as likely any part of an interval. Levels are summed, by what failures read of
-each: a level's piece is the work since its last save. [derived here; held to cprmodel simulate]
+each: a level's piece is the work since its last save. One run's PLS scatters by the squares of what single
+failures take, of which
+
+.. math:: \frac{\sum \left( u\, r (\tau^2 - r^2) / 3 + (1 - u)\, \tau^3 / 12
+          + r\, \tau\, E \right)}{T\, (\tau^2 / 3 + \tau\, C)}
+
+is left out. [derived here; held to cprmodel simulate]
 """
 
 from __future__ import annotations
@@ -29,7 +35,7 @@ from cprmodel.costing.setting import Setting
 from cprmodel.facts.strategies import Strategy
 from cprmodel.jobs import Job
 
-__all__ = ["kept_share", "spared"]
+__all__ = ["kept_shares", "spared"]
 
 
 def spared(piece_s: Any, rest_s: Any, calm: Any) -> Any:
@@ -40,14 +46,19 @@ def spared(piece_s: Any, rest_s: Any, calm: Any) -> Any:
     return calm * rest_s * (piece_s - rest_s) / 2 + (1 - calm) * piece_s**2 / 12
 
 
-def kept_share(job: Job, strategy: Strategy, gaps: Sequence[float], number: float) -> float:
-    """Share of the PLS without planned stops that is left with them.
+def _spared_squares(piece_s: Any, rest_s: Any, calm: Any) -> Any:
+    """The same of the work's square [s³]."""
+    return calm * rest_s * (piece_s**2 - rest_s**2) / 3 + (1 - calm) * piece_s**3 / 12
+
+
+def kept_shares(job: Job, strategy: Strategy, gaps: Sequence[float], number: float) -> tuple[float, float]:
+    """Shares of the PLS without planned stops, and of how one run's scatters, that are left with them.
 
     ``gaps``: times without a stop before each of them, as far as they are listed; ``number``: how many a job
     meets.
     """
     if not gaps or number <= 0:
-        return 1.0
+        return 1.0, 1.0
     if job.paced:
         pace = course_of(job).pace
         job, strategy = slower(job, pace), replace(strategy, interval_s=strategy.interval_s / pace)
@@ -64,14 +75,17 @@ def kept_share(job: Job, strategy: Strategy, gaps: Sequence[float], number: floa
     part = np.mod(left, cycle)
     part = np.clip(part - low * np.floor(part / (tau + low)), 0.0, segments * tau)
     calm = np.exp(-rate * sum(float(one) for one in stops.back) * times)
-    less, all_of_it = 0.0, 0.0
+    less, all_of_it = np.zeros(2), np.zeros(2)
     for at, (hit, period) in enumerate(zip(stops.hit, saving.periods, strict=True)):
-        piece = tau * period
-        rest = np.mod(part, piece) if at < len(stops.hit) - 1 else part
+        piece, to_last = tau * period, at == len(stops.hit) - 1
+        rest = part if to_last else np.mod(part, piece)
         before = calm * part + (1 - calm) * segments * tau / 2
-        less += float(hit) * float(np.mean(spared(piece, rest, calm) + takes * np.minimum(rest, before)))
-        all_of_it += float(hit) * (piece / 2 + (last if at == len(stops.hit) - 1 else float(blocking[at])))
-    if all_of_it <= 0:
-        return 1.0
-    found = number * less / (work * all_of_it)
-    return max(1.0 - found, 0.0) if math.isfinite(found) else 1.0
+        struck = takes * np.minimum(rest, before)
+        blocks = last if to_last else float(blocking[at])
+        squares = _spared_squares(piece, rest, calm) + struck * piece
+        less += float(hit) * np.array([np.mean(spared(piece, rest, calm) + struck), np.mean(squares)])
+        all_of_it += float(hit) * np.array([piece / 2 + blocks, piece**2 / 3 + blocks * piece])
+    if not np.all(all_of_it > 0):
+        return 1.0, 1.0
+    mean, square = (max(1.0 - one, 0.0) if math.isfinite(one) else 1.0 for one in number / work * less / all_of_it)
+    return mean, math.sqrt(square)

@@ -11,7 +11,7 @@ with E the time of a save to the last level with its drain, C what it takes from
 saves take in P and in the rest r; ρ is the rate of failures that need the last level, ρ' that of the others, and g'
 what these stop. They and their repairs slow everything down by g: so much that without stops the overhead is the
 usual one, as :mod:`cprmodel.costing.storage` has it exactly. After a failure it goes on as in
-:mod:`cprmodel.costing.rhythm`. [derived here; held to cprmodel simulate]
+:mod:`cprmodel.costing.until_stops`. [derived here; held to cprmodel simulate]
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ from typing import Any
 import numpy as np
 
 from cprmodel.costing.course import save_times_s
-from cprmodel.costing.paced_stops import Until, at_speeds
+from cprmodel.costing.paced_stops import at_speeds
 from cprmodel.costing.saving import as_stored, timed_saves
 from cprmodel.costing.scattered_stops import Scattered, scattered
 from cprmodel.costing.setting import Setting
 from cprmodel.costing.shorter import spared
+from cprmodel.costing.until_stops import Stopped, Until
 from cprmodel.facts.special import NUMPY
 from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import FailureKind, SavingPolicy, Strategy
@@ -107,15 +108,14 @@ def cut_evenly(strategy: Strategy, rooms: Sequence[float]) -> list[float]:
     return found
 
 
-def done_between(job: Job, strategy: Strategy, usual: float, gaps: tuple[float, ...]) -> tuple[Any, Any]:
+def done_between(job: Job, strategy: Strategy, usual: float, times: Any, first: Any) -> tuple[Any, Any]:
     """Useful work that is kept in each time between stops, and what saves take of it [s].
 
-    ``usual``: the overhead without stops.
+    ``usual``: the overhead without stops; ``first``: which time is the first of all, that has nothing to load.
     """
-    first = np.arange(len(gaps)) == 0  # it has nothing to load
     if job.paced:
-        return at_speeds(job, strategy, np.array(gaps), first, _until_failure)
-    return _until_failure(job, strategy, usual).kept_in(np.array(gaps), first)
+        return at_speeds(job, strategy, times, first, _until_failure)
+    return _until_failure(job, strategy, usual).kept_in(times, first)
 
 
 def _until_failure(job: Job, strategy: Strategy, usual: float) -> Until:
@@ -136,19 +136,18 @@ def _until_failure(job: Job, strategy: Strategy, usual: float) -> Until:
 
     takes = partial(_takes, saving)
 
-    def alone(time_s: Any, load_s: Any) -> Any:
+    def alone(time_s: Any, load_s: Any, more_s: Any = 0.0) -> Any:
         all_of_it = takes(pattern)
-        room = np.maximum((time_s - load_s - all_of_it) / slower, 0.0)
-        cycles = np.maximum(NUMPY.intervals(np.maximum(room, 1e-9), cycle) - 1, 0.0)
+        room = np.maximum((time_s - load_s - all_of_it) / slower - more_s, 0.0)
+        # a regular save is not begun that would not be drained when the last one must begin
+        cycles = np.maximum(NUMPY.intervals(np.maximum(room - carry, 1e-9), cycle) - 1, 0.0)
         rest, few, ends = room, 0.0 * room, all_of_it
         for _ in range(_TRIES if saving.dirty is not None else 1):
-            left = np.maximum((time_s - load_s - ends) / slower - cycles * cycle, 0.0)
+            left = np.maximum((time_s - load_s - ends) / slower - more_s - cycles * cycle, 0.0)
             few = np.zeros_like(left)
             if many > 1:
                 few = np.clip(NUMPY.intervals(np.maximum(left, 1e-9), tau + low) - 1, 0.0, many - 1)
             rest = np.maximum(left - few * low, 0.0)
-            if many > 1:  # lower levels' failures move where one save more fits: no interval is best just there
-                rest = np.minimum(rest, pattern)
             ends = takes(rest)
         if step:
             rest = np.floor(rest / step * (1 + 1e-12)) * step
@@ -165,8 +164,14 @@ def _until_failure(job: Job, strategy: Strategy, usual: float) -> Until:
         saves = complete * ((many - 1) * low + save) + saved * (few * low + in_last)
         return np.array([pattern * complete + (rest + less) * saved, saves])
 
-    kept: Callable[[Any, Any], Any] = alone
     if last.scatter is not None and many == 1 and saving.dirty is None:
         takes_s = float(last.blocks_s), float(saving.drain_s), float(carry)
-        kept = scattered(Scattered(last.scatter, tau, *takes_s, slower, back, others, waits, step))
-    return Until(kept, back, whole.reschedule_s, load)
+        kept: Callable[[Any, Any], Any] = scattered(
+            Scattered(last.scatter, tau, *takes_s, slower, back, others, waits, step)
+        )
+        return Until(kept, back, whole.reschedule_s, load)
+    stopped = None
+    if others > 0 and slower > 1:
+        loses = tuple((often / others, tau * segments) for often, segments in lower)
+        stopped = Stopped(others / slower, (slower - 1) / others, loses)
+    return Until(alone, back, whole.reschedule_s, load, stopped)

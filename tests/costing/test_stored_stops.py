@@ -278,3 +278,18 @@ def test_levels_whose_saves_fit_between_stops_are_as_good_as_planned() -> None:
     predicted = other.predicted.overhead_fraction - one.predicted.overhead_fraction
     assert predicted > 0.007
     assert abs(less - predicted) < 3 * error + 5e-4
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "mtbf", "hours"),
+    [(PLAIN, "5 d", 6.0), (PLAIN, "2 d", 13.0), (LEVELS, "2 d", 4.0), (DIRTY, "5 d", 9.0)],
+)
+def test_pieces_cut_short_scatter_less(checkpoint: dict[str, Any], mtbf: str, hours: float) -> None:
+    """A run's PLS scatters as whole intervals would say but for 9% to 12%, which is six errors or more."""
+    job, runs = sharded(checkpoint, NIGHT, mtbf), 2000
+    saving = job.saving if job.plain else saving_of(job)
+    strategy = Strategy("partial", job.partial_recovery, saving, hours * HOUR)
+    cost = model_for(job, Exact() if job.plain else None).cost(job, strategy)
+    found = simulate(job, strategy, runs, seed=4, workers=1).pls
+    played = found.standard_error * math.sqrt(runs)
+    assert cost.pls_standard_deviation == pytest.approx(played, rel=3 / math.sqrt(2 * runs))

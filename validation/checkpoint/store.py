@@ -275,4 +275,4 @@ def _written_s(header: dict[str, Any], since: float, all_s: float) -> float:
 
     ``all_s``: and no later than when all had answered.
     """
-    return round(min(all_s, max(header["seconds"], header["at"] - since)), 6)
+    return float(round(min(all_s, max(header["seconds"], header["at"] - since)), 6))
