@@ -2,7 +2,8 @@
 
 Run: torchrun --nproc-per-node 2 examples/advised_transformers.py FOLDER [--die-at STEP]
 
-With --die-at one rank kills itself, and torchrun ends the other; run it again without, and it goes on.
+With --die-at one rank kills itself, from that step on and once there is a checkpoint, and torchrun ends the other;
+run it again without, and it goes on.
 Needs: pip install transformers accelerate
 """
 
@@ -25,7 +26,7 @@ STEPS, BATCH = 120, 16
 JOB = Job.from_mapping(  # at the pace of a demonstration
     {
         "job": {"work": "10 s"},
-        "failures": {"mtbf": "2 s"},
+        "failures": {"mtbf": "0.5 s"},
         "checkpoint": {"save": "20 ms", "load": "20 ms", "reschedule": "5 s"},
     }
 )
@@ -44,13 +45,14 @@ class Model(torch.nn.Module):
 
 
 class Dies(TrainerCallback):
-    """Kills rank 0 after a step."""
+    """Kills rank 0 after so many steps, once there is something to go on from."""
 
     def __init__(self, step: int) -> None:
         self.step = step
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if state.global_step == self.step > 0 and args.process_index == 0:
+        due = state.global_step >= self.step > 0 and args.process_index == 0
+        if due and newest_checkpoint(args.output_dir) is not None:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
