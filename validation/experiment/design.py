@@ -33,8 +33,6 @@ _TRIED = (ALL_AT_ONCE, *ORDERS)
 #: Deltas of priority saves after which a shard writes a base.
 ORDERED_DELTAS = 64
 
-#: Failures in readings come so late at most after these began, in gaps between failures.
-_INTO_READING = 0.25
 
 Names = Annotated[str, Field(min_length=1, max_length=60, pattern="^[A-Za-z0-9][A-Za-z0-9 ._-]*$")]
 
@@ -163,6 +161,9 @@ class ExperimentSection(Section):
         "fifth as many of each while shards read)",
     )
     calibration_gap_s: float = Field(1.0, description="about so long between them")
+    calibration_reading_s: float = Field(
+        0.05, description="those in readings come up to so long after these began: as long as a reading takes"
+    )
     calibration_restart_s: float = Field(
         5.0, description="and so long more after one that takes the trainer, which starts again meanwhile"
     )
@@ -294,7 +295,7 @@ class Experiment(Case):
                 at += section.calibration_restart_s if kind is not FailureKind.SHARD else 0.0
             spread = np.linspace(1, self.steps, len(in_readings), endpoint=False)
             for kind, step in zip(in_readings, rng.permutation(spread), strict=True):
-                late_s = float(rng.uniform(0, _INTO_READING * section.calibration_gap_s))
+                late_s = float(rng.uniform(0, section.calibration_reading_s))
                 failures.append(Failure(kind, victims(kind), at_step=int(step), phase="recovery", delay_s=late_s))
             case = self.saving(seed, recovery, steps, training={"evaluate": False})
             yield Planned(f"calibrate-{recovery}-{steps}", case, "calibration", tuple(failures))
