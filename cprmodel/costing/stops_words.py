@@ -24,7 +24,7 @@ def about_counted(job: Job, asked: Strategy, played: Strategy, number: float, un
     if number == 0 or apart > RARE:
         return []
     notes = [
-        f"planned stops come only {apart:.2g} intervals apart: the time before each is counted with its own saves, "
+        f"planned stops come only {_apart(apart)} apart: the time before each is counted with its own saves, "
         "one just before the stop, and the rest between the two"
     ]
     if any(one.scatter is not None for one in getattr(played.saving, "levels", ())):
@@ -33,6 +33,10 @@ def about_counted(job: Job, asked: Strategy, played: Strategy, number: float, un
             "fixed time ahead it is lost, or waits, and such stops cost more"
         )
     return notes
+
+
+def _apart(intervals: float) -> str:
+    return count_of(float(f"{intervals:.2g}"), "interval")
 
 
 def _about_rhythm(rhythm: Between) -> str:
@@ -52,7 +56,7 @@ def about_rare(job: Job, strategy: Strategy, number: float, until_s: float) -> l
     warned = getattr(strategy.saving, "warned", None) is not None
     played = "jobs with stops every night that were played out were up to 0.6 points off, either way"
     return [
-        f"planned stops come only {apart:.2g} intervals apart: half a save is charged for "
+        f"planned stops come only {_apart(apart)} apart: half a save is charged for "
         f"each, as if they were rare, and saves are up to {most} of the work off "
         f"({played if warned else 'by how much the overhead is off nobody has played out'})"
     ]
