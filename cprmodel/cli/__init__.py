@@ -26,13 +26,14 @@ def main() -> None:
 
 def run_app(load: Callable[[], Any], program: str) -> None:
     """Load a Typer application and run it in the manner of this project: mistakes are one line each, status 2."""
-    ending = Ending()
+    ending, status = Ending(), 128 + signal.SIGINT
     try:
-        ending.begin()
-        status = _run(load, program)
-    except KeyboardInterrupt:
-        status = 128 + signal.SIGINT
-    finally:
+        try:
+            ending.begin()
+            status = _run(load, program)
+        finally:
+            ending.end()
+    except KeyboardInterrupt:  # which may come as it ends
         ending.end()
     sys.exit(ending.status(status))
 

@@ -15,6 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cprmodel.cli import run_app
+from cprmodel.cli.ending import Ending
+
 ROOT = Path(__file__).parents[2]
 JOB = ROOT / "examples" / "production-dlrm.toml"
 
@@ -224,3 +227,25 @@ def test_intervals_are_what_numpy_saves(tmp_path: Path) -> None:
     assert found.shape == (1000,)
     np.save(tmp_path / "b.npy", found)
     assert (tmp_path / "a.npy").read_bytes() == (tmp_path / "b.npy").read_bytes()
+
+
+def test_a_signal_that_comes_as_a_command_ends_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between its last line and the moment from which the process may be ended at once."""
+
+    class Late(Ending):
+        def end(self) -> None:
+            if not self._over:
+                self._over = True
+                raise KeyboardInterrupt
+            super().end()
+
+    monkeypatch.setattr("cprmodel.cli.Ending", Late)
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        with pytest.raises(SystemExit) as ended:
+            run_app(lambda: lambda standalone_mode: 130, "cprmodel")
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+    assert ended.value.code == 130
