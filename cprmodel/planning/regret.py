@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from cprmodel.costing import Choice, CostModel, model_for
+from cprmodel.costing import CostModel, model_for
 from cprmodel.costing.blocking import recoveries_of, terms_of
 from cprmodel.facts.results import Breakdown
 from cprmodel.jobs import Job
@@ -47,29 +48,6 @@ class Regret:
         return self.extra_fraction / self.best_depending_fraction
 
 
-def _regrets(job: Job, mtbf_errors: Iterable[float], model: CostModel | None) -> Iterator[Regret]:
-    """What each of several beliefs costs; the best interval is priced once."""
-    model = model_for(job, model)
-    full, _, _ = full_and_partial(job)
-
-    def parts(choice: Choice) -> Breakdown:
-        return model.cost(job, strategy_of(full, choice)).breakdown
-
-    chosen = model.full_interval(job)
-    best_s, best = chosen.interval_s, parts(chosen)
-    for error in mtbf_errors:
-        believed = model.full_interval(job.with_mtbf(job.failure_mix.mtbf_s * error))
-        yield Regret(
-            model.name,
-            error,
-            believed.interval_s,
-            best_s,
-            float(parts(believed).total),
-            float(best.total),
-            float(best.save + best.lost),
-        )
-
-
 def regret(job: Job, mtbf_error: float, model: CostModel | None = None) -> Regret:
     """Plan full recovery for ``mtbf_error`` times the job's MTBF, and pay at the job's.
 
@@ -77,14 +55,34 @@ def regret(job: Job, mtbf_error: float, model: CostModel | None = None) -> Regre
     >>> round(regret(load_preset("cpr-dlrm"), 4.0).relative, 2)
     0.25
     """
-    return next(_regrets(job, [mtbf_error], model))
+    return _Beliefs(job, model).regret(mtbf_error)
 
 
 class _Beliefs:
     """What the intervals cost that are best for believed MTBFs, each of which is planned for once."""
 
     def __init__(self, job: Job, model: CostModel | None) -> None:
-        self._job, self._model, self._planned = job, model_for(job, model), dict[float, float]()
+        self._job, self._model = job, model_for(job, model)
+        self._full, _, _ = full_and_partial(job)
+        self._planned: dict[float, float] = {}
+
+    @cached_property
+    def _best(self) -> tuple[float, Breakdown]:
+        return self._paid(self._job)
+
+    def _paid(self, believed: Job) -> tuple[float, Breakdown]:
+        """The best interval of a job that is believed, and what it costs the true one."""
+        choice = self._model.full_interval(believed)
+        return choice.interval_s, self._model.cost(self._job, strategy_of(self._full, choice)).breakdown
+
+    def _believed(self, mtbf_error: float) -> tuple[float, Breakdown]:
+        return self._paid(self._job.with_mtbf(self._job.failure_mix.mtbf_s * mtbf_error))
+
+    def regret(self, mtbf_error: float) -> Regret:
+        """Of one of them."""
+        (best_s, best), (every_s, parts) = self._best, self._believed(mtbf_error)
+        total, depending = float(best.total), float(best.save + best.lost)
+        return Regret(self._model.name, mtbf_error, every_s, best_s, float(parts.total), total, depending)
 
     def expected(self, observed_failures: int) -> Regret:
         """The mean over the MTBF that n failures would have told; the interval is that of the median estimate."""
@@ -92,7 +90,7 @@ class _Beliefs:
 
         shares = (np.arange(POINTS) + 0.5) / POINTS
         errors = gammaincinv(observed_failures, shares) / observed_failures
-        middle = regret(self._job, float(errors[POINTS // 2]), self._model)
+        middle = self.regret(float(errors[POINTS // 2]))
         return replace(middle, overhead_fraction=float(np.mean(self._overheads(errors, observed_failures))))
 
     def _overheads(self, mtbf_errors: Any, observed_failures: int) -> Any:
@@ -110,11 +108,8 @@ class _Beliefs:
 
     def _overhead(self, log_error: float) -> float:
         if log_error not in self._planned:
-            believed = self._model.full_interval(
-                self._job.with_mtbf(self._job.failure_mix.mtbf_s * math.exp(log_error))
-            )
-            strategy = strategy_of(full_and_partial(self._job)[0], believed)
-            self._planned[log_error] = float(self._model.cost(self._job, strategy).breakdown.total)
+            _, parts = self._believed(math.exp(log_error))
+            self._planned[log_error] = float(parts.total)
         return self._planned[log_error]
 
 
