@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cprmodel.costing.limited_chains import chain_under
-from cprmodel.costing.rhythm import STOPS, begins_and_ends
+from cprmodel.costing.rhythm import STOPS, calendar_of
 from cprmodel.costing.until_stops import NORMAL
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.strategies import Strategy
@@ -59,20 +59,18 @@ def counted(
     """
     of, mix, work = chain_under(job, strategy.recovery), job.failure_mix, job.job.work_s
     usual = Breakdown(*(float(np.ravel(part)[0]) for part in costs(np.array([work]))))
-    begins, ends, up = begins_and_ends(job.failures.planned or (), job.job.start)
+    stops = calendar_of(job)
     none = Counted(0.0, 0.0, work * (1 + base), 0.0, 0.0)
-    if not len(begins):
-        return none
-    near = int(np.searchsorted(up, _LATE * work * (1 + base)))  # later ones no run comes to
-    begins, ends = begins[:near], ends[:near]
+    near = int(np.searchsorted(stops.up_s, _LATE * work * (1 + base)))  # later ones no run comes to
     if near == 0:
         return none
     # waiting stretches all else; and no more is needed than all of the job
     runs = (1 + usual.total) / (1 + base)
-    gaps = np.minimum(runs * (begins - np.concatenate([[0.0], ends[:-1]])), 2 * work * (1 + usual.total))
+    gaps = np.minimum(runs * stops.gaps_s[:near], 2 * work * (1 + usual.total))
     if of.back / of.stretch * gaps.max() > _MANY:
         return None
-    kept, saving_s = done(usual.total, gaps, np.arange(len(gaps)) == 0)
+    first = np.arange(near) == 0
+    kept, saving_s = done(usual.total, gaps, first)
     before = np.cumsum(kept)
     left_s, failures = (work - before) * (1 + usual.total), work * (1 + usual.total) / mix.mtbf_s
     luck = _luck(job, strategy, of, failures, float(np.median(gaps)))
@@ -82,7 +80,7 @@ def counted(
     number = float(met.sum())
     if number < 1e-9:
         return none
-    loads = job.load_s * (np.arange(len(gaps)) > 0)
+    loads = np.where(first, 0.0, job.load_s)
     lost = met @ (gaps - loads - kept * (1 + usual.total))
     saved = met @ (saving_s - kept * usual.save)
     # what follows the last stop ends without a save, as a job does
@@ -90,7 +88,7 @@ def counted(
     last = costs(lefts)
     lost += float(np.mean(lefts * (last.total - usual.total)))
     saved += float(np.mean(lefts * (last.save - usual.save)))
-    out = float(met @ (ends - begins))
+    out = float(met @ (stops.ends_s - stops.begins_s)[:near])
     until = work * (1 + base) + out + number * job.load_s + float(lost)
     more = float(saved) / job.save_s / number if job.save_s > 0 else 0.0
     return Counted(number, out / number, until, more, float(lost - saved) / number)

@@ -18,7 +18,7 @@ import numpy as np
 from cprmodel.costing.blocking import terms_of
 from cprmodel.costing.models import Step, recovery_arguments, use
 from cprmodel.costing.short_chain import Limits, Summed, short_chain
-from cprmodel.costing.terms import WITHIN
+from cprmodel.costing.terms import WITHIN, steps_within
 from cprmodel.costing.valleys import beside, closed, lowest
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.roots import root_between
@@ -105,7 +105,7 @@ class Chains:
         left = room - self.job.save_s - self.regular(interval_s) * (interval_s + save)
         left = np.maximum(left, 0.0)
         step = self.job.job.step_s
-        return left if step is None else np.floor(left / step * (1 + 1e-12)) * step
+        return left if step is None else steps_within(left, step)
 
     def step(self, interval_s: Any) -> Step:
         """The overhead, as the formula that gives it."""
@@ -233,7 +233,7 @@ class Chains:
             return self.summed(every).pls - most
 
         for share in _SHORTER:
-            low = max(math.floor(share * long / step * (1 + 1e-12)) * step, step) if step else share * long
+            low = max(float(steps_within(share * long, step)), step) if step else share * long
             if beyond(low) <= 0:
                 break
             high = low
@@ -243,7 +243,7 @@ class Chains:
             return low
         found = root_between(beyond, low, high, _CLOSE) * (1 - 2 * _CLOSE)
         if step:
-            found = math.floor(found / step * (1 + 1e-12)) * step
+            found = float(steps_within(found, step))
         return found if found > low and beyond(found) <= 0 else low
 
     def _least_of_short(

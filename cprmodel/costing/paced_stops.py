@@ -30,7 +30,8 @@ from cprmodel.costing.limited_chains import chain_under
 from cprmodel.costing.pace import course_of, slower
 from cprmodel.costing.saving import as_stored
 from cprmodel.costing.setting import Setting
-from cprmodel.costing.until_stops import Until
+from cprmodel.costing.terms import steps_within
+from cprmodel.costing.until_stops import Until, fitting, half_a_step_less
 from cprmodel.facts.special import NUMPY
 from cprmodel.facts.strategies import Strategy
 from cprmodel.formulas.limits import saves_of
@@ -124,12 +125,9 @@ def _mixed(job: Job, strategy: Strategy, speeds: Sequence[_Speed], longer: float
     regular = of._replace(save=of.save * (1 + longer))
 
     def alone(time_s: Any, load_s: Any) -> Any:
-        room, cycle = time_s / of.stretch - load_s - save_s, every + regular.save
-        saves = np.maximum(NUMPY.intervals(np.maximum(room, 1e-9), cycle) - 1, 0.0)
-        last = np.maximum(room - saves * cycle, 0.0)
+        saves, last = fitting(time_s / of.stretch - load_s - save_s, every + regular.save)
         if job.job.step_s:
-            whole = np.floor(last / step * (1 + 1e-12)) * step
-            last = np.where(evenly > 0, np.where(last > step, last - step / 2, last / 2), whole)
+            last = np.where(evenly > 0, half_a_step_less(last, step), steps_within(last, step))
         complete, saved = saves_of(regular, every, last, saves, save_s, load_s)
         saved = np.where(last > 0, saved, 0.0)
         work = speed * (every * complete + last * saved)

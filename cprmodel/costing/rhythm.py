@@ -11,17 +11,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from cprmodel.costing.terms import steps_within
 from cprmodel.facts.special import NUMPY
 from cprmodel.jobs import Job
-from cprmodel.jobs.planned import Planned, planned_calendar, times_between
+from cprmodel.jobs.planned import Planned, planned_calendar
 
 __all__ = [
     "RARE",
     "STOPS",
     "Between",
-    "begins_and_ends",
     "between",
     "by_calendar",
+    "calendar_of",
     "frequent",
     "gaps_of",
     "in_whole_steps",
@@ -59,7 +60,7 @@ def between(job: Job, interval_s: float) -> Between | None:
     saves = int(NUMPY.intervals(room_s, interval_s + job.save_s)) - 1
     last = max(room_s - saves * (interval_s + job.save_s), 0.0)
     if step is not None:
-        last = math.floor(last / step * (1 + 1e-12)) * step
+        last = float(steps_within(last, step))
         if last == 0 and saves:
             saves, last = saves - 1, interval_s
     every, last = (interval_s, min(last, interval_s)) if saves else (min(interval_s, last), last)
@@ -82,25 +83,34 @@ def gaps_of(job: Job, number: int) -> list[float]:
     ... }), 3)
     [172800.0, 82800.0, 79200.0]
     """
-    return times_between(_listed(job.failures.planned or (), job.job.start)[:number])
+    found: list[float] = calendar_of(job).gaps_s[:number].tolist()
+    return found
+
+
+class Calendar(NamedTuple):
+    """Planned stops one after the other, as far as they are listed [s]."""
+
+    begins_s: Any
+    ends_s: Any
+    gaps_s: Any  # times without a stop before each
+    up_s: Any  # how long a job has been up when each begins
+
+
+def calendar_of(job: Job) -> Calendar:
+    """The planned stops of a job, those of which none is met among them."""
+    return _calendar(job.failures.planned or (), job.job.start)
 
 
 @lru_cache(maxsize=64)
-def _listed(kinds: tuple[Planned, ...], start: str | None) -> tuple[tuple[float, float], ...]:
-    return tuple(islice(planned_calendar(kinds, start), STOPS))
-
-
-@lru_cache(maxsize=64)
-def begins_and_ends(kinds: tuple[Planned, ...], start: str | None) -> Any:
-    """Of planned stops, and how long a job has been up when each begins [s]."""
-    begins, ends = np.array(_listed(kinds, start)).reshape(-1, 2).T
-    return begins, ends, begins - np.concatenate([[0.0], np.cumsum(ends - begins)])[: len(begins)]
+def _calendar(kinds: tuple[Planned, ...], start: str | None) -> Calendar:
+    begins, ends = np.array(list(islice(planned_calendar(kinds, start), STOPS))).reshape(-1, 2).T
+    up = begins - np.concatenate([[0.0], np.cumsum(ends - begins)])[: len(begins)]
+    return Calendar(begins, ends, begins - np.concatenate([[0.0], ends])[: len(begins)], up)
 
 
 def longest_of(job: Job) -> float:
     """The most work that is done without a planned stop, were there no failures and no regular saves [s]."""
-    begins, ends, _ = begins_and_ends(job.failures.planned or (), job.job.start)
-    gaps = begins - np.concatenate([[0.0], ends])[: len(begins)]
+    gaps = calendar_of(job).gaps_s
     rooms = np.maximum(gaps - job.save_s - job.load_s * (np.arange(len(gaps)) > 0), 0.0)
     before = np.cumsum(rooms)
     met = int(np.searchsorted(before, job.job.work_s))

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from cprmodel.costing.until_stops import half_a_step_less
 from cprmodel.facts.scatter import Scatter
 from cprmodel.facts.special import NUMPY
 
@@ -57,7 +58,7 @@ class Scattered(NamedTuple):
 def scattered(of: Scattered) -> Callable[[Any, Any], Any]:
     """What is kept, and what saves take of it, until a stop or a failure that sends everybody back; of times."""
     tau, mean, rate = of.interval_s, of.save_s, of.back
-    deviation = _deviation(of.scatter)
+    deviation = of.scatter.deviation
     cycle = tau + mean + of.drain_s - of.carry_s
     between = cycle - mean  # without what scatters
 
@@ -80,7 +81,7 @@ def scattered(of: Scattered) -> Callable[[Any, Any], Any]:
             rest = of.step_s * sum(_so_long(of, k, before, made, work) for work in _multiples(of))
         else:
             rest = made[0] * (room - sure * cycle) - took[0] - np.sum(made[1:] * between + took[1:], axis=0)
-            rest = np.where(rest > of.step_s, rest - of.step_s / 2, rest / 2) if of.step_s else rest
+            rest = half_a_step_less(rest, of.step_s) if of.step_s else rest
         rest = np.maximum(rest, 0.0)
         saved = np.exp(-rate * time_s - of.others * (mean + of.drain_s)) / of.waits
         taken = mean + of.drain_s - of.carry_s
@@ -128,18 +129,11 @@ def _law(scatter: Scatter, number: int) -> tuple[Any, Any, Any]:
     return values, np.concatenate([[0.0], np.cumsum(weights)]), np.concatenate([[0.0], np.cumsum(values * weights)])
 
 
-def _deviation(scatter: Scatter) -> float:
-    """Standard deviation of one over the mean."""
-    if scatter.factors:
-        return float(np.std(scatter.factors))
-    return math.sqrt(math.expm1(scatter.sigma**2))
-
-
 def _within(scatter: Scatter, number: Any, share: Any) -> tuple[Any, Any]:
     """Probability that so many together are at most a share of one's mean, and what they then are, over it."""
     from scipy.special import ndtr
 
-    sigma = np.sqrt(np.log1p(_deviation(scatter) ** 2 / number))
+    sigma = np.sqrt(np.log1p(scatter.deviation**2 / number))
     with np.errstate(divide="ignore"):
         far = np.log(np.maximum(share, 0.0) / number) / sigma
     probability, mean = ndtr(far + sigma / 2), number * ndtr(far - sigma / 2)

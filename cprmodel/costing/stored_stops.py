@@ -30,6 +30,7 @@ from cprmodel.costing.saving import as_stored, timed_saves
 from cprmodel.costing.scattered_stops import Scattered, scattered
 from cprmodel.costing.setting import Setting
 from cprmodel.costing.shorter import spared
+from cprmodel.costing.terms import steps_within
 from cprmodel.costing.until_stops import Stopped, Until
 from cprmodel.facts.special import NUMPY
 from cprmodel.facts.storage import StoredSave
@@ -150,7 +151,7 @@ def _until_failure(job: Job, strategy: Strategy, usual: float) -> Until:
             rest = np.maximum(left - few * low, 0.0)
             ends = takes(rest)
         if step:
-            rest = np.floor(rest / step * (1 + 1e-12)) * step
+            rest = steps_within(rest, step)
         less = np.zeros_like(rest)  # a failure that needs a lower level loses less in a shorter piece, too
         for often, segments in lower:
             piece, calm = tau * segments, np.exp(-sum(one for one, _ in lower) * time_s)

@@ -28,6 +28,7 @@ __all__ = [
     "Way",
     "in_steps",
     "pieces_within",
+    "steps_within",
 ]
 
 #: A budget is kept up to rounding.
@@ -174,6 +175,15 @@ class Recoveries(Protocol):
 def _steps_of_job(of: Terms) -> Any:
     """Steps that reach the end of the job."""
     return np.maximum(np.ceil(of.work_s / of.step_s * (1 - 1e-12)), 1)
+
+
+def steps_within(time_s: Any, step_s: Any) -> Any:
+    """The most whole steps in some time [s].
+
+    >>> float(steps_within(10.0, 3.0)), float(steps_within(0.3, 0.1))
+    (9.0, 0.30000000000000004)
+    """
+    return np.floor(time_s / step_s * (1 + 1e-12)) * step_s
 
 
 def in_steps(of: Terms, interval_s: Any, way: Way, budget: Any = None) -> Any:

@@ -21,12 +21,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cprmodel.costing.limited_chains import chain_under
+from cprmodel.costing.terms import steps_within
 from cprmodel.facts.special import NUMPY
 from cprmodel.facts.strategies import Strategy
 from cprmodel.formulas.limits import Chain, saves_of
 from cprmodel.jobs import Job
 
-__all__ = ["NORMAL", "Stopped", "Until", "after_failures", "blocking_between"]
+__all__ = ["NORMAL", "Stopped", "Until", "after_failures", "blocking_between", "fitting", "half_a_step_less"]
 
 #: Points of the grid of times, and failures in one of them.
 _POINTS, _FAILURES = 1001, 400
@@ -41,9 +42,8 @@ class Stopped(NamedTuple):
 
     rate: float  # per second of the clock
     each_s: float  # what one costs on average
-    loses: tuple[
-        tuple[float, float], ...
-    ] = ()  # shares of them that lose as likely any part of so much besides [s]
+    #: shares of them that lose as likely any part of so much besides [s]
+    loses: tuple[tuple[float, float], ...] = ()
 
     def in_times(self, times: Any) -> tuple[Any, Any]:
         """Probabilities of what they cost in some times, and by how much that is more than the mean [s]."""
@@ -52,7 +52,7 @@ class Stopped(NamedTuple):
         if most * self.each_s < _NO_TIME * float(np.max(times)):
             return np.ones((1, 1)), np.zeros((1, 1))
         if most > _SOME:
-            more = math.hypot(self.each_s, self._deviation_s) * np.sqrt(mean) * NORMAL[:, np.newaxis]
+            more = math.hypot(self.each_s, _moments(self.loses)[1]) * np.sqrt(mean) * NORMAL[:, np.newaxis]
             return np.full((len(NORMAL), 1), 1 / len(NORMAL)), more
         lose = sum(share for share, _ in self.loses)
         chances, costs = np.ones((1, 1)), np.zeros((1, 1))
@@ -65,12 +65,14 @@ class Stopped(NamedTuple):
     @property
     def _least_s(self) -> float:
         """What one costs that loses nothing [s]."""
-        return max(self.each_s - sum(share * most / 2 for share, most in self.loses), 0.0)
+        return max(self.each_s - _moments(self.loses)[0], 0.0)
 
-    @property
-    def _deviation_s(self) -> float:
-        mean = sum(share * most / 2 for share, most in self.loses)
-        return math.sqrt(max(sum(share * most**2 / 3 for share, most in self.loses) - mean**2, 0.0))
+
+def _moments(loses: tuple[tuple[float, float], ...], of: float = 1.0) -> tuple[float, float]:
+    """Mean and standard deviation of what one of so many loses [s]."""
+    mean = sum(share * most / 2 for share, most in loses) / of
+    square = sum(share * most**2 / 3 for share, most in loses) / of
+    return mean, math.sqrt(max(square - mean**2, 0.0))
 
 
 def _counted(mean: Any, least_s: float, loses: tuple[tuple[float, float], ...]) -> tuple[Any, Any]:
@@ -86,9 +88,8 @@ def _counted(mean: Any, least_s: float, loses: tuple[tuple[float, float], ...]) 
             ]
             rows += [(1, weight, least_s + part * most) for weight, most, part in parts]
         else:
-            middle = sum(share * most / 2 for share, most in loses) / all_of_them
-            square = sum(share * most**2 / 3 for share, most in loses) / all_of_them - middle**2
-            apart = math.sqrt(number * square)
+            middle, deviation = _moments(loses, all_of_them)
+            apart = math.sqrt(number) * deviation
             rows += [(number, 0.5, max(number * (least_s + middle) + way * apart, 0.0)) for way in (-1, 1)]
     numbers, weights, costs = np.array(rows).T[:, :, np.newaxis]
     factorials = np.array([math.factorial(number) for number, _, _ in rows], dtype=float)[:, np.newaxis]
@@ -110,6 +111,7 @@ class Until(NamedTuple):
 
     def kept_in(self, times: Any, first: Any) -> tuple[Any, Any]:
         """Useful work that is kept in each of some times, and what saves take; the first of all has no load [s]."""
+        # the first is told apart by a time that none of them has
         _, which, of = np.unique(np.round(times, 3) + (1 << 40) * first, return_index=True, return_inverse=True)
         times, loads = times[which], np.where(first[which], 0.0, self.load_s)
         after = after_failures(self.alone, self.rate, self.restart_s, self.load_s, times)
@@ -122,13 +124,22 @@ class Until(NamedTuple):
         return work, saves
 
 
+def fitting(room_s: Any, cycle_s: Any) -> tuple[Any, Any]:
+    """Regular saves in so much time for work and saves before the one that ends at a stop, and the rest [s]."""
+    saves = np.maximum(NUMPY.intervals(np.maximum(room_s, 1e-9), cycle_s) - 1, 0.0)
+    return saves, np.maximum(room_s - saves * cycle_s, 0.0)
+
+
+def half_a_step_less(last_s: Any, step_s: Any) -> Any:
+    """Work before a stop that comes as likely anywhere in a step, which is lost [s]."""
+    return np.where(last_s > step_s, last_s - step_s / 2, last_s / 2)
+
+
 @lru_cache(maxsize=256)
 def _blocking(of: Chain, interval_s: float, save_s: float, load_s: float, step_s: float) -> Until:
     def alone(time_s: Any, load: Any, more_s: Any = 0.0) -> Any:
-        room, cycle = time_s / of.stretch - more_s - load - save_s, interval_s + of.save
-        saves = np.maximum(NUMPY.intervals(np.maximum(room, 1e-9), cycle) - 1, 0.0)
-        last = np.maximum(room - saves * cycle, 0.0)
-        last = np.floor(last / step_s * (1 + 1e-12)) * step_s if step_s else last
+        saves, last = fitting(time_s / of.stretch - more_s - load - save_s, interval_s + of.save)
+        last = steps_within(last, step_s) if step_s else last
         complete, saved = saves_of(of, interval_s, last, saves, save_s, load)
         saved = np.where(last > 0, saved, 0.0)
         return np.array([interval_s * complete + last * saved, save_s * (complete + saved)])

@@ -55,6 +55,11 @@ class Scatter:
 
         return math.exp(self.sigma * float(ndtri(probability)) - self.sigma**2 / 2)
 
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of F."""
+        return float(np.std(self.factors)) if self.factors else math.sqrt(math.expm1(self.sigma**2))
+
     def struck(self, x: Any, share: float = math.inf) -> Any:
         """E[1 − e^(−xF)] where F is at most a share: a failure strikes, were there x in the mean time."""
         factors, weights = _nodes(self, share)
