@@ -13,8 +13,20 @@ import sys
 from typing import Any
 
 from cprmodel import Exact, Job, simulate
-from cprmodel.costing import model_for, saving_of
+from cprmodel.costing import model_for
 from cprmodel.facts.strategies import Strategy
+from tests.costing.test_stored_stops import (
+    BOTH,
+    DIRTY,
+    DRAIN,
+    LEVELS,
+    NIGHT,
+    THREE,
+    WEEK,
+    job_of,
+    sharded,
+    strategy_of,
+)
 
 __all__ = ["compared", "drawn", "drawn_stored"]
 
@@ -58,31 +70,12 @@ def drawn(seed: int) -> tuple[str, Job, Strategy]:
     return said, job, Strategy(recovery.name, recovery, job.saving, 3600 * hours)
 
 
-_POINT: dict[str, Any] = {"reschedule": "5 min", "partial_reschedule": "3 min"}
-_LEVELS = {
-    **_POINT,
-    "level": [
-        {"save": "1 min", "load": "1 min", "partial_load": "10 s", "survives": 0.9},
-        {"save": "15 min", "load": "10 min", "partial_load": "1 min", "every": 4},
-    ],
-}
-_THREE = {
-    **_POINT,
-    "level": [
-        {"save": "20 s", "load": "1 min", "survives": 0.6},
-        {"save": "2 min", "load": "4 min", "survives": 0.9, "every": 3},
-        {"save": "15 min", "load": "10 min", "every": 4},
-    ],
-}
-_ONE = {**_POINT, "load": "10 min", "partial_load": "30 s"}
-_DIRTY = {"stall": "1 min", "incremental": True, "dirty_curve": [["1 h", 0.2], ["6 h", 0.5], ["24 h", 0.8]]}
-_DRAIN = {"size": "1 TB", "bandwidth": "1 GB/s"}
 _STORED: dict[str, tuple[dict[str, Any], int]] = {
-    "drain": ({**_ONE, "save": "1 min", "drain": "1000 s"}, 1),
-    "levels": (_LEVELS, 4),
-    "three levels": (_THREE, 12),
-    "changed rows": ({**_ONE, "save": "15 min", **_DIRTY}, 1),
-    "changed rows that drain": ({**_ONE, **_DRAIN, **_DIRTY, "overlap": 0.9}, 1),
+    "drain": (DRAIN, 1),
+    "levels": (LEVELS, 4),
+    "three levels": (THREE, 12),
+    "changed rows": (DIRTY, 1),
+    "changed rows that drain": (BOTH, 1),
 }
 
 
@@ -93,19 +86,15 @@ def drawn_stored(seed: int) -> tuple[str, Job, Strategy]:
     point, many = _STORED[name]
     if name == "drain":
         point = {**point, "overlap": draw.uniform(0.3, 1)}
-    night, week = {"every": "1 d", "lasts": "1 h"}, {"every": "7 d", "lasts": "6 h"}
     others = [{"every": "31 h", "lasts": "1 h"}], [{"every": "2 d", "lasts": "3 h"}]
-    planned = draw.choice([[night], [night, week], *others])
-    failures = {"mtbf": f"{10 ** draw.uniform(0, 1.5)} d", "planned": planned}
-    data: dict[str, Any] = {"job": {"work": "120 d"}, "failures": failures, "checkpoint": point}
-    if draw.random() < 0.5 and name != "three levels":  # which have no load of a part
-        data["failures"] |= {"trainer_share": 0.05, "whole_job_share": 0.1}
-        data |= {"cluster": {"embedding_shards": 8}, "accuracy": {"pls_budget": 0.1}}
-    job = Job.from_mapping(data)
-    recovery = job.partial_recovery if "accuracy" in data else job.full_recovery
+    planned = draw.choice([NIGHT, WEEK, *others])
+    mtbf = f"{10 ** draw.uniform(0, 1.5)} d"
+    partial = draw.random() < 0.5 and name != "three levels"  # which have no load of a part
+    job = sharded(point, planned, mtbf) if partial else job_of(point, planned, mtbf)
     hours = 10 ** draw.uniform(0.2, 1.3) / many**0.8
-    said = f"{name}, {recovery.name}, stops: {planned}, MTBF {job.failure_mix.mtbf_s / 86400:.2f} d, {hours:.2f} h"
-    return said, job, Strategy(recovery.name, recovery, saving_of(job), 3600 * hours)
+    strategy = strategy_of(job, hours, partial)
+    said = f"{name}, {strategy.name}, stops: {planned}, MTBF {job.failure_mix.mtbf_s / 86400:.2f} d, {hours:.2f} h"
+    return said, job, strategy
 
 
 def compared(seed: int, runs: int, stored: bool = False) -> tuple[str, float, float, float]:

@@ -12,40 +12,17 @@ import pytest
 
 from cprmodel import Job, plan, simulate
 from cprmodel.costing import Exact, model_for
-from cprmodel.costing.saving import saving_of
-from cprmodel.facts.strategies import Strategy
 from tests.costing.clock import Clock
+from tests.costing.test_stored_stops import DAY, HOUR, NIGHT, PLAIN, SHARDED, as_played, job_of, strategy_of
 
-HOUR, DAY = 3600.0, 86400.0
-NIGHT = [{"every": "1 d", "lasts": "1 h"}]
 WEEK = [{"every": "7 d", "lasts": "1 h"}]
-POINT = {"save": "15 min", "load": "10 min", "reschedule": "5 min"}
-SCATTERS = {**POINT, "save_scatter": 0.6}
+SCATTERS = {**PLAIN, "save_scatter": 0.6}
 MINUTES = [4, 7, 8, 9, 11, 13, 16, 52]
 MEASURED = {
     "save_times": [f"{one} min" for one in MINUTES],
-    **{key: value for key, value in POINT.items() if key != "save"},
+    **{key: value for key, value in PLAIN.items() if key != "save"},
 }
 DRAINS = {"save": "5 min", "size": "1 TB", "bandwidth": "1 GB/s", "overlap": 0.7, "load": "10 min"}
-SHARDED: dict[str, Any] = {
-    "cluster": {"embedding_shards": 8},
-    "failures": {"trainer_share": 0.05, "whole_job_share": 0.1},
-    "checkpoint": {"partial_load": "30 s", "partial_reschedule": "3 min"},
-    "accuracy": {"pls_budget": 0.1},
-}
-
-
-def job_of(point: dict[str, Any], planned: Any, mtbf: str, work: str = "120 d", **tables: Any) -> Job:
-    failures = {"mtbf": mtbf, **({"planned": planned} if planned else {})}
-    data: dict[str, dict[str, Any]] = {"job": {"work": work}, "failures": failures, "checkpoint": point}
-    for name, keys in tables.items():
-        data[name] = {**data.get(name, {}), **keys}
-    return Job.from_mapping(data)
-
-
-def strategy_of(job: Job, hours: float, partial: bool = False) -> Strategy:
-    recovery = job.partial_recovery if partial else job.full_recovery
-    return Strategy("partial" if partial else "full", recovery, saving_of(job), hours * HOUR)
 
 
 def clock_of(job: Job, hours: float, **more: Any) -> Clock:
@@ -90,7 +67,7 @@ def test_saves_that_scatter_against_a_clock(
     point: dict[str, Any], draws: Any, planned: Any, mtbf: str, hours: float
 ) -> None:
     """Within three errors; half a save for each had been .5 to .7 points too much with stops every night."""
-    job = job_of(point, planned, mtbf, "60 d")
+    job = job_of(point, planned, mtbf, job={"work": "60 d"})
     strategy = strategy_of(job, hours)
     mean, error = played(clock_of(job, hours, draw=draws), 250)
     found = simulate(job, strategy, 1000, seed=3, workers=1).overhead_fraction
@@ -120,12 +97,7 @@ def test_saves_that_scatter_are_as_they_are_played(
     """Within three errors and .05 points, in whole steps, too, and of partial recovery, whose PLS is the same."""
     tables = {"job": {"step": step}} if step else {}
     job = job_of(point, planned, mtbf, **({**SHARDED, **tables} if partial else tables))
-    strategy = strategy_of(job, hours, partial)
-    cost = model_for(job).cost(job, strategy)
-    found = simulate(job, strategy, 600, seed=1, workers=1)
-    overhead = found.overhead_fraction
-    assert found.predicted.overhead_fraction == cost.breakdown.total
-    assert abs(cost.breakdown.total - overhead.mean) < 3 * overhead.standard_error + 5e-4
+    cost, found = as_played(job, strategy_of(job, hours, partial), 600)
     assert abs(cost.pls - found.pls.mean) <= 3 * found.pls.standard_error
 
 
@@ -151,7 +123,7 @@ SLOW: dict[str, Any] = {"share": 0.2, "rate": 0.5, "lasts": "6 h"}
 )
 def test_stragglers_against_a_clock(slow: dict[str, Any], planned: Any, mtbf: str, hours: float) -> None:
     """Within three errors; half a save for each had been .4 to 1 point too much with stops every night."""
-    job = job_of(POINT, planned, mtbf, "60 d", cluster={"stragglers": slow})
+    job = job_of(PLAIN, planned, mtbf, job={"work": "60 d"}, cluster={"stragglers": slow})
     strategy = strategy_of(job, hours)
     assert job.cluster.stragglers is not None
     spells = {"slow_share": slow["share"], "slow_rate": slow["rate"], "spell": job.cluster.stragglers.lasts_s}
@@ -170,13 +142,13 @@ DATES = [
 @pytest.mark.parametrize(
     ("point", "slow", "planned", "mtbf", "hours", "step", "partial"),
     [
-        (POINT, SLOW, NIGHT, "5 d", 2.3, None, False),
-        (POINT, SLOW, [*NIGHT, {"every": "7 d", "lasts": "6 h"}], "2 d", 7.0, None, False),
-        (POINT, SLOW, NIGHT, "5 d", 6.0, "50 min", False),
-        (POINT, SLOW, DATES, "5 d", 7.0, None, False),
-        (POINT, {"share": 0.02, "rate": 0.7}, NIGHT, "5 d", 6.0, None, True),
-        (POINT, {**SLOW, "lasts": "10 min"}, NIGHT, "5 d", 8.0, "7 min", True),
-        (POINT, {**SLOW, "lasts": "5 min"}, NIGHT, "30 d", 19.0, None, False),
+        (PLAIN, SLOW, NIGHT, "5 d", 2.3, None, False),
+        (PLAIN, SLOW, [*NIGHT, {"every": "7 d", "lasts": "6 h"}], "2 d", 7.0, None, False),
+        (PLAIN, SLOW, NIGHT, "5 d", 6.0, "50 min", False),
+        (PLAIN, SLOW, DATES, "5 d", 7.0, None, False),
+        (PLAIN, {"share": 0.02, "rate": 0.7}, NIGHT, "5 d", 6.0, None, True),
+        (PLAIN, {**SLOW, "lasts": "10 min"}, NIGHT, "5 d", 8.0, "7 min", True),
+        (PLAIN, {**SLOW, "lasts": "5 min"}, NIGHT, "30 d", 19.0, None, False),
         ({**DRAINS, "save": "1 min"}, SLOW, NIGHT, "5 d", 4.0, None, False),
         (SCATTERS, SLOW, NIGHT, "5 d", 4.0, None, False),
     ],
@@ -201,7 +173,7 @@ def test_stragglers_are_as_they_are_played(
 def test_stragglers_that_are_none_are_as_a_job_without() -> None:
     """Two kernels play them, and two ways count them."""
     hardly = {"stragglers": {"share": 1e-6, "rate": 0.9}}
-    free, slow = job_of(POINT, NIGHT, "5 d"), job_of(POINT, NIGHT, "5 d", cluster=hardly)
+    free, slow = job_of(PLAIN, NIGHT, "5 d"), job_of(PLAIN, NIGHT, "5 d", cluster=hardly)
     for hours in (3.7, 8.0):
         one, other = (model_for(job, Exact()).cost(job, strategy_of(job, hours)) for job in (free, slow))
         assert one.breakdown.total == pytest.approx(float(other.breakdown.total), abs=1e-3)
@@ -215,13 +187,13 @@ def test_stragglers_that_are_none_are_as_a_job_without() -> None:
 @pytest.mark.parametrize("mtbf", ["5 d", "30 d"])
 def test_no_other_interval_beside_stragglers_costs_less(lasts: str, mtbf: str) -> None:
     """One that leaves no rest in fast or mean nights, or none at all: within .02 points of the best of forty."""
-    job = job_of(POINT, NIGHT, mtbf, cluster={"stragglers": {**SLOW, "lasts": lasts}})
+    job = job_of(PLAIN, NIGHT, mtbf, cluster={"stragglers": {**SLOW, "lasts": lasts}})
     model, one = model_for(job), plan(job)["full"]
     costs = [model.cost(job, strategy_of(job, float(hours))).breakdown.total for hours in np.geomspace(2, 30, 40)]
     assert one.overhead_fraction < min(costs) + 2e-4
 
 
-WARNED = {**POINT, "warning": {"lead": "2 min", "recall": 0.5, "precision": 0.8, "save": "1 min"}}
+WARNED = {**PLAIN, "warning": {"lead": "2 min", "recall": 0.5, "precision": 0.8, "save": "1 min"}}
 
 
 @pytest.mark.parametrize(
@@ -230,7 +202,7 @@ WARNED = {**POINT, "warning": {"lead": "2 min", "recall": 0.5, "precision": 0.8,
 )
 def test_half_a_save_beside_warnings_is_as_far_off_as_is_said(planned: Any, mtbf: str, hours: float) -> None:
     """Beside saves on warnings plan and simulation charge half a save for each stop: a note says how far off."""
-    job = job_of(WARNED, planned, mtbf, "60 d")
+    job = job_of(WARNED, planned, mtbf, job={"work": "60 d"})
     mean, error = played(clock_of(job, hours, recall=0.5, precision=0.8, warned_save=60.0), 250)
     strategy = strategy_of(job, hours)
     found = simulate(job, strategy, 500, seed=3, workers=1).overhead_fraction
@@ -240,14 +212,14 @@ def test_half_a_save_beside_warnings_is_as_far_off_as_is_said(planned: Any, mtbf
 
 
 def test_warnings_without_stops_are_as_the_clock_plays_them() -> None:
-    job = job_of(WARNED, None, "2 d", "60 d")
+    job = job_of(WARNED, None, "2 d", job={"work": "60 d"})
     clock = Clock(60 * DAY, 8 * HOUR, 600.0, 300.0, 2 * DAY, recall=0.5, precision=0.8, warned_save=60.0)
     mean, error = played(clock, 250)
     assert abs(model_for(job).cost(job, strategy_of(job, 8.0)).breakdown.total - mean) < 3 * error + 5e-4
 
 
 @pytest.mark.parametrize(
-    ("point", "tables"), [(SCATTERS, {}), (POINT, {"cluster": {"stragglers": SLOW}})], ids=["scatter", "stragglers"]
+    ("point", "tables"), [(SCATTERS, {}), (PLAIN, {"cluster": {"stragglers": SLOW}})], ids=["scatter", "stragglers"]
 )
 def test_the_plan_says_that_they_are_counted(point: dict[str, Any], tables: dict[str, Any]) -> None:
     said = plan(job_of(point, NIGHT, "5 d", **tables)).warnings

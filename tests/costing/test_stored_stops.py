@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from cprmodel import Job, JobError, plan, simulate
-from cprmodel.costing import Exact, model_for
+from cprmodel.costing import Cost, Exact, model_for
 from cprmodel.costing.saving import saving_of
 from cprmodel.facts.storage import SaveLevel, StoredSave
 from cprmodel.facts.strategies import Strategy
+from cprmodel.simulation import Simulated
 
 HOUR, DAY = 3600.0, 86400.0
 NIGHT = [{"every": "1 d", "lasts": "1 h"}]
@@ -75,6 +76,16 @@ def strategy_of(job: Job, hours: float, partial: bool = False) -> Strategy:
     return Strategy("partial" if partial else "full", recovery, saving_of(job), hours * HOUR)
 
 
+def as_played(job: Job, strategy: Strategy, runs: int) -> tuple[Cost, Simulated]:
+    """What is planned and what is played: the overhead within three errors and .05 points."""
+    cost = model_for(job).cost(job, strategy)
+    found = simulate(job, strategy, runs, seed=1, workers=1)
+    overhead = found.overhead_fraction
+    assert found.predicted.overhead_fraction == cost.breakdown.total
+    assert abs(cost.breakdown.total - overhead.mean) < 3 * overhead.standard_error + 5e-4
+    return cost, found
+
+
 @pytest.mark.parametrize(
     ("checkpoint", "planned", "mtbf", "hours", "partial"),
     [
@@ -102,12 +113,7 @@ def test_overhead_is_as_it_is_played(
     """
     start = {"job": {"start": "2027-01-01"}} if planned is DATES else {}
     job = sharded(checkpoint, planned, mtbf) if partial else job_of(checkpoint, planned, mtbf, **start)
-    strategy = strategy_of(job, hours, partial)
-    cost = model_for(job).cost(job, strategy)
-    found = simulate(job, strategy, 300, seed=1, workers=1)
-    overhead = found.overhead_fraction
-    assert found.predicted.overhead_fraction == cost.breakdown.total
-    assert abs(cost.breakdown.total - overhead.mean) < 3 * overhead.standard_error + 5e-4
+    as_played(job, strategy_of(job, hours, partial), 300)
 
 
 @pytest.mark.parametrize(
