@@ -84,6 +84,22 @@ def test_late_notice_in_a_reading_is_calibrated() -> None:
     assert Costs.from_dict(json.loads(json.dumps(costs.to_dict()))) == costs
 
 
+def test_how_much_longer_shards_read_together_is_calibrated() -> None:
+    """By hand: one reads for 0.02 and 0.03 s, two for 0.04 and three for 0.06: 0.05 for three more. Their stops are
+    no others' mean. Where all shards read whatever failed, they do after each failure."""
+
+    def reads(readers: int, load_s: float, reschedule_s: float = 0.05) -> Stop:
+        return replace(stop(reschedule_s, Activity.WORK), load_s=load_s, readers=readers)
+
+    partial = measured(reads(1, 0.02), reads(2, 0.04, 0.09), reads(1, 0.03), reads(3, 0.06, 0.09))
+    full = measured(reads(3, 0.05), reads(3, 0.07))
+    costs = Costs.calibrated({("full", 5): full, ("partial", 8): partial}, [SHARD])
+    assert costs.stops["partial"][SHARD] == pytest.approx((0.05, 0.025))
+    assert costs.stops["full"][SHARD] == pytest.approx((0.05, 0.06))
+    assert costs.together == {"partial": (1, pytest.approx(0.05 / 3))}
+    assert Costs.from_dict(json.loads(json.dumps(costs.to_dict()))) == costs
+
+
 def test_a_calibration_on_a_slower_machine_says_the_same_in_steps() -> None:
     """Two runs alike, the second one in twice the time: in steps saves and stops are those of the first alone."""
     struck = Position(SHARD, (1,), Activity.RECOVERY, 3.0, 0.055, 0.005)
@@ -135,7 +151,7 @@ def test_how_long_a_save_is_void_is_calibrated() -> None:
 def test_costs_that_were_written_down_before_have_no_late_notice() -> None:
     costs = Costs(0.01, {"full": {5: 0.2}}, {"full": {SHARD: (0.05, 0.02)}})
     old = costs.to_dict()
-    for key in ("unnoticed", "unnoticed_reading", "void_until"):
+    for key in ("unnoticed", "unnoticed_reading", "void_until", "together"):
         del old[key]
     assert Costs.from_dict(old) == costs
 
@@ -196,6 +212,32 @@ def test_a_failure_in_a_reading_stops_for_longer(recovery: str) -> None:
     # the same by the clock
     told = planned(case, costs, [Failure(SHARD, (1,), at_s=0.05), Failure(SHARD, (2,), at_s=0.11)])
     assert told.spent.reschedule == pytest.approx(0.05 + 0.05 + 0.5 * 0.03)
+
+
+def test_shards_that_read_together_take_longer() -> None:
+    """By hand: a stop of 0.05 s and 0.04 s to read; of two shards 0.05. Who fails while another one
+    reads, reads alone, and so does one that fails twice."""
+    case = small(strategy={"recovery": "partial", "interval_steps": 8}, journal=False)
+    costs = Costs(0.01, {"partial": {8: 0.2}}, {"partial": {SHARD: (0.05, 0.04)}}, together={"partial": (1, 0.01)})
+    work = Position(SHARD, (1,), Activity.WORK, 20.0)
+    before = Position(SHARD, (2,), Activity.RECOVERY, 20.0, 0.03)
+    same = replace(before, shards=(1,))
+    reading = replace(before, after_s=0.06, reading_s=0.01)
+    later = replace(work, steps=24.0)
+    for positions, load_s in (
+        ([work], 0.04),
+        ([work, before], 0.05),
+        ([work, same], 0.04),
+        ([work, reading], 0.01 + 0.04),
+        ([work, before, reading], 0.01 + 0.04),
+        ([work, before, replace(before, shards=(0,))], 0.06),
+        ([work, before, later], 0.05 + 0.04),
+    ):
+        told, left = executed(case, costs, positions)
+        assert (told.spent.load, left) == (pytest.approx(load_s), 0)
+    # the same by the clock
+    told = planned(case, costs, [Failure(SHARD, (1,), at_s=0.05), Failure(SHARD, (2,), at_s=0.08)])
+    assert told.spent.load == pytest.approx(0.05)
 
 
 def lived(recovery: str, mtbf_s: float, void_s: float, rng: np.random.Generator) -> tuple[Breakdown, float]:
@@ -328,6 +370,22 @@ def test_the_expectation_is_the_mean_of_plays(recovery: str) -> None:
     assert none < float(np.mean(found)) - 6 * error  # which would not hold without it
 
 
+def test_that_shards_read_together_is_expected() -> None:
+    """Readings of failures drawn 1,500 times, within four standard errors of what is expected."""
+    case = small(strategy={"recovery": "partial", "interval_steps": 8}, journal=False)
+    stops = {"partial": {SHARD: (0.04, 0.01)}}
+    costs = Costs(0.01, {"partial": {8: 0.06}}, stops, together={"partial": (1, 0.01)})
+    mix = FailureMix(mtbf_s=0.2)
+    found = [
+        planned(case, costs, draw_failures(mix, SHARDS, 20.0, seed, in_steps=False)).spent.load
+        for seed in range(1500)
+    ]
+    error = float(np.std(found, ddof=1)) / len(found) ** 0.5
+    assert expected(case, costs, mix).spent.load == pytest.approx(float(np.mean(found)), abs=4 * error)
+    none = expected(case, replace(costs, together={}), mix).spent.load
+    assert none < float(np.mean(found)) - 6 * error  # which would not hold without it
+
+
 @pytest.fixture(scope="module")
 def timed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two seeds in real time, calibrated by the first."""
@@ -355,6 +413,7 @@ def test_calibration_strikes_readings_and_learns_when_saves_count(timed: Path) -
     assert any(event["event"] == "failure" and event["phase"] == "recovery" for event in events)
     found = measure(events)
     assert any(position.reading_s for position in found.positions)
+    assert {one.readers for one in found.stops if one.complete} >= {1, 2}
     assert len(found.written) == len(found.saves_s) > 0
     for save_s, written in zip(found.saves_s, found.written, strict=True):
         assert written is not None
@@ -364,6 +423,7 @@ def test_calibration_strikes_readings_and_learns_when_saves_count(timed: Path) -
     (costs,) = [event["costs"] for event in read_events(timed / LOG) if event["event"] == "calibrated"]
     assert 0 < costs["void_until"]["shard"] < 1
     assert costs["unnoticed_reading"].keys() == {"shard"}
+    assert costs["together"].keys() == {"partial"}
 
 
 def test_an_old_experiment_is_compared_at_costs_computed_anew(

@@ -24,7 +24,7 @@ from cprmodel.jobs.model import Checkpoint, Cluster, Failures, Work
 from cprmodel.simulation import Activity
 from validation.case import Case
 from validation.experiment.measure import Measured, Stop
-from validation.experiment.strikes import MeasuredRecovery, Unnoticed
+from validation.experiment.strikes import MeasuredRecovery, Together, Unnoticed
 
 __all__ = ["Costs"]
 
@@ -39,7 +39,9 @@ class Costs:
     before anybody notices a failure in it; by so much is the stop longer. Nobody asks a shard anything before all
     have written, or read, so that it is no small share. ``void_until``: for each kind the share of a save, from
     its beginning, in which a failure makes it void; after that whoever failed had written its part, and it counts.
-    Without these two, as on an emulated clock: failures are noticed at once, and saves void to their end.
+    ``together``: by recovery how many shards read after a shard failure, and how much longer they take for each one
+    more, since they share a machine. Without these three, as on an emulated clock: failures are noticed at once,
+    saves void to their end, and readings as long for any number.
     """
 
     step_s: float
@@ -47,6 +49,7 @@ class Costs:
     stops: Mapping[str, Mapping[FailureKind, tuple[float, float]]]
     unnoticed: Unnoticed = field(default_factory=dict)
     void_until: Mapping[FailureKind, float] = field(default_factory=dict)
+    together: Mapping[str, Together] = field(default_factory=dict)
 
     @classmethod
     def charged(cls, case: Case) -> Costs:
@@ -82,9 +85,13 @@ class Costs:
             saves.setdefault(name, {})[interval] = statistics.fmean(found.saves_s)
         kinds = list(kinds)
         stops: dict[str, dict[FailureKind, tuple[float, float]]] = {name: {} for name in sorted(saves)}
+        together: dict[str, Together] = {}
         for kind in kinds:
             for name, of in stops.items():
                 ended = [one for recovery, one in _ended(killed, kind) if recovery == name]
+                readers = min((one.readers for one in ended if one.readers), default=0)
+                more = [one for one in ended if one.readers > readers]
+                ended = [one for one in ended if one.readers <= readers]
                 mine = [one for one in ended if len(one.kinds) == 1]
                 if not mine:
                     what = (
@@ -93,8 +100,12 @@ class Costs:
                     raise JobError("calibration", [Problem("", "", f"{what} (more samples, or a shorter gap)")])
                 at_work = [one.reschedule_s for one in mine if one.struck.activity is Activity.WORK]
                 reschedule = statistics.fmean(at_work or [one.reschedule_s for one in mine])
-                of[kind] = reschedule, statistics.fmean(one.load_s for one in ended)
-        known = cls(step_s, saves, stops)
+                load = statistics.fmean(one.load_s for one in ended)
+                of[kind] = reschedule, load
+                if more and kind is FailureKind.SHARD:
+                    longer = sum(one.load_s - load for one in more) / sum(one.readers - readers for one in more)
+                    together[name] = readers, longer
+        known = cls(step_s, saves, stops, together=together)
         return replace(
             known,
             unnoticed={
@@ -152,8 +163,14 @@ class Costs:
         }
         saves = {name: {str(steps): seconds for steps, seconds in by.items()} for name, by in self.saves.items()}
         late = {key: _by_name(self.unnoticed.get(activity, {})) for key, activity in _UNNOTICED.items()}
-        void = _by_name(self.void_until)
-        return {"step_s": self.step_s, "saves": saves, "stops": stops, **late, "void_until": void}
+        return {
+            "step_s": self.step_s,
+            "saves": saves,
+            "stops": stops,
+            **late,
+            "void_until": _by_name(self.void_until),
+            "together": {name: list(pair) for name, pair in self.together.items()},
+        }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Costs:
@@ -166,7 +183,9 @@ class Costs:
             name: {int(steps): float(cost) for steps, cost in by.items()} for name, by in data["saves"].items()
         }
         late = {activity: _by_kind(data[key]) for key, activity in _UNNOTICED.items() if data.get(key)}
-        return cls(float(data["step_s"]), saves, stops, late, _by_kind(data.get("void_until", {})))
+        void = _by_kind(data.get("void_until", {}))
+        together = {name: (int(few), float(longer)) for name, (few, longer) in data.get("together", {}).items()}
+        return cls(float(data["step_s"]), saves, stops, late, void, together)
 
     def recovery(self, case: Case) -> MeasuredRecovery:
         """The case's at these costs; of one play."""
@@ -174,7 +193,7 @@ class Costs:
         responses = {
             kind: Response(like.response(kind).rolls_back, *pair) for kind, pair in self.stops[name].items()
         }
-        return MeasuredRecovery(name, responses, self.unnoticed)
+        return MeasuredRecovery(name, responses, self.unnoticed, self.together.get(name, (0, 0.0)))
 
     def void_s(self, recovery: str, interval_steps: float, mix: FailureMix) -> float:
         """How long, from the beginning of a save on, a failure of this mix makes it void, on average."""
@@ -195,7 +214,8 @@ class Costs:
 
         A job knows one time to restart and one to load where everybody rolls back; here these differ with what
         failed, and their mean over the kinds of failure is taken; and over what it strikes, of which ``struck``
-        are the shares of saves and of reading. Half of it is left on average, and all that comes after it.
+        are the shares of saves and of reading. Half of it is left on average, and all that comes after it. Shards
+        that read together are those that fail in a stop before they read.
         """
         struck = struck or {}
         after = self.save_s(recovery, interval_steps) - save_s
@@ -207,6 +227,11 @@ class Costs:
                 for activity, share in struck.items()
             )
             stops[kind] = max(0.0, reschedule + sum(late)), load
+        if FailureKind.SHARD in stops:
+            reschedule, load = stops[FailureKind.SHARD]
+            others = math.expm1(reschedule / mix.mtbf_s) * mix.share(FailureKind.SHARD) * mix.shards_per_failure
+            others *= max(0.0, 1 - mix.shards_per_failure / case.shards.count)
+            stops[FailureKind.SHARD] = reschedule, load + self.together.get(recovery, (0, 0.0))[1] * others
         everybody = [
             (mix.share(kind), *pair)
             for kind, pair in stops.items()

@@ -15,7 +15,7 @@ from validation.case import Case
 from validation.failures import Failure
 from validation.sections import ORDERS, Whole, check_whole_steps
 
-__all__ = ["AGAINST", "ALL_AT_ONCE", "QUANTITIES", "RECOMMENDED", "Experiment", "Loss", "Try", "in_readings_of"]
+__all__ = ["AGAINST", "ALL_AT_ONCE", "QUANTITIES", "RECOMMENDED", "Experiment", "Loss", "Try", "a_fifth_of"]
 
 #: What is compared: the parts of the overhead, their sum, and what was lost.
 QUANTITIES = ("save", "load", "lost", "reschedule", "total", "pls")
@@ -158,7 +158,7 @@ class ExperimentSection(Section):
     calibration_failures: Annotated[int, Field(ge=1, le=200)] = Field(
         8,
         description="shard failures in a calibration run (and a third as many trainers and whole jobs, and a "
-        "fifth as many of each while shards read)",
+        "fifth as many of each while shards read, and of one shard more)",
     )
     calibration_gap_s: float = Field(1.0, description="about so long between them")
     calibration_reading_s: float = Field(
@@ -184,10 +184,10 @@ class ExperimentSection(Section):
     tolerances: ToleranceSection = ToleranceSection()
 
 
-def in_readings_of(failures: int) -> int:
+def a_fifth_of(failures: int) -> int:
     """How many more strike shards that read, in a calibration run with so many of a kind.
 
-    >>> [in_readings_of(failures) for failures in (1, 5, 6, 30)]
+    >>> [a_fifth_of(failures) for failures in (1, 5, 6, 30)]
     [1, 1, 2, 6]
     """
     return -(-failures // 5)
@@ -269,8 +269,9 @@ class Experiment(Case):
     def calibrations(self, seed: int) -> Iterator[Planned]:
         """A run for each recovery and interval, with failures of each kind, at times, far enough apart.
 
-        One of each kind comes first: a run may be over before its last failure. And a fifth as many strike stops
-        of others, at some moment after shards have begun to read. (The trainer waits for it: one that comes after
+        One of each kind comes first: a run may be over before its last failure. A fifth as many take a shard more,
+        where shards read alone, for what it takes when several read together. And a fifth as many strike stops of
+        others, at some moment after shards have begun to read. (The trainer waits for it: one that comes after
         their end finds nothing left.)
         """
         mix, section = self.failure_mix, self.experiment
@@ -278,25 +279,31 @@ class Experiment(Case):
         counts = dict.fromkeys(FailureKind, -(-section.calibration_failures // 3))
         counts[FailureKind.SHARD] = section.calibration_failures
         known = [kind for kind in FailureKind if mix.share(kind) > 0]
-        kinds = [*known, *(kind for kind in known for _ in range(counts[kind] - 1))]
-        in_readings = [kind for kind in known for _ in range(in_readings_of(counts[kind]))]
         few = max(1, round(mix.shards_per_failure))
+        alone = [(kind, few) for kind in known for _ in range(counts[kind] - 1)]
+        in_readings = [kind for kind in known for _ in range(a_fifth_of(counts[kind]))]
+        together = [(FailureKind.SHARD, few + 1)] if FailureKind.SHARD in known and few < self.shards.count else []
         for number, (recovery, steps) in enumerate(self.tries):
             rng = np.random.default_rng(np.random.SeedSequence([self.training.seed, seed, number, 0xCA11]))
 
-            def victims(kind: FailureKind, rng: np.random.Generator = rng) -> tuple[int, ...]:
-                drawn = rng.choice(self.shards.count, few, replace=False) if kind is FailureKind.SHARD else ()
+            def victims(kind: FailureKind, many: int, rng: np.random.Generator = rng) -> tuple[int, ...]:
+                drawn = rng.choice(self.shards.count, many, replace=False) if kind is FailureKind.SHARD else ()
                 return tuple(sorted(int(shard) for shard in drawn))
 
-            failures, at = [], 0.0
-            for kind in kinds:
+            timed, failures, at = [(kind, few) for kind in known], [], 0.0
+            for place, one in enumerate(alone):
+                shared = recovery == "partial" and one[0] is FailureKind.SHARD and place % 5 == 0
+                timed += together if shared else []
+                timed.append(one)
+            for kind, many in timed:
                 at += section.calibration_gap_s * float(rng.uniform(0.75, 1.25))
-                failures.append(Failure(kind, victims(kind), at_s=at))
+                failures.append(Failure(kind, victims(kind, many), at_s=at))
                 at += section.calibration_restart_s if kind is not FailureKind.SHARD else 0.0
             spread = np.linspace(1, self.steps, len(in_readings), endpoint=False)
             for kind, step in zip(in_readings, rng.permutation(spread), strict=True):
                 late_s = float(rng.uniform(0, section.calibration_reading_s))
-                failures.append(Failure(kind, victims(kind), at_step=int(step), phase="recovery", delay_s=late_s))
+                struck = victims(kind, few)
+                failures.append(Failure(kind, struck, at_step=int(step), phase="recovery", delay_s=late_s))
             case = self.saving(seed, recovery, steps, training={"evaluate": False})
             yield Planned(f"calibrate-{recovery}-{steps}", case, "calibration", tuple(failures))
 

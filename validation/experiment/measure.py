@@ -50,13 +50,17 @@ class Position:
 
 @dataclass(frozen=True)
 class Stop:
-    """A recovery from its beginning to its end, or to the next failure [s]; ``struck``: where its failure did."""
+    """A recovery from its beginning to its end, or to the next failure [s]; ``struck``: where its failure did.
+
+    ``readers``: how many shards read together, 0 where none did or the log does not say.
+    """
 
     struck: Position
     kinds: tuple[FailureKind, ...]
     reschedule_s: float
     load_s: float
     complete: bool
+    readers: int = 0
 
 
 @dataclass
@@ -134,6 +138,7 @@ class _Walk:
         self.after_save = self.after_stop = False
         self.pending: list[FailureKind] = []
         self.reads_since: float | None = None  # in the stop under way
+        self.readers = 0  # shards that then began to read
         self.so_far = 0.0, 0.0  # rescheduling and loading of it, where training went on in it for a moment
         self.empty: set[int] = set()  # shards that are to load
         self.charged = 0.0  # reschedule_s of the stop under way, in emulated time
@@ -273,7 +278,8 @@ class _Walk:
         self.empty.discard(event["shard"])
 
     def _begin_load(self, at: float, event: dict[str, Any]) -> None:
-        self.reads_since = at if self.reads_since is None else self.reads_since
+        if self.reads_since is None:
+            self.reads_since, self.readers = at, len(event["shards"])
 
     def _recovering(self, at: float, event: dict[str, Any]) -> None:
         self.charged = event["reschedule_s"]
@@ -307,7 +313,9 @@ class _Walk:
         self.so_far = 0.0, 0.0
         self.found.parts["reschedule"] += reschedule
         self.found.parts["load"] += load
-        self.found.stops.append(Stop(self.found.positions[-1], tuple(self.pending), reschedule, load, complete))
+        struck, readers = self.found.positions[-1], self.readers if load else 0
+        self.found.stops.append(Stop(struck, tuple(self.pending), reschedule, load, complete, readers))
+        self.readers = 0
 
     def _divided(self, seconds: float) -> tuple[float, float]:
         """What is rescheduling of so much of a stop, up to now, and what loading."""

@@ -9,10 +9,13 @@ from cprmodel.facts.strategies import FailureKind, Response, RollBack, together
 from cprmodel.simulation import Activity, GivenFailure, Strikes
 from validation.experiment.measure import Position
 
-__all__ = ["AtPositions", "MeasuredRecovery", "NoticedLate", "Unnoticed"]
+__all__ = ["AtPositions", "MeasuredRecovery", "NoticedLate", "Together", "Unnoticed"]
 
 #: For a save, and for a recovery's reading: by kind of failure, the share of its rest that passes unnoticed.
 Unnoticed = Mapping[Activity, Mapping[FailureKind, float]]
+
+#: How many shards read after one failure, and how much longer reading takes for each one more [s].
+Together = tuple[int, float]
 
 
 @dataclass
@@ -20,17 +23,23 @@ class MeasuredRecovery:
     """A recovery with its times for each kind of failure; and with what is left of a save or a reading it struck.
 
     :class:`NoticedLate` tells it of failures: ``pending`` are those of the stop under way, ``late`` the last one
-    and what passes before anybody notices it [s].
+    and what passes before anybody notices it [s], ``empty`` the shards that are to read together. Where these are
+    more than after one failure, reading takes ``together`` longer for each.
     """
 
     name: str
     responses: Mapping[FailureKind, Response]
     unnoticed: Unnoticed
+    together: Together = (0, 0.0)
     pending: set[FailureKind] = field(default_factory=set)
     late: tuple[FailureKind, float] | None = None
+    empty: set[int] = field(default_factory=set)
 
     def response(self, kind: FailureKind) -> Response:
         one = self.responses[kind]
+        usual, longer_s = self.together
+        if kind is FailureKind.SHARD and len(self.empty) > usual:
+            one = replace(one, load_s=one.load_s + longer_s * (len(self.empty) - usual))
         if self.late is None or self.late[0] is not kind:
             return one
         return replace(one, reschedule_s=max(0.0, one.reschedule_s + self.late[1]))
@@ -40,14 +49,19 @@ class MeasuredRecovery:
         """The one under way."""
         return together(self, self.pending)
 
-    def struck(self, kind: FailureKind, activity: Activity, rest_s: float) -> None:
-        """By one more, which left so much of a save or of a reading."""
+    def struck(self, failure: GivenFailure, activity: Activity, rest_s: float) -> None:
+        """By one more, which left so much of a save, or of a reading that others then bring to its end."""
+        kind = failure.kind
         self.pending.add(kind)
         self.late = kind, self.unnoticed.get(activity, {}).get(kind, 0.0) * rest_s
+        if activity is Activity.RECOVERY and rest_s:
+            self.empty.clear()
+        self.empty |= set(failure.shards)
 
     def overcome(self) -> None:
         """Training goes on."""
         self.pending.clear()
+        self.empty.clear()
         self.late = None
 
 
@@ -64,7 +78,7 @@ class NoticedLate:
         if struck is not None:
             after, failure = struck
             rest = seconds - after if after > begins or activity is Activity.SAVE else 0.0
-            self._recovery.struck(failure.kind, activity, rest)
+            self._recovery.struck(failure, activity, rest)
         elif activity is Activity.RECOVERY:
             self._recovery.overcome()
         return struck

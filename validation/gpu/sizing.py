@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.strategies import FailureKind, FailureMix
 from validation.experiment.costs import Costs
-from validation.experiment.design import Experiment, in_readings_of
+from validation.experiment.design import Experiment, a_fifth_of
 from validation.experiment.predict import expected
 from validation.gpu.probe import Probed
 
@@ -202,7 +202,8 @@ def estimated_s(experiment: Experiment, found: Probed) -> float:
     calibrated = 0.0
     for recovery, steps in experiment.tries:
         saves = experiment.steps / steps * costs.save_s(recovery, steps)
-        strikes = section.calibration_failures + in_readings_of(section.calibration_failures)
+        more = a_fifth_of(section.calibration_failures) * (2 if recovery == "partial" else 1)
+        strikes = section.calibration_failures + more
         stops = strikes * sum(costs.stops[recovery][FailureKind.SHARD])
         redone = strikes * steps / 2 * costs.step_s if recovery == "full" else 0.0
         calibrated += work + saves + stops + redone + found.start_s
