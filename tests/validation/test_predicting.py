@@ -331,7 +331,7 @@ def test_saves_that_count_though_they_were_struck_are_expected(recovery: str, vo
 
 def test_the_recommendation_knows_that_struck_saves_may_count() -> None:
     """Within the budget as it is expected there, though no step further; it had stayed below it."""
-    case = small(strategy={"recovery": "partial", "interval_steps": 8}, data={"samples": 400 * 32}, journal=False)
+    case = small(strategy={"recovery": "partial", "interval_steps": 8}, data={"samples": 600 * 32}, journal=False)
     saves, stops = {"partial": {8: 0.06, 100: 0.06}}, {"partial": {SHARD: (0.01, 0.002)}}
     mix = FailureMix(mtbf_s=0.4)
 
@@ -394,11 +394,11 @@ def timed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "seeds": 2,
         "calibrate": "once",
         "calibration_failures": 2,
-        "calibration_gap_s": 0.15,
+        "calibration_gap_s": 0.2,
         "paired": False,
         "strategies": [{"recovery": "partial", "interval_steps": [20]}],
     }
-    data = {**SMALL["data"], "samples": 200 * 32}
+    data = {**SMALL["data"], "samples": 600 * 32}
     experiment = Experiment.from_mapping(
         {**SMALL, "data": data, "failures": {"mtbf_steps": 100.0}, "experiment": section}
     )

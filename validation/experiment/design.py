@@ -292,9 +292,9 @@ class Experiment(Case):
 
             timed, failures, at = [(kind, few) for kind in known], [], 0.0
             for place, one in enumerate(alone):
-                shared = recovery == "partial" and one[0] is FailureKind.SHARD and place % 5 == 0
-                timed += together if shared else []
                 timed.append(one)
+                if recovery == "partial" and one[0] is FailureKind.SHARD and place % 5 == 0:
+                    timed += together
             for kind, many in timed:
                 at += section.calibration_gap_s * float(rng.uniform(0.75, 1.25))
                 failures.append(Failure(kind, victims(kind, many), at_s=at))
