@@ -197,7 +197,7 @@ def lost_samples(
     arguments = loss_arguments(work_s, interval_s, save_s, mix, shards, recovery)
     if arguments is None:
         return None
-    spread = use(exact_loss.exact_pls_deviation, **arguments)
+    spread = use(exact_loss.exact_pls_deviation, **arguments, failed_scatter=mix.failed_scatter)
     return use(exact_loss.exact_pls, **arguments), float(spread.value)
 
 

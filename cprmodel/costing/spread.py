@@ -34,7 +34,7 @@ import numpy as np
 from cprmodel.costing.course import save_times_s, spared_in, struck_in
 from cprmodel.costing.stops import Stops
 from cprmodel.facts.storage import StoredSave
-from cprmodel.facts.strategies import FailureMix
+from cprmodel.facts.strategies import FailureMix, mean_square
 
 __all__ = ["of_either", "pls_variance"]
 
@@ -43,9 +43,7 @@ def of_either(mix: FailureMix, shards: int) -> FailureMix:
     """Failures that take one of two given shards as often as these take either: whose stops hit either of them."""
 
     def either(k: float) -> float:
-        few = math.floor(k)
-        pairs = few**2 + (k - few) * (2 * few + 1) - k  # of k as it is drawn: k(k − 1)
-        return 2 * k - pairs / max(shards - 1, 1)
+        return 2 * k - (mean_square(k) - k) / max(shards - 1, 1)  # of k as it is drawn: k(k − 1)
 
     sorts = tuple(replace(one, shards=either(one.shards)) for one in mix.sorts)
     lost = sum(one.share * one.shards for one in sorts) if sorts else either(mix.shards_per_failure)

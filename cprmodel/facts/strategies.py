@@ -6,6 +6,7 @@ is a frozen dataclass with ``name`` and ``response``; a new saving policy one wi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -29,6 +30,7 @@ __all__ = [
     "SavingPolicy",
     "Strategy",
     "loses_samples",
+    "mean_square",
     "together",
 ]
 
@@ -63,6 +65,16 @@ class Response:
         return self.reschedule_s + self.load_s
 
 
+def mean_square(shards: float) -> float:
+    """Of a number that is one of the whole numbers next to its mean.
+
+    >>> mean_square(3.0), mean_square(2.5)
+    (9.0, 6.5)
+    """
+    few = math.floor(shards)
+    return few**2 + (shards - few) * (2 * few + 1)
+
+
 @dataclass(frozen=True)
 class FailureSort:
     """Failures that strike alike: their share, the shards that one takes, and what can be read after it."""
@@ -86,6 +98,27 @@ class FailureMix:
     whole_job_share: float = 0.0
     shards_per_failure: float = 1.0
     sorts: tuple[FailureSort, ...] = ()  #: some take more than others, and need a higher level
+
+    @property
+    def taken(self) -> tuple[tuple[Any, Any], ...]:
+        """Shards that a shard failure takes: the share of each sort of them, and its number (a mean).
+
+        >>> FailureMix(mtbf_s=3600.0, shards_per_failure=2.5).taken
+        ((1.0, 2.5),)
+        """
+        return tuple((one.share, one.shards) for one in self.sorts) or ((1.0, self.shards_per_failure),)
+
+    @property
+    def failed_scatter(self) -> float:
+        """By how much the mean square of the shards taken is above that of the whole numbers next to their mean.
+
+        >>> alone, rack = FailureSort(0.9, 1.0, (1.0,)), FailureSort(0.1, 16.0, (1.0,))
+        >>> mix = FailureMix(mtbf_s=3600.0, shards_per_failure=2.5, sorts=(alone, rack))
+        >>> round(mix.failed_scatter, 9)  # 0.9 + 0.1 * 16**2 - (2**2 + 3**2) / 2
+        20.0
+        """
+        square = sum(share * mean_square(shards) for share, shards in self.taken)
+        return max(0.0, float(square - mean_square(self.shards_per_failure)))
 
     def shards_at(self, level: int) -> Any:
         """Shards lost per shard failure (its mean), of those that need a level.

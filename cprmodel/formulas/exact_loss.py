@@ -317,6 +317,7 @@ def exact_pls_deviation(
     trainer_share: Number = 0,
     whole_job_share: Number = 0,
     trainer_reschedule_s: Number = 0,
+    failed_scatter: Number = 0,
 ) -> Number:
     r"""Standard deviation of the PLS of one run around :func:`exact_pls`.
 
@@ -330,8 +331,9 @@ def exact_pls_deviation(
     over the intervals τᵢ: u and z are mean and variance of the share of one that a shard loses, c the covariance of
     two shards, H₂ the probability that a failure is repaired and hits either of two given shards, and e[0, −x, −y]
     the second divided difference of the exponential. Failures that take k of N shards take two given ones together
-    with probability k(k − 1)/(N(N − 1)); a k between two whole numbers is one or the other. (The last interval,
-    which no save follows, has q = q₂ = 1.)
+    with probability k(k − 1)/(N(N − 1)); a k between two whole numbers is one or the other, and where some take
+    many more than others k(k − 1) is σ_k larger on average. (The last interval, which no save follows, has
+    q = q₂ = 1.)
 
     Parameters
     ----------
@@ -345,6 +347,7 @@ def exact_pls_deviation(
     partial_load_s, partial_reschedule_s : L' and D' of a shard failure [s]
     trainer_share, whole_job_share : shares of the other failures, t and w
     trainer_reschedule_s : Dₜ of a trainer failure [s]
+    failed_scatter : by how much the mean of k² is above that of the whole numbers next to k, σ_k
 
     Notes
     -----
@@ -355,10 +358,18 @@ def exact_pls_deviation(
     --------
     >>> round(exact_pls_deviation(work_s=56.0, interval_s=28.0, mtbf_s=28.0, shards=8), 4)
     0.048
+
+    One failure in seven takes all eight shards, the others one, so that k is two on average and k² ten:
+
+    >>> round(exact_pls_deviation(work_s=56.0, interval_s=28.0, mtbf_s=28.0, shards=8, failed_shards=2), 4)
+    0.0834
+    >>> round(exact_pls_deviation(work_s=56.0, interval_s=28.0, mtbf_s=28.0, shards=8, failed_shards=2,
+    ...     failed_scatter=6), 4)
+    0.1182
     """
     xp = namespace(work_s, interval_s, mtbf_s, shards, shard_share, save_s, partial_load_s, trainer_share)
     least = xp.floor(failed_shards)
-    pairs = least * (least - 1 + 2 * (failed_shards - least))  # E[k(k − 1)]
+    pairs = least * (least - 1 + 2 * (failed_shards - least)) + failed_scatter  # E[k(k − 1)]
     others = xp.maximum(shards - 1, 1)
     hits = hits_of(
         mtbf_s,

@@ -263,14 +263,16 @@ def priority_pls_deviation(
     shard_share: Number = 1,
     trainer_share: Number = 0,
     trainer_reschedule_s: Number = 0,
+    failed_scatter: Number = 0,
 ) -> Number:
     r"""How much the PLS of one run scatters (standard deviation) when some rows are saved before others.
 
-    .. math:: \frac1T \sqrt{\frac{k H}{N}\left(\frac{T}{\mu} A_w + m v A_c\right)
+    .. math:: \frac1T \sqrt{\frac{(k^2 + \sigma_k) H}{k N}\left(\frac{T}{\mu} A_w + m v A_c\right)
               + b \left(\frac{T}{\mu} + m v\right) A_0}
 
     a compound Poisson sum over shard failures at work and in saves, and over roll-backs; b, H, v as in
-    :func:`fresh_loss`, m saves.
+    :func:`fresh_loss`, m saves. A k between two whole numbers is one or the other, so that the mean of its square
+    is a little more than k².
 
     Parameters
     ----------
@@ -286,6 +288,7 @@ def priority_pls_deviation(
     partial_load_s, partial_reschedule_s : L' and D' of a shard failure [s]
     shard_share, trainer_share : shares of failures s and t; the rest takes the whole job
     trainer_reschedule_s : Dₜ of a trainer failure [s]
+    failed_scatter : by how much the mean of k² is above that of the whole numbers next to k, σ_k
 
     Examples
     --------
@@ -309,5 +312,7 @@ def priority_pls_deviation(
     saves = xp.intervals(work_s, interval_s) - 1
     at_work = work_s / mtbf_s
     voids = saves * risk.voids
-    of_shards = failed_shards * risk.hit / shards * (at_work * work_square_s2 + voids * save_square_s2)
+    least = xp.floor(failed_shards)
+    square = least**2 + (failed_shards - least) * (2 * least + 1) + failed_scatter
+    of_shards = square / failed_shards * risk.hit / shards * (at_work * work_square_s2 + voids * save_square_s2)
     return xp.sqrt(of_shards + risk.back * (at_work + voids) * stale_square_s2) / work_s

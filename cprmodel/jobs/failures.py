@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, WithJsonSchema, model_validator
 
 from cprmodel.facts.errors import JobError, Problem
+from cprmodel.facts.strategies import FailureSort
 from cprmodel.facts.units import LONGEST_S, QuantityError, count_of, format_time, parse_quantity
 from cprmodel.formulas.failures import (
     mtbf_from_groups,
@@ -127,6 +128,8 @@ class Failures(Section):
         None, description="stops that are known beforehand, such as maintenance"
     )
 
+    _together: tuple[FailureSort, ...] = PrivateAttr(())
+
     @model_validator(mode="after")
     def _one_rate(self) -> Failures:
         given = [key for key in RATES if getattr(self, key) is not None]
@@ -236,6 +239,19 @@ class Failures(Section):
         return float(
             nodes_per_failure.raw(**self._groups, group_nodes=self.group_nodes, alone=self.shards_per_failure)
         )
+
+    def sorts_of_groups(self) -> tuple[FailureSort, ...]:
+        """What failures of single nodes and of whole groups take; none without groups."""
+        of = self._groups
+        if not of or self.group_nodes is None:
+            return self._together
+        often = self.mtbf_of_job_s * of["groups"] / of["group_mtbf_s"]
+        taken = ((1 - often, self.shards_per_failure), (often, float(self.group_nodes)))
+        return tuple(FailureSort(share, shards, (1.0,)) for share, shards in taken)
+
+    def take_together(self, sorts: tuple[FailureSort, ...]) -> None:
+        """What groups took stays so where an MTBF stands in their place."""
+        self._together = sorts
 
     @property
     def fit_of_job(self) -> FailureModel | None:

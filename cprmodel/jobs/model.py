@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -282,7 +283,9 @@ class Job(Section):
         failures = self.failures
         gone = dict.fromkeys((*RATES, "node_period_s", "group_mtbf_s", "group_nodes"))
         kept = {"mtbf_s": mtbf_s, "shards_per_failure": failures.shards_lost, "component": failures.with_shares()}
-        return self.model_copy(update={"failures": failures.model_copy(update={**gone, **kept})})
+        changed = failures.model_copy(update={**gone, **kept})
+        changed.take_together(failures.sorts_of_groups())
+        return self.model_copy(update={"failures": changed})
 
     def with_costs(self, save_s: float, mix: FailureMix) -> Job:
         """The same job with another save, which leaves the time to load as it was, and other failures."""
@@ -298,7 +301,7 @@ class Job(Section):
         failures = self.failures
         rest = max(0.0, 1 - failures.trainer_share - failures.whole_job_share)
         sorts, lost = self._failure_sorts, failures.shards_lost
-        if sorts:
+        if failures.component is not None:
             lost = sum(one.share * one.shards for one in sorts)
         return FailureMix(
             mtbf_s=failures.mtbf_of_job_s,
@@ -311,10 +314,11 @@ class Job(Section):
 
     @property
     def _failure_sorts(self) -> tuple[FailureSort, ...]:
-        """What each kind of component's failures take, where components are given."""
+        """What each kind of component's failures take, or those of groups and of single nodes, where given."""
         of, levels = self.failures, self.checkpoint.level or ()
         if of.component is None:
-            return ()
+            most = float(self.cluster.embedding_shards or 1)
+            return tuple(replace(one, shards=min(one.shards, most)) for one in of.sorts_of_groups())
         if not any(one.copies for one in levels):  # what levels survive is given by hand, whatever strikes
             levels = ()
         return sorts_of(of.component, of.domain_sizes, levels, self.nodes, self.cluster.embedding_shards)

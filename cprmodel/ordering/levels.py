@@ -100,6 +100,7 @@ def _deviation(
         mtbf_s=mix.mtbf_s / max(needs, 1e-12),
         shards=shards,
         failed_shards=mix.shards_per_failure,
+        failed_scatter=mix.failed_scatter,
     )
     either = of_either(mix, shards)
     below, of_two = (of_lower(stops_of(one, recovery, timed.levels, shards)) for one in (mix, either))

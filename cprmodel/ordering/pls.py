@@ -67,7 +67,8 @@ def expected_pls(job: Job, strategy: Strategy, exact: bool) -> OrderLoss:
     above = float(priority_pls.raw(stale_s=mean + error, last_stale_s=last + last_error, **given))
     squares = alone.squares_s2(*again)
     names = ("work_square_s2", "save_square_s2", "stale_square_s2")
-    scatter = priority_pls_deviation.raw(**dict(zip(names, squares, strict=True)), **given)
+    together = job.failure_mix.failed_scatter
+    scatter = priority_pls_deviation.raw(**dict(zip(names, squares, strict=True)), **given, failed_scatter=together)
     return OrderLoss(float(step.value), above - float(step.value), float(scatter), step)
 
 
@@ -95,7 +96,7 @@ def _stored_loss(job: Job, strategy: Strategy, saving: StoredPrioritySave, acces
     )
     of_saves = {name: value for name, value in given.items() if name not in ("drain_s", "overlap")}
     of_saves |= {"save_s": given["save_s"] + given["drain_s"], "interval_s": slot_s, "work_s": work_s}
-    scatter = priority_pls_deviation.raw(**squares, **of_saves)
+    scatter = priority_pls_deviation.raw(**squares, **of_saves, failed_scatter=job.failure_mix.failed_scatter)
     return OrderLoss(float(step.value), float(above) - float(step.value), float(scatter), step)
 
 

@@ -114,6 +114,7 @@ def _deviation(
         mtbf_s=mix.mtbf_s / max(needs, 1e-12),
         shards=shards,
         failed_shards=mix.shards_per_failure,
+        failed_scatter=mix.failed_scatter,
     )
     both = (stops, stops_of(of_either(mix, shards), recovery, timed.levels, shards))
     others = (replace(one, hit=(*one.hit[:at], 0.0, *one.hit[at + 1 :])) for one in both)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from cprmodel.costing import Choice, Cost, CostModel, kinds
 from cprmodel.costing.terms import WITHIN
-from cprmodel.facts.strategies import Strategy, loses_samples
+from cprmodel.facts.strategies import Strategy, loses_samples, mean_square
 from cprmodel.formulas import accuracy, loss
 from cprmodel.formulas.overhead import effective_time_ratio
 from cprmodel.jobs import Job
@@ -38,6 +40,7 @@ def price(job: Job, model: CostModel, strategy: Strategy, choice: Choice | None 
         effective_time_ratio=float(effective_time_ratio.raw(total)),
         work_s=job.job.work_s,
         pls_budget=job.pls_budget_under(strategy.order, strategy.interval_s),
+        shards_taken=job.failure_mix.taken,
         refused=cost.refused,
         planned_fraction=cost.planned,
         waiting_fraction=cost.waiting,
@@ -77,7 +80,9 @@ def _spread(job: Job, cost: Cost) -> float:
     if cost.pls_standard_deviation is not None or not cost.pls > 0:
         return cost.pls_standard_deviation or 0.0
     mix = job.failure_mix
-    return cost.pls * float(loss.cpr_2021_pls_spread.raw(job.job.work_s, mix.mtbf_s, mix.shard_share))
+    alike = float(loss.cpr_2021_pls_spread.raw(job.job.work_s, mix.mtbf_s, mix.shard_share))
+    together = mean_square(mix.shards_per_failure) + mix.failed_scatter
+    return cost.pls * alike * math.sqrt(together) / mix.shards_per_failure
 
 
 def _drop(job: Job, strategy: Strategy, pls: float) -> float | None:

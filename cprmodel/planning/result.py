@@ -53,6 +53,8 @@ class StrategyPlan:
     effective_time_ratio: float
     work_s: float  #: useful training time of the job
     pls_budget: float | None = None
+    #: share of each sort of shard failures, and the shards that one takes
+    shards_taken: tuple[tuple[float, float], ...] = field(default=((1.0, 1.0),), repr=False, compare=False)
     refused: str = ""  #: why it may not be done, whatever it costs
     planned_fraction: float = 0.0  #: planned stops, a part of the rescheduling
     waiting_fraction: float = 0.0  #: waiting for a repair, another part of it
@@ -102,7 +104,7 @@ class StrategyPlan:
             return None
         from cprmodel.planning.scatter import chance_over
 
-        return chance_over(self.pls_budget, self.expected_pls, self.pls_standard_deviation)
+        return chance_over(self.pls_budget, self.expected_pls, self.pls_standard_deviation, self.shards_taken)
 
     @property
     def order(self) -> str | None:

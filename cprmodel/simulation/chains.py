@@ -26,6 +26,7 @@ from cprmodel.simulation.limits import most_failures, never_ends, sizes_of
 from cprmodel.simulation.long_jobs import COLUMNS, expected_failures, found_of
 from cprmodel.simulation.result import Simulated
 from cprmodel.simulation.shares import Batches
+from cprmodel.simulation.taken import drawn_mean, taken_of
 
 __all__ = ["simulate_chains"]
 
@@ -36,7 +37,7 @@ _BOTH, _NOTHING = 2, 3  # what is pending, beside a shard or a trainer
 
 # The numbers of a job, and of the moment that a run is in.
 _WORK, _LIMIT, _REQUEUE, _EVERY, _SAVES, _LOADS, _WAITS, _MTBF, _BEFORE, _STEP = range(10)
-_OF_SHARDS, _OF_ALL, _FAILED, _CHECK, _SILENT, _SAVES_A_CHECK, _CHECKS_A_SAVE, _BAD, _LATENCY = range(10, 19)
+_OF_SHARDS, _OF_ALL, _CHECK, _SILENT, _SAVES_A_CHECK, _CHECKS_A_SAVE, _BAD, _LATENCY = range(10, 18)
 _CLOCK, _GAP, _DONE, _SAVED, _SINCE, _ENDS, _FAILURES, _CLEAN = range(8)
 _KNOWN = 16  # whether the end of this job of the chain is known: its last save is made just before
 # ... the last save that was checked, saves since then, checks since the last save, losses in saves not yet checked,
@@ -90,7 +91,7 @@ def _before_error(now: Any, stack: Any, row: Any) -> None:
 
 
 @compiled
-def _strikes(of: Any, now: Any, kept: Any, gone: Any, stack: Any, row: Any, rng: Any) -> int:
+def _strikes(of: Any, taken: Any, now: Any, kept: Any, gone: Any, stack: Any, row: Any, rng: Any) -> int:
     """A failure strikes: its kind is drawn, and shards lose what they learned, each update once.
 
     ``kept``: the work up to which each has lost what it learned since the last save; ``gone``: what each has lost
@@ -101,8 +102,9 @@ def _strikes(of: Any, now: Any, kept: Any, gone: Any, stack: Any, row: Any, rng:
     kind = 0 if u < of[_OF_SHARDS] else (_ALL if u >= 1 - of[_OF_ALL] else _TRAINER)
     row[_SHARD + kind] += 1
     if kind == 0:
-        wanted = int(of[_FAILED])
-        if rng.random() < of[_FAILED] - wanted:
+        mean = drawn_mean(rng, taken)
+        wanted = int(mean)
+        if rng.random() < mean - wanted:
             wanted += 1
         shards, further = len(kept), 0.0
         if of[_BAD] > 0.0:
@@ -117,12 +119,12 @@ def _strikes(of: Any, now: Any, kept: Any, gone: Any, stack: Any, row: Any, rng:
 
 
 @compiled
-def _stops(of: Any, stops: Any, now: Any, kept: Any, gone: Any, stack: Any, row: Any, rng: Any) -> int:
+def _stops(of: Any, taken: Any, stops: Any, now: Any, kept: Any, gone: Any, stack: Any, row: Any, rng: Any) -> int:
     """A failure at work or in a save, and all until training goes on, the limit comes, or everybody goes back."""
     pending = _NOTHING
     now[_VAIN] = 0.0
     while True:
-        kind = _strikes(of, now, kept, gone, stack, row, rng)
+        kind = _strikes(of, taken, now, kept, gone, stack, row, rng)
         if kind == _ALL:
             return _BACK
         pending = kind if pending in (_NOTHING, kind) else _BOTH
@@ -173,7 +175,7 @@ def _phase(now: Any, length: float) -> Any:
 
 
 @compiled
-def _job(of: Any, stops: Any, now: Any, kept: Any, gone: Any, stack: Any, row: Any, rng: Any) -> Any:
+def _job(of: Any, taken: Any, stops: Any, now: Any, kept: Any, gone: Any, stack: Any, row: Any, rng: Any) -> Any:
     """One job of the chain, after it has loaded: cut off or over (1), everybody back (2), or all work done (0)."""
     silent, late = of[_SILENT] > 0.0, of[_LATENCY] > 0.0
     if (silent or late) and now[_SAVED] <= now[_CLEAN]:  # else the save that was loaded has an error already
@@ -238,13 +240,13 @@ def _job(of: Any, stops: Any, now: Any, kept: Any, gone: Any, stack: Any, row: A
             now[_SHOWS] = np.inf
             return _SEEN
         if how == _BACK:
-            how = _stops(of, stops, now, kept, gone, stack, row, rng)
+            how = _stops(of, taken, stops, now, kept, gone, stack, row, rng)
         if how != _ON:
             return how
 
 
 @compiled
-def _played(of: Any, stops: Any, planned: Any, rows: Any, kept: Any, most: int, rng: Any) -> bool:
+def _played(of: Any, taken: Any, stops: Any, planned: Any, rows: Any, kept: Any, most: int, rng: Any) -> bool:
     """Play a run for each row; False where one has more failures than ``most``.
 
     ``planned``: when stops that are known beforehand begin and end. A job ends at the next one, if that comes
@@ -279,9 +281,9 @@ def _played(of: Any, stops: Any, planned: Any, rows: Any, kept: Any, most: int, 
             now[_SHOWS] = shows
             row[_LOAD] += now[_CLOCK]
             if how == _BACK:  # while it loads
-                _strikes(of, now, kept, gone, stack, row, rng)
+                _strikes(of, taken, now, kept, gone, stack, row, rng)
             elif how == _ON:
-                how = _job(of, stops, now, kept, gone, stack, row, rng)
+                how = _job(of, taken, stops, now, kept, gone, stack, row, rng)
                 if how == _SEEN:
                     _before_error(now, stack, row)
                     how = _CUT
@@ -300,7 +302,7 @@ def _played(of: Any, stops: Any, planned: Any, rows: Any, kept: Any, most: int, 
                 while now[_GAP] < waits:
                     row[_RESCHEDULE] += now[_GAP]
                     row[_TIME] += now[_GAP]
-                    _strikes(of, now, kept, gone, stack, row, rng)
+                    _strikes(of, taken, now, kept, gone, stack, row, rng)
                     now[_SINCE] = 0.0
                     _next_gap(of, now, rng)
                     if now[_FAILURES] > most:
@@ -316,8 +318,8 @@ def _played(of: Any, stops: Any, planned: Any, rows: Any, kept: Any, most: int, 
     return True
 
 
-def _numbers(job: Job, strategy: Strategy) -> tuple[Any, Any]:
-    """What the kernel plays: the job's numbers, and the stops of a shard, a trainer, and both."""
+def _numbers(job: Job, strategy: Strategy) -> tuple[Any, Any, Any]:
+    """The job's numbers, the shards that failures take, and the stops of a shard, a trainer, and both."""
     mix, recovery, point = job.failure_mix, strategy.recovery, job.job
     whole = recovery.response(FailureKind.WHOLE_JOB)
     full = recovery.response(FailureKind.SHARD) == whole
@@ -331,10 +333,10 @@ def _numbers(job: Job, strategy: Strategy) -> tuple[Any, Any]:
     if silent is not None and silent.latency_s is not None:  # no check: marked by the sign
         checks, late = (0.0, -silent.mtbf_s), silent.latency_s
     doubts = (*checks, *(strategy.pattern or (1, 1)), job.checkpoint.unreadable or 0.0, late)
-    of = np.array([point.work_s, *limits, *times, *shares, mix.shards_per_failure, *doubts])
+    of = np.array([point.work_s, *limits, *times, *shares, *doubts])
     pending = [{FailureKind.SHARD}, {FailureKind.TRAINER}, {FailureKind.SHARD, FailureKind.TRAINER}]
     responses = [together(recovery, kinds) for kinds in pending]
-    return of, np.array([[one.reschedule_s, one.load_s] for one in responses])
+    return of, taken_of(mix), np.array([[one.reschedule_s, one.load_s] for one in responses])
 
 
 def simulate_chains(
@@ -348,7 +350,7 @@ def simulate_chains(
     cost = model_for(job).cost(job, strategy)
     failures = expected_failures(job, cost)
     most, shards = most_failures(failures), job.cluster.embedding_shards or 1
-    of, stops = _numbers(job, strategy)
+    of, taken, stops = _numbers(job, strategy)
     limited = not job.doubts_saves  # else planned stops are played on top
     until = _LONGEST * (1 + float(cost.breakdown.total)) * job.job.work_s
     planned = np.array(planned_until(job, until) if limited else []).reshape(-1, 2)
@@ -357,7 +359,7 @@ def simulate_chains(
     parts, loop = [], Batches(len(sizes))
     for size, stream in zip(loop.of(sizes), loop.of(streams.spawn(len(sizes))), strict=True):
         rows = np.zeros((size, len(COLUMNS)))
-        if not _played(of, stops, planned, rows, np.zeros(shards), most, np.random.default_rng(stream)):
+        if not _played(of, taken, stops, planned, rows, np.zeros(shards), most, np.random.default_rng(stream)):
             raise never_ends(most)
         parts.append(rows)
         if progress:

@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cprmodel.facts.compiled import compiled
+from cprmodel.simulation.taken import drawn_mean
 
 __all__ = [
     "COLUMNS",
@@ -118,7 +119,7 @@ class Numbers(NamedTuple):
     shards: int
     shard_share: float
     trainer_share: float
-    failed: float  # shards that a shard failure takes
+    taken: Any  # shards that a shard failure takes, by its sort
     safe: Any
     reschedule: Any
     load: Any
@@ -236,8 +237,9 @@ def _partial(out: Any, offsets: Any, rng: Any, given: Numbers) -> bool:  # pragm
     mixed = shard_share < 1.0 and trainer_share < 1.0 and shard_share + trainer_share > 0.0
     one_kind = 0 if shard_share > 0.0 else (1 if trainer_share > 0.0 else 2)
     trainer_edge = shard_share + trainer_share
-    few = int(given.failed)
-    fraction = given.failed - few
+    sorts = given.taken.shape[0]
+    few = int(given.taken[0, 1])
+    fraction = given.taken[0, 1] - few
     has_safe = safe.max() > 0.0
     stops = reschedule + load
 
@@ -328,6 +330,10 @@ def _partial(out: Any, offsets: Any, rng: Any, given: Numbers) -> bool:  # pragm
                 state = _AFTER_SHARD[state] if kind == 0 else (_AFTER_TRAINER[state] if kind == 1 else _WHOLE_JOB)
                 pending[i] = state
             if kind == 0:
+                if sorts > 1:
+                    mean = drawn_mean(rng, given.taken)
+                    few = int(mean)
+                    fraction = mean - few
                 take = few
                 if fraction > 0.0 and rng.random() < fraction:
                     take += 1

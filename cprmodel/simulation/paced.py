@@ -27,6 +27,7 @@ from cprmodel.simulation.beside import planned_until
 from cprmodel.simulation.limits import most_failures, sizes_of
 from cprmodel.simulation.long_jobs import COLUMNS, expected_failures, found_of, played
 from cprmodel.simulation.result import Simulated
+from cprmodel.simulation.taken import drawn_mean, taken_of
 
 __all__ = ["simulate_paced"]
 
@@ -43,7 +44,6 @@ _TIME, _LOST, _SAVE, _LOAD, _RESCHEDULE, _SHARD, _FEWER_TIME, _STRAGGLED = 0, 1,
     _MTBF,
     _OF_SHARDS,
     _OF_TRAINERS,
-    _FAILED,
     _REPAIRED,
     _REPAIR,
     _NODES,
@@ -55,7 +55,7 @@ _TIME, _LOST, _SAVE, _LOAD, _RESCHEDULE, _SHARD, _FEWER_TIME, _STRAGGLED = 0, 1,
     _TO_FAST,
     _FULL,
     _STEP,
-) = range(20)
+) = range(19)
 
 # What a job does.
 _WORKING, _SAVING, _GROWING, _RESHAPING, _WAITING, _RESCHEDULING, _LOADING, _SHRINKING, _LAST, _IDLE = range(10)
@@ -115,7 +115,7 @@ def _before_stop(
 
 @compiled
 def _job(
-    row: Any, rng: Any, of: Any, speeds: Any, waits: Any, loads: Any, planned: Any, limit: int
+    row: Any, rng: Any, of: Any, taken: Any, speeds: Any, waits: Any, loads: Any, planned: Any, limit: int
 ) -> bool:  # pragma: no cover
     """One job; False where it exceeds ``limit`` failures. ``waits``, ``loads``: by what is pending."""
     shards = int(of[_FULL])  # 0: every failure sends everybody back
@@ -207,8 +207,9 @@ def _job(
                 kind = 2
             pending |= 1 << kind
             if kind == 0:
-                take = int(of[_FAILED])
-                take += 1 if rng.random() < of[_FAILED] - take else 0
+                mean = drawn_mean(rng, taken)
+                take = int(mean)
+                take += 1 if rng.random() < mean - take else 0
                 for shard in range(shards):  # each of those that are left is as likely as any
                     if rng.random() * (shards - shard) < take:
                         take -= 1
@@ -254,16 +255,16 @@ def _job(
 
 @compiled
 def _jobs(
-    out: Any, rng: Any, of: Any, speeds: Any, waits: Any, loads: Any, planned: Any, limit: int
+    out: Any, rng: Any, of: Any, taken: Any, speeds: Any, waits: Any, loads: Any, planned: Any, limit: int
 ) -> bool:  # pragma: no cover (compiled)
     ended = True
     for run in range(out.shape[0]):
-        ended &= _job(out[run], rng, of, speeds, waits, loads, planned, limit)
+        ended &= _job(out[run], rng, of, taken, speeds, waits, loads, planned, limit)
     return ended
 
 
-def _numbers(job: Job, strategy: Strategy) -> tuple[Any, Any, Any, Any]:
-    """What the kernel plays: the job's numbers, the speed of so many replicas, and stops by what is pending."""
+def _numbers(job: Job, strategy: Strategy) -> tuple[Any, ...]:
+    """The job's numbers, shards that failures take, speeds of so many replicas, and stops by what is pending."""
     mix, recovery, elastic, slow = job.failure_mix, strategy.recovery, job.job.elastic, job.cluster.stragglers
     full = recovery.response(FailureKind.SHARD).rolls_back is RollBack.EVERYBODY
     nodes, group = (1, 1) if elastic is None or job.nodes is None else (job.nodes, elastic.replica_nodes)
@@ -285,7 +286,7 @@ def _numbers(job: Job, strategy: Strategy) -> tuple[Any, Any, Any, Any]:
     repaired = 0.0 if elastic is None or not job.repair_s else job.repair_share
     shards = 0 if full else job.cluster.embedding_shards or 1
     times = (job.job.work_s, strategy.interval_s, strategy.saving.save_s, grows, reshape, mix.mtbf_s)
-    shares = (mix.share(FailureKind.SHARD), mix.share(FailureKind.TRAINER), mix.shards_per_failure)
+    shares = (mix.share(FailureKind.SHARD), mix.share(FailureKind.TRAINER))
     fleet = (repaired, job.repair_s or 1.0, nodes, job.cluster.spares or 0, group, fewest)
     of = np.array([*times, *shares, *fleet, rate, to_slow, to_fast, shards, job.job.step_s or 0.0], dtype=float)
     bits = [
@@ -293,7 +294,8 @@ def _numbers(job: Job, strategy: Strategy) -> tuple[Any, Any, Any, Any]:
         for state in range(8)
     ]
     stops = [together(recovery, frozenset(kinds)) for kinds in bits]
-    return of, speeds, np.array([one.reschedule_s for one in stops]), np.array([one.load_s for one in stops])
+    waits, loads = ([getattr(one, name) for one in stops] for name in ("reschedule_s", "load_s"))
+    return of, taken_of(mix), speeds, np.array(waits), np.array(loads)
 
 
 def _batch(numbers: tuple[Any, ...], limit: int, runs: int, stream: np.random.SeedSequence) -> Any:

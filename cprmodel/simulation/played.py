@@ -82,12 +82,13 @@ class AtTimes:
 
 
 class AtRandom:
-    """Failures of a mix, memoryless, whatever goes on; shards lost are the mean rounded up or down, by lot."""
+    """Failures of a mix, memoryless, whatever goes on; shards lost: the mean of a sort rounded up or down."""
 
     def __init__(self, mix: FailureMix, shards: int, random: np.random.Generator) -> None:
         self._mix, self._shards, self._random = mix, shards, random
         self._kinds = [kind for kind in FailureKind if mix.share(kind) > 0]
         self._shares = np.array([mix.share(kind) for kind in self._kinds])
+        self._often, self._taken = zip(*mix.taken, strict=True)
         self._left = self.gap()
 
     def gap(self) -> float:
@@ -103,7 +104,8 @@ class AtRandom:
         kind = self._kinds[self._random.choice(len(self._kinds), p=self._shares / self._shares.sum())]
         victims: tuple[int, ...] = ()
         if kind is FailureKind.SHARD:
-            mean = self._mix.shards_per_failure
+            sort = 0 if len(self._taken) == 1 else self._random.choice(len(self._taken), p=self._often)
+            mean = self._taken[sort]
             number = math.floor(mean) + int(self._random.random() < mean - math.floor(mean))
             drawn = self._random.choice(self._shards, min(number, self._shards), replace=False)
             victims = tuple(int(shard) for shard in drawn)

@@ -13,6 +13,7 @@ from cprmodel.facts.units import format_time
 from cprmodel.jobs import Job
 from cprmodel.simulation import kernel
 from cprmodel.simulation.laws import FailureLaw, FailuresStrike
+from cprmodel.simulation.taken import taken_of
 
 __all__ = ["KINDS", "Setting"]
 
@@ -34,7 +35,7 @@ class Setting:
         self.rest = self.work - (self.pieces - 1) * self.tau
         self.shards = job.cluster.embedding_shards or 1
         self.shares = [mix.share(kind) for kind in KINDS]
-        self.failed = float(mix.shards_per_failure)
+        self.failed, self.taken = float(mix.shards_per_failure), taken_of(mix)
         self.mtbf = mix.mtbf_s
         self.law = law.parameters(mix.mtbf_s)
         self.mean_gap_s = float(np.mean(self.law[3])) if self.law[0] == kernel.REPLAY else mix.mtbf_s
@@ -130,7 +131,7 @@ class Setting:
             shards=self.shards,
             shard_share=shard_share,
             trainer_share=trainer_share,
-            failed=self.failed,
+            taken=self.taken,
             safe=self.safe,
             reschedule=self.reschedule,
             load=self.load,

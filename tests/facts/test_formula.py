@@ -35,6 +35,7 @@ POINT = {
     "fit": 5_000.0,
     "shards": 8.0,
     "failed_shards": 1.5,
+    "failed_scatter": 0.7,
     "shard_share": 0.85,
     "trainer_share": 0.1,
     "whole_job_share": 0.05,

@@ -15,6 +15,7 @@ from tests.slow_event_loop import Outcome, Setting, play
 
 COLUMN = {name: i for i, name in enumerate(kernel.COLUMNS)}
 NO_TIMES = np.zeros(1)
+ONE = np.array([[1.0, 1.0]])  # shard, whatever fails
 GO = np.zeros(1, dtype=np.uint8)
 
 
@@ -62,7 +63,11 @@ def kernel_run(setting: Setting, seed: int, mtbf: float, shares: tuple[float, fl
     rng = np.random.default_rng(seed)
     zero = np.zeros(1, dtype=np.int64)
     law = (kernel.EXPONENTIAL, 1.0, mtbf, NO_TIMES, tau, setting.save, rest, pieces)
-    counts = (setting.shards, *((0.0, 0.0) if setting.full else shares[:2]), float(setting.failed_shards))
+    counts = (
+        setting.shards,
+        *((0.0, 0.0) if setting.full else shares[:2]),
+        np.array([[1.0, setting.failed_shards]]),
+    )
     numbers = kernel.Numbers(*law, *counts, np.zeros(5), reschedule, load, 10**6, GO)
     if setting.full:
         assert kernel.play_full(out, zero, rng, numbers)
@@ -149,7 +154,7 @@ def test_replayed_times_reach_both_kernels() -> None:
         first = (np.array([offset]), np.random.default_rng(0))
         out = np.empty((1, len(kernel.COLUMNS)))
         stops = np.array([1.5, 0, 1.5, 1.5, 0]), np.array([0.5, 0, 0.5, 0.5, 0])
-        numbers = kernel.Numbers(*law, 8, 0.0, 0.0, 1.0, np.zeros(5), *stops, 10**6, GO)
+        numbers = kernel.Numbers(*law, 8, 0.0, 0.0, ONE, np.zeros(5), *stops, 10**6, GO)
         assert kernel.play_full(out, *first, numbers)
         assert out[0, COLUMN["time_s"]] == pytest.approx(slow.time)
         assert kernel.play_partial(out, *first, numbers, 1)
@@ -161,6 +166,6 @@ def test_a_run_that_never_ends_is_given_up() -> None:
     first = (np.zeros(1, dtype=np.int64), np.random.default_rng(0))
     law = (kernel.EXPONENTIAL, 1.0, 1.0, NO_TIMES, 100.0, 1.0, 100.0, 1)
     stop = (np.zeros(5), np.ones(5), np.ones(5))
-    assert not kernel.play_full(out, *first, kernel.Numbers(*law, 8, 0.0, 0.0, 1.0, *stop, 1000, GO))
+    assert not kernel.play_full(out, *first, kernel.Numbers(*law, 8, 0.0, 0.0, ONE, *stop, 1000, GO))
     stop = (np.zeros(5), np.array([1.0, 1, 1, 1, 0]), np.zeros(5))
-    assert not kernel.play_partial(out, *first, kernel.Numbers(*law, 8, 0.0, 0.0, 1.0, *stop, 1000, GO), 1)
+    assert not kernel.play_partial(out, *first, kernel.Numbers(*law, 8, 0.0, 0.0, ONE, *stop, 1000, GO), 1)

@@ -171,6 +171,7 @@ def fixed_of(job: Job) -> dict[str, Any]:
     mix, sharded = job.failure_mix, job.cluster.embedding_shards is not None
     given: dict[str, Any] = {
         "failed_shards": mix.shards_per_failure,
+        "failed_scatter": mix.failed_scatter,
         "step_s": job.job.step_s,
         "metric_drop_per_pls": job.accuracy.slope if job.accuracy else None,
         "current_recovery": job.job.current_recovery,

@@ -66,7 +66,7 @@ priority_pls: ({stale_s, last_stale_s, work_s, interval_s, save_s, mtbf_s, shard
   const x39 = x2*x38;
   return (-last_stale_s*Math.expm1(-x35*x39 - Math.log1p(0)) + x0*(interval_s*(x30*x36*special.exprel(x33)/(x37 + 1) + x32*special.phi2(x33)) - stale_s*Math.expm1(-x31*x35 - Math.log1p(x37))) + x2*x30*Math.pow(x38, 2)*special.phi2(-x30*x39))/work_s;
 },
-priority_pls_deviation: ({work_square_s2, save_square_s2, stale_square_s2, work_s, interval_s, save_s, mtbf_s, shards, failed_shards = 1, partial_load_s = 0, partial_reschedule_s = 0, shard_share = 1, trainer_share = 0, trainer_reschedule_s = 0}) => {
+priority_pls_deviation: ({work_square_s2, save_square_s2, stale_square_s2, work_s, interval_s, save_s, mtbf_s, shards, failed_shards = 1, partial_load_s = 0, partial_reschedule_s = 0, shard_share = 1, trainer_share = 0, trainer_reschedule_s = 0, failed_scatter = 0}) => {
   const x0 = 1/mtbf_s;
   const x1 = work_s*x0;
   const x2 = -100*mtbf_s;
@@ -92,14 +92,15 @@ priority_pls_deviation: ({work_square_s2, save_square_s2, stale_square_s2, work_
   const x22 = Math.expm1(x21);
   const x23 = trainer_share*x22/(-x22*(shard_share + x4) + Math.exp(x21));
   const x24 = 1/shards;
-  const x25 = failed_shards*x24;
-  const x26 = 1 - x25;
-  const x27 = x14*x18;
-  const x28 = shard_share*x25;
-  const x29 = x16/(-x15 - x16*(x28 + x4));
-  const x30 = trainer_share*x27;
-  const x31 = -failed_shards*shard_share*x11*x24*(-x10*x30 - x8);
-  return Math.sqrt(stale_square_s2*(x1 + x3)*(-x11*x20*(-trainer_share*x19 - x5) - x23*(-shard_share*x19 - x5) - x5) + x25*(save_square_s2*x3 + work_square_s2*x1)*(-x20*x26*(-x28*x29*x30 - x31)/(-x10*(x28 + x9) - x8) - x23*(failed_shards*shard_share*x14*x18*x24 - Math.pow(shard_share, 2)*x25*x26*x27*x29) - x31))/work_s;
+  const x25 = Math.floor(failed_shards);
+  const x26 = failed_shards*x24;
+  const x27 = 1 - x26;
+  const x28 = x14*x18;
+  const x29 = shard_share*x26;
+  const x30 = x16/(-x15 - x16*(x29 + x4));
+  const x31 = trainer_share*x28;
+  const x32 = -failed_shards*shard_share*x11*x24*(-x10*x31 - x8);
+  return Math.sqrt(stale_square_s2*(x1 + x3)*(-x11*x20*(-trainer_share*x19 - x5) - x23*(-shard_share*x19 - x5) - x5) + x24*(save_square_s2*x3 + work_square_s2*x1)*(failed_scatter + Math.pow(x25, 2) + (failed_shards - x25)*(2*x25 + 1))*(-x20*x27*(-x29*x30*x31 - x32)/(-x10*(x29 + x9) - x8) - x23*(failed_shards*shard_share*x14*x18*x24 - Math.pow(shard_share, 2)*x26*x27*x28*x30) - x32)/failed_shards)/work_s;
 },
 exact_interval: ({save_s, mtbf_s}) => {
   return mtbf_s*special.renewal_root(save_s/mtbf_s);
@@ -260,7 +261,7 @@ exact_pls: ({work_s, interval_s, mtbf_s, shards, shard_share = 1, failed_shards 
   const x35 = work_s - x34;
   return (x28*Math.pow(x35, 2)*special.phi2(-x28*x35) + x34*(x29*special.phi2(x30) + x33*special.exprel(x30)/(x32*(-x18*(-shard_share*x10*x9 - x31) - x22*x26*(-x23*x9 - x31) - x31) + x33 + 1)))/work_s;
 },
-exact_pls_deviation: ({work_s, interval_s, mtbf_s, shards, shard_share = 1, failed_shards = 1, save_s = 0, partial_load_s = 0, partial_reschedule_s = 0, trainer_share = 0, whole_job_share = 0, trainer_reschedule_s = 0}) => {
+exact_pls_deviation: ({work_s, interval_s, mtbf_s, shards, shard_share = 1, failed_shards = 1, save_s = 0, partial_load_s = 0, partial_reschedule_s = 0, trainer_share = 0, whole_job_share = 0, trainer_reschedule_s = 0, failed_scatter = 0}) => {
   const x0 = special.intervals(work_s, interval_s) - 1;
   const x1 = -interval_s*x0 + work_s;
   const x2 = Math.pow(x1, 2);
@@ -306,7 +307,7 @@ exact_pls_deviation: ({work_s, interval_s, mtbf_s, shards, shard_share = 1, fail
   const x42 = 2*x14;
   const x43 = shards - 1;
   const x44 = Math.floor(failed_shards);
-  const x45 = x3*x44*(2*failed_shards - x44 - 1)/Math.max(x43, 1);
+  const x45 = x3*(failed_scatter + x44*(2*failed_shards - x44 - 1))/Math.max(x43, 1);
   const x46 = x42 - x45;
   const x47 = -x42 + x45 + 1;
   const x48 = shard_share*x46;
