@@ -21,6 +21,7 @@ from cprmodel.costing.shared import Shared
 from cprmodel.costing.spread import of_either, pls_variance
 from cprmodel.costing.storage import LongRun
 from cprmodel.costing.terms import SHORT
+from cprmodel.costing.warned_scatter import warned_deviation
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.storage import StoredSave, WarnedSave
@@ -53,10 +54,12 @@ def _at(setting: Setting, saving: StoredSave, interval_s: float) -> Priced:
 
 
 @lru_cache(maxsize=1024)
-def _spread(setting: Setting, saving: StoredSave, interval_s: float) -> float | None:
-    """Standard deviation of one run's PLS; None where saves follow warnings."""
+def _spread(setting: Setting, saving: StoredSave, interval_s: float) -> float:
+    """Standard deviation of one run's PLS."""
     if saving.warned is not None:
-        return None
+        found = _at(setting, saving, interval_s)
+        of_run = (setting.work_s, setting.mix, float(found.pls), found.breakdown)
+        return warned_deviation(saving, interval_s, *of_run)
     either = replace(setting, mix=of_either(setting.mix, setting.shards)).stops(saving)
     of = (setting.work_s, setting.mix, setting.shards, setting.stops(saving), either)
     return math.sqrt(pls_variance(saving, interval_s, *of))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from cprmodel import SteadyState, plan
+from cprmodel.costing.saving import saving_of
 from cprmodel.costing.spread import of_either, pls_variance
 from cprmodel.costing.stops import stops_of
 from cprmodel.facts.storage import SaveLevel, StoredSave
 from cprmodel.facts.strategies import FailureMix, PartialRecovery, Strategy
-from cprmodel.formulas import exact_pls_deviation
+from cprmodel.formulas import cpr_2021_pls_spread, exact_pls_deviation
 from cprmodel.jobs import Job
 from cprmodel.simulation.storage import play_stored
 from tests.combinations.stored import HOUR, drawn_stored, job_of
@@ -120,6 +122,47 @@ def test_a_plan_says_how_the_pls_scatters() -> None:
     scatter = float((played[:, 1] / (job.job.work_s * 8)).std(ddof=1))
     assert found.pls_standard_deviation == pytest.approx(scatter, rel=WITHIN)
     assert SteadyState().cost(job, plan(job)["full"].strategy).pls_standard_deviation == 0
+
+
+@pytest.mark.parametrize(
+    ("recall", "precision", "checkpoint"),
+    [
+        (0.8, 0.6, {"save": "2 min"}),
+        (0.6, 1.0, {"overlap": 0.9, "drain": "20 min", "save": "8 s"}),
+        (0.5, 1.0, {"level": "memory", "leaves": "memory"}),
+        (0.7, 0.8, {"level": "memory"}),
+        (0.7, 1.0, {"level": "remote"}),
+    ],
+)
+def test_saves_on_warnings_leave_few_failures_that_lose(
+    recall: float, precision: float, checkpoint: dict[str, Any]
+) -> None:
+    """CPR's recursion, in which each failure loses, had been said: half to a third of what is played."""
+    warning = {"lead": "5 min", "save": "1 min", "recall": recall, "precision": precision}
+    if "level" in checkpoint:
+        memory = {"name": "memory", "save": "20 s", "load": "20 s", "survives": 0.8}
+        remote = {"name": "remote", "save": "3 min", "load": "3 min", "every": 5}
+        warning |= {key: checkpoint[key] for key in ("level", "leaves") if key in checkpoint}
+        checkpoint = {"level": [memory, remote]}
+    job = Job.from_mapping(
+        {
+            "job": {"work": "100 d"},
+            "cluster": {"embedding_shards": 8},
+            "failures": {"mtbf": "20 h", "whole_job_share": 0.05},
+            "checkpoint": {**checkpoint, "warning": warning, "reschedule": "5 min"},
+            "accuracy": {"pls_budget": 0.5},
+        }
+    )
+    saving = saving_of(job)
+    assert isinstance(saving, StoredSave)
+    assert saving.warned is not None
+    strategy = Strategy("partial", job.partial_recovery, saving, 3 * 3600.0)
+    found = SteadyState().cost(job, strategy)
+    played = play_stored(job, strategy, RUNS, np.random.SeedSequence(5))[:, 1] / (job.job.work_s * 8)
+    assert found.pls == pytest.approx(played.mean(), abs=3 * played.std() / RUNS**0.5)
+    assert found.pls_standard_deviation == pytest.approx(played.std(ddof=1), rel=WITHIN)
+    as_in_cpr = found.pls * cpr_2021_pls_spread.raw(job.job.work_s, 20 * 3600.0, 0.95)
+    assert as_in_cpr < 0.8 * played.std()
 
 
 @pytest.mark.parametrize("shards", [2, 8, 40])
