@@ -10,10 +10,9 @@ import numpy as np
 
 from cprmodel.bulk.many import PlannedMany, plan_many
 from cprmodel.costing import CostModel, model_for
-from cprmodel.costing.beside import in_repair_of
+from cprmodel.costing.beside import in_repair_of, waits_until
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.formulas.scaling import fastest_nodes
-from cprmodel.formulas.spares import erlang_1917_loss
 from cprmodel.jobs import HOURS_PER_MONTH, Job
 
 __all__ = ["NodesAnswer", "SparesAnswer", "nodes_answer", "spares_answer"]
@@ -172,11 +171,9 @@ def spares_answer(job: Job) -> SparesAnswer:
     load, asked = in_repair_of(job), 0.01 if job.scaling is None else job.scaling.waiting
     wanted = max(asked, 1e-300)
     most = math.ceil(load + 40 * math.sqrt(load) + 40)
-    while erlang_1917_loss.raw(most, load) > wanted:
+    while (waits := waits_until(job, most)).failures[most] > wanted:
         most *= 2
-    spares = np.arange(most + 1)
-    failures = np.asarray(erlang_1917_loss.raw(spares, load))
-    time = np.asarray(erlang_1917_loss.raw(spares + 1, load))
+    spares, failures, time = np.arange(most + 1), waits.failures, waits.time
     idle = (spares + nodes * time) * HOURS_PER_MONTH
     return SparesAnswer(
         in_repair=load,

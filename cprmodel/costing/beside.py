@@ -62,6 +62,7 @@ from cprmodel.costing.stored_stops import (
 )
 from cprmodel.costing.terms import WITHIN
 from cprmodel.costing.until_stops import blocking_between
+from cprmodel.costing.waiting import Waits, waits_to
 from cprmodel.facts.formula import Formula
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.strategies import Recovery, Strategy, loses_samples
@@ -71,11 +72,11 @@ from cprmodel.formulas.planned import (
     chain_planned_overhead,
     planned_overhead,
 )
-from cprmodel.formulas.spares import nodes_in_repair, waiting_overhead
+from cprmodel.formulas.spares import nodes_in_repair, waiting_for_several, waiting_overhead
 from cprmodel.jobs import Job
 from cprmodel.jobs.planned import about_dates, planned_calendar
 
-__all__ = ["WithStops", "in_repair_of", "planned_stops"]
+__all__ = ["WithStops", "in_repair_of", "planned_stops", "waits_until"]
 
 
 #: A job shorter than so many repairs is not long.
@@ -127,7 +128,21 @@ def _met(job: Job, elapsed_s: float, each_s: float) -> tuple[int, float, float]:
 
 def in_repair_of(job: Job) -> float:
     """Nodes in repair on average while the job does not wait."""
+    return _at_once(job) * sum(share * nodes for share, nodes in job.failures.nodes_taken)
+
+
+def _at_once(job: Job) -> float:
+    """Failures in the time of a repair, of those that need one, while the job does not wait."""
     return float(nodes_in_repair.raw(1, job.failure_mix.mtbf_s, job.repair_s or 0.0)) * job.repair_share
+
+
+def waits_until(job: Job, most: int) -> Waits:
+    """How often it waits for a repair with each number of spares up to the most."""
+    return waits_to(job.failures.nodes_taken, _at_once(job), most)
+
+
+def _breaks_several(job: Job) -> bool:
+    return any(nodes > 1 and share > 0 for share, nodes in job.failures.nodes_taken)
 
 
 def _of_chain(job: Job, strategy: Strategy, overhead: float, number: int) -> dict[str, Any] | None:
@@ -146,6 +161,10 @@ def _of_chain(job: Job, strategy: Strategy, overhead: float, number: int) -> dic
 
 
 def _waiting(job: Job, overhead: float, spares: int) -> Step:
+    if _breaks_several(job):
+        return use(
+            waiting_for_several, overhead=overhead, waits=max(float(waits_until(job, spares).time[spares]), 1e-300)
+        )
     return use(waiting_overhead, overhead=overhead, spares=spares, in_repair=max(in_repair_of(job), 1e-300))
 
 

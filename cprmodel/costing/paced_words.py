@@ -84,6 +84,12 @@ def _about_fewer(model: _Model, job: Job, strategy: Strategy, cost: Cost) -> lis
         f"nodes, which is {gained * together:.2g} of a node: by node-hours it is {worth}"
     )
     notes = [said, spare]
+    most = max(nodes for share, nodes in job.failures.nodes_taken if share > 0)
+    if most > 1:
+        notes.append(
+            f"a failure sends one node to repair here, also one that breaks {most} at once: fewer nodes then cost "
+            "more than this says (without job.elastic it waits for each of them)"
+        )
     repairs = elapsed / (job.repair_s or math.inf)
     if repairs < _SHORT:
         notes.append(

@@ -238,6 +238,7 @@ _ROWS = [
     ),
     ("repair_s", "t_r", "t_r", "s", "mean time until a failed node can be used again", Domain.NON_NEGATIVE),
     ("spares", "nₛ", "n_s", "1", "spare nodes", Domain.NON_NEGATIVE),
+    ("waits", "x_w", "x_w", "1", "share of all time in which the job waits for a repair", Domain.OPEN_SHARE),
     ("in_repair", "ρ_r", r"\rho_r", "1", "nodes in repair, on average", Domain.POSITIVE),
     (
         "slow_share",

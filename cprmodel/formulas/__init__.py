@@ -105,7 +105,7 @@ from cprmodel.formulas.renewal import renewal_efficiency, schedule_efficiency, w
 from cprmodel.formulas.rotating import rotating_levels_pls, rotating_loss, rotating_pls
 from cprmodel.formulas.scaling import fastest_nodes, fastest_nodes_at_budget, scaled_work
 from cprmodel.formulas.scattering import lognormal_mean, lognormal_scatter, scattered_save
-from cprmodel.formulas.spares import erlang_1917_loss, nodes_in_repair, waiting_overhead
+from cprmodel.formulas.spares import erlang_1917_loss, nodes_in_repair, waiting_for_several, waiting_overhead
 from cprmodel.formulas.storage import (
     aupy_2013_interval,
     benoit_2017_overhead,
@@ -242,6 +242,7 @@ __all__ = [
     "unreadable_pls",
     "verified_interval",
     "verified_overhead",
+    "waiting_for_several",
     "waiting_overhead",
     "warned_interval",
     "warned_overhead",

@@ -6,7 +6,7 @@ from cprmodel.facts.formula import formula
 from cprmodel.facts.sources import DERIVED, ERLANG_1917, Evidence
 from cprmodel.facts.special import Number, namespace
 
-__all__ = ["erlang_1917_loss", "nodes_in_repair", "waiting_overhead"]
+__all__ = ["erlang_1917_loss", "nodes_in_repair", "waiting_for_several", "waiting_overhead"]
 
 
 @formula("ρ_r", DERIVED, Evidence.DEFINITION, (), "Little's law: failures a second times the mean repair")
@@ -99,4 +99,23 @@ def waiting_overhead(overhead: Number, spares: Number, in_repair: Number) -> Num
     0.055
     """
     waits = namespace(overhead, spares, in_repair).erlang_loss(spares + 1, in_repair)
+    return (1 + overhead) * waits / (1 - waits)
+
+
+@formula("O/T", DERIVED, Evidence.DERIVED, (), "as the share of the time in which the job waits")
+def waiting_for_several(overhead: Number, waits: Number) -> Number:
+    r"""Overhead of waiting for repaired nodes where one failure may break several of them.
+
+    .. math:: \frac{O_x}{T} = (1 + o)\, \frac{x_w}{1 - x_w}
+
+    Parameters
+    ----------
+    overhead : overhead of the job without waiting, o
+    waits : share of all time in which the job waits, x_w (:mod:`cprmodel.costing.waiting`)
+
+    Examples
+    --------
+    >>> round(waiting_for_several(overhead=0.1, waits=0.05), 4)
+    0.0579
+    """
     return (1 + overhead) * waits / (1 - waits)

@@ -249,6 +249,21 @@ class Failures(Section):
         taken = ((1 - often, self.shards_per_failure), (often, float(self.group_nodes)))
         return tuple(FailureSort(share, shards, (1.0,)) for share, shards in taken)
 
+    @property
+    def nodes_taken(self) -> tuple[tuple[float, int], ...]:
+        """Share of each sort of failures, and the nodes that one breaks: one where nothing says more."""
+        most = self.nodes or 1
+        if self.component is None:
+            sorts = self.sorts_of_groups()
+            pairs = [(sorts[0].share, 1), (sorts[1].share, int(sorts[1].shards))] if sorts else [(1.0, 1)]
+        else:
+            pairs = []
+            for one, share in zip(self.component, self.component_shares, strict=True):
+                filled = self.domain_sizes.filled(one.domain, self.nodes)
+                each = share / sum(many for many, _ in filled)
+                pairs += [(many * each, size * one.at_once) for many, size in filled]
+        return tuple((share, max(1, min(nodes, most))) for share, nodes in pairs)
+
     def take_together(self, sorts: tuple[FailureSort, ...]) -> None:
         """What groups took stays so where an MTBF stands in their place."""
         self._together = sorts

@@ -20,6 +20,7 @@ from cprmodel.facts.compiled import compiled
 from cprmodel.jobs import Job
 from cprmodel.jobs.planned import planned_calendar
 from cprmodel.simulation.result import Estimate, Simulated
+from cprmodel.simulation.taken import drawn_mean
 
 __all__ = ["inner_of", "planned_until", "with_stops"]
 
@@ -27,8 +28,8 @@ _MOST_STOPS = 10**6
 
 
 @compiled
-def _waits(lengths: Any, rate: float, repair_s: float, spares: int, rng: Any, waited: Any) -> None:
-    """What each run of such a length waits for repairs."""
+def _waits(lengths: Any, rate: float, taken: Any, repair_s: float, spares: int, rng: Any, waited: Any) -> None:
+    """What each run of such a length waits for repairs; ``taken``: nodes that failures break, as drawn."""
     for run in range(len(lengths)):
         left, broken, total = lengths[run], 0, 0.0
         while True:
@@ -41,7 +42,10 @@ def _waits(lengths: Any, rate: float, repair_s: float, spares: int, rng: Any, wa
             if passes >= left:
                 break
             left -= passes
-            broken += 1 if rng.random() * both < rate else -1
+            if rng.random() * both < rate:
+                broken += int(drawn_mean(rng, taken))
+            else:
+                broken -= 1
         waited[run] = total
 
 
@@ -90,7 +94,9 @@ def with_stops(
         rng = np.random.default_rng(streams)
         rate, spares = job.repair_share / job.failure_mix.mtbf_s, job.cluster.spares or 0
         fails = times - _outages(job, times) if planned_played else times
-        _waits(fails, rate, job.repair_s, spares, rng, waited)
+        shares, nodes = np.array(job.failures.nodes_taken, dtype=float).T
+        taken = np.column_stack([np.cumsum(shares), nodes])
+        _waits(fails, rate, taken, job.repair_s, spares, rng, waited)
     times += waited
     calendar = job.failures.planned and not planned_played
     stopped = [_by_the_calendar(job, float(one)) for one in times] if calendar else []

@@ -36,6 +36,7 @@ POINT = {
     "shards": 8.0,
     "failed_shards": 1.5,
     "failed_scatter": 0.7,
+    "waits": 0.07,
     "shard_share": 0.85,
     "trainer_share": 0.1,
     "whole_job_share": 0.05,
