@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from cprmodel.costing import Choice, Cost, CostModel, kinds
+from cprmodel.costing.models import lost_samples
 from cprmodel.costing.terms import WITHIN
 from cprmodel.facts.strategies import Strategy, loses_samples, mean_square
 from cprmodel.formulas import accuracy, loss
@@ -34,7 +35,7 @@ def price(job: Job, model: CostModel, strategy: Strategy, choice: Choice | None 
         breakdown=cost.breakdown,
         expected_pls=cost.pls,
         pls_standard_error=cost.pls_standard_error,
-        pls_standard_deviation=_spread(job, cost),
+        pls_standard_deviation=_spread(job, strategy, cost),
         expected_metric_drop=_drop(job, strategy, cost.pls),
         expected_metric_drop_interval_90=_drop_interval(job, strategy, cost.pls),
         effective_time_ratio=float(effective_time_ratio.raw(total)),
@@ -75,12 +76,19 @@ def ends(one: StrategyPlan) -> bool:
     return bool(one.overhead_fraction - one.breakdown.save < NEVER)
 
 
-def _spread(job: Job, cost: Cost) -> float:
-    """Of one run's PLS; by CPR's recursion where the model does not say."""
+def _spread(job: Job, strategy: Strategy, cost: Cost) -> float:
+    """Of one run's PLS; where the model does not say, as that of saves that block, or by CPR's recursion."""
     if cost.pls_standard_deviation is not None or not cost.pls > 0:
         return cost.pls_standard_deviation or 0.0
-    mix = job.failure_mix
-    alike = float(loss.cpr_2021_pls_spread.raw(job.job.work_s, mix.mtbf_s, mix.shard_share))
+    mix, saving, work = job.failure_mix, strategy.saving, job.job.work_s
+    if strategy.plain or strategy.pattern is not None:
+        saves, checks = strategy.pattern or (1, 1)
+        save_s = saving.save_s + (job.checkpoint.verify_s or 0.0) * (checks + 1) / 2 / saves
+        shards = job.cluster.embedding_shards or 1
+        found = lost_samples(work, strategy.interval_s, save_s, mix, shards, strategy.recovery)
+        if found is not None and found[0].value > 0:
+            return cost.pls * found[1] / float(found[0].value)
+    alike = float(loss.cpr_2021_pls_spread.raw(work, mix.mtbf_s, mix.shard_share))
     together = mean_square(mix.shards_per_failure) + mix.failed_scatter
     return cost.pls * alike * math.sqrt(together) / mix.shards_per_failure
 

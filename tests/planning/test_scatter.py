@@ -11,8 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cprmodel import Exact, Job, plan, simulate
+from cprmodel.costing import model_for
+from cprmodel.planning.pricing import price
 from cprmodel.planning.scatter import chance_over
 from cprmodel.simulation.played import Activity, AtRandom
+from tests.costing.random_jobs import drawn
 
 RUNS = 100_000
 
@@ -148,10 +151,19 @@ def test_it_does_so_wherever_it_is_played(more: dict[str, dict[str, Any]]) -> No
     job = with_racks(32, 1200 * 24.0, 0.5, "groups", **more)
     found = plan(job)["current"]
     error = error_of_deviation(draws)
-    # of silent errors the plan takes the scatter of CPR's recursion, which counts what is lost twice
-    assert found.pls_standard_deviation == pytest.approx(draws.std(), abs=3 * error + 0.05 * draws.std())
+    assert found.pls_standard_deviation == pytest.approx(draws.std(), abs=3 * error)
     runs = simulate(job, found.strategy, runs=4000, seed=6).pls_of_runs
     assert runs.std() == pytest.approx(draws.std(), abs=3 * math.hypot(error, error_of_deviation(runs)))
+
+
+@pytest.mark.parametrize("seed", [2, 16, 22, 41], ids=str)
+def test_chains_and_checks_scatter_as_played(seed: int) -> None:
+    """Time limits and silent errors: CPR's recursion, which counts losses twice, had been up to 30% too wide."""
+    _, job, strategy = drawn(seed)
+    model = model_for(job, Exact() if job.plain else None)
+    found = price(job, model, strategy).pls_standard_deviation
+    runs = simulate(job, strategy, runs=1200, seed=seed).pls_of_runs
+    assert found == pytest.approx(runs.std(), abs=3 * error_of_deviation(runs) + 0.03 * found)
 
 
 def test_failures_one_by_one_take_a_rack_or_a_node() -> None:
