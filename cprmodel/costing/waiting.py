@@ -15,7 +15,7 @@ of any law of repairs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,13 +32,14 @@ class Waits(NamedTuple):
     failures: Any  #: share of the failures after which it waits
 
 
-def waits_to(taken: Sequence[tuple[float, int]], at_once: float, most: int) -> Waits:
+@lru_cache(maxsize=128)
+def waits_to(taken: tuple[tuple[float, int], ...], at_once: float, most: int) -> Waits:
     """How often a job waits for repairs, with each number of spares up to the most.
 
     ``taken``: share of each sort of failures (together 1), and the nodes that one breaks; ``at_once``: failures in
     the mean time of a repair, λ t_r.
 
-    >>> waits = waits_to([(1.0, 1)], at_once=2.0, most=5)  # Erlang's loss, of 6 lines and of 5
+    >>> waits = waits_to(((1.0, 1),), at_once=2.0, most=5)  # Erlang's loss, of 6 lines and of 5
     >>> float(waits.time[5].round(4)), float(waits.failures[5].round(4))
     (0.0121, 0.0367)
     """

@@ -362,10 +362,10 @@ def exact_pls_deviation(
     One failure in seven takes all eight shards, the others one, so that k is two on average and k² ten:
 
     >>> round(exact_pls_deviation(work_s=56.0, interval_s=28.0, mtbf_s=28.0, shards=8, failed_shards=2), 4)
-    0.0834
+    0.089
     >>> round(exact_pls_deviation(work_s=56.0, interval_s=28.0, mtbf_s=28.0, shards=8, failed_shards=2,
     ...     failed_scatter=6), 4)
-    0.1182
+    0.1411
     """
     xp = namespace(work_s, interval_s, mtbf_s, shards, shard_share, save_s, partial_load_s, trainer_share)
     least = xp.floor(failed_shards)

@@ -48,7 +48,7 @@ def chance_over(
     The same mean and scatter, mostly of a rare failure of eight shards:
 
     >>> round(chance_over(0.1, mean=0.05, deviation=0.03, taken=[(0.95, 1.0), (0.05, 8.0)]), 3)
-    0.073
+    0.075
     """
     if not deviation > 0 or not mean > 0:
         return float(mean > budget)

@@ -70,15 +70,15 @@ def test_against_nodes_that_are_played(spares: int, group: int, by_components: b
 
 @pytest.mark.parametrize("load", [1e-6, 0.3, 2.0, 30.0])
 def test_single_nodes_are_erlang_s(load: float) -> None:
-    found, spares = waits_to([(1.0, 1)], load, 60), np.arange(61)
+    found, spares = waits_to(((1.0, 1),), load, 60), np.arange(61)
     assert found.time == pytest.approx(erlang_1917_loss.raw(spares + 1, load), rel=1e-11)
     assert found.failures == pytest.approx(erlang_1917_loss.raw(spares, load), rel=1e-11)
 
 
 def test_many_nodes_do_not_overflow() -> None:
-    found = waits_to([(0.9, 1), (0.1, 16)], 5000.0, 20000)
+    found = waits_to(((0.9, 1), (0.1, 16)), 5000.0, 20000)
     assert np.all((found.time >= 0) & (found.time < 1))
-    alone = waits_to([(1.0, 1)], 5000.0, 4000)
+    alone = waits_to(((1.0, 1),), 5000.0, 4000)
     assert alone.time[4000] == pytest.approx(erlang_1917_loss.raw(4001, 5000.0), rel=1e-9)
 
 
