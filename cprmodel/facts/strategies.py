@@ -101,7 +101,7 @@ class FailureMix:
 
     @property
     def taken(self) -> tuple[tuple[Any, Any], ...]:
-        """Shards that a shard failure takes: the share of each sort of them, and its number (a mean).
+        """What a shard failure takes, as the share of each sort of them and the number of its shards (a mean).
 
         >>> FailureMix(mtbf_s=3600.0, shards_per_failure=2.5).taken
         ((1.0, 2.5),)

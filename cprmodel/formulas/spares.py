@@ -111,7 +111,7 @@ def waiting_for_several(overhead: Number, waits: Number) -> Number:
     Parameters
     ----------
     overhead : overhead of the job without waiting, o
-    waits : share of all time in which the job waits, x_w (:mod:`cprmodel.costing.waiting`)
+    waits : share of all time in which the job waits, x_w (``cprmodel.costing.waiting``)
 
     Examples
     --------
