@@ -50,7 +50,7 @@ from cprmodel.costing.rhythm import (
     longest_of,
     pieces,
 )
-from cprmodel.costing.saving import as_stored, saving_of
+from cprmodel.costing.saving import as_stored, saving_of, timed_saves
 from cprmodel.costing.shorter import kept_shares
 from cprmodel.costing.stops_words import about_counted, about_rare
 from cprmodel.costing.stored_stops import (
@@ -65,6 +65,7 @@ from cprmodel.costing.until_stops import blocking_between
 from cprmodel.costing.waiting import Waits, waits_to
 from cprmodel.facts.formula import Formula
 from cprmodel.facts.results import Breakdown
+from cprmodel.facts.storage import heeds_warnings
 from cprmodel.facts.strategies import Recovery, Strategy, loses_samples
 from cprmodel.facts.units import count_of, format_share, format_time
 from cprmodel.formulas.planned import (
@@ -177,7 +178,7 @@ def _of_lengths(model: CostModel, job: Job, strategy: Strategy, works: Any) -> B
         step = exact_makespan(works, every, save, job.failure_mix, strategy.recovery)
         parts: Breakdown = step.value.scaled(1 / works)
         return parts
-    if isinstance(model, FirstOrder):  # the same of any
+    if isinstance(model, FirstOrder) or heeds_warnings(strategy.saving):  # the same of any
         return Breakdown(*(part + 0.0 * works for part in model.cost(job, strategy).breakdown))
     jobs = [job.model_copy(update={"job": job.job.model_copy(update={"work_s": one})}) for one in works.tolist()]
     return Breakdown(*np.array([model.cost(one, strategy).breakdown for one in jobs]).T)
@@ -229,7 +230,7 @@ class WithStops:
                 return math.inf
             return float(cost.breakdown.total) + self.extra_s * (1 / every + cost.written_beside_per_s)
 
-        if counts_stops(job, at_first) and rooms and not at_first.plain:
+        if counts_stops(job, at_first) and rooms and timed_saves(at_first.saving) is not None:
             tried = [near, *in_whole_steps(job, around(near))]
             closest = replace(at_first, interval_s=min(tried, key=costs))
             tried += in_whole_steps(job, cut_evenly(closest, rooms))

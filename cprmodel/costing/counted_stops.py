@@ -97,18 +97,21 @@ def counted(
 def _luck(job: Job, strategy: Strategy, of: Chain, failures: float, usual_s: float) -> Any:
     """How much longer than on average a job may take: probabilities, means and standard deviations [s].
 
-    Failures that send everybody back come by Poisson's law, and each loses as likely any part of an interval.
+    Failures that send everybody back come by Poisson's law, and each loses as likely any part of an interval, where
+    no save on a warning came before it.
     """
     rolled = failures * of.back / of.rate
     lost = min(strategy.interval_s, usual_s)
-    each, partial = of.restart + job.load_s + lost / 2, job.partial_recovery
+    warned, partial = getattr(strategy.saving, "warned", None), job.partial_recovery
+    loses = 1.0 if warned is None else 1 - warned.recall * warned.in_time
+    each, variance = of.restart + job.load_s + loses * lost / 2, (loses / 3 - loses**2 / 4) * lost**2
     others = (failures - rolled) * (partial.partial_load_s + partial.partial_reschedule_s) ** 2
     least = max(others, (1e-9 * job.job.work_s) ** 2)
     if rolled > _FEW:
-        return np.array([[1.0], [0.0], [math.sqrt(rolled * (each**2 + lost**2 / 12) + least)]])
+        return np.array([[1.0], [0.0], [math.sqrt(rolled * (each**2 + variance) + least)]])
     many = range(int(rolled + 8 * math.sqrt(rolled)) + 10)
     chances = [math.exp(-rolled + (k * math.log(rolled) if k else 0.0) - math.lgamma(k + 1)) for k in many]
-    cases = [(one, (k - rolled) * each, math.sqrt(k * lost**2 / 12 + least)) for k, one in enumerate(chances)]
+    cases = [(one, (k - rolled) * each, math.sqrt(k * variance + least)) for k, one in enumerate(chances)]
     return np.array(cases).T
 
 

@@ -32,6 +32,7 @@ from cprmodel.costing.saving import as_stored
 from cprmodel.costing.setting import Setting
 from cprmodel.costing.terms import steps_within
 from cprmodel.costing.until_stops import Until, fitting, half_a_step_less
+from cprmodel.costing.warned_stops import UntilWarned
 from cprmodel.facts.special import NUMPY
 from cprmodel.facts.strategies import Strategy
 from cprmodel.formulas.limits import saves_of
@@ -63,7 +64,11 @@ def _spell_s(job: Job, strategy: Strategy) -> float:
 
 
 def at_speeds(
-    job: Job, strategy: Strategy, times: Any, first: Any, until: Callable[[Job, Strategy, float], Until]
+    job: Job,
+    strategy: Strategy,
+    times: Any,
+    first: Any,
+    until: Callable[[Job, Strategy, float], Until | UntilWarned],
 ) -> tuple[Any, Any]:
     """Useful work that is kept in each time between stops, and what saves take of it [s].
 

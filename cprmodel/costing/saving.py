@@ -10,7 +10,7 @@ from cprmodel.facts.strategies import CheckedSave, FailureKind, Recovery, Saving
 from cprmodel.jobs import Access, Job
 from cprmodel.jobs.warned import in_time, warned_save
 
-__all__ = ["as_stored", "free_levels", "saving_of", "timed_saves", "without_shards"]
+__all__ = ["as_stored", "free_levels", "saving_of", "timed_saves", "warned_saves", "without_shards"]
 
 
 #: A warned save that is in time less often than this is none.
@@ -115,3 +115,15 @@ def timed_saves(saving: SavingPolicy) -> StoredSave | None:
     600.0
     """
     return saving if type(saving) is StoredSave and saving.warned is None else None
+
+
+def warned_saves(saving: SavingPolicy) -> StoredSave | None:
+    """Saves to one level that block while everything is written, each as long, where others follow warnings.
+
+    >>> one = SaveLevel("remote", 60.0, 60.0, 10.0)
+    >>> warned_saves(StoredSave((one,), warned=WarnedSave(30.0, recall=0.5, precision=0.8))).save_s
+    60.0
+    """
+    if type(saving) is not StoredSave or saving.warned is None or len(saving.levels) > 1:
+        return None
+    return None if saving.drain_s or saving.dirty is not None or saving.levels[0].scatter is not None else saving

@@ -53,10 +53,7 @@ def about_rare(job: Job, strategy: Strategy, number: float, until_s: float) -> l
     if number == 0 or apart > RARE:
         return []
     most = format_share(number * job.save_s / 2 / job.job.work_s)
-    warned = getattr(strategy.saving, "warned", None) is not None
-    played = "jobs with stops every night that were played out were up to 0.6 points off, either way"
     return [
-        f"planned stops come only {_apart(apart)} apart: half a save is charged for "
-        f"each, as if they were rare, and saves are up to {most} of the work off "
-        f"({played if warned else 'by how much the overhead is off nobody has played out'})"
+        f"planned stops come only {_apart(apart)} apart: half a save is charged for each, as if they were rare, "
+        f"and saves are up to {most} of the work off (by how much the overhead is off nobody has played out)"
     ]

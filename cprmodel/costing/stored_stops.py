@@ -26,12 +26,13 @@ import numpy as np
 
 from cprmodel.costing.course import save_times_s
 from cprmodel.costing.paced_stops import at_speeds
-from cprmodel.costing.saving import as_stored, timed_saves
+from cprmodel.costing.saving import as_stored, timed_saves, warned_saves
 from cprmodel.costing.scattered_stops import Scattered, scattered
 from cprmodel.costing.setting import Setting
 from cprmodel.costing.shorter import spared
 from cprmodel.costing.terms import steps_within
 from cprmodel.costing.until_stops import Stopped, Until
+from cprmodel.costing.warned_stops import UntilWarned, until_warned
 from cprmodel.facts.special import NUMPY
 from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import FailureKind, SavingPolicy, Strategy
@@ -50,10 +51,11 @@ _NEAR, _RESTS, _FINE = 2, (0.0, 0.1, 0.5), 200
 def counts_stops(job: Job, strategy: Strategy) -> bool:
     """Whether planned stops are counted one by one beside storage that is more than one plain blocking copy.
 
-    And beside stragglers; not beside saves on warnings, rows in an order or in turn, and fewer nodes.
+    And beside stragglers, and saves on warnings to one level; not beside other saves on warnings, rows in an order
+    or in turn, and fewer nodes.
     """
     apart = job.elastic or job.doubts_saves or job.job.time_limit_s is not None
-    stored = timed_saves(strategy.saving) is not None
+    stored = timed_saves(strategy.saving) is not None or warned_saves(strategy.saving) is not None
     return bool(job.failures.planned) and not apart and (stored or (job.paced and strategy.plain))
 
 
@@ -119,9 +121,11 @@ def done_between(job: Job, strategy: Strategy, usual: float, times: Any, first: 
     return _until_failure(job, strategy, usual).kept_in(times, first)
 
 
-def _until_failure(job: Job, strategy: Strategy, usual: float) -> Until:
+def _until_failure(job: Job, strategy: Strategy, usual: float) -> Until | UntilWarned:
     """What is kept until a stop or a failure that sends everybody back, by a job at full speed."""
     saving = as_stored(strategy.saving, strategy.recovery)
+    if saving.warned is not None:
+        return until_warned(job, strategy)
     tau, many, last = strategy.interval_s, saving.segments, saving.levels[-1]
     pattern, low, save, carry = _pattern(saving, tau)
     cycle = pattern + (many - 1) * low + save

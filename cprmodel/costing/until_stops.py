@@ -27,7 +27,17 @@ from cprmodel.facts.strategies import Strategy
 from cprmodel.formulas.limits import Chain, saves_of
 from cprmodel.jobs import Job
 
-__all__ = ["NORMAL", "Stopped", "Until", "after_failures", "blocking_between", "fitting", "half_a_step_less"]
+__all__ = [
+    "NORMAL",
+    "Stopped",
+    "Until",
+    "after_failures",
+    "blocking_between",
+    "differing",
+    "fitting",
+    "half_a_step_less",
+    "longest_of",
+]
 
 #: Points of the grid of times, and failures in one of them.
 _POINTS, _FAILURES = 1001, 400
@@ -111,9 +121,7 @@ class Until(NamedTuple):
 
     def kept_in(self, times: Any, first: Any) -> tuple[Any, Any]:
         """Useful work that is kept in each of some times, and what saves take; the first of all has no load [s]."""
-        # the first is told apart by a time that none of them has
-        _, which, of = np.unique(np.round(times, 3) + (1 << 40) * first, return_index=True, return_inverse=True)
-        times, loads = times[which], np.where(first[which], 0.0, self.load_s)
+        times, loads, of = differing(times, first, self.load_s)
         after = after_failures(self.alone, self.rate, self.restart_s, self.load_s, times)
         if self.stopped is None:
             found = self.alone(times, loads)
@@ -122,6 +130,18 @@ class Until(NamedTuple):
             found = np.sum(chances * self.alone(times, loads, more), axis=1)
         work, saves = (found + after)[:, of]
         return work, saves
+
+
+def differing(times: Any, first: Any, load_s: float) -> tuple[Any, Any, Any]:
+    """Times that differ, what each begins with to load, and which of them each is."""
+    # the first is told apart by a time that none of them has
+    _, which, of = np.unique(np.round(times, 3) + (1 << 40) * first, return_index=True, return_inverse=True)
+    return times[which], np.where(first[which], 0.0, load_s), of
+
+
+def longest_of(times: Any) -> float:
+    """The longest; the same for times that differ by their rounding."""
+    return float(f"{times.max():.5e}") * (1 + 1e-5)
 
 
 def fitting(room_s: Any, cycle_s: Any) -> tuple[Any, Any]:
@@ -168,7 +188,7 @@ def after_failures(
     ``alone``: of times and loads, what is done until the stop or such a failure, two numbers that add up; they come
     at the ``rate``, and after ``restart_s`` what is left begins with a load.
     """
-    longest = float(f"{times.max():.5e}") * (1 + 1e-5)  # the same for times that differ by their rounding
+    longest = longest_of(times)
     grid = np.linspace(0.0, longest, _POINTS)
     undisturbed = np.fft.rfft(alone(grid, load_s), 2 * _POINTS)
     left, again = np.maximum(times - restart_s, 0.0), _failing(rate, restart_s, longest)

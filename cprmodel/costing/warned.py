@@ -28,7 +28,7 @@ from cprmodel.costing.course import Course, LongRun
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.special import NUMPY
 
-__all__ = ["Block", "Stretch", "Stretches", "WarnedRun", "stretches", "warned"]
+__all__ = ["Block", "Stretch", "Stretches", "WarnedRun", "ahead_of", "stretches", "warned"]
 
 
 def warned(course: Course, run: WarnedRun | None = None) -> LongRun:
@@ -283,7 +283,7 @@ class WarnedRun:
             busy * self.spent[1] + goes * struck * stops.load_s,
             busy * self.spent[2] + goes * struck * stops.reschedule_s,
         )
-        ahead = _ahead(leaves, work, reached)
+        ahead = ahead_of(leaves, work, reached)
         found = Block(done, saved * stay, sums, ahead=self.saved * stay * (carry * busy + ahead))
         if unhit is not None:
             return found
@@ -358,7 +358,7 @@ def _number(value: Any) -> float:
     return float(np.ravel(value)[0])
 
 
-def _ahead(leaves: Any, work: Any, reached: Any) -> Any:
+def ahead_of(leaves: Any, work: Any, reached: Any) -> Any:
     """The integral of u e^(−leaves u) up to the end of the work."""
     x = leaves * work
     far = (1 - reached * (1 + x)) / np.where(leaves == 0, 1.0, leaves) ** 2

@@ -287,46 +287,29 @@ def _job(row: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: 
             if (segment + 1) % periods[level] == 0:
                 end = level
         left = edge - row[0]
+        only_last, takes = False, 0.0
+        struck = False
+        announced = False
+        of = 0
         if edge < np.inf and (due < work or work - done > left):
             fits, takes = _last_begins(saved, left, done - kept[top], factor)
             if phase_of != end:
                 phase, phase_of = _time(rng, blocking[end], end, saved.scatters), end
             if due - done + phase + (drain if end == top else 0.0) >= fits:  # only the last one is left
-                needs = max(fits, 0.0)
-                if saved.step > 0.0 and fits > 0.0:
-                    since = done - kept[top]
-                    needs = max(np.floor((since + needs) / saved.step + 1e-9) * saved.step - since, 0.0)
-                needs = min(needs, work - done)
-                gap = mtbf * rng.standard_exponential()
-                spent = min(gap, needs if fits >= 0.0 else left)
-                row[0] += spent
-                if fits >= 0.0:
-                    done += spent
-                    for shard in range(shards):
-                        held[shard, 0] += spent
-                if gap > spent and done >= work * (1.0 - 1e-9):
-                    break
-                if gap > spent and fits >= 0.0:
+                if fits < 0.0:  # too late for that one, too
                     gap = mtbf * rng.standard_exponential()
-                    spent = min(gap, left - needs)
-                    row[0] += spent
-                    if gap > spent:
-                        lost += _complete(account, top, takes, done, 0, 0.0)
+                    row[0] += min(gap, left)
+                    if gap > left:
                         row[0] = edge
-                if gap <= spent:
-                    stops += 1
-                    back = _stop(rng, strikes, account, 0, edge)
-                    if back >= 0:
-                        done = begin = kept[back]
-                        segment = index[back]
-                        _return(account, back)
-                elif fits < 0.0:
-                    row[0] = edge
-                continue
-        struck = False
-        announced = False
-        of = 0
-        if done < due:
+                        continue
+                    struck = True
+                else:
+                    only_last, until = True, done + fits
+                    if saved.step > 0.0 and fits > 0.0:
+                        since = done - kept[top]
+                        until = max(np.floor((since + fits) / saved.step + 1e-9) * saved.step + kept[top], done)
+                    due = min(until, work)
+        if not struck and (done < due or only_last):
             needs = due - done
             total = unwarned + warnings
             gap = rng.standard_exponential() / total if total > 0.0 else np.inf
@@ -336,11 +319,19 @@ def _job(row: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: 
             for shard in range(shards):
                 held[shard, 0] += spent
             if gap < needs:
-                announced = rng.random() * total < warnings
+                announced = (warnings > 0.0 or not only_last) and rng.random() * total < warnings
                 struck = not announced
                 of = 1
-            elif due >= work:
+            elif due >= work * (1.0 - 1e-9):
                 break
+            elif only_last:
+                gap = mtbf * rng.standard_exponential()
+                struck = gap <= left - needs
+                row[0] += min(gap, left - needs)
+                if not struck:
+                    lost += _complete(account, top, takes, done, 0, 0.0)
+                    row[0] = edge
+                    continue
             if announced:
                 gap = mtbf * rng.standard_exponential()
                 true, left = True, 0.0
@@ -348,16 +339,17 @@ def _job(row: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: 
                 if saved.ahead >= 0.0:
                     true = rng.random() < precision
                     left = saved.ahead - takes
-                if gap < min(takes, takes + left if true else takes):
-                    row[0] += gap
-                    struck = True
+                lasts = min(takes, takes + left) if true else takes
+                if row[0] + min(gap, lasts) > edge + 1e-6:  # a planned stop begins before: nothing is saved
+                    row[0] = edge
+                    continue
+                row[0] += min(gap, lasts)
+                struck = True
+                if gap < lasts:
                     of = 0
                 elif true and left < 0.0:
-                    row[0] += saved.ahead
-                    struck = True
                     of = 2
                 else:
-                    row[0] += takes
                     # the saves of its level are counted as before, those below it anew
                     segment -= segment % periods[saves_to]
                     lost += _complete(account, saves_to, takes, done, segment, 0.0)
@@ -366,10 +358,12 @@ def _job(row: Any, rng: Any, saved: Saved, strikes: Struck) -> bool:  # pragma: 
                         true = rng.random() < precision
                     if not true:
                         continue
-                    struck = True
                     of = 2
                     if left > 0.0:
                         gap = mtbf * rng.standard_exponential()
+                        if row[0] + min(gap, left) >= edge:  # the failure finds a job that is stopped
+                            row[0] = edge
+                            continue
                         row[0] += min(gap, left)
                         of = 0 if gap < left else 2
         if not struck and done < begin + tau:

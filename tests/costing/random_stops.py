@@ -2,7 +2,7 @@
 
 Stops come once in one to seven days, or by dates; jobs are so short that what follows the last stop counts, and
 saves so dear that one too many is seen. :mod:`tests.costing.random_jobs` has rare ones. With ``stored`` behind it
-saves drain, go to levels or write changed rows, in jobs of 120 days.
+saves drain, go to levels or write changed rows, in jobs of 120 days; with ``warned`` others follow warnings.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ from cprmodel.costing import model_for
 from cprmodel.facts.strategies import Strategy
 from tests.costing.test_stored_stops import (
     BOTH,
+    DATES,
     DIRTY,
     DRAIN,
     LEVELS,
     NIGHT,
+    PLAIN,
+    SHARDED,
     THREE,
     WEEK,
     job_of,
@@ -28,7 +31,7 @@ from tests.costing.test_stored_stops import (
     strategy_of,
 )
 
-__all__ = ["compared", "drawn", "drawn_stored"]
+__all__ = ["compared", "drawn", "drawn_stored", "drawn_warned"]
 
 
 def drawn(seed: int) -> tuple[str, Job, Strategy]:
@@ -97,18 +100,54 @@ def drawn_stored(seed: int) -> tuple[str, Job, Strategy]:
     return said, job, strategy
 
 
-def compared(seed: int, runs: int, stored: bool = False) -> tuple[str, float, float, float]:
+def drawn_warned(seed: int) -> tuple[str, Job, Strategy]:
+    """The same where saves block, and others follow warnings; some of these scatter, or take longer than those."""
+    draw = random.Random(seed)
+    partial = draw.random() < 0.5
+    planned = draw.choice(
+        [NIGHT, WEEK, DATES, [{"every": "31 h", "lasts": "1 h"}], [{"every": "2 d", "lasts": "3 h"}]]
+    )
+    warning: dict[str, Any] = {
+        "recall": draw.uniform(0.1, 1),
+        "precision": draw.choice([1.0, draw.uniform(0.3, 1)]),
+    }
+    minutes = 10 ** draw.uniform(-0.5, 1.3)
+    if draw.random() < 0.25:
+        warning |= {"lead": f"{1.5 * minutes} min", "save": [f"{minutes} min", f"{1.6 * minutes} min"]}
+    else:
+        warning |= {"lead": f"{minutes + 1} min", "save": f"{minutes} min"}
+    mtbf = f"{10 ** draw.uniform(-0.3, 1.5)} d"
+    point = {**PLAIN, "save": f"{10 ** draw.uniform(0, 1.4)} min", "warning": warning}
+    start = {"start": "2027-01-01"} if planned is DATES else {}
+    steps = {"step": f"{draw.choice([1, 7, 25])} min"} if draw.random() < 0.25 else {}
+    tables = {"job": {"work": f"{draw.choice([30, 60, 120])} d", **start, **steps}}
+    job = job_of({**point, **SHARDED["checkpoint"]}, planned, mtbf, **tables, **_apart(SHARDED))
+    hours = 10 ** draw.uniform(0.3, 1.3)
+    strategy = strategy_of(job, hours, partial)
+    often = ", ".join(f"{key} {value}" for key, value in warning.items())
+    return f"{strategy.name}, {often}, stops: {planned}, MTBF {mtbf}, {hours:.2f} h", job, strategy
+
+
+def _apart(tables: dict[str, Any]) -> dict[str, Any]:
+    """Without what a checkpoint has."""
+    return {name: keys for name, keys in tables.items() if name != "checkpoint"}
+
+
+_DRAWN = {"": drawn, "stored": drawn_stored, "warned": drawn_warned}
+
+
+def compared(seed: int, runs: int, which: str = "") -> tuple[str, float, float, float]:
     """What a job has, its predicted overhead, the one that is played, and the standard error of that."""
-    said, job, strategy = drawn_stored(seed) if stored else drawn(seed)
-    predicted = model_for(job, None if stored else Exact()).cost(job, strategy).breakdown.total
+    said, job, strategy = _DRAWN[which](seed)
+    predicted = model_for(job, None if which else Exact()).cost(job, strategy).breakdown.total
     found = simulate(job, strategy, runs, seed=seed, workers=1).overhead_fraction
     return said, predicted, found.mean, found.standard_error
 
 
-def _main(first: int, beyond: int, runs: int, stored: bool) -> None:
+def _main(first: int, beyond: int, runs: int, which: str) -> None:
     errors, differences = [], []
     for seed in range(first, beyond):
-        said, predicted, played, error = compared(seed, runs, stored)
+        said, predicted, played, error = compared(seed, runs, which)
         differences.append(predicted - played)
         errors.append((predicted - played) / error)
         print(f"{seed:4d} {predicted:.5f} {played:.5f} {errors[-1]:+5.1f} standard errors: {said}", flush=True)
@@ -118,4 +157,4 @@ def _main(first: int, beyond: int, runs: int, stored: bool) -> None:
 
 
 if __name__ == "__main__":
-    _main(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]) if sys.argv[3:] else 6000, "stored" in sys.argv[4:])
+    _main(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]) if sys.argv[3:] else 6000, "".join(sys.argv[4:]))

@@ -303,8 +303,9 @@ def test_it_is_explained() -> None:
     other = job_of(job={"start": "2027-01-01"}, failures={"planned": [dates]}, checkpoint=stored)
     assert "[calendar_stops_overhead]" in "\n".join(explain_lines(plan(other)))
     warned = {"warning": {"lead": "5 min", "recall": 0.5, "save": "1 min"}}
-    other = job_of(job={"start": "2027-01-01"}, failures={"planned": [dates]}, checkpoint=warned)
-    assert "[planned_overhead]" in "\n".join(explain_lines(plan(other)))
+    for point, formula in ((warned, "calendar_stops_overhead"), ({**stored, **warned}, "planned_overhead")):
+        other = job_of(job={"start": "2027-01-01"}, failures={"planned": [dates]}, checkpoint=point)
+        assert f"[{formula}]" in "\n".join(explain_lines(plan(other)))
     assert isinstance(model_for(job), WithStops)
     assert not isinstance(model_for(load_preset("cpr-dlrm")), WithStops)
 

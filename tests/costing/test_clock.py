@@ -193,22 +193,46 @@ def test_no_other_interval_beside_stragglers_costs_less(lasts: str, mtbf: str) -
     assert one.overhead_fraction < min(costs) + 2e-4
 
 
-WARNED = {**PLAIN, "warning": {"lead": "2 min", "recall": 0.5, "precision": 0.8, "save": "1 min"}}
+WARNED: dict[str, Any] = {**PLAIN, "warning": {"lead": "2 min", "recall": 0.5, "precision": 0.8, "save": "1 min"}}
 
 
 @pytest.mark.parametrize(
-    ("planned", "mtbf", "hours"),
-    [(NIGHT, "30 d", 12.0), (NIGHT, "30 d", 19.0), (NIGHT, "2 d", 7.5), (WEEK, "2 d", 7.0)],
+    ("planned", "mtbf", "hours", "save", "precision"),
+    [
+        (NIGHT, "30 d", 19.0, "1 min", 0.8),
+        (NIGHT, "2 d", 7.5, "1 min", 0.8),
+        (NIGHT, "5 d", 3.0, "40 min", 0.05),
+        (WEEK, "2 d", 7.0, "1 min", 0.8),
+    ],
 )
-def test_half_a_save_beside_warnings_is_as_far_off_as_is_said(planned: Any, mtbf: str, hours: float) -> None:
-    """Beside saves on warnings plan and simulation charge half a save for each stop: a note says how far off."""
-    job = job_of(WARNED, planned, mtbf, job={"work": "60 d"})
-    mean, error = played(clock_of(job, hours, recall=0.5, precision=0.8, warned_save=60.0), 250)
-    strategy = strategy_of(job, hours)
-    found = simulate(job, strategy, 500, seed=3, workers=1).overhead_fraction
-    assert any("were up to 0.6 points off" in one for one in plan(job).warnings) or planned is WEEK
-    for one in (float(model_for(job).cost(job, strategy).breakdown.total), found.mean):
-        assert abs(one - mean) < 3 * math.hypot(error, found.standard_error) + 6e-3
+def test_warnings_against_a_clock(planned: Any, mtbf: str, hours: float, save: str, precision: float) -> None:
+    """Within three errors; half a save for each had been up to .6 points off with stops every night.
+
+    One save on a warning takes so long, and so many are false, that a stop often comes before it is complete.
+    """
+    warning = {**WARNED["warning"], "save": save, "lead": "41 min", "precision": precision}
+    point = {**PLAIN, "warning": warning}
+    job = job_of(point, planned, mtbf, job={"work": "60 d"})
+    strategy, takes = strategy_of(job, hours), 60.0 * float(save.split()[0])
+    mean, error = played(clock_of(job, hours, recall=0.5, precision=precision, warned_save=takes), 250)
+    found = simulate(job, strategy, 1000, seed=3, workers=1).overhead_fraction
+    assert abs(found.mean - mean) < 3 * math.hypot(error, found.standard_error)
+    counted = model_for(job).cost(job, strategy).breakdown.total
+    assert abs(counted - mean) < 3 * error + 5e-4
+
+
+@pytest.mark.parametrize(("mtbf", "partial"), [("12 h", False), ("10 d", False), ("2 d", True)])
+def test_no_other_interval_beside_warnings_costs_less(mtbf: str, partial: bool) -> None:
+    """Within .02 points of the best of forty."""
+    tables = {name: keys for name, keys in SHARDED.items() if name != "checkpoint"}
+    job = job_of({**WARNED, **SHARDED["checkpoint"]}, NIGHT, mtbf, **tables)
+    model = model_for(job)
+    chosen = model.partial_interval(job, 0.1) if partial else model.full_interval(job)
+    costs = [
+        model.cost(job, strategy_of(job, float(hours), partial)).breakdown.total
+        for hours in (*np.geomspace(2, 30, 40), chosen.interval_s / HOUR)
+    ]
+    assert costs[-1] < min(costs) + 2e-4
 
 
 def test_warnings_without_stops_are_as_the_clock_plays_them() -> None:

@@ -317,11 +317,15 @@ def test_an_interval_that_fits_the_frequent_times_is_found() -> None:
     assert answer["full"].overhead_fraction < 0.99 * costs[0]
 
 
-def test_dates_beside_saves_on_warnings_say_how_far_off_they_may_be() -> None:
+def test_dates_beside_drains_and_warnings_say_how_far_off_they_may_be() -> None:
     """Of these half a save is charged; a note says up to how much that is off."""
     job = job_of(
         job={"work": "27 d", "start": "2027-01-01"},
         failures={"planned": [{"lasts": "1 h", "dates": EVENINGS}]},
-        checkpoint={"warning": {"lead": "2 min", "recall": 0.5, "precision": 0.8, "save": "1 min"}},
+        checkpoint={
+            "warning": {"lead": "2 min", "recall": 0.5, "precision": 0.8, "save": "1 min"},
+            "drain": "5 min",
+            "overlap": 0.8,
+        },
     )
     assert any("half a save is charged for each" in line for line in plan(job).warnings)

@@ -240,8 +240,12 @@ def test_stops_that_leave_no_time_for_a_drain_are_refused() -> None:
 
 def test_what_is_counted_is_said_and_what_is_not_too() -> None:
     assert any("the time before each is counted with its own saves" in one for one in plan(job_of(LEVELS)).warnings)
-    warned = {**PLAIN, "warning": {"lead": "2 min", "recall": 0.5, "precision": 0.8, "save": "1 min"}}
-    assert any("half a save is charged for each" in one for one in plan(job_of(warned)).warnings)
+    warning = {"warning": {"lead": "2 min", "recall": 0.5, "precision": 0.8, "save": "1 min"}}
+    said = plan(job_of({**PLAIN, **warning})).warnings
+    assert any("the time before each is counted with its own saves" in one for one in said)
+    assert not any("half a save" in one for one in said)
+    for other in (BOTH, LEVELS):
+        assert any("half a save is charged for each" in one for one in plan(job_of({**other, **warning})).warnings)
 
 
 def test_an_interval_that_no_stop_leaves_time_for_is_said() -> None:
