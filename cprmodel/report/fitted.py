@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cprmodel.facts.units import LONGEST_S, format_share, format_time
+from cprmodel.facts.units import LONGEST_S, count_of, format_share, format_time
 from cprmodel.fitting import Analysis, Fit
 from cprmodel.fitting.analysis import CLEARLY, FEW, HARDLY
 from cprmodel.fitting.likelihood import FITTED
@@ -66,8 +66,8 @@ def fitted_lines(found: Analysis) -> list[str]:
     why = "without one" if runs else "by the end of the observation"
     lines = list(trace.reading.lines()) if trace.reading is not None else []
     lines += [
-        f"{trace.n:,} durations: {trace.events:,} ended by an interruption, {censored:,} cut short {why}; "
-        f"{format_time(trace.exposure_s)} observed"
+        f"{count_of(trace.n, 'duration')}: {trace.events:,} ended by an interruption, "
+        f"{censored:,} cut short {why}; {format_time(trace.exposure_s)} observed"
     ]
     if trace.merged:
         lines.append(f"{trace.merged:,} events at the same moment as another are counted as one interruption")
