@@ -22,6 +22,9 @@ ORDERED = (
     '(plan(job)["partial-update-age"].strategy.saves_every_s).'
 )
 
+#: Of a job with planned stops.
+PLANNED = "Planned stops are not in it: tell it each with warned(deadline=...)."
+
 
 def reasons(
     job: Job,
@@ -48,6 +51,8 @@ def reasons(
         said.append("A failure is announced.")
     if job.access is not None and loses_samples(recovery):
         said.append(ORDERED)
+    if job.failures.planned:
+        said.append(PLANNED)
     spent = seen.overhead_fraction
     if spent is not None and (seen.saves or seen.failures or seen.announced):
         parts = (("saves", seen.waiting_s), ("lost work", seen.lost_s), ("recoveries", seen.recovering_s))

@@ -123,7 +123,7 @@ def solve(
     between : bounds, as numbers in SI units or text with units; by default a thousandth and a thousand times what
         the job file says, or all that a share can be
     model, minimise : as for :func:`~cprmodel.plan`
-    start : the date on which the job starts, for ``finish_p90``
+    start : the date on which the job starts, for ``finish_p90``; default: ``[job] start``
     points : how many values are planned at first
 
     Returns

@@ -112,9 +112,10 @@ def target_of(text: str, job: Job, start: str | None = None, source: str = "--un
         raise JobError("--start", [Problem("", "", f"a target in dates beside it (finish_p90), not {name}")])
     at_most, begins = sign in ("<=", "≤"), None
     if kind == "date":
-        if start is None:
+        begun = job.job.start if start is None else start
+        if begun is None:
             raise JobError("--start", [Problem("", "", "the date on which the job starts, for a target in dates")])
-        begins = _date(start, "--start", ends=False)
+        begins = _date(begun, "--start", ends=False)
         number = (_date(limit, source, ends=True) - begins).total_seconds()
         if number <= 0:
             raise JobError(source, [Problem(name, f'"{limit}"', "a date after the start")])

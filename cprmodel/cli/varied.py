@@ -81,7 +81,10 @@ def solve(
         typer.Option(metavar="KEY=VALUES", help="As for sweep: the question is asked for each of them."),
     ] = None,
     start: Annotated[
-        str | None, typer.Option(metavar="DATE", help="The date on which the job starts (finish_p90).")
+        str | None,
+        typer.Option(
+            metavar="DATE", help="The date on which the job starts (finish_p90); default: the job file's."
+        ),
     ] = None,
     points: Annotated[
         int | None, typer.Option(min=3, max=10**6, help="How many values are planned at first.")

@@ -25,7 +25,7 @@ from cprmodel.facts.strategies import Recovery, Strategy, loses_samples
 from cprmodel.facts.units import count_of, format_share, format_time
 from cprmodel.jobs import Job
 
-__all__ = ["LIMIT", "TimeLimited", "fits_into_one"]
+__all__ = ["LIMIT", "TimeLimited", "counts_its_jobs", "fits_into_one"]
 
 LIMIT = "the time limit"
 
@@ -42,6 +42,13 @@ def fits_into_one(job: Job, interval_s: float) -> bool:
     limit, work = job.job.time_limit_s, job.job.work_s
     saves = math.ceil(work / interval_s * (1 - 1e-12)) - 1
     return limit is None or work + saves * job.save_s <= limit
+
+
+def counts_its_jobs(job: Job, strategy: Strategy) -> bool:
+    """Whether the chain is so short that it is counted to its end, not taken for one without end."""
+    return fits_into_one(job, strategy.interval_s) or (
+        Chains(job, strategy.recovery).jobs(strategy.interval_s) < SHORT
+    )
 
 
 @lru_cache(maxsize=256)
@@ -138,8 +145,8 @@ class TimeLimited:
             return [f"all of the work fits into one job: its time limit of {limit} is never reached"]
         chains = Chains(job, strategy.recovery)
         notes = [_about_jobs(job, chains, strategy.interval_s, limit)]
-        many = chains.jobs(strategy.interval_s)
-        if many < SHORT:
+        if counts_its_jobs(job, strategy):
+            many = chains.jobs(strategy.interval_s)
             long = format_share(float(chains.step(strategy.interval_s).value.total))
             notes.append(
                 f"the work takes {many:.3g} such jobs: its requeues are counted to its end; a long chain's "

@@ -128,7 +128,7 @@ class Paced:
     def partial_interval(self, job: Job, pls_budget: float) -> Choice:
         """The same within a budget, kept over all speeds together."""
         model, one, speed = self._for_choices(job, course_of(job))
-        asked, kept = pls_budget, None
+        asked, kept, seen = pls_budget, None, set()
         for _ in range(_TRIES):
             choice = _stretched(model.partial_interval(one, min(asked, 1.0)), speed)
             lost = self.cost(job, _strategy_of(job, job.partial_recovery, choice)).pls
@@ -137,6 +137,9 @@ class Paced:
             room = pls_budget / lost if lost > 0 else 1.0
             if abs(room - 1) < _KEPT or (room > 1 and choice.set_by != BUDGET):
                 break
+            if kept is not None and job.job.time_limit_s is not None and choice.interval_s in seen:
+                break  # of a chain of jobs few intervals are good, and each takes long to be found
+            seen.add(choice.interval_s)
             asked *= room
         return choice if kept is None else self._refined(job, job.partial_recovery, kept, pls_budget)
 

@@ -119,6 +119,18 @@ def _check_domains(name: str, arguments: dict[str, Any]) -> None:
             raise DomainError(f"{name}: {argument} = {value!r}: expected {known.domain.value}")
 
 
+def _check_shapes(name: str, arguments: dict[str, Any]) -> None:
+    shapes = {argument: np.shape(value) for argument, value in arguments.items() if argument in NOMENCLATURE}
+    arrays = {argument: shape for argument, shape in shapes.items() if shape}
+    if len(set(arrays.values())) < 2:
+        return
+    try:
+        np.broadcast_shapes(*arrays.values())
+    except ValueError:
+        said = ", ".join(f"{argument} {shape}" for argument, shape in arrays.items())
+        raise DomainError(f"{name}: expected arrays that broadcast together, not of shapes {said}") from None
+
+
 def _is_number(value: Any) -> bool:
     return type(value).__module__.partition(".")[0] not in ("sympy", "mpmath")
 
@@ -173,6 +185,7 @@ def formula(
             if not all(_is_number(value) for value in arguments.values()):
                 return body(**arguments)  # type: ignore[call-arg]
             _check_domains(body.__name__, arguments)
+            _check_shapes(body.__name__, arguments)
             for sentence in outside(**arguments):
                 warnings.warn(f"{body.__name__}: {sentence}", ValidityWarning, stacklevel=2)
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):

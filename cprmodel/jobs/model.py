@@ -23,7 +23,7 @@ from cprmodel.jobs.money import Money, check_money
 from cprmodel.jobs.pace import check_elastic
 from cprmodel.jobs.parsing import model_from_mapping, toml_from_file
 from cprmodel.jobs.planned import about_dates
-from cprmodel.jobs.quantities import Section, wrong
+from cprmodel.jobs.quantities import Section, seconds_above_zero, wrong
 from cprmodel.jobs.scaling import Scaling, check_nodes
 from cprmodel.jobs.storage import Storage
 from cprmodel.jobs.warned import check_leaves, leaves, warning_words
@@ -280,7 +280,7 @@ class Job(Section):
 
     def with_mtbf(self, mtbf_s: float) -> Job:
         """The same job with another MTBF, however its own was given."""
-        failures = self.failures
+        failures, mtbf_s = self.failures, seconds_above_zero("with_mtbf", "mtbf_s", mtbf_s)
         gone = dict.fromkeys((*RATES, "node_period_s", "group_mtbf_s", "group_nodes"))
         kept = {"mtbf_s": mtbf_s, "shards_per_failure": failures.shards_lost, "component": failures.with_shares()}
         changed = failures.model_copy(update={**gone, **kept})

@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from numbers import Real
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.units import KINDS, LONGEST_S, QuantityError, parse_quantity
 
 __all__ = [
@@ -57,6 +59,17 @@ def wrong(field: str, value: Any, expected: str) -> PydanticCustomError:
     return PydanticCustomError(
         "cprmodel", "expected {expected}", {"field": field, "value": value, "expected": expected}
     )
+
+
+def seconds_above_zero(method: str, name: str, value: Any) -> float:
+    """A number of seconds that Python code gave; JobError says in one line that it is none.
+
+    >>> seconds_above_zero("with_mtbf", "mtbf_s", 3600)
+    3600.0
+    """
+    if isinstance(value, bool) or not isinstance(value, Real) or not float(value) > 0:
+        raise JobError(method, [Problem(name, repr(value), "a number of seconds greater than 0")])
+    return float(value)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,16 @@ import numpy as np
 
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.units import QuantityError, parse_quantity
-from cprmodel.logs.clocks import Read, durations_of, epoch_unit, missing, moments_of, numbers_of, unit_s
+from cprmodel.logs.clocks import (
+    Read,
+    are_moments,
+    durations_of,
+    epoch_unit,
+    missing,
+    moments_of,
+    numbers_of,
+    unit_s,
+)
 from cprmodel.logs.reading import JobSize, Ledger, LogOptions, LogReading
 from cprmodel.logs.roles import unit_in
 from cprmodel.logs.states import plain_word
@@ -84,8 +93,9 @@ class Context:
         cells = self.table.column(name)
         numbers = numbers_of(cells)
         known = numbers[np.isfinite(numbers)]
-        if len(known) and len(known) == np.count_nonzero(~missing(cells)) and epoch_unit(known) is None:
-            said = self.options.unit or unit_in(name)
+        said = self.options.unit or unit_in(name)
+        dates = epoch_unit(known) is not None if said else are_moments(known)
+        if len(known) and len(known) == np.count_nonzero(~missing(cells)) and not dates:
             unit = unit_s(said)
             if said is None and np.max(known) > 3e8:
                 row = int(np.nanargmax(numbers))
@@ -116,13 +126,7 @@ class Context:
 
     def window(self) -> float | None:
         """Length of the observation that the user gave [s]."""
-        text = self.options.window
-        if text is None:
-            return None
-        try:
-            return parse_quantity(text, "time")
-        except QuantityError as error:
-            raise JobError("--window", [Problem("", "", f'{error}, not "{text}"')]) from None
+        return window_option(self.options.window)
 
     def between(self) -> tuple[float | None, float | None]:
         """The dates between which was observed [s since 1970]."""
@@ -172,6 +176,16 @@ class Context:
             return None, None
         size = JobSize(int(np.median(known)), int(known.min()), int(known.max()), self.roles["nodes"])
         return size, sizes
+
+
+def window_option(text: str | None) -> float | None:
+    """Seconds of a length such as 45 d."""
+    if text is None:
+        return None
+    try:
+        return parse_quantity(text, "time")
+    except QuantityError as error:
+        raise JobError("--window", [Problem("", "", f'{error}, not "{text}"')]) from None
 
 
 def date_option(option: str, text: str | None) -> float | None:

@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 
 from cprmodel.facts.errors import JobError, Problem
-from cprmodel.logs.clocks import Read, durations_of, epoch_unit, missing, moments_of, numbers_of, unit_s
+from cprmodel.logs.clocks import (
+    Read,
+    are_moments,
+    durations_of,
+    epoch_unit,
+    missing,
+    moments_of,
+    numbers_of,
+    unit_s,
+)
 from cprmodel.logs.context import Context, first_nodes
 from cprmodel.logs.reading import LONGEST_S, RISING, LogReading, at_moments, from_durations
 from cprmodel.logs.roles import unit_in, words_of
@@ -16,7 +25,6 @@ from cprmodel.logs.states import Meaning, meaning_of_flag, meaning_of_state, pla
 
 __all__ = ["read_plain"]
 
-CLOCKS = ("durations", "moments")
 #: Moments above it are dates (of 1979 and later), below it numbers of another clock [s].
 _FIRST_DATE = 3e8
 NODE_COLUMNS = ("node", "server", "host")
@@ -28,8 +36,6 @@ def read_plain(context: Context) -> LogReading:
     name = _time_column(context)
     context.roles.setdefault("time", name)
     flags = _flags(context, name)
-    if options.clock is not None and options.clock not in CLOCKS:
-        raise JobError("--clock", [Problem("", "", f'durations or moments, not "{options.clock}"')])
     empty = missing(context.table.column(name))
     ledger.drop(empty, f"no time in the column {name}")
     if not ledger.keep.any():
@@ -137,9 +143,10 @@ def _dated(context: Context, name: str, numbers: Any) -> Read | None:
         unit = epoch_unit(known) if options.unit is None else None
         if options.unit is not None and epoch_unit(known * unit_s(options.unit)) == "s":
             unit = epoch_unit(known)
-        if unit is None:
+        plain = options.unit is None and unit_in(name) is None and context.roles.get("duration") != name
+        if unit is None and not (plain and are_moments(known)):
             return None
-        return moments_of(context.table.column(name), f"column {name}")
+        return moments_of(context.table.column(name), f"column {name}", options.time_zone)
     if np.isfinite(known).mean() > 0.5:
         return None  # a column of numbers, and of a few mistakes
     some = context.table.column(name).filter(keep).head(500)

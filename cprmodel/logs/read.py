@@ -11,8 +11,17 @@ import numpy as np
 
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.extras import for_extra
-from cprmodel.logs.clocks import DATES, durations_of, epoch_unit, missing, moments_of, numbers_of
-from cprmodel.logs.context import Context
+from cprmodel.logs.clocks import (
+    DATES,
+    are_moments,
+    check_zone,
+    durations_of,
+    missing,
+    moments_of,
+    numbers_of,
+    unit_s,
+)
+from cprmodel.logs.context import Context, date_option, window_option
 from cprmodel.logs.events import read_availability, read_events, read_incidents
 from cprmodel.logs.files import read_log_text
 from cprmodel.logs.known import INFINITEHBD_COLUMNS, LANL_COLUMNS, read_infinitehbd, read_lanl
@@ -32,6 +41,7 @@ _MORE_THAN_NUMBERS = "a log of more than plain numbers"
 
 FORMATS = ("csv", "infinitehbd", "lanl", "fta")
 ROWS = ("runs", "incidents")
+CLOCKS = ("durations", "moments")
 FTA_COLUMNS = ("node_id", "event_type", "event_start_time", "event_stop_time")
 #: Words in the names of columns that only a list of incidents has.
 _OF_INCIDENTS = re.compile(
@@ -64,11 +74,21 @@ def read_goodput(path: str | Path, options: LogOptions = PLAIN) -> Goodput:
 
 
 def _check(options: LogOptions) -> None:
-    for name, value, known in (("--rows", options.rows, ROWS), ("--dates", options.dates, DATES)):
+    for name, value, known in (
+        ("--rows", options.rows, ROWS),
+        ("--dates", options.dates, DATES),
+        ("--clock", options.clock, CLOCKS),
+    ):
         if value is not None and value not in known:
             raise JobError(name, [Problem("", "", f'{" or ".join(known)}, not "{value}"')])
     if options.format is not None and options.format not in FORMATS:
         raise JobError("--format", [Problem("format", f'"{options.format}"', f"one of {', '.join(FORMATS)}")])
+    unit_s(options.unit)
+    window_option(options.window)
+    date_option("--since", options.since)
+    date_option("--until", options.until)
+    if options.time_zone is not None:
+        check_zone(options.time_zone)
 
 
 def _pair(option: str, text: str, example: str) -> tuple[str, str]:
@@ -201,7 +221,7 @@ def _holds_moments(context: Context, name: str) -> bool:
     known = cells.filter(~missing(cells)).head(500)
     numbers = numbers_of(known)
     if len(known) == 0 or np.isfinite(numbers).mean() > 0.5:
-        return epoch_unit(numbers[np.isfinite(numbers)]) is not None
+        return are_moments(numbers[np.isfinite(numbers)])
     if np.isfinite(durations_of(known, 1.0).seconds).mean() > 0.5:
         return False
     try:

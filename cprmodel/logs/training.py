@@ -294,7 +294,7 @@ def _account(context: Context, events: list[_Event], spans: dict[str, float]) ->
     took: dict[str, list[float]] = {"save": [], "load": [], "reschedule": [], "detect": []}
     step_times: list[float] = []
     intervals: list[float] = []
-    since_save = 0.0
+    saved = 0.0  # of the useful work, up to the last save
     begun = not has_steps
     for one in events:
         was_begun = begun
@@ -322,7 +322,9 @@ def _account(context: Context, events: list[_Event], spans: dict[str, float]) ->
             down_since = one.at if down_since is None else down_since
             lost += one.lost_s if not has_steps else 0.0
             useful -= one.lost_s if not has_steps else 0.0
-            saving_since, since_save = None, 0.0
+            saving_since = None
+            if has_steps and not executions:
+                saved = useful  # steps without numbers do not tell which of them were done again
         elif one.name == "step":
             step_times.append(one.seconds)
             if one.step is not None:
@@ -331,13 +333,13 @@ def _account(context: Context, events: list[_Event], spans: dict[str, float]) ->
                 lost += span
             else:
                 useful += span
-            since_save += span
             begun = True
         elif one.name == "save":
             save += span
             took["save"].append(one.seconds)
-            intervals += [since_save if has_steps else before] if begun else []
-            since_save, saving_since = 0.0, None
+            done = useful if has_steps else useful + before
+            intervals += [max(done - saved, 0.0)] if begun else []
+            saved, saving_since = done, None
         elif one.name == "load":
             load += span
             took["load"].append(one.seconds)

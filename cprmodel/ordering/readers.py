@@ -32,7 +32,9 @@ def read_shards(path: str | Path, row_bytes: float | None = None) -> Rows:
         heading = [cell.strip() for cell in next(reader, [])]
         for name in _COLUMNS:
             if heading.count(name) != 1:
-                raise JobError(source, [Problem("columns", ",".join(heading), f"one {name}")])
+                raise JobError(
+                    source, [Problem("columns", ",".join(heading), f"one {name} of {', '.join(_COLUMNS)}")]
+                )
         at = [heading.index(name) for name in _COLUMNS]
         found = [_shard(source, reader.line_num, row, at) for row in reader if any(cell.strip() for cell in row)]
     except csv.Error:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cprmodel.facts.units import LONGEST_S, format_share, format_time
+from cprmodel.facts.units import LONGEST_S, count_of, format_share, format_time
 from cprmodel.fitting import Analysis, Fit
 from cprmodel.fitting.analysis import CLEARLY, FEW, HARDLY
 from cprmodel.fitting.likelihood import FITTED
@@ -34,6 +34,7 @@ _COLORS = {
     "gamma": "#c1440e",
     "lognormal": "#8aa29e",
 }
+_LEAST_HAZARD = 1e-6  # of the greatest: what is below is not drawn
 
 
 def fitted_rows(found: Analysis) -> list[list[str]]:
@@ -65,8 +66,8 @@ def fitted_lines(found: Analysis) -> list[str]:
     why = "without one" if runs else "by the end of the observation"
     lines = list(trace.reading.lines()) if trace.reading is not None else []
     lines += [
-        f"{trace.n:,} durations: {trace.events:,} ended by an interruption, {censored:,} cut short {why}; "
-        f"{format_time(trace.exposure_s)} observed"
+        f"{count_of(trace.n, 'duration')}: {trace.events:,} ended by an interruption, "
+        f"{censored:,} cut short {why}; {format_time(trace.exposure_s)} observed"
     ]
     if trace.merged:
         lines.append(f"{trace.merged:,} events at the same moment as another are counted as one interruption")
@@ -304,13 +305,13 @@ def fitted_figures(found: Analysis) -> list[dict[str, Any]]:
             "caption": "Failures per unit of time, given the time since the last one. Level: no memory.",
             "chart": framed(
                 alt.Chart(alt.InlineData(values=smooth))
-                .mark_line()
+                .mark_line(clip=True)
                 .encode(
                     x=x,
                     y=alt.Y(
                         "hazard:Q",
                         title=f"hazard [1/{name}]",
-                        scale=alt.Scale(type="log", nice=False, padding=8),
+                        scale=_readable(smooth),
                         axis=alt.Axis(format="~g"),
                     ),
                     color=color_of_fits,
@@ -322,6 +323,16 @@ def fitted_figures(found: Analysis) -> list[dict[str, Any]]:
     if found.drift is not None:
         figures.append(_drift_figure(found, unit, name))
     return figures
+
+
+def _readable(smooth: list[dict[str, Any]]) -> Any:
+    """The scale of hazards: a law of few failures may leave all but none, and all others in one line."""
+    import altair as alt
+
+    known = [one["hazard"] for one in smooth if one["hazard"] > 0]
+    if known and min(known) < max(known) * _LEAST_HAZARD:
+        return alt.Scale(type="log", nice=False, padding=8, domainMin=max(known) * _LEAST_HAZARD)
+    return alt.Scale(type="log", nice=False, padding=8)
 
 
 def _in_words(found: Analysis) -> str:

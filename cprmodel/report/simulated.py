@@ -196,7 +196,7 @@ def time_figure(found: Simulated, deadline_s: float | None) -> dict[str, Any]:
         alt.Chart(alt.InlineData(values=rows))
         .mark_line(color="#1f6f8b", strokeWidth=2.5)
         .encode(
-            x=alt.X("time:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(format="~g", tickCount=8)),
+            x=alt.X("time:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(format=",~r", tickCount=8)),
             y=alt.Y("finished:Q", title="share of the runs that have finished", axis=alt.Axis(format="~%")),
             tooltip=["time:Q", alt.Tooltip("finished:Q", format=".1%")],
         )

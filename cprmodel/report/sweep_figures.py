@@ -95,13 +95,15 @@ def color_of(rows: Rows, field: str = "recommended") -> alt.Color:
     return alt.Color(f"{field}:N", title=None, scale=_strategies(rows, field))
 
 
-def _axis(key: Key, values: Sequence[float]) -> tuple[float, str, Any]:
-    """The divisor of a key's axis, its title and its scale."""
+def _axis(key: Key, values: Sequence[float]) -> tuple[float, str, Any, Any]:
+    """The divisor of a key's axis, its title, its scale and its marks."""
     size, unit = _UNITS.get(key.kind or "", (1.0, ""))
     title = f"{key.name} [{unit}]" if unit else key.name
     low, high = min(values), max(values)
-    scale = alt.Scale(type="log", nice=False) if low > 0 and high / low > 20 else alt.Scale(nice=False, zero=False)
-    return size, title, scale
+    if low > 0 and high / low > 20:
+        return size, title, alt.Scale(type="log", nice=False), alt.Axis(format="~g", tickCount=8)
+    # of a linear axis ~g keeps as many digits as tell its marks apart: 1.2e+2
+    return size, title, alt.Scale(nice=False, zero=False), alt.Axis(format=",~r", tickCount=8)
 
 
 def curve_figure(key: Key, found: PlannedMany, note: str) -> Figure | None:
@@ -109,10 +111,10 @@ def curve_figure(key: Key, found: PlannedMany, note: str) -> Figure | None:
     rows = rows_of(found, (key.name, *READ))
     if not rows:
         return None
-    size, title, scale = _axis(key, [row[key.name] for row in rows])
+    size, title, scale, axis = _axis(key, [row[key.name] for row in rows])
     drawn = [{**row, "x": row[key.name] / size, "every": format_time(row["interval_s"])} for row in rows]
     base = alt.Chart(alt.InlineData(values=drawn)).encode(
-        x=alt.X("x:Q", title=title, scale=scale, axis=alt.Axis(format="~g", tickCount=8)),
+        x=alt.X("x:Q", title=title, scale=scale, axis=axis),
         y=alt.Y("overhead_fraction:Q", title=OVERHEAD, axis=alt.Axis(format="~%")),
     )
     tooltip = [

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from cprmodel.costing import model_for
+from cprmodel.costing.limited import counts_its_jobs
 from cprmodel.costing.verified import counts_its_end
 from cprmodel.facts.compiled import compiled
 from cprmodel.facts.strategies import FailureKind, Strategy, together
@@ -364,7 +365,9 @@ def simulate_chains(
         parts.append(rows)
         if progress:
             progress(size)
-    of_what = "exact" if job.plain else "of a long chain of jobs"
+    of_what = "exact"
+    if job.job.time_limit_s is not None:
+        of_what = "of a chain of its length" if counts_its_jobs(job, strategy) else "of a long chain of jobs"
     if job.doubts_saves:
         of_what = "of a job of its length" if counts_its_end(job, strategy) else "of a long job"
     return found_of(job, strategy, cost, loop.all(parts), of_what)

@@ -221,6 +221,18 @@ def test_why_has_the_numbers(clock: Clock) -> None:
         assert piece in text
 
 
+def test_why_says_that_planned_stops_are_to_be_told(clock: Clock) -> None:
+    """The plan's interval is bounded by the stop a night; the advisor's is not, until it is told of one."""
+    data = job().model_dump(exclude_none=True)
+    data["failures"]["planned"] = [{"every_s": 86400.0, "lasts_s": 3600.0}]
+    nightly = Advisor(Job.from_mapping(data), "full", None, clock=clock)
+    assert "Planned stops are not in it: tell it each with warned(deadline=...)." in nightly.why()
+    assert "Planned stops" not in Advisor(job(), "full", None, clock=clock).why()
+    assert nightly.interval_s == Advisor(job(), "full", None, clock=clock).interval_s
+    nightly.warned(lead_s=300.0)
+    assert nightly.should_save()
+
+
 def test_steps_as_long_as_they_were(clock: Clock) -> None:
     advisor = Advisor(job(), "full", None, clock=clock)
     assert advisor.interval_steps is None

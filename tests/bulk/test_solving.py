@@ -196,6 +196,9 @@ def test_dates() -> None:
     by_date = target_of("finish_p90 <= 2026-12-04", job, "2026-12-01")
     assert by_date.limit == 4 * 86400  # the end of that day
     assert target_of("finish_p90 <= '2026-12-04 12:00'", job, "2026-12-01 06:00").limit == 3.25 * 86400
+    dated = job.model_copy(update={"job": job.job.model_copy(update={"start": "2026-12-02"})})
+    assert target_of("finish_p90 <= 2026-12-04", dated).limit == by_date.limit - 86400  # as the file says
+    assert target_of("finish_p90 <= 2026-12-04", dated, "2026-12-01").limit == by_date.limit
     assert by_date.shown(3600.0) == "2026-12-01 01:00"
 
 

@@ -22,6 +22,13 @@ def trace(tmp_path: Path) -> Path:
     return path
 
 
+def test_one_time_is_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "trace.csv"
+    path.write_text("hours\n4\n")
+    out, _ = run("fit", path, capsys=capsys)
+    assert "1 duration: 1 ended by an interruption" in out
+
+
 def test_fit_says_what_the_trace_says(trace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, _ = run("fit", trace, "--window", "3000 h", "--unit", "h", capsys=capsys)
     text = " ".join(out.split())

@@ -117,6 +117,25 @@ def test_planned_stops_against_a_chain_played_out(before: bool, every: str, requ
         assert abs(played - (one.overhead_fraction - outages)) < within, name
 
 
+@pytest.mark.parametrize(
+    ("work", "expected"),
+    [
+        ("10 h", "exact, exponential failures"),
+        ("10 d", "of a chain of its length"),
+        ("117 d", "of a long chain of jobs"),
+    ],
+)
+def test_a_simulation_says_of_which_chain_its_formula_is(work: str, expected: str) -> None:
+    """As the plan does: its note says what a long chain's overhead would be where it is another."""
+    job = job_of(job={"work": work})
+    one = plan(job)["full"]
+    found = simulate(job, one.strategy, 20, seed=1)
+    assert found.predicted is not None
+    assert found.predicted.model == expected
+    assert found.predicted.overhead_fraction == pytest.approx(one.overhead_fraction, rel=1e-9)
+    assert any("a long chain's overhead" in note for note in plan(job).warnings) == (work == "10 d")
+
+
 def test_planned_stops_are_simulated_in_the_chain() -> None:
     dates = [f"2027-0{month}-01 06:00" for month in (1, 2, 3, 4, 5)]
     for planned in ([{"every": "7 d", "lasts": "6 h"}], [{"dates": dates, "lasts": "1 d"}]):

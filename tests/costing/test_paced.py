@@ -19,12 +19,15 @@ from cprmodel.bulk import solve
 from cprmodel.costing import kinds, model_for
 from cprmodel.costing.beside import WithStops
 from cprmodel.costing.fewer import fleet_of
+from cprmodel.costing.limited import TimeLimited
 from cprmodel.costing.pace import course_of, slower
 from cprmodel.costing.paced import Paced
 from cprmodel.facts.strategies import Strategy
 from cprmodel.facts.units import format_share
 from cprmodel.jobs import HOURS_PER_MONTH
 from cprmodel.loading import load_job
+from cprmodel.planning.candidates import full_and_partial
+from cprmodel.planning.choosing import strategy_of
 from cprmodel.planning.pricing import price
 from cprmodel.report.charts import breakdown_rows
 from cprmodel.report.explain import explain_lines
@@ -54,6 +57,62 @@ def job_of(**tables: dict[str, Any]) -> Job:
 def without(**tables: dict[str, Any]) -> Job:
     """The same job, which waits for repairs."""
     return job_of(**{**tables, "job": {**tables.get("job", {}), "elastic": None}})
+
+
+class Counted:
+    """A cost model that is counted how often it looks for an interval."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner, self.name, self.extra_s, self.asked = inner, inner.name, inner.extra_s, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def partial_interval(self, job: Job, pls_budget: float) -> Any:
+        self.asked += 1
+        return self.inner.partial_interval(job, pls_budget)
+
+
+def test_an_interval_of_a_chain_beside_stragglers_is_not_looked_for_again_and_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It had been twelve times, and a plan took 17 s; no step that keeps the budget costs noticeably less."""
+    job = Job.from_mapping(
+        {
+            "job": {
+                "work": "30 d",
+                "step": "60 s",
+                "time_limit": "48 h",
+                "requeue": "5 min",
+                "limit_lead": "30 min",
+            },
+            "cluster": {"embedding_shards": 2, "stragglers": {"share": 0.1, "rate": 0.6}},
+            "failures": {"mtbf": "200 h", "shard_share": 0.7, "trainer_share": 0.2, "whole_job_share": 0.1},
+            "checkpoint": {
+                "save": "15 min",
+                "load": "1 min",
+                "reschedule": "1 min",
+                "partial_load": "30 s",
+                "partial_reschedule": "30 s",
+            },
+            "accuracy": {"pls_budget": 0.02},
+        }
+    )
+    model = Paced(TimeLimited())
+    counted = Counted(model.inner)
+    monkeypatch.setattr("cprmodel.costing.paced.with_extra", lambda inner, extra_s: counted)
+    for budget in (0.02, 0.01, 0.005):
+        counted.asked = 0
+        found = model.partial_interval(job, budget)
+        assert counted.asked <= 5
+        one = full_and_partial(job)[1]
+        assert one is not None
+        kept = strategy_of(one, found)
+        costs = [model.cost(job, replace(kept, interval_s=60.0 * steps)) for steps in range(60, 1440, 30)]
+        least = min(float(one.breakdown.total) for one in costs if one.pls <= budget)
+        mine = model.cost(job, kept)
+        assert mine.pls <= budget
+        assert float(mine.breakdown.total) < least + 2e-4
 
 
 def setting_of(job: Job, one: Strategy, fixed: bool = False) -> loop.Setting:

@@ -306,6 +306,16 @@ def test_arguments_broadcast(name: str) -> None:
         assert whole[row, column] == pytest.approx(total(formula(**cell)), rel=1e-14)
 
 
+def test_arrays_that_do_not_belong_together_are_one_line() -> None:
+    with pytest.raises(DomainError) as caught:
+        formulas.exact_interval(save_s=np.array([1.0, 2.0]), mtbf_s=np.array([1.0, 2.0, 3.0]))
+    assert str(caught.value) == (
+        "exact_interval: expected arrays that broadcast together, not of shapes save_s (2,), mtbf_s (3,)"
+    )
+    side = formulas.exact_interval(save_s=np.array([[1.0], [2.0]]), mtbf_s=np.array([1.0, 2.0, 3.0]))
+    assert np.shape(side) == (2, 3)
+
+
 def test_nothing_is_ever_nan() -> None:
     never = formulas.full_recovery_makespan(1e9, 1e8, 1.0, 1.0, 1.0, 1.0)
     assert never.total == math.inf

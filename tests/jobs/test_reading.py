@@ -6,7 +6,9 @@ import itertools
 import json
 import math
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -494,6 +496,15 @@ def test_what_is_wrong_with_a_fit_is_one_line(rate: str, expected: str, tmp_path
         Job.from_file(tmp_path / "job.toml")
     assert expected in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("mtbf", [-1.0, 0.0, float("nan"), "3 h", None, True])
+def test_another_mtbf_is_a_number_of_seconds(mtbf: Any) -> None:
+    example = Job.from_file(EXAMPLE)
+    with pytest.raises(JobError) as caught:
+        example.with_mtbf(mtbf)
+    assert str(caught.value) == f"with_mtbf: mtbf_s = {mtbf!r}: expected a number of seconds greater than 0"
+    assert example.with_mtbf(np.float32(3600)).failure_mix.mtbf_s == 3600
 
 
 def test_failures_alone_have_no_mtbf_before_their_trace_is_fitted() -> None:

@@ -241,11 +241,62 @@ def test_a_clock_that_goes_back_and_forth(tmp_path: Path) -> None:
         (["Mon Mar  2 08:15:41 2026", "Wed Mar  4 08:15:41 2026"], {}, 2.0),
         (["20260302T081541Z", "20260304T081541Z"], {}, 2.0),
         (["2026/03/02 08:15", "2026/03/04 08:15"], {}, 2.0),
+        (["20260227", "20260302"], {}, 3.0),
+        (["20240227.0", "20240302.0"], {}, 4.0),
+        (["202603020815", "202603032015"], {}, 1.5),
+        (["20260302081500", "20260303201500"], {}, 1.5),
+        (["20260302 08:15", "20260303 20:15:00"], {}, 1.5),
+        (["20260328", "20260330"], {"time_zone": "Europe/Berlin"}, 2.0 - 1 / 24),
+        (["Mar 2, 2026 4:15 PM", "Mar 4, 2026 4:15 AM"], {}, 1.5),
+        (["2 Mar 2026 12:15:00 AM", "2 Mar 2026 12:15:00 PM"], {}, 0.5),
+        (["Mon, 02 Mar 2026 08:15:41 GMT", "Wed, 04 Mar 2026 08:15:41 GMT"], {}, 2.0),
+        (["Sun Mar 29 00:15:00 UTC 2026", "29 Mar 2026 03:15:00"], {"time_zone": "Europe/Berlin"}, 1 / 24),
     ],
 )
 def test_dates_of_other_forms(rows: list[str], options: dict[str, Any], days: float, tmp_path: Path) -> None:
     found = read(tmp_path, "date\n" + "\n".join(rows) + "\n", **options)
     assert found.durations_s == pytest.approx([days * D])
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "seconds"),
+    [
+        (["20260301", "20260399"], {}, [20260301.0, 20260399.0]),  # the 99th of March
+        (["20260301", "20260302"], {"unit": "s"}, [20260301.0, 20260302.0]),
+        (["20260301", "20260302"], {"clock": "durations"}, [20260301.0, 20260302.0]),
+    ],
+)
+def test_numbers_that_are_no_dates(
+    rows: list[str], options: dict[str, Any], seconds: list[float], tmp_path: Path
+) -> None:
+    assert read(tmp_path, "t\n" + "\n".join(rows) + "\n", **options).durations_s.tolist() == seconds
+    assert read(tmp_path, "elapsed\n" + "\n".join(rows) + "\n", **options).durations_s.tolist() == seconds
+
+
+def test_runs_with_dates_of_digits_alone(tmp_path: Path) -> None:
+    found = read(tmp_path, "state,start,end\nFAILED,20260227,20260302\nDONE,20260302,20260303\n")
+    assert found.durations_s == pytest.approx([3 * D, D])
+    assert "as YYYYMMDD" in found.clock
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"unit": "parsec"}, "--unit: expected a unit of time"),
+        ({"clock": "sundial"}, "--clock: expected durations or moments"),
+        ({"time_zone": "Mars/Phobos"}, "--time-zone: expected a time zone such as"),
+        ({"time_zone": "/etc/localtime"}, "--time-zone: expected a time zone such as"),
+        ({"window": "3"}, "--window: expected a time with its unit"),
+        ({"since": "soon"}, "--since: expected a date"),
+        ({"until": "soon"}, "--until: expected a date"),
+    ],
+)
+def test_an_option_that_is_none_is_refused_where_it_is_not_used(
+    options: dict[str, Any], expected: str, tmp_path: Path
+) -> None:
+    with pytest.raises(JobError) as error:
+        read(tmp_path, SACCT, **options)
+    assert str(error.value).startswith(expected)
 
 
 def test_rising_numbers_are_moments(tmp_path: Path) -> None:

@@ -135,6 +135,47 @@ def test_an_advisor_keeps_one(tmp_path: Path) -> None:
     assert read_log(log).durations_s == pytest.approx([10900, 3000], abs=1e-3)
 
 
+def test_the_work_between_saves_goes_on_where_a_failure_took_none(tmp_path: Path) -> None:
+    """An hour, a shard put back (nothing done again), an hour, a save; all of it twice: two hours between saves."""
+    now = [0.0]
+    log = tmp_path / "run.jsonl"
+    with Advisor(load_preset("rsc-1"), state=None, clock=lambda: now[0], log=log) as advisor:
+        for _ in range(2):
+            now[0] += 3600.0 + 300.0
+            advisor.failed("shard", lost_s=0.0, recovery_s=300.0)
+            now[0] += 3600.0 + 100.0
+            advisor.saved(100.0)
+    assert read_goodput(log).interval_s == pytest.approx(7200, abs=1e-3)
+    assert read_log(log).interval_s == pytest.approx(7200, abs=1e-3)
+
+
+def test_the_work_between_saves_is_not_counted_twice_where_it_is_done_again(tmp_path: Path) -> None:
+    """An hour is lost and done again before the save: an hour of work is in it, and in the next one two."""
+    now = [0.0]
+    log = tmp_path / "run.jsonl"
+    with Advisor(load_preset("rsc-1"), state=None, clock=lambda: now[0], log=log) as advisor:
+        for lost_s in (3600.0, 0.0, 3600.0):
+            now[0] += 3600.0 + 300.0
+            advisor.failed("whole_job", lost_s=lost_s, recovery_s=300.0)
+            now[0] += 3600.0 + 100.0
+            advisor.saved(100.0)
+    assert read_goodput(log).interval_s == pytest.approx(3600, abs=1e-3)  # the median of 1, 2 and 1 h
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_steps_between_saves_beside_a_failure(again: bool, tmp_path: Path) -> None:
+    """Three steps of 10 s, a failure, three more, a save; the first three are done again, or (partial) never."""
+    entries: list[dict[str, Any]] = [{"event": "start", "at": 0}]
+    entries += [{"event": "step", "at": 10 * n, "step": n, "seconds": 10} for n in (1, 2, 3)]
+    entries += [{"event": "failure", "at": 30}, {"event": "recovered", "at": 40}]
+    steps = (1, 2, 3) if again else (4, 5, 6)
+    entries += [
+        {"event": "step", "at": 40 + 10 * n, "step": step, "seconds": 10} for n, step in enumerate(steps, 1)
+    ]
+    entries += [{"event": "save", "at": 75, "seconds": 5}, {"event": "stop", "at": 75}]
+    assert read_goodput(write(tmp_path / "run.jsonl", entries)).interval_s == (30 if again else 60)
+
+
 def test_a_line_cut_short_begins_anew(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     path.write_text('{"event": "start", "at": 0}\n{"event": "st')

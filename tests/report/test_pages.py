@@ -71,6 +71,48 @@ def opened(chromium: Any, pages: Callable[[str], Path]) -> Iterator[Callable[...
 
 
 @pytest.mark.browser
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        (["sweep", str(EXAMPLE), "--vary", "cluster.embedding_shards=16:256:log9", "--report"], "240"),
+        (["sweep", str(EXAMPLE), "--vary", "cluster.embedding_shards=160:2560:log9", "--report"], "2,400"),
+        (["simulate", "JOB", "--runs", "99", "--report"], "1,200"),
+    ],
+)
+def test_hundreds_are_written_out(arguments: list[str], shown: str, tmp_path: Path, chromium: Any) -> None:
+    job = tmp_path / "job.toml"
+    job.write_text(
+        '[job]\nwork = "30 d"\n[failures]\nmtbf = "20 d"\n[checkpoint]\nsave = "1 h"\nreschedule = "7 d"\n'
+    )
+    page = tmp_path / "a.html"
+    run(*(str(job) if one == "JOB" else one for one in arguments), str(page))
+    window = chromium.new_context().new_page()
+    window.goto(page.as_uri())
+    window.wait_for_function("[...document.querySelectorAll('.chart')].every((one) => one.querySelector('svg'))")
+    ticks = window.eval_on_selector_all(".chart .role-axis-label text", "all => all.map((one) => one.textContent)")
+    window.context.close()
+    assert shown in ticks
+    assert not [one for one in ticks if "e+" in one]
+
+
+@pytest.mark.browser
+def test_a_hazard_of_few_failures_can_be_read(tmp_path: Path, chromium: Any) -> None:
+    """Gaps of much the same length: by a lognormal law a failure in the first hour is next to impossible."""
+    log, page = tmp_path / "log.csv", tmp_path / "a.html"
+    log.write_text("hours,event\n48,1\n51,1\n50,1\n0.5,0\n")
+    run("fit", str(log), "--report", str(page))
+    window = chromium.new_context().new_page()
+    window.goto(page.as_uri())
+    window.wait_for_function("[...document.querySelectorAll('.chart')].every((one) => one.querySelector('svg'))")
+    charts = window.locator("figure, section").filter(has_text="Hazard").last
+    ticks = charts.locator(".role-axis-label text").all_text_contents()
+    window.context.close()
+    hazards = [float(one) for one in ticks if one and float(one) < 1]
+    assert hazards
+    assert min(hazards) > 1e-8
+
+
+@pytest.mark.browser
 @pytest.mark.parametrize("name", PAGES)
 def test_nothing_sticks_out_of_a_phone(name: str, opened: Callable[..., Any]) -> None:
     """Wide tables scroll in frames of their own; the page does not."""
