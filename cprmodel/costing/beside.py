@@ -88,6 +88,9 @@ _MOST_STOPS = 10**6
 _BOUNDED = 0.9
 _NO_WORK = "its planned stops leave no time for work between a load and a save"
 _ENDLESS = "its planned stops have no end"
+#: Beyond such an overhead without stops what is kept between them is not known well enough, and hardly anything is.
+_HOPELESS = 1e6
+_NOTHING_KEPT = "failures come so fast beside its interval that hardly any work is kept between planned stops"
 
 
 def planned_stops(job: Job, elapsed_s: float, save_s: float) -> tuple[int, float]:
@@ -343,14 +346,18 @@ class WithStops:
         if job.failures.planned and math.isfinite(parts.total):
             work = job.job.work_s
             number, _, _, step = self._stops(job, strategy, float(parts.total), 0.0)
-            if number >= _MOST_STOPS:
-                return replace(cost, breakdown=parts._replace(lost=math.inf), refused=_ENDLESS)
+            by_one = step.formula is calendar_stops_overhead
+            if number >= _MOST_STOPS or (by_one and parts.total > _HOPELESS):
+                refused = _ENDLESS if number >= _MOST_STOPS else _NOTHING_KEPT
+                return replace(cost, breakdown=parts._replace(lost=math.inf), refused=refused)
             planned = float(step.value.reschedule)
             kept, of_scatter = self._kept_shares(job, strategy, number)
             pls *= kept
             if spread is not None:
                 spread *= of_scatter
             parts = Breakdown(*(one + more for one, more in zip(parts, step.value, strict=True)))
+            if by_one:
+                parts = _as_failures_come(parts, cost.breakdown, parts.total - waiting - planned)
             steps.append(step)
             a_save = 1.0 if cost.written_per_s is None else cost.written_per_s * strategy.saves_every_s
             more = float(step.value.save) / job.save_s if job.save_s > 0 else number / work / 2
@@ -400,6 +407,16 @@ class WithStops:
             elif step.formula is planned_overhead:  # not of a chain
                 notes += about_rare(job, played, number, until)
         return notes
+
+
+def _as_failures_come(parts: Breakdown, without: Breakdown, overhead: float) -> Breakdown:
+    """Failures stop a job as often as they come in all its time, which is another one with planned stops.
+
+    ``without``: its parts without them; ``overhead``: with them, but for the time in which nothing fails.
+    """
+    more = (overhead - without.total) / (1 + without.total)
+    load, reschedule = more * without.load, more * without.reschedule
+    return Breakdown(parts.save, parts.load + load, parts.lost - load - reschedule, parts.reschedule + reschedule)
 
 
 def _about_spares(job: Job, base: float) -> str:

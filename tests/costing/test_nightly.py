@@ -183,8 +183,9 @@ def test_rare_stops_take_half_a_save_each() -> None:
     for hours in (0.9, 1.0, 1.3):
         found, without = (model_for(one, Exact()).cost(one, full_of(one, hours)).breakdown for one in (job, calm))
         rare = formulas.planned_overhead(work_s=400 * DAY, planned=13, outage_s=HOUR, save_s=60.0, load_s=90.0)
-        assert found.reschedule - without.reschedule == pytest.approx(rare.reschedule, rel=1e-9)
-        assert found.load - without.load == pytest.approx(rare.load, rel=1e-9)
+        up = (1 + found.total - rare.reschedule) / (1 + without.total)  # time in which failures come, by without
+        assert found.reschedule - up * without.reschedule == pytest.approx(rare.reschedule, rel=1e-9)
+        assert found.load - up * without.load == pytest.approx(rare.load, rel=1e-9)
         assert found.total - without.total == pytest.approx(rare.total, abs=13 * 60.0 / (400 * DAY))
 
 
@@ -329,3 +330,28 @@ def test_dates_beside_drains_and_warnings_say_how_far_off_they_may_be() -> None:
         },
     )
     assert any("half a save is charged for each" in line for line in plan(job).warnings)
+
+
+@pytest.mark.parametrize(("hours", "mtbf", "sharded"), [(6, "3 h", False), (20, "3 h", False), (6, "4 h", True)])
+def test_failures_are_charged_as_often_as_they_come(hours: float, mtbf: str, sharded: bool) -> None:
+    """Loads, rescheduling and lost work apart, with intervals far too long for the failures: as they are played.
+
+    Each is some share of the time that a job takes, whose own relative error is the yardstick. Loads had been
+    charged as often as failures come where nobody stops, and at 20 hours less than nothing was lost.
+    """
+    more = [SHARDED] if sharded else []
+    job = job_of(*more, job={"work": "20 d"}, failures={"mtbf": mtbf}, checkpoint={"save": "5 min"})
+    recovery = job.partial_recovery if sharded else job.full_recovery
+    strategy = Strategy(recovery.name, recovery, job.saving, hours * HOUR)
+    said = model_for(job, Exact()).cost(job, strategy).breakdown
+    found = simulate(job, strategy, runs=1500, seed=5)
+    error = 4 * float(np.std(found.times_s)) / 1500**0.5 / found.time_to_train_s.mean
+    for part in ("load", "lost", "reschedule"):
+        assert getattr(said, part) == pytest.approx(getattr(found.breakdown, part), rel=error + 0.02), part
+
+
+def test_an_interval_that_keeps_hardly_anything_between_stops_is_left_out() -> None:
+    job = job_of(job={"current_interval": "20 h"}, failures={"mtbf": "1 h"}, checkpoint={"save": "5 min"})
+    found = plan(job, Exact())
+    assert found.recommended == "full"
+    assert any(one.startswith("current: left out") and "hardly any work is kept" in one for one in found.warnings)
