@@ -68,7 +68,9 @@ def test_stops_are_calibrated_by_what_was_struck() -> None:
 
 def test_late_notice_in_a_reading_is_calibrated() -> None:
     """By hand: 0.05 and 0.02 of a stop; struck 0.005 after reading began, the next one takes 0.012 longer to begin
-    to read, with 0.015 left; another 0.003 longer with 0.005 left. One that struck before reading tells nothing."""
+    to read, with 0.015 left; another 0.003 longer with 0.005 left. One that struck before reading tells nothing, nor
+    does one that came when reading was over, for which the trainer had waited: those of a recovery that reads for a
+    shorter time than failures are drawn in had made the share twice as large, and more than 1."""
 
     def again(reschedule_s: float, reading_s: float) -> tuple[Stop, Stop]:
         first = replace(stop(0.05, Activity.WORK), load_s=reading_s, complete=False)
@@ -76,7 +78,7 @@ def test_late_notice_in_a_reading_is_calibrated() -> None:
         return first, Stop(position, (SHARD, SHARD), reschedule_s, 0.02, True)
 
     found = measured(
-        stop(0.05, Activity.WORK), *again(0.062, 0.005), *again(0.053, 0.015), *again(9.0, 0.0)
+        stop(0.05, Activity.WORK), *again(0.062, 0.005), *again(0.053, 0.015), *again(9.0, 0.0), *again(9.0, 0.03)
     )  # fmt: skip
     costs = Costs.calibrated({("full", 5): found}, [SHARD])
     assert costs.stops["full"][SHARD] == pytest.approx((0.05, 0.02))

@@ -133,6 +133,8 @@ class Costs:
                     if before is None or not struck.reading_s:
                         continue
                     left = together(usually, set(before.kinds)).load_s - struck.reading_s
+                    if left <= 0:  # nobody read any more
+                        continue
                 late += stop.reschedule_s - usual
                 rest += max(0.0, left)
         return late / rest if rest else 0.0
