@@ -68,9 +68,9 @@ def test_stops_are_calibrated_by_what_was_struck() -> None:
 
 def test_late_notice_in_a_reading_is_calibrated() -> None:
     """By hand: 0.05 and 0.02 of a stop; struck 0.005 after reading began, the next one takes 0.012 longer to begin
-    to read, with 0.015 left; another 0.003 longer with 0.005 left. One that struck before reading tells nothing, nor
-    does one that came when reading was over, for which the trainer had waited: those of a recovery that reads for a
-    shorter time than failures are drawn in had made the share twice as large, and more than 1."""
+    to read, with 0.015 left; another 0.003 longer with 0.005 left. One that struck before reading tells nothing.
+    Nor does one that came when reading was over, for which the trainer had waited: those of a recovery that reads
+    for a shorter time than failures are drawn from had made the share twice as large, and more than 1."""
 
     def again(reschedule_s: float, reading_s: float) -> tuple[Stop, Stop]:
         first = replace(stop(0.05, Activity.WORK), load_s=reading_s, complete=False)
