@@ -10,7 +10,7 @@ import numpy as np
 
 from cprmodel.bulk.many import PlannedMany, plan_many
 from cprmodel.costing import CostModel, model_for
-from cprmodel.costing.beside import in_repair_of, waits_until
+from cprmodel.costing.waiting import in_repair_of, waits_until
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.formulas.scaling import fastest_nodes
 from cprmodel.jobs import HOURS_PER_MONTH, Job

@@ -62,7 +62,7 @@ from cprmodel.costing.stored_stops import (
 )
 from cprmodel.costing.terms import WITHIN
 from cprmodel.costing.until_stops import blocking_between
-from cprmodel.costing.waiting import Waits, waits_to
+from cprmodel.costing.waiting import about_spares, waiting_step
 from cprmodel.facts.formula import Formula
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.storage import heeds_warnings
@@ -73,11 +73,10 @@ from cprmodel.formulas.planned import (
     chain_planned_overhead,
     planned_overhead,
 )
-from cprmodel.formulas.spares import nodes_in_repair, waiting_for_several, waiting_overhead
 from cprmodel.jobs import Job
 from cprmodel.jobs.planned import about_dates, planned_calendar
 
-__all__ = ["WithStops", "in_repair_of", "planned_stops", "waits_until"]
+__all__ = ["WithStops", "planned_stops"]
 
 
 #: A job shorter than so many repairs is not long.
@@ -130,25 +129,6 @@ def _met(job: Job, elapsed_s: float, each_s: float) -> tuple[int, float, float]:
     return number, out, until
 
 
-def in_repair_of(job: Job) -> float:
-    """Nodes in repair on average while the job does not wait."""
-    return _at_once(job) * sum(share * nodes for share, nodes in job.failures.nodes_taken)
-
-
-def _at_once(job: Job) -> float:
-    """Failures in the time of a repair, of those that need one, while the job does not wait."""
-    return float(nodes_in_repair.raw(1, job.failure_mix.mtbf_s, job.repair_s or 0.0)) * job.repair_share
-
-
-def waits_until(job: Job, most: int) -> Waits:
-    """How often it waits for a repair with each number of spares up to the most."""
-    return waits_to(job.failures.nodes_taken, _at_once(job), most)
-
-
-def _breaks_several(job: Job) -> bool:
-    return any(nodes > 1 and share > 0 for share, nodes in job.failures.nodes_taken)
-
-
 def _of_chain(job: Job, strategy: Strategy, overhead: float, number: int) -> dict[str, Any] | None:
     """What so many planned stops meet of the time limits of a chain of jobs; None where there is no chain."""
     from cprmodel.costing.limited import fits_into_one
@@ -162,14 +142,6 @@ def _of_chain(job: Job, strategy: Strategy, overhead: float, number: int) -> dic
         "unsaved_s": 0.0 if job.saves_before_limit else strategy.interval_s / 2,
         **spared_by(job, number, back_share)._asdict(),
     }
-
-
-def _waiting(job: Job, overhead: float, spares: int) -> Step:
-    if _breaks_several(job):
-        return use(
-            waiting_for_several, overhead=overhead, waits=max(float(waits_until(job, spares).time[spares]), 1e-300)
-        )
-    return use(waiting_overhead, overhead=overhead, spares=spares, in_repair=max(in_repair_of(job), 1e-300))
 
 
 def _of_lengths(model: CostModel, job: Job, strategy: Strategy, works: Any) -> Breakdown:
@@ -339,7 +311,7 @@ class WithStops:
         if not math.isfinite(parts.total):
             return cost
         if job.waits_for_repairs:
-            step = _waiting(job, float(parts.total), job.cluster.spares or 0)
+            step = waiting_step(job, float(parts.total), job.cluster.spares or 0)
             waiting = float(step.value)
             parts = parts._replace(reschedule=parts.reschedule + waiting)
             steps.append(step)
@@ -388,7 +360,7 @@ class WithStops:
         played = self._played(job, strategy)
         base = float(self._inner.cost(job, played).breakdown.total)
         if job.waits_for_repairs and math.isfinite(base):
-            notes.append(_about_spares(job, base))
+            notes.append(about_spares(job, base))
             repairs = job.job.work_s * (1 + base) / (job.repair_s or math.inf)
             if repairs < _SHORT:
                 notes.append(
@@ -417,17 +389,3 @@ def _as_failures_come(parts: Breakdown, without: Breakdown, overhead: float) -> 
     more = (overhead - without.total) / (1 + without.total)
     load, reschedule = more * without.load, more * without.reschedule
     return Breakdown(parts.save, parts.load + load, parts.lost - load - reschedule, parts.reschedule + reschedule)
-
-
-def _about_spares(job: Job, base: float) -> str:
-    spares = job.cluster.spares or 0
-
-    def waits(number: int) -> float:
-        return float(_waiting(job, base, number).value)
-
-    now, more = format_share(waits(spares)), format_share(waits(spares + 1))
-    said = (
-        f"{in_repair_of(job):.3g} nodes are in repair on average; with {count_of(spares, 'spare')} it waits for "
-        f"one {now} of the work; one more would make that {more}"
-    )
-    return said if spares == 0 else f"{said}, one less {format_share(waits(spares - 1))}"

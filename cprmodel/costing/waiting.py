@@ -20,7 +20,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Waits", "waits_to"]
+from cprmodel.costing.models import Step, use
+from cprmodel.facts.units import count_of, format_share
+from cprmodel.formulas.spares import nodes_in_repair, waiting_for_several, waiting_overhead
+from cprmodel.jobs import Job
+
+__all__ = ["Waits", "about_spares", "in_repair_of", "waiting_step", "waits_to", "waits_until"]
 
 _LARGE = 1e200
 
@@ -63,3 +68,46 @@ def waits_to(taken: tuple[tuple[float, int], ...], at_once: float, most: int) ->
         if total > _LARGE:
             often, total = often / _LARGE, total / _LARGE
     return Waits(time, failures)
+
+
+def in_repair_of(job: Job) -> float:
+    """Nodes in repair on average while the job does not wait."""
+    return _at_once(job) * sum(share * nodes for share, nodes in job.failures.nodes_taken)
+
+
+def _at_once(job: Job) -> float:
+    """Failures in the time of a repair, of those that need one, while the job does not wait."""
+    return float(nodes_in_repair.raw(1, job.failure_mix.mtbf_s, job.repair_s or 0.0)) * job.repair_share
+
+
+def waits_until(job: Job, most: int) -> Waits:
+    """How often it waits for a repair with each number of spares up to the most."""
+    return waits_to(job.failures.nodes_taken, _at_once(job), most)
+
+
+def _breaks_several(job: Job) -> bool:
+    return any(nodes > 1 and share > 0 for share, nodes in job.failures.nodes_taken)
+
+
+def waiting_step(job: Job, overhead: float, spares: int) -> Step:
+    """The overhead of waiting for repairs beside that of all else, as the formula that gives it."""
+    if _breaks_several(job):
+        return use(
+            waiting_for_several, overhead=overhead, waits=max(float(waits_until(job, spares).time[spares]), 1e-300)
+        )
+    return use(waiting_overhead, overhead=overhead, spares=spares, in_repair=max(in_repair_of(job), 1e-300))
+
+
+def about_spares(job: Job, base: float) -> str:
+    """What a spare more or less would do."""
+    spares = job.cluster.spares or 0
+
+    def waits(number: int) -> float:
+        return float(waiting_step(job, base, number).value)
+
+    now, more = format_share(waits(spares)), format_share(waits(spares + 1))
+    said = (
+        f"{in_repair_of(job):.3g} nodes are in repair on average; with {count_of(spares, 'spare')} it waits for "
+        f"one {now} of the work; one more would make that {more}"
+    )
+    return said if spares == 0 else f"{said}, one less {format_share(waits(spares - 1))}"

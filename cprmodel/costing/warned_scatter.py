@@ -24,7 +24,7 @@ from cprmodel.costing.course import save_times_s
 from cprmodel.costing.stops import severities, told_apart
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.storage import StoredSave
-from cprmodel.facts.strategies import FailureMix, mean_square
+from cprmodel.facts.strategies import FailureMix
 
 __all__ = ["warned_deviation"]
 
@@ -87,6 +87,5 @@ def warned_deviation(
             mean, square = mean + often * age.mean, square + often * age.square
     if not mean > 0:
         return 0.0
-    together = mean_square(mix.shards_per_failure) + mix.failed_scatter
     failures = mix.shard_share * work_s / mix.mtbf_s
-    return pls * math.sqrt(square * together / failures) / (mean * mix.shards_per_failure)
+    return pls * math.sqrt(square * mix.taken_square / failures) / (mean * mix.shards_per_failure)

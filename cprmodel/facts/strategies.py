@@ -120,6 +120,15 @@ class FailureMix:
         square = sum(share * mean_square(shards) for share, shards in self.taken)
         return max(0.0, float(square - mean_square(self.shards_per_failure)))
 
+    @property
+    def taken_square(self) -> float:
+        """Mean square of the shards that a shard failure takes.
+
+        >>> FailureMix(mtbf_s=3600.0, shards_per_failure=2.5).taken_square
+        6.5
+        """
+        return mean_square(self.shards_per_failure) + self.failed_scatter
+
     def shards_at(self, level: int) -> Any:
         """Shards lost per shard failure (its mean), of those that need a level.
 

@@ -99,7 +99,7 @@ def waiting_overhead(overhead: Number, spares: Number, in_repair: Number) -> Num
     0.055
     """
     waits = namespace(overhead, spares, in_repair).erlang_loss(spares + 1, in_repair)
-    return (1 + overhead) * waits / (1 - waits)
+    return waiting_for_several.raw(overhead, waits)
 
 
 @formula("O/T", DERIVED, Evidence.DERIVED, (), "as the share of the time in which the job waits")

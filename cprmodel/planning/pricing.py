@@ -7,7 +7,7 @@ import math
 from cprmodel.costing import Choice, Cost, CostModel, kinds
 from cprmodel.costing.models import lost_samples
 from cprmodel.costing.terms import WITHIN
-from cprmodel.facts.strategies import Strategy, loses_samples, mean_square
+from cprmodel.facts.strategies import Strategy, loses_samples
 from cprmodel.formulas import accuracy, loss
 from cprmodel.formulas.overhead import effective_time_ratio
 from cprmodel.jobs import Job
@@ -89,8 +89,7 @@ def _spread(job: Job, strategy: Strategy, cost: Cost) -> float:
         if found is not None and found[0].value > 0:
             return cost.pls * found[1] / float(found[0].value)
     alike = float(loss.cpr_2021_pls_spread.raw(work, mix.mtbf_s, mix.shard_share))
-    together = mean_square(mix.shards_per_failure) + mix.failed_scatter
-    return cost.pls * alike * math.sqrt(together) / mix.shards_per_failure
+    return cost.pls * alike * math.sqrt(mix.taken_square) / mix.shards_per_failure
 
 
 def _drop(job: Job, strategy: Strategy, pls: float) -> float | None:

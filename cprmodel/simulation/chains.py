@@ -27,7 +27,7 @@ from cprmodel.simulation.limits import most_failures, never_ends, sizes_of
 from cprmodel.simulation.long_jobs import COLUMNS, expected_failures, found_of
 from cprmodel.simulation.result import Simulated
 from cprmodel.simulation.shares import Batches
-from cprmodel.simulation.taken import drawn_mean, taken_of
+from cprmodel.simulation.taken import drawn_number, taken_of
 
 __all__ = ["simulate_chains"]
 
@@ -103,10 +103,7 @@ def _strikes(of: Any, taken: Any, now: Any, kept: Any, gone: Any, stack: Any, ro
     kind = 0 if u < of[_OF_SHARDS] else (_ALL if u >= 1 - of[_OF_ALL] else _TRAINER)
     row[_SHARD + kind] += 1
     if kind == 0:
-        mean = drawn_mean(rng, taken)
-        wanted = int(mean)
-        if rng.random() < mean - wanted:
-            wanted += 1
+        wanted = drawn_number(rng, taken)
         shards, further = len(kept), 0.0
         if of[_BAD] > 0.0:
             good, vain = _good(now, stack)

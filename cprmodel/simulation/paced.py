@@ -27,7 +27,7 @@ from cprmodel.simulation.beside import planned_until
 from cprmodel.simulation.limits import most_failures, sizes_of
 from cprmodel.simulation.long_jobs import COLUMNS, expected_failures, found_of, played
 from cprmodel.simulation.result import Simulated
-from cprmodel.simulation.taken import drawn_mean, taken_of
+from cprmodel.simulation.taken import drawn_number, taken_of
 
 __all__ = ["simulate_paced"]
 
@@ -207,9 +207,7 @@ def _job(
                 kind = 2
             pending |= 1 << kind
             if kind == 0:
-                mean = drawn_mean(rng, taken)
-                take = int(mean)
-                take += 1 if rng.random() < mean - take else 0
+                take = drawn_number(rng, taken)
                 for shard in range(shards):  # each of those that are left is as likely as any
                     if rng.random() * (shards - shard) < take:
                         take -= 1

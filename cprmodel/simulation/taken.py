@@ -9,7 +9,7 @@ import numpy as np
 from cprmodel.facts.compiled import compiled
 from cprmodel.facts.strategies import FailureMix
 
-__all__ = ["drawn_mean", "taken_of"]
+__all__ = ["drawn_mean", "drawn_number", "taken_of"]
 
 
 def taken_of(mix: FailureMix) -> Any:
@@ -31,3 +31,13 @@ def drawn_mean(rng: Any, taken: Any) -> float:  # pragma: no cover (compiled)
         while at < last and u >= taken[at, 0]:
             at += 1
     return float(taken[at, 1])
+
+
+@compiled
+def drawn_number(rng: Any, taken: Any) -> int:  # pragma: no cover (compiled)
+    """The number of shards that a failure takes: the mean of its sort, rounded up or down by lot."""
+    mean = drawn_mean(rng, taken)
+    number = int(mean)
+    if rng.random() < mean - number:
+        number += 1
+    return number

@@ -24,7 +24,7 @@ from cprmodel.jobs.model import Checkpoint, Cluster, Failures, Work
 from cprmodel.simulation import Activity
 from validation.case import Case
 from validation.experiment.measure import Measured, Stop
-from validation.experiment.strikes import MeasuredRecovery, Together, Unnoticed
+from validation.experiment.strikes import ALIKE, MeasuredRecovery, Together, Unnoticed
 
 __all__ = ["Costs"]
 
@@ -195,7 +195,7 @@ class Costs:
         responses = {
             kind: Response(like.response(kind).rolls_back, *pair) for kind, pair in self.stops[name].items()
         }
-        return MeasuredRecovery(name, responses, self.unnoticed, self.together.get(name, (0, 0.0)))
+        return MeasuredRecovery(name, responses, self.unnoticed, self.together.get(name, ALIKE))
 
     def void_s(self, recovery: str, interval_steps: float, mix: FailureMix) -> float:
         """How long, from the beginning of a save on, a failure of this mix makes it void, on average."""
@@ -233,7 +233,7 @@ class Costs:
             reschedule, load = stops[FailureKind.SHARD]
             others = math.expm1(reschedule / mix.mtbf_s) * mix.share(FailureKind.SHARD) * mix.shards_per_failure
             others *= max(0.0, 1 - mix.shards_per_failure / case.shards.count)
-            stops[FailureKind.SHARD] = reschedule, load + self.together.get(recovery, (0, 0.0))[1] * others
+            stops[FailureKind.SHARD] = reschedule, load + self.together.get(recovery, ALIKE)[1] * others
         everybody = [
             (mix.share(kind), *pair)
             for kind, pair in stops.items()

@@ -185,7 +185,7 @@ class ExperimentSection(Section):
 
 
 def a_fifth_of(failures: int) -> int:
-    """How many more strike shards that read, in a calibration run with so many of a kind.
+    """How many more strike shards that read, and at most take a shard more, where so many of a kind are calibrated.
 
     >>> [a_fifth_of(failures) for failures in (1, 5, 6, 30)]
     [1, 1, 2, 6]

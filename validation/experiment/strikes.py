@@ -9,13 +9,16 @@ from cprmodel.facts.strategies import FailureKind, Response, RollBack, together
 from cprmodel.simulation import Activity, GivenFailure, Strikes
 from validation.experiment.measure import Position
 
-__all__ = ["AtPositions", "MeasuredRecovery", "NoticedLate", "Together", "Unnoticed"]
+__all__ = ["ALIKE", "AtPositions", "MeasuredRecovery", "NoticedLate", "Together", "Unnoticed"]
 
 #: For a save, and for a recovery's reading: by kind of failure, the share of its rest that passes unnoticed.
 Unnoticed = Mapping[Activity, Mapping[FailureKind, float]]
 
 #: How many shards read after one failure, and how much longer reading takes for each one more [s].
 Together = tuple[int, float]
+
+#: Readings are as long for any number.
+ALIKE: Together = (0, 0.0)
 
 
 @dataclass
@@ -30,7 +33,7 @@ class MeasuredRecovery:
     name: str
     responses: Mapping[FailureKind, Response]
     unnoticed: Unnoticed
-    together: Together = (0, 0.0)
+    together: Together = ALIKE
     pending: set[FailureKind] = field(default_factory=set)
     late: tuple[FailureKind, float] | None = None
     empty: set[int] = field(default_factory=set)
