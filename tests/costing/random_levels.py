@@ -231,8 +231,8 @@ def main(first: int, last: int, lengths: tuple[int, ...]) -> int:
             ("overhead", "PLS"), one.planned, one.played, one.errors, one.off, one.simulated_off, strict=True
         )
         told = (
-            f"{part} planned {planned:.5f}, played {played:.5f} ± {error:.5f} ({off:+.1f}; simulated {simulated:+.1f})"
-            for part, planned, played, error, off, simulated in parts
+            f"{part} planned {planned:.5f}, played {mean:.5f} ± {error:.5f} ({off:+.1f}; simulated {played:+.1f})"
+            for part, planned, mean, error, off, played in parts
         )
         print(f"{seed}: {'OFF ' if far else ''}{one.said}: {'; '.join(told)}", flush=True)
     print(f"{beyond} of {last - first} beyond four standard errors")
