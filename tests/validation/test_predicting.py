@@ -131,7 +131,7 @@ def test_a_calibration_on_a_slower_machine_says_the_same_in_steps() -> None:
     assert both.save_s("full", 8) / both.step_s == pytest.approx(first.save_s("full", 5) / first.step_s)
     for mine, other in zip(both.stops["full"][SHARD], first.stops["full"][SHARD], strict=True):
         assert mine / both.step_s == pytest.approx(other / first.step_s)
-    assert both.void_until == {SHARD: pytest.approx(first.void_until[SHARD])}
+    assert both.void_until == {"full": {SHARD: pytest.approx(first.void_until["full"][SHARD])}}
     for activity in (Activity.SAVE, Activity.RECOVERY):
         assert both.unnoticed[activity][SHARD] == pytest.approx(first.unnoticed[activity][SHARD])
 
@@ -142,12 +142,22 @@ def test_how_long_a_save_is_void_is_calibrated() -> None:
     found = replace(measured(stop(0.05, Activity.WORK)), saves_s=[0.16, 0.4, 0.3])
     found.written = [((0.04, 0.08), 0.12), ((0.2, 0.1), 0.3), None]
     known = {("full", 5): found}
-    assert Costs.calibrated(known, [SHARD]).void_until == {SHARD: pytest.approx(0.375)}
-    assert Costs.calibrated(known, [SHARD], 2.0).void_until == {SHARD: pytest.approx(0.5)}  # the later one
+    assert Costs.calibrated(known, [SHARD]).void_until == {"full": {SHARD: pytest.approx(0.375)}}
+    assert Costs.calibrated(known, [SHARD], 2.0).void_until == {
+        "full": {SHARD: pytest.approx(0.5)}
+    }  # the later one
+    known["partial", 5] = replace(found, written=[((0.08, 0.08), 0.12), None, None])  # its own
+    both = Costs.calibrated(known, [SHARD])
+    assert both.void_until == {"full": {SHARD: pytest.approx(0.375)}, "partial": {SHARD: pytest.approx(0.5)}}
+    mix = FailureMix(mtbf_s=1.0)
+    assert both.void_s("full", 5, mix) / both.save_s("full", 5) == pytest.approx(0.375)
+    assert both.void_s("partial", 5, mix) / both.save_s("partial", 5) == pytest.approx(0.5)
+    once = both.to_dict() | {"void_until": {"shard": 0.4}}  # a log of before
+    assert Costs.from_dict(once).void_until == {"full": {SHARD: 0.4}, "partial": {SHARD: 0.4}}
     trainers = replace(found, stops=[replace(one, kinds=(FailureKind.TRAINER,)) for one in found.stops])
     until = Costs.calibrated({("full", 5): trainers}, [FailureKind.TRAINER]).void_until
-    assert until == {FailureKind.TRAINER: pytest.approx(0.75)}
-    assert Costs.calibrated({("full", 5): measured(*found.stops)}, [SHARD]).void_until == {SHARD: 1.0}
+    assert until == {"full": {FailureKind.TRAINER: pytest.approx(0.75)}}
+    assert Costs.calibrated({("full", 5): measured(*found.stops)}, [SHARD]).void_until == {"full": {SHARD: 1.0}}
 
 
 def test_costs_that_were_written_down_before_have_no_late_notice() -> None:
@@ -313,7 +323,8 @@ def test_saves_that_count_though_they_were_struck_are_expected(recovery: str, vo
     """Each part and the PLS: the mean of 4,000 runs, lived step by step, within three standard errors."""
     case = small(strategy={"recovery": recovery, "interval_steps": 8}, journal=False)
     saves, stops = {recovery: {8: 0.06}}, {recovery: {SHARD: (0.01, 0.02)}}
-    costs, mix = Costs(0.01, saves, stops, void_until={SHARD: void}), FailureMix(mtbf_s=0.3)
+    costs = Costs(0.01, saves, stops, void_until={recovery: {SHARD: void}})
+    mix = FailureMix(mtbf_s=0.3)
     said, rng = expected(case, costs, mix), np.random.default_rng(2)
     runs = [lived(recovery, 0.3, void * 0.06, rng) for _ in range(4000)]
 
@@ -345,7 +356,7 @@ def test_the_recommendation_knows_that_struck_saves_may_count() -> None:
         return expected(case.model_copy(update={"strategy": strategy}), costs, mix).pls
 
     plain = Costs(0.01, saves, stops)
-    counting = replace(plain, void_until={SHARD: 0.5})
+    counting = replace(plain, void_until={"partial": {SHARD: 0.5}})
     assert steps(counting) > steps(plain)
     assert pls(steps(counting), counting) <= 0.1 * 1.01 < pls(steps(counting) + 3, counting)
 
@@ -423,7 +434,8 @@ def test_calibration_strikes_readings_and_learns_when_saves_count(timed: Path) -
         assert len(shards_s) == SHARDS
         assert 0 < min(shards_s) <= max(shards_s) <= whole_s <= save_s
     (costs,) = [event["costs"] for event in read_events(timed / LOG) if event["event"] == "calibrated"]
-    assert 0 < costs["void_until"]["shard"] < 1
+    assert costs["void_until"].keys() == {"partial"}
+    assert 0 < costs["void_until"]["partial"]["shard"] < 1
     assert costs["unnoticed_reading"].keys() == {"shard"}
     assert costs["together"].keys() == {"partial"}
 

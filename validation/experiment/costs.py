@@ -37,8 +37,9 @@ class Costs:
     last one was. ``stops``: for each recovery and kind of failure (reschedule, load), of failures that strike work.
     ``unnoticed``: of a save, and of the reading in a recovery, for each kind the share of the rest that passes
     before anybody notices a failure in it; by so much is the stop longer. Nobody asks a shard anything before all
-    have written, or read, so that it is no small share. ``void_until``: for each kind the share of a save, from
-    its beginning, in which a failure makes it void; after that whoever failed had written its part, and it counts.
+    have written, or read, so that it is no small share. ``void_until``: by recovery, for each kind the share of a
+    save, from its beginning, in which a failure makes it void; after that whoever failed had written its part, and
+    it counts.
     ``together``: by recovery how many shards read after a shard failure, and how much longer they take for each one
     more, since they share a machine. Without these three, as on an emulated clock: failures are noticed at once,
     saves void to their end, and readings as long for any number.
@@ -48,7 +49,7 @@ class Costs:
     saves: Mapping[str, Mapping[int, float]]
     stops: Mapping[str, Mapping[FailureKind, tuple[float, float]]]
     unnoticed: Unnoticed = field(default_factory=dict)
-    void_until: Mapping[FailureKind, float] = field(default_factory=dict)
+    void_until: Mapping[str, Mapping[FailureKind, float]] = field(default_factory=dict)
     together: Mapping[str, Together] = field(default_factory=dict)
 
     @classmethod
@@ -112,7 +113,15 @@ class Costs:
                 activity: {kind: known._late(killed, activity, kind) for kind in kinds}
                 for activity in (Activity.SAVE, Activity.RECOVERY)
             },
-            void_until={kind: _void_until(killed.values(), kind, shards_per_failure) for kind in kinds},
+            void_until={
+                name: {
+                    kind: _void_until(
+                        (found for (mine, _), found in killed.items() if mine == name), kind, shards_per_failure
+                    )
+                    for kind in kinds
+                }
+                for name in sorted(saves)
+            },
         )
 
     def _late(self, killed: Mapping[tuple[str, int], Measured], activity: Activity, kind: FailureKind) -> float:
@@ -170,7 +179,7 @@ class Costs:
             "saves": saves,
             "stops": stops,
             **late,
-            "void_until": _by_name(self.void_until),
+            "void_until": {name: _by_name(of) for name, of in self.void_until.items()},
             "together": {name: list(pair) for name, pair in self.together.items()},
         }
 
@@ -185,9 +194,13 @@ class Costs:
             name: {int(steps): float(cost) for steps, cost in by.items()} for name, by in data["saves"].items()
         }
         late = {activity: _by_kind(data[key]) for key, activity in _UNNOTICED.items() if data.get(key)}
-        void = _by_kind(data.get("void_until", {}))
+        void = data.get("void_until", {})
+        if not all(isinstance(of, Mapping) for of in void.values()):  # once it was one for all recoveries
+            void = dict.fromkeys(saves, void)
         together = {name: (int(few), float(longer)) for name, (few, longer) in data.get("together", {}).items()}
-        return cls(float(data["step_s"]), saves, stops, late, void, together)
+        return cls(
+            float(data["step_s"]), saves, stops, late, {name: _by_kind(of) for name, of in void.items()}, together
+        )
 
     def recovery(self, case: Case) -> MeasuredRecovery:
         """The case's at these costs; of one play."""
@@ -199,7 +212,8 @@ class Costs:
 
     def void_s(self, recovery: str, interval_steps: float, mix: FailureMix) -> float:
         """How long, from the beginning of a save on, a failure of this mix makes it void, on average."""
-        shares = sum(mix.share(kind) * (1 - share) for kind, share in self.void_until.items())
+        until = self.void_until.get(recovery, {})
+        shares = sum(mix.share(kind) * (1 - share) for kind, share in until.items())
         return self.save_s(recovery, interval_steps) * (1 - shares)
 
     def job(
