@@ -105,6 +105,12 @@ def test_positions_tell_what_real_time_lost(recovery: str, tmp_path: Path) -> No
     events, found = train(case, tmp_path / "run", failures=case.failure_plan()[:6])
     measured = measure(events)
     assert [stop.struck for stop in measured.stops] == measured.positions
+    begun = next(event["at"] for event in events if event["event"] == "ready")
+    due = {number: begun + one["at_s"] for number, one in enumerate(events[0]["failures"])}
+    struck = [event for event in events if event["event"] == "failure"]
+    late = [event["at"] - due[event["number"]] for event in struck]
+    assert all(seconds > 0 for seconds in late)  # a failure waits for its time, and for the machine
+    assert [one.late_s for one in measured.positions] == pytest.approx(late)
     stops = dict.fromkeys(FailureKind, (0.2, 0.01))
     saves = {recovery: {5: float(np.mean(measured.saves_s))}}
     costs = Costs(float(np.mean(measured.steps_s)), saves, {recovery: stops})
@@ -291,6 +297,7 @@ def test_the_report_is_rebuilt_from_the_logs_alone(emulated: tuple[Experiment, P
     assert text == _text(emulated[1], "small")
     assert "Emulated clock" in text
     assert "| full: total overhead |" in text
+    assert "How late failures were" not in text  # an emulated clock waits for nobody
     html = page(outcome, "small", tables(outcome))
     assert "Emulated clock" in html
     assert html.count('<div class="chart"') >= 3

@@ -23,6 +23,7 @@ from validation.experiment.costs import Costs
 from validation.experiment.design import Experiment
 from validation.experiment.measure import Measured, Position, Stop, measure
 from validation.experiment.predict import executed, expected, planned, recommend
+from validation.experiment.report import tables
 from validation.experiment.runner import LOG, Runner
 from validation.experiment.verdict import interval_90
 from validation.failures import Failure, draw_failures
@@ -438,6 +439,28 @@ def test_calibration_strikes_readings_and_learns_when_saves_count(timed: Path) -
     assert 0 < costs["void_until"]["partial"]["shard"] < 1
     assert costs["unnoticed_reading"].keys() == {"shard"}
     assert costs["together"].keys() == {"partial"}
+
+
+def test_the_report_says_how_late_failures_were(timed: Path) -> None:
+    """By hand: at work 1 and 3 ms, in a void save 7, in a stop 12 and 22, of an overhead of 0.4 s."""
+    work, save, stop = (
+        Position(SHARD, (0,), one, 3.0) for one in (Activity.WORK, Activity.SAVE, Activity.RECOVERY)
+    )
+    late = [(work, 0.001), (work, 0.003), (save, 0.007), (stop, 0.012), (stop, 0.022)]
+    outcome = compare(timed)
+    found = Measured(Summary(), False, useful_s=1.0, positions=[replace(one, late_s=s) for one, s in late])
+    found.parts["reschedule"] = 0.4
+    (run, *others) = outcome.tried()
+    alone = replace(outcome, runs=[replace(run, measured=found, executed=None)])
+    (table,) = [one for one in tables(alone) if one["title"] == "How late failures were"]
+    assert table["rows"] == [
+        ("partial: work", 2, "2 ms", ""),
+        ("partial: a save, which is void", 1, "7 ms", "+1.2%"),  # 5 of 400
+        ("partial: a stop", 2, "17 ms", "+7.5%"),  # 30 of 400
+    ]
+    (real,) = [one for one in tables(outcome) if one["title"] == "How late failures were"]
+    runs = [run, *others]
+    assert sum(row[1] for row in real["rows"]) == sum(len(one.measured.positions) for one in runs if one.measured)
 
 
 def test_an_old_experiment_is_compared_at_costs_computed_anew(

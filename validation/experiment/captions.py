@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from cprmodel.simulation import Activity
+
 __all__ = [
     "AGAINST",
     "COMPARED",
+    "LATE",
     "LOST",
     "NAMES",
     "ORDERED",
@@ -12,6 +15,7 @@ __all__ = [
     "RECALIBRATED",
     "RUNS",
     "SPOILED",
+    "STRUCK",
     "TRIED",
     "WITHOUT_CHANCE",
 ]
@@ -23,6 +27,11 @@ NAMES = {
     "reschedule": "rescheduling",
     "total": "total overhead",
     "pls": "PLS",
+}
+STRUCK = {
+    Activity.WORK: "work",
+    Activity.SAVE: "a save, which is void",
+    Activity.RECOVERY: "a stop",
 }
 AGAINST = {
     "expected": "from the failure rate, before the run",
@@ -43,6 +52,11 @@ COMPARED = (
 WITHOUT_CHANCE = (
     " Without chance: what was measured less what struck by chance, by more failures than the rate has on average "
     "or later after a save; over many runs that is nothing. The differences are of this."
+)
+LATE = (
+    "Mean time from when a failure was to come until it was carried out: the machine had to come to it. A save or "
+    "a stop has gone on for longer by then, and is done again: so much of the overhead comes of being later there "
+    "than at work. It is in what was measured, and in no expectation from the failure rate."
 )
 TRIED = (
     "Mean overhead as it was expected from the failure rate and as it was measured; mean PLS, and whether without "

@@ -37,7 +37,8 @@ EDGE = 1e-5
 class Position:
     """Where a failure struck: after so many executed steps; in a save or a recovery, so long after it began [s].
 
-    ``reading_s``: in a recovery, so long after shards began to read; 0 where nobody did yet.
+    ``reading_s``: in a recovery, so long after shards began to read; 0 where nobody did yet. ``late_s``: so long
+    after its time, by the clock; the machine had to come to it.
     """
 
     kind: FailureKind
@@ -46,6 +47,7 @@ class Position:
     steps: float
     after_s: float = 0.0
     reading_s: float = 0.0
+    late_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,8 @@ def measure(events: Iterable[dict[str, Any]]) -> Measured:
     start = events[0]
     emulated = start["case"].get("clock") is not None
     walk = _Walk(Measured(summary, emulated), start["case"]["strategy"]["recovery"] == "full")
+    if not emulated:
+        walk.due = [one["at_s"] for one in start["failures"]]
     if emulated:
         walk.step_s = start["case"]["clock"]["charged"]["job"]["work_s"] / summary.planned_steps
     key = "clock_s" if emulated else "at"
@@ -133,6 +137,8 @@ class _Walk:
     def __init__(self, found: Measured, full: bool) -> None:
         self.found, self.full = found, full
         self.since: float | None = None  # None: training has not begun, or is over
+        self.begun = 0.0  # when it has
+        self.due: list[float | None] = []  # when failures are to come, after that
         self.mode = Activity.WORK
         self.executed = 0
         self.after_save = self.after_stop = False
@@ -149,7 +155,7 @@ class _Walk:
 
     def hear(self, kind: str, at: float, event: dict[str, Any]) -> None:
         if kind == "ready" and self.since is None and not event["step"]:
-            self.since = at
+            self.since = self.begun = at
         if self.since is None:
             return
         handler = getattr(self, f"_{kind}", None)
@@ -241,6 +247,8 @@ class _Walk:
         seconds = self.passed(at)
         into = min(1 - EDGE, max(EDGE, seconds / self.step_s)) if self.step_s else 0.5
         shards = tuple(event["shards"])
+        due = self.due[event["number"]] if self.due else None
+        late_s = 0.0 if due is None else max(0.0, at - self.begun - due)
         if self.mode is Activity.RECOVERY:
             _, reading_s = self._divided(seconds)
             after_s = sum(self.so_far) + seconds
@@ -250,12 +258,14 @@ class _Walk:
                 self.found.parts["lost"] += self.struck_step[1]
             self.struck_step = None
             self.found.positions.append(
-                Position(kind, shards, Activity.RECOVERY, self.executed, after_s, reading_s)
+                Position(kind, shards, Activity.RECOVERY, self.executed, after_s, reading_s, late_s)
             )
         elif self.mode is Activity.SAVE:
             self.found.parts["lost"] += seconds
             self.struck_save = seconds
-            self.found.positions.append(Position(kind, shards, Activity.SAVE, self.executed, seconds))
+            self.found.positions.append(
+                Position(kind, shards, Activity.SAVE, self.executed, seconds, late_s=late_s)
+            )
         else:
             if kind is FailureKind.SHARD and not self.full:  # the step goes on afterwards
                 self.found.useful_s += seconds
@@ -263,7 +273,7 @@ class _Walk:
             else:
                 self.found.parts["lost"] += seconds
                 self.struck_step = "lost", seconds
-            self.found.positions.append(Position(kind, shards, Activity.WORK, self.executed + into))
+            self.found.positions.append(Position(kind, shards, Activity.WORK, self.executed + into, late_s=late_s))
         self.pending.append(kind)
         self.empty |= set(shards)
         self.mode = Activity.RECOVERY
