@@ -66,6 +66,7 @@ class Stretches(NamedTuple):
     work_s: float  #: work of one, on average
     carry_s: float  #: work done while a planned save drains
     then_lost: float  #: probability that the failure after a warned save takes what that left out
+    then_hit: float  #: … and hits the given shard
     hit_per_s: float  #: in a second of work, failures that need the last level and hit the given shard
     lost_per_s: float  #: the same, and those after which everybody returns there
     leaves_per_s: float  #: the same, and complete saves on a warning there
@@ -182,7 +183,8 @@ class WarnedRun:
             more = _number(each - work)
         hits = self.hit[top] + self.saved * self.then_hit[top]
         backs = self.back[top] + self.saved * self.then_back[top]
-        lost = sum(p * (one.back[top] + one.hit[top]) for one, p in self.then)
+        then_hit = sum(p * one.hit[top] for one, p in self.then)
+        lost = then_hit + sum(p * one.back[top] for one, p in self.then)
         return Stretches(
             after_planned,
             after_other,
@@ -190,6 +192,7 @@ class WarnedRun:
             work_s=_number(each),
             carry_s=_number(course.carry) if course.carries else 0.0,
             then_lost=_number(lost) if self.level == top else 0.0,
+            then_hit=_number(then_hit) if self.level == top else 0.0,
             hit_per_s=_number(hits),
             lost_per_s=_number(hits + backs),
             leaves_per_s=_number(hits + backs + (self.saved if self.level == top else 0.0)),

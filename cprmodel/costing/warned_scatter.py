@@ -52,9 +52,17 @@ def _age(period_s: float, rate: float) -> _Age:
 
 
 def warned_deviation(
-    saving: StoredSave, interval_s: float, work_s: float, mix: FailureMix, pls: float, parts: Breakdown
+    saving: StoredSave,
+    interval_s: float,
+    work_s: float,
+    mix: FailureMix,
+    pls: float,
+    parts: Breakdown,
+    without: int | None = None,
 ) -> float:
     """Standard deviation of the PLS of one run, of which the mean is known; ``parts``: of the useful time.
+
+    ``without``: failures that need just this level take nothing.
 
     >>> from cprmodel.facts.storage import SaveLevel, WarnedSave
     >>> one, mix = SaveLevel("remote", 0.001, 0.0, 0.0), FailureMix(mtbf_s=1e5)
@@ -75,6 +83,8 @@ def warned_deviation(
     begun_anew = rate * interval_s * saving.periods[at]
     mean = square = 0.0
     for level, (every, told, untold) in enumerate(zip(needs, announced, others, strict=True)):
+        if level == without:
+            continue
         period = interval_s * saving.periods[level]
         if level > at:
             period *= math.expm1(min(begun_anew, _OLDEST)) / begun_anew if begun_anew > 0 else 1.0

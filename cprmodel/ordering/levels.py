@@ -13,7 +13,9 @@ from cprmodel.costing.spread import of_either, pls_variance
 from cprmodel.costing.stops import Stops, severities, stops_of
 from cprmodel.costing.storage import long_run
 from cprmodel.costing.warned import stretches
+from cprmodel.costing.warned_scatter import warned_deviation
 from cprmodel.facts.ordered import StoredPrioritySave
+from cprmodel.facts.results import Breakdown
 from cprmodel.facts.special import NUMPY
 from cprmodel.facts.strategies import Strategy
 from cprmodel.formulas.ordered import levelled_priority_pls, priority_pls_deviation
@@ -70,28 +72,28 @@ def levelled_loss(job: Job, strategy: Strategy, saving: StoredPrioritySave, acce
     }
     step = use(levelled_priority_pls, stale_s=mean, last_stale_s=last, **given)
     above = float(levelled_priority_pls.raw(stale_s=mean + error, last_stale_s=last + last_error, **given))
-    scatter = None
+    of_last = _of_last(job, strategy, saving, alone.squares_s2(stale_lost, kept), slot_s)
     if timed.warned is None:
-        scatter = _deviation(job, strategy, saving, alone.squares_s2(stale_lost, kept), slot_s, every)
-    return OrderLoss(float(step.value), above - float(step.value), scatter, step)
+        either = of_either(mix, shards)
+        lower, of_two = (of_lower(stops_of(one, recovery, timed.levels, shards)) for one in (mix, either))
+        of_others = math.sqrt(pls_variance(timed, every, work_s, mix, shards, lower, of_two))
+    else:
+        parts = Breakdown(*(float(np.ravel(part)[0]) for part in run.breakdown))
+        of_others = warned_deviation(timed, every, work_s, mix, lost_below, parts, len(timed.levels) - 1)
+    return OrderLoss(float(step.value), above - float(step.value), math.hypot(of_last, of_others), step)
 
 
-def _deviation(
-    job: Job,
-    strategy: Strategy,
-    saving: StoredPrioritySave,
-    squares: tuple[float, float, float],
-    slot_s: float,
-    every: float,
+def _of_last(
+    job: Job, strategy: Strategy, saving: StoredPrioritySave, squares: tuple[float, float, float], slot_s: float
 ) -> float:
-    """Of one run: failures that need the last level, as if there were no others, and those that do not."""
+    """Standard deviation of one run's PLS: failures that need the last level, as if there were no others."""
     mix, shards, timed = job.failure_mix, job.cluster.embedding_shards or 1, saving.timed
     recovery, work_s = strategy.recovery, job.job.work_s
     left_out = ("load_s", "reschedule_s", "whole_job_share")
     named = {name: value for name, value in recovery_arguments(mix, recovery).items() if name not in left_out}
     last, needs = timed.levels[-1], severities(timed.levels)[-1]
     of_squares = dict(zip(("work_square_s2", "save_square_s2", "stale_square_s2"), squares, strict=True))
-    of_last = priority_pls_deviation.raw(
+    found = priority_pls_deviation.raw(
         **of_squares,
         **named,
         work_s=work_s,
@@ -102,6 +104,4 @@ def _deviation(
         failed_shards=mix.shards_per_failure,
         failed_scatter=mix.failed_scatter,
     )
-    either = of_either(mix, shards)
-    below, of_two = (of_lower(stops_of(one, recovery, timed.levels, shards)) for one in (mix, either))
-    return math.sqrt(float(of_last) ** 2 + pls_variance(timed, every, work_s, mix, shards, below, of_two))
+    return float(found)

@@ -10,9 +10,13 @@ import numpy as np
 
 from cprmodel.costing.models import recovery_arguments, use
 from cprmodel.costing.spread import of_either, pls_variance
-from cprmodel.costing.stops import Stops, severities, stops_of
+from cprmodel.costing.stops import Stops, severities, stops_of, told_apart
+from cprmodel.costing.storage import long_run
+from cprmodel.costing.warned_scatter import warned_deviation
 from cprmodel.facts.ordered import StoredPrioritySave
+from cprmodel.facts.results import Breakdown
 from cprmodel.facts.special import NUMPY
+from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import Strategy
 from cprmodel.formulas.ordered import levelled_priority_pls, priority_pls_deviation
 from cprmodel.jobs import Access, Job
@@ -33,9 +37,7 @@ def topped_loss(job: Job, strategy: Strategy, saving: StoredPrioritySave, access
     with np.errstate(all="ignore"):
         course = ToppedCourse(of, np.array([every]), mix.mtbf_s, stops, timed.counts)
         given, error = _given(course, work_s)
-        deviation = None
-        if timed.warned is None:
-            deviation = _deviation(job, strategy, saving, slot_s, course, stops) if given["fresh_lost"] < 1 else 0.0
+        deviation = _deviation(job, strategy, saving, slot_s, course, stops) if given["fresh_lost"] < 1 else 0.0
     step = use(levelled_priority_pls, work_s=work_s, **given)
     return OrderLoss(float(step.value), error, deviation, step)
 
@@ -111,12 +113,33 @@ def _deviation(
         work_s=work_s,
         interval_s=slot_s,
         save_s=timed.levels[at].blocks_s,
-        mtbf_s=mix.mtbf_s / max(needs, 1e-12),
+        mtbf_s=mix.mtbf_s / max(needs * _unsaved(timed, at), 1e-12),
         shards=shards,
         failed_shards=mix.shards_per_failure,
         failed_scatter=mix.failed_scatter,
     )
-    both = (stops, stops_of(of_either(mix, shards), recovery, timed.levels, shards))
-    others = (replace(one, hit=(*one.hit[:at], 0.0, *one.hit[at + 1 :])) for one in both)
     every = slot_s / saving.segments
-    return math.sqrt(float(of_level) ** 2 + pls_variance(timed, every, work_s, mix, shards, *others))
+    if timed.warned is None:
+        both = (stops, stops_of(of_either(mix, shards), recovery, timed.levels, shards))
+        of_others = math.sqrt(pls_variance(timed, every, work_s, mix, shards, *(_without(one, at) for one in both)))
+    else:
+        run = long_run(timed, np.array([every]), mix.mtbf_s, _without(stops, at))
+        parts = Breakdown(*map(_one, run.breakdown))
+        of_others = warned_deviation(timed, every, work_s, mix, _one(run.pls), parts, at)
+    return math.hypot(float(of_level), of_others)
+
+
+def _without(stops: Stops, level: int) -> Stops:
+    """The same stops, of which those that need just this level take nothing from a shard."""
+    told, other = (None if one is None else _without(one, level) for one in (stops.announced, stops.unannounced))
+    return replace(stops, hit=(*stops.hit[:level], 0.0, *stops.hit[level + 1 :]), announced=told, unannounced=other)
+
+
+def _unsaved(timed: StoredSave, level: int) -> float:
+    """Of the failures that need a level so many as no save on a warning has saved them from."""
+    warned = timed.warned
+    if warned is None or (len(timed.levels) - 1 if warned.level is None else warned.level) < level:
+        return 1.0
+    needs = severities(timed.levels)
+    told, _ = told_apart(needs, warned)
+    return float(1 - warned.recall * told[level] / max(needs[level], 1e-12) * warned.in_time)

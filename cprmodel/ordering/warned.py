@@ -3,7 +3,7 @@
 What lies between two complete saves, planned or on a warning, is a *stretch* (:mod:`cprmodel.costing.warned`). A
 shard goes on from stretch to stretch until a failure takes what it has at stake, or until a save on a warning takes
 everything; then it begins again with everything saved, as the job did. What a job loses is a renewal sum over the
-stretches since its shard began (:func:`_renewed`). The chances in it come from the steady-state model, and what is
+stretches since its shard began (:class:`_Renewed`). The chances in it come from the steady-state model, and what is
 left out from the order without failures: as it goes where a save on a warning takes everything, and with saves on
 warnings among the others where it takes the first rows (:mod:`cprmodel.ordering.warned_rows`).
 """
@@ -11,17 +11,20 @@ warnings among the others where it takes the first rows (:mod:`cprmodel.ordering
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from cprmodel.costing.course import Course
+from cprmodel.costing.course import Course, save_times_s
 from cprmodel.costing.models import use
 from cprmodel.costing.stops import Stops, stops_of
 from cprmodel.costing.storage import long_run
 from cprmodel.costing.warned import Stretches, stretches
+from cprmodel.costing.warned_scatter import warned_deviation
 from cprmodel.facts.ordered import StoredPrioritySave
+from cprmodel.facts.results import Breakdown
 from cprmodel.facts.special import NUMPY
+from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import Strategy
 from cprmodel.formulas.ordered import levelled_priority_pls
 from cprmodel.jobs import Access, Job
@@ -29,6 +32,7 @@ from cprmodel.ordering.found_loss import OrderLoss, mean_and_error
 from cprmodel.ordering.levels import of_lower
 from cprmodel.ordering.stale import Unsaved, unsaved
 from cprmodel.ordering.warned_rows import Chances, Followed, followed
+from cprmodel.ordering.warned_scatter import squares_of
 from cprmodel.rows import Floats
 
 __all__ = ["warned_loss"]
@@ -52,7 +56,8 @@ def warned_loss(job: Job, strategy: Strategy, saving: StoredPrioritySave, access
     else:
         alone = unsaved(saving.plays, access, many * of.slot_s, of.slot_s / saving.fraction)
         found, again = _of_all(alone, of), _again_of_all(of, lower, stops)
-    left = _renewed(found, again, many)
+    renewed = _Renewed(found, again, many)
+    left = renewed.left()
     # what failures took before, that a lower level does not survive, is not left out, too
     (mean, error), (last, last_error) = (
         mean_and_error(one * of.slot_s * (1 - lost_below)) for one in (left.mean, left.last)
@@ -69,7 +74,21 @@ def warned_loss(job: Job, strategy: Strategy, saving: StoredPrioritySave, access
     }
     step = use(levelled_priority_pls, stale_s=mean, last_stale_s=last, **given)
     above = levelled_priority_pls.raw(stale_s=mean + error, last_stale_s=last + last_error, **given)
-    return OrderLoss(float(step.value), float(above) - float(step.value), None, step)
+    in_saves = stops.hit[-1] / mix.mtbf_s * sum(float(np.ravel(part)[0]) for part in _last_save_s(timed, every))
+    of_shard, of_all = (float(renewed.mean(one).mean()) * many for one in squares_of(found, of, many, in_saves))
+    square = of_shard * mix.taken_square / mix.shards_per_failure / shards + of_all
+    of_last, of_others = math.sqrt(square) * of.slot_s * (1 - lost_below) / work_s, 0.0
+    if len(timed.levels) > 1:
+        parts = Breakdown(*(float(np.ravel(part)[0]) for part in run.breakdown))
+        last_level = len(timed.levels) - 1
+        of_others = warned_deviation(timed, float(every[0]), work_s, mix, lost_below, parts, last_level)
+    return OrderLoss(float(step.value), float(above) - float(step.value), math.hypot(of_last, of_others), step)
+
+
+def _last_save_s(timed: StoredSave, every: Floats) -> tuple[Any, Any]:
+    """How long a save to the last level blocks, and drains [s]."""
+    blocking, drains = save_times_s(timed, every)
+    return blocking[-1], drains
 
 
 def _chances(of: Stretches) -> tuple[Chances, Chances]:
@@ -126,45 +145,58 @@ class _Left(NamedTuple):
     lost_share: float  #: share of it that is lost before the next save
 
 
-def _renewed(of: Followed, again: float, many: int) -> _Left:
+class _Renewed:
     """Over so many stretches of a job, the last of which no save ends.
 
     A shard begins with everything saved at the beginning of a stretch; or in one, and then has a share of what it
     would have left out (``again``) at the next: it is, with that probability, one that began at its beginning.
     After the stretches that were followed nothing changes any more.
     """
-    known = of.weight.shape[1]
-    length = min(many, known + 1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        each = Followed(*(_with_steady(part, of.weight) for part in of))
-        first = each.weight[:, 1]
-        over = np.where(first > 0, 1 / first, 0.0)
-    plays = len(each.weight)
-    begun, within, left, lost = (np.zeros((plays, length + 1)) for _ in range(4))
-    begun[:, 0] = 1.0
 
-    def summed(part: Floats, at: int) -> Floats:
+    def __init__(self, of: Followed, again: float, many: int) -> None:
+        self._of, self._many, self._known = of, many, of.weight.shape[1]
+        self._length = min(many, self._known + 1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            first = self._with_steady(of.weight)[:, 1]
+            self._over = np.where(first > 0, 1 / first, 0.0)
+        self._begun, self._within = (np.zeros((len(of.weight), self._length + 1)) for _ in range(2))
+        self._begun[:, 0] = 1.0
+        told, struck = self._with_steady(of.told), self._with_steady(of.struck)
+        for at in range(self._length):
+            renewed = self._summed(struck, at)
+            self._begun[:, at + 1] = self._summed(told, at) + (1 - again) * renewed
+            self._within[:, at] = again * renewed
+
+    def _with_steady(self, part: Floats) -> Floats:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return _with_steady(part, self._of.weight)
+
+    def _summed(self, part: Floats, at: int) -> Floats:
         """Over shards by when they began; those that began within a stretch had nothing at stake in it."""
         back = part[:, at::-1] if at else part[:, :1]
-        found: Floats = (begun[:, : at + 1] * back).sum(1) + over * (within[:, :at] * back[:, :at]).sum(1)
+        within = self._over * (self._within[:, :at] * back[:, :at]).sum(1)
+        found: Floats = within + (self._begun[:, : at + 1] * back).sum(1)
         return found
 
-    for at in range(length):
-        left[:, at], lost[:, at] = summed(each.stale, at), summed(each.lost, at)
-        told, struck = summed(each.told, at), summed(each.struck, at)
-        begun[:, at + 1], within[:, at] = told + (1 - again) * struck, again * struck
+    def when_begun(self, part: Floats) -> Floats:
+        """Of each stretch, of what is known by the stretches since a shard began."""
+        known = self._with_steady(part)
+        return np.stack([self._summed(known, at) for at in range(self._length)], axis=1)
 
-    def mean(values: Floats) -> Floats:
+    def mean(self, part: Floats) -> Floats:
         """Over all stretches that a save ends."""
-        saves = many - 1
-        first = values[:, : min(saves, known)]
-        total = first.sum(1) + (saves - first.shape[1]) * values[:, length - 1]
+        values, saves = self.when_begun(part), self._many - 1
+        first = values[:, : min(saves, self._known)]
+        total = first.sum(1) + (saves - first.shape[1]) * values[:, self._length - 1]
         found: Floats = total / max(saves, 1)
         return found
 
-    of_left, of_lost = mean(left), mean(lost)
-    share = float(of_lost.mean() / of_left.mean()) if of_left.mean() > 0 else 0.0
-    return _Left(of_lost / share if share else of_left, left[:, length - 1], share)
+    def left(self) -> _Left:
+        """What saves left out, and what was lost of it."""
+        of_left, of_lost = self.mean(self._of.stale), self.mean(self._of.lost)
+        share = float(of_lost.mean() / of_left.mean()) if of_left.mean() > 0 else 0.0
+        last = self.when_begun(self._of.stale)[:, self._length - 1]
+        return _Left(of_lost / share if share else of_left, last, share)
 
 
 def _with_steady(part: Floats, weight: Floats) -> Floats:

@@ -47,7 +47,7 @@ class StrategyPlan:
     breakdown: Breakdown
     expected_pls: float
     pls_standard_error: float | None  #: where it comes from a simulation (of an order of saving)
-    pls_standard_deviation: float  #: scatter of one run (CPR's recursion; an upper estimate for the exact PLS)
+    pls_standard_deviation: float  #: scatter of one run; CPR's recursion where the model says none
     expected_metric_drop: float | None
     expected_metric_drop_interval_90: tuple[float, float] | None  #: from that of a fitted slope; else None
     effective_time_ratio: float

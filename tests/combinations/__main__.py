@@ -2,7 +2,7 @@
 
 Searches by force of saves that rotate: ``--search 100``, at two levels ``--search-levels 100``, and of thousands of
 experts there ``--search-many 40``; of saves in an order to a level below the last, ``--search-topped 100``, and
-beside warnings ``--search-warned 100``.
+beside warnings ``--search-warned 100``. How one run's PLS scatters beside warnings: ``--scatter 240``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ from __future__ import annotations
 import argparse
 import sys
 
+import numpy as np
+
 from tests.combinations import compared
+from tests.combinations.scatter import scatter_beside_warnings
 from tests.combinations.search import worse_than_by_force
 from tests.combinations.search_levels import levels_worse_than_by_force
 from tests.combinations.search_many_experts import many_experts_worse_than_by_force
@@ -29,7 +32,10 @@ def main() -> int:
     parser.add_argument("--search-many", type=int, default=0)
     parser.add_argument("--search-topped", type=int, default=0)
     parser.add_argument("--search-warned", type=int, default=0)
+    parser.add_argument("--scatter", type=int, default=0)
     given = parser.parse_args()
+    if given.scatter:
+        return _scatters(range(given.first, given.first + given.scatter))
     for many, worse_than, jobs in (
         (given.search, worse_than_by_force, "jobs whose saves rotate"),
         (given.search_levels, levels_worse_than_by_force, "jobs whose saves rotate at two levels"),
@@ -55,6 +61,19 @@ def main() -> int:
     most = 2 * 2 * given.jobs * 0.0027 + 2
     print(f"{given.jobs} combinations, {len(far)} beyond three standard errors (chance allows {most:.1f})")
     return int(len(far) > most)
+
+
+def _scatters(seeds: range) -> int:
+    """Standard deviations as planned over those played; 1 where the middle one is a tenth off."""
+    found = [one for seed in seeds if (one := scatter_beside_warnings(seed)) and not one.coarse]
+    for one in found:
+        print(f"{one.words}: PLS {one.pls:.4f}, SD {one.planned:.5f}, played {one.played:.5f} ± {one.error:.5f}")
+    ratios = np.array([one.ratio for one in found])
+    low, middle, high = np.quantile(ratios, [0.1, 0.5, 0.9])
+    print(
+        f"{ratios.size} combinations: planned over played {middle:.2f}, eight tenths from {low:.2f} to {high:.2f}"
+    )
+    return int(abs(middle - 1) > 0.1)
 
 
 if __name__ == "__main__":
