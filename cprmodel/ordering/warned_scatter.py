@@ -62,8 +62,8 @@ def _again(lost: Floats, stays: Floats, many: int) -> Floats:
     By the stretches since it began, of a stretch somewhere in the job; after those that are known nothing changes.
     """
     known = lost.size
-    after = min(many, 8 * known)
-    lost, stays = (np.append(one, np.full(after, one[known // 2 :].mean())) for one in (lost, stays))
-    weight = np.cumprod(np.append(1.0, stays[: after - 1])) * (1 - np.arange(after) / many)
-    begun = float(weight @ lost[:after])
-    return np.maximum([float(weight @ lost[at + 1 : at + 1 + after]) - begun for at in range(known)], 0.0)
+    lost = np.append(lost, np.full(known, lost[known // 2 :].mean()))
+    ahead = np.arange(known)
+    weight = np.cumprod(np.append(1.0, stays[:-1])) * np.maximum(1 - ahead / many, 0.0)
+    more: Floats = np.correlate(lost[1:], weight, "valid") - float(weight @ lost[:known])
+    return np.maximum(more, 0.0)
