@@ -31,7 +31,7 @@ import numpy as np
 
 from cprmodel.facts.journal import note
 from cprmodel.facts.shown import Shown, columns_of
-from cprmodel.facts.units import count_of, format_time
+from cprmodel.facts.units import LONGEST_S, count_of, format_time
 from cprmodel.fitting.ages import Ages, ages_of
 from cprmodel.fitting.calendar import PowerLaw, power_law_of
 from cprmodel.fitting.likelihood import Fit, fit_all, weibull_batch, weibull_information, weibull_profile
@@ -152,7 +152,7 @@ class Analysis(Shown):
 
     def __str__(self) -> str:
         """One line: the MTBF with its interval, and the law that fits best."""
-        low, high = (None if one is None else format_time(one) for one in self.mtbf_ci90_s)
+        low, high = (None if one is None or one > LONGEST_S else format_time(one) for one in self.mtbf_ci90_s)
         if self.mtbf_s is None or self.best is None:
             return f"no failure in {format_time(self.trace.exposure_s)}: MTBF at least {low} (95% bound)"
         reach = f"{low} to {high}" if high is not None else f"at least {low}"

@@ -55,7 +55,9 @@ def fitted_rows(found: Analysis) -> list[list[str]]:
 
 def _interval(found: Analysis) -> str:
     low, high = found.mtbf_ci90_s
-    return f"at least {format_time(low)}" if high is None else f"{format_time(low)} to {format_time(high)}"
+    if high is None or high > LONGEST_S:
+        return f"at least {format_time(low)}"
+    return f"{format_time(low)} to {format_time(high)}"
 
 
 def fitted_lines(found: Analysis) -> list[str]:

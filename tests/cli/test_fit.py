@@ -172,6 +172,16 @@ def test_a_job_on_other_nodes_than_the_log_s(tmp_path: Path) -> None:
     assert load_job(job).failure_mix.mtbf_s == pytest.approx(18 * 3600)
 
 
+def test_two_gaps_bound_the_mtbf_from_below_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Their interval has an end that no person would take for one."""
+    log = tmp_path / "t.txt"
+    log.write_text("2026-03-01 00:00\n2026-03-03 04:00\n2026-03-09 10:00\n")
+    out, _ = run("fit", log, capsys=capsys)
+    assert "MTBF 4 d 5 h, 90% interval at least 5 h 16 min\n" in out
+    assert "so far it has no upper bound" in " ".join(out.split())
+    assert "over 30,000 years" not in out
+
+
 @pytest.mark.parametrize("content", ["5,0\n7,0\n"])
 def test_a_job_file_needs_an_interruption(content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log = tmp_path / "t.csv"
