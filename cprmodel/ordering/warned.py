@@ -75,7 +75,7 @@ def warned_loss(job: Job, strategy: Strategy, saving: StoredPrioritySave, access
     step = use(levelled_priority_pls, stale_s=mean, last_stale_s=last, **given)
     above = levelled_priority_pls.raw(stale_s=mean + error, last_stale_s=last + last_error, **given)
     in_saves = stops.hit[-1] / mix.mtbf_s * sum(float(np.ravel(part)[0]) for part in _last_save_s(timed, every))
-    of_shard, of_all = (float(renewed.mean(one).mean()) * many for one in squares_of(found, of, many, in_saves))
+    of_shard, of_all = (renewed.total(one, rest_s / each) for one in squares_of(found, of, many, in_saves))
     square = of_shard * mix.taken_square / mix.shards_per_failure / shards + of_all
     of_last, of_others = math.sqrt(square) * of.slot_s * (1 - lost_below) / work_s, 0.0
     if len(timed.levels) > 1:
@@ -190,6 +190,11 @@ class _Renewed:
         total = first.sum(1) + (saves - first.shape[1]) * values[:, self._length - 1]
         found: Floats = total / max(saves, 1)
         return found
+
+    def total(self, part: Floats, last: float) -> float:
+        """Over the job, with so much of the last stretch."""
+        ended = self.mean(part) * (self._many - 1)
+        return float((ended + last * self.when_begun(part)[:, self._length - 1]).mean())
 
     def left(self) -> _Left:
         """What saves left out, and what was lost of it."""
