@@ -27,6 +27,8 @@ __all__ = ["read_plain"]
 
 #: Moments above it are dates (of 1979 and later), below it numbers of another clock [s].
 _FIRST_DATE = 3e8
+#: A column with more different words than this is free text, whatever they are.
+_MOST_WORDS = 50
 NODE_COLUMNS = ("node", "server", "host")
 
 
@@ -81,7 +83,9 @@ def _time_column(context: Context) -> str:
         return named[0]
     if not context.table.has_heading and len(columns) == 2:
         return columns[0]
-    raise JobError(context.source, [Problem("--time-column", "", f"one of {', '.join(columns)}")])
+    first = ", ".join(f'"{context.table.column(name)[0]}"' for name in columns[:6])
+    expected = f"one of {', '.join(columns)}, for none is plainly times or moments (the first row has {first})"
+    raise JobError(context.source, [Problem("--time-column", "", expected)])
 
 
 def _flags(context: Context, time: str) -> Any:
@@ -90,6 +94,8 @@ def _flags(context: Context, time: str) -> Any:
     name = context.options.event_column or context.roles.get("event")
     if name is None and not table.has_heading and len(table.columns) == 2:
         name = next(one for one in table.columns if one != time)
+    if name is None and table.has_heading and (context.roles.get("duration") == time or unit_in(time)):
+        name = _column_of_ends(context, time)
     if name is None or name == time:
         return None
     context.roles["event"] = name
@@ -100,6 +106,19 @@ def _flags(context: Context, time: str) -> Any:
     if reverse:
         ledger.note(f"{name}: 1 is taken for cut short, 0 for an interruption")
     return np.array([known.get(cell, False) != reverse for cell in cells.to_list()])
+
+
+def _column_of_ends(context: Context, time: str) -> str | None:
+    """The one column, whatever its name, whose words all say how a time ended, not all in the same way."""
+    ends = {Meaning.INTERRUPTION, Meaning.CENSORED}
+    taken = {time, *context.where}
+    found = []
+    for name in context.table.columns:
+        if name not in taken:
+            words = {one for one in context.table.column(name).fill_null("").to_list() if one.strip()}
+            if len(words) <= _MOST_WORDS and {meaning_of_state(word) for word in words} == ends:
+                found.append(name)
+    return found[0] if len(found) == 1 else None
 
 
 def _meanings_of_flags(context: Context, name: str, words: list[str]) -> dict[str, bool]:

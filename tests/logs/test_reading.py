@@ -339,6 +339,36 @@ def test_flags_and_words_beside_durations(tmp_path: Path) -> None:
     assert sorted(one.first for one in empty.dropped) == [3, 4]
 
 
+@pytest.mark.parametrize("heading", ["ended", "how it went", "final_state"])
+def test_words_beside_durations_count_whatever_their_column_is_called(heading: str, tmp_path: Path) -> None:
+    """Three runs that ended well were taken for interruptions, because nobody knew the column's name."""
+    rows = (("1-02:00:00", "failed"), ("03:00:00", "ok"), ("10:00:00", "failed"), ("02:00:00", "ok"))
+    path = tmp_path / "up.tsv"
+    path.write_text(f"uptime\t{heading}\tgrade\n" + "".join(f"{one}\t{end}\tP1\n" for one, end in rows))
+    reading = read_log(path)
+    assert reading.durations_s.tolist() == [26 * H, 3 * H, 10 * H, 2 * H]
+    assert reading.observed.tolist() == [True, False, True, False]
+    alone = read_log(path, LogOptions(where=(f"{heading}=failed",)))  # rows to read, as before
+    assert alone.durations_s.tolist() == [26 * H, 10 * H]
+
+
+def test_words_that_do_not_say_how_a_time_ended_are_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "up.tsv"
+    path.write_text("hours,kind,note\n5,failed,ok\n7,failed,later\n9,failed,failed\n")
+    assert read_log(path).observed.all()
+
+
+def test_a_log_without_a_column_of_times_shows_what_was_found(tmp_path: Path) -> None:
+    path = tmp_path / "train.log"
+    path.write_text(
+        "2026-01-05 01:37:08,632 ERROR timeout, aborting\n2026-01-06 22:31:15,299 ERROR timeout, aborting\n"
+    )
+    with pytest.raises(JobError) as caught:
+        read_log(path)
+    assert "--time-column: expected one of column 1, column 2, column 3" in str(caught.value)
+    assert 'the first row has "2026-01-05 01:37:08", "632 ERROR timeout", "aborting"' in str(caught.value)
+
+
 def test_kubernetes(tmp_path: Path) -> None:
     found = read(tmp_path, json.dumps(KUBERNETES), "events.json")
     # from 2 March 08:15:41 to 3 March 21:10:50; ready after 45:19
