@@ -57,6 +57,8 @@ NAMES = {
     "job_ended": "stop",
     "trained": "stop",
 }
+#: So many steps in a row show how a log numbers them.
+_MANY_STEPS = 10
 _KNOWN = ("start", "step", "begin_save", "save", "failure", "load", "recovered", "stop")
 GOODPUT_COLUMNS = ("job_start_time", "step_start_time", "step_count")
 _SPANS = ("tpu_init", "training_prep", "data_loading", "custom_badput_event")
@@ -218,6 +220,7 @@ def _events(context: Context) -> list[_Event]:
     step, lost, detected = (_numbers(context, name) for name in ("step", "lost_s", "detected_s"))
     rows = np.flatnonzero(ledger.keep)
     rows = rows[np.argsort(at[rows], kind="stable")]
+    _check_that_all_steps_are_told(context, step[[row for row in rows if names[row] == "step"]])
     return [
         _Event(
             names[row],
@@ -229,6 +232,19 @@ def _events(context: Context) -> list[_Event]:
         )
         for row in rows
     ]
+
+
+def _check_that_all_steps_are_told(context: Context, numbers: Any) -> None:
+    """A log of every tenth step would make a tenth of the work useful, and the rest a time that nobody told."""
+    rises = np.diff(numbers[np.isfinite(numbers)])
+    rises = rises[rises > 0]
+    usual = float(np.median(rises)) if len(rises) >= _MANY_STEPS else 1.0
+    if usual > 1 and np.mean(rises == usual) > 0.9:
+        expected = (
+            f"an event for each step, but their numbers rise by {usual:g}; without step events the time between "
+            "saves counts as work"
+        )
+        raise context.wrong(expected, "step")
 
 
 def _goodput_events(context: Context) -> tuple[list[_Event], dict[str, float]]:

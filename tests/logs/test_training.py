@@ -275,3 +275,18 @@ def test_a_log_that_cannot_be_kept_is_one_line_and_no_wait(tmp_path: Path) -> No
             TrainingLog(path)
     with pytest.raises(JobError, match=r"expected a file that can be written \(No such file or directory\)"):
         TrainingLog(tmp_path / "nowhere" / "run.jsonl")
+
+
+def test_a_log_of_every_twentieth_step_is_not_taken_for_all_of_them(tmp_path: Path) -> None:
+    """It had made a twentieth of the work useful, and a twentieth of the interval between saves the whole of it."""
+    lines = [{"event": "step", "at": 2.0 * step, "step": step, "seconds": 2.0} for step in range(20, 401, 20)]
+    lines += [{"event": "save", "at": 400.1, "step": 200, "seconds": 0.0}]
+    path = tmp_path / "run.jsonl"
+    path.write_text("\n".join(json.dumps(line) for line in lines))
+    with pytest.raises(JobError, match="step: expected an event for each step, but their numbers rise by 20"):
+        read_goodput(path)
+    every = [
+        {"event": "step", "at": 2.0 * step, "step": step, "seconds": 2.0} for step in range(1, 401) if step % 9
+    ]
+    path.write_text("\n".join(json.dumps(line) for line in every))  # some lines are lost: the others count
+    assert read_goodput(path).useful_s == pytest.approx(2.0 * (len(every) - 1))  # the log begins as the first ends
