@@ -37,18 +37,24 @@ def run(
     if pattern is not None:
         record = record.of_pattern(pattern)
     found = fit_accuracy(record, _seeds(test_seeds))
+    _write_model(found.model_dict(), out)
+    page.write(lambda target: write_accuracy_report(found, target))
     if as_json:
         typer.echo(json.dumps(found.to_dict(), indent=2, allow_nan=False))
     else:
         print_accuracy(found)
+    _tell_model(out, as_json)
+    page.tell()
+
+
+def _write_model(model: dict[str, Any], out: Path | None) -> None:
     if out is not None:
-        _write_model(found.model_dict(), out, as_json)
-    page.write(lambda target: write_accuracy_report(found, target))
+        write_whole(out, json.dumps(model, indent=2, allow_nan=False) + "\n")
 
 
-def _write_model(model: dict[str, Any], out: Path, as_json: bool) -> None:
-    write_whole(out, json.dumps(model, indent=2, allow_nan=False) + "\n")
-    typer.echo(f'Model: {out}. In a job file: [accuracy] model = "{out.name}"', err=as_json)
+def _tell_model(out: Path | None, as_json: bool) -> None:
+    if out is not None:
+        typer.echo(f'Model: {out}. In a job file: [accuracy] model = "{out.name}"', err=as_json)
 
 
 def _show_harm(path: Path, out: Path | None, as_json: bool, page: Page) -> None:
@@ -56,15 +62,17 @@ def _show_harm(path: Path, out: Path | None, as_json: bool, page: Page) -> None:
     from cprmodel.report.harm import harm_dict, print_harm, write_harm_report
 
     record = read_harm(path)
+    if out is not None:
+        from cprmodel.harm.slope import accuracy_model
+
+        _write_model(accuracy_model(HarmModel(record), record=path.name).model_dump(mode="json"), out)
+    page.write(lambda target: write_harm_report(record, str(path), target))
     if as_json:
         typer.echo(json.dumps(harm_dict(record), indent=2, allow_nan=False))
     else:
         print_harm(record, str(path))
-    if out is not None:
-        from cprmodel.harm.slope import accuracy_model
-
-        _write_model(accuracy_model(HarmModel(record), record=path.name).model_dump(mode="json"), out, as_json)
-    page.write(lambda target: write_harm_report(record, str(path), target))
+    _tell_model(out, as_json)
+    page.tell()
 
 
 def _seeds(text: str | None) -> tuple[int, ...] | None:

@@ -22,6 +22,7 @@ def run(log: Path, job: str | None, strategy: str | None, as_json: bool, page: P
     """Take a run's time apart, and print or write it beside the plan's parts."""
     found = read_goodput(log)
     planned = None if job is None else _planned(load_job(job), job, found, strategy)
+    page.write(lambda path: write_goodput_report(found, planned, path))
     if as_json:
         data = found.to_dict()
         if planned is not None:
@@ -30,7 +31,7 @@ def run(log: Path, job: str | None, strategy: str | None, as_json: bool, page: P
         typer.echo(json.dumps(data, indent=2, allow_nan=False))
     else:
         print_goodput(found, planned)
-    page.write(lambda path: write_goodput_report(found, planned, path))
+    page.tell()
 
 
 def _planned(job: Job, source: str, found: Goodput, strategy: str | None) -> StrategyPlan:

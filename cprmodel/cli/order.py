@@ -87,6 +87,13 @@ def run(options: Options, as_json: bool, slots_to: Path | None, intervals: Path 
         with whole_file(intervals) as file:  # under the very name that was given
             # through write() alone: numpy's own way to a file does not say what went wrong
             np.lib.format.write_array(SimpleNamespace(write=file.write), found.intervals_s(), allow_pickle=False)
+
+    def write(path: Path) -> None:
+        from cprmodel.report.ordered import write_ordered_report
+
+        write_ordered_report(found, path)
+
+    page.write(write)
     if as_json:
         written = str(intervals) if intervals is not None else None
         typer.echo(json.dumps(found.to_dict(written), indent=2, allow_nan=False))
@@ -97,13 +104,7 @@ def run(options: Options, as_json: bool, slots_to: Path | None, intervals: Path 
     for path, name in ((slots_to, "Schedule"), (intervals, "Intervals")):
         if path is not None:
             typer.echo(f"{name}: {path}", err=as_json)
-
-    def write(path: Path) -> None:
-        from cprmodel.report.ordered import write_ordered_report
-
-        write_ordered_report(found, path)
-
-    page.write(write)
+    page.tell()
 
 
 def _told_so_far(found: Ordered, targets: tuple[Path | None, ...], as_json: bool) -> None:

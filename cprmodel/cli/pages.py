@@ -34,7 +34,7 @@ class Page:
             raise JobError(f"--report {self.path}", [Problem("", "", "another file than that of --out")])
 
     def write(self, write: Callable[[Path], None]) -> None:
-        """Have it written, where one was asked for, and say where it is."""
+        """Have it written, where one was asked for: before anything is printed, which nobody may want to read."""
         if self.stdout is not None:
             with tempfile.TemporaryDirectory() as folder:
                 made = Path(folder) / "page.html"
@@ -42,6 +42,10 @@ class Page:
                 self.stdout.write(made.read_text(encoding="utf-8"))
         elif self.path is not None:
             write(self.path)
+
+    def tell(self) -> None:
+        """Say where it is."""
+        if self.path is not None:
             typer.echo(f"{self.what}: {self.path}", err=self.quiet)
 
 

@@ -35,6 +35,7 @@ def run(source: str, options: Options, page: Page) -> None:
         answer = plan(job, MODELS[options.model]() if options.model else None, options.robust, options.minimise)
     except JobError as error:
         raise JobError(source, list(error.problems)) from None
+    page.write(answer.save_report)
     if options.as_json:
         data = answer.to_dict()
         if options.explain:
@@ -50,4 +51,4 @@ def run(source: str, options: Options, page: Page) -> None:
             from cprmodel.report.explain import explain_lines
 
             typer.echo("\n" + "\n".join(explain_lines(answer)))
-    page.write(answer.save_report)
+    page.tell()

@@ -95,6 +95,13 @@ def run(source: str, options: Options, as_json: bool, page: Page) -> None:
     told = json.dumps(data, indent=2, allow_nan=False)
     if options.out is not None and not found.interrupted:
         write_whole(options.out, told + "\n")
+
+    def write(path: Path) -> None:
+        from cprmodel.report.simulated import write_simulated_report
+
+        write_simulated_report(found, deadline_s, path)
+
+    page.write(write)
     if as_json:
         typer.echo(told)
     else:
@@ -103,13 +110,7 @@ def run(source: str, options: Options, as_json: bool, page: Page) -> None:
         from cprmodel.report.simulated import print_simulated
 
         print_simulated(found, deadline_s)
-
-    def write(path: Path) -> None:
-        from cprmodel.report.simulated import write_simulated_report
-
-        write_simulated_report(found, deadline_s, path)
-
-    page.write(write)
+    page.tell()
     if found.interrupted:
         raise typer.Exit(INTERRUPTED)
 

@@ -107,6 +107,15 @@ def _run(source: str, job: Job, options: Options, as_json: bool, page: Page) -> 
     hangs = elasticities(job) if is_plain(job) else ()
     if not hangs and not options.vary:
         lines.append(_NO_SLOPES)
+
+    def write(path: Path) -> None:
+        from cprmodel.report.sweep_page import Answers, Asked, render_sweep, write_sweep_report
+
+        front = pareto_front(job, model) if job.cluster.embedding_shards is not None else None
+        answers = Answers(hangs, nodes, spares, front)
+        write_sweep_report(render_sweep(Asked(job, grid, model, options.minimise), answers, lines, source), path)
+
+    page.write(write)
     if as_json:
         data = {"sweep": found.to_dict() if found else None, **_answers(job, nodes, spares)}
         data["elasticities"] = {one.key: one.elasticity for one in hangs}
@@ -117,15 +126,7 @@ def _run(source: str, job: Job, options: Options, as_json: bool, page: Page) -> 
         print_lines_and_table(lines, ["with 1% more of", "the overhead changes by"], elasticity_rows(hangs[:8]))
     if options.out is not None:
         typer.echo(f"Rows: {options.out}", err=as_json)
-
-    def write(path: Path) -> None:
-        from cprmodel.report.sweep_page import Answers, Asked, render_sweep, write_sweep_report
-
-        front = pareto_front(job, model) if job.cluster.embedding_shards is not None else None
-        answers = Answers(hangs, nodes, spares, front)
-        write_sweep_report(render_sweep(Asked(job, grid, model, options.minimise), answers, lines, source), path)
-
-    page.write(write)
+    page.tell()
 
 
 def _told_so_far(found: Summary, size: int, targets: list[Path | None], lines: list[str], as_json: bool) -> None:

@@ -38,3 +38,4 @@ def run(source: str, vary: Sequence[str], page: Page) -> None:
             page.write(lambda path: write_whatif(job, path, grid, told))
         except JobError as error:
             raise JobError(source, list(error.problems)) from None
+    page.tell()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -290,6 +291,7 @@ class SteadyState:
         notes = []
         if len(saving.levels) > 1:
             notes.append(_about_levels(saving, strategy.interval_s))
+            notes.extend(_never_alone(saving) if strategy.name != "current" else ())
         if saving.dirty is not None:
             share = float(saving.written(strategy.interval_s * saving.segments))
             last = saving.levels[-1]
@@ -312,3 +314,15 @@ class SteadyState:
 def _about_levels(saving: StoredSave, interval_s: float) -> str:
     pairs = zip(saving.levels, saving.periods, strict=True)
     return "saves " + ", ".join(f"to {level.name} every {format_time(interval_s * n)}" for level, n in pairs)
+
+
+def _never_alone(saving: StoredSave) -> Iterator[str]:
+    """Levels to which no save goes alone, though what is read back from them is read faster."""
+    periods = saving.periods
+    for (low, often), (high, seldom) in pairwise(zip(saving.levels, periods, strict=True)):
+        if often == seldom and low.load_s < high.load_s:
+            yield (
+                f"each save to {low.name} goes to {high.name}, which is taken to leave a copy there, too: it is "
+                f"read back in {format_time(low.load_s)}, not {format_time(high.load_s)}. If it leaves none, leave "
+                f"{low.name} out"
+            )
