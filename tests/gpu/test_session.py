@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -157,6 +159,39 @@ def test_without_a_gpu_it_says_so_and_still_reports(case: Path, tmp_path: Path) 
     assert "Nothing was learned of it." in (tmp_path / "gpu" / "report.md").read_text()
     assert (tmp_path / "gpu" / ARCHIVE).exists()
     assert told[-1] == "failed: machine"
+
+
+def test_a_case_that_cannot_be_sized_costs_no_time(case: Path, tmp_path: Path) -> None:
+    case.write_text(CASE.replace("mtbf_steps = 10", 'mtbf = "1 h"'))
+    with pytest.raises(JobError, match=r"case\.toml: experiment: expected a case with .*failures\.mtbf_steps"):
+        Session(case, tmp_path / "gpu", 8, "cpu").run()
+    assert not (tmp_path / "gpu").exists()
+
+
+def test_what_an_interrupt_says_goes_on_with_the_same(case: Path, tmp_path: Path) -> None:
+    """As it is printed: another device or case would be refused."""
+    folder = tmp_path / "a folder"
+    command = [sys.executable, "-m", "validation", "gpu", "--case", str(case), "--minutes", "0.5"]
+    environment = {**os.environ, "PYTHONPATH": f"{testing.ROOT}:{os.environ['PYTHONPATH']}"}
+    with subprocess.Popen(
+        [*command, "--out", str(folder), "--device", "cpu"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    ) as first:
+        while first.poll() is None and not (folder / "machine.log").exists():
+            time.sleep(0.02)
+        first.send_signal(signal.SIGINT)
+        _, told = first.communicate(timeout=30)
+    asked = shlex.split(told.strip().removeprefix("Interrupted. To go on: "))
+    assert asked == [
+        *("python", "-m", "validation", "gpu", "--minutes", "0.5", "--out", str(folder)),
+        *("--case", str(case), "--device", "cpu", "--resume"),
+    ]
+    known = Session(Path(asked[9]), folder, 0.5, asked[11], True, say=lambda line: None)
+    known._read_past(known._experiment())  # refuses another case or device
+    assert len(known.known["sessions"]) == 2
 
 
 def test_with_no_time_nothing_is_begun_and_it_still_reports(case: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from cprmodel.cli.cluster import submitting
 from cprmodel.facts.errors import JobError, Problem
 from cprmodel.facts.files import write_whole
 from cprmodel.facts.parts import Part, part_from
-from validation.cli.options import Asked
+from validation.cli.options import Asked, to_go_on
 from validation.experiment.accuracy import record
 from validation.experiment.charts import figures
 from validation.experiment.compare import compare
@@ -56,13 +56,12 @@ def run(asked: Asked) -> int:
         def show(what: str, done: int, of: int) -> None:
             progress.update(task, description=what, completed=done, total=of)
 
-        more = f" --part {part}" if part else ""
         try:
             with submitting(asked.on) if asked.on else nullcontext() as submit:
                 Runner(experiment, folder, show, part, submit).run(asked.resume)
         except KeyboardInterrupt:
-            command = f"python -m validation run {path} --out {folder}{more} --resume"
-            typer.echo(f"Interrupted. To go on: {command}", err=True)
+            again = to_go_on("run", path, out=folder, device=asked.device, part=part, on=asked.on)
+            typer.echo(again, err=True)
             raise
     if part is not None:
         then = f"python -m validation run {path} --out {folder} --merge {part.of}"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from validation.cli.options import to_go_on
 from validation.gpu.session import Session
 
 __all__ = ["run"]
@@ -19,5 +20,7 @@ def run(case: Path | None, folder: Path, minutes: float, device: str, resume: bo
     try:
         return begun.run()
     except KeyboardInterrupt:
-        typer.echo(f"Interrupted. To go on: python -m validation gpu --out {folder} --resume", err=True)
+        other = device if device != "cuda" else None
+        again = to_go_on("gpu", minutes=f"{minutes:g}", out=folder, case=case, device=other)
+        typer.echo(again, err=True)
         raise

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Asked"]
+__all__ = ["Asked", "to_go_on"]
 
 
 @dataclass(frozen=True)
@@ -25,3 +26,9 @@ class Asked:
     def folder(self) -> Path:
         """Where everything is kept."""
         return self.out or Path("runs") / self.path.stem
+
+
+def to_go_on(command: str, *words: str | Path, **options: object) -> str:
+    """What to type after an interrupt, with what was asked: options that are None were not."""
+    given = [word for name, value in options.items() if value is not None for word in (f"--{name}", str(value))]
+    return f"Interrupted. To go on: python -m validation {shlex.join([command, *map(str, words), *given])} --resume"

@@ -18,7 +18,7 @@ from cprmodel.facts.files import write_whole
 from cprmodel.facts.units import format_share, format_time
 from validation.audit import Audit, audit
 from validation.case import Case
-from validation.cli.options import Asked
+from validation.cli.options import Asked, to_go_on
 from validation.costs import job_file
 from validation.events import read_events
 from validation.summary import Summary, summarise
@@ -52,9 +52,7 @@ def run(asked: Asked, job: Path | None = None) -> None:
         try:
             Supervisor(case, folder, observe=observe).run(asked.resume)
         except KeyboardInterrupt:
-            typer.echo(
-                f"Interrupted. To go on: python -m validation train {path} --out {folder} --resume", err=True
-            )
+            typer.echo(to_go_on("train", path, out=folder, device=asked.device), err=True)
             raise
     found = summarise(folder / "events.jsonl")
     checked = audit(case, folder) if case.journal else None

@@ -29,7 +29,7 @@ from validation.gpu import testing
 from validation.gpu.archive import ARCHIVE, pack
 from validation.gpu.probe import Probed
 from validation.gpu.reporting import outcome_of, report, whole_seeds
-from validation.gpu.sizing import memory_needed, sized
+from validation.gpu.sizing import memory_needed, sizable, sized
 from validation.processes.launcher import search_path
 from validation.processes.parent import end_with_parent
 
@@ -97,7 +97,7 @@ class Session:
 
     def _experiment(self) -> Experiment:
         """The case, on this session's device."""
-        found = Experiment.from_file(self.case)
+        found = sizable(Experiment.from_file(self.case), str(self.case))
         if found.data.source != "synthetic" and importlib.util.find_spec("polars") is None:
             wanted = "polars to be installed, which reads it"
             raise JobError(str(self.case), [Problem("data.source", found.data.source, wanted)])
@@ -253,7 +253,8 @@ class Session:
         failed = [one["name"] for one in self.parts if one["said"].startswith("failed")]
         failed += [f"{len(tested[1])} tests"] if tested and tested[1] and "tests" not in failed else []
         if outcome is not None:
-            self.say(f"{whole_seeds(outcome)} seeds have ended; so far {outcome.verdict.value}")
+            ended = whole_seeds(outcome)
+            self.say(f"{ended} {'seed has' if ended == 1 else 'seeds have'} ended; so far {outcome.verdict.value}")
         self.say(f"Report: {self.folder / 'report.md'}; all of it: {self.folder / ARCHIVE}")
         if left:
             self.say(f"without room in the archive: {len(left)} files, the first of them {left[0]}")

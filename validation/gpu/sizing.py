@@ -21,7 +21,7 @@ from validation.experiment.design import Experiment, a_fifth_of
 from validation.experiment.predict import expected
 from validation.gpu.probe import Probed
 
-__all__ = ["LEAST_SEEDS", "Sized", "estimated_s", "memory_needed", "sized"]
+__all__ = ["LEAST_SEEDS", "Sized", "estimated_s", "memory_needed", "sizable", "sized"]
 
 #: Seeds that must end within the minutes; with fewer there is hardly an interval.
 LEAST_SEEDS = 4
@@ -64,9 +64,7 @@ def sized(experiment: Experiment, found: Probed, seconds: float) -> Sized:
     Rather than too few failures in a run: calibrate once, not before each seed; then one interval a recovery.
     JobError for a case that cannot be sized: one without strategies, or with an emulated clock.
     """
-    if experiment.clock is not None or not experiment.tries or experiment.failures.mtbf_steps is None:
-        wanted = "a case with [[experiment.strategies]] and failures.mtbf_steps, and without [clock]"
-        raise JobError("the case", [Problem("experiment", "", wanted)])
+    sizable(experiment)
     best: Experiment | None = None
     for calibrate, intervals in (("each", 0), ("once", 0), ("once", 1)):
         one = _longest(experiment, found, seconds, calibrate, intervals)
@@ -77,6 +75,14 @@ def sized(experiment: Experiment, found: Probed, seconds: float) -> Sized:
     if best is not None:
         return _with_seeds(best, found, seconds)
     return _shortest(experiment, found, seconds)
+
+
+def sizable(experiment: Experiment, where: str = "the case") -> Experiment:
+    """The case itself, of which runs can be longer or shorter; JobError for another, before it costs a minute."""
+    if experiment.clock is not None or not experiment.tries or experiment.failures.mtbf_steps is None:
+        wanted = "a case with [[experiment.strategies]] and failures.mtbf_steps, and without [clock]"
+        raise JobError(where, [Problem("experiment", "", wanted)])
+    return experiment
 
 
 def _longest(
