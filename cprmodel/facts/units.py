@@ -122,6 +122,8 @@ def parse_quantity(text: str, kind: str) -> float:
         match = _TERM.match(stripped, position)
         if match is None:
             raise QuantityError(f"{expected}{_with_point(stripped)}")
+        if kind == "size" and re.fullmatch(r"[kKMGTPE]i?b", match[2].replace(" ", "")):
+            raise QuantityError(f'{expected}; "{match[2].strip()}" is bits: write "{match[2].strip()[:-1]}B"')
         try:
             factor = _factor(match[2], si_unit)
         except QuantityError:

@@ -392,6 +392,15 @@ class Job(Section):
             said += about_levels(levels, of.component, of.component_shares, of.domain_sizes, self.nodes)
         if self.failures.group_nodes is not None and self.cluster.embedding_shards is not None:
             said.append("failures.group_nodes: every node of a group that fails is taken to hold a shard")
+        shards, nodes = self.cluster.embedding_shards, self.nodes
+        told = (
+            self.failures.component is not None or {"trainer_share", "shard_share"} & self.failures.model_fields_set
+        )
+        if not told and shards is not None and nodes is not None and nodes > shards and self.pls_budget is not None:
+            said.append(
+                "failures.trainer_share isn't given: each failure is taken to cost a shard, or everybody, though "
+                f"no more than {shards} of {nodes} nodes hold one"
+            )
         said += about_dates(self.failures.planned or (), self.job.start)
         if self.job.time_limit_s is not None and not self.saves_before_limit:
             said.append(about_unannounced(self.job, self.checkpoint))

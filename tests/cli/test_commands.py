@@ -298,6 +298,17 @@ def test_as_a_module_and_through_a_closed_pipe() -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_files_are_there_though_nobody_reads_what_is_printed(tmp_path: Path) -> None:
+    """`| head` closes the pipe at the first line: what was asked for in files had been lost."""
+    (tmp_path / "log.csv").write_text("time,event\n" + "3,1\n5,1\n" * 8)
+    commands = ("fit log.csv --out job.toml --report fit.html", f"plan {EXAMPLE.resolve()} --report plan.html")
+    for command in commands:
+        line = f"{sys.executable} -m cprmodel {command} | true"
+        done = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert "Traceback" not in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fit.html", "job.toml", "log.csv", "plan.html"]
+
+
 def test_a_report_never_lands_on_the_job_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "JOB.toml"
     path.write_text(EXAMPLE.read_text())

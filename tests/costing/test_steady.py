@@ -298,6 +298,24 @@ def test_a_stall_does_not_shrink_with_the_rows() -> None:
     assert SteadyState().full_interval(job).interval_s == pytest.approx(exact_interval(7.0, 86400.0), rel=2e-3)
 
 
+def test_levels_to_which_no_save_goes_alone_are_noted() -> None:
+    """Each save to disk goes to the store, which is slower to read; the plan reads from disk all the same."""
+    memory = {"name": "memory", "save": "10 s", "survives": 0.75}
+    disk = {"name": "disk", "save": "40 s", "survives": 0.92}
+    store = {"name": "store", "save": "12 s", "load": "14 min"}
+
+    def noted(*levels: dict[str, Any]) -> list[str]:
+        return [line for line in plan(job_of({"level": list(levels)})).warnings if "leave a copy" in line]
+
+    (full, partial) = noted(memory, disk | {"every": 4}, store | {"every": 1})
+    assert full == (
+        "full: each save to disk goes to store, which is taken to leave a copy there, too: it is read back in "
+        "40 s, not 14 min. If it leaves none, leave disk out"
+    )
+    assert partial.startswith("partial")
+    assert not noted(memory, disk | {"every": 4}, store | {"every": 2})
+
+
 def test_warnings_that_cost_more_than_they_spare_are_not_heeded() -> None:
     warning = {"lead": "2 min", "save": "1 min", "recall": 0.8}
     heeded = plan(job_of({"save": "4 min", "warning": {**warning, "precision": 0.9}}))

@@ -29,6 +29,7 @@ SI = {"time": "second", "size": "byte", "bandwidth": "byte/second"}
         ("1 yr", "time", "1 year"),
         ("1.2 TB", "size", "1.2 terabyte"),
         ("3 GiB", "size", "3 gibibyte"),
+        ("3 Gibit", "size", "3 gibibit"),
         ("5 GB/s", "bandwidth", "5 gigabyte/second"),
         ("100 Gb/s", "bandwidth", "100 gigabit/second"),
         ("1 TB / h", "bandwidth", "1 terabyte/hour"),
@@ -47,6 +48,8 @@ def test_terms_add_up() -> None:
     ("text", "kind"),
     [
         ("10 GB/s", "size"),
+        ("3.2 Tb", "size"),  # bits: an eighth of what is meant
+        ("3 Gib", "size"),
         ("10 GB", "bandwidth"),
         ("10 GB", "time"),
         ("4", "time"),

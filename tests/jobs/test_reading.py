@@ -62,6 +62,23 @@ def test_defaults() -> None:
     assert any("load" in line for line in job.assumptions())
 
 
+def test_failures_of_more_nodes_than_hold_shards_are_noted() -> None:
+    """Without a share of trainers each failure costs a shard; a share that is given, even of 0, is an answer."""
+    text = (
+        '[job]\nwork = "10 h"\n[cluster]\nembedding_shards = 12\n[failures]\nnode_mtbf = "80 d"\nnodes = {}\n{}\n'
+        '[checkpoint]\nsave = "4 min"\n[accuracy]\npls_budget = 0.02\n'
+    )
+
+    def noted(nodes: int, more: str = "") -> list[str]:
+        return [line for line in job_from_text(text.format(nodes, more)).assumptions() if "trainer_share" in line]
+
+    (said,) = noted(48)
+    assert said.endswith(
+        "each failure is taken to cost a shard, or everybody, though no more than 12 of 48 nodes hold one"
+    )
+    assert noted(12) == noted(48, "trainer_share = 0") == noted(48, "trainer_share = 0.6") == []
+
+
 def test_rates_of_nodes() -> None:
     base = {"job": {"work": "10 h"}, "checkpoint": {"save": "1 min"}}
     by_node = job_from_mapping({**base, "failures": {"node_mtbf": "100 d", "nodes": 50}})
