@@ -23,7 +23,7 @@ from validation.experiment.costs import Costs
 from validation.experiment.design import Experiment
 from validation.experiment.measure import Measured, Position, Stop, measure
 from validation.experiment.predict import executed, expected, planned, recommend
-from validation.experiment.report import tables
+from validation.experiment.report import remarks, tables
 from validation.experiment.runner import LOG, Runner
 from validation.experiment.verdict import interval_90
 from validation.failures import Failure, draw_failures
@@ -458,6 +458,10 @@ def test_the_report_says_how_late_failures_were(timed: Path) -> None:
         ("partial: a save, which is void", 1, "7 ms", "+1.2%"),  # 5 of 400
         ("partial: a stop", 2, "17 ms", "+7.5%"),  # 30 of 400
     ]
+    assert any("calibrated once, for all seeds" in line for line in remarks(outcome))
+    each = outcome.experiment.experiment.model_copy(update={"calibrate": "each"})
+    other = replace(outcome, experiment=outcome.experiment.model_copy(update={"experiment": each}))
+    assert not any("calibrated once" in line for line in remarks(other))
     (real,) = [one for one in tables(outcome) if one["title"] == "How late failures were"]
     runs = [run, *others]
     assert sum(row[1] for row in real["rows"]) == sum(len(one.measured.positions) for one in runs if one.measured)

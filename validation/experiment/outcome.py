@@ -156,6 +156,12 @@ class Outcome:
     def emulated(self) -> bool:
         return self.experiment.clock is not None
 
+    @property
+    def calibrated_once(self) -> bool:
+        """All seeds are predicted by one calibration, whose chance they share."""
+        once = self.experiment.experiment.calibrate == "once"
+        return once and not self.emulated and len({run.seed for run in self.tried()}) > 1
+
     def tried(self) -> list[Run]:
         """The finished runs of strategies."""
         return [run for run in self.runs if run.role == "strategy" and run.measured is not None]

@@ -307,6 +307,11 @@ def remarks(outcome: Outcome) -> list[str]:
     if not outcome.ended:
         done, of = len(outcome.runs), outcome.experiment.total
         said.append(f"the experiment was cut off, or is under way: {done} of {of} runs are done")
+    if outcome.calibrated_once:
+        said.append(
+            "calibrated once, for all seeds: what that has by chance does not scatter over seeds, so that no "
+            "interval holds it, and a FAIL (or a PASS) of times may be its"
+        )
     for run in outcome.runs:
         name = f"seed {run.seed + 1}: {run.name}"
         if run.status != "finished":
