@@ -19,6 +19,7 @@ from tests.validation.test_experiment import SMALL
 from validation.cli.experiment import report
 from validation.events import read_events, sealed
 from validation.experiment.compare import compare
+from validation.experiment.comparisons import comparisons
 from validation.experiment.costs import Costs
 from validation.experiment.design import Experiment
 from validation.experiment.measure import Measured, Position, Stop, measure
@@ -525,3 +526,41 @@ def test_calibrations_that_are_pooled_over_seeds_make_intervals_that_are_too_nar
     error = (0.9 * 0.1 / replicates) ** 0.5
     assert abs(held["own"] / replicates - 0.9) < 4 * error
     assert held["so far"] / replicates < 0.9 - 10 * error
+
+
+def test_intervals_hold_the_chance_of_a_calibration_that_all_seeds_share(timed: Path) -> None:
+    """By hand: n stops in the runs and c in the calibration make them sqrt(1 + n/c) times as wide."""
+    outcome = compare(timed)
+    section = outcome.experiment.experiment.model_copy(update={"calibrate": "each"})
+    other = replace(outcome, experiment=outcome.experiment.model_copy(update={"experiment": section}))
+    wide, plain = ({(one.quantity, one.against): one for one in comparisons(of)} for of in (outcome, other))
+    n, c = (
+        sum(stop.complete for run in outcome.runs if run.role == role for stop in run.measured.stops)  # type: ignore[union-attr]
+        for role in ("strategy", "calibration")
+    )
+    assert n > 0 < c
+    for (quantity, against), one in wide.items():
+        as_was = plain[quantity, against]
+        assert one.difference == as_was.difference
+        times = {"load": (1 + n / c) ** 0.5, "lost": 1.0, "pls": 1.0}.get(quantity)
+        if times is None:
+            assert one.high - one.low >= as_was.high - as_was.low
+        else:
+            assert one.high - one.low == pytest.approx(times * (as_was.high - as_was.low))
+
+
+def test_such_intervals_cover() -> None:
+    """Six seeds of some 10 stops, one calibration of 24, all of one law: nine in ten hold that nothing is there."""
+    rng = np.random.default_rng(3)
+    held, as_were, replicates = 0, 0, 3000
+    for _ in range(replicates):
+        cost = rng.lognormal(0.0, 0.4, 24).mean()
+        counts = rng.poisson(9, 6) + 1
+        found = np.array([rng.lognormal(0.0, 0.4, count).sum() for count in counts])
+        ratio, low, high = interval_90(found - counts * cost, counts * cost)
+        wider = (1 + counts.sum() / 24) ** 0.5
+        as_were += low <= 0 <= high
+        held += ratio + wider * (low - ratio) <= 0 <= ratio + wider * (high - ratio)
+    error = (0.9 * 0.1 / replicates) ** 0.5
+    assert held / replicates > 0.9 - 4 * error
+    assert as_were / replicates < 0.9 - 10 * error

@@ -7,9 +7,11 @@ What is expected from the failure rate is compared with what was measured withou
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from cprmodel.facts.results import Breakdown
+from cprmodel.simulation import Activity
 from validation.experiment.design import AGAINST, QUANTITIES, RECOMMENDED
 from validation.experiment.outcome import Comparison, Outcome, Run
 from validation.experiment.predict import Predicted
@@ -46,12 +48,33 @@ def _figure(quantity: str, pls: float, spent: Breakdown, useful_s: float) -> flo
     return float(parts.total if quantity == "total" else getattr(parts, quantity))
 
 
+def _wider(outcome: Outcome, recovery: str, runs: list[Run]) -> dict[str, float]:
+    """By how much intervals are wider that hold the chance of one calibration, which all seeds share.
+
+    What n saves or stops of the runs take, less n times the mean of c that were calibrated, varies as n (1 + n/c)
+    of them do, of which seeds show the n alone.
+    """
+    calibrated = [run for run in outcome.runs if run.role == "calibration" and run.recovery == recovery]
+
+    def events(of: list[Run]) -> dict[str, int]:
+        found = [run.measured for run in of if run.measured is not None]
+        stops = [stop for one in found for stop in one.stops if stop.complete]
+        at_work = sum(stop.struck.activity is Activity.WORK for stop in stops)
+        saves = sum(len(one.saves_s) for one in found)
+        return {"save": saves, "load": len(stops), "reschedule": at_work or len(stops)}
+
+    there, here = events(runs), events(calibrated)
+    factors = {part: math.sqrt(1 + many / max(here[part], 1)) for part, many in there.items()}
+    return {**factors, "total": max(factors.values())}
+
+
 def comparisons(outcome: Outcome) -> Iterator[Comparison]:
     """For each recovery and prediction every quantity, over all intervals, seeds being what scatters."""
     tolerances = outcome.experiment.experiment.tolerances
     for recovery in sorted({run.recovery for run in outcome.tried()}):
         runs = [run for run in outcome.tried() if run.recovery == recovery and run.label != RECOMMENDED]
         seeds = sorted({run.seed for run in runs})
+        wider = _wider(outcome, recovery, runs) if outcome.calibrated_once else {}
         for against in AGAINST:
             for quantity in QUANTITIES:
                 by_seed = [[run for run in runs if run.seed == seed] for seed in seeds]
@@ -69,6 +92,7 @@ def comparisons(outcome: Outcome) -> Iterator[Comparison]:
                     sizes = found
                 differences = [m - c - p for m, c, p in zip(found, luck, said, strict=True)]
                 ratio, low, high = interval_90(differences, sizes)
+                low, high = (ratio + wider.get(quantity, 1.0) * (end - ratio) for end in (low, high))
                 tolerance = getattr(getattr(tolerances, against), quantity)
                 yield Comparison(
                     recovery,

@@ -309,8 +309,8 @@ def remarks(outcome: Outcome) -> list[str]:
         said.append(f"the experiment was cut off, or is under way: {done} of {of} runs are done")
     if outcome.calibrated_once:
         said.append(
-            "calibrated once, for all seeds: what that has by chance does not scatter over seeds, so that no "
-            "interval holds it, and a FAIL (or a PASS) of times may be its"
+            "calibrated once, for all seeds: what that has by chance does not scatter over seeds; intervals of "
+            "times are wider by as much"
         )
     for run in outcome.runs:
         name = f"seed {run.seed + 1}: {run.name}"
