@@ -101,7 +101,7 @@ class WarnedRun:
         announced = course.saving.warned
         assert announced is not None
         self.course, self.top = course, course.top
-        self.level = course.top if announced.level is None else announced.level
+        self.level = course.saving.warned_level
         self.writes = announced.writes
         rate, stops = course.rate, course.stops
         other, told = stops.unannounced or stops, stops.announced or stops

@@ -73,7 +73,7 @@ def warned_deviation(
     """
     warned = saving.warned
     assert warned is not None
-    at = len(saving.levels) - 1 if warned.level is None else warned.level
+    at = saving.warned_level
     needs = severities(saving.levels)
     announced, others = told_apart(needs, warned)
     struck = -math.expm1(-warned.save_s / mix.mtbf_s)

@@ -223,6 +223,12 @@ class StoredSave:
         return self.periods[-1]
 
     @property
+    def warned_level(self) -> int:
+        """The level of saves on a warning, the last one where none is told."""
+        told = None if self.warned is None else self.warned.level
+        return len(self.levels) - 1 if told is None else told
+
+    @property
     def by_level(self) -> dict[str, int] | None:
         """For each of several levels, saves of any level to one of it or a higher one; None where there is one."""
         if len(self.levels) == 1:

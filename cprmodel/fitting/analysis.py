@@ -150,9 +150,15 @@ class Analysis(Shown):
         """The model with the least AIC."""
         return self.models[0] if self.models else None
 
+    @property
+    def mtbf_bounds_s(self) -> tuple[float, float | None]:
+        """``mtbf_ci90_s``; an upper bound that is beyond any time in training is none."""
+        low, high = self.mtbf_ci90_s
+        return low, None if high is None or high > LONGEST_S else high
+
     def __str__(self) -> str:
         """One line: the MTBF with its interval, and the law that fits best."""
-        low, high = (None if one is None or one > LONGEST_S else format_time(one) for one in self.mtbf_ci90_s)
+        low, high = (None if one is None else format_time(one) for one in self.mtbf_bounds_s)
         if self.mtbf_s is None or self.best is None:
             return f"no failure in {format_time(self.trace.exposure_s)}: MTBF at least {low} (95% bound)"
         reach = f"{low} to {high}" if high is not None else f"at least {low}"

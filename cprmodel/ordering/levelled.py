@@ -208,7 +208,7 @@ class _LevelledJob(DrainedJob):
         self.at = strategy.saving.at
         self.places = [at_level(strategy.recovery, level) for level in timed.levels]
         self.periods = timed.periods
-        self.warned_level = self.top if timed.warned is None or timed.warned.level is None else timed.warned.level
+        self.warned_level = timed.warned_level
         self.kept = [0.0] * (self.top + 1)  # work in the last save of a level or a higher one
         self.index = [0] * (self.top + 1)  # ... and the segments of the pattern by then
         self.segment = 0

@@ -15,7 +15,6 @@ from cprmodel.costing.storage import long_run
 from cprmodel.costing.warned import stretches
 from cprmodel.costing.warned_scatter import warned_deviation
 from cprmodel.facts.ordered import StoredPrioritySave
-from cprmodel.facts.results import Breakdown
 from cprmodel.facts.special import NUMPY
 from cprmodel.facts.strategies import Strategy
 from cprmodel.formulas.ordered import levelled_priority_pls, priority_pls_deviation
@@ -23,14 +22,20 @@ from cprmodel.jobs import Access, Job
 from cprmodel.ordering.found_loss import OrderLoss, mean_and_error
 from cprmodel.ordering.stale import unsaved
 
-__all__ = ["levelled_loss", "of_lower"]
+__all__ = ["levelled_loss", "of_lower", "sparing"]
 
 
 def of_lower(stops: Stops, level: int = -1) -> Stops:
     """The same stops, of which those that need a level (the last one) or a higher one take nothing from a shard."""
-    told, other = (None if one is None else of_lower(one, level) for one in (stops.announced, stops.unannounced))
-    spared = (0.0,) * len(stops.hit[level:])
-    return replace(stops, hit=(*stops.hit[:level], *spared), announced=told, unannounced=other)
+    return sparing(stops, slice(level, None))
+
+
+def sparing(stops: Stops, levels: slice) -> Stops:
+    """The same stops, of which those that need one of these levels take nothing from a shard."""
+    told, other = (None if one is None else sparing(one, levels) for one in (stops.announced, stops.unannounced))
+    spared = range(len(stops.hit))[levels]
+    hit = tuple(0.0 if at in spared else one for at, one in enumerate(stops.hit))
+    return replace(stops, hit=hit, announced=told, unannounced=other)
 
 
 def levelled_loss(job: Job, strategy: Strategy, saving: StoredPrioritySave, access: Access) -> OrderLoss:
@@ -42,8 +47,8 @@ def levelled_loss(job: Job, strategy: Strategy, saving: StoredPrioritySave, acce
     timed, recovery = saving.timed, strategy.recovery
     every = min(strategy.saves_every_s, work_s) / timed.segments
     stops = stops_of(mix, recovery, timed.levels, shards, timed.warned)
-    run, below = (long_run(timed, np.array([every]), mix.mtbf_s, one) for one in (stops, of_lower(stops)))
-    fresh_lost, slot_s = float(run.pls[0]), min(float(run.work_s[0]), work_s)
+    run, below = (long_run(timed, every, mix.mtbf_s, one) for one in (stops, of_lower(stops)))
+    fresh_lost, slot_s = float(run.pls), min(float(run.work_s), work_s)
     course = Course(timed, np.array([every]), mix.mtbf_s, stops, timed.counts)
     hit_per_s, lost_per_s = stops.hit[-1] / mix.mtbf_s, (stops.hit[-1] + stops.back[-1]) / mix.mtbf_s
     if timed.warned is None:
@@ -52,7 +57,7 @@ def levelled_loss(job: Job, strategy: Strategy, saving: StoredPrioritySave, acce
     else:
         each = stretches(course)
         stale_lost, hit_per_s, lost_per_s = 1 - each.after_planned.done, each.hit_per_s, each.lost_per_s
-    lost_below = float(below.pls[0])
+    lost_below = float(below.pls)
     kept = max(stale_lost - (fresh_lost - lost_below), 0.0) / stale_lost if stale_lost else 0.0
     alone = unsaved(saving.plays, access, work_s, slot_s / saving.fraction)
     found = alone.struck(stale_lost, kept)
@@ -78,8 +83,7 @@ def levelled_loss(job: Job, strategy: Strategy, saving: StoredPrioritySave, acce
         lower, of_two = (of_lower(stops_of(one, recovery, timed.levels, shards)) for one in (mix, either))
         of_others = math.sqrt(pls_variance(timed, every, work_s, mix, shards, lower, of_two))
     else:
-        parts = Breakdown(*(float(np.ravel(part)[0]) for part in run.breakdown))
-        of_others = warned_deviation(timed, every, work_s, mix, lost_below, parts, len(timed.levels) - 1)
+        of_others = warned_deviation(timed, every, work_s, mix, lost_below, run.breakdown, len(timed.levels) - 1)
     return OrderLoss(float(step.value), above - float(step.value), math.hypot(of_last, of_others), step)
 
 

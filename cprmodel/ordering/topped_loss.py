@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,13 +13,13 @@ from cprmodel.costing.stops import Stops, severities, stops_of, told_apart
 from cprmodel.costing.storage import long_run
 from cprmodel.costing.warned_scatter import warned_deviation
 from cprmodel.facts.ordered import StoredPrioritySave
-from cprmodel.facts.results import Breakdown
 from cprmodel.facts.special import NUMPY
 from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import Strategy
 from cprmodel.formulas.ordered import levelled_priority_pls, priority_pls_deviation
 from cprmodel.jobs import Access, Job
 from cprmodel.ordering.found_loss import OrderLoss, mean_and_error
+from cprmodel.ordering.levels import sparing
 from cprmodel.ordering.stale import unsaved
 from cprmodel.ordering.topped import Left, ToppedCourse, ToppedSave, at_slot
 
@@ -118,27 +117,20 @@ def _deviation(
         failed_shards=mix.shards_per_failure,
         failed_scatter=mix.failed_scatter,
     )
-    every = slot_s / saving.segments
+    every, own = slot_s / saving.segments, slice(at, at + 1)
     if timed.warned is None:
         both = (stops, stops_of(of_either(mix, shards), recovery, timed.levels, shards))
-        of_others = math.sqrt(pls_variance(timed, every, work_s, mix, shards, *(_without(one, at) for one in both)))
+        of_others = math.sqrt(pls_variance(timed, every, work_s, mix, shards, *(sparing(one, own) for one in both)))
     else:
-        run = long_run(timed, np.array([every]), mix.mtbf_s, _without(stops, at))
-        parts = Breakdown(*map(_one, run.breakdown))
-        of_others = warned_deviation(timed, every, work_s, mix, _one(run.pls), parts, at)
+        run = long_run(timed, every, mix.mtbf_s, sparing(stops, own))
+        of_others = warned_deviation(timed, every, work_s, mix, float(run.pls), run.breakdown, at)
     return math.hypot(float(of_level), of_others)
-
-
-def _without(stops: Stops, level: int) -> Stops:
-    """The same stops, of which those that need just this level take nothing from a shard."""
-    told, other = (None if one is None else _without(one, level) for one in (stops.announced, stops.unannounced))
-    return replace(stops, hit=(*stops.hit[:level], 0.0, *stops.hit[level + 1 :]), announced=told, unannounced=other)
 
 
 def _unsaved(timed: StoredSave, level: int) -> float:
     """Of the failures that need a level so many as no save on a warning has saved them from."""
     warned = timed.warned
-    if warned is None or (len(timed.levels) - 1 if warned.level is None else warned.level) < level:
+    if warned is None or timed.warned_level < level:
         return 1.0
     needs = severities(timed.levels)
     told, _ = told_apart(needs, warned)

@@ -11,7 +11,7 @@ warnings among the others where it takes the first rows (:mod:`cprmodel.ordering
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,9 +22,7 @@ from cprmodel.costing.storage import long_run
 from cprmodel.costing.warned import Stretches, stretches
 from cprmodel.costing.warned_scatter import warned_deviation
 from cprmodel.facts.ordered import StoredPrioritySave
-from cprmodel.facts.results import Breakdown
 from cprmodel.facts.special import NUMPY
-from cprmodel.facts.storage import StoredSave
 from cprmodel.facts.strategies import Strategy
 from cprmodel.formulas.ordered import levelled_priority_pls
 from cprmodel.jobs import Access, Job
@@ -42,11 +40,14 @@ def warned_loss(job: Job, strategy: Strategy, saving: StoredPrioritySave, access
     """Of saves on a warning that go to the last level, or to the only one."""
     mix, shards, work_s = job.failure_mix, job.cluster.embedding_shards or 1, job.job.work_s
     timed = saving.timed
-    every = np.array([min(strategy.saves_every_s, work_s) / timed.segments])
+    every = min(strategy.saves_every_s, work_s) / timed.segments
     stops = stops_of(mix, strategy.recovery, timed.levels, shards, timed.warned)
     run, below = (long_run(timed, every, mix.mtbf_s, one) for one in (stops, of_lower(stops)))
-    fresh_lost, lost_below = float(run.pls[0]), float(below.pls[0])
-    of, lower = (stretches(Course(timed, every, mix.mtbf_s, one, timed.counts)) for one in (stops, of_lower(stops)))
+    fresh_lost, lost_below = float(run.pls), float(below.pls)
+    of, lower = (
+        stretches(Course(timed, np.array([every]), mix.mtbf_s, one, timed.counts))
+        for one in (stops, of_lower(stops))
+    )
     each = min(of.work_s, work_s)
     many = int(NUMPY.intervals(work_s, each))
     if saving.warned_rows < 1:
@@ -74,21 +75,14 @@ def warned_loss(job: Job, strategy: Strategy, saving: StoredPrioritySave, access
     }
     step = use(levelled_priority_pls, stale_s=mean, last_stale_s=last, **given)
     above = levelled_priority_pls.raw(stale_s=mean + error, last_stale_s=last + last_error, **given)
-    in_saves = stops.hit[-1] / mix.mtbf_s * sum(float(np.ravel(part)[0]) for part in _last_save_s(timed, every))
+    blocking, drains = save_times_s(timed, every)
+    in_saves = stops.hit[-1] / mix.mtbf_s * float(blocking[-1] + drains)
     of_shard, of_all = (renewed.total(one, rest_s / each) for one in squares_of(found, of, many, in_saves))
     square = of_shard * mix.taken_square / mix.shards_per_failure / shards + of_all
     of_last, of_others = math.sqrt(square) * of.slot_s * (1 - lost_below) / work_s, 0.0
     if len(timed.levels) > 1:
-        parts = Breakdown(*(float(np.ravel(part)[0]) for part in run.breakdown))
-        last_level = len(timed.levels) - 1
-        of_others = warned_deviation(timed, float(every[0]), work_s, mix, lost_below, parts, last_level)
+        of_others = warned_deviation(timed, every, work_s, mix, lost_below, run.breakdown, len(timed.levels) - 1)
     return OrderLoss(float(step.value), float(above) - float(step.value), math.hypot(of_last, of_others), step)
-
-
-def _last_save_s(timed: StoredSave, every: Floats) -> tuple[Any, Any]:
-    """How long a save to the last level blocks, and drains [s]."""
-    blocking, drains = save_times_s(timed, every)
-    return blocking[-1], drains
 
 
 def _chances(of: Stretches) -> tuple[Chances, Chances]:
@@ -178,30 +172,30 @@ class _Renewed:
         found: Floats = within + (self._begun[:, : at + 1] * back).sum(1)
         return found
 
-    def when_begun(self, part: Floats) -> Floats:
-        """Of each stretch, of what is known by the stretches since a shard began."""
+    def _of_stretches(self, part: Floats) -> Floats:
+        """By the stretches of the job, of what is known by those since a shard began."""
         known = self._with_steady(part)
         return np.stack([self._summed(known, at) for at in range(self._length)], axis=1)
 
-    def mean(self, part: Floats) -> Floats:
+    def _mean(self, values: Floats) -> Floats:
         """Over all stretches that a save ends."""
-        values, saves = self.when_begun(part), self._many - 1
+        saves = self._many - 1
         first = values[:, : min(saves, self._known)]
-        total = first.sum(1) + (saves - first.shape[1]) * values[:, self._length - 1]
+        total = first.sum(1) + (saves - first.shape[1]) * values[:, -1]
         found: Floats = total / max(saves, 1)
         return found
 
     def total(self, part: Floats, last: float) -> float:
         """Over the job, with so much of the last stretch."""
-        ended = self.mean(part) * (self._many - 1)
-        return float((ended + last * self.when_begun(part)[:, self._length - 1]).mean())
+        values = self._of_stretches(part)
+        return float((self._mean(values) * (self._many - 1) + last * values[:, -1]).mean())
 
     def left(self) -> _Left:
         """What saves left out, and what was lost of it."""
-        of_left, of_lost = self.mean(self._of.stale), self.mean(self._of.lost)
+        stale = self._of_stretches(self._of.stale)
+        of_left, of_lost = self._mean(stale), self._mean(self._of_stretches(self._of.lost))
         share = float(of_lost.mean() / of_left.mean()) if of_left.mean() > 0 else 0.0
-        last = self.when_begun(self._of.stale)[:, self._length - 1]
-        return _Left(of_lost / share if share else of_left, last, share)
+        return _Left(of_lost / share if share else of_left, stale[:, -1], share)
 
 
 def _with_steady(part: Floats, weight: Floats) -> Floats:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cprmodel.facts.units import LONGEST_S, count_of, format_share, format_time
+from cprmodel.facts.units import count_of, format_share, format_time
 from cprmodel.fitting import Analysis, Fit
 from cprmodel.fitting.analysis import CLEARLY, FEW, HARDLY
 from cprmodel.fitting.likelihood import FITTED
@@ -54,10 +54,8 @@ def fitted_rows(found: Analysis) -> list[list[str]]:
 
 
 def _interval(found: Analysis) -> str:
-    low, high = found.mtbf_ci90_s
-    if high is None or high > LONGEST_S:
-        return f"at least {format_time(low)}"
-    return f"{format_time(low)} to {format_time(high)}"
+    low, high = found.mtbf_bounds_s
+    return f"at least {format_time(low)}" if high is None else f"{format_time(low)} to {format_time(high)}"
 
 
 def fitted_lines(found: Analysis) -> list[str]:
@@ -219,9 +217,9 @@ def _about_drift(found: Analysis) -> list[str]:
 
 
 def _about_the_interval(found: Analysis) -> str:
-    low, high = found.mtbf_ci90_s
+    low, high = found.mtbf_bounds_s
     assert found.mtbf_s is not None
-    if high is None or high > LONGEST_S:
+    if high is None:
         return (
             "the best interval between saves grows with the square root of the MTBF: so far it has no upper bound"
         )

@@ -131,7 +131,7 @@ def play_stored(
         ahead=-1.0 if warned is None or warned.ahead_s is None else warned.ahead_s,
         fixed=warned.fixed_s if warned else 0.0,
         scatters=_scatters([*(one.scatter for one in saving.levels), warned.scatter if warned else None]),
-        saves_to=len(saving.levels) - 1 if warned is None or warned.level is None else warned.level,
+        saves_to=saving.warned_level,
         shards=job.cluster.embedding_shards or 1,
         limit=limit,
         planned=np.array(planned, dtype=float).reshape(-1, 2),
