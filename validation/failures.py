@@ -24,7 +24,9 @@ class Failure:
     since training began. The phases: before the lookup of that step; between its lookup and its update; when
     that update is sent but not yet acknowledged; while the next checkpoint is being written; while shards load in
     the next recovery; while the next checkpoint is written in the background. ``stop``: the shards are not killed
-    but stopped (SIGSTOP), and are found by the deadline.
+    but stopped (SIGSTOP), and are found by the deadline. ``into``: one at a time waits until so large a share of a
+    step has passed, unless it comes in a save or a stop; one in a recovery until so large a share of its reading
+    has. Both as long as the last one was.
     """
 
     kind: FailureKind
@@ -34,6 +36,7 @@ class Failure:
     phase: str = "lookup"
     stop: bool = False
     delay_s: float = 0.0  #: time to let the phase run before the signal
+    into: float | None = None  #: share of a step, or of a reading, that passes before it
     node: bool = False  #: the machine of the first of the shards dies, with all that stands on it
 
     def to_dict(self) -> dict[str, Any]:

@@ -46,8 +46,8 @@ def compare(folder: Path, spoil: str | None = None, recalibrate: bool = False) -
     if started is None:
         raise JobError(str(path), [Problem("", "", "the log of an experiment that was begun")])
     try:
-        experiment = Experiment.model_validate(started["case"])
-    except (KeyError, ValueError):
+        experiment = Experiment.of_log(started["case"])
+    except (KeyError, TypeError, ValueError):
         raise JobError(str(path), [Problem("", "", "a log that begins with the case of an experiment")]) from None
     outcome = Outcome(experiment, started, damaged, spoiled=spoil, recalibrated=recalibrate)
     outcome.ended = any(event["event"] == "end" for event in events)

@@ -125,7 +125,10 @@ class Costs:
         )
 
     def _late(self, killed: Mapping[tuple[str, int], Measured], activity: Activity, kind: FailureKind) -> float:
-        """The share of what was left, of all saves or of all readings that such failures struck."""
+        """The share of what was left, of all saves or of all readings that such failures struck: all of it at most.
+
+        A few of them, of which little was left, would tell of the scatter of stops else.
+        """
         late = rest = 0.0
         for (name, interval), found in killed.items():
             usually = self._usual(name)
@@ -146,7 +149,7 @@ class Costs:
                         continue
                 late += stop.reschedule_s - usual
                 rest += max(0.0, left)
-        return late / rest if rest else 0.0
+        return min(1.0, max(0.0, late / rest)) if rest else 0.0
 
     def _usual(self, name: str) -> MeasuredRecovery:
         """One whose times these are, and who rolls back does not matter."""

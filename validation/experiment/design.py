@@ -161,9 +161,6 @@ class ExperimentSection(Section):
         "fifth as many of each while shards read, and of one shard more)",
     )
     calibration_gap_s: float = Field(1.0, description="about so long between them")
-    calibration_reading_s: float = Field(
-        0.05, description="those in readings come up to so long after these began: as long as a reading takes"
-    )
     calibration_restart_s: float = Field(
         5.0, description="and so long more after one that takes the trainer, which starts again meanwhile"
     )
@@ -182,6 +179,10 @@ class ExperimentSection(Section):
     orders: OrdersSection | None = None
     learning_curve: Count = Field(10, description="tests on the way of the runs that losses are paired with")
     tolerances: ToleranceSection = ToleranceSection()
+
+
+#: Keys that were known once: until when a failure in a reading came. It is by the reading that was before.
+_NO_LONGER = ("calibration_reading_s",)
 
 
 def a_fifth_of(failures: int) -> int:
@@ -208,6 +209,12 @@ class Experiment(Case):
     """A case with ``[experiment]``."""
 
     experiment: ExperimentSection
+
+    @classmethod
+    def of_log(cls, case: dict[str, Any]) -> Experiment:
+        """As it stands in an experiment's log, be that an older one; ValueError and the like where it does not."""
+        section = {key: value for key, value in case["experiment"].items() if key not in _NO_LONGER}
+        return cls.model_validate({**case, "experiment": section})
 
     @model_validator(mode="after")
     def _tried(self) -> Experiment:
@@ -271,8 +278,11 @@ class Experiment(Case):
 
         One of each kind comes first: a run may be over before its last failure. A fifth as many take a shard more,
         where shards read alone, for what it takes when several read together. And a fifth as many strike stops of
-        others, at some moment after shards have begun to read. (The trainer waits for it: one that comes after
-        their end finds nothing left.)
+        others, at some moment after shards have begun to read.
+
+        Those of a kind are spread evenly over a step, and those in readings over a reading: where the trainer
+        computes for long, who failed is noticed late early in a step, and a few strikes at random moments of it
+        would tell more of these moments than of a stop.
         """
         mix, section = self.failure_mix, self.experiment
         assert mix is not None
@@ -290,20 +300,24 @@ class Experiment(Case):
                 drawn = rng.choice(self.shards.count, many, replace=False) if kind is FailureKind.SHARD else ()
                 return tuple(sorted(int(shard) for shard in drawn))
 
+            def spread(many: int, rng: np.random.Generator = rng) -> Iterator[float]:
+                return ((place + rng.random()) / many for place in rng.permutation(many))
+
             timed, failures, at = [(kind, few) for kind in known], [], 0.0
             for place, one in enumerate(alone):
                 timed.append(one)
                 if recovery == "partial" and one[0] is FailureKind.SHARD and place % 5 == 0:
                     timed += together
+            into = {one: spread(timed.count(one)) for one in dict.fromkeys(timed)}
             for kind, many in timed:
                 at += section.calibration_gap_s * float(rng.uniform(0.75, 1.25))
-                failures.append(Failure(kind, victims(kind, many), at_s=at))
+                failures.append(Failure(kind, victims(kind, many), at_s=at, into=next(into[kind, many])))
                 at += section.calibration_restart_s if kind is not FailureKind.SHARD else 0.0
-            spread = np.linspace(1, self.steps, len(in_readings), endpoint=False)
-            for kind, step in zip(in_readings, rng.permutation(spread), strict=True):
-                late_s = float(rng.uniform(0, section.calibration_reading_s))
+            steps_of = np.linspace(1, self.steps, len(in_readings), endpoint=False)
+            part = {kind: spread(in_readings.count(kind)) for kind in known}
+            for kind, step in zip(in_readings, rng.permutation(steps_of), strict=True):
                 struck = victims(kind, few)
-                failures.append(Failure(kind, struck, at_step=int(step), phase="recovery", delay_s=late_s))
+                failures.append(Failure(kind, struck, at_step=int(step), phase="recovery", into=next(part[kind])))
             case = self.saving(seed, recovery, steps, training={"evaluate": False})
             yield Planned(f"calibrate-{recovery}-{steps}", case, "calibration", tuple(failures))
 

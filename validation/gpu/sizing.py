@@ -164,7 +164,6 @@ def _stretched(
         "calibrate": calibrate,
         "strategies": strategies,
         "calibration_gap_s": gap,
-        "calibration_reading_s": gap / 4,
         "calibration_restart_s": max(found.restart_s, 1e-3),
         "calibration_failures": max(3, min(section.calibration_failures, room)),
     }

@@ -19,6 +19,7 @@ class Coming(Folder):
             (failure.at_step, number, failure.phase)
             for number, failure in enumerate(self.failures)
             if number not in self.done_failures and failure.at_step is not None and not self.trained
+            if failure.into is None or self.pace.has_read
         ]
         for at_step, number, phase in sorted(waiting):
             found.setdefault(phase, {"number": number, "at_step": at_step, "phase": phase})
@@ -37,6 +38,15 @@ class Coming(Folder):
             if failure.at_s is not None and number not in self.done_failures
         ]
         return min(timed)[1] if timed else None
+
+    def _due(self) -> tuple[int, float] | None:
+        """The next failure at a time, and when it comes by this machine's clock: infinite where it is to wait."""
+        number = None if self.case.clock or self.begun_at is None else self._next_timed()
+        if number is None:
+            return None
+        assert self.begun_at is not None
+        failure = self.failures[number]
+        return number, self.pace.moment(self.begun_at + (failure.at_s or 0.0), failure.into)
 
     def _tell_what_never_came(self) -> None:
         """Failures planned by hand that the run was over before (drawn ones go on for ever)."""

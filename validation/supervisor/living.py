@@ -88,6 +88,7 @@ class Living(Coming):
     def _bury(self, name: str, cause: str, kind: FailureKind | None = None) -> int:
         """A process is dead: see how, and start its successor."""
         process = self.processes.pop(name)
+        self.pace.stop(time.monotonic())
         status = process.wait()
         if name == "trainer":
             self._drain()
@@ -133,6 +134,7 @@ class Living(Coming):
             return
         self.clock_s = message.get("clock_s", self.clock_s)
         self._note(event, at, **message)
+        self.pace.hear(event, at, message)
         if event == "step":
             self.executed += 1
             self.highest = max(self.highest, message["step"])

@@ -68,19 +68,18 @@ class Supervisor(Living):
                 self.log.close()
 
     def _turn(self, door: Door) -> None:
-        planned = None if self.case.clock else self._next_timed()
+        due = self._due()
         now = time.monotonic()
         timeout = max(0.0, self.heard_at + self.case.timeouts.trainer_s - now)
-        if planned is not None and self.begun_at is not None:
-            due = self.begun_at + (self.failures[planned].at_s or 0.0)
-            timeout = min(timeout, max(0.0, due - now))
+        if due is not None:
+            timeout = min(timeout, max(0.0, due[1] - now))
         handles: dict[Any, str] = {process.fileno(): name for name, process in self.processes.items()}
         waiting: list[Any] = [door, *handles]
         if self.control:
             waiting.append(self.control)
         ready: list[Any] = list(wait(waiting, min(timeout, 3600.0)))
-        if planned is not None and self.begun_at is not None and time.monotonic() >= due:
-            self._inject(planned)
+        if due is not None and time.monotonic() >= due[1]:
+            self._inject(due[0])
             return
         if self.control in ready:
             self._hear()
@@ -188,8 +187,11 @@ class Supervisor(Living):
         """Carry out a failure: the signal, and the status that proves what it did."""
         failure = self.failures[number]
         self.done_failures.add(number)
-        if failure.delay_s:
-            time.sleep(failure.delay_s)
+        delay_s = failure.delay_s
+        if failure.at_s is None and failure.into is not None:
+            delay_s += self.pace.into_reading_s(failure.into)
+        if delay_s:
+            time.sleep(delay_s)
         self.sabotage(failure, self.processes)
         names = [f"shard-{shard}" for shard in failure.shards]
         if failure.kind is FailureKind.TRAINER:

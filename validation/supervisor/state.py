@@ -20,6 +20,7 @@ from validation.failures import Failure
 from validation.processes.launcher import Process
 from validation.shards.meeting import Meeting
 from validation.supervisor.deaths import Deaths
+from validation.supervisor.pace import Pace
 
 __all__ = ["RunError", "State", "host"]
 
@@ -71,6 +72,7 @@ class State:
         self.covered: dict[int, int] = {}  # generation → the last death that its decision knew of
         self.deaths = 0
         self.unplanned = Deaths(case.timeouts.killed_s)
+        self.pace = Pace()
         self.begun_at: float | None = None  # when training began, for failures at times
         self.heard_at = time.monotonic()
         self.trained = self.finished = False
