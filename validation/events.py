@@ -49,7 +49,20 @@ from typing import Any
 
 from cprmodel.facts.files import ends_torn
 
-__all__ = ["EventLog", "end_torn_line", "read_events", "read_log", "sealed", "timestamp", "told_in", "unsealed"]
+__all__ = [
+    "STEP_PARTS",
+    "EventLog",
+    "end_torn_line",
+    "read_events",
+    "read_log",
+    "sealed",
+    "timestamp",
+    "told_in",
+    "unsealed",
+]
+
+#: What of a ``step`` is told the time of: all but what comes between two of them.
+STEP_PARTS = ("data_s", "lookup_s", "compute_s", "update_s", "copy_s")
 
 _SEAL = re.compile(r', "crc32": "([0-9a-f]{8})"\}$')
 

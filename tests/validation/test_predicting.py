@@ -165,7 +165,7 @@ def test_how_long_a_save_is_void_is_calibrated() -> None:
 def test_costs_that_were_written_down_before_have_no_late_notice() -> None:
     costs = Costs(0.01, {"full": {5: 0.2}}, {"full": {SHARD: (0.05, 0.02)}})
     old = costs.to_dict()
-    for key in ("unnoticed", "unnoticed_reading", "void_until", "together"):
+    for key in ("unnoticed", "unnoticed_reading", "void_until", "together", "went_on"):
         del old[key]
     assert Costs.from_dict(old) == costs
 
@@ -383,6 +383,40 @@ def test_the_expectation_is_the_mean_of_plays(recovery: str) -> None:
     assert said.spent.reschedule == pytest.approx(float(np.mean(found)), abs=4 * error)
     none = expected(case, replace(costs, unnoticed={}), mix).spent.reschedule
     assert none < float(np.mean(found)) - 6 * error  # which would not hold without it
+
+
+def test_what_goes_on_in_stops_at_work_is_calibrated_and_expected() -> None:
+    """By hand: stops of 0.03 and 0.05 s, in which 0.02 and 0.01 s of a step went on. In a save nothing does.
+
+    Played: a stop at work is the shorter one, another one is not. On average over 800 plays likewise.
+    """
+    at_work = [
+        replace(stop(seconds, Activity.WORK), went_on_s=more) for seconds, more in ((0.03, 0.02), (0.05, 0.01))
+    ]
+    found = measured(*at_work, stop(0.055 + 0.08, Activity.SAVE, 0.1))
+    costs = Costs.calibrated({("partial", 8): found}, [SHARD])
+    assert costs.stops["partial"][SHARD] == pytest.approx((0.055, 0.02))
+    assert costs.went_on == {"partial": {SHARD: pytest.approx(0.015)}}
+    assert costs.unnoticed[Activity.SAVE] == {SHARD: pytest.approx(0.8)}
+    assert Costs.from_dict(json.loads(json.dumps(costs.to_dict()))) == costs
+
+    case = small(strategy={"recovery": "partial", "interval_steps": 8}, journal=False)
+    costs = Costs(
+        0.01, {"partial": {8: 0.06}}, {"partial": {SHARD: (0.03, 0.01)}}, went_on={"partial": {SHARD: 0.012}}
+    )
+    work, save = Position(SHARD, (1,), Activity.WORK, 20.0), Position(SHARD, (1,), Activity.SAVE, 16.0, 0.05)
+    before = Position(SHARD, (2,), Activity.RECOVERY, 20.0, 0.01)
+    assert executed(case, costs, [work])[0].spent.reschedule == pytest.approx(0.018)
+    assert executed(case, costs, [save])[0].spent.reschedule == pytest.approx(0.03)
+    assert executed(case, costs, [work, before])[0].spent.reschedule == pytest.approx(0.01 + 0.03)
+
+    mix = FailureMix(mtbf_s=0.2)
+    plays = [planned(case, costs, draw_failures(mix, SHARDS, 20.0, seed, in_steps=False)) for seed in range(800)]
+    found_s = [one.spent.reschedule for one in plays]
+    error = float(np.std(found_s, ddof=1)) / len(found_s) ** 0.5
+    assert expected(case, costs, mix).spent.reschedule == pytest.approx(float(np.mean(found_s)), abs=4 * error)
+    none = expected(case, replace(costs, went_on={}), mix).spent.reschedule
+    assert none > float(np.mean(found_s)) + 6 * error  # which would not hold without it
 
 
 def test_that_shards_read_together_is_expected() -> None:

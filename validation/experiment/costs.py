@@ -41,8 +41,10 @@ class Costs:
     save, from its beginning, in which a failure makes it void; after that whoever failed had written its part, and
     it counts.
     ``together``: by recovery how many shards read after a shard failure, and how much longer they take for each one
-    more, since they share a machine. Without these three, as on an emulated clock: failures are noticed at once,
-    saves void to their end, and readings as long for any number.
+    more, since they share a machine. ``went_on``: by recovery, for each kind, how much of a step passes on average
+    in a stop that strikes work, and is done; the stop is so much shorter. Without these four, as on an emulated
+    clock: failures are noticed at once, saves void to their end, readings as long for any number, and nothing is
+    done in a stop.
     """
 
     step_s: float
@@ -51,6 +53,7 @@ class Costs:
     unnoticed: Unnoticed = field(default_factory=dict)
     void_until: Mapping[str, Mapping[FailureKind, float]] = field(default_factory=dict)
     together: Mapping[str, Together] = field(default_factory=dict)
+    went_on: Mapping[str, Mapping[FailureKind, float]] = field(default_factory=dict)
 
     @classmethod
     def charged(cls, case: Case) -> Costs:
@@ -87,6 +90,7 @@ class Costs:
         kinds = list(kinds)
         stops: dict[str, dict[FailureKind, tuple[float, float]]] = {name: {} for name in sorted(saves)}
         together: dict[str, Together] = {}
+        went_on: dict[str, dict[FailureKind, float]] = {name: {} for name in stops}
         for kind in kinds:
             for name, of in stops.items():
                 ended = [one for recovery, one in _ended(killed, kind) if recovery == name]
@@ -99,14 +103,15 @@ class Costs:
                         f"a calibration run with {name} recovery that ends after one {kind.value} failure or more"
                     )
                     raise JobError("calibration", [Problem("", "", f"{what} (more samples, or a shorter gap)")])
-                at_work = [one.reschedule_s for one in mine if one.struck.activity is Activity.WORK]
-                reschedule = statistics.fmean(at_work or [one.reschedule_s for one in mine])
+                at_work = [one for one in mine if one.struck.activity is Activity.WORK]
+                reschedule = statistics.fmean(one.reschedule_s + one.went_on_s for one in at_work or mine)
+                went_on[name][kind] = statistics.fmean(one.went_on_s for one in at_work or mine)
                 load = statistics.fmean(one.load_s for one in ended)
                 of[kind] = reschedule, load
                 if more and kind is FailureKind.SHARD:
                     longer = sum(one.load_s - load for one in more) / sum(one.readers - readers for one in more)
                     together[name] = readers, longer
-        known = cls(step_s, saves, stops, together=together)
+        known = cls(step_s, saves, stops, together=together, went_on=went_on)
         return replace(
             known,
             unnoticed={
@@ -184,6 +189,7 @@ class Costs:
             **late,
             "void_until": {name: _by_name(of) for name, of in self.void_until.items()},
             "together": {name: list(pair) for name, pair in self.together.items()},
+            "went_on": {name: _by_name(of) for name, of in self.went_on.items()},
         }
 
     @classmethod
@@ -201,9 +207,9 @@ class Costs:
         if not all(isinstance(of, Mapping) for of in void.values()):  # once it was one for all recoveries
             void = dict.fromkeys(saves, void)
         together = {name: (int(few), float(longer)) for name, (few, longer) in data.get("together", {}).items()}
-        return cls(
-            float(data["step_s"]), saves, stops, late, {name: _by_kind(of) for name, of in void.items()}, together
-        )
+        until = {name: _by_kind(of) for name, of in void.items()}
+        went_on = {name: _by_kind(of) for name, of in data.get("went_on", {}).items()}
+        return cls(float(data["step_s"]), saves, stops, late, until, together, went_on)
 
     def recovery(self, case: Case) -> MeasuredRecovery:
         """The case's at these costs; of one play."""
@@ -211,7 +217,8 @@ class Costs:
         responses = {
             kind: Response(like.response(kind).rolls_back, *pair) for kind, pair in self.stops[name].items()
         }
-        return MeasuredRecovery(name, responses, self.unnoticed, self.together.get(name, ALIKE))
+        usual, went_on = self.together.get(name, ALIKE), self.went_on.get(name, {})
+        return MeasuredRecovery(name, responses, self.unnoticed, usual, went_on)
 
     def void_s(self, recovery: str, interval_steps: float, mix: FailureMix) -> float:
         """How long, from the beginning of a save on, a failure of this mix makes it void, on average."""
@@ -233,19 +240,21 @@ class Costs:
 
         A job knows one time to restart and one to load where everybody rolls back; here these differ with what
         failed, and their mean over the kinds of failure is taken; and over what it strikes, of which ``struck``
-        are the shares of saves and of reading. Half of it is left on average, and all that comes after it. Shards
-        that read together are those that fail in a stop before they read.
+        are the shares of work, saves and reading (None: it is all work). Half of a save or a reading is left on
+        average, and all that comes after it. Shards that read together are those that fail in a stop before they
+        read.
         """
-        struck = struck or {}
+        struck = struck or {Activity.WORK: 1.0}
         after = self.save_s(recovery, interval_steps) - save_s
         stops = {}
         for kind, (reschedule, load) in self.stops[recovery].items():
-            rest = {Activity.SAVE: save_s / 2 + after, Activity.RECOVERY: load / 2}
-            late = (
-                share * self.unnoticed.get(activity, {}).get(kind, 0.0) * rest[activity]
-                for activity, share in struck.items()
+            rests = {Activity.SAVE: save_s / 2 + after, Activity.RECOVERY: load / 2}
+            late = sum(
+                struck.get(activity, 0.0) * self.unnoticed.get(activity, {}).get(kind, 0.0) * rest_s
+                for activity, rest_s in rests.items()
             )
-            stops[kind] = max(0.0, reschedule + sum(late)), load
+            done = struck.get(Activity.WORK, 0.0) * self.went_on.get(recovery, {}).get(kind, 0.0)
+            stops[kind] = max(0.0, reschedule + late - done), load
         if FailureKind.SHARD in stops:
             reschedule, load = stops[FailureKind.SHARD]
             others = math.expm1(reschedule / mix.mtbf_s) * mix.share(FailureKind.SHARD) * mix.shards_per_failure
@@ -301,7 +310,8 @@ def _at_pace(found: Measured, step_s: float) -> Measured:
 
     def stop(one: Stop) -> Stop:
         struck = replace(one.struck, after_s=by * one.struck.after_s, reading_s=by * one.struck.reading_s)
-        return replace(one, struck=struck, reschedule_s=by * one.reschedule_s, load_s=by * one.load_s)
+        parts = {part: by * getattr(one, part) for part in ("reschedule_s", "load_s", "went_on_s")}
+        return replace(one, struck=struck, **parts)
 
     written = [one and (tuple(by * seconds for seconds in one[0]), by * one[1]) for one in found.written]
     saves_s = [by * seconds for seconds in found.saves_s]

@@ -8,7 +8,9 @@ Measured or emulated, the parts are those that ``cprmodel`` predicts.
     of a stop (from a failure until training goes on, or the next failure) what comes from the moment on in which
     shards begin to read: what a failure in it would have them do again
 *reschedule*
-    what comes before: noticing (until a save that was struck would have ended, perhaps), restarting, connecting
+    what comes before: noticing (until a save that was struck would have ended, perhaps), restarting, connecting;
+    less what of a step went on meanwhile (a trainer that computes misses nobody, and where it goes on with this
+    step afterwards, nothing of it is lost)
 *lost*
     steps done again, the part of a step that nobody keeps, saves that a failure made void
 *useful*
@@ -17,13 +19,15 @@ Measured or emulated, the parts are those that ``cprmodel`` predicts.
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cprmodel.facts.results import Breakdown
-from cprmodel.facts.strategies import FailureKind
+from cprmodel.facts.strategies import FailureKind, RollBack
 from cprmodel.simulation import Activity
+from validation.events import STEP_PARTS
 from validation.summary import Summary, summarise
 
 __all__ = ["Measured", "Position", "Stop", "measure"]
@@ -54,6 +58,7 @@ class Position:
 class Stop:
     """A recovery from its beginning to its end, or to the next failure [s]; ``struck``: where its failure did.
 
+    ``went_on_s``: more that passed in it, and is not of ``reschedule_s``, for training went on with its step.
     ``readers``: how many shards read together, 0 where none did or the log does not say.
     """
 
@@ -63,6 +68,7 @@ class Stop:
     load_s: float
     complete: bool
     readers: int = 0
+    went_on_s: float = 0.0
 
 
 @dataclass
@@ -151,6 +157,9 @@ class _Walk:
         self.struck_save: float | None = None  # how far a save was when a failure struck it
         self.struck_step: tuple[str, float] | None = None  # the part of a step before a failure, and where it went
         self.step_s = 0.0  # how long the last whole step took
+        self.between_s: list[float] = []  # what of whole steps is none of their parts
+        #: of a step that is to go on after stops: the first of them, and what was done of it before and between
+        self.resumed: tuple[int, float] | None = None
         self.drained: int | None = None  # steps since a save began to be written in the background
 
     def hear(self, kind: str, at: float, event: dict[str, Any]) -> None:
@@ -182,8 +191,8 @@ class _Walk:
             seconds += before
             struck = self.found.positions[-1]
             self.found.positions[-1] = replace(struck, steps=self.executed + EDGE)
-        if self.after_save and "compute_s" in event and not self.found.emulated:
-            own = sum(event[f"{part}_s"] for part in ("data", "lookup", "compute", "update", "copy"))
+        own = None if self.found.emulated or "compute_s" not in event else sum(event[part] for part in STEP_PARTS)
+        if self.after_save and own is not None:
             tidying = max(0.0, seconds - own)
             self.found.parts["save"] += tidying
             self.found.saves_s[-1] += tidying
@@ -195,7 +204,26 @@ class _Walk:
         if not self.after_stop and not self.pending:
             self.step_s = seconds
             self.found.steps_s.append(seconds)
+            self.between_s += [] if own is None or self.after_save else [seconds - own]
+        elif self.resumed is not None and own is not None and not self.pending and self.between_s:
+            self._went_on(own + statistics.median(self.between_s) - seconds - self.resumed[1], self.resumed[0])
         self.after_save = self.after_stop = False
+        self.resumed = None
+
+    def _went_on(self, seconds: float, first: int) -> None:
+        """So much of a step passed in its stops, of which this was the first; less than none: it took longer."""
+        stops, positions, before = self.found.stops, self.found.positions, 0.0
+        for number in range(first, len(stops)):
+            stop = stops[number]
+            if before and stop.struck.activity is Activity.RECOVERY:  # so much less of the one before had passed
+                struck = replace(stop.struck, after_s=max(0.0, stop.struck.after_s - before))
+                positions[positions.index(stop.struck)] = struck
+                stop = replace(stop, struck=struck)
+            before = here = min(seconds, stop.reschedule_s)
+            stops[number] = replace(stop, reschedule_s=stop.reschedule_s - here, went_on_s=here)
+            self.found.parts["reschedule"] -= here
+            self.found.useful_s += here
+            seconds -= here
 
     def _begin_save(self, at: float, event: dict[str, Any]) -> None:
         if self.mode is Activity.WORK:
@@ -249,6 +277,8 @@ class _Walk:
         shards = tuple(event["shards"])
         due = self.due[event["number"]] if self.due else None
         late_s = 0.0 if due is None else max(0.0, at - self.begun - due)
+        if self.full or kind is not FailureKind.SHARD:
+            self.resumed = None
         if self.mode is Activity.RECOVERY:
             _, reading_s = self._divided(seconds)
             after_s = sum(self.so_far) + seconds
@@ -270,6 +300,8 @@ class _Walk:
             if kind is FailureKind.SHARD and not self.full:  # the step goes on afterwards
                 self.found.useful_s += seconds
                 self.struck_step = "useful", seconds
+                first, before = self.resumed or (len(self.found.stops), 0.0)
+                self.resumed = first, before + seconds
             else:
                 self.found.parts["lost"] += seconds
                 self.struck_step = "lost", seconds
@@ -304,6 +336,8 @@ class _Walk:
             return
         self.end_stop(self.passed(at), True)
         self.mode = Activity.WORK
+        if event.get("rolls_back") != RollBack.FAILED_SHARDS.value:
+            self.resumed = None
         self.struck_save = self.struck_step = None
         self.after_stop = True
         self.pending = []

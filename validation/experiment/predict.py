@@ -48,7 +48,7 @@ def expected(case: Case, costs: Costs, mix: FailureMix, pls_budget: float = 0.1)
     """
     name, steps = case.strategy.recovery, case.strategy.interval_steps
     void_s, struck = costs.void_s(name, steps, mix), None
-    late = any(share for of in costs.unnoticed.values() for share in of.values())
+    late = any(share for by in (costs.unnoticed, costs.went_on) for of in by.values() for share in of.values())
     for _ in range(2 if late else 1):
         job = costs.job(case, name, mix, pls_budget, steps, void_s, struck)
         recovery: Recovery = job.full_recovery if name == "full" else job.partial_recovery
@@ -98,9 +98,9 @@ def _mean_stop(costs: Costs, recovery: str, mix: FailureMix) -> tuple[float, flo
 
 
 def _struck(void: Breakdown, overhead: Breakdown) -> dict[Activity, float]:
-    """Shares of saves that are void when struck, and of reading, in the time to train; of overheads."""
-    whole = 1 + overhead.total
-    return {Activity.SAVE: float(void.save / whole), Activity.RECOVERY: float(overhead.load / whole)}
+    """Shares of useful work, saves that are void when struck, and reading in the time to train; of overheads."""
+    parts = {Activity.WORK: 1.0, Activity.SAVE: void.save, Activity.RECOVERY: overhead.load}
+    return {activity: float(part / (1 + overhead.total)) for activity, part in parts.items()}
 
 
 def planned(case: Case, costs: Costs, failures: Iterable[Failure]) -> Predicted:
@@ -127,7 +127,10 @@ def _played(case: Case, costs: Costs, recovery: MeasuredRecovery, strikes: Strik
 
 def by_chance(case: Case, costs: Costs, mix: FailureMix, events: Sequence[dict[str, Any]]) -> Predicted:
     """What chance had in a run's parts, with the mean stop of this mix: zero on average over runs."""
-    found = chance_in(events, mix, *_mean_stop(costs, case.strategy.recovery, mix))
+    name = case.strategy.recovery
+    reschedule_s, load_s = _mean_stop(costs, name, mix)
+    reschedule_s -= sum(mix.share(kind) * seconds for kind, seconds in costs.went_on.get(name, {}).items())
+    found = chance_in(events, mix, max(0.0, reschedule_s), load_s)
     spent = Breakdown(0.0, found.load_s, found.lost_s, found.reschedule_s)
     return Predicted(case.steps * costs.step_s, spent, found.pls)
 

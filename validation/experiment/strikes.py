@@ -27,13 +27,15 @@ class MeasuredRecovery:
 
     :class:`NoticedLate` tells it of failures: ``pending`` are those of the stop under way, ``late`` the last one
     and what passes before anybody notices it [s], ``empty`` the shards that are to read together. Where these are
-    more than after one failure, reading takes ``together`` longer for each.
+    more than after one failure, reading takes ``together`` longer for each. Where a failure strikes work, so much
+    of its step goes on in the stop (``went_on``), which is so much shorter.
     """
 
     name: str
     responses: Mapping[FailureKind, Response]
     unnoticed: Unnoticed
     together: Together = ALIKE
+    went_on: Mapping[FailureKind, float] = field(default_factory=dict)
     pending: set[FailureKind] = field(default_factory=set)
     late: tuple[FailureKind, float] | None = None
     empty: set[int] = field(default_factory=set)
@@ -56,7 +58,8 @@ class MeasuredRecovery:
         """By one more, which left so much of a save, or of a reading that others then bring to its end."""
         kind = failure.kind
         self.pending.add(kind)
-        self.late = kind, self.unnoticed.get(activity, {}).get(kind, 0.0) * rest_s
+        went_on_s = self.went_on.get(kind, 0.0) if activity is Activity.WORK else 0.0
+        self.late = kind, self.unnoticed.get(activity, {}).get(kind, 0.0) * rest_s - went_on_s
         if activity is Activity.RECOVERY and rest_s:
             self.empty.clear()
         self.empty |= set(failure.shards)

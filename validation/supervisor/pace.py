@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-__all__ = ["Pace"]
+from validation.events import STEP_PARTS
 
-#: What of a step the trainer tells the time of.
-_PARTS = ("data_s", "lookup_s", "compute_s", "update_s", "copy_s")
+__all__ = ["Pace"]
 
 
 class Pace:
@@ -27,7 +26,7 @@ class Pace:
     def hear(self, event: str, at: float, message: dict[str, Any]) -> None:
         """Something that the trainer tells."""
         if event == "step":
-            self._step_s = sum(message.get(part, 0.0) for part in _PARTS)
+            self._step_s = sum(message[part] for part in STEP_PARTS)
             self._doing, self._since = "step", at
         elif event in ("save", "copied", "save_failed") and self._doing == "save":
             self._doing, self._since = "step" if self._step_s else "", at
