@@ -12,7 +12,7 @@ it is done and nothing takes what the given shard has saved before it, the block
 
 .. math:: \sum_{k<n} a^k, \qquad \sum_{k<n} \sum_{i<k} a^i b^{k-1-i}
 
-times what each of them comes to, which are added up by doubling (:func:`_folded`): all terms are positive. [derived
+times what each of them comes to, which are added up by doubling (:mod:`cprmodel.costing.folded`). [derived
 here; simulated in tests/costing/test_storage.py]
 """
 
@@ -25,6 +25,7 @@ import numpy as np
 
 from cprmodel.costing.announced import announcement
 from cprmodel.costing.course import Course, LongRun
+from cprmodel.costing.folded import folded
 from cprmodel.facts.results import Breakdown
 from cprmodel.facts.special import NUMPY
 
@@ -321,8 +322,8 @@ class WarnedRun:
         one = self.block(below, below, False, unhit)
         kept_on = self.block(below, below, False, level if unhit is None else unhit)
         between = course.counts[level - 1] - 2
-        mid = self._once(("mid", level, unhit), lambda: _folded(one.done, kept_on.done, between))
-        same = self._once(("same", level, unhit), lambda: _folded(one.done, one.done, between))
+        mid = self._once(("mid", level, unhit), lambda: folded(one.done, kept_on.done, between))
+        same = self._once(("same", level, unhit), lambda: folded(one.done, one.done, between))
         begun, reached = head.done * mid.sum_a, head.done * mid.power_a
 
         def through(name: Callable[[Block], Any]) -> Any:
@@ -384,37 +385,3 @@ def _either(alone: Any, only: Block, found: Block) -> Sequence[Any]:
     sums = tuple(np.where(alone, a, b) for a, b in zip(only.sums, found.sums, strict=True))
     pairs = zip(only, found, strict=True)
     return [sums if one is only.sums else np.where(alone, one, other) for one, other in pairs]
-
-
-class _Folded(NamedTuple):
-    """Of n blocks: aⁿ, bⁿ, (aⁿ − bⁿ)/(a − b), and the sums of the three up to n − 1."""
-
-    power_a: Any
-    power_b: Any
-    difference: Any
-    sum_a: Any
-    sum_b: Any
-    both: Any
-
-
-def _folded(a: Any, b: Any, count: Any) -> _Folded:
-    """All of them by doubling, for numbers of blocks that are arrays; those below 0 count as 0."""
-    left = np.maximum(count, 0).astype(np.int64)
-    one, found = _Folded(a, b, 1.0, 1.0, 1.0, 0.0), _Folded(1.0, 1.0, 0.0, 0.0, 0.0, 0.0)
-    while left.any():
-        odd = left % 2 == 1
-        found = _Folded(*(np.where(odd, new, old) for new, old in zip(_after(found, one), found, strict=True)))
-        one, left = _after(one, one), left // 2
-    return found
-
-
-def _after(one: _Folded, other: _Folded) -> _Folded:
-    """Blocks, and others after them."""
-    return _Folded(
-        one.power_a * other.power_a,
-        one.power_b * other.power_b,
-        one.difference * other.power_a + one.power_b * other.difference,
-        one.sum_a + one.power_a * other.sum_a,
-        one.sum_b + one.power_b * other.sum_b,
-        one.both + one.difference * other.sum_a + one.power_b * other.both,
-    )

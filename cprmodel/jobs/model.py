@@ -16,21 +16,20 @@ from cprmodel.facts.units import format_time
 from cprmodel.formulas.accuracy import pls_for_metric_drop
 from cprmodel.jobs.access import Access
 from cprmodel.jobs.accuracy import Accuracy
+from cprmodel.jobs.assumptions import assumptions
 from cprmodel.jobs.checkpoint import Checkpoint
-from cprmodel.jobs.domains import about_domains, about_levels, check_placement, sorts_of
+from cprmodel.jobs.domains import check_placement, sorts_of
 from cprmodel.jobs.failures import RATES, READ_BY_LOAD_JOB, Failures
 from cprmodel.jobs.money import Money, check_money
 from cprmodel.jobs.pace import check_elastic
 from cprmodel.jobs.parsing import model_from_mapping, toml_from_file
-from cprmodel.jobs.planned import about_dates
 from cprmodel.jobs.quantities import Section, seconds_above_zero, wrong
 from cprmodel.jobs.scaling import Scaling, check_nodes
 from cprmodel.jobs.storage import Storage
-from cprmodel.jobs.warned import check_leaves, leaves, warning_words
+from cprmodel.jobs.warned import check_leaves, leaves
 from cprmodel.jobs.work import (
     Cluster,
     Work,
-    about_unannounced,
     check_kept,
     check_limit,
     check_rotating,
@@ -378,36 +377,4 @@ class Job(Section):
 
     def assumptions(self) -> Sequence[str]:
         """What the file leaves out and is taken as its default: worth a line in every answer."""
-        said = self.failures.about_nodes()
-        if self.checkpoint.load_s is None and not self.checkpoint.level:
-            said.append("checkpoint.load isn't given: taken to be as long as a save")
-        said += [*self.checkpoint.stall_words(), *self.checkpoint.scattering_words()]
-        words = warning_words(self.checkpoint, ordered=self.access is not None and self.pls_budget is not None)
-        if words is not None:
-            said.append(words)
-        if self.failures.component is not None:
-            of, levels = self.failures, self.checkpoint.level or ()
-            assert of.component is not None
-            said += about_domains(of.component, of.domain_sizes, self.nodes)
-            said += about_levels(levels, of.component, of.component_shares, of.domain_sizes, self.nodes)
-        if self.failures.group_nodes is not None and self.cluster.embedding_shards is not None:
-            said.append("failures.group_nodes: every node of a group that fails is taken to hold a shard")
-        shards, nodes = self.cluster.embedding_shards, self.nodes
-        told = (
-            self.failures.component is not None or {"trainer_share", "shard_share"} & self.failures.model_fields_set
-        )
-        if not told and shards is not None and nodes is not None and nodes > shards and self.pls_budget is not None:
-            said.append(
-                "failures.trainer_share isn't given: each failure is taken to cost a shard, or everybody, though "
-                f"no more than {shards} of {nodes} nodes hold one"
-            )
-        said += about_dates(self.failures.planned or (), self.job.start)
-        if self.job.time_limit_s is not None and not self.saves_before_limit:
-            said.append(about_unannounced(self.job, self.checkpoint))
-        if self.job.elastic is not None and self.job.elastic.reshape_s == 0:
-            said.append(
-                "job.elastic.reshape isn't given or is 0: to shrink and to grow is taken to cost a load alone"
-            )
-        if self.checkpoint.reschedule_s == 0:
-            said.append("checkpoint.reschedule isn't given or is 0: a restart is taken to cost no time")
-        return said
+        return assumptions(self)

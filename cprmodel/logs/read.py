@@ -32,7 +32,8 @@ from cprmodel.logs.runs import read_runs
 from cprmodel.logs.states import Event, meaning_of_event, meaning_of_flag, meaning_of_state
 from cprmodel.logs.table import Table
 from cprmodel.logs.tables import table_of
-from cprmodel.logs.training import Goodput, goodput_of, is_training_log, read_training
+from cprmodel.logs.training import Goodput, goodput_of, read_training
+from cprmodel.logs.training_events import is_training_log
 
 __all__ = ["FORMATS", "read_goodput", "read_log"]
 
@@ -64,7 +65,7 @@ def read_log(path: str | Path, options: LogOptions = PLAIN) -> LogReading:
 
 
 def read_goodput(path: str | Path, options: LogOptions = PLAIN) -> Goodput:
-    """Where a training run's time went, from its event log (:mod:`cprmodel.logs.training`)."""
+    """Where a training run's time went, from its event log (:mod:`cprmodel.logs.training_events`)."""
     with for_extra(_MORE_THAN_NUMBERS):
         table = table_of(read_log_text(path), str(path))
         if not is_training_log(table):

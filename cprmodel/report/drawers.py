@@ -148,7 +148,7 @@ def _simulated_page(answer: Simulated, path: str | Path) -> None:
 
 
 def _fitted_figures(answer: Analysis) -> list[dict[str, Any]]:
-    from cprmodel.report.fitted import fitted_figures
+    from cprmodel.report.fitted_figures import fitted_figures
 
     return fitted_figures(answer) if answer.models else []
 
