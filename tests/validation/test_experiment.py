@@ -559,6 +559,22 @@ def test_what_of_a_step_goes_on_in_a_stop_is_no_overhead() -> None:
     found = log("partial", *stopped(3.2), {**step, "at": 4.3})
     assert (found.useful_s, found.stops[0].reschedule_s) == (pytest.approx(3.3), pytest.approx(0.8))
 
+    # one that is noticed at the next step's lookup only: that step's data have passed in the stop
+    third = {**step, "at": 3.3}
+    load = event("load", 4.2, shard=0, sequence=None, step=0, seconds=0.2)
+    recovered = event("recovered", 4.2, rolls_back="failed_shards", step=3, seconds=0.0)
+    fourth = event("step", 4.2 + 1.0, step=4, samples=32, replayed=False, **parts)
+    found = log("partial", failure(3.2), third, event("begin_load", 4.0, shards=[0]), load, recovered, fourth)
+    assert (found.useful_s, found.stops[0].went_on_s) == (pytest.approx(4.4), pytest.approx(0.1))
+    assert found.stops[0].reschedule_s == pytest.approx(0.6)
+    assert found.time_to_train_s == pytest.approx(5.2)
+
+    # a step that is done again is lost, whatever went on of it in a stop
+    again = [{**one, "replayed": True} if one["event"] == "step" else one for one in (*stopped(2.5), step)]
+    found = log("partial", *again)
+    assert (found.useful_s, found.parts["lost"]) == (pytest.approx(2.2), pytest.approx(1.1))
+    assert found.parts["reschedule"] == pytest.approx(0.2)
+
     back = {**step, "at": 4.5}
     found = log("full", *stopped(2.5, "everybody"), back)
     assert (found.parts["reschedule"], found.parts["lost"]) == (pytest.approx(0.7), pytest.approx(0.3))

@@ -181,11 +181,15 @@ class _Walk:
         seconds = self.passed(at)
         self.executed += 1
         self.drained = None if self.drained is None else self.drained + 1
+        following: tuple[int, float] | None = None  # the next step, where it goes on after a stop under way
         if self.struck_step is not None:  # not noticed before the step was done: as if it had come just after it
             part, before = self.struck_step
             self.struck_step = None
             if part == "useful":
                 self.found.useful_s -= before
+                if self.resumed is not None:
+                    self.resumed = self.resumed[0], self.resumed[1] - before
+                    following = self.resumed[0], 0.0  # its data may have passed in this stop
             else:
                 self.found.parts["lost"] -= before
             seconds += before
@@ -197,20 +201,23 @@ class _Walk:
             self.found.parts["save"] += tidying
             self.found.saves_s[-1] += tidying
             seconds -= tidying
-        if event["replayed"]:
-            self.found.parts["lost"] += seconds
-        else:
+        if not event["replayed"]:
             self.found.useful_s += seconds
+        else:
+            before = self.resumed[1] if self.resumed else 0.0
+            self.found.useful_s -= before
+            self.found.parts["lost"] += before + seconds
         if not self.after_stop and not self.pending:
             self.step_s = seconds
             self.found.steps_s.append(seconds)
             self.between_s += [] if own is None or self.after_save else [seconds - own]
         elif self.resumed is not None and own is not None and not self.pending and self.between_s:
-            self._went_on(own + statistics.median(self.between_s) - seconds - self.resumed[1], self.resumed[0])
+            seconds = own + statistics.median(self.between_s) - seconds - self.resumed[1]
+            self._went_on(seconds, self.resumed[0], event["replayed"])
         self.after_save = self.after_stop = False
-        self.resumed = None
+        self.resumed = following
 
-    def _went_on(self, seconds: float, first: int) -> None:
+    def _went_on(self, seconds: float, first: int, replayed: bool) -> None:
         """So much of a step passed in its stops, of which this was the first; less than none: it took longer."""
         stops, positions, before = self.found.stops, self.found.positions, 0.0
         for number in range(first, len(stops)):
@@ -222,7 +229,10 @@ class _Walk:
             before = here = min(seconds, stop.reschedule_s)
             stops[number] = replace(stop, reschedule_s=stop.reschedule_s - here, went_on_s=here)
             self.found.parts["reschedule"] -= here
-            self.found.useful_s += here
+            if replayed:
+                self.found.parts["lost"] += here
+            else:
+                self.found.useful_s += here
             seconds -= here
 
     def _begin_save(self, at: float, event: dict[str, Any]) -> None:
@@ -233,6 +243,7 @@ class _Walk:
             # not noticed yet: it is this save that will not be made
             struck = self.found.positions[-1]
             self.found.positions[-1] = replace(struck, activity=Activity.SAVE, steps=self.executed, after_s=0.0)
+            self.resumed = None
 
     def _save(self, at: float, event: dict[str, Any]) -> None:
         seconds = self.passed(at)
