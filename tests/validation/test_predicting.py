@@ -476,6 +476,26 @@ def test_calibration_strikes_readings_and_learns_when_saves_count(timed: Path) -
     assert costs["together"].keys() == {"partial"}
 
 
+def test_the_report_says_whether_useful_time_is_that_of_steps(timed: Path) -> None:
+    """By hand: of 600 steps of 10 ms 5.97 s are useful, of another run 6.03; 4 and 8 ms of a step went on in stops.
+
+    One that struck a save is none of these.
+    """
+    outcome = compare(timed)
+    runs = outcome.tried()
+    assert len(runs) == 2
+    stops = [replace(stop(0.05, Activity.WORK), went_on_s=seconds) for seconds in (0.004, 0.008)]
+    stops.append(stop(0.05, Activity.SAVE))
+    found = [
+        Measured(run.measured.summary, False, useful_s=useful_s, steps_s=[0.01, 0.01], stops=some)
+        for run, useful_s, some in zip(runs, (5.97, 6.03), (stops, []), strict=True)
+        if run.measured is not None
+    ]
+    by_hand = [replace(run, measured=one, executed=None) for run, one in zip(runs, found, strict=True)]
+    (table,) = [one for one in tables(replace(outcome, runs=by_hand)) if one["title"].startswith("Useful time")]
+    assert table["rows"] == [("partial", "1.0000", "0.9950 to 1.0050", "0.60 steps")]
+
+
 def test_the_report_says_how_late_failures_were(timed: Path) -> None:
     """By hand: at work 1 and 3 ms, in a void save 7, in a stop 12 and 22, of an overhead of 0.4 s."""
     work, save, stop = (

@@ -58,6 +58,11 @@ LATE = (
     "a stop has gone on for longer by then, and is done again: so much of the overhead comes of being later there "
     "than at work. It is in what was measured, and in no expectation from the failure rate."
 )
+USEFUL = (
+    "Useful time over that of as many of the run's steps that nothing interrupted: 1, if every moment is taken for "
+    "what it was. And what of a step went on, on average, in a stop that struck work: it is useful, and no part of "
+    "the stop."
+)
 TRIED = (
     "Mean overhead as it was expected from the failure rate and as it was measured; mean PLS, and whether without "
     "chance it keeps the budget of {budget:g}; mean drop of the AUC against the runs without failures of the same "

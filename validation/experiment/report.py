@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from cprmodel.facts.tables import in_markdown
 from cprmodel.facts.units import format_share, format_time
 from cprmodel.report.accuracy import accuracy_lines
 from cprmodel.report.page import job_inputs
-from cprmodel.simulation import Activity
 from validation.experiment import captions
 from validation.experiment.accuracy import fitted
 from validation.experiment.design import RECOMMENDED
 from validation.experiment.outcome import Comparison, Outcome, Run
 from validation.experiment.recommendation import overheads, within_budget
 from validation.experiment.relearn import predictors
+from validation.experiment.timing import late, percent, useful
 from validation.experiment.verdict import Verdict
 
 __all__ = ["markdown", "page", "tables"]
@@ -32,16 +31,13 @@ def _amount(quantity: str, value: float, number: int) -> str:
     return f"{value / number:.4f}" if quantity == "pls" else format_share(value / number)
 
 
-def _percent(value: float) -> str:
-    return "–" if abs(value) == float("inf") else f"{100 * value:+.1f}%"
-
-
 def tables(outcome: Outcome) -> list[Table]:
     """Every table of the report: title, caption, headings, rows. Made once: some of it is fitted."""
     found = [_checks(outcome), *(_comparisons(outcome, against) for against in captions.AGAINST)]
     found += [
         _orders(outcome),
-        _late(outcome),
+        late(outcome),
+        useful(outcome),
         _strategies(outcome),
         _losses(outcome),
         _fitted(outcome),
@@ -65,8 +61,8 @@ def _comparisons(outcome: Outcome, against: str) -> Table:
                 _amount(one.quantity, one.predicted, runs),
                 _amount(one.quantity, one.measured, runs),
                 *([_amount(one.quantity, one.measured - one.by_chance, runs)] if expected else []),
-                _percent(one.difference),
-                f"{_percent(one.low)} to {_percent(one.high)}",
+                percent(one.difference),
+                f"{percent(one.low)} to {percent(one.high)}",
                 asked,
                 verdict,
             )
@@ -85,34 +81,6 @@ def _comparisons(outcome: Outcome, against: str) -> Table:
 
 def _number(outcome: Outcome, one: Comparison) -> int:
     return sum(run.recovery == one.recovery and run.label != RECOMMENDED for run in outcome.tried())
-
-
-def _late(outcome: Outcome) -> Table:
-    """How late failures were, by what they struck; and what that comes to in the overhead."""
-    rows = []
-    for recovery in sorted({run.recovery for run in outcome.tried()}):
-        found = [run.measured for run in outcome.tried() if run.recovery == recovery and run.measured]
-        late: dict[Activity, list[float]] = {activity: [] for activity in captions.STRUCK}
-        for one in found:
-            for position in one.positions:
-                late[position.activity].append(position.late_s)
-        if not any(map(any, late.values())):
-            continue
-        at_work = fmean(late[Activity.WORK] or [0.0])
-        spent = sum(float(one.spent.total) for one in found)
-        for activity, name in captions.STRUCK.items():
-            seconds = late[activity]
-            if not seconds:
-                continue
-            share = (sum(seconds) - at_work * len(seconds)) / spent
-            told = "" if activity is Activity.WORK else _percent(share)
-            rows.append((f"{recovery}: {name}", len(seconds), format_time(fmean(seconds)), told))
-    return {
-        "title": "How late failures were",
-        "caption": captions.LATE,
-        "headings": ("recovery, what was struck", "failures", "late", "of the overhead"),
-        "rows": rows,
-    }
 
 
 def _checks(outcome: Outcome) -> Table:
