@@ -45,6 +45,13 @@ def test_one_aims_into_a_step_and_comes_in_saves_and_stops_when_it_may(
     assert told(*events).moment(at, None) == at
 
 
+def test_a_step_that_was_done_some_time_before_tells_nothing() -> None:
+    """A trainer that starts anew tells of one that nobody had heard of, without its parts."""
+    pace = told(("ready", 0.0))
+    pace.hear("step", 1.0, {"step": 3, "samples": 32, "loss": None, "replayed": False, "unheard": True})
+    assert pace.moment(1.2, 0.3) == math.inf
+
+
 def test_whatever_its_time_one_strikes_so_far_into_a_step() -> None:
     """A clock of steps of one second and saves of a half, every third step: shares of the time are kept, too."""
     in_saves, tries = 0, 4000

@@ -25,7 +25,7 @@ class Pace:
 
     def hear(self, event: str, at: float, message: dict[str, Any]) -> None:
         """Something that the trainer tells."""
-        if event == "step":
+        if event == "step" and not message.get("unheard"):  # which was done some time before
             self._step_s = sum(message[part] for part in STEP_PARTS)
             self._doing, self._since = "step", at
         elif event in ("save", "copied", "save_failed") and self._doing == "save":
