@@ -575,6 +575,24 @@ def test_what_of_a_step_goes_on_in_a_stop_is_no_overhead() -> None:
     assert (found.useful_s, found.parts["lost"]) == (pytest.approx(2.2), pytest.approx(1.1))
     assert found.parts["reschedule"] == pytest.approx(0.2)
 
+    # a second stop, in which the trainer dies, too: all that was done of the step is lost
+    trainer = {**failure(3.5), "kind": "trainer", "shards": []}
+    ready = event("ready", 4.5, generation=2, mode="nobody", step=2)
+    load = event("load", 4.5, shard=1, sequence=None, step=0, seconds=0.2)
+    for first in ([], [{**failure(3.42), "shards": [1]}, load]):
+        found = log("partial", *stopped(2.5), *first[:1], trainer, *first[1:], ready, {**step, "at": 5.6})
+        assert (found.useful_s, found.parts["lost"]) == pytest.approx((3.3, 0.3 + (0.02 if first else 0.1)))
+        assert found.time_to_train_s == pytest.approx(5.6)
+
+    # a first stop is over, a second failure is noticed at the next step's lookup: each stop has its own step's part
+    third, fourth = {**step, "at": 3.7}, {**fourth, "at": 5.6}
+    load, recovered = {**load, "at": 4.6, "shard": 0}, {**recovered, "at": 4.6}
+    again = [failure(3.6), third, event("begin_load", 4.4, shards=[0]), load, recovered, fourth]
+    found = log("partial", *stopped(2.5), *again)
+    assert [one.went_on_s for one in found.stops] == pytest.approx([0.5, 0.1])
+    assert [one.reschedule_s for one in found.stops] == pytest.approx([0.2, 0.6])
+    assert (found.useful_s, found.time_to_train_s) == (pytest.approx(4.4), pytest.approx(5.6))
+
     back = {**step, "at": 4.5}
     found = log("full", *stopped(2.5, "everybody"), back)
     assert (found.parts["reschedule"], found.parts["lost"]) == (pytest.approx(0.7), pytest.approx(0.3))

@@ -496,6 +496,27 @@ def test_the_report_says_whether_useful_time_is_that_of_steps(timed: Path) -> No
     assert table["rows"] == [("partial", "1.0000", "0.9950 to 1.0050", "0.60 steps")]
 
 
+def test_costs_of_before_are_compared_with_rescheduling_as_it_was_then(timed: Path, tmp_path: Path) -> None:
+    """Where they know of nothing that goes on in stops, that is rescheduling; the time to train is what it was."""
+    shutil.copytree(timed, tmp_path / "old")
+    lines = []
+    for entry in read_events(timed / LOG):
+        if entry["event"] == "predicted":
+            del entry["costs"]["went_on"]
+        lines.append(sealed(entry))
+    (tmp_path / "old" / LOG).write_text("".join(lines))
+    went_on = 0.0
+    for now, then in zip(compare(timed).tried(), compare(tmp_path / "old").tried(), strict=True):
+        assert now.measured is not None
+        assert then.measured is not None
+        assert not any(one.went_on_s for one in then.measured.stops)
+        all_s = sum(one.went_on_s for one in now.measured.stops)
+        assert then.measured.parts["reschedule"] - now.measured.parts["reschedule"] == pytest.approx(all_s)
+        assert then.measured.time_to_train_s == pytest.approx(now.measured.time_to_train_s)
+        went_on += abs(all_s)
+    assert went_on > 0
+
+
 def test_the_report_says_how_late_failures_were(timed: Path) -> None:
     """By hand: at work 1 and 3 ms, in a void save 7, in a stop 12 and 22, of an overhead of 0.4 s."""
     work, save, stop = (

@@ -110,7 +110,8 @@ def _followed(
     experiment: Experiment, run: Run, events: list[dict[str, Any]], before: dict[str, Any] | None, spoil: str | None
 ) -> Run:
     """What was measured, and what was predicted."""
-    run = replace(run, measured=measure(events))
+    # costs of when that was rescheduling, too, are compared with what was
+    run = replace(run, measured=measure(events, goes_on=before is None or "went_on" in before["costs"]))
     if before is None:
         if run.role == "strategy":
             raise ValueError("a strategy is predicted before it runs")

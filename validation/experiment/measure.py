@@ -103,13 +103,13 @@ class Measured:
         return self.useful_s + float(self.spent.total)
 
 
-def measure(events: Iterable[dict[str, Any]]) -> Measured:
-    """Follow a finished run's log."""
+def measure(events: Iterable[dict[str, Any]], goes_on: bool = True) -> Measured:
+    """Follow a finished run's log. ``goes_on``: see what of a step did in a stop, or else call it rescheduling."""
     events = list(events)
     summary = summarise(events)
     start = events[0]
     emulated = start["case"].get("clock") is not None
-    walk = _Walk(Measured(summary, emulated), start["case"]["strategy"]["recovery"] == "full")
+    walk = _Walk(Measured(summary, emulated), start["case"]["strategy"]["recovery"] == "full", goes_on)
     if not emulated:
         walk.due = [one["at_s"] for one in start["failures"]]
     if emulated:
@@ -140,8 +140,8 @@ def _odd(events: list[dict[str, Any]], summary: Summary) -> list[str]:
 class _Walk:
     """From event to event; ``since`` is where the stretch under way began."""
 
-    def __init__(self, found: Measured, full: bool) -> None:
-        self.found, self.full = found, full
+    def __init__(self, found: Measured, full: bool, goes_on: bool) -> None:
+        self.found, self.full, self.goes_on = found, full, goes_on
         self.since: float | None = None  # None: training has not begun, or is over
         self.begun = 0.0  # when it has
         self.due: list[float | None] = []  # when failures are to come, after that
@@ -181,7 +181,8 @@ class _Walk:
         seconds = self.passed(at)
         self.executed += 1
         self.drained = None if self.drained is None else self.drained + 1
-        following: tuple[int, float] | None = None  # the next step, where it goes on after a stop under way
+        #: the next step, where it goes on after a stop under way: its data may have passed in this
+        following = (len(self.found.stops), 0.0) if self.pending and self.resumed is not None else None
         if self.struck_step is not None:  # not noticed before the step was done: as if it had come just after it
             part, before = self.struck_step
             self.struck_step = None
@@ -189,7 +190,6 @@ class _Walk:
                 self.found.useful_s -= before
                 if self.resumed is not None:
                     self.resumed = self.resumed[0], self.resumed[1] - before
-                    following = self.resumed[0], 0.0  # its data may have passed in this stop
             else:
                 self.found.parts["lost"] -= before
             seconds += before
@@ -211,8 +211,8 @@ class _Walk:
             self.step_s = seconds
             self.found.steps_s.append(seconds)
             self.between_s += [] if own is None or self.after_save else [seconds - own]
-        elif self.resumed is not None and own is not None and not self.pending and self.between_s:
-            seconds = own + statistics.median(self.between_s) - seconds - self.resumed[1]
+        elif self.resumed is not None and own is not None and self.goes_on:  # in stops that are over
+            seconds = own + statistics.median(self.between_s or [0.0]) - seconds - self.resumed[1]
             self._went_on(seconds, self.resumed[0], event["replayed"])
         self.after_save = self.after_stop = False
         self.resumed = following
@@ -234,6 +234,13 @@ class _Walk:
             else:
                 self.found.useful_s += here
             seconds -= here
+
+    def _begun_again(self) -> None:
+        """The step that was to go on does not after all: what was done of it, before and between stops, is lost."""
+        if self.resumed is not None:
+            self.found.useful_s -= self.resumed[1]
+            self.found.parts["lost"] += self.resumed[1]
+        self.resumed = None
 
     def _begin_save(self, at: float, event: dict[str, Any]) -> None:
         if self.mode is Activity.WORK:
@@ -289,14 +296,11 @@ class _Walk:
         due = self.due[event["number"]] if self.due else None
         late_s = 0.0 if due is None else max(0.0, at - self.begun - due)
         if self.full or kind is not FailureKind.SHARD:
-            self.resumed = None
+            self._begun_again()
         if self.mode is Activity.RECOVERY:
             _, reading_s = self._divided(seconds)
             after_s = sum(self.so_far) + seconds
             self.end_stop(seconds, False)
-            if self.struck_step and self.struck_step[0] == "useful" and kind is not FailureKind.SHARD:
-                self.found.useful_s -= self.struck_step[1]  # that step does not go on after all
-                self.found.parts["lost"] += self.struck_step[1]
             self.struck_step = None
             self.found.positions.append(
                 Position(kind, shards, Activity.RECOVERY, self.executed, after_s, reading_s, late_s)
@@ -348,7 +352,7 @@ class _Walk:
         self.end_stop(self.passed(at), True)
         self.mode = Activity.WORK
         if event.get("rolls_back") != RollBack.FAILED_SHARDS.value:
-            self.resumed = None
+            self._begun_again()
         self.struck_save = self.struck_step = None
         self.after_stop = True
         self.pending = []
