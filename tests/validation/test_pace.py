@@ -34,6 +34,7 @@ def told(*events: tuple[str, float]) -> Pace:
         ([("step", 5.0), ("dead", 5.4)], 5.6, 5.6),  # in a stop
         ([("step", 5.0), ("dead", 5.4), ("save", 5.5)], 5.6, 5.6),  # ... where a save was completed all the same
         ([("step", 5.0), ("dead", 5.4)], 5.2, math.inf),
+        ([("step", 5.0), ("dead", 5.4), ("step", 6.0)], 6.5, 6.5),  # a step that was done in it all the same
         ([("step", 5.0), ("dead", 5.4), ("recovered", 6.0)], 5.6, math.inf),  # a step that has gone on before
         ([("step", 5.0), ("dead", 5.4), ("recovered", 6.0), ("step", 6.6)], 5.6, 6.9),
     ],

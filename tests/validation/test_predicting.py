@@ -419,6 +419,18 @@ def test_what_goes_on_in_stops_at_work_is_calibrated_and_expected() -> None:
     assert none > float(np.mean(found_s)) + 6 * error  # which would not hold without it
 
 
+def test_work_that_is_done_again_goes_on_in_stops_too() -> None:
+    """A quarter of the failures take everybody back: 1,500 plays on average, within four standard errors."""
+    case = small(strategy={"recovery": "partial", "interval_steps": 16}, journal=False)
+    stops = dict.fromkeys(FailureKind, (0.03, 0.01))
+    costs = Costs(0.01, {"partial": {16: 0.03}}, {"partial": stops}, went_on={"partial": {SHARD: 0.02}})
+    mix = FailureMix(mtbf_s=0.3, whole_job_share=0.25, shard_share=0.75)
+    plays = [planned(case, costs, draw_failures(mix, SHARDS, 60.0, seed, in_steps=False)) for seed in range(1500)]
+    found = [one.spent.reschedule for one in plays]
+    error = float(np.std(found, ddof=1)) / len(found) ** 0.5
+    assert expected(case, costs, mix).spent.reschedule == pytest.approx(float(np.mean(found)), abs=4 * error)
+
+
 def test_that_shards_read_together_is_expected() -> None:
     """Readings of failures drawn 1,500 times, within four standard errors of what is expected."""
     case = small(strategy={"recovery": "partial", "interval_steps": 8}, journal=False)

@@ -98,8 +98,11 @@ def _mean_stop(costs: Costs, recovery: str, mix: FailureMix) -> tuple[float, flo
 
 
 def _struck(void: Breakdown, overhead: Breakdown) -> dict[Activity, float]:
-    """Shares of useful work, saves that are void when struck, and reading in the time to train; of overheads."""
-    parts = {Activity.WORK: 1.0, Activity.SAVE: void.save, Activity.RECOVERY: overhead.load}
+    """Shares of work, saves that are void when struck, and reading in the time to train; of overheads.
+
+    Work that is done again is struck, too. (What void saves took is taken for such work.)
+    """
+    parts = {Activity.WORK: 1 + overhead.lost, Activity.SAVE: void.save, Activity.RECOVERY: overhead.load}
     return {activity: float(part / (1 + overhead.total)) for activity, part in parts.items()}
 
 

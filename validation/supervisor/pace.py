@@ -27,7 +27,8 @@ class Pace:
         """Something that the trainer tells."""
         if event == "step" and not message.get("unheard"):  # which was done some time before
             self._step_s = sum(message[part] for part in STEP_PARTS)
-            self._doing, self._since = "step", at
+            if self._doing != "stop":  # or it was done, and told, before anybody noticed: it is one all the same
+                self._doing, self._since = "step", at
         elif event in ("save", "copied", "save_failed") and self._doing == "save":
             self._doing, self._since = "step" if self._step_s else "", at
         elif event == "begin_save" and self._doing != "stop":
