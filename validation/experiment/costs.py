@@ -103,9 +103,9 @@ class Costs:
                         f"a calibration run with {name} recovery that ends after one {kind.value} failure or more"
                     )
                     raise JobError("calibration", [Problem("", "", f"{what} (more samples, or a shorter gap)")])
-                at_work = [one for one in mine if one.struck.activity is Activity.WORK]
-                reschedule = statistics.fmean(one.reschedule_s + one.went_on_s for one in at_work or mine)
-                went_on[name][kind] = statistics.fmean(one.went_on_s for one in at_work or mine)
+                of_work = [one for one in mine if one.struck.activity is Activity.WORK] or mine
+                went_on[name][kind] = statistics.fmean(one.went_on_s for one in of_work)
+                reschedule = statistics.fmean(one.reschedule_s + one.went_on_s for one in of_work)
                 load = statistics.fmean(one.load_s for one in ended)
                 of[kind] = reschedule, load
                 if more and kind is FailureKind.SHARD:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from statistics import fmean
 from typing import Any
 
 from cprmodel.facts.units import format_time
 from cprmodel.simulation import Activity
 from validation.experiment import captions
+from validation.experiment.measure import Measured
 from validation.experiment.outcome import Outcome
 
 __all__ = ["late", "percent", "useful"]
@@ -18,11 +20,16 @@ def percent(value: float) -> str:
     return "–" if abs(value) == float("inf") else f"{100 * value:+.1f}%"
 
 
+def _by_recovery(outcome: Outcome) -> Iterator[tuple[str, list[Measured]]]:
+    tried = outcome.tried()
+    for recovery in sorted({run.recovery for run in tried}):
+        yield recovery, [run.measured for run in tried if run.recovery == recovery and run.measured]
+
+
 def late(outcome: Outcome) -> dict[str, Any]:
     """How late failures were, by what they struck; and what that comes to in the overhead."""
     rows = []
-    for recovery in sorted({run.recovery for run in outcome.tried()}):
-        found = [run.measured for run in outcome.tried() if run.recovery == recovery and run.measured]
+    for recovery, found in _by_recovery(outcome):
         late_s: dict[Activity, list[float]] = {activity: [] for activity in captions.STRUCK}
         for one in found:
             for position in one.positions:
@@ -49,16 +56,14 @@ def late(outcome: Outcome) -> dict[str, Any]:
 def useful(outcome: Outcome) -> dict[str, Any]:
     """Useful time beside that of as many steps that nothing interrupts; and what of it went on in stops."""
     rows = []
-    for recovery in sorted({run.recovery for run in outcome.tried()}):
-        found = [run.measured for run in outcome.tried() if run.recovery == recovery and run.measured]
-        found = [one for one in found if one.steps_s and not one.emulated]
-        if not found:
+    for recovery, found in _by_recovery(outcome):
+        timed = [(one, fmean(one.steps_s)) for one in found if one.steps_s and not one.emulated]
+        if not timed:
             continue
-        whole = [one.summary.planned_steps * fmean(one.steps_s) for one in found]
-        shares = [one.useful_s / all_s for one, all_s in zip(found, whole, strict=True)]
+        shares = [one.useful_s / (one.summary.planned_steps * step_s) for one, step_s in timed]
         at_work = [
-            stop.went_on_s / fmean(one.steps_s)
-            for one in found
+            stop.went_on_s / step_s
+            for one, step_s in timed
             for stop in one.stops
             if stop.struck.activity is Activity.WORK
         ]
