@@ -201,12 +201,9 @@ class _Walk:
             self.found.parts["save"] += tidying
             self.found.saves_s[-1] += tidying
             seconds -= tidying
-        if not event["replayed"]:
-            self.found.useful_s += seconds
-        else:
-            before = self.resumed[1] if self.resumed else 0.0
-            self.found.useful_s -= before
-            self.found.parts["lost"] += before + seconds
+        self._worked(seconds, event["replayed"])
+        if event["replayed"]:
+            self._lose_what_was_kept()
         if not self.after_stop and not self.pending:
             self.step_s = seconds
             self.found.steps_s.append(seconds)
@@ -229,17 +226,25 @@ class _Walk:
             before = here = min(seconds, stop.reschedule_s)
             stops[number] = replace(stop, reschedule_s=stop.reschedule_s - here, went_on_s=here)
             self.found.parts["reschedule"] -= here
-            if replayed:
-                self.found.parts["lost"] += here
-            else:
-                self.found.useful_s += here
+            self._worked(here, replayed)
             seconds -= here
 
-    def _begun_again(self) -> None:
-        """The step that was to go on does not after all: what was done of it, before and between stops, is lost."""
+    def _worked(self, seconds: float, replayed: bool) -> None:
+        """On a step, for the first time or not."""
+        if replayed:
+            self.found.parts["lost"] += seconds
+        else:
+            self.found.useful_s += seconds
+
+    def _lose_what_was_kept(self) -> None:
+        """Of the step that was to go on, before and between its stops."""
         if self.resumed is not None:
             self.found.useful_s -= self.resumed[1]
             self.found.parts["lost"] += self.resumed[1]
+
+    def _begun_again(self) -> None:
+        """The step that was to go on does not after all."""
+        self._lose_what_was_kept()
         self.resumed = None
 
     def _begin_save(self, at: float, event: dict[str, Any]) -> None:
